@@ -1,0 +1,103 @@
+//! How many of the training anomalies keep their label.
+
+use rand::Rng;
+use rand::seq::SliceRandom;
+use serde::{Deserialize, Serialize};
+
+use crate::{DataError, Label, Samples};
+
+/// The share or number of training anomalies that stay labelled. All other rows become unlabelled.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LabelBudget {
+    /// `ceil(ratio × anomalies)` of them, at least one (ADBench, Han et al. 2022, section 3.2).
+    Ratio(f64),
+    /// Just so many of them.
+    Count(usize),
+}
+
+impl LabelBudget {
+    /// Checks the budget itself.
+    ///
+    /// # Errors
+    /// When the ratio is not in (0, 1] or the count is 0.
+    pub fn checked(self) -> Result<Self, DataError> {
+        match self {
+            LabelBudget::Ratio(ratio) if !(ratio > 0.0 && ratio <= 1.0) => Err(DataError::BadRatio { ratio }),
+            LabelBudget::Count(0) => Err(DataError::BadCount),
+            budget => Ok(budget),
+        }
+    }
+
+    /// How many of `anomalies` training anomalies stay labelled.
+    ///
+    /// # Errors
+    /// When there is no anomaly, or fewer than the count asks for.
+    pub fn labelled(self, anomalies: usize) -> Result<usize, DataError> {
+        if anomalies == 0 {
+            return Err(DataError::NoAnomalies);
+        }
+        match self.checked()? {
+            // The product of a decimal ratio and a whole number may come out a hair above the whole number it means.
+            LabelBudget::Ratio(ratio) => Ok(((ratio * anomalies as f64 - 1e-9).ceil() as usize).clamp(1, anomalies)),
+            LabelBudget::Count(count) if count > anomalies => Err(DataError::TooFewAnomalies { count, anomalies }),
+            LabelBudget::Count(count) => Ok(count),
+        }
+    }
+
+    /// Keeps the label of so many anomalies, drawn without replacement, and makes every other row unlabelled.
+    ///
+    /// # Errors
+    /// As [`labelled`](Self::labelled).
+    pub fn apply(self, samples: Samples, rng: &mut impl Rng) -> Result<Samples, DataError> {
+        let mut anomalies = samples.by_class().anomalies;
+        let count = self.labelled(anomalies.len())?;
+        let mut labels = vec![Label::Unlabelled; samples.rows()];
+        let (kept, _) = anomalies.partial_shuffle(rng, count);
+        for &mut row in kept {
+            labels[row] = Label::Anomaly;
+        }
+        Ok(samples.relabelled(labels))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Seed;
+    use ndarray::Array2;
+
+    #[test]
+    fn ratios_round_up_and_counts_are_exact() {
+        assert_eq!(LabelBudget::Ratio(0.1).labelled(30).unwrap(), 3);
+        assert_eq!(LabelBudget::Ratio(0.1).labelled(31).unwrap(), 4);
+        assert_eq!(LabelBudget::Ratio(0.07).labelled(100).unwrap(), 7);
+        assert_eq!(LabelBudget::Ratio(0.001).labelled(5).unwrap(), 1);
+        assert_eq!(LabelBudget::Ratio(1.0).labelled(5).unwrap(), 5);
+        assert_eq!(LabelBudget::Count(5).labelled(5).unwrap(), 5);
+    }
+
+    #[test]
+    fn what_cannot_be_is_an_error() {
+        assert!(matches!(LabelBudget::Count(6).labelled(5), Err(DataError::TooFewAnomalies { count: 6, anomalies: 5 })));
+        assert!(matches!(LabelBudget::Ratio(0.1).labelled(0), Err(DataError::NoAnomalies)));
+        for ratio in [0.0, -0.1, 1.1, f64::NAN] {
+            assert!(matches!(LabelBudget::Ratio(ratio).checked(), Err(DataError::BadRatio { .. })));
+        }
+        assert!(matches!(LabelBudget::Count(0).checked(), Err(DataError::BadCount)));
+    }
+
+    #[test]
+    fn only_drawn_anomalies_stay_labelled() {
+        let truth: Vec<Label> = (0..40).map(|row| if row % 4 == 0 { Label::Anomaly } else { Label::Normal }).collect();
+        let samples = Samples::new(Array2::zeros((40, 2)), truth.clone()).unwrap();
+        let draw = |seed| LabelBudget::Count(3).apply(samples.clone(), &mut Seed(seed).stream(&["labels"])).unwrap();
+        let budgeted = draw(1);
+        let kept = budgeted.by_class();
+        assert_eq!(kept.anomalies.len(), 3);
+        assert!(kept.anomalies.iter().all(|&row| truth[row].is_anomaly()));
+        assert!(kept.others.iter().all(|&row| budgeted.labels()[row] == Label::Unlabelled));
+        assert_eq!(budgeted, draw(1));
+        assert!((2..20).any(|seed| draw(seed) != budgeted));
+    }
+}

@@ -1,0 +1,274 @@
+//! Data sets by name: those embedded in this crate, and the files of a folder.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use wildmatch::WildMatch;
+
+use crate::protocol::thin_anomalies;
+use crate::table::{LabelColumn, Table};
+use crate::{DataError, Dataset};
+
+/// Where data sets are looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The sets that ship inside this crate.
+    Embedded,
+    /// The `.npz`, `.csv` and `.parquet` files of a folder and the folders below it, as in ADBench's `datasets`.
+    Folder(PathBuf),
+}
+
+/// A data set that can be loaded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// The name: for a file, its name without the ending.
+    pub name: String,
+    /// The family that results are averaged over.
+    pub family: String,
+    origin: Origin,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Origin {
+    Embedded(&'static Embedded),
+    File(PathBuf),
+}
+
+/// An embedded file and the rule that makes an anomaly data set of it.
+#[derive(Debug, PartialEq)]
+struct Embedded {
+    name: &'static str,
+    file: &'static str,
+    bytes: &'static [u8],
+    /// The class whose rows are the anomalies; all other classes are normal.
+    anomaly: &'static str,
+    /// Anomalies are thinned to this share of all rows, by a draw that depends on the name alone.
+    share: Option<f64>,
+}
+
+/// The embedded sets. In `digits` a class is a tenth of the rows already.
+static EMBEDDED: [Embedded; 5] = [
+    Embedded {
+        name: "cancer",
+        file: "cancer.parquet",
+        bytes: include_bytes!("../data/cancer.parquet"),
+        anomaly: "malignant",
+        share: Some(0.1),
+    },
+    Embedded {
+        name: "digits_4",
+        file: "digits.parquet",
+        bytes: include_bytes!("../data/digits.parquet"),
+        anomaly: "4",
+        share: None,
+    },
+    Embedded {
+        name: "digits_8",
+        file: "digits.parquet",
+        bytes: include_bytes!("../data/digits.parquet"),
+        anomaly: "8",
+        share: None,
+    },
+    Embedded {
+        name: "penguins",
+        file: "penguins.parquet",
+        bytes: include_bytes!("../data/penguins.parquet"),
+        anomaly: "Chinstrap",
+        share: Some(0.1),
+    },
+    Embedded {
+        name: "wine",
+        file: "wine.parquet",
+        bytes: include_bytes!("../data/wine.parquet"),
+        anomaly: "class_0",
+        share: Some(0.1),
+    },
+];
+
+impl Source {
+    /// All data sets of this source, in the order of their paths. Nothing is loaded yet.
+    ///
+    /// # Errors
+    /// When the folder cannot be read, holds no data set, or holds two of one name.
+    pub fn entries(&self) -> Result<Vec<Entry>, DataError> {
+        let folder = match self {
+            Source::Embedded => return Ok(EMBEDDED.iter().map(Entry::embedded).collect()),
+            Source::Folder(folder) => folder,
+        };
+        let mut files = Vec::new();
+        collect_files(folder, &mut files)?;
+        files.sort();
+        if files.is_empty() {
+            return Err(DataError::NoDatasets { path: folder.clone() });
+        }
+        let entries: Vec<Entry> = files.into_iter().filter_map(Entry::file).collect();
+        let mut by_name: Vec<&Entry> = entries.iter().collect();
+        by_name.sort_by_key(|entry| &entry.name);
+        for pair in by_name.windows(2) {
+            if let [Entry { name, origin: Origin::File(first), .. }, Entry { name: other, origin: Origin::File(second), .. }] = pair
+                && name == other
+            {
+                return Err(DataError::SameName { name: name.clone(), first: first.clone(), second: second.clone() });
+            }
+        }
+        Ok(entries)
+    }
+
+    /// The data sets that fit any of the patterns (`*` and `?` stand for any letters), in the order of [`entries`](Self::entries).
+    /// Without patterns, all of them.
+    ///
+    /// # Errors
+    /// As [`entries`](Self::entries), and when a pattern fits nothing; the nearest names are told.
+    pub fn select(&self, patterns: &[String]) -> Result<Vec<Entry>, DataError> {
+        let mut entries = self.entries()?;
+        if patterns.is_empty() {
+            return Ok(entries);
+        }
+        for pattern in patterns {
+            if !entries.iter().any(|entry| WildMatch::new(pattern).matches(&entry.name)) {
+                let place = match self {
+                    Source::Embedded => "the embedded sets".into(),
+                    Source::Folder(folder) => folder.display().to_string(),
+                };
+                let hint = nearest(pattern, entries.iter().map(|entry| entry.name.as_str()));
+                return Err(DataError::UnknownDataset { pattern: pattern.clone(), place, hint });
+            }
+        }
+        entries.retain(|entry| patterns.iter().any(|pattern| WildMatch::new(pattern).matches(&entry.name)));
+        Ok(entries)
+    }
+}
+
+impl Entry {
+    fn embedded(set: &'static Embedded) -> Self {
+        Self { name: set.name.into(), family: prefix(set.name).into(), origin: Origin::Embedded(set) }
+    }
+
+    /// `None` when the file name is not valid Unicode, so that no pattern could name it.
+    fn file(path: PathBuf) -> Option<Self> {
+        let name = path.file_stem()?.to_str()?.to_owned();
+        let folder = path.parent().and_then(Path::file_name).and_then(|folder| folder.to_str());
+        // ADBench numbers its classical sets, `6_cardio`; they are one family here.
+        let numbered = prefix(&name).bytes().all(|byte| byte.is_ascii_digit());
+        let family = if folder == Some("Classical") || numbered { "Classical" } else { prefix(&name) };
+        Some(Self { family: family.into(), name, origin: Origin::File(path) })
+    }
+
+    /// Reads the rows and their true labels.
+    ///
+    /// # Errors
+    /// When the file cannot be read, has no label column, or holds something other than finite numbers.
+    pub fn load(&self) -> Result<Dataset, DataError> {
+        let samples = match &self.origin {
+            Origin::File(path) => Table::read(path)?.samples(&LabelColumn::benchmark())?,
+            Origin::Embedded(set) => {
+                let label = LabelColumn::Class { column: "class".into(), anomaly: set.anomaly.into() };
+                let samples = Table::from_parquet(Path::new(set.file), set.bytes)?.samples(&label)?;
+                match set.share {
+                    Some(share) => thin_anomalies(set.name, samples, share),
+                    None => samples,
+                }
+            }
+        };
+        Ok(Dataset { name: self.name.clone(), family: self.family.clone(), samples })
+    }
+}
+
+/// The part of a name before its first `_`, as ADBench names the members of a family.
+fn prefix(name: &str) -> &str {
+    name.split('_').next().unwrap_or(name)
+}
+
+fn collect_files(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), DataError> {
+    let failed = |source| DataError::Io { path: folder.into(), source };
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.is_dir() {
+            collect_files(&path, files)?;
+        } else if Table::can_read(&path) {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// The end of an error message: `; did you mean A, B or C?` with the names most like the wanted one, or all there are.
+fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> String {
+    let likeness = |name: &str| strsim::jaro_winkler(&wanted.to_lowercase(), &name.to_lowercase());
+    let mut ranked: Vec<(f64, &str)> = names.map(|name| (likeness(name), name)).collect();
+    ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let names: Vec<&str> = ranked.into_iter().take(3).map(|(_, name)| name).collect();
+    match names.split_last() {
+        None => String::new(),
+        Some((last, [])) => format!("; did you mean {last}?"),
+        Some((last, rest)) => format!("; did you mean {} or {last}?", rest.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn embedded_sets_have_rare_anomalies_and_the_rows_of_their_sources() {
+        let sizes: Vec<(String, usize, usize, usize)> = Source::Embedded
+            .entries()
+            .unwrap()
+            .iter()
+            .map(|entry| {
+                let samples = entry.load().unwrap().samples;
+                (entry.name.clone(), samples.rows(), samples.columns(), samples.by_class().anomalies.len())
+            })
+            .collect();
+        // 357 benign, 119 normal wines and 274 other penguins stay; a ninth of that is thinned to.
+        let expected = [
+            ("cancer", 397, 30, 40),
+            ("digits_4", 1797, 64, 181),
+            ("digits_8", 1797, 64, 174),
+            ("penguins", 304, 4, 30),
+            ("wine", 132, 13, 13),
+        ];
+        assert_eq!(sizes, expected.map(|(name, rows, columns, anomalies)| (name.into(), rows, columns, anomalies)));
+    }
+
+    #[test]
+    fn families_follow_adbench() {
+        let family = |path: &str| Entry::file(PathBuf::from(path)).unwrap().family;
+        assert_eq!(family("d/CV_by_ResNet18/MVTec-AD_bottle.npz"), "MVTec-AD");
+        assert_eq!(family("d/Classical/6_cardio.npz"), "Classical");
+        assert_eq!(family("mine/6_cardio.npz"), "Classical");
+        assert_eq!(family("mine/transactions.csv"), "transactions");
+    }
+
+    #[test]
+    fn patterns_select_and_unknown_names_suggest() {
+        let names = |patterns: &[&str]| -> Result<Vec<String>, DataError> {
+            let patterns: Vec<String> = patterns.iter().map(|&p| p.into()).collect();
+            Ok(Source::Embedded.select(&patterns)?.into_iter().map(|entry| entry.name).collect())
+        };
+        assert_eq!(names(&["wine", "digits_*"]).unwrap(), ["digits_4", "digits_8", "wine"]);
+        assert_eq!(names(&[]).unwrap().len(), 5);
+        assert_eq!(
+            names(&["penguin"]).unwrap_err().to_string(),
+            "no data set fits `penguin` in the embedded sets; did you mean penguins, digits_4 or digits_8?"
+        );
+    }
+
+    #[test]
+    fn a_folder_lists_its_files_and_refuses_twins() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = Source::Folder(folder.path().into());
+        assert!(matches!(source.entries(), Err(DataError::NoDatasets { .. })));
+        fs::create_dir(folder.path().join("sub")).unwrap();
+        fs::write(folder.path().join("b.csv"), "x,label\n1,0\n2,1\n").unwrap();
+        fs::write(folder.path().join("notes.txt"), "").unwrap();
+        fs::write(folder.path().join("sub/a.csv"), "x,label\n1,0\n").unwrap();
+        let entries = source.entries().unwrap();
+        assert_eq!(entries.iter().map(|entry| entry.name.as_str()).collect::<Vec<_>>(), ["b", "a"]);
+        assert_eq!(entries[0].load().unwrap().samples.by_class().anomalies, [1]);
+        fs::write(folder.path().join("a.csv"), "").unwrap();
+        assert!(matches!(source.entries(), Err(DataError::SameName { .. })));
+        let missing = Source::Folder(folder.path().join("missing"));
+        assert!(matches!(missing.entries(), Err(DataError::Io { .. })));
+    }
+}

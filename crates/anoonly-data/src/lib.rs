@@ -1,0 +1,24 @@
+//! Tables, labels, splits, scaling and label budgets for anomaly detection with few labels.
+//!
+//! The way of a row: a file becomes a [`Table`](table::Table), a table becomes [`Samples`] (finite `f32` features and one
+//! [`Label`] a row), and a [`Protocol`](protocol::Protocol) splits them into a training part, of whose anomalies only a
+//! [`LabelBudget`](budget::LabelBudget) stays labelled, and a test part with the truth.
+//!
+//! This crate knows nothing of networks or backends. The feature `tables` (on by default) brings the file readers and the
+//! catalogue of data sets, and with them polars; everything else builds without it.
+
+pub mod budget;
+mod error;
+#[cfg(feature = "tables")]
+pub mod catalogue;
+pub mod protocol;
+mod samples;
+pub mod scale;
+pub mod seed;
+pub mod split;
+#[cfg(feature = "tables")]
+pub mod table;
+
+pub use error::DataError;
+pub use samples::{Dataset, Label, Samples};
+pub use seed::Seed;

@@ -1,0 +1,185 @@
+//! The two ways of turning a data set into a training and a test part.
+
+use std::fmt;
+use std::str::FromStr;
+
+use rand::RngExt;
+use rand::seq::{SliceRandom, index};
+use serde::{Deserialize, Serialize};
+
+use crate::budget::LabelBudget;
+use crate::split::{self, Split};
+use crate::{DataError, Dataset, Samples, Seed};
+
+/// The share of rows that are held out for the test.
+pub const TEST_SHARE: f64 = 0.3;
+/// Under [`Protocol::Adbench`], a set with fewer rows is resampled to so many.
+pub const SMALLEST: usize = 1_000;
+/// A set with more rows is thinned to so many.
+pub const LARGEST: usize = 10_000;
+
+/// How a data set becomes a training and a test part. Results of the two are never mixed in a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// ADBench's (Han et al., NeurIPS 2022), which the AnoOnly paper follows: a set of fewer than [`SMALLEST`] rows is drawn
+    /// up to that size *with replacement before the split*, so copies of one row land on both sides. For reproduction.
+    Adbench,
+    /// No row on both sides: nothing is resampled, and rows with equal features stay together.
+    Clean,
+}
+
+impl Protocol {
+    /// All protocols.
+    pub const ALL: [Protocol; 2] = [Protocol::Adbench, Protocol::Clean];
+
+    /// The name on the command line and in results.
+    pub fn name(self) -> &'static str {
+        match self {
+            Protocol::Adbench => "adbench",
+            Protocol::Clean => "clean",
+        }
+    }
+
+    /// Draws the rows of both sides for one seed: thinning or resampling, then a stratified split of 70 to 30.
+    ///
+    /// # Errors
+    /// When either class is too small to stand on both sides.
+    pub fn split(self, dataset: &Dataset, seed: Seed) -> Result<Split, DataError> {
+        let mut rng = seed.stream(&[&dataset.name, "rows"]);
+        let samples = &dataset.samples;
+        let drawn = match self {
+            _ if samples.rows() > LARGEST => Some(index::sample(&mut rng, samples.rows(), LARGEST).into_vec()),
+            Protocol::Adbench if samples.rows() < SMALLEST => {
+                Some((0..SMALLEST).map(|_| rng.random_range(0..samples.rows())).collect::<Vec<usize>>())
+            }
+            _ => None,
+        };
+        let mut rng = seed.stream(&[&dataset.name, "split"]);
+        let mut part = |samples: &Samples| match self {
+            Protocol::Adbench => split::stratified(samples, TEST_SHARE, &mut rng),
+            Protocol::Clean => split::stratified_without_shared_rows(samples, TEST_SHARE, &mut rng),
+        };
+        match drawn {
+            None => part(samples),
+            Some(rows) => {
+                let Split { train, test } = part(&samples.select(&rows))?;
+                let original = |side: Vec<usize>| side.into_iter().map(|row| rows[row]).collect();
+                Ok(Split { train: original(train), test: original(test) })
+            }
+        }
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Protocol {
+    type Err = DataError;
+
+    fn from_str(name: &str) -> Result<Self, DataError> {
+        Protocol::ALL.into_iter().find(|p| p.name() == name).ok_or_else(|| DataError::UnknownProtocol { name: name.into() })
+    }
+}
+
+/// One experiment's rows: what the detector may see, and what it is judged by.
+#[derive(Clone, Debug)]
+pub struct Trial {
+    /// The training rows; only the anomalies of the budget are labelled, all other rows are unlabelled.
+    pub train: Samples,
+    /// The test rows with their true labels.
+    pub test: Samples,
+    /// The number of labelled anomalies in `train`.
+    pub labelled: usize,
+}
+
+impl Trial {
+    /// Takes the rows of a split and leaves the training side only the labels of the budget, drawn from the seed.
+    ///
+    /// # Errors
+    /// When the budget asks for more anomalies than the training side has.
+    pub fn new(dataset: &Dataset, split: &Split, budget: LabelBudget, seed: Seed) -> Result<Self, DataError> {
+        let mut rng = seed.stream(&[&dataset.name, "labels"]);
+        let train = budget.apply(dataset.samples.select(&split.train), &mut rng)?;
+        let labelled = train.by_class().anomalies.len();
+        Ok(Self { train, test: dataset.samples.select(&split.test), labelled })
+    }
+}
+
+/// Thins the anomalies of a set to a share of all rows, so that they are rare; normal rows all stay, in their order.
+///
+/// Draws from a stream of the set's name alone: the thinned set is the same for every run.
+pub(crate) fn thin_anomalies(name: &str, samples: Samples, share: f64) -> Samples {
+    let mut classes = samples.by_class();
+    let keep = (share / (1.0 - share) * classes.others.len() as f64).round() as usize;
+    let mut rng = Seed(0).stream(&[name, "thin anomalies"]);
+    let keep = keep.clamp(1, classes.anomalies.len().max(1)).min(classes.anomalies.len());
+    let (kept, _) = classes.anomalies.partial_shuffle(&mut rng, keep);
+    let mut rows = [kept, &mut classes.others[..]].concat();
+    rows.sort_unstable();
+    samples.select(&rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Label;
+    use ndarray::Array2;
+    use std::collections::HashSet;
+
+    fn dataset(rows: usize, anomalies: usize) -> Dataset {
+        let features = Array2::from_shape_fn((rows, 2), |(row, column)| (row * 2 + column) as f32);
+        let labels = (0..rows).map(|row| if row < anomalies { Label::Anomaly } else { Label::Normal }).collect();
+        Dataset { name: "made".into(), family: "made".into(), samples: Samples::new(features, labels).unwrap() }
+    }
+
+    #[test]
+    fn adbench_resamples_small_sets_to_a_thousand_rows_and_shares_rows() {
+        let split = Protocol::Adbench.split(&dataset(200, 40), Seed(1)).unwrap();
+        assert_eq!((split.train.len(), split.test.len()), (700, 300));
+        let train: HashSet<_> = split.train.iter().collect();
+        assert!(split.test.iter().any(|row| train.contains(row)));
+    }
+
+    #[test]
+    fn clean_shares_no_row_and_resamples_nothing() {
+        let split = Protocol::Clean.split(&dataset(200, 40), Seed(1)).unwrap();
+        assert_eq!((split.train.len(), split.test.len()), (140, 60));
+        let train: HashSet<_> = split.train.iter().collect();
+        assert!(split.test.iter().all(|row| !train.contains(row)));
+    }
+
+    #[test]
+    fn large_sets_are_thinned_without_replacement() {
+        for protocol in Protocol::ALL {
+            let split = protocol.split(&dataset(12_000, 600), Seed(1)).unwrap();
+            assert_eq!((split.train.len(), split.test.len()), (7_000, 3_000), "{protocol}");
+            let all: HashSet<_> = split.train.iter().chain(&split.test).collect();
+            assert_eq!(all.len(), LARGEST, "{protocol}");
+        }
+    }
+
+    #[test]
+    fn a_trial_hides_all_labels_but_the_budget_and_keeps_the_truth_for_the_test() {
+        let dataset = dataset(2_000, 200);
+        let split = Protocol::Clean.split(&dataset, Seed(3)).unwrap();
+        let trial = Trial::new(&dataset, &split, LabelBudget::Ratio(0.1), Seed(3)).unwrap();
+        assert_eq!(trial.labelled, 14);
+        assert_eq!(trial.train.by_class().anomalies.len(), 14);
+        assert!(trial.train.labels().iter().all(|&label| label != Label::Normal));
+        assert_eq!(trial.test.by_class().anomalies.len(), 60);
+        assert!(trial.test.labels().iter().all(|&label| label != Label::Unlabelled));
+    }
+
+    #[test]
+    fn thinning_keeps_every_normal_row_and_the_asked_share() {
+        let Dataset { samples, .. } = dataset(300, 100);
+        let thinned = thin_anomalies("made", samples.clone(), 0.1);
+        let classes = thinned.by_class();
+        assert_eq!((classes.anomalies.len(), classes.others.len()), (22, 200));
+        assert_eq!(thinned, thin_anomalies("made", samples, 0.1));
+    }
+}

@@ -1,0 +1,156 @@
+//! Rows of finite features, each with a label.
+
+use ndarray::{Array2, ArrayView1, Axis};
+use serde::{Deserialize, Serialize};
+
+use crate::DataError;
+
+/// What is known of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Label {
+    /// Nothing is known: most likely normal, perhaps a hidden anomaly.
+    Unlabelled,
+    /// Known to be an anomaly.
+    Anomaly,
+    /// Known to be normal.
+    Normal,
+}
+
+impl Label {
+    /// Whether the row is known to be an anomaly.
+    pub fn is_anomaly(self) -> bool {
+        self == Label::Anomaly
+    }
+}
+
+/// Rows to fit on or to evaluate with: a matrix of features and one label a row.
+///
+/// Every value is finite and there is a label for each row; whatever holds `Samples` need not check again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Samples {
+    features: Array2<f32>,
+    labels: Vec<Label>,
+}
+
+impl Samples {
+    /// Joins a matrix of shape `[rows, columns]` with its labels.
+    ///
+    /// # Errors
+    /// When the numbers of rows differ, when there is no row or no column, or when a value is NaN or infinite.
+    pub fn new(features: Array2<f32>, labels: Vec<Label>) -> Result<Self, DataError> {
+        let (rows, columns) = features.dim();
+        if rows != labels.len() {
+            return Err(DataError::LabelCount { rows, labels: labels.len() });
+        }
+        if rows == 0 || columns == 0 {
+            return Err(DataError::Empty { rows, columns });
+        }
+        if let Some(((row, column), &value)) = features.indexed_iter().find(|(_, v)| !v.is_finite()) {
+            return Err(DataError::NotFinite { row: row + 1, column: column + 1, value });
+        }
+        Ok(Self { features, labels })
+    }
+
+    /// The features, of shape `[rows, columns]`.
+    pub fn features(&self) -> &Array2<f32> {
+        &self.features
+    }
+
+    /// One label a row.
+    pub fn labels(&self) -> &[Label] {
+        &self.labels
+    }
+
+    /// The number of rows.
+    pub fn rows(&self) -> usize {
+        self.features.nrows()
+    }
+
+    /// The number of feature columns.
+    pub fn columns(&self) -> usize {
+        self.features.ncols()
+    }
+
+    /// One row.
+    pub fn row(&self, row: usize) -> ArrayView1<'_, f32> {
+        self.features.row(row)
+    }
+
+    /// The indices of the rows known to be anomalies, and of all others.
+    pub fn by_class(&self) -> ByClass {
+        let (anomalies, others) = (0..self.rows()).partition(|&row| self.labels[row].is_anomaly());
+        ByClass { anomalies, others }
+    }
+
+    /// The rows at the given indices, in that order; an index may repeat.
+    ///
+    /// # Panics
+    /// When an index is not below the number of rows.
+    pub fn select(&self, rows: &[usize]) -> Samples {
+        Samples {
+            features: self.features.select(Axis(0), rows),
+            labels: rows.iter().map(|&row| self.labels[row]).collect(),
+        }
+    }
+
+    /// The same rows with other labels.
+    ///
+    /// # Panics
+    /// When the number of labels is not the number of rows.
+    pub(crate) fn relabelled(self, labels: Vec<Label>) -> Samples {
+        assert_eq!(labels.len(), self.rows());
+        Samples { labels, ..self }
+    }
+}
+
+/// Row indices, parted by whether the row is known to be an anomaly. Each part ascends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ByClass {
+    /// Rows labelled [`Label::Anomaly`].
+    pub anomalies: Vec<usize>,
+    /// All other rows.
+    pub others: Vec<usize>,
+}
+
+/// A named data set whose every row has its true label.
+#[derive(Clone, Debug)]
+pub struct Dataset {
+    /// The name, as `CIFAR10_0`.
+    pub name: String,
+    /// The family that results are averaged over, as `CIFAR10`.
+    pub family: String,
+    /// The rows and their true labels.
+    pub samples: Samples,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    #[test]
+    fn bad_values_are_refused_with_their_place() {
+        let labels = vec![Label::Normal, Label::Anomaly];
+        let error = Samples::new(array![[0.0, 1.0], [f32::NAN, 2.0]], labels.clone()).unwrap_err();
+        assert_eq!(error.to_string(), "row 2, feature column 1 holds NaN: every feature must be a finite number");
+        assert!(matches!(
+            Samples::new(array![[0.0]], labels.clone()).unwrap_err(),
+            DataError::LabelCount { rows: 1, labels: 2 }
+        ));
+        assert!(matches!(
+            Samples::new(Array2::zeros((2, 0)), labels).unwrap_err(),
+            DataError::Empty { rows: 2, columns: 0 }
+        ));
+        assert!(matches!(Samples::new(Array2::zeros((0, 3)), vec![]).unwrap_err(), DataError::Empty { .. }));
+    }
+
+    #[test]
+    fn select_keeps_order_and_repeats() {
+        let samples = Samples::new(array![[0.0], [1.0], [2.0]], vec![Label::Normal, Label::Anomaly, Label::Normal]).unwrap();
+        let picked = samples.select(&[2, 1, 1]);
+        assert_eq!(picked.features(), &array![[2.0], [1.0], [1.0]]);
+        assert_eq!(picked.labels(), &[Label::Normal, Label::Anomaly, Label::Anomaly]);
+        assert_eq!(picked.by_class(), ByClass { anomalies: vec![1, 2], others: vec![0] });
+    }
+}

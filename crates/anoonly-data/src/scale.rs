@@ -1,0 +1,89 @@
+//! Min-max scaling.
+
+use ndarray::{Array2, Zip};
+use serde::{Deserialize, Serialize};
+
+/// Maps each column linearly so that its range in the rows it was fitted on becomes [0, 1].
+///
+/// Rows seen later may leave [0, 1]. A column that is constant in the fitted rows maps to 0 there (scikit-learn's
+/// `MinMaxScaler`, too, divides such a column by 1).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MinMaxScaler {
+    minimum: Vec<f32>,
+    /// One over the range; 1 for a constant column. In `f64`, for the range of `f32` values may overflow `f32`.
+    scale: Vec<f64>,
+}
+
+impl MinMaxScaler {
+    /// Takes the range of each column from a matrix of shape `[rows, columns]` of finite values.
+    pub fn fit(features: &Array2<f32>) -> Self {
+        let mut minimum = vec![f32::INFINITY; features.ncols()];
+        let mut maximum = vec![f32::NEG_INFINITY; features.ncols()];
+        for row in features.rows() {
+            Zip::from(row).and(&mut minimum[..]).and(&mut maximum[..]).for_each(|&v, lo, hi| {
+                *lo = lo.min(v);
+                *hi = hi.max(v);
+            });
+        }
+        let scale = minimum.iter().zip(&maximum).map(|(&lo, &hi)| {
+            let range = f64::from(hi) - f64::from(lo);
+            if range > 0.0 { range.recip() } else { 1.0 }
+        });
+        let scale = scale.collect();
+        Self { minimum, scale }
+    }
+
+    /// The number of columns this was fitted on.
+    pub fn columns(&self) -> usize {
+        self.minimum.len()
+    }
+
+    /// Scales a matrix of shape `[rows, columns]`. A value that `f32` cannot hold becomes the nearest one it can.
+    ///
+    /// # Panics
+    /// When the number of columns is not [`columns`](Self::columns).
+    pub fn transform(&self, features: &Array2<f32>) -> Array2<f32> {
+        assert_eq!(features.ncols(), self.columns(), "the scaler was fitted on another number of columns");
+        let mut scaled = features.as_standard_layout().into_owned();
+        for mut row in scaled.rows_mut() {
+            Zip::from(&mut row).and(&self.minimum[..]).and(&self.scale[..]).for_each(|v, &lo, scale| {
+                let scaled = (f64::from(*v) - f64::from(lo)) * scale;
+                *v = scaled.clamp(f64::from(f32::MIN), f64::from(f32::MAX)) as f32;
+            });
+        }
+        scaled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+    use proptest::prelude::*;
+
+    #[test]
+    fn ranges_become_the_unit_interval_and_constants_zero() {
+        let train = array![[2.0, 5.0], [4.0, 5.0], [3.0, 5.0]];
+        let scaler = MinMaxScaler::fit(&train);
+        assert_eq!(scaler.transform(&train), array![[0.0, 0.0], [1.0, 0.0], [0.5, 0.0]]);
+        assert_eq!(scaler.transform(&array![[6.0, 7.0]]), array![[2.0, 2.0]]);
+    }
+
+    #[test]
+    fn extreme_ranges_stay_finite() {
+        let train = array![[f32::MAX, 0.0], [f32::MIN, f32::MIN_POSITIVE / 2.0]];
+        let scaled = MinMaxScaler::fit(&train).transform(&train);
+        assert!(scaled.iter().all(|v| v.is_finite()), "{scaled}");
+    }
+
+    proptest! {
+        #[test]
+        fn fitted_rows_land_in_the_unit_interval(values in prop::collection::vec(-1e6f32..1e6, 2..40)) {
+            let train = Array2::from_shape_vec((values.len(), 1), values).unwrap();
+            let scaled = MinMaxScaler::fit(&train).transform(&train);
+            for v in scaled {
+                prop_assert!((-1e-6..=1.000_001).contains(&v), "{}", v);
+            }
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! NumPy's npz archives.
+
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::Path;
+
+use npyz::npz::NpzArchive;
+use npyz::{DType, NpyFile, Order, TypeChar};
+use polars::prelude::*;
+
+use crate::DataError;
+
+/// Reads the matrix `X` and the vector `y` as columns `x0`, `x1`, … and `y`, each in its own element type.
+pub(super) fn read(path: &Path) -> Result<DataFrame, DataError> {
+    let malformed = |reason: String| DataError::Malformed { path: path.into(), reason };
+    let mut archive =
+        NpzArchive::<BufReader<File>>::open(path).map_err(|error| malformed(format!("not an npz archive: {error}")))?;
+    let mut array = |name: &str| {
+        let names: Vec<String> = archive.array_names().map(str::to_owned).collect();
+        match archive.by_name(name) {
+            Ok(Some(array)) => read_array(array).map_err(|reason| malformed(format!("array `{name}`: {reason}"))),
+            Ok(None) => Err(malformed(format!("no array `{name}` in it (arrays: {})", names.join(", ")))),
+            Err(error) => Err(malformed(format!("array `{name}`: {error}"))),
+        }
+    };
+    let features = array("X")?;
+    let labels = array("y")?;
+    let &[rows, columns] = features.shape.as_slice() else {
+        return Err(malformed(format!("array `X` has {} dimensions, needs rows and columns", features.shape.len())));
+    };
+    match *labels.shape.as_slice() {
+        [n] | [n, 1] if n == rows => {}
+        ref shape => return Err(malformed(format!("array `X` has {rows} rows, but array `y` has shape {shape:?}"))),
+    }
+    let mut frame: Vec<Column> = (0..columns)
+        .map(|column| {
+            let (start, stride) = if features.fortran { (column * rows, 1) } else { (column, columns) };
+            features.elements.column(format!("x{column}").into(), start, stride, rows)
+        })
+        .collect();
+    frame.push(labels.elements.column("y".into(), 0, 1, rows));
+    DataFrame::new(rows, frame).map_err(|error| malformed(error.to_string()))
+}
+
+struct Array {
+    shape: Vec<usize>,
+    fortran: bool,
+    elements: Elements,
+}
+
+/// The elements of an array in file order, in their own type; half floats are widened.
+enum Elements {
+    Bool(Vec<bool>),
+    I8(Vec<i8>),
+    I16(Vec<i16>),
+    I32(Vec<i32>),
+    I64(Vec<i64>),
+    U8(Vec<u8>),
+    U16(Vec<u16>),
+    U32(Vec<u32>),
+    U64(Vec<u64>),
+    F32(Vec<f32>),
+    F64(Vec<f64>),
+}
+
+fn read_array<R: Read>(array: NpyFile<R>) -> Result<Array, String> {
+    let shape: Vec<usize> = array.shape().iter().map(|&n| n as usize).collect();
+    let fortran = array.order() == Order::Fortran;
+    let DType::Plain(kind) = array.dtype() else {
+        return Err("has named fields; numbers are needed".into());
+    };
+    macro_rules! elements {
+        ($variant:ident) => {
+            Elements::$variant(array.into_vec().map_err(|error| error.to_string())?)
+        };
+    }
+    let elements = match (kind.type_char(), kind.size_field()) {
+        (TypeChar::Bool, _) => elements!(Bool),
+        (TypeChar::Int, 1) => elements!(I8),
+        (TypeChar::Int, 2) => elements!(I16),
+        (TypeChar::Int, 4) => elements!(I32),
+        (TypeChar::Int, 8) => elements!(I64),
+        (TypeChar::Uint, 1) => elements!(U8),
+        (TypeChar::Uint, 2) => elements!(U16),
+        (TypeChar::Uint, 4) => elements!(U32),
+        (TypeChar::Uint, 8) => elements!(U64),
+        (TypeChar::Float, 2) => {
+            let halves: Vec<npyz::half::f16> = array.into_vec().map_err(|error| error.to_string())?;
+            Elements::F32(halves.into_iter().map(npyz::half::f16::to_f32).collect())
+        }
+        (TypeChar::Float, 4) => elements!(F32),
+        (TypeChar::Float, 8) => elements!(F64),
+        _ => return Err(format!("has element type {kind}; a float or integer type is needed")),
+    };
+    Ok(Array { shape, fortran, elements })
+}
+
+impl Elements {
+    /// Every `stride`-th element from `start` on, `rows` of them, as a column.
+    fn column(&self, name: PlSmallStr, start: usize, stride: usize, rows: usize) -> Column {
+        fn pick<T: Copy>(values: &[T], start: usize, stride: usize, rows: usize) -> Vec<T> {
+            values.iter().skip(start).step_by(stride.max(1)).take(rows).copied().collect()
+        }
+        macro_rules! columns {
+            ($($variant:ident)*) => {
+                match self {
+                    $(Elements::$variant(values) => Column::new(name, pick(values, start, stride, rows)),)*
+                }
+            };
+        }
+        columns!(Bool I8 I16 I32 I64 U8 U16 U32 U64 F32 F64)
+    }
+}

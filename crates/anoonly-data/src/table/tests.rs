@@ -1,0 +1,163 @@
+use super::*;
+use std::fs;
+use std::io::Write;
+
+use npyz::WriterBuilder;
+use npyz::npz::NpzWriter;
+
+fn in_file(name: &str, content: &[u8]) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    fs::write(&path, content).unwrap();
+    (folder, path)
+}
+
+fn csv(content: &str) -> Result<Samples, DataError> {
+    let (_folder, path) = in_file("table.csv", content.as_bytes());
+    Table::read(&path)?.samples(&LabelColumn::benchmark())
+}
+
+/// The error's text after the name of the file.
+fn message(result: Result<Samples, DataError>) -> String {
+    let text = result.unwrap_err().to_string();
+    text.split_once(": ").unwrap().1.to_owned()
+}
+
+#[test]
+fn a_csv_becomes_features_and_labels() {
+    let samples = csv("a,label,b,flag\n1,0,2.5,true\n-3,1,1e3,false\n4,,0,true\n").unwrap();
+    assert_eq!(samples.features(), &ndarray::array![[1.0, 2.5, 1.0], [-3.0, 1000.0, 0.0], [4.0, 0.0, 1.0]]);
+    assert_eq!(samples.labels(), &[Label::Normal, Label::Anomaly, Label::Unlabelled]);
+}
+
+#[test]
+fn errors_name_column_row_and_value() {
+    assert_eq!(
+        message(csv("a,city,label\n1,5,0\n2,Bonn,1\n")),
+        "column `city`, row 2: `Bonn` is not a number; encode or drop the column"
+    );
+    assert_eq!(
+        message(csv("a,label\n1,0\n,1\n")),
+        "column `a`, row 2: the value is missing; fill or drop such rows first"
+    );
+    assert_eq!(
+        message(csv("a,label\n1,0\nNaN,1\n")),
+        "column `a`, row 2: the value is NaN; fill or drop such rows first"
+    );
+    assert_eq!(
+        message(csv("a,label\n1e39,0\n2,1\n")),
+        "column `a`, row 1: 1e39 is too large for a 32-bit float; fill or drop such rows first"
+    );
+    assert_eq!(
+        message(csv("a,label\n1,0\n2,2\n")),
+        "column `label`, row 2: `2` is no label: write 1 for an anomaly, 0 for a normal row"
+    );
+    assert_eq!(message(csv("a,b\n1,0\n")), "no column `label` or `y` with the labels (columns: a, b)");
+}
+
+#[test]
+fn files_that_cannot_be_read_are_errors() {
+    assert!(matches!(Table::read(Path::new("/no/such.csv")), Err(DataError::Io { .. })));
+    assert!(matches!(Table::read(Path::new("/no/such.npz")), Err(DataError::Io { .. })));
+    assert!(matches!(Table::read(Path::new("table.xlsx")), Err(DataError::UnknownFormat { .. })));
+    for name in ["broken.npz", "broken.parquet"] {
+        let (_folder, path) = in_file(name, b"not what it says");
+        assert!(matches!(Table::read(&path), Err(DataError::Malformed { .. })), "{name}");
+    }
+    let (_folder, path) = in_file("ragged.csv", b"a,label\n1,0\n1,2,3,4\n");
+    assert!(matches!(Table::read(&path), Err(DataError::Malformed { .. })));
+    let (_folder, path) = in_file("empty.csv", b"");
+    assert!(matches!(Table::read(&path), Err(DataError::Malformed { .. })));
+}
+
+#[test]
+fn a_class_column_names_its_anomaly() {
+    let (_folder, path) = in_file("table.csv", b"x,kind\n1,good\n2,bad\n3,\n");
+    let label = LabelColumn::Class { column: "kind".into(), anomaly: "bad".into() };
+    let samples = Table::read(&path).unwrap().samples(&label).unwrap();
+    assert_eq!(samples.labels(), &[Label::Normal, Label::Anomaly, Label::Unlabelled]);
+}
+
+#[test]
+fn parquet_and_csv_give_the_same_table() {
+    let (folder, path) = in_file("table.csv", b"x,y\n1.5,0\n2.5,1\n");
+    let table = Table::read(&path).unwrap();
+    let parquet = folder.path().join("table.parquet");
+    ParquetWriter::new(File::create(&parquet).unwrap()).finish(&mut table.frame.clone()).unwrap();
+    let again = Table::read(&parquet).unwrap();
+    assert_eq!(again.columns(), ["x", "y"]);
+    assert_eq!(again.samples(&LabelColumn::benchmark()).unwrap(), table.samples(&LabelColumn::benchmark()).unwrap());
+}
+
+/// Writes an npz file with the arrays that `fill` adds.
+fn npz(fill: impl FnOnce(&mut NpzWriter<fs::File>)) -> Result<Samples, DataError> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("table.npz");
+    let mut writer = NpzWriter::new(File::create(&path).unwrap());
+    fill(&mut writer);
+    drop(writer);
+    Table::read(&path)?.samples(&LabelColumn::benchmark())
+}
+
+fn add<T: npyz::AutoSerialize + Copy>(writer: &mut NpzWriter<fs::File>, name: &str, shape: &[u64], order: npyz::Order, values: &[T]) {
+    let builder = writer.array(name, Default::default()).unwrap();
+    let mut array = builder.default_dtype().shape(shape).order(order).begin_nd().unwrap();
+    array.extend(values.iter().copied()).unwrap();
+    array.finish().unwrap();
+}
+
+#[test]
+fn npz_orders_and_broken_archives() {
+    let (c, fortran) = (npyz::Order::C, npyz::Order::Fortran);
+    let expected = Samples::new(ndarray::array![[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], vec![Label::Normal, Label::Anomaly]).unwrap();
+    let in_c = npz(|writer| {
+        add(writer, "X", &[2, 3], c, &[1i16, 2, 3, 4, 5, 6]);
+        add(writer, "y", &[2], c, &[0u8, 1]);
+    });
+    assert_eq!(in_c.unwrap(), expected);
+    let in_fortran = npz(|writer| {
+        add(writer, "X", &[2, 3], fortran, &[1f64, 4., 2., 5., 3., 6.]);
+        add(writer, "y", &[2, 1], c, &[0i64, 1]);
+    });
+    assert_eq!(in_fortran.unwrap(), expected);
+    let without_y = npz(|writer| add(writer, "X", &[2, 3], c, &[1f32, 2., 3., 4., 5., 6.]));
+    assert_eq!(message(without_y), "no array `y` in it (arrays: X)");
+    let flat = npz(|writer| {
+        add(writer, "X", &[2], c, &[1f32, 2.]);
+        add(writer, "y", &[2], c, &[0i64, 1]);
+    });
+    assert_eq!(message(flat), "array `X` has 1 dimensions, needs rows and columns");
+    let short = npz(|writer| {
+        add(writer, "X", &[2, 1], c, &[1f32, 2.]);
+        add(writer, "y", &[3], c, &[0i64, 1, 1]);
+    });
+    assert_eq!(message(short), "array `X` has 2 rows, but array `y` has shape [3]");
+}
+
+/// `fixtures/numpy.npz` and the others are written by NumPy, see `scripts/export_npz_fixtures.py`: each holds rows
+/// `[0, 1, 2]` and `[3, 4, 5]` with labels 0 and 1, in another element type, byte order, memory order or compression.
+#[test]
+fn every_numpy_element_type_reads_alike() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let expected = ndarray::array![[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]];
+    let mut seen = 0;
+    for file in fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let samples = Table::read(&path).unwrap().samples(&LabelColumn::benchmark()).unwrap();
+        assert_eq!(samples.features(), &expected, "{}", path.display());
+        assert_eq!(samples.labels(), &[Label::Normal, Label::Anomaly], "{}", path.display());
+        seen += 1;
+    }
+    assert_eq!(seen, 14);
+}
+
+#[test]
+fn a_truncated_npz_is_an_error_and_no_panic() {
+    let whole = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/float64_compressed.npz")).unwrap();
+    for length in 0..whole.len() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cut.npz");
+        File::create(&path).unwrap().write_all(&whole[..length]).unwrap();
+        assert!(Table::read(&path).is_err(), "the first {length} bytes were read as a whole file");
+    }
+}

@@ -1,0 +1,84 @@
+//! Intervals around a metric and around a mean.
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+use statrs::distribution::{ContinuousCDF, StudentsT};
+
+use crate::MetricError;
+
+/// An estimate and the bounds of its interval.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// The estimate itself.
+    pub estimate: f64,
+    /// Lower bound.
+    pub low: f64,
+    /// Upper bound.
+    pub high: f64,
+}
+
+/// Percentile bootstrap interval of a metric (Efron 1979): rows are drawn anew with replacement within each class, so
+/// that every draw has as many anomalies as the sample. The same seed gives the same interval.
+///
+/// `level` is the coverage aimed at, such as 0.95.
+///
+/// # Errors
+/// Those of the metric on the whole sample.
+///
+/// # Panics
+/// When `draws` is 0 or `level` is not between 0 and 1.
+pub fn bootstrap(
+    metric: impl Fn(&[f32], &[bool]) -> Result<f64, MetricError>,
+    scores: &[f32],
+    anomalous: &[bool],
+    draws: usize,
+    level: f64,
+    seed: u64,
+) -> Result<Interval, MetricError> {
+    assert!(draws > 0, "at least one draw is needed");
+    assert!(level > 0.0 && level < 1.0, "the level must be between 0 and 1");
+    let estimate = metric(scores, anomalous)?;
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let (anomalies, normals): (Vec<usize>, Vec<usize>) = (0..scores.len()).partition(|&row| anomalous[row]);
+    let truth: Vec<bool> = anomalies.iter().map(|_| true).chain(normals.iter().map(|_| false)).collect();
+    let mut drawn = Vec::with_capacity(scores.len());
+    let mut values = Vec::with_capacity(draws);
+    for _ in 0..draws {
+        drawn.clear();
+        for class in [&anomalies, &normals] {
+            drawn.extend((0..class.len()).map(|_| scores[class[rng.random_range(0..class.len())]]));
+        }
+        values.push(metric(&drawn, &truth)?);
+    }
+    values.sort_unstable_by(f64::total_cmp);
+    let tail = (1.0 - level) / 2.0;
+    Ok(Interval { estimate, low: quantile(&values, tail), high: quantile(&values, 1.0 - tail) })
+}
+
+/// The mean of independent values and its Student t interval; `None` when there is no value. With a single value the
+/// bounds are infinite: one run says nothing of the spread.
+///
+/// # Panics
+/// When `level` is not between 0 and 1.
+pub fn mean_interval(values: &[f64], level: f64) -> Option<Interval> {
+    assert!(level > 0.0 && level < 1.0, "the level must be between 0 and 1");
+    let n = values.len() as f64;
+    let estimate = match values {
+        [] => return None,
+        &[value] => return Some(Interval { estimate: value, low: f64::NEG_INFINITY, high: f64::INFINITY }),
+        _ => values.iter().sum::<f64>() / n,
+    };
+    let variance = values.iter().map(|value| (value - estimate).powi(2)).sum::<f64>() / (n - 1.0);
+    let t = StudentsT::new(0.0, 1.0, n - 1.0).expect("one degree of freedom or more is valid");
+    let half = t.inverse_cdf((1.0 + level) / 2.0) * (variance / n).sqrt();
+    Some(Interval { estimate, low: estimate - half, high: estimate + half })
+}
+
+/// The quantile of sorted values, linear between them (NumPy's default).
+fn quantile(sorted: &[f64], share: f64) -> f64 {
+    let place = share * (sorted.len() - 1) as f64;
+    let below = place.floor() as usize;
+    let above = (below + 1).min(sorted.len() - 1);
+    sorted[below] + (sorted[above] - sorted[below]) * (place - below as f64)
+}

@@ -1,0 +1,51 @@
+//! Rows sorted by score, equal scores joined.
+
+use crate::MetricError;
+
+/// Rows of one score.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Tie {
+    pub score: f32,
+    pub anomalies: usize,
+    pub normals: usize,
+}
+
+impl Tie {
+    pub fn rows(&self) -> usize {
+        self.anomalies + self.normals
+    }
+}
+
+/// All rows from the highest score to the lowest; every distinct score stands once.
+#[derive(Clone, Debug)]
+pub(crate) struct Ranking {
+    pub ties: Vec<Tie>,
+    pub anomalies: usize,
+    pub normals: usize,
+}
+
+impl Ranking {
+    pub fn new(scores: &[f32], anomalous: &[bool]) -> Result<Self, MetricError> {
+        if scores.len() != anomalous.len() {
+            return Err(MetricError::Lengths { scores: scores.len(), truths: anomalous.len() });
+        }
+        if let Some(row) = scores.iter().position(|score| score.is_nan()) {
+            return Err(MetricError::NanScore { row: row + 1 });
+        }
+        let anomalies = anomalous.iter().filter(|&&anomaly| anomaly).count();
+        if anomalies == 0 || anomalies == scores.len() {
+            return Err(MetricError::OneClass { anomalies, rows: scores.len() });
+        }
+        // Adding 0 turns -0 into 0, which total order would tell apart.
+        let mut rows: Vec<(f32, bool)> = scores.iter().map(|score| score + 0.0).zip(anomalous.iter().copied()).collect();
+        rows.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
+        let ties = rows
+            .chunk_by(|a, b| a.0 == b.0)
+            .map(|tie| {
+                let anomalies = tie.iter().filter(|(_, anomaly)| *anomaly).count();
+                Tie { score: tie[0].0, anomalies, normals: tie.len() - anomalies }
+            })
+            .collect();
+        Ok(Self { ties, anomalies, normals: scores.len() - anomalies })
+    }
+}

@@ -1,0 +1,211 @@
+//! DevNet: a network whose score of a labelled anomaly is pushed above that of all other rows by a margin.
+//!
+//! Pang, Shen and van den Hengel, "Deep Anomaly Detection with Deviation Networks", KDD 2019. As the AnoOnly paper (Zhou et
+//! al. 2024) runs it: scores are measured against 0 instead of against the mean and deviation of draws from a reference
+//! distribution, which the KDD paper uses in its equation 6.
+
+use burn::module::Module;
+use burn::nn::Linear;
+use burn::tensor::activation::relu;
+use burn::tensor::backend::Backend;
+use burn::tensor::Tensor;
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Checks;
+use crate::init::WeightInit;
+use crate::norm::{NormLayer, NormSettings};
+use crate::recipe::{Batches, EpsilonAt, Keep, Optimiser, Recipe};
+use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Norm, TrainingData};
+
+/// DevNet's configuration. The defaults are those of the AnoOnly paper's host.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DevNetConfig {
+    /// The number of linear layers.
+    pub depth: Depth,
+    /// What stands after each hidden layer's ReLU (at depth 1, on the input).
+    pub norm: Norm,
+    /// Settings of `norm`.
+    pub norm_settings: NormSettings,
+    /// The score `a` that labelled anomalies are pushed to.
+    pub margin: f64,
+    /// The loss of a labelled anomaly.
+    pub anomaly_loss: AnomalyLoss,
+    /// The penalty is this times the sum of the squared weights of all hidden layers.
+    pub l2: f64,
+    /// How it is trained.
+    pub recipe: Recipe,
+}
+
+/// The number of linear layers; the last one gives the score.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u8", into = "u8")]
+pub enum Depth {
+    /// No hidden layer.
+    One,
+    /// One hidden layer, of 20.
+    Two,
+    /// Three hidden layers, of 1000, 250 and 20.
+    Four,
+}
+
+/// The loss of a labelled anomaly with score `s`, the margin being `a`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AnomalyLoss {
+    /// `|a − s|`: the host's.
+    Absolute,
+    /// `a − s`, without a lower bound: AnoOnly's. Batch normalisation keeps the scores from running away.
+    Unbounded,
+    /// `max(0, a − s)`: the KDD paper's.
+    Hinge,
+}
+
+impl Default for DevNetConfig {
+    fn default() -> Self {
+        Self {
+            depth: Depth::Two,
+            norm: Norm::None,
+            norm_settings: NormSettings { epsilon: 1e-3, keep: 0.99 },
+            margin: 5.0,
+            anomaly_loss: AnomalyLoss::Absolute,
+            l2: 0.01,
+            recipe: Recipe {
+                batches: Batches::Balanced { unlabelled: 32, anomalies: 32 },
+                steps: 20,
+                epochs: 50,
+                optimiser: Optimiser::RmsProp {
+                    learning_rate: 2e-4,
+                    decay: 0.9,
+                    epsilon: 1e-7,
+                    epsilon_at: EpsilonAt::InsideRoot,
+                    weight_decay: 0.0,
+                },
+                keep: Keep::LowestLoss,
+            },
+        }
+    }
+}
+
+impl Depth {
+    /// The widths of the hidden layers.
+    pub fn hidden(self) -> &'static [usize] {
+        match self {
+            Depth::One => &[],
+            Depth::Two => &[20],
+            Depth::Four => &[1000, 250, 20],
+        }
+    }
+}
+
+impl From<Depth> for u8 {
+    fn from(depth: Depth) -> u8 {
+        depth.hidden().len() as u8 + 1
+    }
+}
+
+impl TryFrom<u8> for Depth {
+    type Error = String;
+
+    fn try_from(layers: u8) -> Result<Self, String> {
+        let depths = [Depth::One, Depth::Two, Depth::Four];
+        depths.into_iter().find(|&d| u8::from(d) == layers).ok_or(format!("depth {layers}: must be 1, 2 or 4"))
+    }
+}
+
+impl Method for DevNetConfig {
+    type Network<B: Backend> = DevNet<B>;
+
+    const INFO: MethodInfo = MethodInfo {
+        name: "devnet",
+        title: "DevNet",
+        kind: Kind::FewLabels,
+        source: "Pang, Shen, van den Hengel, KDD 2019",
+    };
+
+    fn check(&self) -> Result<(), ConfigError> {
+        Checks::of(Self::INFO.name)
+            .positive("norm_settings.epsilon", self.norm_settings.epsilon)
+            .share("norm_settings.keep", self.norm_settings.keep)
+            .positive("margin", self.margin)
+            .not_negative("l2", self.l2)
+            .done()?;
+        self.recipe.check(Self::INFO.name)
+    }
+
+    fn recipe(&self) -> Option<&Recipe> {
+        Some(&self.recipe)
+    }
+
+    fn anomaly_only(self) -> Self {
+        Self { norm: Norm::Batch, anomaly_loss: AnomalyLoss::Unbounded, ..self }
+    }
+
+    fn with_norm(self, norm: Norm) -> Self {
+        Self { norm, ..self }
+    }
+
+    fn init<B: Backend>(&self, data: &TrainingData<B>, rng: &mut impl Rng) -> DevNet<B> {
+        let device = data.rows.device();
+        let mut width = data.columns();
+        let norm = |width| NormLayer::new(self.norm, width, self.norm_settings, &device);
+        let input_norm = self.depth.hidden().is_empty().then(|| norm(width));
+        let mut hidden = Vec::new();
+        for &outputs in self.depth.hidden() {
+            let linear = WeightInit::GlorotUniform.linear(width, outputs, true, rng, &device);
+            hidden.push(Hidden { linear, norm: norm(outputs) });
+            width = outputs;
+        }
+        let output = WeightInit::GlorotUniform.linear(width, 1, true, rng, &device);
+        DevNet { input_norm, hidden, output, margin: self.margin, l2: self.l2, anomaly_loss: self.anomaly_loss }
+    }
+}
+
+/// DevNet's network: `Linear – ReLU – norm` for each hidden layer, then a linear score.
+#[derive(Module, Debug)]
+pub struct DevNet<B: Backend> {
+    input_norm: Option<NormLayer<B>>,
+    hidden: Vec<Hidden<B>>,
+    output: Linear<B>,
+    margin: f64,
+    l2: f64,
+    #[module(skip)]
+    anomaly_loss: AnomalyLoss,
+}
+
+#[derive(Module, Debug)]
+struct Hidden<B: Backend> {
+    linear: Linear<B>,
+    norm: NormLayer<B>,
+}
+
+impl<B: Backend> Network<B> for DevNet<B> {
+    /// Equation 7 of the KDD paper with the score itself as the deviation: `|s|` for an unlabelled row, and the configured
+    /// loss for a labelled anomaly.
+    fn terms(&self, batch: &Batch<B>) -> LossTerms<B> {
+        let (unlabelled, anomalies) = batch.part(self.score(batch.rows()));
+        let short = anomalies.neg().add_scalar(self.margin);
+        let anomalous = match self.anomaly_loss {
+            AnomalyLoss::Absolute => short.abs(),
+            AnomalyLoss::Unbounded => short,
+            AnomalyLoss::Hinge => relu(short),
+        };
+        LossTerms { normal: unlabelled.abs(), anomalous }
+    }
+
+    fn penalty(&self) -> Option<Tensor<B, 1>> {
+        let squares = self.hidden.iter().map(|layer| layer.linear.weight.val().square().sum());
+        let sum = squares.reduce(|sum, square| sum + square)?;
+        (self.l2 > 0.0).then(|| sum.mul_scalar(self.l2))
+    }
+
+    fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
+        let rows = match &self.input_norm {
+            Some(norm) => norm.forward(rows),
+            None => rows,
+        };
+        let code = self.hidden.iter().fold(rows, |x, layer| layer.norm.forward(relu(layer.linear.forward(x))));
+        self.output.forward(code).squeeze_dim(1)
+    }
+}

@@ -1,0 +1,23 @@
+//! The zoo: networks and loss terms of anomaly detectors, generic over burn's backend.
+//!
+//! A method is one file: its configuration (a [`Method`]), its burn module (a [`Network`]) with the loss of each example
+//! parted in [`LossTerms`], and its score. It states how it wants to be trained as plain data, a [`Recipe`](recipe::Recipe).
+//! One line in [`registry`] makes it known to everything above.
+//!
+//! This crate knows nothing of files, optimisers, training loops, or of the strategy that decides which part of a loss
+//! trains.
+
+pub mod devnet;
+mod error;
+pub mod init;
+pub mod knn;
+pub mod mean_difference;
+mod method;
+pub mod norm;
+pub mod recipe;
+pub mod registry;
+
+pub use error::ConfigError;
+pub use method::{Batch, Kind, LossTerms, Method, MethodInfo, Network, Trainable, TrainingData};
+pub use norm::Norm;
+pub use registry::{AnyMethod, AnyNetwork};

@@ -1,0 +1,60 @@
+//! The normalisation between a hidden layer and the next one.
+
+use burn::module::Module;
+use burn::nn::{BatchNorm, BatchNormConfig, LayerNorm, LayerNormConfig};
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use serde::{Deserialize, Serialize};
+
+/// Which normalisation a network carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Norm {
+    /// None.
+    None,
+    /// Batch normalisation (Ioffe and Szegedy 2015): over the rows of a batch, by running statistics when scoring. It is
+    /// through these statistics that unlabelled rows act on a network that has no loss on them.
+    Batch,
+    /// Layer normalisation (Ba, Kiros and Hinton 2016): over the features of a row.
+    Layer,
+}
+
+/// Settings of a batch or layer normalisation.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NormSettings {
+    /// Added to the variance under the root.
+    pub epsilon: f64,
+    /// Batch normalisation only: the share of the old running statistics that a step keeps (Keras calls it momentum;
+    /// PyTorch's momentum is one minus it). The running variance averages the biased variances of the batches.
+    pub keep: f64,
+}
+
+/// A normalisation layer, or none.
+#[derive(Module, Debug)]
+pub struct NormLayer<B: Backend> {
+    batch: Option<BatchNorm<B>>,
+    layer: Option<LayerNorm<B>>,
+}
+
+impl<B: Backend> NormLayer<B> {
+    /// A layer for inputs of `[rows, width]`, scale 1 and shift 0.
+    pub fn new(norm: Norm, width: usize, settings: NormSettings, device: &B::Device) -> Self {
+        let NormSettings { epsilon, keep } = settings;
+        let batch = BatchNormConfig::new(width).with_epsilon(epsilon).with_momentum(1.0 - keep);
+        let layer = LayerNormConfig::new(width).with_epsilon(epsilon);
+        Self {
+            batch: (norm == Norm::Batch).then(|| batch.init(device)),
+            layer: (norm == Norm::Layer).then(|| layer.init(device)),
+        }
+    }
+
+    /// Normalises `[rows, width]`.
+    pub fn forward(&self, input: Tensor<B, 2>) -> Tensor<B, 2> {
+        match (&self.batch, &self.layer) {
+            (Some(batch), _) => batch.forward(input),
+            (None, Some(layer)) => layer.forward(input),
+            (None, None) => input,
+        }
+    }
+}
