@@ -62,6 +62,11 @@ impl Samples {
         &self.labels
     }
 
+    /// For each row, whether it is known to be an anomaly.
+    pub fn anomalous(&self) -> Vec<bool> {
+        self.labels.iter().map(|label| label.is_anomaly()).collect()
+    }
+
     /// The number of rows.
     pub fn rows(&self) -> usize {
         self.features.nrows()

@@ -1,6 +1,6 @@
 //! Random streams derived from one seed.
 
-use rand::SeedableRng;
+use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 
@@ -25,12 +25,16 @@ impl Seed {
         }
         ChaCha8Rng::from_seed(digest.finalize().into())
     }
+
+    /// A seed of its own for a part of the run, such as one model on one data set.
+    pub fn derive(self, purpose: &[&str]) -> Seed {
+        Seed(self.stream(purpose).next_u64())
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rand::Rng;
 
     fn first(seed: u64, purpose: &[&str]) -> u64 {
         Seed(seed).stream(purpose).next_u64()

@@ -1,1 +1,19 @@
-//! stub
+//! The AnoOnly strategy, batch samplers, the training loop and fitted detectors.
+//!
+//! [`Supervision`] is the paper in one short file: it decides which part of a method's loss trains. A [`Detector`] joins it
+//! with a method and a seed; its fit gives a [`FittedDetector`], which scores rows. This crate knows nothing of metrics or
+//! reports.
+
+pub mod backend;
+mod detector;
+mod error;
+mod fit;
+mod optimiser;
+mod sampler;
+mod supervision;
+
+pub use backend::BackendName;
+pub use detector::{Detector, FittedDetector, History};
+pub use error::{BackendError, FitError, ScoreError};
+pub use optimiser::{RmsProp, RmsPropState};
+pub use supervision::Supervision;

@@ -1,0 +1,46 @@
+//! What can be wrong with a plan or its output.
+
+use std::path::PathBuf;
+
+use anoonly_data::DataError;
+use anoonly_models::ConfigError;
+use anoonly_train::BackendError;
+
+/// Why a bench cannot run or cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BenchError {
+    /// A data set, a split or a label budget.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A method's name or configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The backend.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    /// An option without a value, or with one value twice.
+    #[error("{option}: {reason}")]
+    Option {
+        /// The option.
+        option: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The results cannot be written.
+    #[error("cannot write {}: {reason}", path.display())]
+    Output {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// The threads cannot be started.
+    #[error("cannot start {threads} threads: {reason}")]
+    Threads {
+        /// Threads asked for.
+        threads: usize,
+        /// Why not.
+        reason: String,
+    },
+}

@@ -1,0 +1,215 @@
+//! Every combination of data set, seed, method and strategy, and how they are run.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use anoonly_data::budget::LabelBudget;
+use anoonly_data::catalogue::Source;
+use anoonly_data::protocol::{Protocol, Trial};
+use anoonly_data::split::Split;
+use anoonly_data::{Dataset, Seed};
+use anoonly_eval::{MetricError, auroc, average_precision, average_precision_normal};
+use anoonly_models::{AnyMethod, Kind};
+use anoonly_train::backend::OnBackend;
+use anoonly_train::{BackendName, Detector, Supervision};
+use burn::tensor::backend::Backend;
+use rayon::prelude::*;
+use tracing::{info, warn};
+
+use crate::{BenchError, Results, Row, Scores, Status, Strategy};
+
+/// What to run: every combination of its lists.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Where the data sets are.
+    pub source: Source,
+    /// Names or patterns of data sets; none for all.
+    pub datasets: Vec<String>,
+    /// The methods.
+    pub models: Vec<AnyMethod>,
+    /// The strategies for methods that learn from few labels. Floors run once, without one.
+    pub strategies: Vec<Supervision>,
+    /// How many training anomalies stay labelled.
+    pub budget: LabelBudget,
+    /// The seeds; each draws its own split, labels, weights and batches.
+    pub seeds: Vec<Seed>,
+    /// How a data set becomes a training and a test part.
+    pub protocol: Protocol,
+    /// What computes.
+    pub backend: BackendName,
+}
+
+/// A plan with its data loaded and its splits drawn.
+#[derive(Debug)]
+pub struct Grid {
+    plan: Plan,
+    datasets: Vec<Dataset>,
+    /// One for each data set and seed, seeds innermost.
+    splits: Vec<Split>,
+    jobs: Vec<Job>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Job {
+    dataset: usize,
+    seed: usize,
+    model: usize,
+    strategy: Strategy,
+}
+
+/// A run has ended.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    /// Runs that have ended.
+    pub done: usize,
+    /// All runs.
+    pub total: usize,
+    /// The data set, method, strategy and seed of the run that just ended.
+    pub run: String,
+}
+
+impl Grid {
+    /// Loads every data set and draws every split.
+    ///
+    /// # Errors
+    /// When a name, a file, a label budget or any other part of the plan is wrong. Nothing has been written then.
+    pub fn prepare(plan: Plan) -> Result<Self, BenchError> {
+        plan.backend.built()?;
+        for model in &plan.models {
+            model.check()?;
+        }
+        check_list("--seeds", &plan.seeds, |seed| seed.0.to_string())?;
+        check_list("--models", &plan.models, |model| model.info().name.to_owned())?;
+        check_list("--strategies", &plan.strategies, Supervision::to_string)?;
+        plan.budget.checked()?;
+
+        let entries = plan.source.select(&plan.datasets)?;
+        let datasets: Vec<Dataset> = entries.iter().map(|entry| entry.load()).collect::<Result<_, _>>()?;
+        let mut splits = Vec::with_capacity(datasets.len() * plan.seeds.len());
+        let mut jobs = Vec::new();
+        for (index, dataset) in datasets.iter().enumerate() {
+            for (seed_index, &seed) in plan.seeds.iter().enumerate() {
+                let split = plan.protocol.split(dataset, seed).map_err(|error| error.in_dataset(&dataset.name))?;
+                let labels = dataset.samples.labels();
+                let anomalies = split.train.iter().filter(|&&row| labels[row].is_anomaly()).count();
+                plan.budget.labelled(anomalies).map_err(|error| error.in_dataset(&dataset.name))?;
+                splits.push(split);
+                for (model, method) in plan.models.iter().enumerate() {
+                    let job = |strategy| Job { dataset: index, seed: seed_index, model, strategy };
+                    match method.info().kind {
+                        Kind::FewLabels => jobs.extend(plan.strategies.iter().map(|&s| job(Strategy::Of(s)))),
+                        Kind::Floor => jobs.push(job(Strategy::None)),
+                    }
+                }
+            }
+        }
+        Ok(Self { plan, datasets, splits, jobs })
+    }
+
+    /// The number of runs.
+    pub fn runs(&self) -> usize {
+        self.jobs.len()
+    }
+
+    /// Runs everything on so many threads, one run a thread. A run that fails becomes a row that says why, and the others go
+    /// on. Apart from the seconds, the results do not depend on the number of threads.
+    ///
+    /// # Errors
+    /// When the threads cannot be started.
+    pub fn run(&self, threads: usize, on_progress: impl Fn(Progress) + Sync) -> Result<Results, BenchError> {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        let pool = pool.map_err(|error| BenchError::Threads { threads, reason: error.to_string() })?;
+        let done = AtomicUsize::new(0);
+        let total = self.jobs.len();
+        let run = |job: &Job| {
+            let row = self.run_job(*job)?;
+            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+            let run = format!("{} {} {} seed {}", row.dataset, row.model, row.strategy, row.seed);
+            on_progress(Progress { done, total, run });
+            Ok(row)
+        };
+        let rows: Result<Vec<Row>, BenchError> = pool.install(|| self.jobs.par_iter().map(run).collect());
+        Ok(Results { rows: rows? })
+    }
+
+    fn run_job(&self, job: Job) -> Result<Row, BenchError> {
+        let plan = &self.plan;
+        let dataset = &self.datasets[job.dataset];
+        let seed = plan.seeds[job.seed];
+        let method = &plan.models[job.model];
+        let name = method.info().name;
+        let split = &self.splits[job.dataset * plan.seeds.len() + job.seed];
+        let trial = Trial::new(dataset, split, plan.budget, seed)?;
+        // Host and AnoOnly start from the same weights and see the same batches: their difference is the strategy's alone.
+        let detector = Detector::new(method.clone(), job.strategy.supervision(), seed.derive(&[&dataset.name, name]));
+        let outcome = match detector {
+            Ok(detector) => plan.backend.run(FitAndScore { detector: &detector, trial: &trial })?,
+            Err(error) => Err(error.to_string()),
+        };
+        let status = match outcome {
+            Ok(scores) => {
+                info!(dataset = dataset.name, model = name, %job.strategy, seed = seed.0, auroc = scores.auroc, "run done");
+                Status::Ok(scores)
+            }
+            Err(message) => {
+                warn!(dataset = dataset.name, model = name, %job.strategy, seed = seed.0, message, "run failed");
+                Status::Failed(message)
+            }
+        };
+        Ok(Row {
+            dataset: dataset.name.clone(),
+            family: dataset.family.clone(),
+            model: name.into(),
+            strategy: job.strategy,
+            protocol: plan.protocol,
+            budget: plan.budget,
+            n_labeled: trial.labelled,
+            seed: seed.0,
+            n_train: trial.train.rows(),
+            n_test: trial.test.rows(),
+            n_features: trial.train.columns(),
+            backend: plan.backend,
+            status,
+        })
+    }
+}
+
+type Metric = fn(&[f32], &[bool]) -> Result<f64, MetricError>;
+
+struct FitAndScore<'a> {
+    detector: &'a Detector,
+    trial: &'a Trial,
+}
+
+impl OnBackend for FitAndScore<'_> {
+    type Output = Result<Scores, String>;
+
+    fn run<B: Backend>(self, device: B::Device) -> Self::Output {
+        let start = Instant::now();
+        let fitted = self.detector.fit::<B>(&self.trial.train, &device).map_err(|error| error.to_string())?;
+        let fit_seconds = start.elapsed().as_secs_f64();
+        let start = Instant::now();
+        let scores = fitted.score(self.trial.test.features()).map_err(|error| error.to_string())?;
+        let score_seconds = start.elapsed().as_secs_f64();
+        let truth = self.trial.test.anomalous();
+        let measure = |metric: Metric| metric(&scores, &truth).map_err(|error| error.to_string());
+        Ok(Scores {
+            auroc: measure(auroc)?,
+            ap: measure(average_precision)?,
+            ap_normal: measure(average_precision_normal)?,
+            fit_seconds,
+            score_seconds,
+        })
+    }
+}
+
+/// Refuses a list that is empty or names something twice.
+fn check_list<T>(option: &'static str, values: &[T], name: impl Fn(&T) -> String) -> Result<(), BenchError> {
+    let names: Vec<String> = values.iter().map(name).collect();
+    let twice = names.iter().enumerate().find(|(i, name)| names[..*i].contains(name));
+    match twice {
+        _ if names.is_empty() => Err(BenchError::Option { option, reason: "at least one value is needed".into() }),
+        Some((_, name)) => Err(BenchError::Option { option, reason: format!("{name} stands there twice") }),
+        None => Ok(()),
+    }
+}

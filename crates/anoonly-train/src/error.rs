@@ -1,0 +1,74 @@
+//! What can go wrong in a fit and in scoring.
+
+use anoonly_models::ConfigError;
+
+/// Why a detector cannot be fitted.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FitError {
+    /// A value of the configuration no fit could start from.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A strategy's weight outside of [0, 1].
+    #[error("the weight of the loss on normal rows is {weight}: must be from 0 to 1")]
+    BadWeight {
+        /// The weight.
+        weight: f64,
+    },
+    /// Without a labelled anomaly there is nothing to learn from.
+    #[error("no row is labelled an anomaly: at least one is needed")]
+    NoAnomalies,
+    /// Without other rows there is nothing to tell anomalies from.
+    #[error("every row is labelled an anomaly: unlabelled or normal rows are needed too")]
+    OnlyAnomalies,
+    /// The loss became infinite or NaN.
+    #[error("the training loss is no finite number after epoch {epoch}: lower the learning rate")]
+    Diverged {
+        /// The epoch, counted from 1.
+        epoch: usize,
+    },
+}
+
+/// Why rows cannot be scored.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScoreError {
+    /// Rows of another width than those the detector was fitted on.
+    #[error("rows of {found} features, but the detector was fitted on {expected}")]
+    Columns {
+        /// Features of the rows fitted on.
+        expected: usize,
+        /// Features of the rows given.
+        found: usize,
+    },
+    /// A feature that is NaN or infinite.
+    #[error("row {row}, feature column {column}: not a finite number")]
+    NotFinite {
+        /// The row, counted from 1.
+        row: usize,
+        /// The feature column, counted from 1.
+        column: usize,
+    },
+}
+
+/// Why a backend cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BackendError {
+    /// No backend has this name.
+    #[error("unknown backend `{name}`: use {}", names())]
+    Unknown {
+        /// The name given.
+        name: String,
+    },
+    /// The backend was left out when this program was built.
+    #[error("this build has no {name} backend: build it with `--features {name}` (`cargo xtask bench` does so by itself)")]
+    NotBuilt {
+        /// The backend.
+        name: &'static str,
+    },
+}
+
+fn names() -> String {
+    crate::BackendName::ALL.map(crate::BackendName::name).join(", ")
+}

@@ -1,0 +1,136 @@
+//! `anoonly bench`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anoonly::bench::{BenchError, Grid, Plan, Results, summary};
+use anoonly::data::Seed;
+use anoonly::data::budget::LabelBudget;
+use anoonly::data::catalogue::Source;
+use anoonly::data::protocol::Protocol;
+use anoonly::models::AnyMethod;
+use anoonly::train::{BackendName, Supervision};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::USER;
+
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Folder with .npz, .csv or .parquet files (ADBench's `datasets`, for one), or `embedded`
+    #[arg(long, default_value = "embedded", value_name = "DIR|embedded")]
+    data: PathBuf,
+    /// Data sets by name; * and ? stand for any letters [default: all]
+    #[arg(long, value_delimiter = ',', value_name = "PATTERN,…")]
+    datasets: Vec<String>,
+    /// Methods, as `anoonly models` lists them
+    #[arg(long, value_delimiter = ',', default_value = "devnet,mean-difference,knn", value_name = "NAME,…")]
+    models: Vec<String>,
+    /// `host` trains with the whole loss, `anoonly` with the loss of labelled anomalies alone
+    #[arg(long, value_delimiter = ',', default_value = "host,anoonly", value_name = "NAME,…")]
+    strategies: Vec<Supervision>,
+    /// Share of the training anomalies that stay labelled, rounded up
+    #[arg(long, default_value_t = 0.1, value_name = "RATIO")]
+    label_ratio: f64,
+    /// Number of training anomalies that stay labelled, instead of a share
+    #[arg(long, conflicts_with = "label_ratio", value_name = "N")]
+    label_count: Option<usize>,
+    /// Seeds; each draws its own split, labels, weights and batches
+    #[arg(long, value_delimiter = ',', default_value = "1,2,3,4,5", value_name = "N,…")]
+    seeds: Vec<u64>,
+    /// `clean` keeps every row on one side of the split; `adbench` resamples small sets before it, as the paper does
+    #[arg(long, default_value = "clean", value_name = "clean|adbench")]
+    protocol: Protocol,
+    /// What computes
+    #[arg(long, default_value_t, value_name = "ndarray|flex|wgpu")]
+    backend: BackendName,
+    /// Runs at a time, one thread each [default: all cores]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// Folder for results.csv
+    #[arg(long, default_value = "bench-results", value_name = "DIR")]
+    out: PathBuf,
+}
+
+impl Options {
+    pub fn run(self) -> ExitCode {
+        let out = self.out.clone();
+        match self.measure() {
+            Ok(results) if results.failed() == 0 => ExitCode::SUCCESS,
+            Ok(results) => {
+                eprintln!("{} of {} runs failed: see {}", results.failed(), results.rows.len(), out.join("results.csv").display());
+                ExitCode::FAILURE
+            }
+            Err(error @ BenchError::Threads { .. }) => {
+                eprintln!("error: {error}");
+                ExitCode::FAILURE
+            }
+            Err(error) => {
+                eprintln!("error: {error}");
+                ExitCode::from(USER)
+            }
+        }
+    }
+
+    fn measure(self) -> Result<Results, BenchError> {
+        let threads = match self.threads {
+            Some(0) => return Err(BenchError::Option { option: "--threads", reason: "at least 1 is needed".into() }),
+            Some(threads) => threads,
+            None => std::thread::available_parallelism().map_or(1, usize::from),
+        };
+        let out = self.out.clone();
+        let heading = self.heading();
+        let grid = Grid::prepare(self.plan()?)?;
+
+        let start = Instant::now();
+        let bar = ProgressBar::new(grid.runs() as u64);
+        if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} runs, {eta} left  {msg}") {
+            bar.set_style(style);
+        }
+        eprintln!("{} runs on {threads} threads", grid.runs());
+        let results = grid.run(threads, |progress| {
+            bar.set_position(progress.done as u64);
+            bar.set_message(progress.run);
+        })?;
+        bar.finish_and_clear();
+        results.write(&out)?;
+        eprintln!("done in {:.0} s; every run is a row of {}\n", start.elapsed().as_secs_f64(), out.join("results.csv").display());
+
+        println!("{heading}\n\n{}\n", summary::table(&results));
+        for verdict in summary::verdicts(&results) {
+            println!("{verdict}");
+        }
+        Ok(results)
+    }
+
+    fn plan(self) -> Result<Plan, BenchError> {
+        let source = if self.data.as_os_str() == "embedded" { Source::Embedded } else { Source::Folder(self.data) };
+        let models = self.models.iter().map(|name| AnyMethod::by_name(name)).collect::<Result<_, _>>()?;
+        Ok(Plan {
+            source,
+            datasets: self.datasets,
+            models,
+            strategies: self.strategies,
+            budget: self.label_count.map_or(LabelBudget::Ratio(self.label_ratio), LabelBudget::Count),
+            seeds: self.seeds.into_iter().map(Seed).collect(),
+            protocol: self.protocol,
+            backend: self.backend,
+        })
+    }
+
+    /// What the numbers of the table are.
+    fn heading(&self) -> String {
+        let labels = match self.label_count {
+            Some(count) => format!("{count} labelled anomalies"),
+            None => format!("{} % of the training anomalies labelled", 100.0 * self.label_ratio),
+        };
+        let seeds = self.seeds.len();
+        format!(
+            "Percent, mean over data sets and {seeds} seeds ± half of the {:.0} % interval over seeds.\nProtocol {}, {labels}, backend {}.",
+            100.0 * summary::LEVEL,
+            self.protocol,
+            self.backend
+        )
+    }
+}
