@@ -85,8 +85,27 @@ impl fmt::Display for Strategy {
 
 /// The header of `results.csv`.
 const COLUMNS: [&str; 21] = [
-    "dataset", "family", "model", "strategy", "protocol", "label_ratio", "n_labeled", "noise", "noise_level", "seed", "n_train",
-    "n_test", "n_features", "auroc", "ap", "ap_normal", "fit_seconds", "score_seconds", "backend", "status", "message",
+    "dataset",
+    "family",
+    "model",
+    "strategy",
+    "protocol",
+    "label_ratio",
+    "n_labeled",
+    "noise",
+    "noise_level",
+    "seed",
+    "n_train",
+    "n_test",
+    "n_features",
+    "auroc",
+    "ap",
+    "ap_normal",
+    "fit_seconds",
+    "score_seconds",
+    "backend",
+    "status",
+    "message",
 ];
 
 impl Results {

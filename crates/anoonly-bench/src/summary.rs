@@ -18,7 +18,17 @@ pub const LEVEL: f64 = 0.95;
 pub fn table(results: &Results) -> String {
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN);
-    table.set_header(["family", "sets", "model", "AUROC host", "AUROC AnoOnly", "difference", "AP host", "AP AnoOnly", "difference"]);
+    table.set_header([
+        "family",
+        "sets",
+        "model",
+        "AUROC host",
+        "AUROC AnoOnly",
+        "difference",
+        "AP host",
+        "AP AnoOnly",
+        "difference",
+    ]);
     for column in 3..9 {
         table.column_mut(column).into_iter().for_each(|column| column.set_cell_alignment(CellAlignment::Right));
     }
@@ -40,7 +50,13 @@ pub fn verdicts(results: &Results) -> Vec<String> {
     for line in lines(results).iter().filter(|line| line.family != OVERALL) {
         let Some(difference) = line.auroc.difference else { continue };
         let counts = verdicts.entry(line.model.clone()).or_default();
-        let which = if difference.low > 0.0 { 0 } else if difference.high < 0.0 { 1 } else { 2 };
+        let which = if difference.low > 0.0 {
+            0
+        } else if difference.high < 0.0 {
+            1
+        } else {
+            2
+        };
         counts[which] += 1;
     }
     let told = |(model, [above, below, open]): (String, [usize; 3])| {
@@ -106,8 +122,7 @@ fn line(results: &Results, name: &str, families: &[&str], model: &str) -> Line {
         let values = |strategy: fn(Strategy) -> bool| by_seed(results, families, model, strategy, metric);
         let host = values(|s| matches!(s, Strategy::None | Strategy::Of(Supervision::Full)));
         let anoonly = values(|s| s == Strategy::Of(Supervision::AnomalyOnly));
-        let differences: Vec<f64> =
-            anoonly.iter().filter_map(|(seed, value)| Some(value - host.get(seed)?)).collect();
+        let differences: Vec<f64> = anoonly.iter().filter_map(|(seed, value)| Some(value - host.get(seed)?)).collect();
         let mean = |values: &BTreeMap<u64, f64>| mean_interval(&values.values().copied().collect::<Vec<_>>(), LEVEL);
         Cells { host: mean(&host), anoonly: mean(&anoonly), difference: mean_interval(&differences, LEVEL) }
     };
@@ -133,7 +148,8 @@ fn by_seed(
         }
     }
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-    let over_families = |families: BTreeMap<&str, Vec<f64>>| mean(&families.values().map(|sets| mean(sets)).collect::<Vec<_>>());
+    let over_families =
+        |families: BTreeMap<&str, Vec<f64>>| mean(&families.values().map(|sets| mean(sets)).collect::<Vec<_>>());
     values.into_iter().map(|(seed, families)| (seed, over_families(families))).collect()
 }
 

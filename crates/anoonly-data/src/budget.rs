@@ -79,7 +79,10 @@ mod tests {
 
     #[test]
     fn what_cannot_be_is_an_error() {
-        assert!(matches!(LabelBudget::Count(6).labelled(5), Err(DataError::TooFewAnomalies { count: 6, anomalies: 5 })));
+        assert!(matches!(
+            LabelBudget::Count(6).labelled(5),
+            Err(DataError::TooFewAnomalies { count: 6, anomalies: 5 })
+        ));
         assert!(matches!(LabelBudget::Ratio(0.1).labelled(0), Err(DataError::NoAnomalies)));
         for ratio in [0.0, -0.1, 1.1, f64::NAN] {
             assert!(matches!(LabelBudget::Ratio(ratio).checked(), Err(DataError::BadRatio { .. })));

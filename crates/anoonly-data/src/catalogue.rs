@@ -105,7 +105,10 @@ impl Source {
         let mut by_name: Vec<&Entry> = entries.iter().collect();
         by_name.sort_by_key(|entry| &entry.name);
         for pair in by_name.windows(2) {
-            if let [Entry { name, origin: Origin::File(first), .. }, Entry { name: other, origin: Origin::File(second), .. }] = pair
+            if let [
+                Entry { name, origin: Origin::File(first), .. },
+                Entry { name: other, origin: Origin::File(second), .. },
+            ] = pair
                 && name == other
             {
                 return Err(DataError::SameName { name: name.clone(), first: first.clone(), second: second.clone() });

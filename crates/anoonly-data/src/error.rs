@@ -122,7 +122,9 @@ pub enum DataError {
         others: usize,
     },
     /// Rows that are equal must stay together, which leaves a side without one of the classes.
-    #[error("too many equal rows: kept together, they leave one side of the split without anomalies or without normal rows")]
+    #[error(
+        "too many equal rows: kept together, they leave one side of the split without anomalies or without normal rows"
+    )]
     EqualRowsPreventSplit,
     /// A label ratio that is no share.
     #[error("label ratio {ratio}: must be above 0 and at most 1")]

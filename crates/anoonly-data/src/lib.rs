@@ -8,9 +8,9 @@
 //! catalogue of data sets, and with them polars; everything else builds without it.
 
 pub mod budget;
-mod error;
 #[cfg(feature = "tables")]
 pub mod catalogue;
+mod error;
 pub mod protocol;
 mod samples;
 pub mod scale;

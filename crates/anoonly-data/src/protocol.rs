@@ -81,7 +81,10 @@ impl FromStr for Protocol {
     type Err = DataError;
 
     fn from_str(name: &str) -> Result<Self, DataError> {
-        Protocol::ALL.into_iter().find(|p| p.name() == name).ok_or_else(|| DataError::UnknownProtocol { name: name.into() })
+        Protocol::ALL
+            .into_iter()
+            .find(|p| p.name() == name)
+            .ok_or_else(|| DataError::UnknownProtocol { name: name.into() })
     }
 }
 

@@ -152,7 +152,8 @@ mod tests {
 
     #[test]
     fn select_keeps_order_and_repeats() {
-        let samples = Samples::new(array![[0.0], [1.0], [2.0]], vec![Label::Normal, Label::Anomaly, Label::Normal]).unwrap();
+        let samples =
+            Samples::new(array![[0.0], [1.0], [2.0]], vec![Label::Normal, Label::Anomaly, Label::Normal]).unwrap();
         let picked = samples.select(&[2, 1, 1]);
         assert_eq!(picked.features(), &array![[2.0], [1.0], [1.0]]);
         assert_eq!(picked.labels(), &[Label::Normal, Label::Anomaly, Label::Anomaly]);

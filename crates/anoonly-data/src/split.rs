@@ -38,22 +38,31 @@ pub fn stratified(samples: &Samples, test_share: f64, rng: &mut impl Rng) -> Res
 /// Splits like [`stratified`], but never parts rows whose features are equal to the last bit.
 ///
 /// Equal rows form a group and a group goes to one side. Groups are visited in random order, and a group goes to the
-/// test side when it still fits into what the test side lacks of each class; so a group that is too large ends up in train.
+/// test side when that brings the numbers of anomalies and of other rows there closer to what they should be, each
+/// relative to its target; so a large group tends to end up in train.
 ///
 /// # Errors
 /// As [`stratified`], and when equal rows leave one side without a row of either class.
-pub fn stratified_without_shared_rows(samples: &Samples, test_share: f64, rng: &mut impl Rng) -> Result<Split, DataError> {
+pub fn stratified_without_shared_rows(
+    samples: &Samples,
+    test_share: f64,
+    rng: &mut impl Rng,
+) -> Result<Split, DataError> {
     let quota = TestQuota::new(samples, test_share)?;
     let mut groups = equal_rows(samples);
     groups.shuffle(rng);
     let mut split = Split { train: Vec::new(), test: Vec::new() };
-    let (mut anomalies_left, mut others_left) = (quota.anomalies, quota.others);
+    let miss = |anomalies: usize, others: usize| {
+        let relative = |count: usize, target: usize| count.abs_diff(target) as f64 / target as f64;
+        relative(anomalies, quota.anomalies) + relative(others, quota.others)
+    };
+    let (mut anomalies, mut others) = (0, 0);
     for group in groups {
-        let anomalies = group.iter().filter(|&&row| samples.labels()[row].is_anomaly()).count();
-        let others = group.len() - anomalies;
-        if anomalies <= anomalies_left && others <= others_left {
-            anomalies_left -= anomalies;
-            others_left -= others;
+        let more_anomalies = group.iter().filter(|&&row| samples.labels()[row].is_anomaly()).count();
+        let more_others = group.len() - more_anomalies;
+        if miss(anomalies + more_anomalies, others + more_others) < miss(anomalies, others) {
+            anomalies += more_anomalies;
+            others += more_others;
             split.test.extend(group);
         } else {
             split.train.extend(group);

@@ -146,7 +146,8 @@ impl Table {
         if !(column.dtype().is_primitive_numeric() || column.dtype().is_bool()) {
             let series = column.as_materialized_series();
             let not_number = |value: &AnyValue<'_>| !value.is_null() && plain_text(value).parse::<f64>().is_err();
-            let (row, value) = series.iter().enumerate().find(|(_, value)| not_number(value)).unwrap_or((0, AnyValue::Null));
+            let (row, value) =
+                series.iter().enumerate().find(|(_, value)| not_number(value)).unwrap_or((0, AnyValue::Null));
             let value = if value.is_null() { format!("type {}", column.dtype()) } else { plain_text(&value) };
             return Err(DataError::NotNumeric { path: self.path.clone(), column: column_name(), row: row + 1, value });
         }

@@ -32,13 +32,7 @@ pub fn auroc(scores: &[f32], anomalous: &[bool]) -> Result<f64, MetricError> {
 /// As [`auroc`].
 pub fn average_precision(scores: &[f32], anomalous: &[bool]) -> Result<f64, MetricError> {
     let ranking = Ranking::new(scores, anomalous)?;
-    let (mut hits, mut rows, mut sum) = (0, 0, 0.0);
-    for tie in &ranking.ties {
-        hits += tie.anomalies;
-        rows += tie.rows();
-        sum += tie.anomalies as f64 * hits as f64 / rows as f64;
-    }
-    Ok(sum / ranking.anomalies as f64)
+    Ok(precision_by_recall(ranking.ties.iter().map(|tie| (tie.anomalies, tie.rows())), ranking.anomalies))
 }
 
 /// Average precision of the normal class, normal rows being the hits and low scores ranked first.
@@ -46,9 +40,19 @@ pub fn average_precision(scores: &[f32], anomalous: &[bool]) -> Result<f64, Metr
 /// # Errors
 /// As [`auroc`].
 pub fn average_precision_normal(scores: &[f32], anomalous: &[bool]) -> Result<f64, MetricError> {
-    let scores: Vec<f32> = scores.iter().map(|score| -score).collect();
-    let normal: Vec<bool> = anomalous.iter().map(|anomaly| !anomaly).collect();
-    average_precision(&scores, &normal)
+    let ranking = Ranking::new(scores, anomalous)?;
+    Ok(precision_by_recall(ranking.ties.iter().rev().map(|tie| (tie.normals, tie.rows())), ranking.normals))
+}
+
+/// Average precision from the hits and rows of each tie, best rank first, and the number of all hits.
+fn precision_by_recall(ties: impl Iterator<Item = (usize, usize)>, all_hits: usize) -> f64 {
+    let (mut hits, mut rows, mut sum) = (0, 0, 0.0);
+    for (more_hits, more_rows) in ties {
+        hits += more_hits;
+        rows += more_rows;
+        sum += more_hits as f64 * hits as f64 / rows as f64;
+    }
+    sum / all_hits as f64
 }
 
 /// The share of anomalies among the `k` highest scores. Where rows of one score are only in part among them, it is the

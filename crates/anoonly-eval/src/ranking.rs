@@ -37,7 +37,8 @@ impl Ranking {
             return Err(MetricError::OneClass { anomalies, rows: scores.len() });
         }
         // Adding 0 turns -0 into 0, which total order would tell apart.
-        let mut rows: Vec<(f32, bool)> = scores.iter().map(|score| score + 0.0).zip(anomalous.iter().copied()).collect();
+        let mut rows: Vec<(f32, bool)> =
+            scores.iter().map(|score| score + 0.0).zip(anomalous.iter().copied()).collect();
         rows.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
         let ties = rows
             .chunk_by(|a, b| a.0 == b.0)

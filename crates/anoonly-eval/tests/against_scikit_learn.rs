@@ -62,7 +62,10 @@ fn metrics_agree_with_scikit_learn() {
 fn mean_intervals_agree_with_scipy() {
     for (i, case) in golden().means.iter().enumerate() {
         let interval = mean_interval(&case.values, case.level).unwrap();
-        assert!((interval.low - case.low).abs() < 1e-6 && (interval.high - case.high).abs() < 1e-6, "case {i}: {interval:?}");
+        assert!(
+            (interval.low - case.low).abs() < 1e-6 && (interval.high - case.high).abs() < 1e-6,
+            "case {i}: {interval:?}"
+        );
     }
     assert_eq!(mean_interval(&[], 0.95), None);
     assert_eq!(mean_interval(&[1.0], 0.95).unwrap().high, f64::INFINITY);

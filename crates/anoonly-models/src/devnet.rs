@@ -6,9 +6,9 @@
 
 use burn::module::Module;
 use burn::nn::Linear;
+use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
 use burn::tensor::backend::Backend;
-use burn::tensor::Tensor;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 

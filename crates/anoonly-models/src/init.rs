@@ -52,7 +52,10 @@ impl WeightInit {
             (0..outputs).map(bias).collect()
         });
         let biases = biases.map(|biases| parameter(Tensor::from_data(TensorData::new(biases, [outputs]), device)));
-        Linear { weight: parameter(Tensor::from_data(TensorData::new(weights, [inputs, outputs]), device)), bias: biases }
+        Linear {
+            weight: parameter(Tensor::from_data(TensorData::new(weights, [inputs, outputs]), device)),
+            bias: biases,
+        }
     }
 }
 

@@ -62,7 +62,9 @@ pub enum BackendError {
         name: String,
     },
     /// The backend was left out when this program was built.
-    #[error("this build has no {name} backend: build it with `--features {name}` (`cargo xtask bench` does so by itself)")]
+    #[error(
+        "this build has no {name} backend: build it with `--features {name}` (`cargo xtask bench` does so by itself)"
+    )]
     NotBuilt {
         /// The backend.
         name: &'static str,

@@ -12,6 +12,9 @@ mod optimiser;
 mod sampler;
 mod supervision;
 
+#[cfg(test)]
+mod golden_tests;
+
 pub use backend::BackendName;
 pub use detector::{Detector, FittedDetector, History};
 pub use error::{BackendError, FitError, ScoreError};

@@ -6,8 +6,8 @@ use burn::optim::adaptor::OptimizerAdaptor;
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::{Adam, AdamConfig, GradientsParams, LearningRate, Optimizer, SimpleOptimizer};
 use burn::record::Record;
-use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::Tensor;
+use burn::tensor::backend::{AutodiffBackend, Backend};
 
 /// RMSprop without momentum, with a say in where epsilon goes (burn's own puts it outside of the root only).
 #[derive(Clone, Debug)]

@@ -59,7 +59,12 @@ impl Options {
         match self.measure() {
             Ok(results) if results.failed() == 0 => ExitCode::SUCCESS,
             Ok(results) => {
-                eprintln!("{} of {} runs failed: see {}", results.failed(), results.rows.len(), out.join("results.csv").display());
+                eprintln!(
+                    "{} of {} runs failed: see {}",
+                    results.failed(),
+                    results.rows.len(),
+                    out.join("results.csv").display()
+                );
                 ExitCode::FAILURE
             }
             Err(error @ BenchError::Threads { .. }) => {
@@ -95,7 +100,11 @@ impl Options {
         })?;
         bar.finish_and_clear();
         results.write(&out)?;
-        eprintln!("done in {:.0} s; every run is a row of {}\n", start.elapsed().as_secs_f64(), out.join("results.csv").display());
+        eprintln!(
+            "done in {:.0} s; every run is a row of {}\n",
+            start.elapsed().as_secs_f64(),
+            out.join("results.csv").display()
+        );
 
         println!("{heading}\n\n{}\n", summary::table(&results));
         for verdict in summary::verdicts(&results) {

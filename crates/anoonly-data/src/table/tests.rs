@@ -99,7 +99,13 @@ fn npz(fill: impl FnOnce(&mut NpzWriter<fs::File>)) -> Result<Samples, DataError
     Table::read(&path)?.samples(&LabelColumn::benchmark())
 }
 
-fn add<T: npyz::AutoSerialize + Copy>(writer: &mut NpzWriter<fs::File>, name: &str, shape: &[u64], order: npyz::Order, values: &[T]) {
+fn add<T: npyz::AutoSerialize + Copy>(
+    writer: &mut NpzWriter<fs::File>,
+    name: &str,
+    shape: &[u64],
+    order: npyz::Order,
+    values: &[T],
+) {
     let builder = writer.array(name, Default::default()).unwrap();
     let mut array = builder.default_dtype().shape(shape).order(order).begin_nd().unwrap();
     array.extend(values.iter().copied()).unwrap();
@@ -109,7 +115,8 @@ fn add<T: npyz::AutoSerialize + Copy>(writer: &mut NpzWriter<fs::File>, name: &s
 #[test]
 fn npz_orders_and_broken_archives() {
     let (c, fortran) = (npyz::Order::C, npyz::Order::Fortran);
-    let expected = Samples::new(ndarray::array![[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], vec![Label::Normal, Label::Anomaly]).unwrap();
+    let expected =
+        Samples::new(ndarray::array![[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], vec![Label::Normal, Label::Anomaly]).unwrap();
     let in_c = npz(|writer| {
         add(writer, "X", &[2, 3], c, &[1i16, 2, 3, 4, 5, 6]);
         add(writer, "y", &[2], c, &[0u8, 1]);
