@@ -1,24 +1,40 @@
 //! `cargo xtask bench`.
 
-use std::process::{Command, ExitCode};
+use std::path::PathBuf;
+use std::process::{Command, ExitCode, ExitStatus};
 
-/// Starts the release program, built with the feature that the chosen backend needs.
+/// Builds the release program, with the feature that the chosen backend needs, and starts it.
 pub fn run(options: Vec<String>) -> ExitCode {
-    // The whole workspace, as in the tests, so that both share one build of every dependency.
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["run", "--release", "--workspace", "--exclude", "xtask", "--bin", "anoonly"]);
-    if wants_wgpu(&options) {
-        cargo.args(["--features", "anoonly/wgpu"]);
-    }
-    let status = cargo.args(["--quiet", "--", "bench"]).args(options).status();
-    match status.map(|status| status.code()) {
-        Ok(Some(0)) => ExitCode::SUCCESS,
-        Ok(code) => ExitCode::from(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)),
+    match build_and_start(&options) {
+        Ok(status) => status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from),
         Err(error) => {
-            eprintln!("error: cannot start cargo: {error}");
+            eprintln!("error: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn build_and_start(options: &[String]) -> Result<ExitStatus, String> {
+    // The whole workspace is selected, as in the tests, so that both share one build of every dependency.
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--release", "--workspace", "--bin", "anoonly"]);
+    if wants_wgpu(options) {
+        cargo.args(["--features", "anoonly/wgpu"]);
+    }
+    let built = cargo.status().map_err(|error| format!("cannot start cargo: {error}"))?;
+    if !built.success() {
+        return Ok(built);
+    }
+    let program = program()?;
+    let started = Command::new(&program).arg("bench").args(options).status();
+    started.map_err(|error| format!("cannot start {}: {error}", program.display()))
+}
+
+/// `TARGET/release/anoonly`, where this program is `TARGET/debug/xtask`.
+fn program() -> Result<PathBuf, String> {
+    let this = std::env::current_exe().map_err(|error| format!("cannot find the build folder: {error}"))?;
+    let target = this.ancestors().nth(2).ok_or("cannot find the build folder")?;
+    Ok(target.join("release").join(format!("anoonly{}", std::env::consts::EXE_SUFFIX)))
 }
 
 fn wants_wgpu(options: &[String]) -> bool {

@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use rand::seq::SliceRandom;
 use wildmatch::WildMatch;
 
-use crate::protocol::thin_anomalies;
 use crate::table::{LabelColumn, Table};
-use crate::{DataError, Dataset};
+use crate::{DataError, Dataset, Samples, Seed};
 
 /// Where data sets are looked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -177,6 +177,20 @@ impl Entry {
     }
 }
 
+/// Thins the anomalies of a set to a share of all rows, so that they are rare; normal rows all stay, in their order.
+///
+/// Draws from a stream of the set's name alone: the thinned set is the same for every run.
+fn thin_anomalies(name: &str, samples: Samples, share: f64) -> Samples {
+    let mut classes = samples.by_class();
+    let keep = (share / (1.0 - share) * classes.others.len() as f64).round() as usize;
+    let mut rng = Seed(0).stream(&[name, "thin anomalies"]);
+    let keep = keep.clamp(1, classes.anomalies.len().max(1)).min(classes.anomalies.len());
+    let (kept, _) = classes.anomalies.partial_shuffle(&mut rng, keep);
+    let mut rows = [kept, &mut classes.others[..]].concat();
+    rows.sort_unstable();
+    samples.select(&rows)
+}
+
 /// The part of a name before its first `_`, as ADBench names the members of a family.
 fn prefix(name: &str) -> &str {
     name.split('_').next().unwrap_or(name)
@@ -211,6 +225,8 @@ fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Label;
+    use ndarray::Array2;
 
     #[test]
     fn embedded_sets_have_rare_anomalies_and_the_rows_of_their_sources() {
@@ -273,5 +289,15 @@ mod tests {
         assert!(matches!(source.entries(), Err(DataError::SameName { .. })));
         let missing = Source::Folder(folder.path().join("missing"));
         assert!(matches!(missing.entries(), Err(DataError::Io { .. })));
+    }
+
+    #[test]
+    fn thinning_keeps_every_normal_row_and_the_asked_share() {
+        let labels = (0..300).map(|row| if row < 100 { Label::Anomaly } else { Label::Normal }).collect();
+        let samples = Samples::new(Array2::from_shape_fn((300, 1), |(row, _)| row as f32), labels).unwrap();
+        let thinned = thin_anomalies("made", samples.clone(), 0.1);
+        let classes = thinned.by_class();
+        assert_eq!((classes.anomalies.len(), classes.others.len()), (22, 200));
+        assert_eq!(thinned, thin_anomalies("made", samples, 0.1));
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use rand::RngExt;
-use rand::seq::{SliceRandom, index};
+use rand::seq::index;
 use serde::{Deserialize, Serialize};
 
 use crate::budget::LabelBudget;
@@ -112,20 +112,6 @@ impl Trial {
     }
 }
 
-/// Thins the anomalies of a set to a share of all rows, so that they are rare; normal rows all stay, in their order.
-///
-/// Draws from a stream of the set's name alone: the thinned set is the same for every run.
-pub(crate) fn thin_anomalies(name: &str, samples: Samples, share: f64) -> Samples {
-    let mut classes = samples.by_class();
-    let keep = (share / (1.0 - share) * classes.others.len() as f64).round() as usize;
-    let mut rng = Seed(0).stream(&[name, "thin anomalies"]);
-    let keep = keep.clamp(1, classes.anomalies.len().max(1)).min(classes.anomalies.len());
-    let (kept, _) = classes.anomalies.partial_shuffle(&mut rng, keep);
-    let mut rows = [kept, &mut classes.others[..]].concat();
-    rows.sort_unstable();
-    samples.select(&rows)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,14 +161,5 @@ mod tests {
         assert!(trial.train.labels().iter().all(|&label| label != Label::Normal));
         assert_eq!(trial.test.by_class().anomalies.len(), 60);
         assert!(trial.test.labels().iter().all(|&label| label != Label::Unlabelled));
-    }
-
-    #[test]
-    fn thinning_keeps_every_normal_row_and_the_asked_share() {
-        let Dataset { samples, .. } = dataset(300, 100);
-        let thinned = thin_anomalies("made", samples.clone(), 0.1);
-        let classes = thinned.by_class();
-        assert_eq!((classes.anomalies.len(), classes.others.len()), (22, 200));
-        assert_eq!(thinned, thin_anomalies("made", samples, 0.1));
     }
 }

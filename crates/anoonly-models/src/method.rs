@@ -113,8 +113,8 @@ impl<B: Backend> Batch<B> {
 
     /// Parts one value a row, `[rows]`, into those of the unlabelled rows and those of the anomalies.
     pub fn part(&self, values: Tensor<B, 1>) -> (Tensor<B, 1>, Tensor<B, 1>) {
-        let rows = self.rows.dims()[0];
-        (values.clone().slice([0..self.unlabelled]), values.slice([self.unlabelled..rows]))
+        let anomalies = self.rows.dims()[0] - self.unlabelled;
+        (values.clone().narrow(0, 0, self.unlabelled), values.narrow(0, self.unlabelled, anomalies))
     }
 }
 

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-use burn::tensor::backend::{Backend, DeviceOps};
+use burn::tensor::backend::DeviceOps;
 use serde::{Deserialize, Serialize};
 
 use crate::BackendError;
 
+pub use burn::tensor::backend::Backend;
 pub use burn_flex::Flex;
 pub use burn_ndarray::NdArray;
 

@@ -82,3 +82,60 @@ impl FromStr for Supervision {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anoonly_data::Seed;
+    use anoonly_models::devnet::DevNetConfig;
+    use anoonly_models::{Batch, Network, TrainingData};
+    use burn::backend::Autodiff;
+    use burn::module::AutodiffModule;
+    use burn::tensor::ElementConversion;
+    use burn_ndarray::NdArray;
+
+    /// The loss of a batch of two anomalies and two unlabelled rows, the latter shifted.
+    fn loss(supervision: Supervision, shift: f32) -> f32 {
+        let rows = [[shift, 1.0], [0.3 + shift, 0.2], [0.9, 0.1], [0.4, 0.8]];
+        let data = TrainingData::<NdArray> {
+            rows: Tensor::from_data(rows, &Default::default()),
+            unlabelled: vec![0, 1],
+            anomalies: vec![2, 3],
+        };
+        let method = supervision.prepare(DevNetConfig::default());
+        let network = method.init(&data, &mut Seed(1).stream(&[]));
+        let network = anoonly_models::devnet::DevNet::<Autodiff<NdArray>>::from_inner(network);
+        let terms = network.terms(&Batch::new(Tensor::from_inner(data.rows), 2));
+        supervision.loss(terms).into_scalar().elem()
+    }
+
+    #[test]
+    fn under_anoonly_unlabelled_rows_act_through_batch_normalisation_alone() {
+        let without = Supervision::Blend { normal_weight: 0.0, norm: Norm::None };
+        assert_eq!(loss(without, 0.0), loss(without, 0.5));
+        let layer = Supervision::Blend { normal_weight: 0.0, norm: Norm::Layer };
+        assert_eq!(loss(layer, 0.0), loss(layer, 0.5));
+        assert_ne!(loss(Supervision::AnomalyOnly, 0.0), loss(Supervision::AnomalyOnly, 0.5));
+        assert_ne!(loss(Supervision::Full, 0.0), loss(Supervision::Full, 0.5));
+    }
+
+    #[test]
+    fn a_blend_runs_from_anoonly_to_both_parts() {
+        let blend = |normal_weight| loss(Supervision::Blend { normal_weight, norm: Norm::Batch }, 0.0);
+        assert_eq!(blend(0.0), loss(Supervision::AnomalyOnly, 0.0));
+        let half = (blend(0.0) + blend(1.0)) / 2.0;
+        assert!((blend(0.5) - half).abs() < 1e-6 && blend(1.0) > blend(0.0));
+    }
+
+    #[test]
+    fn an_empty_part_gives_no_loss_and_no_nan() {
+        let part = |values: &[f32]| Tensor::<NdArray, 1>::from_data(values, &Default::default());
+        let loss = |normal: &[f32], anomalous: &[f32]| {
+            let terms = LossTerms { normal: part(normal), anomalous: part(anomalous) };
+            Supervision::AnomalyOnly.loss(terms).into_scalar()
+        };
+        assert_eq!(loss(&[1.0, 3.0], &[]), 0.0);
+        assert_eq!(loss(&[], &[4.0, 6.0]), 5.0);
+        assert_eq!(loss(&[], &[]), 0.0);
+    }
+}

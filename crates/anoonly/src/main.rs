@@ -47,10 +47,16 @@ fn main() -> ExitCode {
     }
 }
 
-/// Tells in one line what is wrong with the command's words.
+/// Tells in one line what is wrong with the command's words; without any words, shows the help.
 fn usage(error: &clap::Error) -> ExitCode {
     let text = error.to_string();
-    let lines = text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim);
-    eprintln!("{} (see --help)", lines.collect::<Vec<_>>().join(" "));
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        eprint!("{text}");
+        return ExitCode::from(USER);
+    }
+    let told =
+        text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
+    let told: Vec<&str> = told.filter(|line| !line.is_empty()).collect();
+    eprintln!("{} (see --help)", told.join("; "));
     ExitCode::from(USER)
 }

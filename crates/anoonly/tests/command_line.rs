@@ -1,0 +1,64 @@
+//! The words of the command, apart from what they do.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::process::{Command, Output};
+
+fn anoonly(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_anoonly")).args(arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn help_names_every_command_and_option() {
+    let help = anoonly(&["--help"]);
+    assert!(help.status.success());
+    for word in ["bench", "models"] {
+        assert!(text(&help.stdout).contains(word), "{word}");
+    }
+    let help = anoonly(&["bench", "--help"]);
+    assert!(help.status.success());
+    for option in
+        "data datasets models strategies label-ratio label-count seeds protocol backend threads out".split(' ')
+    {
+        assert!(text(&help.stdout).contains(&format!("--{option} ")), "{option}");
+    }
+}
+
+#[test]
+fn without_words_the_help_is_shown() {
+    let output = anoonly(&[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("Usage: anoonly <COMMAND>"));
+}
+
+#[test]
+fn models_are_listed() {
+    let list = anoonly(&["models"]);
+    assert!(list.status.success());
+    for name in ["devnet", "mean-difference", "knn"] {
+        assert!(text(&list.stdout).lines().any(|line| line.starts_with(&format!("{name} "))), "{name}");
+    }
+}
+
+#[test]
+fn wrong_words_are_told_in_one_line_with_exit_code_2() {
+    for (arguments, told) in [
+        (&["bnech"][..], "'bench'"),
+        (&["bench", "--sed", "1"], "'--seeds'"),
+        (&["bench", "--seeds", "one"], "--seeds"),
+        (&["bench", "--strategies", "both"], "use host or anoonly"),
+        (&["bench", "--protocol", "dirty"], "use adbench or clean"),
+        (&["bench", "--backend", "tpu"], "use ndarray, flex, wgpu"),
+        (&["bench", "--label-count", "3", "--label-ratio", "0.2"], "cannot be used with"),
+    ] {
+        let output = anoonly(arguments);
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {error}");
+        assert_eq!(error.trim_end().lines().count(), 1, "{arguments:?}: {error}");
+        assert!(error.contains(told), "{arguments:?}: {error}");
+    }
+}

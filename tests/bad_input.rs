@@ -1,0 +1,89 @@
+//! Whatever is wrong with the input is told in one line that names the place, with exit code 2, and nothing is written.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::path::Path;
+
+use anoonly_system_tests::{anoonly, stderr};
+
+/// Runs a bench over a folder with one file and expects it to fail on it.
+#[track_caller]
+fn refused(file: &str, content: &[u8], options: &[&str], told: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    fs::create_dir(&data).unwrap();
+    if !file.is_empty() {
+        fs::write(data.join(file), content).unwrap();
+    }
+    refused_in(&data, options, told);
+}
+
+#[track_caller]
+fn refused_in(data: &Path, options: &[&str], told: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let mut arguments = vec!["bench", "--data", data.to_str().unwrap(), "--out", out.to_str().unwrap(), "--seeds", "1"];
+    arguments.extend(options);
+    let output = anoonly(&arguments);
+    let error = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{options:?}: {error}");
+    assert_eq!(error.trim_end().lines().count(), 1, "{options:?}: {error}");
+    for told in told {
+        assert!(error.contains(told), "`{told}` is not in: {error}");
+    }
+    assert!(output.stdout.is_empty());
+    assert!(!out.exists(), "something was written");
+}
+
+/// A CSV file with so many rows, the first of them anomalies; `cell` gives the feature of a row.
+fn csv(rows: usize, anomalies: usize, cell: impl Fn(usize) -> String) -> Vec<u8> {
+    let lines = (0..rows).map(|row| format!("{},{}\n", cell(row), usize::from(row < anomalies)));
+    format!("amount,label\n{}", lines.collect::<String>()).into_bytes()
+}
+
+#[test]
+fn files() {
+    refused_in(Path::new("/no/such/folder"), &[], &["/no/such/folder", "No such file"]);
+    refused("", b"", &[], &["no .npz, .csv or .parquet file"]);
+    refused("a.npz", b"PK", &[], &["a.npz", "not an npz archive"]);
+    refused("a.parquet", b"PAR1", &[], &["a.parquet"]);
+    refused("a.csv", b"amount,kind\n1,0\n", &[], &["a.csv", "no column `label` or `y`", "amount, kind"]);
+    // An empty zip archive: an npz file without X and y.
+    let empty_zip = [&b"PK\x05\x06"[..], &[0; 18]].concat();
+    refused("a.npz", &empty_zip, &[], &["a.npz", "no array `X`"]);
+}
+
+#[test]
+fn cells() {
+    let with = |row: usize, value: &'static str| move |r: usize| if r == row { value.into() } else { r.to_string() };
+    refused("a.csv", &csv(50, 5, with(3, "red")), &[], &["a.csv", "`amount`", "row 4", "`red`", "not a number"]);
+    refused("a.csv", &csv(50, 5, with(7, "NaN")), &[], &["a.csv", "`amount`", "row 8", "NaN"]);
+    refused("a.csv", &csv(50, 5, with(7, "inf")), &[], &["a.csv", "`amount`", "row 8", "inf"]);
+    refused("a.csv", &csv(50, 5, with(0, "")), &[], &["a.csv", "`amount`", "row 1", "missing"]);
+    refused("a.csv", b"x,label\n1,0\n2,7\n", &[], &["a.csv", "`label`", "row 2", "`7`", "1 for an anomaly"]);
+}
+
+#[test]
+fn labels() {
+    let plain = |row: usize| row.to_string();
+    refused("a.csv", &csv(50, 0, plain), &[], &["data set `a`", "no row is labelled an anomaly"]);
+    refused("a.csv", &csv(50, 1, plain), &[], &["data set `a`", "1 anomalies and 49 other rows"]);
+    refused("a.csv", &csv(50, 50, plain), &[], &["data set `a`", "50 anomalies and 0 other rows"]);
+    let few = &["--label-count", "30"];
+    refused("a.csv", &csv(100, 20, plain), few, &["data set `a`", "30 labelled anomalies", "hold only 14"]);
+    refused("a.csv", &csv(100, 20, plain), &["--label-ratio", "1.5"], &["label ratio 1.5"]);
+    refused("a.csv", &csv(100, 20, plain), &["--label-count", "0"], &["label count 0"]);
+    refused("a.csv", &csv(100, 20, |_| "1".into()), &[], &["data set `a`", "too many equal rows"]);
+}
+
+#[test]
+fn names_and_options() {
+    let embedded = Path::new("embedded");
+    refused_in(embedded, &["--datasets", "vine"], &["`vine`", "did you mean wine"]);
+    refused_in(embedded, &["--datasets", "wine,sign*"], &["`sign*`", "digits"]);
+    refused_in(embedded, &["--models", "devnte"], &["`devnte`", "devnet"]);
+    refused_in(embedded, &["--threads", "0"], &["--threads"]);
+    refused_in(embedded, &["--models", "devnet,devnet"], &["--models", "devnet", "twice"]);
+    refused_in(embedded, &["--strategies", "host,host"], &["--strategies", "twice"]);
+}

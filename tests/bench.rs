@@ -1,0 +1,73 @@
+//! The main job through the command.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use anoonly_system_tests::{anoonly, stderr};
+
+const HEADER: &str = "dataset,family,model,strategy,protocol,label_ratio,n_labeled,noise,noise_level,seed,n_train,n_test,\
+                      n_features,auroc,ap,ap_normal,fit_seconds,score_seconds,backend,status,message";
+
+/// Runs a bench and returns its standard output and the rows of its file, without the columns that hold seconds.
+fn bench(options: &[&str]) -> (String, Vec<Vec<String>>) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut arguments = vec!["bench", "--out", folder.path().to_str().unwrap()];
+    arguments.extend(options);
+    let output = anoonly(&arguments);
+    assert!(output.status.success(), "{}", stderr(&output));
+    (String::from_utf8(output.stdout).unwrap(), rows(&folder.path().join("results.csv")))
+}
+
+fn rows(path: &Path) -> Vec<Vec<String>> {
+    let mut reader = csv::Reader::from_path(path).unwrap();
+    let header: Vec<String> = reader.headers().unwrap().iter().map(str::to_owned).collect();
+    assert_eq!(header.join(","), HEADER);
+    let timeless = |record: csv::StringRecord| {
+        let cells = record.iter().zip(&header).filter(|(_, name)| !name.ends_with("_seconds"));
+        cells.map(|(cell, _)| cell.to_owned()).collect()
+    };
+    reader.records().map(|record| timeless(record.unwrap())).collect()
+}
+
+#[test]
+fn threads_change_nothing_and_the_table_shows_what_the_file_holds() {
+    let options = ["--seeds", "1,2", "--datasets", "wine,penguins", "--threads"];
+    let (table, one) = bench(&[&options[..], &["1"]].concat());
+    let (_, three) = bench(&[&options[..], &["3"]].concat());
+    assert_eq!(one, three);
+    // Two sets × two seeds × (DevNet under two strategies + two floors).
+    assert_eq!(one.len(), 16);
+    assert!(one.iter().all(|row| row[17] == "ok"));
+
+    // The table's AUROC of the host on wine is the mean of the two rows.
+    let of = |row: &&Vec<String>| row[0] == "wine" && row[2] == "devnet" && row[3] == "host";
+    let mean = one.iter().filter(of).map(|row| row[13].parse::<f64>().unwrap()).sum::<f64>() / 2.0;
+    let line = table.lines().find(|line| line.starts_with("| wine") && line.contains("devnet")).unwrap();
+    let shown = line.split('|').nth(4).unwrap().trim();
+    assert!(shown.starts_with(&format!("{:.1} ±", 100.0 * mean)), "{shown} is not the mean {mean}");
+    assert!(table.contains("devnet: in AUROC, AnoOnly is above its host on"));
+}
+
+#[test]
+fn options_reach_the_runs() {
+    let options = ["--datasets", "digits_*", "--models", "devnet", "--strategies", "anoonly", "--seeds", "7"];
+    let (_, clean) = bench(&options);
+    assert_eq!(clean.len(), 2);
+    assert_eq!(clean[0][..7], ["digits_4", "digits", "devnet", "anoonly", "clean", "0.1", "13"]);
+    assert_eq!(clean[0][9..13], ["7", "1257", "540", "64"]);
+    let more =
+        ["--protocol", "adbench", "--backend", "ndarray", "--label-count", "5", "--datasets", "wine", "--seeds", "1"];
+    let (_, adbench) = bench(&[&["--models", "devnet", "--strategies", "host"], &more[..]].concat());
+    assert_eq!(adbench[0][3..7], ["host", "adbench", "", "5"]);
+    assert_eq!(adbench[0][10..12], ["700", "300"]);
+    assert_eq!(adbench[0][16], "ndarray");
+}
+
+#[test]
+fn seeds_give_different_runs() {
+    let (_, rows) = bench(&["--datasets", "penguins", "--models", "devnet", "--seeds", "1,2,3"]);
+    let scores: HashSet<&String> = rows.iter().map(|row| &row[13]).collect();
+    assert!(scores.len() > 1);
+}

@@ -1,0 +1,168 @@
+//! A battery that every detector of the zoo passes, under every strategy and on every CPU backend.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use anoonly::prelude::*;
+use anoonly::train::backend::Backend;
+use anoonly::train::{FitError, ScoreError};
+use ndarray::{Array2, Axis, array, concatenate, s};
+
+/// Makes a test of each check for each CPU backend.
+macro_rules! battery {
+    ($($check:ident)*) => {
+        mod ndarray_backend {
+            $(#[test] fn $check() { super::$check::<super::NdArray>() })*
+        }
+        mod flex_backend {
+            $(#[test] fn $check() { super::$check::<super::Flex>() })*
+        }
+    };
+}
+
+battery! {
+    scores_are_finite_and_rank_clear_anomalies_first
+    a_row_alone_scores_as_among_others
+    the_same_seed_gives_the_same_bits_on_every_thread
+    another_seed_gives_another_fit_where_chance_has_a_part
+    what_cannot_be_fitted_is_a_typed_error
+    what_cannot_be_scored_is_a_typed_error
+    one_column_and_constant_columns_are_fine
+    rows_known_to_be_normal_count_as_unlabelled
+}
+
+/// Every method of the zoo in its default configuration, under every strategy.
+fn detectors(seed: u64) -> Vec<Detector> {
+    let strategies = [Supervision::Full, Supervision::AnomalyOnly];
+    let both = |method: AnyMethod| strategies.map(|s| Detector::new(method.clone(), s, Seed(seed)).unwrap());
+    AnyMethod::all().into_iter().flat_map(both).collect()
+}
+
+fn fit<B: Backend>(detector: &Detector, samples: &Samples) -> FittedDetector<B> {
+    detector.fit::<B>(samples, &B::Device::default()).unwrap()
+}
+
+/// 80 rows around 0 and 8 around 3 in each of four columns, four of these labelled. The spread comes from a fixed sequence.
+fn clear() -> (Samples, Vec<bool>) {
+    let noise = |row: usize, column: usize| ((row * 7919 + column * 104_729) % 1000) as f32 / 1000.0 - 0.5;
+    let features = Array2::from_shape_fn((88, 4), |(r, c)| noise(r, c) + if r < 8 { 3.0 } else { 0.0 });
+    let labels = (0..88).map(|row| if row < 4 { Label::Anomaly } else { Label::Unlabelled }).collect();
+    (Samples::new(features, labels).unwrap(), (0..88).map(|row| row < 8).collect())
+}
+
+#[track_caller]
+fn close(a: &[f32], b: &[f32], relative: f32, what: &str) {
+    assert_eq!(a.len(), b.len());
+    let scale = a.iter().fold(0.0f32, |max, v| max.max(v.abs()));
+    let worst = a.iter().zip(b).fold(0.0f32, |max, (a, b)| max.max((a - b).abs()));
+    assert!(worst <= relative * scale, "{what}: scores differ by {worst}, the largest being {scale}");
+}
+
+fn scores_are_finite_and_rank_clear_anomalies_first<B: Backend>() {
+    let (samples, truth) = clear();
+    for detector in detectors(1) {
+        let scores = fit::<B>(&detector, &samples).score(samples.features()).unwrap();
+        assert_eq!(scores.len(), samples.rows());
+        assert!(scores.iter().all(|score| score.is_finite()), "{detector:?}");
+        let auroc = auroc(&scores, &truth).unwrap();
+        assert!(auroc > 0.99, "{detector:?}: AUROC {auroc}");
+    }
+}
+
+fn a_row_alone_scores_as_among_others<B: Backend>() {
+    let (samples, _) = clear();
+    for detector in detectors(1) {
+        let fitted = fit::<B>(&detector, &samples);
+        let together = fitted.score(samples.features()).unwrap();
+        let rows = samples.features().axis_chunks_iter(Axis(0), 1);
+        let alone: Vec<f32> = rows.flat_map(|row| fitted.score(&row.to_owned()).unwrap()).collect();
+        close(&together, &alone, 1e-5, &format!("{detector:?}"));
+    }
+}
+
+fn the_same_seed_gives_the_same_bits_on_every_thread<B: Backend>() {
+    let (samples, _) = clear();
+    for detector in detectors(1) {
+        let scores = || fit::<B>(&detector, &samples).score(samples.features()).unwrap();
+        let here = scores();
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..3).map(|_| scope.spawn(scores)).collect();
+            for thread in threads {
+                assert_eq!(here, thread.join().unwrap(), "{detector:?}");
+            }
+        });
+    }
+}
+
+fn another_seed_gives_another_fit_where_chance_has_a_part<B: Backend>() {
+    let (samples, _) = clear();
+    for (one, two) in detectors(1).iter().zip(detectors(2)) {
+        let (one, two) = (fit::<B>(one, &samples), fit::<B>(&two, &samples));
+        if one.history().kept_epoch > 0 {
+            assert_ne!(one.score(samples.features()).unwrap(), two.score(samples.features()).unwrap());
+        }
+    }
+}
+
+fn what_cannot_be_fitted_is_a_typed_error<B: Backend>() {
+    let (samples, _) = clear();
+    let labelled = |label| Samples::new(samples.features().clone(), vec![label; samples.rows()]).unwrap();
+    for detector in detectors(1) {
+        let error = |samples| detector.fit::<B>(&samples, &B::Device::default()).unwrap_err();
+        assert_eq!(error(labelled(Label::Unlabelled)), FitError::NoAnomalies, "{detector:?}");
+        assert_eq!(error(labelled(Label::Anomaly)), FitError::OnlyAnomalies, "{detector:?}");
+    }
+}
+
+fn what_cannot_be_scored_is_a_typed_error<B: Backend>() {
+    let (samples, _) = clear();
+    for detector in detectors(1) {
+        let fitted = fit::<B>(&detector, &samples);
+        let narrow = samples.features().slice(s![.., ..3]).to_owned();
+        assert_eq!(fitted.score(&narrow), Err(ScoreError::Columns { expected: 4, found: 3 }));
+        let bad = array![[0.0, 0.0, 0.0, 0.0], [0.0, f32::NAN, 0.0, 0.0]];
+        assert_eq!(fitted.score(&bad), Err(ScoreError::NotFinite { row: 2, column: 2 }));
+        assert_eq!(fitted.score(&(bad / 0.0)), Err(ScoreError::NotFinite { row: 1, column: 1 }));
+        assert_eq!(fitted.score(&Array2::zeros((0, 4))), Ok(vec![]), "{detector:?}");
+    }
+}
+
+fn one_column_and_constant_columns_are_fine<B: Backend>() {
+    let (samples, _) = clear();
+    let labels = samples.labels().to_vec();
+    let constant = Array2::ones((samples.rows(), 2));
+    let one = samples.features().slice(s![.., ..1]).to_owned();
+    let padded = concatenate![Axis(1), samples.features().view(), constant.view()];
+    for features in [one, padded, constant] {
+        let samples = Samples::new(features, labels.clone()).unwrap();
+        for detector in detectors(1) {
+            let scores = fit::<B>(&detector, &samples).score(samples.features()).unwrap();
+            assert!(scores.iter().all(|score| score.is_finite()), "{detector:?}");
+        }
+    }
+}
+
+fn rows_known_to_be_normal_count_as_unlabelled<B: Backend>() {
+    let (samples, _) = clear();
+    let normal = |&label: &Label| if label == Label::Anomaly { label } else { Label::Normal };
+    let labels = samples.labels().iter().map(normal).collect();
+    let known = Samples::new(samples.features().clone(), labels).unwrap();
+    for detector in detectors(1) {
+        let score = |samples| fit::<B>(&detector, samples).score(known.features()).unwrap();
+        assert_eq!(score(&samples), score(&known), "{detector:?}");
+    }
+}
+
+/// On real rows: scores of one fitted model agree within a ten-thousandth of the largest.
+#[test]
+fn ndarray_and_flex_score_alike() {
+    for name in ["cancer", "wine"] {
+        let dataset = Source::Embedded.select(&[name.into()]).unwrap()[0].load().unwrap();
+        let split = Protocol::Clean.split(&dataset, Seed(1)).unwrap();
+        let trial = Trial::new(&dataset, &split, LabelBudget::Ratio(0.1), Seed(1)).unwrap();
+        for detector in detectors(1) {
+            let ndarray = fit::<NdArray>(&detector, &trial.train).score(trial.test.features()).unwrap();
+            let flex = fit::<Flex>(&detector, &trial.train).score(trial.test.features()).unwrap();
+            close(&ndarray, &flex, 1e-4, &format!("{name}, {detector:?}"));
+        }
+    }
+}
