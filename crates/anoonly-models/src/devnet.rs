@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::Checks;
 use crate::init::WeightInit;
 use crate::norm::{NormLayer, NormSettings};
-use crate::recipe::{Batches, EpsilonAt, Keep, Optimiser, Recipe};
-use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Norm, TrainingData};
+use crate::recipe::{Batches, EpsilonAt, Keep, Optimiser, Recipe, Schedule, Statistics};
+use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Norm, Objective, Stage, TrainingData};
 
 /// DevNet's configuration. The defaults are those of the AnoOnly paper's host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -72,8 +72,7 @@ impl Default for DevNetConfig {
             anomaly_loss: AnomalyLoss::Absolute,
             l2: 0.01,
             recipe: Recipe {
-                batches: Batches::Balanced { unlabelled: 32, anomalies: 32 },
-                steps: 20,
+                batches: Batches::Balanced { unlabelled: 32, anomalies: 32, steps: 20 },
                 epochs: 50,
                 optimiser: Optimiser::RmsProp {
                     learning_rate: 2e-4,
@@ -82,7 +81,9 @@ impl Default for DevNetConfig {
                     epsilon_at: EpsilonAt::InsideRoot,
                     weight_decay: 0.0,
                 },
+                schedule: Schedule::Constant,
                 keep: Keep::LowestLoss,
+                statistics: Statistics::Running,
             },
         }
     }
@@ -134,8 +135,12 @@ impl Method for DevNetConfig {
         self.recipe.check(Self::INFO.name)
     }
 
-    fn recipe(&self) -> Option<&Recipe> {
-        Some(&self.recipe)
+    fn stages(&self) -> Vec<Stage<'_>> {
+        vec![Stage { objective: Objective::Detect, recipe: &self.recipe }]
+    }
+
+    fn recipe_mut(&mut self) -> Option<&mut Recipe> {
+        Some(&mut self.recipe)
     }
 
     fn anomaly_only(self) -> Self {
@@ -198,6 +203,11 @@ impl<B: Backend> Network<B> for DevNet<B> {
         let squares = self.hidden.iter().map(|layer| layer.linear.weight.val().square().sum());
         let sum = squares.reduce(|sum, square| sum + square)?;
         (self.l2 > 0.0).then(|| sum.mul_scalar(self.l2))
+    }
+
+    fn norms_mut(&mut self) -> Vec<&mut NormLayer<B>> {
+        let hidden = self.hidden.iter_mut().map(|layer| &mut layer.norm);
+        self.input_norm.iter_mut().chain(hidden).collect()
     }
 
     fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
 use crate::recipe::Recipe;
-use crate::{ConfigError, Kind, Method, MethodInfo, Network, Norm, TrainingData};
+use crate::{ConfigError, Kind, Method, MethodInfo, Network, Norm, Stage, TrainingData};
 
 /// Configuration of the k-th neighbour's distance.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,7 +40,11 @@ impl Method for KnnConfig {
         Checks::of(Self::INFO.name).at_least_one("k", self.k).done()
     }
 
-    fn recipe(&self) -> Option<&Recipe> {
+    fn stages(&self) -> Vec<Stage<'_>> {
+        Vec::new()
+    }
+
+    fn recipe_mut(&mut self) -> Option<&mut Recipe> {
         None
     }
 
@@ -54,7 +58,7 @@ impl Method for KnnConfig {
 
     fn init<B: Backend>(&self, data: &TrainingData<B>, _: &mut impl Rng) -> Knn<B> {
         let rows = data.select(&data.unlabelled);
-        Knn { k: self.k.min(data.unlabelled.len()), rows: Param::initialized(ParamId::new(), rows) }
+        Knn { k: self.k, rows: Param::initialized(ParamId::new(), rows) }
     }
 }
 
@@ -72,12 +76,13 @@ impl<B: Backend> Network<B> for Knn<B> {
     fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
         let known = self.rows.val();
         let known_squares = known.clone().square().sum_dim(1).transpose();
+        let k = self.k.min(known.dims()[0]);
         let at_once = (BLOCK / known.dims()[0]).max(1);
         let blocks = rows.split(at_once, 0).into_iter().map(|block| {
             let squares = block.clone().square().sum_dim(1);
             // |x − t|² = |x|² + |t|² − 2xt; rounding may leave it a hair below 0.
             let distances = squares + known_squares.clone() - block.matmul(known.clone().transpose()).mul_scalar(2.0);
-            let nearest = distances.sort(1).narrow(1, self.k - 1, 1);
+            let nearest = distances.sort(1).narrow(1, k - 1, 1);
             nearest.clamp_min(0.0).sqrt().squeeze_dim(1)
         });
         Tensor::cat(blocks.collect(), 0)

@@ -6,7 +6,8 @@ use burn::tensor::backend::Backend;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::{ConfigError, Kind, Method, MethodInfo, Network, Norm, TrainingData};
+use crate::recipe::Recipe;
+use crate::{ConfigError, Kind, Method, MethodInfo, Network, Norm, Stage, TrainingData};
 
 /// The score of a row is its product with the unit vector from the mean unlabelled row to the mean labelled anomaly.
 ///
@@ -29,7 +30,11 @@ impl Method for MeanDifferenceConfig {
         Ok(())
     }
 
-    fn recipe(&self) -> Option<&crate::recipe::Recipe> {
+    fn stages(&self) -> Vec<Stage<'_>> {
+        Vec::new()
+    }
+
+    fn recipe_mut(&mut self) -> Option<&mut Recipe> {
         None
     }
 

@@ -9,6 +9,7 @@ use rand::Rng;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::norm::NormLayer;
 use crate::recipe::Recipe;
 use crate::{ConfigError, Norm};
 
@@ -26,8 +27,11 @@ pub trait Method: Clone + Debug + Default + PartialEq + Serialize + DeserializeO
     /// Names the first option with a value that no fit could start from.
     fn check(&self) -> Result<(), ConfigError>;
 
-    /// How the network wants to be trained; `None` when [`init`](Self::init) already gives the fitted network.
-    fn recipe(&self) -> Option<&Recipe>;
+    /// How the network wants to be trained, stage by stage; none when [`init`](Self::init) already gives the fitted network.
+    fn stages(&self) -> Vec<Stage<'_>>;
+
+    /// The recipe of the stage that learns from labelled anomalies, to change it from outside.
+    fn recipe_mut(&mut self) -> Option<&mut Recipe>;
 
     /// The form that is trained on the anomalies' loss alone: batch-normalised, so that the normal rows of a batch still
     /// have a say, and with whatever else the method changes for it.
@@ -38,6 +42,24 @@ pub trait Method: Clone + Debug + Default + PartialEq + Serialize + DeserializeO
 
     /// Makes the network for the given training rows, drawing its weights from `rng` alone.
     fn init<B: Backend>(&self, data: &TrainingData<B>, rng: &mut impl Rng) -> Self::Network<B>;
+}
+
+/// A training by one recipe and one loss. The next stage starts from its weights, with a new optimiser.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Stage<'a> {
+    /// Which loss is trained.
+    pub objective: Objective,
+    /// How.
+    pub recipe: &'a Recipe,
+}
+
+/// Which loss a stage trains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Objective {
+    /// [`Network::pretraining_loss`], on unlabelled rows. No strategy has a say in it.
+    Pretrain,
+    /// [`Network::terms`], of which the strategy takes its part.
+    Detect,
 }
 
 /// What a method tells of itself.
@@ -76,6 +98,21 @@ pub trait Network<B: Backend>: Module<B> {
         None
     }
 
+    /// The loss of each row of a batch in a stage that pretrains, of shape `[rows]`.
+    fn pretraining_loss(&self, batch: &Batch<B>) -> Tensor<B, 1> {
+        Tensor::zeros([batch.rows.dims()[0]], &batch.rows.device())
+    }
+
+    /// What the network still wants to know of the training rows once its weights are fitted.
+    fn finish(self, _data: &TrainingData<B>) -> Self {
+        self
+    }
+
+    /// The normalisation layers.
+    fn norms_mut(&mut self) -> Vec<&mut NormLayer<B>> {
+        Vec::new()
+    }
+
     /// The anomaly score of each row: `[rows, columns]` to `[rows]`, higher meaning more anomalous.
     fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1>;
 }
@@ -106,6 +143,16 @@ impl<B: Backend> Batch<B> {
         Self { rows, unlabelled }
     }
 
+    /// The unlabelled rows.
+    pub fn unlabelled(&self) -> Tensor<B, 2> {
+        section(self.rows.clone(), 0, self.unlabelled)
+    }
+
+    /// The labelled anomalies.
+    pub fn anomalies(&self) -> Tensor<B, 2> {
+        section(self.rows.clone(), self.unlabelled, self.rows.dims()[0] - self.unlabelled)
+    }
+
     /// All rows.
     pub fn rows(&self) -> Tensor<B, 2> {
         self.rows.clone()
@@ -114,8 +161,18 @@ impl<B: Backend> Batch<B> {
     /// Parts one value a row, `[rows]`, into those of the unlabelled rows and those of the anomalies.
     pub fn part(&self, values: Tensor<B, 1>) -> (Tensor<B, 1>, Tensor<B, 1>) {
         let anomalies = self.rows.dims()[0] - self.unlabelled;
-        (values.clone().narrow(0, 0, self.unlabelled), values.narrow(0, self.unlabelled, anomalies))
+        (section(values.clone(), 0, self.unlabelled), section(values, self.unlabelled, anomalies))
     }
+}
+
+/// So many elements of the first dimension, perhaps none (burn's `narrow` takes at least one).
+pub(crate) fn section<B: Backend, const D: usize>(tensor: Tensor<B, D>, from: usize, count: usize) -> Tensor<B, D> {
+    if count > 0 {
+        return tensor.narrow(0, from, count);
+    }
+    let mut shape = tensor.dims();
+    shape[0] = 0;
+    Tensor::zeros(shape, &tensor.device())
 }
 
 /// The rows a fit works on, already on the device.

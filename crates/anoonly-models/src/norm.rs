@@ -1,6 +1,6 @@
 //! The normalisation between a hidden layer and the next one.
 
-use burn::module::Module;
+use burn::module::{Module, Param, ParamId};
 use burn::nn::{BatchNorm, BatchNormConfig, LayerNorm, LayerNormConfig};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
@@ -46,6 +46,29 @@ impl<B: Backend> NormLayer<B> {
         Self {
             batch: (norm == Norm::Batch).then(|| batch.init(device)),
             layer: (norm == Norm::Layer).then(|| layer.init(device)),
+        }
+    }
+
+    /// The same layer without a trained scale and shift.
+    pub fn fixed(mut self) -> Self {
+        fn fix<B: Backend>(param: &mut Param<Tensor<B, 1>>) {
+            *param = Param::initialized(ParamId::new(), param.val().set_require_grad(false));
+        }
+        if let Some(norm) = &mut self.batch {
+            fix(&mut norm.gamma);
+            fix(&mut norm.beta);
+        }
+        if let Some(norm) = &mut self.layer {
+            fix(&mut norm.gamma);
+            norm.beta.iter_mut().for_each(fix);
+        }
+        self
+    }
+
+    /// Sets the share of the old running statistics that a step keeps.
+    pub fn set_keep(&mut self, keep: f64) {
+        if let Some(norm) = &mut self.batch {
+            norm.momentum = 1.0 - keep;
         }
     }
 

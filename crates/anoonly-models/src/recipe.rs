@@ -9,16 +9,18 @@ use crate::error::Checks;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
-    /// How the rows of a step are drawn.
+    /// How the rows of a step are drawn, and how many steps make an epoch.
     pub batches: Batches,
-    /// Steps in an epoch.
-    pub steps: usize,
     /// Epochs.
     pub epochs: usize,
     /// The optimiser.
     pub optimiser: Optimiser,
+    /// How its learning rate changes.
+    pub schedule: Schedule,
     /// Which epoch's weights are the fitted ones.
     pub keep: Keep,
+    /// Which statistics batch normalisation scores by.
+    pub statistics: Statistics,
 }
 
 /// How the rows of a step are drawn.
@@ -31,7 +33,39 @@ pub enum Batches {
         unlabelled: usize,
         /// Labelled anomalies in a batch.
         anomalies: usize,
+        /// Steps in an epoch.
+        steps: usize,
     },
+    /// All training rows in random order, cut into batches; a last batch that is not full is left out. An epoch is one pass. A
+    /// training set smaller than a batch is one batch. With few labels, many batches hold no anomaly.
+    Shuffled {
+        /// Rows in a batch.
+        rows: usize,
+    },
+}
+
+/// How the learning rate changes from epoch to epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Schedule {
+    /// Not at all.
+    Constant,
+    /// Half a cosine from the optimiser's rate down to this one, which the epoch after the last would have (Loshchilov and
+    /// Hutter 2017, without restarts).
+    Cosine {
+        /// The rate it falls to.
+        to: f64,
+    },
+}
+
+/// Which statistics batch normalisation uses when scoring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Statistics {
+    /// The running averages over the batches of the training, as usual.
+    Running,
+    /// Those of all training rows in one pass of the fitted network.
+    Recomputed,
 }
 
 /// Which epoch's weights are the fitted ones.
@@ -87,18 +121,59 @@ pub enum EpsilonAt {
     OutsideRoot,
 }
 
+impl Optimiser {
+    /// The step size at the start.
+    pub fn learning_rate(&self) -> f64 {
+        match *self {
+            Optimiser::RmsProp { learning_rate, .. } | Optimiser::Adam { learning_rate, .. } => learning_rate,
+        }
+    }
+}
+
+impl Batches {
+    /// Batches of the same size and number with another share of unlabelled rows, at least one row being an anomaly.
+    /// Shuffled batches hold the rows of the training set as they come and stay as they are.
+    pub fn with_unlabelled_share(self, share: f64) -> Self {
+        match self {
+            Batches::Balanced { unlabelled, anomalies, steps } => {
+                let rows = unlabelled + anomalies;
+                let unlabelled = ((share * rows as f64).round() as usize).min(rows - 1);
+                Batches::Balanced { unlabelled, anomalies: rows - unlabelled, steps }
+            }
+            shuffled @ Batches::Shuffled { .. } => shuffled,
+        }
+    }
+}
+
 impl Recipe {
+    /// The learning rate of an epoch, counted from 0.
+    pub fn learning_rate(&self, epoch: usize) -> f64 {
+        let from = self.optimiser.learning_rate();
+        match self.schedule {
+            Schedule::Constant => from,
+            Schedule::Cosine { to } => {
+                let angle = std::f64::consts::PI * epoch as f64 / self.epochs as f64;
+                to + (from - to) * (1.0 + angle.cos()) / 2.0
+            }
+        }
+    }
+
     /// Checks every value; `method` is named in the error.
     ///
     /// # Errors
     /// Names the first bad option.
     pub fn check(&self, method: &'static str) -> Result<(), ConfigError> {
-        let Batches::Balanced { unlabelled, anomalies } = self.batches;
-        let checks = Checks::of(method)
-            .that(unlabelled + anomalies >= 2, "recipe.batches", unlabelled + anomalies, "at least 2 rows")
-            .at_least_one("recipe.batches.anomalies", anomalies)
-            .at_least_one("recipe.steps", self.steps)
-            .at_least_one("recipe.epochs", self.epochs);
+        let checks = Checks::of(method).at_least_one("recipe.epochs", self.epochs);
+        let checks = match self.batches {
+            Batches::Balanced { unlabelled, anomalies, steps } => checks
+                .that(unlabelled + anomalies >= 2, "recipe.batches", unlabelled + anomalies, "at least 2 rows")
+                .at_least_one("recipe.batches.steps", steps),
+            Batches::Shuffled { rows } => checks.that(rows >= 2, "recipe.batches.rows", rows, "at least 2"),
+        };
+        let checks = match self.schedule {
+            Schedule::Constant => checks,
+            Schedule::Cosine { to } => checks.not_negative("recipe.schedule.to", to),
+        };
         let checks = match self.optimiser {
             Optimiser::RmsProp { learning_rate, decay, epsilon, weight_decay, .. } => checks
                 .positive("recipe.optimiser.learning_rate", learning_rate)

@@ -11,11 +11,15 @@ use burn::tensor::backend::Backend;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::deepsad::{DeepSad, DeepSadConfig};
 use crate::devnet::{DevNet, DevNetConfig};
+use crate::feawad::{Feawad, FeawadConfig};
 use crate::knn::{Knn, KnnConfig};
 use crate::mean_difference::{MeanDifference, MeanDifferenceConfig};
+use crate::norm::NormLayer;
+use crate::prenet::{PReNet, PReNetConfig};
 use crate::recipe::Recipe;
-use crate::{Batch, ConfigError, LossTerms, Method, MethodInfo, Network, Norm, TrainingData};
+use crate::{Batch, ConfigError, LossTerms, Method, MethodInfo, Network, Norm, Stage, TrainingData};
 
 /// Makes [`AnyMethod`] and [`AnyNetwork`] from one line a method: its name in configuration files, configuration and network.
 macro_rules! registry {
@@ -74,9 +78,15 @@ macro_rules! registry {
                 AnyMethod::check(self)
             }
 
-            fn recipe(&self) -> Option<&Recipe> {
+            fn stages(&self) -> Vec<Stage<'_>> {
                 match self {
-                    $(AnyMethod::$variant(method) => method.recipe(),)*
+                    $(AnyMethod::$variant(method) => method.stages(),)*
+                }
+            }
+
+            fn recipe_mut(&mut self) -> Option<&mut Recipe> {
+                match self {
+                    $(AnyMethod::$variant(method) => method.recipe_mut(),)*
                 }
             }
 
@@ -112,6 +122,24 @@ macro_rules! registry {
                 }
             }
 
+            fn pretraining_loss(&self, batch: &Batch<B>) -> Tensor<B, 1> {
+                match self {
+                    $(AnyNetwork::$variant(network) => network.pretraining_loss(batch),)*
+                }
+            }
+
+            fn finish(self, data: &TrainingData<B>) -> Self {
+                match self {
+                    $(AnyNetwork::$variant(network) => AnyNetwork::$variant(network.finish(data)),)*
+                }
+            }
+
+            fn norms_mut(&mut self) -> Vec<&mut NormLayer<B>> {
+                match self {
+                    $(AnyNetwork::$variant(network) => network.norms_mut(),)*
+                }
+            }
+
             fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
                 match self {
                     $(AnyNetwork::$variant(network) => network.score(rows),)*
@@ -123,6 +151,9 @@ macro_rules! registry {
 
 registry! {
     "devnet" => DevNet(DevNetConfig, DevNet),
+    "prenet" => PReNet(PReNetConfig, PReNet),
+    "feawad" => Feawad(FeawadConfig, Feawad),
+    "deepsad" => DeepSad(DeepSadConfig, DeepSad),
     "mean-difference" => MeanDifference(MeanDifferenceConfig, MeanDifference),
     "knn" => Knn(KnnConfig, Knn),
 }

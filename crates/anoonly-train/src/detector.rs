@@ -73,10 +73,7 @@ impl<M: anoonly_models::Method> Detector<M> {
         let rows = to_tensor(scaler.transform(samples.features()), device);
         let data = TrainingData { rows, unlabelled: classes.others, anomalies: classes.anomalies };
         let start = self.method.init(&data, &mut self.seed.stream(&["weights"]));
-        let (network, history) = match self.method.recipe() {
-            Some(recipe) => fit::train::<B, M>(start, &data, recipe, self.supervision, self.seed)?,
-            None => (start, History::default()),
-        };
+        let (network, history) = fit::train::<B, M>(&self.method, start, &data, self.supervision, self.seed)?;
         Ok(FittedDetector { network, scaler, history, device: device.clone() })
     }
 }

@@ -1,8 +1,8 @@
 //! The training loop.
 
 use anoonly_data::Seed;
-use anoonly_models::recipe::{Keep, Recipe};
-use anoonly_models::{Batch, Method, Network, Trainable, TrainingData};
+use anoonly_models::recipe::{Keep, Statistics};
+use anoonly_models::{Batch, Method, Network, Objective, Stage, Trainable, TrainingData};
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
 use burn::tensor::backend::Backend;
@@ -14,48 +14,93 @@ use crate::optimiser::Stepper;
 use crate::sampler::Sampler;
 use crate::{FitError, Supervision};
 
-/// Trains a network by a recipe; returns the network of the epoch that the recipe keeps.
+/// Trains a network stage by stage; returns the network of the epoch that the last stage keeps, and what that stage saw.
 pub(crate) fn train<B: Backend, M: Trainable<Autodiff<B>>>(
+    method: &M,
     start: M::Network<B>,
     data: &TrainingData<B>,
-    recipe: &Recipe,
     supervision: Supervision,
     seed: Seed,
 ) -> Result<(M::Network<B>, History), FitError> {
-    let mut sampler = Sampler::new(&recipe.batches, &data.unlabelled, &data.anomalies, seed.stream(&["batches"]));
+    let mut network = start;
+    let mut history = History::default();
+    for stage in method.stages() {
+        (network, history) = train_stage::<B, M>(stage, network, data, supervision, seed)?;
+    }
+    Ok((network.finish(data), history))
+}
+
+fn train_stage<B: Backend, M: Trainable<Autodiff<B>>>(
+    stage: Stage<'_>,
+    start: M::Network<B>,
+    data: &TrainingData<B>,
+    supervision: Supervision,
+    seed: Seed,
+) -> Result<(M::Network<B>, History), FitError> {
+    let Stage { objective, recipe } = stage;
+    let purpose = match objective {
+        Objective::Pretrain => "pretraining batches",
+        Objective::Detect => "batches",
+    };
+    let mut sampler = Sampler::new(&recipe.batches, &data.unlabelled, &data.anomalies, seed.stream(&[purpose]));
     let mut network = <M as Method>::Network::<Autodiff<B>>::from_inner(start);
     let mut stepper = Stepper::new(&recipe.optimiser);
     let mut history = History::default();
     let mut best = None;
     for epoch in 1..=recipe.epochs {
+        let rate = recipe.learning_rate(epoch - 1);
+        let steps = sampler.steps();
         // Read back once an epoch: on a GPU, reading a loss waits for its step.
         let mut sum: Option<Tensor<B, 1>> = None;
-        for _ in 0..recipe.steps {
+        for _ in 0..steps {
             let step = sampler.draw();
             let batch = Batch::new(Tensor::from_inner(data.select(&step.rows)), step.unlabelled);
-            let loss = supervision.loss(network.terms(&batch));
-            let loss = match network.penalty() {
-                Some(penalty) => loss + penalty,
-                None => loss,
+            let loss = match objective {
+                Objective::Pretrain => network.pretraining_loss(&batch).mean(),
+                Objective::Detect => {
+                    let loss = supervision.loss(network.terms(&batch));
+                    match network.penalty() {
+                        Some(penalty) => loss + penalty,
+                        None => loss,
+                    }
+                }
             };
-            network = stepper.step(network, &loss);
+            network = stepper.step(rate, network, &loss);
             let value = loss.inner();
             sum = Some(match sum {
                 Some(sum) => sum + value,
                 None => value,
             });
         }
-        let loss = sum.map_or(0.0, |sum| sum.into_scalar().elem::<f64>() / recipe.steps as f64);
-        debug!(epoch, loss, "epoch done");
+        let loss = sum.map_or(0.0, |sum| sum.into_scalar().elem::<f64>() / steps as f64);
+        debug!(?objective, epoch, loss, "epoch done");
         if !loss.is_finite() {
             return Err(FitError::Diverged { epoch });
         }
         let lowest = history.losses.iter().all(|&before| loss < before);
         history.losses.push(loss);
-        if recipe.keep == Keep::Last || lowest {
+        if recipe.keep == Keep::LowestLoss && lowest {
             history.kept_epoch = epoch;
             best = Some(network.valid());
         }
     }
-    Ok((best.unwrap_or_else(|| network.valid()), history))
+    let kept = best.unwrap_or_else(|| {
+        history.kept_epoch = recipe.epochs;
+        network.valid()
+    });
+    match recipe.statistics {
+        Statistics::Running => Ok((kept, history)),
+        Statistics::Recomputed => Ok((with_statistics_of::<B, M>(kept, data), history)),
+    }
+}
+
+/// The network with its batch normalisations' statistics taken anew, from one pass of all training rows.
+fn with_statistics_of<B: Backend, M: Trainable<Autodiff<B>>>(
+    network: M::Network<B>,
+    data: &TrainingData<B>,
+) -> M::Network<B> {
+    let mut network = <M as Method>::Network::<Autodiff<B>>::from_inner(network);
+    network.norms_mut().into_iter().for_each(|norm| norm.set_keep(0.0));
+    network.score(Tensor::from_inner(data.rows.clone()));
+    network.valid()
 }

@@ -77,7 +77,7 @@ fn check<B: Backend>(index: usize, case: Case) {
     for batch in &case.batches {
         let terms = network.terms(&Batch::new(tensor(batch, ROWS), UNLABELLED));
         let loss = supervision.loss(terms) + network.penalty().expect("a hidden layer has a penalty");
-        network = stepper.step(network, &loss);
+        network = stepper.step(case.optimiser.learning_rate(), network, &loss);
         losses.push(loss.into_scalar().elem::<f32>());
     }
     close(&losses, &case.losses, &format!("losses of {name}"));

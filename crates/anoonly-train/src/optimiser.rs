@@ -58,30 +58,30 @@ impl<B: Backend> SimpleOptimizer<B> for RmsProp {
 
 /// An optimiser at work on a network.
 pub(crate) enum Stepper<B: AutodiffBackend, M: AutodiffModule<B>> {
-    RmsProp(f64, OptimizerAdaptor<RmsProp, M, B>),
-    Adam(f64, OptimizerAdaptor<Adam, M, B>),
+    RmsProp(OptimizerAdaptor<RmsProp, M, B>),
+    Adam(OptimizerAdaptor<Adam, M, B>),
 }
 
 impl<B: AutodiffBackend, M: AutodiffModule<B>> Stepper<B, M> {
     pub fn new(optimiser: &Optimiser) -> Self {
         match *optimiser {
-            Optimiser::RmsProp { learning_rate, decay, epsilon, epsilon_at, weight_decay } => {
-                Stepper::RmsProp(learning_rate, RmsProp { decay, epsilon, epsilon_at, weight_decay }.into())
+            Optimiser::RmsProp { decay, epsilon, epsilon_at, weight_decay, .. } => {
+                Stepper::RmsProp(RmsProp { decay, epsilon, epsilon_at, weight_decay }.into())
             }
-            Optimiser::Adam { learning_rate, beta_1, beta_2, epsilon, weight_decay } => {
+            Optimiser::Adam { beta_1, beta_2, epsilon, weight_decay, .. } => {
                 let decay = (weight_decay > 0.0).then(|| WeightDecayConfig::new(weight_decay as f32));
                 let adam = AdamConfig::new().with_beta_1(beta_1 as f32).with_beta_2(beta_2 as f32);
-                Stepper::Adam(learning_rate, adam.with_epsilon(epsilon as f32).with_weight_decay(decay).init())
+                Stepper::Adam(adam.with_epsilon(epsilon as f32).with_weight_decay(decay).init())
             }
         }
     }
 
-    /// One step along the gradient of `loss`.
-    pub fn step(&mut self, network: M, loss: &Tensor<B, 1>) -> M {
+    /// One step of the given size along the gradient of `loss`.
+    pub fn step(&mut self, rate: f64, network: M, loss: &Tensor<B, 1>) -> M {
         let gradients = GradientsParams::from_grads(loss.backward(), &network);
         match self {
-            Stepper::RmsProp(rate, optimiser) => optimiser.step(*rate, network, gradients),
-            Stepper::Adam(rate, optimiser) => optimiser.step(*rate, network, gradients),
+            Stepper::RmsProp(optimiser) => optimiser.step(rate, network, gradients),
+            Stepper::Adam(optimiser) => optimiser.step(rate, network, gradients),
         }
     }
 }

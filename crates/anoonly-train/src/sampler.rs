@@ -1,6 +1,7 @@
 //! Which rows make up a step.
 
 use anoonly_models::recipe::Batches;
+use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
 
 /// Draws the rows of one step after the other.
@@ -10,6 +11,8 @@ pub(crate) struct Sampler<'a, R> {
     unlabelled: &'a [usize],
     anomalies: &'a [usize],
     rng: R,
+    /// For shuffled batches, the rows of this pass that have not been drawn yet.
+    left: Vec<usize>,
 }
 
 /// Row indices of a step: the first `unlabelled` of them are unlabelled rows, the others labelled anomalies.
@@ -20,19 +23,43 @@ pub(crate) struct Step {
 }
 
 impl<'a, R: Rng> Sampler<'a, R> {
-    /// Neither set of rows may be empty.
+    /// Both sets of rows ascend, and neither is empty.
     pub fn new(batches: &'a Batches, unlabelled: &'a [usize], anomalies: &'a [usize], rng: R) -> Self {
         debug_assert!(!unlabelled.is_empty() && !anomalies.is_empty());
-        Self { batches, unlabelled, anomalies, rng }
+        Self { batches, unlabelled, anomalies, rng, left: Vec::new() }
+    }
+
+    /// Steps in an epoch.
+    pub fn steps(&self) -> usize {
+        match *self.batches {
+            Batches::Balanced { steps, .. } => steps,
+            Batches::Shuffled { rows } => ((self.unlabelled.len() + self.anomalies.len()) / rows).max(1),
+        }
     }
 
     pub fn draw(&mut self) -> Step {
-        let &Batches::Balanced { unlabelled, anomalies } = self.batches;
-        let mut rows = Vec::with_capacity(unlabelled + anomalies);
-        for (from, count) in [(self.unlabelled, unlabelled), (self.anomalies, anomalies)] {
-            rows.extend((0..count).map(|_| from[self.rng.random_range(0..from.len())]));
+        match *self.batches {
+            Batches::Balanced { unlabelled, anomalies, .. } => {
+                let mut rows = Vec::with_capacity(unlabelled + anomalies);
+                for (from, count) in [(self.unlabelled, unlabelled), (self.anomalies, anomalies)] {
+                    rows.extend((0..count).map(|_| from[self.rng.random_range(0..from.len())]));
+                }
+                Step { rows, unlabelled }
+            }
+            Batches::Shuffled { rows } => {
+                let rows = rows.min(self.unlabelled.len() + self.anomalies.len());
+                if self.left.len() < rows {
+                    self.left = [self.unlabelled, self.anomalies].concat();
+                    self.left.shuffle(&mut self.rng);
+                }
+                let drawn = self.left.split_off(self.left.len() - rows);
+                let is_anomaly = |row: &usize| self.anomalies.binary_search(row).is_ok();
+                let (anomalies, mut rows): (Vec<usize>, Vec<usize>) = drawn.into_iter().partition(is_anomaly);
+                let unlabelled = rows.len();
+                rows.extend(anomalies);
+                Step { rows, unlabelled }
+            }
         }
-        Step { rows, unlabelled }
     }
 }
 
@@ -44,7 +71,7 @@ mod tests {
 
     #[test]
     fn balanced_batches_hold_the_asked_rows_of_each_kind_and_differ() {
-        let batches = Batches::Balanced { unlabelled: 5, anomalies: 3 };
+        let batches = Batches::Balanced { unlabelled: 5, anomalies: 3, steps: 1 };
         let (unlabelled, anomalies) = ((0..50).collect::<Vec<_>>(), (50..54).collect::<Vec<_>>());
         let mut sampler = Sampler::new(&batches, &unlabelled, &anomalies, Seed(1).stream(&["batches"]));
         let steps: Vec<Step> = (0..200).map(|_| sampler.draw()).collect();
@@ -56,5 +83,28 @@ mod tests {
         let seen: HashSet<usize> = steps.iter().flat_map(|step| step.rows.iter().copied()).collect();
         assert_eq!(seen.len(), 54, "every row is drawn sooner or later");
         assert_ne!(steps[0], steps[1]);
+    }
+
+    #[test]
+    fn shuffled_batches_pass_over_every_row_once_and_put_unlabelled_rows_first() {
+        let batches = Batches::Shuffled { rows: 10 };
+        let (unlabelled, anomalies) = ((0..36).collect::<Vec<_>>(), (36..40).collect::<Vec<_>>());
+        let mut sampler = Sampler::new(&batches, &unlabelled, &anomalies, Seed(1).stream(&["batches"]));
+        assert_eq!(sampler.steps(), 4);
+        for _ in 0..5 {
+            let mut seen = Vec::new();
+            for _ in 0..4 {
+                let step = sampler.draw();
+                assert_eq!(step.rows.len(), 10);
+                assert!(step.rows[..step.unlabelled].iter().all(|&row| row < 36));
+                assert!(step.rows[step.unlabelled..].iter().all(|&row| row >= 36));
+                seen.extend(step.rows);
+            }
+            seen.sort_unstable();
+            assert_eq!(seen, (0..40).collect::<Vec<_>>());
+        }
+        let large = Batches::Shuffled { rows: 64 };
+        let mut sampler = Sampler::new(&large, &unlabelled, &anomalies, Seed(1).stream(&["batches"]));
+        assert_eq!((sampler.steps(), sampler.draw().rows.len()), (1, 40));
     }
 }

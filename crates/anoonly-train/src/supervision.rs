@@ -51,12 +51,15 @@ impl Supervision {
     /// looked at, and what it would compute gets no gradient.
     pub fn loss<B: Backend>(self, terms: LossTerms<B>) -> Tensor<B, 1> {
         let LossTerms { normal, anomalous } = terms;
-        let examples = (normal.dims()[0] + anomalous.dims()[0]).max(1);
-        let sum = match self.normal_weight() {
-            0.0 => anomalous.sum(),
-            weight => anomalous.sum() + normal.sum().mul_scalar(weight),
-        };
-        sum.div_scalar(examples as f64)
+        let [normals, anomalies] = [normal.dims()[0], anomalous.dims()[0]];
+        let mut sum = Tensor::zeros([1], &anomalous.device());
+        if anomalies > 0 {
+            sum = sum + anomalous.sum();
+        }
+        if normals > 0 && self.normal_weight() > 0.0 {
+            sum = sum + normal.sum().mul_scalar(self.normal_weight());
+        }
+        sum.div_scalar((normals + anomalies).max(1) as f64)
     }
 }
 

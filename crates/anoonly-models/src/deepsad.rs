@@ -1,0 +1,158 @@
+//! DeepSAD: a network that maps normal rows near a centre and labelled anomalies away from it.
+//!
+//! Ruff et al., "Deep Semi-Supervised Anomaly Detection", ICLR 2020.
+
+use burn::module::{Module, Param, ParamId};
+use burn::nn::Linear;
+use burn::tensor::Tensor;
+use burn::tensor::activation::leaky_relu;
+use burn::tensor::backend::Backend;
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Checks;
+use crate::init::WeightInit;
+use crate::norm::{NormLayer, NormSettings};
+use crate::recipe::{Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
+use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Norm, Objective, Stage, TrainingData};
+
+/// DeepSAD's configuration.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DeepSadConfig {
+    /// Widths of the layers; the last one is the space of the centre. No layer has a bias, which could map every row onto it.
+    pub widths: Vec<usize>,
+    /// What stands between a layer and its leaky ReLU; without scale and shift. The host has batch normalisation already.
+    pub norm: Norm,
+    /// Settings of `norm`.
+    pub norm_settings: NormSettings,
+    /// Weight η of the loss of a labelled anomaly.
+    pub eta: f64,
+    /// How it is trained.
+    pub recipe: Recipe,
+}
+
+impl Default for DeepSadConfig {
+    fn default() -> Self {
+        Self {
+            widths: vec![100, 20, 10],
+            norm: Norm::Batch,
+            norm_settings: NormSettings { epsilon: 1e-4, keep: 0.9 },
+            eta: 1.0,
+            recipe: Recipe {
+                batches: Batches::Shuffled { rows: 128 },
+                epochs: 50,
+                optimiser: Optimiser::Adam {
+                    learning_rate: 1e-4,
+                    beta_1: 0.9,
+                    beta_2: 0.999,
+                    epsilon: 1e-8,
+                    weight_decay: 1e-6,
+                },
+                schedule: Schedule::Constant,
+                keep: Keep::Last,
+                statistics: Statistics::Running,
+            },
+        }
+    }
+}
+
+/// No component of the centre is closer to 0 than this: a trivial network could map rows there.
+const CENTRE_GAP: f64 = 0.1;
+/// Keeps the inverse distance of a labelled anomaly finite.
+const DISTANCE_GAP: f64 = 1e-6;
+
+impl Method for DeepSadConfig {
+    type Network<B: Backend> = DeepSad<B>;
+
+    const INFO: MethodInfo =
+        MethodInfo { name: "deepsad", title: "DeepSAD", kind: Kind::FewLabels, source: "Ruff et al., ICLR 2020" };
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let smallest = self.widths.iter().copied().min().unwrap_or(0);
+        Checks::of(Self::INFO.name)
+            .that(smallest > 0, "widths", format!("{:?}", self.widths), "one width or more, each at least 1")
+            .positive("norm_settings.epsilon", self.norm_settings.epsilon)
+            .share("norm_settings.keep", self.norm_settings.keep)
+            .positive("eta", self.eta)
+            .done()?;
+        self.recipe.check(Self::INFO.name)
+    }
+
+    fn stages(&self) -> Vec<Stage<'_>> {
+        vec![Stage { objective: Objective::Detect, recipe: &self.recipe }]
+    }
+
+    fn recipe_mut(&mut self) -> Option<&mut Recipe> {
+        Some(&mut self.recipe)
+    }
+
+    fn anomaly_only(self) -> Self {
+        Self { norm: Norm::Batch, ..self }
+    }
+
+    fn with_norm(self, norm: Norm) -> Self {
+        Self { norm, ..self }
+    }
+
+    fn init<B: Backend>(&self, data: &TrainingData<B>, rng: &mut impl Rng) -> DeepSad<B> {
+        let device = data.rows.device();
+        let mut inputs = data.columns();
+        let mut layers = Vec::new();
+        for &width in &self.widths {
+            layers.push(WeightInit::PytorchUniform.linear(inputs, width, false, rng, &device));
+            inputs = width;
+        }
+        let between = self.widths.iter().take(self.widths.len().saturating_sub(1));
+        let norms =
+            between.map(|&width| NormLayer::new(self.norm, width, self.norm_settings, &device).fixed()).collect();
+        let centre = Param::initialized(ParamId::new(), Tensor::zeros([inputs], &device));
+        let network = DeepSad { layers, norms, centre, eta: self.eta };
+        // On a backend that does not differentiate, this is the network in evaluation mode.
+        let centre: Tensor<B, 1> = network.embed(data.rows.clone()).mean_dim(0).squeeze_dim(0);
+        let too_close = centre.clone().abs().lower_elem(CENTRE_GAP);
+        let pushed = centre.clone().sign().mul_scalar(CENTRE_GAP);
+        DeepSad { centre: Param::initialized(ParamId::new(), centre.mask_where(too_close, pushed)), ..network }
+    }
+}
+
+/// DeepSAD's network φ: `Linear – norm – leaky ReLU` for each layer but the last, which is linear.
+#[derive(Module, Debug)]
+pub struct DeepSad<B: Backend> {
+    layers: Vec<Linear<B>>,
+    norms: Vec<NormLayer<B>>,
+    /// The centre c, `[width]`, fixed before the training.
+    centre: Param<Tensor<B, 1>>,
+    eta: f64,
+}
+
+impl<B: Backend> DeepSad<B> {
+    /// φ: `[rows, columns]` to `[rows, width]`.
+    fn embed(&self, rows: Tensor<B, 2>) -> Tensor<B, 2> {
+        let mut code = rows;
+        for (index, layer) in self.layers.iter().enumerate() {
+            code = layer.forward(code);
+            if let Some(norm) = self.norms.get(index) {
+                code = leaky_relu(norm.forward(code), 0.01);
+            }
+        }
+        code
+    }
+}
+
+impl<B: Backend> Network<B> for DeepSad<B> {
+    /// `D = ‖φ(x) − c‖²` for an unlabelled row, `η/(D + 1e-6)` for a labelled anomaly (equation 7 of the paper, its constant
+    /// factors taken into the learning rate).
+    fn terms(&self, batch: &Batch<B>) -> LossTerms<B> {
+        let (normal, anomalous) = batch.part(self.score(batch.rows()));
+        LossTerms { normal, anomalous: anomalous.add_scalar(DISTANCE_GAP).recip().mul_scalar(self.eta) }
+    }
+
+    fn norms_mut(&mut self) -> Vec<&mut NormLayer<B>> {
+        self.norms.iter_mut().collect()
+    }
+
+    fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
+        (self.embed(rows) - self.centre.val().unsqueeze_dim(0)).square().sum_dim(1).squeeze_dim(1)
+    }
+}

@@ -1,0 +1,179 @@
+//! FEAWAD: an autoencoder whose residual, code and reconstruction error feed a network that scores.
+//!
+//! Zhou, Song, Zhang, Liu, Zhu and Liu, "Feature Encoding with AutoEncoders for Weakly-supervised Anomaly Detection", IEEE
+//! Transactions on Neural Networks and Learning Systems 2021.
+
+use burn::module::Module;
+use burn::nn::Linear;
+use burn::tensor::Tensor;
+use burn::tensor::activation::relu;
+use burn::tensor::backend::Backend;
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Checks;
+use crate::init::WeightInit;
+use crate::norm::{NormLayer, NormSettings};
+use crate::recipe::{Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
+use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Norm, Objective, Stage, TrainingData};
+
+/// FEAWAD's configuration. The defaults are those of the AnoOnly paper's host, without the faults of its published code.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FeawadConfig {
+    /// What stands before the score.
+    pub norm: Norm,
+    /// Settings of `norm`.
+    pub norm_settings: NormSettings,
+    /// The score, and the reconstruction error, that labelled anomalies are pushed to.
+    pub margin: f64,
+    /// How the autoencoder is trained on unlabelled rows, before all is trained.
+    pub pretraining: Recipe,
+    /// How all of it is trained.
+    pub recipe: Recipe,
+}
+
+impl Default for FeawadConfig {
+    fn default() -> Self {
+        let recipe = |unlabelled, anomalies, epochs, keep| Recipe {
+            batches: Batches::Balanced { unlabelled, anomalies, steps: 20 },
+            epochs,
+            optimiser: Optimiser::Adam {
+                learning_rate: 1e-4,
+                beta_1: 0.9,
+                beta_2: 0.999,
+                epsilon: 1e-7,
+                weight_decay: 0.0,
+            },
+            schedule: Schedule::Constant,
+            keep,
+            statistics: Statistics::Running,
+        };
+        Self {
+            norm: Norm::None,
+            norm_settings: NormSettings { epsilon: 1e-3, keep: 0.99 },
+            margin: 5.0,
+            pretraining: recipe(512, 0, 100, Keep::LowestLoss),
+            recipe: recipe(256, 256, 30, Keep::LowestLoss),
+        }
+    }
+}
+
+/// Widths of the autoencoder's middle layers and of its code.
+const MIDDLE: usize = 128;
+const CODE: usize = 64;
+/// Widths of the two layers before the score.
+const FIRST: usize = 256;
+const SECOND: usize = 32;
+/// Added to the squared residual under the root, so that a residual of zero has a gradient.
+const RESIDUAL_GAP: f64 = 1e-12;
+
+impl Method for FeawadConfig {
+    type Network<B: Backend> = Feawad<B>;
+
+    const INFO: MethodInfo =
+        MethodInfo { name: "feawad", title: "FEAWAD", kind: Kind::FewLabels, source: "Zhou et al., TNNLS 2021" };
+
+    fn check(&self) -> Result<(), ConfigError> {
+        Checks::of(Self::INFO.name)
+            .positive("norm_settings.epsilon", self.norm_settings.epsilon)
+            .share("norm_settings.keep", self.norm_settings.keep)
+            .positive("margin", self.margin)
+            .done()?;
+        self.pretraining.check(Self::INFO.name)?;
+        self.recipe.check(Self::INFO.name)
+    }
+
+    fn stages(&self) -> Vec<Stage<'_>> {
+        vec![
+            Stage { objective: Objective::Pretrain, recipe: &self.pretraining },
+            Stage { objective: Objective::Detect, recipe: &self.recipe },
+        ]
+    }
+
+    fn recipe_mut(&mut self) -> Option<&mut Recipe> {
+        Some(&mut self.recipe)
+    }
+
+    fn anomaly_only(self) -> Self {
+        Self { norm: Norm::Batch, ..self }
+    }
+
+    fn with_norm(self, norm: Norm) -> Self {
+        Self { norm, ..self }
+    }
+
+    fn init<B: Backend>(&self, data: &TrainingData<B>, rng: &mut impl Rng) -> Feawad<B> {
+        let device = data.rows.device();
+        let columns = data.columns();
+        let mut linear = |inputs, outputs| WeightInit::GlorotNormal.linear(inputs, outputs, true, rng, &device);
+        Feawad {
+            encoder: vec![linear(columns, columns), linear(columns, MIDDLE), linear(MIDDLE, CODE)],
+            decoder: vec![linear(CODE, MIDDLE), linear(MIDDLE, columns)],
+            first: linear(columns + CODE + 1, FIRST),
+            second: linear(FIRST + 1, SECOND),
+            norm: NormLayer::new(self.norm, SECOND + 1, self.norm_settings, &device),
+            output: linear(SECOND + 1, 1),
+            margin: self.margin,
+        }
+    }
+}
+
+/// FEAWAD's network: an autoencoder, and two layers and a linear score on what it makes of a row.
+#[derive(Module, Debug)]
+pub struct Feawad<B: Backend> {
+    encoder: Vec<Linear<B>>,
+    decoder: Vec<Linear<B>>,
+    first: Linear<B>,
+    second: Linear<B>,
+    norm: NormLayer<B>,
+    output: Linear<B>,
+    margin: f64,
+}
+
+impl<B: Backend> Feawad<B> {
+    /// The code `[rows, 64]` and the residual `x − x̂`, `[rows, columns]`.
+    fn encode(&self, rows: Tensor<B, 2>) -> (Tensor<B, 2>, Tensor<B, 2>) {
+        let through = |layers: &[Linear<B>], x| layers.iter().fold(x, |x, layer| relu(layer.forward(x)));
+        let code = through(&self.encoder, rows.clone());
+        let residual = rows - through(&self.decoder, code.clone());
+        (code, residual)
+    }
+
+    /// The score and the norm of the residual, each `[rows]`.
+    fn score_and_error(&self, rows: Tensor<B, 2>) -> (Tensor<B, 1>, Tensor<B, 1>) {
+        let (code, residual) = self.encode(rows);
+        let error = residual.clone().square().sum_dim(1).add_scalar(RESIDUAL_GAP).sqrt();
+        let direction = residual / error.clone();
+        let hidden = relu(self.first.forward(Tensor::cat(vec![direction, code, error.clone()], 1)));
+        let hidden = relu(self.second.forward(Tensor::cat(vec![hidden, error.clone()], 1)));
+        let last = self.norm.forward(Tensor::cat(vec![hidden, error.clone()], 1));
+        (self.output.forward(last).squeeze_dim(1), error.squeeze_dim(1))
+    }
+}
+
+impl<B: Backend> Network<B> for Feawad<B> {
+    /// The mean square of the residual.
+    fn pretraining_loss(&self, batch: &Batch<B>) -> Tensor<B, 1> {
+        let (_, residual) = self.encode(batch.rows());
+        residual.square().mean_dim(1).squeeze_dim(1)
+    }
+
+    /// `|s| + e` for an unlabelled row, `max(0, a − s) + max(0, a − e)` for a labelled anomaly, with `e` the norm of the
+    /// residual and `a` the margin.
+    fn terms(&self, batch: &Batch<B>) -> LossTerms<B> {
+        let (scores, errors) = self.score_and_error(batch.rows());
+        let (score, anomaly_score) = batch.part(scores);
+        let (error, anomaly_error) = batch.part(errors);
+        let short = |value: Tensor<B, 1>| relu(value.neg().add_scalar(self.margin));
+        LossTerms { normal: score.abs() + error, anomalous: short(anomaly_score) + short(anomaly_error) }
+    }
+
+    fn norms_mut(&mut self) -> Vec<&mut NormLayer<B>> {
+        vec![&mut self.norm]
+    }
+
+    fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
+        self.score_and_error(rows).0
+    }
+}
