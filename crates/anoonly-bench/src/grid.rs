@@ -1,5 +1,7 @@
 //! Every combination of data set, seed, method and strategy, and how they are run.
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
@@ -111,12 +113,13 @@ impl Grid {
         self.jobs.len()
     }
 
-    /// Runs everything on so many threads, one run a thread. A run that fails becomes a row that says why, and the others go
-    /// on. Apart from the seconds, the results do not depend on the number of threads.
+    /// Runs everything on so many threads (no more than there are runs), one run a thread. A run that fails, be it by a
+    /// panic, becomes a row that says why, and the others go on. Apart from the seconds, the results do not depend on the number of threads.
     ///
     /// # Errors
     /// When the threads cannot be started.
     pub fn run(&self, threads: usize, on_progress: impl Fn(Progress) + Sync) -> Result<Results, BenchError> {
+        let threads = threads.min(self.jobs.len());
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         let pool = pool.map_err(|error| BenchError::Threads { threads, reason: error.to_string() })?;
         let done = AtomicUsize::new(0);
@@ -143,16 +146,20 @@ impl Grid {
         // Host and AnoOnly start from the same weights and see the same batches: their difference is the strategy's alone.
         let detector = Detector::new(method.clone(), job.strategy.supervision(), seed.derive(&[&dataset.name, name]));
         let outcome = match detector {
-            Ok(detector) => plan.backend.run(FitAndScore { detector: &detector, trial: &trial })?,
+            Ok(detector) => {
+                let run = || plan.backend.run(FitAndScore { detector: &detector, trial: &trial });
+                // Nothing that a panicking run leaves half done is looked at again.
+                catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| Ok(Err(told(&*panic))))?
+            }
             Err(error) => Err(error.to_string()),
         };
         let status = match outcome {
             Ok(scores) => {
-                info!(dataset = dataset.name, model = name, %job.strategy, seed = seed.0, auroc = scores.auroc, "run done");
+                info!(dataset = dataset.name, model = name, strategy = %job.strategy, seed = seed.0, auroc = scores.auroc, "run done");
                 Status::Ok(scores)
             }
             Err(message) => {
-                warn!(dataset = dataset.name, model = name, %job.strategy, seed = seed.0, message, "run failed");
+                warn!(dataset = dataset.name, model = name, strategy = %job.strategy, seed = seed.0, message, "run failed");
                 Status::Failed(message)
             }
         };
@@ -201,6 +208,12 @@ impl OnBackend for FitAndScore<'_> {
             score_seconds,
         })
     }
+}
+
+/// What a panic said.
+fn told(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    format!("panicked: {}", text.unwrap_or("no message").replace('\n', " "))
 }
 
 /// Refuses a list that is empty or names something twice.

@@ -1,7 +1,7 @@
 //! A grid of runs, from data sets and methods to results and a table.
 //!
 //! [`Grid::prepare`] loads every data set and draws every split, so that whatever is wrong with the input shows before the
-//! first run; [`Grid::run`] fits and scores; [`Results`] writes `results.csv`; [`summary::table`] tells what came out. How a
+//! first run; [`Grid::run`] fits and scores; [`Output`] writes `results.csv`; [`summary::table`] tells what came out. How a
 //! method works inside is of no concern here.
 
 mod error;
@@ -11,4 +11,4 @@ pub mod summary;
 
 pub use error::BenchError;
 pub use grid::{Grid, Plan, Progress};
-pub use results::{Results, Row, Scores, Status, Strategy};
+pub use results::{Output, Results, Row, Scores, Status, Strategy};

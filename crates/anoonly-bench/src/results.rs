@@ -1,11 +1,12 @@
 //! Results and their file.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anoonly_data::budget::LabelBudget;
 use anoonly_data::protocol::Protocol;
 use anoonly_train::{BackendName, Supervision};
+use tempfile::NamedTempFile;
 
 use crate::BenchError;
 
@@ -113,23 +114,53 @@ impl Results {
     pub fn failed(&self) -> usize {
         self.rows.iter().filter(|row| matches!(row.status, Status::Failed(_))).count()
     }
+}
 
-    /// Writes `results.csv` into a folder, which is made where there is none. The file is complete or not there at all.
+/// The place of `results.csv`, tried before the runs so that none is lost to a folder that cannot be written.
+#[derive(Debug)]
+pub struct Output {
+    path: PathBuf,
+    file: NamedTempFile,
+}
+
+impl Output {
+    /// Makes the folder where there is none, and a temporary file in it.
     ///
     /// # Errors
-    /// When the folder cannot be made or the file not be written.
-    pub fn write(&self, folder: &Path) -> Result<(), BenchError> {
+    /// When the folder cannot be made or written to.
+    pub fn create(folder: &Path) -> Result<Self, BenchError> {
         let path = folder.join("results.csv");
+        let failed = |path: &Path, reason: &str| BenchError::Output { path: path.into(), reason: reason.into() };
+        if folder.exists() && !folder.is_dir() {
+            return Err(failed(folder, "it is a file, not a folder"));
+        }
+        if path.is_dir() {
+            return Err(failed(&path, "it is a folder"));
+        }
+        std::fs::create_dir_all(folder).map_err(|error| failed(folder, &error.to_string()))?;
+        let mut builder = tempfile::Builder::new();
+        // Readable as any new file is; a temporary file would be its owner's alone.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let file = builder.tempfile_in(folder);
+        let file = file.map_err(|error| failed(&path, &error.kind().to_string()))?;
+        Ok(Self { path, file })
+    }
+
+    /// Writes `results.csv`, which is complete or not there at all.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(self, results: &Results) -> Result<(), BenchError> {
+        let Self { path, file } = self;
         let failed = |reason: String| BenchError::Output { path: path.clone(), reason };
-        std::fs::create_dir_all(folder).map_err(|error| failed(error.to_string()))?;
-        let file = tempfile::NamedTempFile::new_in(folder).map_err(|error| failed(error.to_string()))?;
         let mut csv = csv::Writer::from_writer(file);
         csv.write_record(COLUMNS).map_err(|error| failed(error.to_string()))?;
-        for row in &self.rows {
+        for row in &results.rows {
             csv.write_record(row.cells()).map_err(|error| failed(error.to_string()))?;
         }
         let file = csv.into_inner().map_err(|error| failed(error.to_string()))?;
-        file.persist(&path).map_err(|error| failed(error.to_string()))?;
+        file.persist(&path).map_err(|error| failed(error.error.to_string()))?;
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! The table a bench prints: host beside AnoOnly, for each family of data sets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anoonly_eval::{Interval, mean_interval};
 use anoonly_train::Supervision;
@@ -14,7 +14,8 @@ pub const LEVEL: f64 = 0.95;
 /// A Markdown table with a line for each family and model, floors below, and a line of means over families at the end.
 ///
 /// The mean of a family is taken over its data sets for each seed, and then over seeds; the interval is Student's over
-/// those values of seeds. A difference is AnoOnly's value minus the host's of the same seed and data set.
+/// those values of seeds. A difference is AnoOnly's value minus the host's of the same seed and data set. A data set on which
+/// a run of the model failed is left out of the model's line.
 pub fn table(results: &Results) -> String {
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN);
@@ -44,7 +45,7 @@ pub fn table(results: &Results) -> String {
 }
 
 /// For each model, on how many families AnoOnly is above or below its host in AUROC, and on how many the interval of the
-/// difference holds 0.
+/// difference holds 0. The intervals speak of other seeds on these data sets, not of other data sets.
 pub fn verdicts(results: &Results) -> Vec<String> {
     let mut verdicts: BTreeMap<String, [usize; 3]> = BTreeMap::new();
     for line in lines(results).iter().filter(|line| line.family != OVERALL) {
@@ -112,14 +113,13 @@ fn lines(results: &Results) -> Vec<Line> {
 
 /// One line over some families, each family weighing the same.
 fn line(results: &Results, name: &str, families: &[&str], model: &str) -> Line {
-    let mut sets: Vec<&str> = Vec::new();
-    for row in results.rows.iter().filter(|row| row.model == model && families.contains(&row.family.as_str())) {
-        if !sets.contains(&row.dataset.as_str()) {
-            sets.push(&row.dataset);
-        }
-    }
+    let rows = || results.rows.iter().filter(|row| row.model == model && families.contains(&row.family.as_str()));
+    let failed: BTreeSet<&str> =
+        rows().filter(|row| matches!(row.status, Status::Failed(_))).map(|row| row.dataset.as_str()).collect();
+    let rows: Vec<&Row> = rows().filter(|row| !failed.contains(row.dataset.as_str())).collect();
+    let sets: BTreeSet<&str> = rows.iter().map(|row| row.dataset.as_str()).collect();
     let cells = |metric: fn(&Scores) -> f64| {
-        let values = |strategy: fn(Strategy) -> bool| by_seed(results, families, model, strategy, metric);
+        let values = |strategy: fn(Strategy) -> bool| by_seed(&rows, strategy, metric);
         let host = values(|s| matches!(s, Strategy::None | Strategy::Of(Supervision::Full)));
         let anoonly = values(|s| s == Strategy::Of(Supervision::AnomalyOnly));
         let differences: Vec<f64> = anoonly.iter().filter_map(|(seed, value)| Some(value - host.get(seed)?)).collect();
@@ -129,19 +129,11 @@ fn line(results: &Results, name: &str, families: &[&str], model: &str) -> Line {
     Line { family: name.into(), sets: sets.len(), model: model.into(), auroc: cells(|s| s.auroc), ap: cells(|s| s.ap) }
 }
 
-/// For each seed, the mean over families of the mean over their data sets. A failed run leaves its set out of the mean.
-fn by_seed(
-    results: &Results,
-    families: &[&str],
-    model: &str,
-    strategy: fn(Strategy) -> bool,
-    metric: fn(&Scores) -> f64,
-) -> BTreeMap<u64, f64> {
+/// For each seed, the mean over families of the mean over their data sets.
+fn by_seed(rows: &[&Row], strategy: fn(Strategy) -> bool, metric: fn(&Scores) -> f64) -> BTreeMap<u64, f64> {
     let mut values: BTreeMap<u64, BTreeMap<&str, Vec<f64>>> = BTreeMap::new();
-    for row in &results.rows {
+    for row in rows {
         if let Status::Ok(scores) = &row.status
-            && row.model == model
-            && families.contains(&row.family.as_str())
             && strategy(row.strategy)
         {
             values.entry(row.seed).or_default().entry(&row.family).or_default().push(metric(scores));
@@ -163,4 +155,67 @@ fn shown(interval: Interval, signed: bool) -> String {
 
 fn dash() -> String {
     "–".into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anoonly_data::budget::LabelBudget;
+    use anoonly_data::protocol::Protocol;
+    use anoonly_train::BackendName;
+
+    fn row(dataset: &str, strategy: Supervision, seed: u64, auroc: Option<f64>) -> Row {
+        let scores = |auroc| Scores { auroc, ap: auroc, ap_normal: auroc, fit_seconds: 1.0, score_seconds: 1.0 };
+        Row {
+            dataset: dataset.into(),
+            family: "made".into(),
+            model: "devnet".into(),
+            strategy: Strategy::Of(strategy),
+            protocol: Protocol::Clean,
+            budget: LabelBudget::Ratio(0.1),
+            n_labeled: 1,
+            seed,
+            n_train: 7,
+            n_test: 3,
+            n_features: 1,
+            backend: BackendName::Flex,
+            status: auroc.map_or(Status::Failed("diverged".into()), |auroc| Status::Ok(scores(auroc))),
+        }
+    }
+
+    /// Worked by hand: means over seeds 0.7 and 0.75, differences +0.1 and 0; t of one degree of freedom at 97.5 % is 12.706.
+    #[test]
+    fn means_differences_and_intervals_are_over_seeds() {
+        use Supervision::{AnomalyOnly, Full};
+        let rows = vec![
+            row("a", Full, 1, Some(0.6)),
+            row("a", AnomalyOnly, 1, Some(0.7)),
+            row("a", Full, 2, Some(0.8)),
+            row("a", AnomalyOnly, 2, Some(0.8)),
+        ];
+        let line = &lines(&Results { rows })[0];
+        let close = |interval: Option<Interval>, estimate: f64, half: f64| {
+            let interval = interval.unwrap();
+            (interval.estimate - estimate).abs() < 1e-9 && (interval.high - interval.estimate - half).abs() < 1e-4
+        };
+        assert_eq!(line.sets, 1);
+        assert!(close(line.auroc.host, 0.7, 12.7062 * 0.1));
+        assert!(close(line.auroc.anoonly, 0.75, 12.7062 * 0.05));
+        assert!(close(line.auroc.difference, 0.05, 12.7062 * 0.05));
+    }
+
+    #[test]
+    fn a_set_with_a_failed_run_leaves_the_line() {
+        use Supervision::{AnomalyOnly, Full};
+        let rows = vec![
+            row("a", Full, 1, Some(0.9)),
+            row("a", AnomalyOnly, 1, Some(0.8)),
+            row("b", Full, 1, Some(0.1)),
+            row("b", AnomalyOnly, 1, None),
+        ];
+        let line = &lines(&Results { rows })[0];
+        assert_eq!(line.sets, 1);
+        assert!((line.auroc.host.unwrap().estimate - 0.9).abs() < 1e-9);
+        assert!((line.auroc.difference.unwrap().estimate + 0.1).abs() < 1e-9);
+    }
 }

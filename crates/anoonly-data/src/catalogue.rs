@@ -7,14 +7,15 @@ use rand::seq::SliceRandom;
 use wildmatch::WildMatch;
 
 use crate::table::{LabelColumn, Table};
-use crate::{DataError, Dataset, Samples, Seed};
+use crate::{DataError, Dataset, Label, Samples, Seed};
 
 /// Where data sets are looked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// The sets that ship inside this crate.
     Embedded,
-    /// The `.npz`, `.csv` and `.parquet` files of a folder and the folders below it, as in ADBench's `datasets`.
+    /// The `.npz`, `.csv` and `.parquet` files of a folder and the folders below it, as in ADBench's `datasets`; or one such
+    /// file. Files of one name in different folders are told apart as `FOLDER/NAME`.
     Folder(PathBuf),
 }
 
@@ -31,7 +32,7 @@ pub struct Entry {
 #[derive(Clone, Debug, PartialEq)]
 enum Origin {
     Embedded(&'static Embedded),
-    File(PathBuf),
+    File { path: PathBuf, folder: String },
 }
 
 /// An embedded file and the rule that makes an anomaly data set of it.
@@ -89,46 +90,47 @@ impl Source {
     /// All data sets of this source, in the order of their paths. Nothing is loaded yet.
     ///
     /// # Errors
-    /// When the folder cannot be read, holds no data set, or holds two of one name.
+    /// When the folder cannot be read or holds no data set.
     pub fn entries(&self) -> Result<Vec<Entry>, DataError> {
         let folder = match self {
             Source::Embedded => return Ok(EMBEDDED.iter().map(Entry::embedded).collect()),
             Source::Folder(folder) => folder,
         };
         let mut files = Vec::new();
-        collect_files(folder, &mut files)?;
-        files.sort();
+        // The real path, so that a folder given as `.` has a name.
+        let root = fs::canonicalize(folder).map_err(|source| DataError::Io { path: folder.clone(), source })?;
+        if root.is_file() {
+            files.push(root);
+        } else {
+            collect_files(&root, &mut files)?;
+            files.sort();
+        }
         if files.is_empty() {
             return Err(DataError::NoDatasets { path: folder.clone() });
         }
-        let entries: Vec<Entry> = files.into_iter().filter_map(Entry::file).collect();
-        let mut by_name: Vec<&Entry> = entries.iter().collect();
-        by_name.sort_by_key(|entry| &entry.name);
-        for pair in by_name.windows(2) {
-            if let [
-                Entry { name, origin: Origin::File(first), .. },
-                Entry { name: other, origin: Origin::File(second), .. },
-            ] = pair
-                && name == other
+        let mut entries: Vec<Entry> = files.into_iter().map(Entry::file).collect::<Result<_, _>>()?;
+        let names: Vec<String> = entries.iter().map(|entry| entry.name.clone()).collect();
+        for entry in &mut entries {
+            if names.iter().filter(|name| **name == entry.name).count() > 1
+                && let Origin::File { folder, .. } = &entry.origin
             {
-                return Err(DataError::SameName { name: name.clone(), first: first.clone(), second: second.clone() });
+                entry.name = format!("{folder}/{}", entry.name);
+                entry.family = format!("{folder}/{}", entry.family);
             }
         }
         Ok(entries)
     }
 
     /// The data sets that fit any of the patterns (`*` and `?` stand for any letters), in the order of [`entries`](Self::entries).
-    /// Without patterns, all of them.
+    /// Without patterns, all of them. A set told apart as `FOLDER/NAME` also goes by its `NAME`.
     ///
     /// # Errors
-    /// As [`entries`](Self::entries), and when a pattern fits nothing; the nearest names are told.
+    /// As [`entries`](Self::entries), when a pattern fits nothing (the nearest names are told), and when two of the sets
+    /// cannot be told apart.
     pub fn select(&self, patterns: &[String]) -> Result<Vec<Entry>, DataError> {
         let mut entries = self.entries()?;
-        if patterns.is_empty() {
-            return Ok(entries);
-        }
         for pattern in patterns {
-            if !entries.iter().any(|entry| WildMatch::new(pattern).matches(&entry.name)) {
+            if !entries.iter().any(|entry| entry.fits(pattern)) {
                 let place = match self {
                     Source::Embedded => "the embedded sets".into(),
                     Source::Folder(folder) => folder.display().to_string(),
@@ -137,7 +139,16 @@ impl Source {
                 return Err(DataError::UnknownDataset { pattern: pattern.clone(), place, hint });
             }
         }
-        entries.retain(|entry| patterns.iter().any(|pattern| WildMatch::new(pattern).matches(&entry.name)));
+        entries.retain(|entry| patterns.is_empty() || patterns.iter().any(|pattern| entry.fits(pattern)));
+        for (index, entry) in entries.iter().enumerate() {
+            if let Some(twin) = entries[..index].iter().find(|other| other.name == entry.name)
+                && let (Origin::File { path: first, .. }, Origin::File { path: second, .. }) =
+                    (&twin.origin, &entry.origin)
+            {
+                let (first, second) = (first.clone(), second.clone());
+                return Err(DataError::SameName { name: entry.name.clone(), first, second });
+            }
+        }
         Ok(entries)
     }
 }
@@ -147,23 +158,38 @@ impl Entry {
         Self { name: set.name.into(), family: prefix(set.name).into(), origin: Origin::Embedded(set) }
     }
 
-    /// `None` when the file name is not valid Unicode, so that no pattern could name it.
-    fn file(path: PathBuf) -> Option<Self> {
-        let name = path.file_stem()?.to_str()?.to_owned();
-        let folder = path.parent().and_then(Path::file_name).and_then(|folder| folder.to_str());
+    fn file(path: PathBuf) -> Result<Self, DataError> {
+        let Some(name) = path.file_stem().and_then(|name| name.to_str()) else {
+            let reason = "the name of the file is not valid Unicode: rename it".into();
+            return Err(DataError::Malformed { path, reason });
+        };
+        let folder = path.parent().and_then(Path::file_name).and_then(|folder| folder.to_str()).unwrap_or_default();
         // ADBench numbers its classical sets, `6_cardio`; they are one family here.
-        let numbered = prefix(&name).bytes().all(|byte| byte.is_ascii_digit());
-        let family = if folder == Some("Classical") || numbered { "Classical" } else { prefix(&name) };
-        Some(Self { family: family.into(), name, origin: Origin::File(path) })
+        let family = if folder == "Classical" { folder } else { prefix(name) };
+        let (name, family, folder) = (name.to_owned(), family.to_owned(), folder.to_owned());
+        Ok(Self { family, name, origin: Origin::File { path, folder } })
+    }
+
+    fn fits(&self, pattern: &str) -> bool {
+        let short = self.name.rsplit('/').next().unwrap_or(&self.name);
+        let pattern = WildMatch::new(pattern);
+        pattern.matches(&self.name) || pattern.matches(short)
     }
 
     /// Reads the rows and their true labels.
     ///
     /// # Errors
-    /// When the file cannot be read, has no label column, or holds something other than finite numbers.
+    /// When the file cannot be read, has no label column, lacks the label of a row, or holds something other than finite
+    /// numbers.
     pub fn load(&self) -> Result<Dataset, DataError> {
         let samples = match &self.origin {
-            Origin::File(path) => Table::read(path)?.samples(&LabelColumn::benchmark())?,
+            Origin::File { path, .. } => {
+                let samples = Table::read(path)?.samples(&LabelColumn::benchmark())?;
+                if let Some(row) = samples.labels().iter().position(|&label| label == Label::Unlabelled) {
+                    return Err(DataError::NoTruth { path: path.clone(), row: row + 1 });
+                }
+                samples
+            }
             Origin::Embedded(set) => {
                 let label = LabelColumn::Class { column: "class".into(), anomaly: set.anomaly.into() };
                 let samples = Table::from_parquet(Path::new(set.file), set.bytes)?.samples(&label)?;
@@ -202,7 +228,7 @@ fn collect_files(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), DataErro
         let path = entry.map_err(failed)?.path();
         if path.is_dir() {
             collect_files(&path, files)?;
-        } else if Table::can_read(&path) {
+        } else if Table::can_read(&path) && path.is_file() {
             files.push(path);
         }
     }
@@ -225,7 +251,6 @@ fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Label;
     use ndarray::Array2;
 
     #[test]
@@ -255,7 +280,7 @@ mod tests {
         let family = |path: &str| Entry::file(PathBuf::from(path)).unwrap().family;
         assert_eq!(family("d/CV_by_ResNet18/MVTec-AD_bottle.npz"), "MVTec-AD");
         assert_eq!(family("d/Classical/6_cardio.npz"), "Classical");
-        assert_eq!(family("mine/6_cardio.npz"), "Classical");
+        assert_eq!(family("mine/2024_sales.npz"), "2024");
         assert_eq!(family("mine/transactions.csv"), "transactions");
     }
 
@@ -274,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_lists_its_files_and_refuses_twins() {
+    fn a_folder_lists_its_files_and_tells_twins_apart() {
         let folder = tempfile::tempdir().unwrap();
         let source = Source::Folder(folder.path().into());
         assert!(matches!(source.entries(), Err(DataError::NoDatasets { .. })));
@@ -286,7 +311,16 @@ mod tests {
         assert_eq!(entries.iter().map(|entry| entry.name.as_str()).collect::<Vec<_>>(), ["b", "a"]);
         assert_eq!(entries[0].load().unwrap().samples.by_class().anomalies, [1]);
         fs::write(folder.path().join("a.csv"), "").unwrap();
-        assert!(matches!(source.entries(), Err(DataError::SameName { .. })));
+        let twins: Vec<String> = source.select(&["a".into()]).unwrap().into_iter().map(|entry| entry.name).collect();
+        assert!(twins.len() == 2 && twins.contains(&"sub/a".into()), "{twins:?}");
+        assert_eq!(source.select(&["sub/a".into()]).unwrap()[0].family, "sub/a");
+        fs::write(folder.path().join("b.parquet"), "").unwrap();
+        assert!(matches!(source.select(&["b".into()]), Err(DataError::SameName { .. })));
+        assert_eq!(source.select(&["sub/*".into()]).unwrap().len(), 1);
+        let one = Source::Folder(folder.path().join("b.csv"));
+        assert_eq!(one.select(&[]).unwrap().len(), 1);
+        fs::write(folder.path().join("c.csv"), "x,label\n1,0\n2,\n").unwrap();
+        assert!(matches!(source.select(&["c".into()]).unwrap()[0].load(), Err(DataError::NoTruth { row: 2, .. })));
         let missing = Source::Folder(folder.path().join("missing"));
         assert!(matches!(missing.entries(), Err(DataError::Io { .. })));
     }

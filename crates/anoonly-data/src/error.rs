@@ -31,7 +31,7 @@ pub enum DataError {
         path: PathBuf,
     },
     /// The file has no column for the labels.
-    #[error("{}: no column {wanted} with the labels (columns: {found})", path.display())]
+    #[error("{}: no column {wanted} with the labels (columns, between commas: {found})", path.display())]
     NoLabelColumn {
         /// The file.
         path: PathBuf,
@@ -75,6 +75,26 @@ pub enum DataError {
         row: usize,
         /// What stands there.
         value: String,
+    },
+    /// A feature whose values differ by too little for their size.
+    #[error("{}: column `{column}`: its values, {low} to {high}, are too close together for 32-bit floats; subtract {low} from them", path.display())]
+    TooCoarse {
+        /// The file.
+        path: PathBuf,
+        /// The feature column.
+        column: String,
+        /// Its lowest value.
+        low: f64,
+        /// Its highest value.
+        high: f64,
+    },
+    /// A row of a benchmark set without its truth.
+    #[error("{}: row {row} has no label: a bench needs the truth of every row", path.display())]
+    NoTruth {
+        /// The file.
+        path: PathBuf,
+        /// The first row at fault.
+        row: usize,
     },
     /// A feature in memory is NaN or infinite.
     #[error("row {row}, feature column {column} holds {value}: every feature must be a finite number")]

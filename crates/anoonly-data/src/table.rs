@@ -51,17 +51,35 @@ impl Table {
         let open = || File::open(path).map_err(|source| DataError::Io { path: path.into(), source });
         let malformed = |error: PolarsError| malformed(path, error);
         let frame = match extension(path).as_deref() {
-            Some("npz") => {
-                open()?;
-                npz::read(path)?
-            }
+            Some("npz") => npz::read(path)?,
             Some("csv") => {
                 let options = CsvReadOptions::default().with_has_header(true).with_infer_schema_length(None);
                 options.into_reader_with_file_handle(open()?).finish().map_err(malformed)?
             }
-            Some("parquet") => ParquetReader::new(open()?).finish().map_err(malformed)?,
+            Some("parquet") => read_parquet(path, open()?)?,
             _ => return Err(DataError::UnknownFormat { path: path.into() }),
         };
+        Self::checked(path, frame)
+    }
+
+    /// Refuses a table without rows and columns that cannot be told apart by their names.
+    fn checked(path: &Path, frame: DataFrame) -> Result<Self, DataError> {
+        let names: Vec<&str> = frame.columns().iter().map(|column| column.name().as_str()).collect();
+        // polars renames the second of two columns of one name so.
+        let twice =
+            names.iter().filter_map(|name| name.rsplit_once("_duplicated_")).find(|(first, _)| names.contains(first));
+        if let Some((name, _)) = twice {
+            return Err(malformed(path, format!("two columns are named `{name}`: rename or drop one of them")));
+        }
+        if let Some(column) = names.iter().position(|name| name.trim().is_empty()) {
+            return Err(malformed(
+                path,
+                format!("column {} has no name: name it, or drop it if it is an index", column + 1),
+            ));
+        }
+        if frame.height() == 0 {
+            return Err(malformed(path, "no rows in it"));
+        }
         Ok(Self { path: path.into(), frame })
     }
 
@@ -75,8 +93,7 @@ impl Table {
     /// # Errors
     /// When the bytes are no Parquet file.
     pub fn from_parquet(path: &Path, bytes: &'static [u8]) -> Result<Self, DataError> {
-        let frame = ParquetReader::new(Cursor::new(bytes)).finish().map_err(|error| malformed(path, error))?;
-        Ok(Self { path: path.into(), frame })
+        Self::checked(path, read_parquet(path, Cursor::new(bytes))?)
     }
 
     /// The number of rows.
@@ -111,11 +128,19 @@ impl Table {
             LabelColumn::Class { column, .. } => vec![column],
         };
         let found = self.columns();
-        wanted.iter().copied().find(|name| found.contains(name)).ok_or_else(|| DataError::NoLabelColumn {
-            path: self.path.clone(),
-            wanted: wanted.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or "),
-            found: shortened(&found),
-        })
+        let mut there = wanted.iter().copied().filter(|name| found.contains(name));
+        match (there.next(), there.next()) {
+            (Some(name), None) => Ok(name),
+            // The one that is not taken would become a feature, and give the labels away.
+            (Some(name), Some(other)) => {
+                Err(self.malformed(format!("both `{name}` and `{other}` could be the labels: rename or drop one")))
+            }
+            (None, _) => Err(DataError::NoLabelColumn {
+                path: self.path.clone(),
+                wanted: wanted.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or "),
+                found: shortened(&found),
+            }),
+        }
     }
 
     fn labels(&self, rule: &LabelColumn, name: &str) -> Result<Vec<Label>, DataError> {
@@ -129,6 +154,9 @@ impl Table {
             (LabelColumn::ZeroOne(_), _) => match value.extract::<f64>() {
                 Some(1.0) => Ok(Label::Anomaly),
                 Some(0.0) => Ok(Label::Normal),
+                // Text is read as its number.
+                _ if plain_text(&value).trim() == "1" => Ok(Label::Anomaly),
+                _ if plain_text(&value).trim() == "0" => Ok(Label::Normal),
                 _ => Err(DataError::BadLabel {
                     path: self.path.clone(),
                     column: name.into(),
@@ -143,18 +171,15 @@ impl Table {
     /// A column's values as finite `f32`.
     fn numbers(&self, column: &Column) -> Result<Vec<f32>, DataError> {
         let column_name = || column.name().to_string();
-        if !(column.dtype().is_primitive_numeric() || column.dtype().is_bool()) {
-            let series = column.as_materialized_series();
-            let not_number = |value: &AnyValue<'_>| !value.is_null() && plain_text(value).parse::<f64>().is_err();
-            let (row, value) =
-                series.iter().enumerate().find(|(_, value)| not_number(value)).unwrap_or((0, AnyValue::Null));
-            let value = if value.is_null() { format!("type {}", column.dtype()) } else { plain_text(&value) };
-            return Err(DataError::NotNumeric { path: self.path.clone(), column: column_name(), row: row + 1, value });
-        }
-        let wide = column.cast(&DataType::Float64).map_err(|error| self.malformed(error))?;
-        let wide = wide.f64().map_err(|error| self.malformed(error))?;
+        let wide = self.wide_numbers(column)?;
+        let mut range = (f64::INFINITY, f64::NEG_INFINITY);
+        let mut rounding = 0.0f64;
         let narrow = |(row, value): (usize, Option<f64>)| match value {
-            Some(value) if (value as f32).is_finite() => Ok(value as f32),
+            Some(value) if (value as f32).is_finite() => {
+                range = (range.0.min(value), range.1.max(value));
+                rounding = rounding.max((f64::from(value as f32) - value).abs());
+                Ok(value as f32)
+            }
             other => Err(DataError::NotFiniteCell {
                 path: self.path.clone(),
                 column: column_name(),
@@ -166,12 +191,79 @@ impl Table {
                 },
             }),
         };
-        wide.iter().enumerate().map(narrow).collect()
+        let values = wide.into_iter().enumerate().map(narrow).collect::<Result<_, _>>()?;
+        if rounding > COARSEST * (range.1 - range.0) {
+            return Err(DataError::TooCoarse {
+                path: self.path.clone(),
+                column: column_name(),
+                low: range.0,
+                high: range.1,
+            });
+        }
+        Ok(values)
+    }
+
+    /// A column's values as `f64`; text is read as numbers where all of it can be.
+    fn wide_numbers(&self, column: &Column) -> Result<Vec<Option<f64>>, DataError> {
+        let series = column.as_materialized_series();
+        if series.dtype().is_primitive_numeric() || series.dtype().is_bool() {
+            let wide = series.cast(&DataType::Float64).map_err(|error| self.malformed(error))?;
+            return Ok(wide.f64().map_err(|error| self.malformed(error))?.iter().collect());
+        }
+        let read = |(row, value): (usize, AnyValue<'_>)| {
+            let text = plain_text(&value);
+            match text.trim().parse::<f64>() {
+                _ if value.is_null() => Ok(None),
+                Ok(number) => Ok(Some(number)),
+                Err(_) => Err(DataError::NotNumeric {
+                    path: self.path.clone(),
+                    column: column.name().to_string(),
+                    row: row + 1,
+                    value: text,
+                }),
+            }
+        };
+        series.iter().enumerate().map(read).collect()
     }
 
     fn malformed(&self, error: impl std::fmt::Display) -> DataError {
         malformed(&self.path, error)
     }
+}
+
+/// A column is refused when rounding to `f32` moves a value by more than this share of the column's range.
+const COARSEST: f64 = 1e-3;
+
+/// Reads a Parquet file whose columns are numbers, truth values or text.
+fn read_parquet<R: polars::io::mmap::MmapBytesReader>(path: &Path, file: R) -> Result<DataFrame, DataError> {
+    use ArrowDataType as T;
+    let mut reader = ParquetReader::new(file);
+    let schema = reader.schema().map_err(|error| malformed(path, error))?;
+    for (name, field) in schema.iter() {
+        let readable = matches!(
+            field.dtype(),
+            T::Null
+                | T::Boolean
+                | T::Int8
+                | T::Int16
+                | T::Int32
+                | T::Int64
+                | T::UInt8
+                | T::UInt16
+                | T::UInt32
+                | T::UInt64
+                | T::Float32
+                | T::Float64
+                | T::Utf8
+                | T::LargeUtf8
+                | T::Utf8View
+        );
+        if !readable {
+            let reason = format!("column `{name}` has type {:?}: turn it into numbers or drop it", field.dtype());
+            return Err(malformed(path, reason));
+        }
+    }
+    reader.finish().map_err(|error| malformed(path, error))
 }
 
 fn malformed(path: &Path, error: impl std::fmt::Display) -> DataError {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anoonly::bench::{BenchError, Grid, Plan, Results, summary};
+use anoonly::bench::{BenchError, Grid, Output, Plan, Results, summary};
 use anoonly::data::Seed;
 use anoonly::data::budget::LabelBudget;
 use anoonly::data::catalogue::Source;
@@ -14,11 +14,12 @@ use anoonly::train::{BackendName, Supervision};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::USER;
+use crate::{USER, print, tell};
 
 #[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
 pub struct Options {
-    /// Folder with .npz, .csv or .parquet files (ADBench's `datasets`, for one), or `embedded`
+    /// A folder with .npz, .csv or .parquet files (ADBench's `datasets`, for one), one such file, or `embedded`
     #[arg(long, default_value = "embedded", value_name = "DIR|embedded")]
     data: PathBuf,
     /// Data sets by name; * and ? stand for any letters [default: all]
@@ -67,13 +68,10 @@ impl Options {
                 );
                 ExitCode::FAILURE
             }
-            Err(error @ BenchError::Threads { .. }) => {
-                eprintln!("error: {error}");
-                ExitCode::FAILURE
-            }
             Err(error) => {
-                eprintln!("error: {error}");
-                ExitCode::from(USER)
+                tell(&error);
+                let internal = matches!(error, BenchError::Threads { .. });
+                if internal { ExitCode::FAILURE } else { ExitCode::from(USER) }
             }
         }
     }
@@ -87,6 +85,8 @@ impl Options {
         let out = self.out.clone();
         let heading = self.heading();
         let grid = Grid::prepare(self.plan()?)?;
+        let output = Output::create(&out)?;
+        let threads = threads.min(grid.runs());
 
         let start = Instant::now();
         let bar = ProgressBar::new(grid.runs() as u64);
@@ -99,26 +99,24 @@ impl Options {
             bar.set_message(progress.run);
         })?;
         bar.finish_and_clear();
-        results.write(&out)?;
         eprintln!(
             "done in {:.0} s; every run is a row of {}\n",
             start.elapsed().as_secs_f64(),
             out.join("results.csv").display()
         );
 
-        println!("{heading}\n\n{}\n", summary::table(&results));
-        for verdict in summary::verdicts(&results) {
-            println!("{verdict}");
-        }
+        let verdicts: String = summary::verdicts(&results).iter().map(|verdict| format!("{verdict}\n")).collect();
+        print(&format!("{heading}\n\n{}\n\n{verdicts}", summary::table(&results)));
+        output.write(&results)?;
         Ok(results)
     }
 
     fn plan(self) -> Result<Plan, BenchError> {
         let source = if self.data.as_os_str() == "embedded" { Source::Embedded } else { Source::Folder(self.data) };
-        let models = self.models.iter().map(|name| AnyMethod::by_name(name)).collect::<Result<_, _>>()?;
+        let models = self.models.iter().map(|name| AnyMethod::by_name(name.trim())).collect::<Result<_, _>>()?;
         Ok(Plan {
             source,
-            datasets: self.datasets,
+            datasets: self.datasets.iter().map(|pattern| pattern.trim().to_owned()).collect(),
             models,
             strategies: self.strategies,
             budget: self.label_count.map_or(LabelBudget::Ratio(self.label_ratio), LabelBudget::Count),
@@ -132,11 +130,15 @@ impl Options {
     fn heading(&self) -> String {
         let labels = match self.label_count {
             Some(count) => format!("{count} labelled anomalies"),
-            None => format!("{} % of the training anomalies labelled", 100.0 * self.label_ratio),
+            // Rounded, so that 0.07 is 7 % and not 7.000000000000001 %.
+            None => format!("{} % of the training anomalies labelled", (1e6 * self.label_ratio).round() / 1e4),
         };
-        let seeds = self.seeds.len();
+        let seeds = match self.seeds.len() {
+            1 => "one seed".into(),
+            seeds => format!("{seeds} seeds ± half of the interval"),
+        };
         format!(
-            "Percent, mean over data sets and {seeds} seeds ± half of the {:.0} % interval over seeds.\nProtocol {}, {labels}, backend {}.",
+            "Percent, mean over data sets and {seeds}. Intervals: {:.0} %, over seeds.\nProtocol {}, {labels}, backend {}. A floor has no strategy and stands in the host's column.",
             100.0 * summary::LEVEL,
             self.protocol,
             self.backend

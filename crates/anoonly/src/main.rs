@@ -1,10 +1,12 @@
 //! The `anoonly` command.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command talks to its user")]
+#![expect(clippy::print_stderr, reason = "a command talks to its user")]
 
 mod bench;
 mod models;
 
+use std::fmt::Display;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -34,13 +36,21 @@ fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
-            print!("{error}");
+            print(&error.to_string());
             return ExitCode::SUCCESS;
         }
         Err(error) => return usage(&error),
     };
-    let filter = EnvFilter::try_from_env("ANOONLY_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let filter = match std::env::var("ANOONLY_LOG").map(EnvFilter::try_new) {
+        Err(_) => EnvFilter::new("warn"),
+        Ok(Ok(filter)) => filter,
+        Ok(Err(error)) => {
+            tell(&format!("variable ANOONLY_LOG: {error}"));
+            return ExitCode::from(USER);
+        }
+    };
+    let colours = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
     match cli.command {
         Command::Bench(options) => options.run(),
         Command::Models => models::list(),
@@ -59,4 +69,23 @@ fn usage(error: &clap::Error) -> ExitCode {
     let told: Vec<&str> = told.filter(|line| !line.is_empty()).collect();
     eprintln!("{} (see --help)", told.join("; "));
     ExitCode::from(USER)
+}
+
+/// Writes to standard output. A reader that has gone away, as `head` does, is no error.
+fn print(text: &str) {
+    if let Err(error) = std::io::stdout().write_all(text.as_bytes())
+        && error.kind() != std::io::ErrorKind::BrokenPipe
+    {
+        tell(&format!("cannot write to standard output: {error}"));
+    }
+}
+
+/// Tells an error in one line: what it quotes from a file may hold line ends and other control characters.
+fn tell(error: &impl Display) {
+    let line: String = error
+        .to_string()
+        .chars()
+        .flat_map(|c| if c.is_control() { c.escape_debug().collect() } else { vec![c] })
+        .collect();
+    eprintln!("error: {line}");
 }

@@ -11,7 +11,7 @@ pub fn list() -> ExitCode {
             Kind::FewLabels => "few labels",
             Kind::Floor => "floor",
         };
-        println!("{:16} {:16} {kind:12} {}", info.name, info.title, info.source);
+        crate::print(&format!("{:16} {:16} {kind:12} {}\n", info.name, info.title, info.source));
     }
     ExitCode::SUCCESS
 }

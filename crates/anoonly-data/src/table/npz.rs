@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
-use npyz::npz::NpzArchive;
+use ::zip::ZipArchive;
+use ::zip::result::ZipError;
 use npyz::{DType, NpyFile, Order, TypeChar};
 use polars::prelude::*;
 
@@ -13,13 +14,21 @@ use crate::DataError;
 /// Reads the matrix `X` and the vector `y` as columns `x0`, `x1`, … and `y`, each in its own element type.
 pub(super) fn read(path: &Path) -> Result<DataFrame, DataError> {
     let malformed = |reason: String| DataError::Malformed { path: path.into(), reason };
-    let mut archive =
-        NpzArchive::<BufReader<File>>::open(path).map_err(|error| malformed(format!("not an npz archive: {error}")))?;
+    let file = File::open(path).map_err(|source| DataError::Io { path: path.into(), source })?;
+    let archive = ZipArchive::new(BufReader::new(file));
+    let mut archive = archive.map_err(|error| malformed(format!("not an npz archive: {error}")))?;
     let mut array = |name: &str| {
-        let names: Vec<String> = archive.array_names().map(str::to_owned).collect();
-        match archive.by_name(name) {
-            Ok(Some(array)) => read_array(array).map_err(|reason| malformed(format!("array `{name}`: {reason}"))),
-            Ok(None) => Err(malformed(format!("no array `{name}` in it (arrays: {})", names.join(", ")))),
+        let names: Vec<_> = archive.file_names().flatten().map(|name| name.replace(".npy", "")).collect();
+        let names = names.join(", ");
+        let mut bytes = Vec::new();
+        match archive.by_name(&format!("{name}.npy")) {
+            Ok(mut member) => {
+                // To its end, where the checksum is compared.
+                let read = member.read_to_end(&mut bytes).map_err(|error| error.to_string());
+                let array = read.and_then(|_| read_array(&bytes));
+                array.map_err(|reason| malformed(format!("array `{name}`: {reason}")))
+            }
+            Err(ZipError::FileNotFound) => Err(malformed(format!("no array `{name}` in it (arrays: {names})"))),
             Err(error) => Err(malformed(format!("array `{name}`: {error}"))),
         }
     };
@@ -63,7 +72,8 @@ enum Elements {
     F64(Vec<f64>),
 }
 
-fn read_array<R: Read>(array: NpyFile<R>) -> Result<Array, String> {
+fn read_array(bytes: &[u8]) -> Result<Array, String> {
+    let array = NpyFile::new(bytes).map_err(|error| format!("not in NumPy's format: {error}"))?;
     let shape: Vec<usize> = array.shape().iter().map(|&n| n as usize).collect();
     let fortran = array.order() == Order::Fortran;
     let DType::Plain(kind) = array.dtype() else {

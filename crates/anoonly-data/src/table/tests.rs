@@ -3,7 +3,6 @@ use std::fs;
 use std::io::Write;
 
 use npyz::WriterBuilder;
-use npyz::npz::NpzWriter;
 
 fn in_file(name: &str, content: &[u8]) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
@@ -52,7 +51,7 @@ fn errors_name_column_row_and_value() {
         message(csv("a,label\n1,0\n2,2\n")),
         "column `label`, row 2: `2` is no label: write 1 for an anomaly, 0 for a normal row"
     );
-    assert_eq!(message(csv("a,b\n1,0\n")), "no column `label` or `y` with the labels (columns: a, b)");
+    assert_eq!(message(csv("a,b\n1,0\n")), "no column `label` or `y` with the labels (columns, between commas: a, b)");
 }
 
 #[test]
@@ -89,27 +88,32 @@ fn parquet_and_csv_give_the_same_table() {
     assert_eq!(again.samples(&LabelColumn::benchmark()).unwrap(), table.samples(&LabelColumn::benchmark()).unwrap());
 }
 
+type Archive = ::zip::ZipWriter<File>;
+
 /// Writes an npz file with the arrays that `fill` adds.
-fn npz(fill: impl FnOnce(&mut NpzWriter<fs::File>)) -> Result<Samples, DataError> {
+fn npz(fill: impl FnOnce(&mut Archive)) -> Result<Samples, DataError> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("table.npz");
-    let mut writer = NpzWriter::new(File::create(&path).unwrap());
+    let mut writer = ::zip::ZipWriter::new(File::create(&path).unwrap());
     fill(&mut writer);
-    drop(writer);
+    writer.finish().unwrap();
     Table::read(&path)?.samples(&LabelColumn::benchmark())
 }
 
 fn add<T: npyz::AutoSerialize + Copy>(
-    writer: &mut NpzWriter<fs::File>,
+    writer: &mut Archive,
     name: &str,
     shape: &[u64],
     order: npyz::Order,
     values: &[T],
 ) {
-    let builder = writer.array(name, Default::default()).unwrap();
-    let mut array = builder.default_dtype().shape(shape).order(order).begin_nd().unwrap();
+    let mut bytes = Vec::new();
+    let options = npyz::WriteOptions::new().default_dtype().shape(shape).order(order);
+    let mut array = options.writer(&mut bytes).begin_nd().unwrap();
     array.extend(values.iter().copied()).unwrap();
     array.finish().unwrap();
+    writer.start_file(format!("{name}.npy"), ::zip::write::SimpleFileOptions::default()).unwrap();
+    writer.write_all(&bytes).unwrap();
 }
 
 #[test]
@@ -156,6 +160,43 @@ fn every_numpy_element_type_reads_alike() {
         seen += 1;
     }
     assert_eq!(seen, 14);
+}
+
+/// The content of an array is covered by a checksum, stored or compressed.
+#[test]
+fn a_flipped_bit_in_an_array_is_an_error() {
+    for (name, content) in [("float64.npz", 5.0f64.to_le_bytes()), ("int64.npz", 5i64.to_le_bytes())] {
+        let mut bytes = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)).unwrap();
+        let at = bytes.windows(8).position(|window| window == content).unwrap();
+        bytes[at] ^= 1;
+        let (_folder, path) = in_file(name, &bytes);
+        let error = Table::read(&path).unwrap_err().to_string();
+        assert!(error.contains("array `X`") && error.to_lowercase().contains("checksum"), "{error}");
+    }
+}
+
+#[test]
+fn columns_that_cannot_be_told_apart_are_refused() {
+    assert_eq!(message(csv("a,a,label\n1,2,0\n")), "two columns are named `a`: rename or drop one of them");
+    assert_eq!(message(csv("a,label,label\n1,0,0\n")), "two columns are named `label`: rename or drop one of them");
+    assert_eq!(message(csv("a,label,y\n1,0,0\n")), "both `label` and `y` could be the labels: rename or drop one");
+    assert_eq!(message(csv(",a,label\n0,1,0\n")), "column 1 has no name: name it, or drop it if it is an index");
+    assert_eq!(message(csv("a,label\n")), "no rows in it");
+}
+
+#[test]
+fn numbers_that_32_bits_cannot_tell_apart_are_refused() {
+    let times =
+        |step: f64| (0..200).map(|row| format!("{},{}\n", 1.7e9 + step * f64::from(row), row % 2)).collect::<String>();
+    let error = message(csv(&format!("time,label\n{}", times(1.0))));
+    assert!(error.contains("column `time`") && error.contains("subtract 1700000000"), "{error}");
+    assert!(csv(&format!("time,label\n{}", times(1e5))).is_ok());
+}
+
+#[test]
+fn text_that_is_all_numbers_is_read_as_numbers() {
+    let samples = csv("a,label\n+1,0\n 2,1\n").unwrap();
+    assert_eq!(samples.features(), &ndarray::array![[1.0], [2.0]]);
 }
 
 #[test]
