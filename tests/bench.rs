@@ -33,7 +33,8 @@ fn rows(path: &Path) -> Vec<Vec<String>> {
 
 #[test]
 fn threads_change_nothing_and_the_table_shows_what_the_file_holds() {
-    let options = ["--seeds", "1,2", "--datasets", "wine,penguins", "--threads"];
+    let options =
+        ["--seeds", "1,2", "--datasets", "wine,penguins", "--models", "devnet,mean-difference,knn", "--threads"];
     let (table, one) = bench(&[&options[..], &["1"]].concat());
     let (_, three) = bench(&[&options[..], &["3"]].concat());
     assert_eq!(one, three);

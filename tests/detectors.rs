@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use anoonly::models::Norm;
+use anoonly::models::devnet::Depth;
+use anoonly::models::overrides::overridden;
 use anoonly::prelude::*;
 use anoonly::train::backend::Backend;
-use anoonly::train::{FitError, ScoreError};
+use anoonly::train::{FitError, ModelFileError, ScoreError};
 use ndarray::{Array2, Axis, array, concatenate, s};
 
 /// Makes a test of each check for each CPU backend.
@@ -28,13 +31,36 @@ battery! {
     what_cannot_be_scored_is_a_typed_error
     one_column_and_constant_columns_are_fine
     rows_known_to_be_normal_count_as_unlabelled
+    a_saved_detector_scores_the_same_bits
 }
 
-/// Every method of the zoo in its default configuration, under every strategy.
+/// Every method of the zoo under every strategy, and the depths of DevNet and its normalisations beside the default ones.
+/// What trains long in its default configuration trains shorter here, with a larger step.
 fn detectors(seed: u64) -> Vec<Detector> {
+    let changes = "
+        [devnet.recipe]
+        epochs = 20
+        optimiser.learning_rate = 1e-3
+        [prenet.recipe]
+        epochs = 5
+        [deepsad.recipe]
+        optimiser.learning_rate = 2e-3
+        [feawad]
+        pretraining.epochs = 2
+        recipe.epochs = 3
+        recipe.optimiser.learning_rate = 1e-3
+    ";
+    let mut methods = overridden(AnyMethod::all(), changes).unwrap();
+    let AnyMethod::DevNet(devnet) = methods[0].clone() else { panic!("{:?}", methods[0]) };
+    for depth in [Depth::One, Depth::Four] {
+        let mut deep = DevNetConfig { depth, ..devnet.clone() };
+        deep.recipe.epochs = 5;
+        methods.push(AnyMethod::DevNet(deep));
+    }
+    methods.push(AnyMethod::DevNet(DevNetConfig { norm: Norm::Layer, ..devnet.clone() }));
     let strategies = [Supervision::Full, Supervision::AnomalyOnly];
     let both = |method: AnyMethod| strategies.map(|s| Detector::new(method.clone(), s, Seed(seed)).unwrap());
-    AnyMethod::all().into_iter().flat_map(both).collect()
+    methods.into_iter().flat_map(both).collect()
 }
 
 fn fit<B: Backend>(detector: &Detector, samples: &Samples) -> FittedDetector<B> {
@@ -152,17 +178,69 @@ fn rows_known_to_be_normal_count_as_unlabelled<B: Backend>() {
     }
 }
 
-/// On real rows: scores of one fitted model agree within a ten-thousandth of the largest.
+fn a_saved_detector_scores_the_same_bits<B: Backend>() {
+    let (samples, _) = clear();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.anoonly");
+    for detector in detectors(1) {
+        let fitted = fit::<B>(&detector, &samples);
+        fitted.save(&path).unwrap();
+        let loaded = FittedDetector::<B>::load(&path, &B::Device::default()).unwrap();
+        assert_eq!(loaded.score(samples.features()), fitted.score(samples.features()), "{detector:?}");
+        assert_eq!(loaded.history(), fitted.history());
+    }
+}
+
+/// On real rows: what is fitted on one backend scores within a ten-thousandth of the largest score on the other.
 #[test]
-fn ndarray_and_flex_score_alike() {
+fn one_fitted_detector_scores_alike_on_ndarray_and_flex() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.anoonly");
     for name in ["cancer", "wine"] {
         let dataset = Source::Embedded.select(&[name.into()]).unwrap()[0].load().unwrap();
         let split = Protocol::Clean.split(&dataset, Seed(1)).unwrap();
         let trial = Trial::new(&dataset, &split, LabelBudget::Ratio(0.1), Seed(1)).unwrap();
         for detector in detectors(1) {
-            let ndarray = fit::<NdArray>(&detector, &trial.train).score(trial.test.features()).unwrap();
-            let flex = fit::<Flex>(&detector, &trial.train).score(trial.test.features()).unwrap();
-            close(&ndarray, &flex, 1e-4, &format!("{name}, {detector:?}"));
+            let flex = fit::<Flex>(&detector, &trial.train);
+            flex.save(&path).unwrap();
+            let ndarray = FittedDetector::<NdArray>::load(&path, &Default::default()).unwrap();
+            let scores = flex.score(trial.test.features()).unwrap();
+            let others = ndarray.score(trial.test.features()).unwrap();
+            close(&scores, &others, 1e-4, &format!("{name}, {detector:?}"));
         }
     }
+}
+
+/// A file cut anywhere, or with any byte of its header changed, is an error or still a model, and never a panic.
+#[test]
+fn a_damaged_model_file_is_an_error_and_no_panic() {
+    let (samples, _) = clear();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.anoonly");
+    let load = || FittedDetector::<NdArray>::load(&path, &Default::default());
+    fit::<NdArray>(&detectors(1)[0], &samples).save(&path).unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    for length in (0..whole.len()).step_by(7) {
+        std::fs::write(&path, &whole[..length]).unwrap();
+        assert!(matches!(load(), Err(ModelFileError::Malformed { .. })), "the first {length} bytes were read");
+    }
+    let header = usize::try_from(u64::from_le_bytes(whole[..8].try_into().unwrap())).unwrap();
+    for at in 0..8 + header {
+        let mut changed = whole.clone();
+        changed[at] ^= 1;
+        std::fs::write(&path, &changed).unwrap();
+        if let Ok(model) = load() {
+            model.score(samples.features()).ok();
+        }
+    }
+    let version = br#"\"format\":1"#;
+    let at = whole.windows(version.len()).position(|bytes| bytes == version).unwrap();
+    let mut future = whole;
+    future[at + version.len() - 1] = b'9';
+    std::fs::write(&path, &future).unwrap();
+    assert!(matches!(load(), Err(ModelFileError::Version { format: 9, .. })));
+    assert!(matches!(
+        FittedDetector::<NdArray>::load(&folder.path().join("none"), &Default::default()),
+        Err(ModelFileError::Read { .. })
+    ));
 }

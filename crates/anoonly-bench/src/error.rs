@@ -35,6 +35,14 @@ pub enum BenchError {
         /// Why not.
         reason: String,
     },
+    /// A file that an option names cannot be used.
+    #[error("{}: {reason}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
     /// The threads cannot be started.
     #[error("cannot start {threads} threads: {reason}")]
     Threads {

@@ -6,9 +6,11 @@
 
 mod error;
 mod grid;
+mod reference;
 mod results;
 pub mod summary;
 
 pub use error::BenchError;
 pub use grid::{Grid, Plan, Progress};
+pub use reference::Reference;
 pub use results::{Output, Results, Row, Scores, Status, Strategy};

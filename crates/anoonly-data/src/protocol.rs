@@ -25,7 +25,7 @@ pub enum Protocol {
     /// ADBench's (Han et al., NeurIPS 2022), which the AnoOnly paper follows: a set of fewer than [`SMALLEST`] rows is drawn
     /// up to that size *with replacement before the split*, so copies of one row land on both sides. For reproduction.
     Adbench,
-    /// No row on both sides: nothing is resampled, and rows with equal features stay together.
+    /// No row on both sides: no row is drawn twice, and rows with equal features stay together.
     Clean,
 }
 

@@ -38,6 +38,21 @@ impl MinMaxScaler {
         self.minimum.len()
     }
 
+    /// Checks one that comes from outside, such as a file.
+    ///
+    /// # Errors
+    /// Says what is wrong when it has no column, or a value that no fit could have given.
+    pub fn check(&self) -> Result<(), String> {
+        let good = |(minimum, scale): (&f32, &f64)| minimum.is_finite() && scale.is_finite() && *scale > 0.0;
+        if self.minimum.is_empty() || self.minimum.len() != self.scale.len() {
+            return Err("the scaling has no columns, or not one scale a column".into());
+        }
+        match self.minimum.iter().zip(&self.scale).all(good) {
+            true => Ok(()),
+            false => Err("the scaling holds a value that is not finite or not positive".into()),
+        }
+    }
+
     /// Scales a matrix of shape `[rows, columns]`. A value that `f32` cannot hold becomes the nearest one it can.
     ///
     /// # Panics

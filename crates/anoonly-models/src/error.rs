@@ -12,6 +12,20 @@ pub enum ConfigError {
         /// The name most like it.
         nearest: String,
     },
+    /// A configuration file names something that is not there.
+    #[error("unknown key `{key}`; did you mean `{nearest}`?")]
+    UnknownKey {
+        /// The key with the tables it stands in, as `devnet.recipe.epoch`.
+        key: String,
+        /// The key most like it.
+        nearest: String,
+    },
+    /// A configuration file is no TOML, or a value has the wrong type.
+    #[error("{reason}")]
+    BadFile {
+        /// What is wrong.
+        reason: String,
+    },
     /// A value outside of what the option allows.
     #[error("{method}: option `{option}` is {value}, must be {allowed}")]
     BadValue {

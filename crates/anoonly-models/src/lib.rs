@@ -16,6 +16,7 @@ pub mod knn;
 pub mod mean_difference;
 mod method;
 pub mod norm;
+pub mod overrides;
 pub mod prenet;
 pub mod recipe;
 pub mod registry;

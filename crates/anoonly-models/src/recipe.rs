@@ -115,9 +115,9 @@ pub enum Optimiser {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EpsilonAt {
-    /// `√(v + ε)`, as in Keras 3.
+    /// `√(v + ε)`, as in Keras since 2.11.
     InsideRoot,
-    /// `√v + ε`, as in PyTorch and TensorFlow 2's Keras.
+    /// `√v + ε`, as in PyTorch, and in Keras before 2.11.
     OutsideRoot,
 }
 

@@ -1,10 +1,5 @@
 //! Every method of the zoo by its name.
 
-#![expect(
-    clippy::large_enum_variant,
-    reason = "there is one network a fit, and burn derives a second enum from its enum"
-)]
-
 use burn::module::Module;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
@@ -168,11 +163,15 @@ impl AnyMethod {
         if let Some(method) = all.iter().find(|method| method.info().name == name) {
             return Ok(method.clone());
         }
-        let likeness = |method: &AnyMethod| strsim::jaro_winkler(&name.to_lowercase(), method.info().name);
-        let nearest = all.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-        let nearest = nearest.map(|method| method.info().name.to_owned()).unwrap_or_default();
+        let nearest = nearest(name, all.iter().map(|method| method.info().name));
         Err(ConfigError::UnknownMethod { name: name.into(), nearest })
     }
+}
+
+/// The name most like the wanted one.
+pub(crate) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> String {
+    let likeness = |name: &str| strsim::jaro_winkler(&wanted.to_lowercase(), name);
+    names.max_by(|a, b| likeness(a).total_cmp(&likeness(b))).unwrap_or_default().to_owned()
 }
 
 impl Default for AnyMethod {

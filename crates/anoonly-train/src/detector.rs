@@ -14,9 +14,9 @@ use crate::{FitError, ScoreError, Supervision, fit};
 /// A method, the strategy that trains it and the seed of its weights and batches: all checked, ready to fit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Detector<M = AnyMethod> {
-    method: M,
-    supervision: Supervision,
-    seed: Seed,
+    pub(crate) method: M,
+    pub(crate) supervision: Supervision,
+    pub(crate) seed: Seed,
 }
 
 /// What the training loop saw.
@@ -31,10 +31,11 @@ pub struct History {
 /// A detector that can score rows, and that was fitted on backend `B`.
 #[derive(Clone, Debug)]
 pub struct FittedDetector<B: Backend, M: anoonly_models::Method = AnyMethod> {
-    network: M::Network<B>,
-    scaler: MinMaxScaler,
-    history: History,
-    device: B::Device,
+    pub(crate) detector: Detector<M>,
+    pub(crate) network: M::Network<B>,
+    pub(crate) scaler: MinMaxScaler,
+    pub(crate) history: History,
+    pub(crate) device: B::Device,
 }
 
 impl<M: anoonly_models::Method> Detector<M> {
@@ -74,7 +75,7 @@ impl<M: anoonly_models::Method> Detector<M> {
         let data = TrainingData { rows, unlabelled: classes.others, anomalies: classes.anomalies };
         let start = self.method.init(&data, &mut self.seed.stream(&["weights"]));
         let (network, history) = fit::train::<B, M>(&self.method, start, &data, self.supervision, self.seed)?;
-        Ok(FittedDetector { network, scaler, history, device: device.clone() })
+        Ok(FittedDetector { detector: self.clone(), network, scaler, history, device: device.clone() })
     }
 }
 

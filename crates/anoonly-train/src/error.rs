@@ -1,5 +1,7 @@
 //! What can go wrong in a fit and in scoring.
 
+use std::path::PathBuf;
+
 use anoonly_models::ConfigError;
 
 /// Why a detector cannot be fitted.
@@ -48,6 +50,46 @@ pub enum ScoreError {
         row: usize,
         /// The feature column, counted from 1.
         column: usize,
+    },
+}
+
+/// Why a model file cannot be written or read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelFileError {
+    /// It cannot be written.
+    #[error("cannot write {}: {reason}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// It cannot be read.
+    #[error("{}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// It is no model file, or was changed.
+    #[error("{}: not a model file: {reason}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// It is of another version of the format.
+    #[error("{}: model format {format}, written by anoonly {library}; this one reads format {}", path.display(), crate::model_file::FORMAT)]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// The format it is of.
+        format: u32,
+        /// The library that wrote it.
+        library: String,
     },
 }
 

@@ -8,6 +8,7 @@ pub mod backend;
 mod detector;
 mod error;
 mod fit;
+pub mod model_file;
 mod optimiser;
 mod sampler;
 mod supervision;
@@ -17,6 +18,6 @@ mod golden_tests;
 
 pub use backend::BackendName;
 pub use detector::{Detector, FittedDetector, History};
-pub use error::{BackendError, FitError, ScoreError};
+pub use error::{BackendError, FitError, ModelFileError, ScoreError};
 pub use optimiser::{RmsProp, RmsPropState};
 pub use supervision::Supervision;

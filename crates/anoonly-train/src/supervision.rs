@@ -19,9 +19,10 @@ pub enum Supervision {
     /// AnoOnly: only the loss of the labelled anomalies trains. The unlabelled rows still stand in every batch, and act
     /// through batch normalisation alone.
     AnomalyOnly,
-    /// Between the two: AnoOnly's form of the method with another normalisation, and part of the loss on normal rows.
+    /// For ablations: AnoOnly's form of the method, which may differ from the host's in more than its normalisation (DevNet's
+    /// anomaly loss is unbounded in it), with a normalisation of choice and part of the loss on normal rows.
     Blend {
-        /// The weight λ of the loss on normal rows, from 0 as in AnoOnly to 1 as in full supervision.
+        /// The weight λ of the loss on normal rows: 0 in AnoOnly, 1 where it counts as much as that of anomalies.
         normal_weight: f64,
         /// The normalisation; AnoOnly's is [`Norm::Batch`].
         norm: Norm,

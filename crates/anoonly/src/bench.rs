@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anoonly::bench::{BenchError, Grid, Output, Plan, Results, summary};
+use anoonly::bench::{BenchError, Grid, Output, Plan, Reference, Results, summary};
 use anoonly::data::Seed;
 use anoonly::data::budget::LabelBudget;
 use anoonly::data::catalogue::Source;
 use anoonly::data::protocol::Protocol;
 use anoonly::models::AnyMethod;
+use anoonly::models::overrides::overridden;
 use anoonly::train::{BackendName, Supervision};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -26,7 +27,12 @@ pub struct Options {
     #[arg(long, value_delimiter = ',', value_name = "PATTERN,…")]
     datasets: Vec<String>,
     /// Methods, as `anoonly models` lists them
-    #[arg(long, value_delimiter = ',', default_value = "devnet,mean-difference,knn", value_name = "NAME,…")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "devnet,prenet,deepsad,mean-difference,knn",
+        value_name = "NAME,…"
+    )]
     models: Vec<String>,
     /// `host` trains with the whole loss, `anoonly` with the loss of labelled anomalies alone
     #[arg(long, value_delimiter = ',', default_value = "host,anoonly", value_name = "NAME,…")]
@@ -49,6 +55,12 @@ pub struct Options {
     /// Runs at a time, one thread each [default: all cores]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
+    /// TOML file that changes methods: a table for each, as `[devnet]` with `depth = 4`
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Results of another implementation, a CSV file like results.csv, to set beside ours
+    #[arg(long, value_name = "FILE")]
+    reference: Option<PathBuf>,
     /// Folder for results.csv
     #[arg(long, default_value = "bench-results", value_name = "DIR")]
     out: PathBuf,
@@ -84,6 +96,7 @@ impl Options {
         };
         let out = self.out.clone();
         let heading = self.heading();
+        let reference = self.reference.as_deref().map(|path| Reference::read(path, self.budget())).transpose()?;
         let grid = Grid::prepare(self.plan()?)?;
         let output = Output::create(&out)?;
         let threads = threads.min(grid.runs());
@@ -107,23 +120,38 @@ impl Options {
 
         let verdicts: String = summary::verdicts(&results).iter().map(|verdict| format!("{verdict}\n")).collect();
         print(&format!("{heading}\n\n{}\n\n{verdicts}", summary::table(&results)));
+        if let Some(reference) = reference {
+            let told = "Beside the reference, on the sets that both have, means over seeds and sets:";
+            print(&format!("\n{told}\n\n{}\n", reference.table(&results)));
+        }
         output.write(&results)?;
         Ok(results)
     }
 
     fn plan(self) -> Result<Plan, BenchError> {
+        let budget = self.budget();
         let source = if self.data.as_os_str() == "embedded" { Source::Embedded } else { Source::Folder(self.data) };
-        let models = self.models.iter().map(|name| AnyMethod::by_name(name.trim())).collect::<Result<_, _>>()?;
+        let mut models: Vec<AnyMethod> =
+            self.models.iter().map(|name| AnyMethod::by_name(name.trim())).collect::<Result<_, _>>()?;
+        if let Some(path) = &self.config {
+            let failed = |reason: String| BenchError::File { path: path.clone(), reason };
+            let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
+            models = overridden(models, &text).map_err(|error| failed(error.to_string()))?;
+        }
         Ok(Plan {
             source,
             datasets: self.datasets.iter().map(|pattern| pattern.trim().to_owned()).collect(),
             models,
             strategies: self.strategies,
-            budget: self.label_count.map_or(LabelBudget::Ratio(self.label_ratio), LabelBudget::Count),
+            budget,
             seeds: self.seeds.into_iter().map(Seed).collect(),
             protocol: self.protocol,
             backend: self.backend,
         })
+    }
+
+    fn budget(&self) -> LabelBudget {
+        self.label_count.map_or(LabelBudget::Ratio(self.label_ratio), LabelBudget::Count)
     }
 
     /// What the numbers of the table are.

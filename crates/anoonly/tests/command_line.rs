@@ -22,7 +22,8 @@ fn help_names_every_command_and_option() {
     let help = anoonly(&["bench", "--help"]);
     assert!(help.status.success());
     for option in
-        "data datasets models strategies label-ratio label-count seeds protocol backend threads out".split(' ')
+        "data datasets models config reference strategies label-ratio label-count seeds protocol backend threads out"
+            .split(' ')
     {
         assert!(text(&help.stdout).contains(&format!("--{option} ")), "{option}");
     }
@@ -39,7 +40,7 @@ fn without_words_the_help_is_shown() {
 fn models_are_listed() {
     let list = anoonly(&["models"]);
     assert!(list.status.success());
-    for name in ["devnet", "mean-difference", "knn"] {
+    for name in ["devnet", "prenet", "feawad", "deepsad", "mean-difference", "knn"] {
         assert!(text(&list.stdout).lines().any(|line| line.starts_with(&format!("{name} "))), "{name}");
     }
 }
@@ -50,6 +51,7 @@ fn wrong_words_are_told_in_one_line_with_exit_code_2() {
         (&["bnech"][..], "'bench'"),
         (&["bench", "--sed", "1"], "'--seeds'"),
         (&["bench", "--seeds", "one"], "--seeds"),
+        (&["bench", "--seeds", "-1"], "--seeds"),
         (&["bench", "--strategies", "both"], "use host or anoonly"),
         (&["bench", "--protocol", "dirty"], "use adbench or clean"),
         (&["bench", "--backend", "tpu"], "use ndarray, flex, wgpu"),

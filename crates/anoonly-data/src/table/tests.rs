@@ -145,7 +145,7 @@ fn npz_orders_and_broken_archives() {
     assert_eq!(message(short), "array `X` has 2 rows, but array `y` has shape [3]");
 }
 
-/// `fixtures/numpy.npz` and the others are written by NumPy, see `scripts/export_npz_fixtures.py`: each holds rows
+/// The files of `fixtures/` are written by NumPy, see `scripts/export_npz_fixtures.py`: each holds rows
 /// `[0, 1, 2]` and `[3, 4, 5]` with labels 0 and 1, in another element type, byte order, memory order or compression.
 #[test]
 fn every_numpy_element_type_reads_alike() {

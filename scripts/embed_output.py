@@ -1,0 +1,20 @@
+"""Put what a command printed into a page, in place of what stands between two marks.
+
+    cargo xtask bench > printed.txt
+    python scripts/embed_output.py README.md < printed.txt
+
+The page has the lines `<!-- printed by: COMMAND -->` and `<!-- end -->`; pages with several take the mark's number as a
+second argument, counted from 1.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+page = Path(sys.argv[1])
+number = int(sys.argv[2]) if len(sys.argv) > 2 else 1
+printed = sys.stdin.read().strip()
+marks = re.compile(r"(<!-- printed by: .*? -->\n).*?(<!-- end -->)", re.S)
+text = page.read_text()
+mark = list(marks.finditer(text))[number - 1]
+page.write_text(text[: mark.start()] + mark[1] + "\n" + printed + "\n\n" + mark[2] + text[mark.end() :])
