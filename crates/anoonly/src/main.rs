@@ -24,7 +24,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Train and compare methods, with and without AnoOnly, over data sets and seeds
-    Bench(bench::Options),
+    Bench(Box<bench::Options>),
     /// List the methods
     Models,
 }
