@@ -61,6 +61,9 @@ fn cells() {
     refused("a.csv", &csv(50, 5, with(7, "NaN")), &[], &["a.csv", "`amount`", "row 8", "NaN"]);
     refused("a.csv", &csv(50, 5, with(7, "inf")), &[], &["a.csv", "`amount`", "row 8", "inf"]);
     refused("a.csv", &csv(50, 5, with(0, "")), &[], &["a.csv", "`amount`", "row 1", "missing"]);
+    refused("a.csv", b"x,label\n1,0\n2,\n", &[], &["a.csv", "row 2 has no label"]);
+    refused("a.csv", b"x,label,y\n1,0,0\n2,1,1\n", &[], &["a.csv", "`label` and `y`"]);
+    refused("a\n.csv", b"x,label\n1,0\n2,7\n", &[], &["a\\n.csv", "row 2"]);
     refused("a.csv", b"x,label\n1,0\n2,7\n", &[], &["a.csv", "`label`", "row 2", "`7`", "1 for an anomaly"]);
 }
 
@@ -85,5 +88,7 @@ fn names_and_options() {
     refused_in(embedded, &["--models", "devnte"], &["`devnte`", "devnet"]);
     refused_in(embedded, &["--threads", "0"], &["--threads"]);
     refused_in(embedded, &["--models", "devnet,devnet"], &["--models", "devnet", "twice"]);
+    refused_in(embedded, &["--config", "/no/such.toml"], &["/no/such.toml", "No such file"]);
+    refused_in(embedded, &["--reference", "/no/such.csv"], &["/no/such.csv", "No such file"]);
     refused_in(embedded, &["--strategies", "host,host"], &["--strategies", "twice"]);
 }

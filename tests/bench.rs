@@ -72,3 +72,45 @@ fn seeds_give_different_runs() {
     let scores: HashSet<&String> = rows.iter().map(|row| &row[13]).collect();
     assert!(scores.len() > 1);
 }
+
+#[test]
+fn an_ablation_stands_beside_host_and_anoonly_and_zero_weight_is_anoonly() {
+    let options = ["--datasets", "penguins", "--models", "devnet", "--seeds", "1,2", "--ablation"];
+    let (table, rows) = bench(&[&options[..], &["lambda"]].concat());
+    assert_eq!(rows.len(), 14);
+    for strategy in ["host", "anoonly", "lambda-0.1", "lambda-1"] {
+        assert!(
+            table.lines().any(|line| line.starts_with("| devnet") && line.contains(strategy)),
+            "{strategy}: {table}"
+        );
+        assert_eq!(rows.iter().filter(|row| row[3] == strategy).count(), 2);
+    }
+    let (_, norms) = bench(&[&options[..], &["norm"]].concat());
+    let of = |rows: &[Vec<String>], strategy: &str| -> Vec<String> {
+        rows.iter().filter(|row| row[3] == strategy).map(|row| row[13].clone()).collect()
+    };
+    assert_eq!(of(&rows, "anoonly"), of(&norms, "anoonly"), "the same runs under another ablation");
+    assert_ne!(of(&norms, "no-norm"), of(&norms, "anoonly"));
+}
+
+#[test]
+fn a_configuration_file_and_a_reference_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("methods.toml");
+    std::fs::write(&config, "[devnet]\ndepth = 1\nrecipe.epochs = 3\n").unwrap();
+    let reference = folder.path().join("reference.csv");
+    let header = "dataset,model,strategy,label_ratio,noise,auroc,ap";
+    std::fs::write(&reference, format!("{header}\nwine,devnet,host,0.1,none,0.5,0.25\n")).unwrap();
+    let options = ["--datasets", "wine", "--models", "devnet", "--seeds", "1"];
+    let (_, plain) = bench(&options);
+    let (config, reference) = (config.to_str().unwrap(), reference.to_str().unwrap());
+    let (table, changed) = bench(&[&options[..], &["--config", config, "--reference", reference]].concat());
+    assert_ne!(plain[0][13], changed[0][13]);
+    let own = 100.0 * changed[0][13].parse::<f64>().unwrap();
+    let line = table.lines().find(|line| line.contains("50.0")).unwrap();
+    let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+    assert_eq!(
+        cells[1..8],
+        ["devnet", "wine", "1", "host", &format!("{own:.1}"), "50.0", &format!("{:+.1}", own - 50.0)]
+    );
+}

@@ -13,7 +13,7 @@ use anoonly_data::{Dataset, Seed};
 use anoonly_eval::{MetricError, auroc, average_precision, average_precision_normal};
 use anoonly_models::{AnyMethod, Kind};
 use anoonly_train::backend::OnBackend;
-use anoonly_train::{BackendName, Detector, Supervision};
+use anoonly_train::{BackendName, Detector};
 use burn::tensor::backend::Backend;
 use rayon::prelude::*;
 use tracing::{info, warn};
@@ -30,7 +30,7 @@ pub struct Plan {
     /// The methods.
     pub models: Vec<AnyMethod>,
     /// The strategies for methods that learn from few labels. Floors run once, without one.
-    pub strategies: Vec<Supervision>,
+    pub strategies: Vec<Strategy>,
     /// How many training anomalies stay labelled.
     pub budget: LabelBudget,
     /// The seeds; each draws its own split, labels, weights and batches.
@@ -56,7 +56,8 @@ struct Job {
     dataset: usize,
     seed: usize,
     model: usize,
-    strategy: Strategy,
+    /// `None` for a floor.
+    strategy: Option<usize>,
 }
 
 /// A run has ended.
@@ -82,7 +83,7 @@ impl Grid {
         }
         check_list("--seeds", &plan.seeds, |seed| seed.0.to_string())?;
         check_list("--models", &plan.models, |model| model.info().name.to_owned())?;
-        check_list("--strategies", &plan.strategies, Supervision::to_string)?;
+        check_list("--strategies", &plan.strategies, Strategy::to_string)?;
         plan.budget.checked()?;
 
         let entries = plan.source.select(&plan.datasets)?;
@@ -99,8 +100,8 @@ impl Grid {
                 for (model, method) in plan.models.iter().enumerate() {
                     let job = |strategy| Job { dataset: index, seed: seed_index, model, strategy };
                     match method.info().kind {
-                        Kind::FewLabels => jobs.extend(plan.strategies.iter().map(|&s| job(Strategy::Of(s)))),
-                        Kind::Floor => jobs.push(job(Strategy::None)),
+                        Kind::FewLabels => jobs.extend((0..plan.strategies.len()).map(|strategy| job(Some(strategy)))),
+                        Kind::Floor => jobs.push(job(None)),
                     }
                 }
             }
@@ -139,12 +140,13 @@ impl Grid {
         let plan = &self.plan;
         let dataset = &self.datasets[job.dataset];
         let seed = plan.seeds[job.seed];
-        let method = &plan.models[job.model];
+        let strategy = job.strategy.map_or_else(Strategy::none, |index| plan.strategies[index].clone());
+        let method = strategy.change(plan.models[job.model].clone());
         let name = method.info().name;
         let split = &self.splits[job.dataset * plan.seeds.len() + job.seed];
         let trial = Trial::new(dataset, split, plan.budget, seed)?;
         // Host and AnoOnly start from the same weights and see the same batches: their difference is the strategy's alone.
-        let detector = Detector::new(method.clone(), job.strategy.supervision(), seed.derive(&[&dataset.name, name]));
+        let detector = Detector::new(method, strategy.supervision(), seed.derive(&[&dataset.name, name]));
         let outcome = match detector {
             Ok(detector) => {
                 let run = || plan.backend.run(FitAndScore { detector: &detector, trial: &trial });
@@ -155,11 +157,11 @@ impl Grid {
         };
         let status = match outcome {
             Ok(scores) => {
-                info!(dataset = dataset.name, model = name, strategy = %job.strategy, seed = seed.0, auroc = scores.auroc, "run done");
+                info!(dataset = dataset.name, model = name, %strategy, seed = seed.0, auroc = scores.auroc, "run done");
                 Status::Ok(scores)
             }
             Err(message) => {
-                warn!(dataset = dataset.name, model = name, strategy = %job.strategy, seed = seed.0, message, "run failed");
+                warn!(dataset = dataset.name, model = name, %strategy, seed = seed.0, message, "run failed");
                 Status::Failed(message)
             }
         };
@@ -167,7 +169,7 @@ impl Grid {
             dataset: dataset.name.clone(),
             family: dataset.family.clone(),
             model: name.into(),
-            strategy: job.strategy,
+            strategy,
             protocol: plan.protocol,
             budget: plan.budget,
             n_labeled: trial.labelled,

@@ -8,9 +8,12 @@ mod error;
 mod grid;
 mod reference;
 mod results;
+mod strategy;
 pub mod summary;
+
+pub use strategy::{Ablation, Strategy};
 
 pub use error::BenchError;
 pub use grid::{Grid, Plan, Progress};
 pub use reference::Reference;
-pub use results::{Output, Results, Row, Scores, Status, Strategy};
+pub use results::{Output, Results, Row, Scores, Status};

@@ -1,14 +1,13 @@
 //! Results and their file.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anoonly_data::budget::LabelBudget;
 use anoonly_data::protocol::Protocol;
-use anoonly_train::{BackendName, Supervision};
+use anoonly_train::BackendName;
 use tempfile::NamedTempFile;
 
-use crate::BenchError;
+use crate::{BenchError, Strategy};
 
 /// All rows of a bench, in the order of data sets, seeds, models and strategies.
 #[derive(Clone, Debug)]
@@ -54,34 +53,6 @@ pub struct Scores {
     pub ap_normal: f64,
     pub fit_seconds: f64,
     pub score_seconds: f64,
-}
-
-/// The strategy of a run, or none for a method that has no loss to take apart.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Strategy {
-    /// A strategy.
-    Of(Supervision),
-    /// A floor: nothing is trained.
-    None,
-}
-
-impl Strategy {
-    /// The strategy to fit with; a floor fits alike under any.
-    pub(crate) fn supervision(self) -> Supervision {
-        match self {
-            Strategy::Of(supervision) => supervision,
-            Strategy::None => Supervision::Full,
-        }
-    }
-}
-
-impl fmt::Display for Strategy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Strategy::Of(supervision) => supervision.fmt(f),
-            Strategy::None => f.pad("none"),
-        }
-    }
 }
 
 /// The header of `results.csv`.

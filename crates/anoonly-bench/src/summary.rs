@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anoonly_eval::{Interval, mean_interval};
-use anoonly_train::Supervision;
 use comfy_table::{CellAlignment, Table, presets};
 
-use crate::{Results, Row, Scores, Status, Strategy};
+use crate::{Results, Row, Scores, Status};
 
 /// The coverage of every interval in the table.
 pub const LEVEL: f64 = 0.95;
@@ -88,17 +87,8 @@ struct Cells {
 }
 
 fn lines(results: &Results) -> Vec<Line> {
-    let in_order = |name: fn(&Row) -> &str| {
-        let mut names: Vec<&str> = Vec::new();
-        for row in &results.rows {
-            if !names.contains(&name(row)) {
-                names.push(name(row));
-            }
-        }
-        names
-    };
-    let families = in_order(|row| &row.family);
-    let models = in_order(|row| &row.model);
+    let families = in_order(results, |row| &row.family);
+    let models = in_order(results, |row| &row.model);
     let mut lines = Vec::new();
     for &family in &families {
         for &model in &models {
@@ -113,15 +103,12 @@ fn lines(results: &Results) -> Vec<Line> {
 
 /// One line over some families, each family weighing the same.
 fn line(results: &Results, name: &str, families: &[&str], model: &str) -> Line {
-    let rows = || results.rows.iter().filter(|row| row.model == model && families.contains(&row.family.as_str()));
-    let failed: BTreeSet<&str> =
-        rows().filter(|row| matches!(row.status, Status::Failed(_))).map(|row| row.dataset.as_str()).collect();
-    let rows: Vec<&Row> = rows().filter(|row| !failed.contains(row.dataset.as_str())).collect();
+    let rows = complete_rows(results, families, model);
     let sets: BTreeSet<&str> = rows.iter().map(|row| row.dataset.as_str()).collect();
     let cells = |metric: fn(&Scores) -> f64| {
-        let values = |strategy: fn(Strategy) -> bool| by_seed(&rows, strategy, metric);
-        let host = values(|s| matches!(s, Strategy::None | Strategy::Of(Supervision::Full)));
-        let anoonly = values(|s| s == Strategy::Of(Supervision::AnomalyOnly));
+        let values = |strategies: &[&str]| by_seed(&rows, strategies, metric);
+        let host = values(&["host", "none"]);
+        let anoonly = values(&["anoonly"]);
         let differences: Vec<f64> = anoonly.iter().filter_map(|(seed, value)| Some(value - host.get(seed)?)).collect();
         let mean = |values: &BTreeMap<u64, f64>| mean_interval(&values.values().copied().collect::<Vec<_>>(), LEVEL);
         Cells { host: mean(&host), anoonly: mean(&anoonly), difference: mean_interval(&differences, LEVEL) }
@@ -129,12 +116,68 @@ fn line(results: &Results, name: &str, families: &[&str], model: &str) -> Line {
     Line { family: name.into(), sets: sets.len(), model: model.into(), auroc: cells(|s| s.auroc), ap: cells(|s| s.ap) }
 }
 
+/// The rows of a model in some families, those of data sets on which one of its runs failed left out.
+fn complete_rows<'a>(results: &'a Results, families: &[&str], model: &str) -> Vec<&'a Row> {
+    let rows = || results.rows.iter().filter(|row| row.model == model && families.contains(&row.family.as_str()));
+    let failed: BTreeSet<&str> =
+        rows().filter(|row| matches!(row.status, Status::Failed(_))).map(|row| row.dataset.as_str()).collect();
+    rows().filter(|row| !failed.contains(row.dataset.as_str())).collect()
+}
+
+/// A Markdown table with a line for each model and strategy: AUROC in each family, over all families, its difference from
+/// AnoOnly's of the same seed and data set, and average precision.
+pub fn ablation_table(results: &Results) -> String {
+    let families = in_order(results, |row| &row.family);
+    let mut header = vec!["model", "strategy"];
+    header.extend(families.iter().filter(|_| families.len() > 1));
+    header.extend(["AUROC", "minus AnoOnly", "AP", "minus AnoOnly"]);
+    let mut table = Table::new();
+    table.load_style(presets::ASCII_MARKDOWN);
+    table.set_header(&header);
+    for column in 2..header.len() {
+        table.column_mut(column).into_iter().for_each(|column| column.set_cell_alignment(CellAlignment::Right));
+    }
+    let auroc: fn(&Scores) -> f64 = |scores| scores.auroc;
+    for model in in_order(results, |row| &row.model) {
+        for strategy in in_order(results, |row| row.strategy.name()) {
+            let cell = |families: &[&str], metric: fn(&Scores) -> f64, from_anoonly: bool| {
+                let rows = complete_rows(results, families, model);
+                let values = by_seed(&rows, &[strategy], metric);
+                let anoonly = by_seed(&rows, &["anoonly"], metric);
+                let base = |seed: &u64| if from_anoonly { anoonly.get(seed).copied() } else { Some(0.0) };
+                let values: Vec<f64> = values.iter().filter_map(|(seed, value)| Some(value - base(seed)?)).collect();
+                mean_interval(&values, LEVEL).map_or_else(dash, |interval| shown(interval, from_anoonly))
+            };
+            let mut cells = vec![model.to_owned(), strategy.to_owned()];
+            cells.extend(families.iter().filter(|_| families.len() > 1).map(|family| cell(&[family], auroc, false)));
+            for metric in [auroc, |scores| scores.ap] {
+                cells.extend([cell(&families, metric, false), cell(&families, metric, true)]);
+            }
+            if cells[cells.len() - 4] != dash() {
+                table.add_row(cells);
+            }
+        }
+    }
+    table.to_string()
+}
+
+/// The different names in the order in which they first stand in the results.
+fn in_order<'a>(results: &'a Results, name: fn(&'a Row) -> &'a str) -> Vec<&'a str> {
+    let mut names: Vec<&str> = Vec::new();
+    for row in &results.rows {
+        if !names.contains(&name(row)) {
+            names.push(name(row));
+        }
+    }
+    names
+}
+
 /// For each seed, the mean over families of the mean over their data sets.
-fn by_seed(rows: &[&Row], strategy: fn(Strategy) -> bool, metric: fn(&Scores) -> f64) -> BTreeMap<u64, f64> {
+fn by_seed(rows: &[&Row], strategies: &[&str], metric: fn(&Scores) -> f64) -> BTreeMap<u64, f64> {
     let mut values: BTreeMap<u64, BTreeMap<&str, Vec<f64>>> = BTreeMap::new();
     for row in rows {
         if let Status::Ok(scores) = &row.status
-            && strategy(row.strategy)
+            && strategies.contains(&row.strategy.name())
         {
             values.entry(row.seed).or_default().entry(&row.family).or_default().push(metric(scores));
         }
@@ -164,13 +207,15 @@ mod tests {
     use anoonly_data::protocol::Protocol;
     use anoonly_train::BackendName;
 
-    fn row(dataset: &str, strategy: Supervision, seed: u64, auroc: Option<f64>) -> Row {
+    use crate::Strategy;
+
+    fn row(dataset: &str, strategy: fn() -> Strategy, seed: u64, auroc: Option<f64>) -> Row {
         let scores = |auroc| Scores { auroc, ap: auroc, ap_normal: auroc, fit_seconds: 1.0, score_seconds: 1.0 };
         Row {
             dataset: dataset.into(),
             family: "made".into(),
             model: "devnet".into(),
-            strategy: Strategy::Of(strategy),
+            strategy: strategy(),
             protocol: Protocol::Clean,
             budget: LabelBudget::Ratio(0.1),
             n_labeled: 1,
@@ -186,12 +231,11 @@ mod tests {
     /// Worked by hand: means over seeds 0.7 and 0.75, differences +0.1 and 0; t of one degree of freedom at 97.5 % is 12.706.
     #[test]
     fn means_differences_and_intervals_are_over_seeds() {
-        use Supervision::{AnomalyOnly, Full};
         let rows = vec![
-            row("a", Full, 1, Some(0.6)),
-            row("a", AnomalyOnly, 1, Some(0.7)),
-            row("a", Full, 2, Some(0.8)),
-            row("a", AnomalyOnly, 2, Some(0.8)),
+            row("a", Strategy::host, 1, Some(0.6)),
+            row("a", Strategy::anoonly, 1, Some(0.7)),
+            row("a", Strategy::host, 2, Some(0.8)),
+            row("a", Strategy::anoonly, 2, Some(0.8)),
         ];
         let line = &lines(&Results { rows })[0];
         let close = |interval: Option<Interval>, estimate: f64, half: f64| {
@@ -206,12 +250,11 @@ mod tests {
 
     #[test]
     fn a_set_with_a_failed_run_leaves_the_line() {
-        use Supervision::{AnomalyOnly, Full};
         let rows = vec![
-            row("a", Full, 1, Some(0.9)),
-            row("a", AnomalyOnly, 1, Some(0.8)),
-            row("b", Full, 1, Some(0.1)),
-            row("b", AnomalyOnly, 1, None),
+            row("a", Strategy::host, 1, Some(0.9)),
+            row("a", Strategy::anoonly, 1, Some(0.8)),
+            row("b", Strategy::host, 1, Some(0.1)),
+            row("b", Strategy::anoonly, 1, None),
         ];
         let line = &lines(&Results { rows })[0];
         assert_eq!(line.sets, 1);

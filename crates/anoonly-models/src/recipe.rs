@@ -131,19 +131,20 @@ impl Optimiser {
 }
 
 impl Batches {
-    /// Batches of the same size and number with another share of unlabelled rows, at least one row being an anomaly.
-    /// Shuffled batches hold the rows of the training set as they come and stay as they are.
+    /// Batches of the same size with another share of unlabelled rows, at least one row being an anomaly. Shuffled batches
+    /// hold the rows of the training set as they come; drawn ones of their size, [`STEPS`] an epoch, take their place.
     pub fn with_unlabelled_share(self, share: f64) -> Self {
-        match self {
-            Batches::Balanced { unlabelled, anomalies, steps } => {
-                let rows = unlabelled + anomalies;
-                let unlabelled = ((share * rows as f64).round() as usize).min(rows - 1);
-                Batches::Balanced { unlabelled, anomalies: rows - unlabelled, steps }
-            }
-            shuffled @ Batches::Shuffled { .. } => shuffled,
-        }
+        let (rows, steps) = match self {
+            Batches::Balanced { unlabelled, anomalies, steps } => (unlabelled + anomalies, steps),
+            Batches::Shuffled { rows } => (rows, STEPS),
+        };
+        let unlabelled = ((share * rows as f64).round() as usize).min(rows - 1);
+        Batches::Balanced { unlabelled, anomalies: rows - unlabelled, steps }
     }
 }
+
+/// Steps of an epoch of drawn batches, as in all methods of the AnoOnly paper that draw theirs.
+pub const STEPS: usize = 20;
 
 impl Recipe {
     /// The learning rate of an epoch, counted from 0.

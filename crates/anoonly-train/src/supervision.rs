@@ -2,9 +2,6 @@
 //!
 //! Zhou et al., "AnoOnly: Semi-Supervised Anomaly Detection with the Only Loss on Anomalies", arXiv 2305.18798.
 
-use std::fmt;
-use std::str::FromStr;
-
 use anoonly_models::{LossTerms, Method, Norm};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
@@ -61,29 +58,6 @@ impl Supervision {
             sum = sum + normal.sum().mul_scalar(self.normal_weight());
         }
         sum.div_scalar((normals + anomalies).max(1) as f64)
-    }
-}
-
-impl fmt::Display for Supervision {
-    /// `host` and `anoonly`, as on the command line; a blend tells its values.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Supervision::Full => f.pad("host"),
-            Supervision::AnomalyOnly => f.pad("anoonly"),
-            Supervision::Blend { normal_weight, norm } => f.pad(&format!("blend({normal_weight}, {norm:?})")),
-        }
-    }
-}
-
-impl FromStr for Supervision {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        match name {
-            "host" => Ok(Supervision::Full),
-            "anoonly" => Ok(Supervision::AnomalyOnly),
-            _ => Err(format!("unknown strategy `{name}`: use host or anoonly")),
-        }
     }
 }
 

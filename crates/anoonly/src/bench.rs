@@ -4,14 +4,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anoonly::bench::{BenchError, Grid, Output, Plan, Reference, Results, summary};
+use anoonly::bench::{Ablation, BenchError, Grid, Output, Plan, Reference, Results, Strategy, summary};
 use anoonly::data::Seed;
 use anoonly::data::budget::LabelBudget;
 use anoonly::data::catalogue::Source;
 use anoonly::data::protocol::Protocol;
 use anoonly::models::AnyMethod;
 use anoonly::models::overrides::overridden;
-use anoonly::train::{BackendName, Supervision};
+use anoonly::train::BackendName;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -36,7 +36,10 @@ pub struct Options {
     models: Vec<String>,
     /// `host` trains with the whole loss, `anoonly` with the loss of labelled anomalies alone
     #[arg(long, value_delimiter = ',', default_value = "host,anoonly", value_name = "NAME,…")]
-    strategies: Vec<Supervision>,
+    strategies: Vec<Strategy>,
+    /// Instead of strategies: what AnoOnly owes to one of its parts, for the methods that have one
+    #[arg(long, conflicts_with = "strategies", value_name = "norm|lambda|normal-share|bn-stats")]
+    ablation: Option<Ablation>,
     /// Share of the training anomalies that stay labelled, rounded up
     #[arg(long, default_value_t = 0.1, value_name = "RATIO")]
     label_ratio: f64,
@@ -95,6 +98,7 @@ impl Options {
             None => std::thread::available_parallelism().map_or(1, usize::from),
         };
         let out = self.out.clone();
+        let ablation = self.ablation;
         let heading = self.heading();
         let reference = self.reference.as_deref().map(|path| Reference::read(path, self.budget())).transpose()?;
         let grid = Grid::prepare(self.plan()?)?;
@@ -118,8 +122,11 @@ impl Options {
             out.join("results.csv").display()
         );
 
-        let verdicts: String = summary::verdicts(&results).iter().map(|verdict| format!("{verdict}\n")).collect();
-        print(&format!("{heading}\n\n{}\n\n{verdicts}", summary::table(&results)));
+        let told = match ablation {
+            Some(_) => summary::ablation_table(&results),
+            None => format!("{}\n\n{}", summary::table(&results), summary::verdicts(&results).join("\n")),
+        };
+        print(&format!("{heading}\n\n{told}\n"));
         if let Some(reference) = reference {
             let told = "Beside the reference, on the sets that both have, means over seeds and sets:";
             print(&format!("\n{told}\n\n{}\n", reference.table(&results)));
@@ -142,7 +149,7 @@ impl Options {
             source,
             datasets: self.datasets.iter().map(|pattern| pattern.trim().to_owned()).collect(),
             models,
-            strategies: self.strategies,
+            strategies: self.ablation.map_or(self.strategies, Ablation::strategies),
             budget,
             seeds: self.seeds.into_iter().map(Seed).collect(),
             protocol: self.protocol,

@@ -22,7 +22,7 @@ fn help_names_every_command_and_option() {
     let help = anoonly(&["bench", "--help"]);
     assert!(help.status.success());
     for option in
-        "data datasets models config reference strategies label-ratio label-count seeds protocol backend threads out"
+        "data datasets models config reference ablation strategies label-ratio label-count seeds protocol backend threads out"
             .split(' ')
     {
         assert!(text(&help.stdout).contains(&format!("--{option} ")), "{option}");
@@ -53,6 +53,7 @@ fn wrong_words_are_told_in_one_line_with_exit_code_2() {
         (&["bench", "--seeds", "one"], "--seeds"),
         (&["bench", "--seeds", "-1"], "--seeds"),
         (&["bench", "--strategies", "both"], "use host or anoonly"),
+        (&["bench", "--ablation", "width"], "norm, lambda, normal-share, bn-stats"),
         (&["bench", "--protocol", "dirty"], "use adbench or clean"),
         (&["bench", "--backend", "tpu"], "use ndarray, flex, wgpu"),
         (&["bench", "--label-count", "3", "--label-ratio", "0.2"], "cannot be used with"),
