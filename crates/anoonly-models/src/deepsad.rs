@@ -72,8 +72,7 @@ impl Method for DeepSadConfig {
         let smallest = self.widths.iter().copied().min().unwrap_or(0);
         Checks::of(Self::INFO.name)
             .that(smallest > 0, "widths", format!("{:?}", self.widths), "one width or more, each at least 1")
-            .positive("norm_settings.epsilon", self.norm_settings.epsilon)
-            .share("norm_settings.keep", self.norm_settings.keep)
+            .norm(self.norm_settings)
             .positive("eta", self.eta)
             .done()?;
         self.recipe.check(Self::INFO.name)

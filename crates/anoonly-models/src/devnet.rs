@@ -127,8 +127,7 @@ impl Method for DevNetConfig {
 
     fn check(&self) -> Result<(), ConfigError> {
         Checks::of(Self::INFO.name)
-            .positive("norm_settings.epsilon", self.norm_settings.epsilon)
-            .share("norm_settings.keep", self.norm_settings.keep)
+            .norm(self.norm_settings)
             .positive("margin", self.margin)
             .not_negative("l2", self.l2)
             .done()?;

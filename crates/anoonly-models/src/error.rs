@@ -1,5 +1,7 @@
 //! What can be wrong with a method's configuration.
 
+use crate::norm::NormSettings;
+
 /// A configuration no fit can start from.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -61,6 +63,10 @@ impl Checks {
 
     pub fn share(self, option: &'static str, value: f64) -> Self {
         self.that((0.0..1.0).contains(&value), option, value, "at least 0 and below 1")
+    }
+
+    pub fn norm(self, settings: NormSettings) -> Self {
+        self.positive("norm_settings.epsilon", settings.epsilon).share("norm_settings.keep", settings.keep)
     }
 
     pub fn at_least_one(self, option: &'static str, value: usize) -> Self {

@@ -75,11 +75,7 @@ impl Method for FeawadConfig {
         MethodInfo { name: "feawad", title: "FEAWAD", kind: Kind::FewLabels, source: "Zhou et al., TNNLS 2021" };
 
     fn check(&self) -> Result<(), ConfigError> {
-        Checks::of(Self::INFO.name)
-            .positive("norm_settings.epsilon", self.norm_settings.epsilon)
-            .share("norm_settings.keep", self.norm_settings.keep)
-            .positive("margin", self.margin)
-            .done()?;
+        Checks::of(Self::INFO.name).norm(self.norm_settings).positive("margin", self.margin).done()?;
         self.pretraining.check(Self::INFO.name)?;
         self.recipe.check(Self::INFO.name)
     }

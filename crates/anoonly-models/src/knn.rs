@@ -9,8 +9,7 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
-use crate::recipe::Recipe;
-use crate::{ConfigError, Kind, Method, MethodInfo, Network, Norm, Stage, TrainingData};
+use crate::{ConfigError, Kind, Method, MethodInfo, Network, TrainingData};
 
 /// Configuration of the k-th neighbour's distance.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,22 +37,6 @@ impl Method for KnnConfig {
 
     fn check(&self) -> Result<(), ConfigError> {
         Checks::of(Self::INFO.name).at_least_one("k", self.k).done()
-    }
-
-    fn stages(&self) -> Vec<Stage<'_>> {
-        Vec::new()
-    }
-
-    fn recipe_mut(&mut self) -> Option<&mut Recipe> {
-        None
-    }
-
-    fn anomaly_only(self) -> Self {
-        self
-    }
-
-    fn with_norm(self, _: Norm) -> Self {
-        self
     }
 
     fn init<B: Backend>(&self, data: &TrainingData<B>, _: &mut impl Rng) -> Knn<B> {

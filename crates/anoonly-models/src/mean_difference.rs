@@ -6,8 +6,7 @@ use burn::tensor::backend::Backend;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::recipe::Recipe;
-use crate::{ConfigError, Kind, Method, MethodInfo, Network, Norm, Stage, TrainingData};
+use crate::{ConfigError, Kind, Method, MethodInfo, Network, TrainingData};
 
 /// The score of a row is its product with the unit vector from the mean unlabelled row to the mean labelled anomaly.
 ///
@@ -28,22 +27,6 @@ impl Method for MeanDifferenceConfig {
 
     fn check(&self) -> Result<(), ConfigError> {
         Ok(())
-    }
-
-    fn stages(&self) -> Vec<Stage<'_>> {
-        Vec::new()
-    }
-
-    fn recipe_mut(&mut self) -> Option<&mut Recipe> {
-        None
-    }
-
-    fn anomaly_only(self) -> Self {
-        self
-    }
-
-    fn with_norm(self, _: Norm) -> Self {
-        self
     }
 
     fn init<B: Backend>(&self, data: &TrainingData<B>, _: &mut impl Rng) -> MeanDifference<B> {

@@ -27,18 +27,27 @@ pub trait Method: Clone + Debug + Default + PartialEq + Serialize + DeserializeO
     /// Names the first option with a value that no fit could start from.
     fn check(&self) -> Result<(), ConfigError>;
 
-    /// How the network wants to be trained, stage by stage; none when [`init`](Self::init) already gives the fitted network.
-    fn stages(&self) -> Vec<Stage<'_>>;
+    /// How the network wants to be trained, stage by stage. A floor has no stage: its [`init`](Self::init) already gives the
+    /// fitted network, and this and the next three functions keep their defaults.
+    fn stages(&self) -> Vec<Stage<'_>> {
+        Vec::new()
+    }
 
     /// The recipe of the stage that learns from labelled anomalies, to change it from outside.
-    fn recipe_mut(&mut self) -> Option<&mut Recipe>;
+    fn recipe_mut(&mut self) -> Option<&mut Recipe> {
+        None
+    }
 
     /// The form that is trained on the anomalies' loss alone: batch-normalised, so that the normal rows of a batch still
     /// have a say, and with whatever else the method changes for it.
-    fn anomaly_only(self) -> Self;
+    fn anomaly_only(self) -> Self {
+        self
+    }
 
     /// The same method with another normalisation.
-    fn with_norm(self, norm: Norm) -> Self;
+    fn with_norm(self, _norm: Norm) -> Self {
+        self
+    }
 
     /// Makes the network for the given training rows, drawing its weights from `rng` alone.
     fn init<B: Backend>(&self, data: &TrainingData<B>, rng: &mut impl Rng) -> Self::Network<B>;

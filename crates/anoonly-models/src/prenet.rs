@@ -77,8 +77,7 @@ impl Method for PReNetConfig {
     fn check(&self) -> Result<(), ConfigError> {
         Checks::of(Self::INFO.name)
             .at_least_one("width", self.width)
-            .positive("norm_settings.epsilon", self.norm_settings.epsilon)
-            .share("norm_settings.keep", self.norm_settings.keep)
+            .norm(self.norm_settings)
             .positive("anomalous_target", self.anomalous_target)
             .positive("mixed_target", self.mixed_target)
             .done()?;
