@@ -45,8 +45,8 @@ impl Supervision {
         }
     }
 
-    /// The loss of a batch, of shape `[1]`: `(λ·Σ normal + Σ anomalous) / examples`. With λ = 0 the normal part is not even
-    /// looked at, and what it would compute gets no gradient.
+    /// The loss of a batch, of shape `[1]`: `(λ·Σ normal + Σ anomalous) / examples`. With λ = 0 nothing of the normal part
+    /// gets a gradient other than zero.
     pub fn loss<B: Backend>(self, terms: LossTerms<B>) -> Tensor<B, 1> {
         let LossTerms { normal, anomalous } = terms;
         let [normals, anomalies] = [normal.dims()[0], anomalous.dims()[0]];
@@ -54,7 +54,8 @@ impl Supervision {
         if anomalies > 0 {
             sum = sum + anomalous.sum();
         }
-        if normals > 0 && self.normal_weight() > 0.0 {
+        // In a batch without anomalies, the gradient is to be zero and not missing: an optimiser with a memory steps on.
+        if normals > 0 && (self.normal_weight() > 0.0 || anomalies == 0) {
             sum = sum + normal.sum().mul_scalar(self.normal_weight());
         }
         sum.div_scalar((normals + anomalies).max(1) as f64)
@@ -69,6 +70,7 @@ mod tests {
     use anoonly_models::{Batch, Network, TrainingData};
     use burn::backend::Autodiff;
     use burn::module::AutodiffModule;
+    use burn::optim::{AdamConfig, GradientsParams, Optimizer};
     use burn::tensor::ElementConversion;
     use burn_ndarray::NdArray;
 
@@ -115,5 +117,21 @@ mod tests {
         assert_eq!(loss(&[1.0, 3.0], &[]), 0.0);
         assert_eq!(loss(&[], &[4.0, 6.0]), 5.0);
         assert_eq!(loss(&[], &[]), 0.0);
+    }
+
+    #[test]
+    fn a_batch_without_anomalies_has_a_gradient_of_zero() {
+        let rows = Tensor::<NdArray, 2>::from_data([[0.1, 1.0], [0.3, 0.2]], &Default::default());
+        let data = TrainingData { rows: rows.clone(), unlabelled: vec![0], anomalies: vec![1] };
+        let method = Supervision::AnomalyOnly.prepare(DevNetConfig::default());
+        let start = method.init(&data, &mut Seed(1).stream(&[]));
+        let network = anoonly_models::devnet::DevNet::<Autodiff<NdArray>>::from_inner(start);
+        let loss = Supervision::AnomalyOnly.loss(network.terms(&Batch::new(Tensor::from_inner(rows.clone()), 2)));
+        let before = network.valid().score(rows.clone()).into_data();
+        let gradients = GradientsParams::from_grads(loss.backward(), &network);
+        assert!(!gradients.is_empty(), "the gradient is missing, not zero");
+        let adam = AdamConfig::new();
+        let network = adam.init().step(0.1, network, gradients);
+        assert_eq!(network.valid().score(rows).into_data(), before);
     }
 }
