@@ -3,7 +3,7 @@
     pip install numpy torch        (or Debian's python3-torch)
     python crates/anoonly-train/golden/steps.py
 
-Made with PyTorch 1.13.1 and NumPy 1.24.2. The forward pass, the losses and batch normalisation are written out from
+Made with PyTorch 1.13.0a0 (as Debian 12 packages it) and NumPy 1.24.2. The forward pass, the losses and batch normalisation are written out from
 their equations; gradients are PyTorch's; RMSprop with epsilon outside of the root and Adam are `torch.optim`'s; RMSprop
 with epsilon inside of the root follows Keras 3, whose rule is written out. Running statistics follow Keras: the biased
 variance of the batch, and a share `keep` of the old value kept.
