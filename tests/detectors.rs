@@ -4,10 +4,11 @@
 
 use anoonly::models::Norm;
 use anoonly::models::devnet::Depth;
+use anoonly::models::feawad::FeawadConfig;
 use anoonly::models::overrides::overridden;
 use anoonly::prelude::*;
 use anoonly::train::backend::Backend;
-use anoonly::train::{FitError, ModelFileError, ScoreError};
+use anoonly::train::{FitError, Fitter, ModelFileError, ScoreError};
 use ndarray::{Array2, Axis, array, concatenate, s};
 
 /// Makes a test of each check for each CPU backend.
@@ -32,6 +33,38 @@ battery! {
     one_column_and_constant_columns_are_fine
     rows_known_to_be_normal_count_as_unlabelled
     a_saved_detector_scores_the_same_bits
+}
+
+/// Fits of one method that differ in their strategy share their pretraining; what they give is the same as apart.
+#[test]
+fn strategies_share_a_pretraining_and_give_the_same_bits() {
+    let (samples, _) = clear();
+    let scores = |fitted: FittedDetector<Flex>| fitted.score(samples.features()).unwrap();
+    let mut spared = 0;
+    for pair in detectors(1).chunks_exact(2) {
+        let mut fitter = Fitter::<Flex>::new(&samples, &Default::default()).unwrap();
+        for detector in pair {
+            spared += usize::from(fitter.spared_seconds(detector) > 0.0);
+            let together = scores(fitter.fit(detector).unwrap());
+            assert_eq!(together, scores(fit::<Flex>(detector, &samples)), "{detector:?}");
+        }
+    }
+    assert_eq!(spared, 1, "FEAWAD alone pretrains, and its second fit need not");
+}
+
+/// Both of FEAWAD's trainings reach the scores.
+#[test]
+fn pretraining_and_training_each_have_a_part_in_feawad() {
+    let (samples, _) = clear();
+    let scores = |pretraining: usize, training: usize| {
+        let mut method = FeawadConfig::default();
+        method.pretraining.epochs = pretraining;
+        method.recipe.epochs = training;
+        let detector = Detector::new(AnyMethod::Feawad(method), Supervision::AnomalyOnly, Seed(1)).unwrap();
+        fit::<Flex>(&detector, &samples).score(samples.features()).unwrap()
+    };
+    assert_ne!(scores(1, 1), scores(2, 1));
+    assert_ne!(scores(1, 1), scores(1, 2));
 }
 
 /// Every method of the zoo under every strategy, and the depths of DevNet and its normalisations beside the default ones.

@@ -1,11 +1,14 @@
 //! `cargo xtask bench`.
 
 use std::path::PathBuf;
-use std::process::{Command, ExitCode, ExitStatus};
+use std::process::{Command, ExitCode};
 
 /// Builds the release program, with the feature that the chosen backend needs, and starts it.
-pub fn run(options: Vec<String>) -> ExitCode {
-    match build_and_start(&options) {
+pub fn run(options: &[String]) -> ExitCode {
+    let done = build(options).and_then(|mut command| {
+        command.arg("bench").args(options).status().map_err(|error| format!("cannot start {command:?}: {error}"))
+    });
+    match done {
         Ok(status) => status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from),
         Err(error) => {
             eprintln!("error: {error}");
@@ -14,7 +17,8 @@ pub fn run(options: Vec<String>) -> ExitCode {
     }
 }
 
-fn build_and_start(options: &[String]) -> Result<ExitStatus, String> {
+/// The release program, just built, with the feature that the options need.
+pub fn build(options: &[String]) -> Result<Command, String> {
     // The whole workspace is selected, as in the tests, so that both share one build of every dependency.
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--release", "--workspace", "--bin", "anoonly"]);
@@ -22,12 +26,10 @@ fn build_and_start(options: &[String]) -> Result<ExitStatus, String> {
         cargo.args(["--features", "anoonly/wgpu"]);
     }
     let built = cargo.status().map_err(|error| format!("cannot start cargo: {error}"))?;
-    if !built.success() {
-        return Ok(built);
+    match built.success() {
+        true => Ok(Command::new(program()?)),
+        false => Err("the build has failed".into()),
     }
-    let program = program()?;
-    let started = Command::new(&program).arg("bench").args(options).status();
-    started.map_err(|error| format!("cannot start {}: {error}", program.display()))
 }
 
 /// `TARGET/release/anoonly`, where this program is `TARGET/debug/xtask`.

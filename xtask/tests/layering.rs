@@ -24,7 +24,7 @@ const ONLY_IN: [(&str, &[&str]); 8] = [
     ("npyz", &["anoonly-data"]),
     ("burn", &["anoonly-models", "anoonly-train", "anoonly-bench"]),
     ("burn-ndarray", &["anoonly-train"]),
-    ("burn-flex", &["anoonly-train"]),
+    ("burn-flex", &["anoonly-models", "anoonly-train"]),
     ("burn-wgpu", &["anoonly-train"]),
     ("clap", &["anoonly"]),
     ("indicatif", &["anoonly"]),

@@ -51,4 +51,10 @@ pub enum BenchError {
         /// Why not.
         reason: String,
     },
+    /// A measurement of speed has failed.
+    #[error("cannot measure: {reason}")]
+    Measure {
+        /// Why not.
+        reason: String,
+    },
 }

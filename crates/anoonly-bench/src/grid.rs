@@ -13,7 +13,7 @@ use anoonly_data::{Dataset, Seed};
 use anoonly_eval::{MetricError, auroc, average_precision, average_precision_normal};
 use anoonly_models::{AnyMethod, Kind};
 use anoonly_train::backend::OnBackend;
-use anoonly_train::{BackendName, Detector};
+use anoonly_train::{BackendName, Detector, Fitter};
 use burn::tensor::backend::Backend;
 use rayon::prelude::*;
 use tracing::{info, warn};
@@ -51,13 +51,12 @@ pub struct Grid {
     jobs: Vec<Job>,
 }
 
+/// The runs of one method on one split, which share what no strategy has a say in.
 #[derive(Clone, Copy, Debug)]
 struct Job {
     dataset: usize,
     seed: usize,
     model: usize,
-    /// `None` for a floor.
-    strategy: Option<usize>,
 }
 
 /// A run has ended.
@@ -97,12 +96,8 @@ impl Grid {
                 let anomalies = split.train.iter().filter(|&&row| labels[row].is_anomaly()).count();
                 plan.budget.labelled(anomalies).map_err(|error| error.in_dataset(&dataset.name))?;
                 splits.push(split);
-                for (model, method) in plan.models.iter().enumerate() {
-                    let job = |strategy| Job { dataset: index, seed: seed_index, model, strategy };
-                    match method.info().kind {
-                        Kind::FewLabels => jobs.extend((0..plan.strategies.len()).map(|strategy| job(Some(strategy)))),
-                        Kind::Floor => jobs.push(job(None)),
-                    }
+                for model in 0..plan.models.len() {
+                    jobs.push(Job { dataset: index, seed: seed_index, model });
                 }
             }
         }
@@ -111,11 +106,20 @@ impl Grid {
 
     /// The number of runs.
     pub fn runs(&self) -> usize {
-        self.jobs.len()
+        self.jobs.iter().map(|job| self.strategies(*job).len()).sum()
     }
 
-    /// Runs everything on so many threads (no more than there are runs), one run a thread. A run that fails, be it by a
-    /// panic, becomes a row that says why, and the others go on. Apart from the seconds, the results do not depend on the number of threads.
+    /// The strategies of a job; a floor has none.
+    fn strategies(&self, job: Job) -> Vec<Strategy> {
+        match self.plan.models[job.model].info().kind {
+            Kind::FewLabels => self.plan.strategies.clone(),
+            Kind::Floor => vec![Strategy::none()],
+        }
+    }
+
+    /// Runs everything on so many threads, the strategies of one method on one split in turn. A run that fails, be it by a
+    /// panic, becomes a row that says why, and the others go on. Apart from the seconds, the results do not depend on the
+    /// number of threads.
     ///
     /// # Errors
     /// When the threads cannot be started.
@@ -124,92 +128,108 @@ impl Grid {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         let pool = pool.map_err(|error| BenchError::Threads { threads, reason: error.to_string() })?;
         let done = AtomicUsize::new(0);
-        let total = self.jobs.len();
-        let run = |job: &Job| {
-            let row = self.run_job(*job)?;
+        let total = self.runs();
+        let on_row = |row: &Row| {
             let done = done.fetch_add(1, Ordering::Relaxed) + 1;
             let run = format!("{} {} {} seed {}", row.dataset, row.model, row.strategy, row.seed);
             on_progress(Progress { done, total, run });
-            Ok(row)
         };
-        let rows: Result<Vec<Row>, BenchError> = pool.install(|| self.jobs.par_iter().map(run).collect());
-        Ok(Results { rows: rows? })
+        let rows: Result<Vec<Vec<Row>>, BenchError> =
+            pool.install(|| self.jobs.par_iter().map(|job| self.run_job(*job, &on_row)).collect());
+        Ok(Results { rows: rows?.into_iter().flatten().collect() })
     }
 
-    fn run_job(&self, job: Job) -> Result<Row, BenchError> {
+    fn run_job(&self, job: Job, on_row: &(impl Fn(&Row) + Sync)) -> Result<Vec<Row>, BenchError> {
         let plan = &self.plan;
         let dataset = &self.datasets[job.dataset];
         let seed = plan.seeds[job.seed];
-        let strategy = job.strategy.map_or_else(Strategy::none, |index| plan.strategies[index].clone());
-        let method = strategy.change(plan.models[job.model].clone());
-        let name = method.info().name;
         let split = &self.splits[job.dataset * plan.seeds.len() + job.seed];
         let trial = Trial::new(dataset, split, plan.budget, seed)?;
+        let name = plan.models[job.model].info().name;
+        let strategies = self.strategies(job);
         // Host and AnoOnly start from the same weights and see the same batches: their difference is the strategy's alone.
-        let detector = Detector::new(method, strategy.supervision(), seed.derive(&[&dataset.name, name]));
-        let outcome = match detector {
-            Ok(detector) => {
-                let run = || plan.backend.run(FitAndScore { detector: &detector, trial: &trial });
-                // Nothing that a panicking run leaves half done is looked at again.
-                catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| Ok(Err(told(&*panic))))?
-            }
-            Err(error) => Err(error.to_string()),
+        let detectors = strategies.iter().map(|strategy| {
+            let method = strategy.change(plan.models[job.model].clone());
+            Detector::new(method, strategy.supervision(), seed.derive(&[&dataset.name, name]))
+        });
+        let detectors = detectors.map(|detector| detector.map_err(|error| error.to_string())).collect();
+        let row = |strategy: usize, outcome: Result<Scores, String>| {
+            let strategy = &strategies[strategy];
+            let status = match outcome {
+                Ok(scores) => {
+                    info!(dataset = dataset.name, model = name, %strategy, seed = seed.0, auroc = scores.auroc, "run done");
+                    Status::Ok(scores)
+                }
+                Err(message) => {
+                    warn!(dataset = dataset.name, model = name, %strategy, seed = seed.0, message, "run failed");
+                    Status::Failed(message)
+                }
+            };
+            let row = Row {
+                dataset: dataset.name.clone(),
+                family: dataset.family.clone(),
+                model: name.into(),
+                strategy: strategy.clone(),
+                protocol: plan.protocol,
+                budget: plan.budget,
+                n_labeled: trial.labelled,
+                seed: seed.0,
+                n_train: trial.train.rows(),
+                n_test: trial.test.rows(),
+                n_features: trial.train.columns(),
+                backend: plan.backend,
+                status,
+            };
+            on_row(&row);
+            row
         };
-        let status = match outcome {
-            Ok(scores) => {
-                info!(dataset = dataset.name, model = name, %strategy, seed = seed.0, auroc = scores.auroc, "run done");
-                Status::Ok(scores)
-            }
-            Err(message) => {
-                warn!(dataset = dataset.name, model = name, %strategy, seed = seed.0, message, "run failed");
-                Status::Failed(message)
-            }
-        };
-        Ok(Row {
-            dataset: dataset.name.clone(),
-            family: dataset.family.clone(),
-            model: name.into(),
-            strategy,
-            protocol: plan.protocol,
-            budget: plan.budget,
-            n_labeled: trial.labelled,
-            seed: seed.0,
-            n_train: trial.train.rows(),
-            n_test: trial.test.rows(),
-            n_features: trial.train.columns(),
-            backend: plan.backend,
-            status,
-        })
+        Ok(plan.backend.run(FitAndScore { detectors, trial: &trial, row })?)
     }
 }
 
 type Metric = fn(&[f32], &[bool]) -> Result<f64, MetricError>;
 
-struct FitAndScore<'a> {
-    detector: &'a Detector,
+/// Fits and scores one detector after the other, and makes a row of what comes of each.
+struct FitAndScore<'a, F> {
+    detectors: Vec<Result<Detector, String>>,
     trial: &'a Trial,
+    row: F,
 }
 
-impl OnBackend for FitAndScore<'_> {
-    type Output = Result<Scores, String>;
+impl<F: Fn(usize, Result<Scores, String>) -> Row> OnBackend for FitAndScore<'_, F> {
+    type Output = Vec<Row>;
 
-    fn run<B: Backend>(self, device: B::Device) -> Self::Output {
-        let start = Instant::now();
-        let fitted = self.detector.fit::<B>(&self.trial.train, &device).map_err(|error| error.to_string())?;
-        let fit_seconds = start.elapsed().as_secs_f64();
-        let start = Instant::now();
-        let scores = fitted.score(self.trial.test.features()).map_err(|error| error.to_string())?;
-        let score_seconds = start.elapsed().as_secs_f64();
-        let truth = self.trial.test.anomalous();
-        let measure = |metric: Metric| metric(&scores, &truth).map_err(|error| error.to_string());
-        Ok(Scores {
-            auroc: measure(auroc)?,
-            ap: measure(average_precision)?,
-            ap_normal: measure(average_precision_normal)?,
-            fit_seconds,
-            score_seconds,
-        })
+    fn run<B: Backend>(self, device: B::Device) -> Vec<Row> {
+        let Self { detectors, trial, row } = self;
+        let mut fitter = Fitter::<B>::new(&trial.train, &device).map_err(|error| error.to_string());
+        let mut outcome = |detector: Result<Detector, String>| {
+            let fitter = fitter.as_mut().map_err(|error| error.clone())?;
+            // What a panicking fit leaves half done is not looked at again: the fitter keeps only what is complete.
+            let run = AssertUnwindSafe(|| fit_and_score(fitter, &detector?, trial));
+            catch_unwind(run).unwrap_or_else(|panic| Err(told(&*panic)))
+        };
+        detectors.into_iter().enumerate().map(|(index, detector)| row(index, outcome(detector))).collect()
     }
+}
+
+fn fit_and_score<B: Backend>(fitter: &mut Fitter<B>, detector: &Detector, trial: &Trial) -> Result<Scores, String> {
+    // The seconds are those of a fit by itself.
+    let spared = fitter.spared_seconds(detector);
+    let start = Instant::now();
+    let fitted = fitter.fit(detector).map_err(|error| error.to_string())?;
+    let fit_seconds = spared + start.elapsed().as_secs_f64();
+    let start = Instant::now();
+    let scores = fitted.score(trial.test.features()).map_err(|error| error.to_string())?;
+    let score_seconds = start.elapsed().as_secs_f64();
+    let truth = trial.test.anomalous();
+    let measure = |metric: Metric| metric(&scores, &truth).map_err(|error| error.to_string());
+    Ok(Scores {
+        auroc: measure(auroc)?,
+        ap: measure(average_precision)?,
+        ap_normal: measure(average_precision_normal)?,
+        fit_seconds,
+        score_seconds,
+    })
 }
 
 /// What a panic said.

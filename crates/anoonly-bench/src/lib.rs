@@ -8,6 +8,7 @@ mod error;
 mod grid;
 mod reference;
 mod results;
+pub mod speed;
 mod strategy;
 pub mod summary;
 

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anoonly_data::budget::LabelBudget;
-use comfy_table::{CellAlignment, Table, presets};
 
+use crate::summary::markdown;
 use crate::{BenchError, Results, Row, Status};
 
 /// Runs of another implementation: AUROC and average precision by data set, model and strategy.
@@ -70,24 +70,9 @@ impl Reference {
             }
         }
         lines.sort_by(|a, b| a.0.1.cmp(&b.0.1).then(a.0.0.cmp(&b.0.0)).then(b.0.2.cmp(&a.0.2)));
-        let mut table = Table::new();
-        table.load_style(presets::ASCII_MARKDOWN);
-        let header = [
-            "model",
-            "family",
-            "sets",
-            "strategy",
-            "AUROC",
-            "reference",
-            "difference",
-            "AP",
-            "reference",
-            "difference",
-        ];
-        table.set_header(header);
-        for column in 4..header.len() {
-            table.column_mut(column).into_iter().for_each(|column| column.set_cell_alignment(CellAlignment::Right));
-        }
+        let mut header = vec!["model", "family", "sets", "strategy"];
+        header.extend(["AUROC", "reference", "difference", "AP", "reference", "difference"]);
+        let mut table = markdown(&header, 4);
         for ((family, model, strategy), sets) in lines {
             let mean = |runs: &BTreeMap<Key, Vec<[f64; 2]>>, metric: usize| {
                 let of_set = |set: &String| {

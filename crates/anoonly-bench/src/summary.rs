@@ -16,22 +16,9 @@ pub const LEVEL: f64 = 0.95;
 /// those values of seeds. A difference is AnoOnly's value minus the host's of the same seed and data set. A data set on which
 /// a run of the model failed is left out of the model's line.
 pub fn table(results: &Results) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::ASCII_MARKDOWN);
-    table.set_header([
-        "family",
-        "sets",
-        "model",
-        "AUROC host",
-        "AUROC AnoOnly",
-        "difference",
-        "AP host",
-        "AP AnoOnly",
-        "difference",
-    ]);
-    for column in 3..9 {
-        table.column_mut(column).into_iter().for_each(|column| column.set_cell_alignment(CellAlignment::Right));
-    }
+    let mut header = vec!["family", "sets", "model"];
+    header.extend(["AUROC host", "AUROC AnoOnly", "difference", "AP host", "AP AnoOnly", "difference"]);
+    let mut table = markdown(&header, 3);
     for line in lines(results) {
         let cells = [&line.auroc, &line.ap].into_iter().flat_map(|cells| {
             let difference = cells.difference.map_or_else(dash, |interval| shown(interval, true));
@@ -41,6 +28,17 @@ pub fn table(results: &Results) -> String {
         table.add_row([line.family.clone(), line.sets.to_string(), line.model.clone()].into_iter().chain(cells));
     }
     table.to_string()
+}
+
+/// An empty Markdown table, numbers standing to the right in all columns after the first `names`.
+pub fn markdown(header: &[&str], names: usize) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::ASCII_MARKDOWN);
+    table.set_header(header);
+    for column in names..header.len() {
+        table.column_mut(column).into_iter().for_each(|column| column.set_cell_alignment(CellAlignment::Right));
+    }
+    table
 }
 
 /// For each model, on how many families AnoOnly is above or below its host in AUROC, and on how many the interval of the
@@ -131,12 +129,7 @@ pub fn ablation_table(results: &Results) -> String {
     let mut header = vec!["model", "strategy"];
     header.extend(families.iter().filter(|_| families.len() > 1));
     header.extend(["AUROC", "minus AnoOnly", "AP", "minus AnoOnly"]);
-    let mut table = Table::new();
-    table.load_style(presets::ASCII_MARKDOWN);
-    table.set_header(&header);
-    for column in 2..header.len() {
-        table.column_mut(column).into_iter().for_each(|column| column.set_cell_alignment(CellAlignment::Right));
-    }
+    let mut table = markdown(&header, 2);
     let auroc: fn(&Scores) -> f64 = |scores| scores.auroc;
     for model in in_order(results, |row| &row.model) {
         for strategy in in_order(results, |row| row.strategy.name()) {

@@ -1,6 +1,6 @@
 //! Min-max scaling.
 
-use ndarray::{Array2, Zip};
+use ndarray::{Array2, ArrayView2, Zip};
 use serde::{Deserialize, Serialize};
 
 /// Maps each column linearly so that its range in the rows it was fitted on becomes [0, 1].
@@ -57,13 +57,18 @@ impl MinMaxScaler {
     ///
     /// # Panics
     /// When the number of columns is not [`columns`](Self::columns).
-    pub fn transform(&self, features: &Array2<f32>) -> Array2<f32> {
+    pub fn transform(&self, features: ArrayView2<'_, f32>) -> Array2<f32> {
         assert_eq!(features.ncols(), self.columns(), "the scaler was fitted on another number of columns");
         let mut scaled = features.as_standard_layout().into_owned();
-        for mut row in scaled.rows_mut() {
-            Zip::from(&mut row).and(&self.minimum[..]).and(&self.scale[..]).for_each(|v, &lo, scale| {
-                let scaled = (f64::from(*v) - f64::from(lo)) * scale;
-                *v = scaled.clamp(f64::from(f32::MIN), f64::from(f32::MAX)) as f32;
+        let (minimum, scale) = (&self.minimum[..], &self.scale[..]);
+        if let Some(cells) = scaled.as_slice_mut() {
+            pulp::Arch::new().dispatch(|| {
+                for row in cells.chunks_exact_mut(minimum.len()) {
+                    for ((cell, &lowest), scale) in row.iter_mut().zip(minimum).zip(scale) {
+                        let scaled = (f64::from(*cell) - f64::from(lowest)) * scale;
+                        *cell = scaled.clamp(f64::from(f32::MIN), f64::from(f32::MAX)) as f32;
+                    }
+                }
             });
         }
         scaled
@@ -80,14 +85,14 @@ mod tests {
     fn ranges_become_the_unit_interval_and_constants_zero() {
         let train = array![[2.0, 5.0], [4.0, 5.0], [3.0, 5.0]];
         let scaler = MinMaxScaler::fit(&train);
-        assert_eq!(scaler.transform(&train), array![[0.0, 0.0], [1.0, 0.0], [0.5, 0.0]]);
-        assert_eq!(scaler.transform(&array![[6.0, 7.0]]), array![[2.0, 2.0]]);
+        assert_eq!(scaler.transform(train.view()), array![[0.0, 0.0], [1.0, 0.0], [0.5, 0.0]]);
+        assert_eq!(scaler.transform(array![[6.0, 7.0]].view()), array![[2.0, 2.0]]);
     }
 
     #[test]
     fn extreme_ranges_stay_finite() {
         let train = array![[f32::MAX, 0.0], [f32::MIN, f32::MIN_POSITIVE / 2.0]];
-        let scaled = MinMaxScaler::fit(&train).transform(&train);
+        let scaled = MinMaxScaler::fit(&train).transform(train.view());
         assert!(scaled.iter().all(|v| v.is_finite()), "{scaled}");
     }
 
@@ -95,7 +100,7 @@ mod tests {
         #[test]
         fn fitted_rows_land_in_the_unit_interval(values in prop::collection::vec(-1e6f32..1e6, 2..40)) {
             let train = Array2::from_shape_vec((values.len(), 1), values).unwrap();
-            let scaled = MinMaxScaler::fit(&train).transform(&train);
+            let scaled = MinMaxScaler::fit(&train).transform(train.view());
             for v in scaled {
                 prop_assert!((-1e-6..=1.000_001).contains(&v), "{}", v);
             }

@@ -5,16 +5,16 @@
 use burn::module::{Module, Param, ParamId};
 use burn::nn::Linear;
 use burn::tensor::Tensor;
-use burn::tensor::activation::leaky_relu;
 use burn::tensor::backend::Backend;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::activation::{Activation, dense};
 use crate::error::Checks;
 use crate::init::WeightInit;
 use crate::norm::{NormLayer, NormSettings};
 use crate::recipe::{Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
-use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Norm, Objective, Stage, TrainingData};
+use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Norm, TrainingData};
 
 /// DeepSAD's configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -78,16 +78,12 @@ impl Method for DeepSadConfig {
         self.recipe.check(Self::INFO.name)
     }
 
-    fn stages(&self) -> Vec<Stage<'_>> {
-        vec![Stage { objective: Objective::Detect, recipe: &self.recipe }]
+    fn recipe(&self) -> Option<&Recipe> {
+        Some(&self.recipe)
     }
 
     fn recipe_mut(&mut self) -> Option<&mut Recipe> {
         Some(&mut self.recipe)
-    }
-
-    fn anomaly_only(self) -> Self {
-        Self { norm: Norm::Batch, ..self }
     }
 
     fn with_norm(self, norm: Norm) -> Self {
@@ -130,9 +126,9 @@ impl<B: Backend> DeepSad<B> {
     fn embed(&self, rows: Tensor<B, 2>) -> Tensor<B, 2> {
         let mut code = rows;
         for (index, layer) in self.layers.iter().enumerate() {
-            code = layer.forward(code);
+            code = dense(code, layer, Activation::Linear);
             if let Some(norm) = self.norms.get(index) {
-                code = leaky_relu(norm.forward(code), 0.01);
+                code = norm.then(code, Activation::LeakyRelu);
             }
         }
         code
@@ -143,7 +139,7 @@ impl<B: Backend> Network<B> for DeepSad<B> {
     /// `D = ‖φ(x) − c‖²` for an unlabelled row, `η/(D + 1e-6)` for a labelled anomaly (equation 7 of the paper, its constant
     /// factors taken into the learning rate).
     fn terms(&self, batch: &Batch<B>) -> LossTerms<B> {
-        let (normal, anomalous) = batch.part(self.score(batch.rows()));
+        let (normal, anomalous) = batch.part(self.score(batch.by_row(|rows| rows)));
         LossTerms { normal, anomalous: anomalous.add_scalar(DISTANCE_GAP).recip().mul_scalar(self.eta) }
     }
 

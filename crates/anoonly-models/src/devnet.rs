@@ -12,11 +12,12 @@ use burn::tensor::backend::Backend;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::activation::{Activation, dense, sum_of_squares};
 use crate::error::Checks;
 use crate::init::WeightInit;
 use crate::norm::{NormLayer, NormSettings};
 use crate::recipe::{Batches, EpsilonAt, Keep, Optimiser, Recipe, Schedule, Statistics};
-use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Norm, Objective, Stage, TrainingData};
+use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Norm, TrainingData};
 
 /// DevNet's configuration. The defaults are those of the AnoOnly paper's host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -134,8 +135,8 @@ impl Method for DevNetConfig {
         self.recipe.check(Self::INFO.name)
     }
 
-    fn stages(&self) -> Vec<Stage<'_>> {
-        vec![Stage { objective: Objective::Detect, recipe: &self.recipe }]
+    fn recipe(&self) -> Option<&Recipe> {
+        Some(&self.recipe)
     }
 
     fn recipe_mut(&mut self) -> Option<&mut Recipe> {
@@ -184,11 +185,28 @@ struct Hidden<B: Backend> {
     norm: NormLayer<B>,
 }
 
+impl<B: Backend> DevNet<B> {
+    fn scores(&self, batch: &Batch<B>) -> Tensor<B, 1> {
+        let through = |layer: &Hidden<B>, rows| dense(rows, &layer.linear, Activation::Relu);
+        let code = match self.hidden.split_first() {
+            Some((first, others)) => {
+                let start = first.norm.forward(batch.by_row(|rows| through(first, rows)));
+                others.iter().fold(start, |rows, layer| layer.norm.forward(through(layer, rows)))
+            }
+            None => {
+                let rows = batch.by_row(|rows| rows);
+                self.input_norm.as_ref().map_or(rows.clone(), |norm| norm.forward(rows))
+            }
+        };
+        dense(code, &self.output, Activation::Linear).squeeze_dim(1)
+    }
+}
+
 impl<B: Backend> Network<B> for DevNet<B> {
     /// Equation 7 of the KDD paper with the score itself as the deviation: `|s|` for an unlabelled row, and the configured
     /// loss for a labelled anomaly.
     fn terms(&self, batch: &Batch<B>) -> LossTerms<B> {
-        let (unlabelled, anomalies) = batch.part(self.score(batch.rows()));
+        let (unlabelled, anomalies) = batch.part(self.scores(batch));
         let short = anomalies.neg().add_scalar(self.margin);
         let anomalous = match self.anomaly_loss {
             AnomalyLoss::Absolute => short.abs(),
@@ -199,7 +217,7 @@ impl<B: Backend> Network<B> for DevNet<B> {
     }
 
     fn penalty(&self) -> Option<Tensor<B, 1>> {
-        let squares = self.hidden.iter().map(|layer| layer.linear.weight.val().square().sum());
+        let squares = self.hidden.iter().map(|layer| sum_of_squares(layer.linear.weight.val()));
         let sum = squares.reduce(|sum, square| sum + square)?;
         (self.l2 > 0.0).then(|| sum.mul_scalar(self.l2))
     }
@@ -210,11 +228,7 @@ impl<B: Backend> Network<B> for DevNet<B> {
     }
 
     fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
-        let rows = match &self.input_norm {
-            Some(norm) => norm.forward(rows),
-            None => rows,
-        };
-        let code = self.hidden.iter().fold(rows, |x, layer| layer.norm.forward(relu(layer.linear.forward(x))));
-        self.output.forward(code).squeeze_dim(1)
+        let count = rows.dims()[0];
+        self.scores(&Batch::new(rows, count))
     }
 }

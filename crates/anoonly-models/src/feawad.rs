@@ -11,11 +11,12 @@ use burn::tensor::backend::Backend;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::activation::{Activation, dense};
 use crate::error::Checks;
-use crate::init::WeightInit;
+use crate::init::{WeightInit, trainable_copy};
 use crate::norm::{NormLayer, NormSettings};
 use crate::recipe::{Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
-use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Norm, Objective, Stage, TrainingData};
+use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Norm, TrainingData};
 
 /// FEAWAD's configuration. The defaults are those of the AnoOnly paper's host, without the faults of its published code.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -80,19 +81,16 @@ impl Method for FeawadConfig {
         self.recipe.check(Self::INFO.name)
     }
 
-    fn stages(&self) -> Vec<Stage<'_>> {
-        vec![
-            Stage { objective: Objective::Pretrain, recipe: &self.pretraining },
-            Stage { objective: Objective::Detect, recipe: &self.recipe },
-        ]
+    fn recipe(&self) -> Option<&Recipe> {
+        Some(&self.recipe)
     }
 
     fn recipe_mut(&mut self) -> Option<&mut Recipe> {
         Some(&mut self.recipe)
     }
 
-    fn anomaly_only(self) -> Self {
-        Self { norm: Norm::Batch, ..self }
+    fn pretraining(&self) -> Option<&Recipe> {
+        Some(&self.pretraining)
     }
 
     fn with_norm(self, norm: Norm) -> Self {
@@ -130,37 +128,45 @@ pub struct Feawad<B: Backend> {
 impl<B: Backend> Feawad<B> {
     /// The code `[rows, 64]` and the residual `x − x̂`, `[rows, columns]`.
     fn encode(&self, rows: Tensor<B, 2>) -> (Tensor<B, 2>, Tensor<B, 2>) {
-        let through = |layers: &[Linear<B>], x| layers.iter().fold(x, |x, layer| relu(layer.forward(x)));
+        let through = |layers: &[Linear<B>], x| layers.iter().fold(x, |x, layer| dense(x, layer, Activation::Relu));
         let code = through(&self.encoder, rows.clone());
         let residual = rows - through(&self.decoder, code.clone());
         (code, residual)
     }
 
-    /// The score and the norm of the residual, each `[rows]`.
-    fn score_and_error(&self, rows: Tensor<B, 2>) -> (Tensor<B, 1>, Tensor<B, 1>) {
+    /// The last layer before its normalisation: 32 features and the norm of the residual, `[rows, 33]`.
+    fn last(&self, rows: Tensor<B, 2>) -> Tensor<B, 2> {
         let (code, residual) = self.encode(rows);
         let error = residual.clone().square().sum_dim(1).add_scalar(RESIDUAL_GAP).sqrt();
         let direction = residual / error.clone();
-        let hidden = relu(self.first.forward(Tensor::cat(vec![direction, code, error.clone()], 1)));
-        let hidden = relu(self.second.forward(Tensor::cat(vec![hidden, error.clone()], 1)));
-        let last = self.norm.forward(Tensor::cat(vec![hidden, error.clone()], 1));
-        (self.output.forward(last).squeeze_dim(1), error.squeeze_dim(1))
+        let hidden = dense(Tensor::cat(vec![direction, code, error.clone()], 1), &self.first, Activation::Relu);
+        let hidden = dense(Tensor::cat(vec![hidden, error.clone()], 1), &self.second, Activation::Relu);
+        Tensor::cat(vec![hidden, error], 1)
+    }
+
+    /// The score, `[rows]`, from [`last`](Self::last).
+    fn scores(&self, last: Tensor<B, 2>) -> Tensor<B, 1> {
+        dense(self.norm.forward(last), &self.output, Activation::Linear).squeeze_dim(1)
     }
 }
 
 impl<B: Backend> Network<B> for Feawad<B> {
     /// The mean square of the residual.
     fn pretraining_loss(&self, batch: &Batch<B>) -> Tensor<B, 1> {
-        let (_, residual) = self.encode(batch.rows());
-        residual.square().mean_dim(1).squeeze_dim(1)
+        batch.by_row(|rows| self.encode(rows).1.square().mean_dim(1)).squeeze_dim(1)
+    }
+
+    fn pretrained(self, from: &Self) -> Self {
+        let copy = |layers: &[Linear<B>]| layers.iter().map(trainable_copy).collect();
+        Self { encoder: copy(&from.encoder), decoder: copy(&from.decoder), ..self }
     }
 
     /// `|s| + e` for an unlabelled row, `max(0, a − s) + max(0, a − e)` for a labelled anomaly, with `e` the norm of the
     /// residual and `a` the margin.
     fn terms(&self, batch: &Batch<B>) -> LossTerms<B> {
-        let (scores, errors) = self.score_and_error(batch.rows());
-        let (score, anomaly_score) = batch.part(scores);
-        let (error, anomaly_error) = batch.part(errors);
+        let last = batch.by_row(|rows| self.last(rows));
+        let (error, anomaly_error) = batch.part(last.clone().narrow(1, SECOND, 1).squeeze_dim(1));
+        let (score, anomaly_score) = batch.part(self.scores(last));
         let short = |value: Tensor<B, 1>| relu(value.neg().add_scalar(self.margin));
         LossTerms { normal: score.abs() + error, anomalous: short(anomaly_score) + short(anomaly_error) }
     }
@@ -170,6 +176,6 @@ impl<B: Backend> Network<B> for Feawad<B> {
     }
 
     fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
-        self.score_and_error(rows).0
+        self.scores(self.last(rows))
     }
 }

@@ -59,6 +59,11 @@ impl WeightInit {
     }
 }
 
+/// The layer with the same values, to be trained on. A clone would be taken for a constant, as told below.
+pub(crate) fn trainable_copy<B: Backend>(layer: &Linear<B>) -> Linear<B> {
+    Linear { weight: parameter(layer.weight.val()), bias: layer.bias.as_ref().map(|bias| parameter(bias.val())) }
+}
+
 /// A tensor as a parameter that is trained.
 fn parameter<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Param<Tensor<B, D>> {
     // A parameter made with `Param::initialized` on a backend that does not differentiate is taken for a constant when the

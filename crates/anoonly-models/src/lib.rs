@@ -7,10 +7,12 @@
 //! This crate knows nothing of files, optimisers, training loops, or of the strategy that decides which part of a loss
 //! trains.
 
+mod activation;
 pub mod deepsad;
 pub mod devnet;
 mod error;
 pub mod feawad;
+pub mod fused;
 pub mod init;
 pub mod knn;
 pub mod mean_difference;
@@ -22,6 +24,6 @@ pub mod recipe;
 pub mod registry;
 
 pub use error::ConfigError;
-pub use method::{Batch, Kind, LossTerms, Method, MethodInfo, Network, Objective, Stage, Trainable, TrainingData};
+pub use method::{Batch, Kind, LossTerms, Method, MethodInfo, Network, Trainable, TrainingData};
 pub use norm::Norm;
 pub use registry::{AnyMethod, AnyNetwork};

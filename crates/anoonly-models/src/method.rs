@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use burn::module::{AutodiffModule, Module};
 use burn::tensor::backend::{AutodiffBackend, Backend};
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{Int, Tensor, TensorData};
 use rand::Rng;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -27,21 +27,26 @@ pub trait Method: Clone + Debug + Default + PartialEq + Serialize + DeserializeO
     /// Names the first option with a value that no fit could start from.
     fn check(&self) -> Result<(), ConfigError>;
 
-    /// How the network wants to be trained, stage by stage. A floor has no stage: its [`init`](Self::init) already gives the
-    /// fitted network, and this and the next three functions keep their defaults.
-    fn stages(&self) -> Vec<Stage<'_>> {
-        Vec::new()
+    /// How the network is trained by its [`terms`](Network::terms). A floor is not: its [`init`](Self::init) already gives
+    /// the fitted network, and this and the next four functions keep their defaults.
+    fn recipe(&self) -> Option<&Recipe> {
+        None
     }
 
-    /// The recipe of the stage that learns from labelled anomalies, to change it from outside.
+    /// The same recipe, to change it from outside.
     fn recipe_mut(&mut self) -> Option<&mut Recipe> {
+        None
+    }
+
+    /// How the network is trained by its [`pretraining_loss`](Network::pretraining_loss) before that, if it is.
+    fn pretraining(&self) -> Option<&Recipe> {
         None
     }
 
     /// The form that is trained on the anomalies' loss alone: batch-normalised, so that the normal rows of a batch still
     /// have a say, and with whatever else the method changes for it.
     fn anomaly_only(self) -> Self {
-        self
+        self.with_norm(Norm::Batch)
     }
 
     /// The same method with another normalisation.
@@ -51,24 +56,6 @@ pub trait Method: Clone + Debug + Default + PartialEq + Serialize + DeserializeO
 
     /// Makes the network for the given training rows, drawing its weights from `rng` alone.
     fn init<B: Backend>(&self, data: &TrainingData<B>, rng: &mut impl Rng) -> Self::Network<B>;
-}
-
-/// A training by one recipe and one loss. The next stage starts from its weights, with a new optimiser.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Stage<'a> {
-    /// Which loss is trained.
-    pub objective: Objective,
-    /// How.
-    pub recipe: &'a Recipe,
-}
-
-/// Which loss a stage trains.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Objective {
-    /// [`Network::pretraining_loss`], on unlabelled rows. No strategy has a say in it.
-    Pretrain,
-    /// [`Network::terms`], of which the strategy takes its part.
-    Detect,
 }
 
 /// What a method tells of itself.
@@ -98,7 +85,7 @@ pub trait Network<B: Backend>: Module<B> {
     /// The loss of each example of a batch, parted by what its target is. A method without a recipe is not trained and keeps
     /// this default: no example has a loss.
     fn terms(&self, batch: &Batch<B>) -> LossTerms<B> {
-        let none = Tensor::zeros([0], &batch.rows.device());
+        let none = Tensor::zeros([0], &batch.distinct.device());
         LossTerms { normal: none.clone(), anomalous: none }
     }
 
@@ -107,9 +94,15 @@ pub trait Network<B: Backend>: Module<B> {
         None
     }
 
-    /// The loss of each row of a batch in a stage that pretrains, of shape `[rows]`.
+    /// The loss of each row of a batch of unlabelled rows in pretraining, of shape `[rows]`. No strategy has a say in it, and
+    /// no normalisation layer a part.
     fn pretraining_loss(&self, batch: &Batch<B>) -> Tensor<B, 1> {
-        Tensor::zeros([batch.rows.dims()[0]], &batch.rows.device())
+        Tensor::zeros([batch.rows], &batch.distinct.device())
+    }
+
+    /// This network with what pretraining has made of another one of the same method and data, whichever its normalisation.
+    fn pretrained(self, _from: &Self) -> Self {
+        self
     }
 
     /// What the network still wants to know of the training rows once its weights are fitted.
@@ -135,43 +128,83 @@ pub struct LossTerms<B: Backend> {
     pub anomalous: Tensor<B, 1>,
 }
 
-/// Rows of one training step, of shape `[rows, columns]`: first the unlabelled, then the labelled anomalies.
+/// Rows of one training step: first the unlabelled, then the labelled anomalies. Anomalies are few, and are drawn into a
+/// batch over and over: what is made of a row alone is worked out once for all of its repetitions.
 #[derive(Clone, Debug)]
 pub struct Batch<B: Backend> {
-    rows: Tensor<B, 2>,
+    /// The distinct rows, `[distinct, columns]`.
+    distinct: Tensor<B, 2>,
+    /// The place of each row of the batch among them; none where all are distinct.
+    places: Option<Tensor<B, 1, Int>>,
+    rows: usize,
     unlabelled: usize,
 }
 
 impl<B: Backend> Batch<B> {
-    /// Rows of which the first `unlabelled` are unlabelled and the others labelled anomalies.
+    /// Rows, `[rows, columns]`, of which the first `unlabelled` are unlabelled and the others labelled anomalies.
     ///
     /// # Panics
     /// When there are fewer rows than that.
     pub fn new(rows: Tensor<B, 2>, unlabelled: usize) -> Self {
-        assert!(unlabelled <= rows.dims()[0], "a batch cannot hold more unlabelled rows than rows");
-        Self { rows, unlabelled }
+        let count = rows.dims()[0];
+        assert!(unlabelled <= count, "a batch cannot hold more unlabelled rows than rows");
+        Self { distinct: rows, places: None, rows: count, unlabelled }
     }
 
-    /// The unlabelled rows.
-    pub fn unlabelled(&self) -> Tensor<B, 2> {
-        section(self.rows.clone(), 0, self.unlabelled)
+    /// The training rows of the given indices, of which the first `unlabelled` are unlabelled.
+    ///
+    /// # Panics
+    /// When there are fewer indices than that, or an index has no row.
+    pub fn gather(data: &TrainingData<B::InnerBackend>, indices: &[usize], unlabelled: usize) -> Self
+    where
+        B: AutodiffBackend,
+    {
+        let mut distinct = indices[..unlabelled].to_vec();
+        let mut anomalies = indices[unlabelled..].to_vec();
+        anomalies.sort_unstable();
+        anomalies.dedup();
+        // Below that, what is saved does not make up for the spreading.
+        if 4 * (unlabelled + anomalies.len()) > 3 * indices.len() {
+            return Self::new(Tensor::from_inner(data.select(indices)), unlabelled);
+        }
+        let place = |row: &usize| unlabelled + anomalies.partition_point(|anomaly| anomaly < row);
+        let places: Vec<usize> = (0..unlabelled).chain(indices[unlabelled..].iter().map(place)).collect();
+        distinct.extend(anomalies);
+        let distinct = Tensor::from_inner(data.select(&distinct));
+        let places = Some(index_tensor(&places, &distinct.device()));
+        Self { distinct, places, rows: indices.len(), unlabelled }
     }
 
-    /// The labelled anomalies.
-    pub fn anomalies(&self) -> Tensor<B, 2> {
-        section(self.rows.clone(), self.unlabelled, self.rows.dims()[0] - self.unlabelled)
+    /// Rows.
+    pub fn rows(&self) -> usize {
+        self.rows
     }
 
-    /// All rows.
-    pub fn rows(&self) -> Tensor<B, 2> {
-        self.rows.clone()
+    /// Unlabelled rows.
+    pub fn unlabelled(&self) -> usize {
+        self.unlabelled
+    }
+
+    /// What `f` makes of the rows, `[rows, columns]` to `[rows, width]`. It has to treat each row by itself, as a layer does,
+    /// and batch normalisation does not.
+    pub fn by_row(&self, f: impl FnOnce(Tensor<B, 2>) -> Tensor<B, 2>) -> Tensor<B, 2> {
+        let made = f(self.distinct.clone());
+        match &self.places {
+            Some(places) => made.select(0, places.clone()),
+            None => made,
+        }
     }
 
     /// Parts one value a row, `[rows]`, into those of the unlabelled rows and those of the anomalies.
     pub fn part(&self, values: Tensor<B, 1>) -> (Tensor<B, 1>, Tensor<B, 1>) {
-        let anomalies = self.rows.dims()[0] - self.unlabelled;
+        let anomalies = self.rows - self.unlabelled;
         (section(values.clone(), 0, self.unlabelled), section(values, self.unlabelled, anomalies))
     }
+}
+
+fn index_tensor<B: Backend>(indices: &[usize], device: &B::Device) -> Tensor<B, 1, Int> {
+    let values: Vec<i64> = indices.iter().map(|&index| index as i64).collect();
+    Tensor::from_data(TensorData::new(values, [indices.len()]), device)
 }
 
 /// So many elements of the first dimension, perhaps none (burn's `narrow` takes at least one).
@@ -203,9 +236,7 @@ impl<B: Backend> TrainingData<B> {
 
     /// The rows at the given indices, `[indices, columns]`.
     pub fn select(&self, indices: &[usize]) -> Tensor<B, 2> {
-        let indices: Vec<i64> = indices.iter().map(|&index| index as i64).collect();
-        let indices = Tensor::<B, 1, Int>::from_data(indices.as_slice(), &self.rows.device());
-        self.rows.clone().select(0, indices)
+        self.rows.clone().select(0, index_tensor(indices, &self.rows.device()))
     }
 }
 
@@ -221,4 +252,51 @@ where
     M: Method,
     M::Network<B>: AutodiffModule<B, InnerModule = M::Network<B::InnerBackend>>,
 {
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::backend::Autodiff;
+    use burn_ndarray::NdArray;
+
+    type B = Autodiff<NdArray>;
+
+    fn cells<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f32> {
+        tensor.into_data().iter::<f32>().collect()
+    }
+
+    /// Repeated anomalies are worked out once: the values and gradients are those of a batch that holds them all.
+    #[test]
+    fn a_batch_with_repetitions_is_worth_one_that_holds_every_row() {
+        let rows =
+            Tensor::<NdArray, 2>::from_data([[0.1, 2.0], [0.4, 0.3], [0.7, -1.0], [0.2, 0.5]], &Default::default());
+        let data = TrainingData { rows, unlabelled: vec![0, 1], anomalies: vec![2, 3] };
+        let indices = [1, 0, 3, 2, 3, 3, 2, 3];
+        let batch = Batch::<B>::gather(&data, &indices, 2);
+        assert_eq!((batch.rows(), batch.unlabelled(), batch.distinct.dims()[0]), (8, 2, 4));
+        let whole = Batch::<B>::new(Tensor::from_inner(data.select(&indices)), 2);
+        let results = |batch: &Batch<B>| {
+            let weight = Tensor::<B, 2>::from_data([[0.5, 1.0, -0.3], [2.0, 0.1, 0.9]], &Default::default());
+            let weight = weight.require_grad();
+            let made = batch.by_row(|rows| rows.matmul(weight.clone()).exp());
+            let factors: Vec<f32> = (0..24).map(|cell| cell as f32 - 9.0).collect();
+            let factors = Tensor::<B, 2>::from_data(TensorData::new(factors, [8, 3]), &Default::default());
+            let gradients = (made.clone() * factors).sum().backward();
+            [cells(made), cells(weight.grad(&gradients).unwrap())]
+        };
+        let [made, gradient] = results(&batch);
+        let [whole_made, whole_gradient] = results(&whole);
+        assert_eq!(made, whole_made);
+        for (a, b) in gradient.iter().zip(whole_gradient) {
+            assert!((a - b).abs() <= 1e-5 * b.abs(), "{a} and {b}");
+        }
+    }
+
+    #[test]
+    fn a_batch_of_distinct_rows_is_taken_as_it_is() {
+        let rows = Tensor::<NdArray, 2>::zeros([4, 1], &Default::default());
+        let data = TrainingData { rows, unlabelled: vec![0, 1], anomalies: vec![2, 3] };
+        assert!(Batch::<B>::gather(&data, &[0, 1, 2, 3], 2).places.is_none());
+    }
 }

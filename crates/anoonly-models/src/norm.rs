@@ -6,6 +6,9 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use serde::{Deserialize, Serialize};
 
+use crate::activation::Activation;
+use crate::fused;
+
 /// Which normalisation a network carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -73,11 +76,23 @@ impl<B: Backend> NormLayer<B> {
     }
 
     /// Normalises `[rows, width]`.
-    pub fn forward(&self, input: Tensor<B, 2>) -> Tensor<B, 2> {
+    pub fn forward(&self, rows: Tensor<B, 2>) -> Tensor<B, 2> {
+        self.then(rows, Activation::Linear)
+    }
+
+    /// Normalises `[rows, width]`, with an activation behind.
+    pub(crate) fn then(&self, rows: Tensor<B, 2>, activation: Activation) -> Tensor<B, 2> {
         match (&self.batch, &self.layer) {
-            (Some(batch), _) => batch.forward(input),
-            (None, Some(layer)) => layer.forward(input),
-            (None, None) => input,
+            (Some(batch), _) => {
+                fused::batch_norm(rows, batch, activation).unwrap_or_else(|rows| activation.apply(batch.forward(rows)))
+            }
+            (None, Some(layer)) => activation.apply(layer.forward(rows)),
+            (None, None) => activation.apply(rows),
         }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn batch_mut(&mut self) -> Option<&mut BatchNorm<B>> {
+        self.batch.as_mut()
     }
 }

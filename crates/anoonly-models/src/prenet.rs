@@ -5,17 +5,17 @@
 use burn::module::{Module, Param, ParamId};
 use burn::nn::Linear;
 use burn::tensor::Tensor;
-use burn::tensor::activation::relu;
 use burn::tensor::backend::Backend;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::activation::{Activation, dense};
 use crate::error::Checks;
 use crate::init::WeightInit;
 use crate::method::section;
 use crate::norm::{NormLayer, NormSettings};
 use crate::recipe::{Batches, EpsilonAt, Keep, Optimiser, Recipe, Schedule, Statistics};
-use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Norm, Objective, Stage, TrainingData};
+use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Norm, TrainingData};
 
 /// PReNet's configuration. The defaults are those of the AnoOnly paper's host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -84,16 +84,12 @@ impl Method for PReNetConfig {
         self.recipe.check(Self::INFO.name)
     }
 
-    fn stages(&self) -> Vec<Stage<'_>> {
-        vec![Stage { objective: Objective::Detect, recipe: &self.recipe }]
+    fn recipe(&self) -> Option<&Recipe> {
+        Some(&self.recipe)
     }
 
     fn recipe_mut(&mut self) -> Option<&mut Recipe> {
         Some(&mut self.recipe)
-    }
-
-    fn anomaly_only(self) -> Self {
-        Self { norm: Norm::Batch, ..self }
     }
 
     fn with_norm(self, norm: Norm) -> Self {
@@ -127,14 +123,23 @@ pub struct PReNet<B: Backend> {
 }
 
 impl<B: Backend> PReNet<B> {
-    fn represent(&self, rows: Tensor<B, 2>) -> Tensor<B, 2> {
-        self.norm.forward(relu(self.feature.forward(rows)))
+    /// The hidden layer, before its normalisation.
+    fn hidden(&self, rows: Tensor<B, 2>) -> Tensor<B, 2> {
+        dense(rows, &self.feature, Activation::Relu)
     }
 
-    /// The score of each pair of a row of `left` and the same row of `right`, `[pairs]`.
+    fn represent(&self, rows: Tensor<B, 2>) -> Tensor<B, 2> {
+        self.norm.forward(self.hidden(rows))
+    }
+
+    /// The score of each pair of a row of `left` and the same row of `right`, both `[pairs, columns]`: `[pairs]`.
     pub fn pair_scores(&self, left: Tensor<B, 2>, right: Tensor<B, 2>) -> Tensor<B, 1> {
-        let both = Tensor::cat(vec![self.represent(left), self.represent(right)], 1);
-        self.pair.forward(both).squeeze_dim(1)
+        self.pair_scores_of_hidden(self.hidden(left), self.hidden(right))
+    }
+
+    fn pair_scores_of_hidden(&self, left: Tensor<B, 2>, right: Tensor<B, 2>) -> Tensor<B, 1> {
+        let both = Tensor::cat(vec![self.norm.forward(left), self.norm.forward(right)], 1);
+        dense(both, &self.pair, Activation::Linear).squeeze_dim(1)
     }
 
     /// The weights of the left and of the right side, each `[width, 1]`.
@@ -148,18 +153,17 @@ impl<B: Backend> PReNet<B> {
 impl<B: Backend> Network<B> for PReNet<B> {
     /// `|target − s|` of each pair (equation 4 of the paper).
     fn terms(&self, batch: &Batch<B>) -> LossTerms<B> {
-        let (anomalies, unlabelled) = (batch.anomalies(), batch.unlabelled());
-        let mixed = (anomalies.dims()[0] / 3).min(unlabelled.dims()[0]);
-        let of_anomalies = (anomalies.dims()[0] - mixed) / 2;
-        let of_unlabelled = (unlabelled.dims()[0] - mixed) / 2;
+        let (unlabelled, anomalies) = (batch.unlabelled(), batch.rows() - batch.unlabelled());
+        let mixed = (anomalies / 3).min(unlabelled);
+        let of_anomalies = (anomalies - mixed) / 2;
+        let of_unlabelled = (unlabelled - mixed) / 2;
+        let hidden = batch.by_row(|rows| self.hidden(rows));
+        let take = |from, count| section(hidden.clone(), from, count);
         // Both sides in the order: pairs of anomalies, mixed pairs, pairs of unlabelled rows.
-        let left =
-            vec![section(anomalies.clone(), 0, of_anomalies + mixed), section(unlabelled.clone(), 0, of_unlabelled)];
-        let right = vec![
-            section(anomalies, of_anomalies + mixed, of_anomalies),
-            section(unlabelled, of_unlabelled, mixed + of_unlabelled),
-        ];
-        let scores = self.pair_scores(joined(left), joined(right));
+        let left = vec![take(unlabelled, of_anomalies + mixed), take(0, of_unlabelled)];
+        let right =
+            vec![take(unlabelled + of_anomalies + mixed, of_anomalies), take(of_unlabelled, mixed + of_unlabelled)];
+        let scores = self.pair_scores_of_hidden(joined(left), joined(right));
         let part = |from, count, target: f64| section(scores.clone(), from, count).sub_scalar(target).abs();
         let anomalous =
             vec![part(0, of_anomalies, self.anomalous_target), part(of_anomalies, mixed, self.mixed_target)];

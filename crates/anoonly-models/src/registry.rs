@@ -14,7 +14,7 @@ use crate::mean_difference::{MeanDifference, MeanDifferenceConfig};
 use crate::norm::NormLayer;
 use crate::prenet::{PReNet, PReNetConfig};
 use crate::recipe::Recipe;
-use crate::{Batch, ConfigError, LossTerms, Method, MethodInfo, Network, Norm, Stage, TrainingData};
+use crate::{Batch, ConfigError, LossTerms, Method, MethodInfo, Network, Norm, TrainingData};
 
 /// Makes [`AnyMethod`] and [`AnyNetwork`] from one line a method: its name in configuration files, configuration and network.
 macro_rules! registry {
@@ -73,9 +73,15 @@ macro_rules! registry {
                 AnyMethod::check(self)
             }
 
-            fn stages(&self) -> Vec<Stage<'_>> {
+            fn recipe(&self) -> Option<&Recipe> {
                 match self {
-                    $(AnyMethod::$variant(method) => method.stages(),)*
+                    $(AnyMethod::$variant(method) => method.recipe(),)*
+                }
+            }
+
+            fn pretraining(&self) -> Option<&Recipe> {
+                match self {
+                    $(AnyMethod::$variant(method) => method.pretraining(),)*
                 }
             }
 
@@ -120,6 +126,15 @@ macro_rules! registry {
             fn pretraining_loss(&self, batch: &Batch<B>) -> Tensor<B, 1> {
                 match self {
                     $(AnyNetwork::$variant(network) => network.pretraining_loss(batch),)*
+                }
+            }
+
+            fn pretrained(self, from: &Self) -> Self {
+                match (self, from) {
+                    $((AnyNetwork::$variant(network), AnyNetwork::$variant(from)) => {
+                        AnyNetwork::$variant(network.pretrained(from))
+                    })*
+                    (network, _) => network,
                 }
             }
 

@@ -1,15 +1,19 @@
 //! Detectors before and after the fit.
 
+use std::time::Instant;
+
 use anoonly_data::scale::MinMaxScaler;
 use anoonly_data::{Samples, Seed};
-use anoonly_models::{AnyMethod, Network, Trainable, TrainingData};
+use anoonly_models::{AnyMethod, Network, Norm, Trainable, TrainingData};
 use burn::backend::Autodiff;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 use ndarray::{Array2, ArrayView2, Axis};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::{FitError, ScoreError, Supervision, fit};
+use crate::fit::{Objective, train};
+use crate::{FitError, ScoreError, Supervision};
 
 /// A method, the strategy that trains it and the seed of its weights and batches: all checked, ready to fit.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,6 +67,33 @@ impl<M: anoonly_models::Method> Detector<M> {
     where
         M: Trainable<Autodiff<B>>,
     {
+        Fitter::new(samples, device)?.fit(self)
+    }
+}
+
+/// Training rows on the device, for as many fits as wanted. Fits of one method and seed that differ in their strategy share
+/// their pretraining, in which no strategy has a say; what they give is the same as apart.
+#[derive(Debug)]
+pub struct Fitter<B: Backend, M: anoonly_models::Method = AnyMethod> {
+    scaler: MinMaxScaler,
+    data: TrainingData<B>,
+    pretrained: Vec<Pretrained<B, M>>,
+}
+
+#[derive(Debug)]
+struct Pretrained<B: Backend, M: anoonly_models::Method> {
+    method: M,
+    seed: Seed,
+    network: M::Network<B>,
+    seconds: f64,
+}
+
+impl<B: Backend, M: Trainable<Autodiff<B>>> Fitter<B, M> {
+    /// Scales the features to [0, 1] and puts them on the device. Rows labelled normal count as unlabelled.
+    ///
+    /// # Errors
+    /// When there is no labelled anomaly or no other row.
+    pub fn new(samples: &Samples, device: &B::Device) -> Result<Self, FitError> {
         let classes = samples.by_class();
         if classes.anomalies.is_empty() {
             return Err(FitError::NoAnomalies);
@@ -71,19 +102,70 @@ impl<M: anoonly_models::Method> Detector<M> {
             return Err(FitError::OnlyAnomalies);
         }
         let scaler = MinMaxScaler::fit(samples.features());
-        let rows = to_tensor(scaler.transform(samples.features()), device);
+        let rows = to_tensor(scaler.transform(samples.features().view()), device);
         let data = TrainingData { rows, unlabelled: classes.others, anomalies: classes.anomalies };
-        let start = self.method.init(&data, &mut self.seed.stream(&["weights"]));
-        let (network, history) = fit::train::<B, M>(&self.method, start, &data, self.supervision, self.seed)?;
-        Ok(FittedDetector { detector: self.clone(), network, scaler, history, device: device.clone() })
+        Ok(Self { scaler, data, pretrained: Vec::new() })
+    }
+
+    /// Fits a detector on the rows.
+    ///
+    /// # Errors
+    /// When the training diverges.
+    pub fn fit(&mut self, detector: &Detector<M>) -> Result<FittedDetector<B, M>, FitError> {
+        let Detector { method, supervision, seed } = detector;
+        // Made anew for each training: burn takes the parameters of a clone for constants.
+        let start = || method.init(&self.data, &mut seed.stream(&["weights"]));
+        let mut network = start();
+        if let Some(recipe) = method.pretraining() {
+            let known = match self.known(detector) {
+                Some(known) => known,
+                None => {
+                    let begun = Instant::now();
+                    let (network, _) = train::<B, M>(Objective::Pretrain, recipe, start(), &self.data, *seed)?;
+                    let (method, seconds) = (apart_from_norm(method), begun.elapsed().as_secs_f64());
+                    self.pretrained.push(Pretrained { method, seed: *seed, network, seconds });
+                    self.pretrained.len() - 1
+                }
+            };
+            network = network.pretrained(&self.pretrained[known].network);
+        }
+        let mut history = History::default();
+        if let Some(recipe) = method.recipe() {
+            let objective = Objective::Detect(*supervision);
+            (network, history) = train::<B, M>(objective, recipe, network, &self.data, *seed)?;
+        }
+        Ok(FittedDetector {
+            detector: detector.clone(),
+            network: network.finish(&self.data),
+            scaler: self.scaler.clone(),
+            history,
+            device: self.data.rows.device(),
+        })
+    }
+
+    /// The seconds of pretraining that a fit of the detector need not spend any more, because another one has.
+    pub fn spared_seconds(&self, detector: &Detector<M>) -> f64 {
+        self.known(detector).map_or(0.0, |known| self.pretrained[known].seconds)
+    }
+
+    fn known(&self, detector: &Detector<M>) -> Option<usize> {
+        let method = apart_from_norm(&detector.method);
+        self.pretrained.iter().position(|known| known.seed == detector.seed && known.method == method)
     }
 }
 
-/// Rows scored at a time.
-const BLOCK: usize = 8192;
+/// What two strategies' forms of a method have in common.
+fn apart_from_norm<M: anoonly_models::Method>(method: &M) -> M {
+    method.clone().with_norm(Norm::None)
+}
+
+/// Rows scored at a time: what a network makes of them stays in the cache of a core.
+const BLOCK: usize = 2048;
 
 impl<B: Backend, M: anoonly_models::Method> FittedDetector<B, M> {
     /// One anomaly score a row, for features of shape `[rows, columns]` in their original units; higher means more anomalous.
+    /// Blocks of rows are scored in parallel, on the threads of the rayon pool this is called in; the scores do not depend on
+    /// their number.
     ///
     /// # Errors
     /// When the number of columns is not that of the rows fitted on, or a value is NaN or infinite.
@@ -91,16 +173,21 @@ impl<B: Backend, M: anoonly_models::Method> FittedDetector<B, M> {
         if features.ncols() != self.scaler.columns() {
             return Err(ScoreError::Columns { expected: self.scaler.columns(), found: features.ncols() });
         }
-        if let Some(((row, column), _)) = features.indexed_iter().find(|(_, value)| !value.is_finite()) {
-            return Err(ScoreError::NotFinite { row: row + 1, column: column + 1 });
-        }
-        let blocks = features.axis_chunks_iter(Axis(0), BLOCK);
-        Ok(blocks.flat_map(|block| self.score_block(block)).collect())
-    }
-
-    fn score_block(&self, features: ArrayView2<'_, f32>) -> Vec<f32> {
-        let rows = to_tensor(self.scaler.transform(&features.to_owned()), &self.device);
-        self.network.score(rows).into_data().iter::<f32>().collect()
+        let blocks: Vec<ArrayView2<'_, f32>> = features.axis_chunks_iter(Axis(0), BLOCK).collect();
+        let Self { scaler, device, .. } = self;
+        // A network may move between threads, but not be shared by them; a clone shares the weights.
+        let blocks = blocks.into_par_iter().map_with(self.network.clone(), |network, block| {
+            all_finite(block).then(|| {
+                let rows = to_tensor(scaler.transform(block), device);
+                network.score(rows).into_data().iter::<f32>().collect::<Vec<f32>>()
+            })
+        });
+        let scores: Option<Vec<Vec<f32>>> = blocks.collect();
+        scores.map(|blocks| blocks.concat()).ok_or_else(|| {
+            let bad = features.indexed_iter().find(|(_, value)| !value.is_finite());
+            let (row, column) = bad.map_or((0, 0), |((row, column), _)| (row + 1, column + 1));
+            ScoreError::NotFinite { row, column }
+        })
     }
 
     /// What the training loop saw.
@@ -109,8 +196,17 @@ impl<B: Backend, M: anoonly_models::Method> FittedDetector<B, M> {
     }
 }
 
+fn all_finite(block: ArrayView2<'_, f32>) -> bool {
+    match block.as_slice() {
+        // Without an early end, which would keep the loop from being a wide one.
+        Some(cells) => pulp::Arch::new().dispatch(|| cells.iter().fold(true, |finite, cell| finite & cell.is_finite())),
+        None => block.iter().all(|cell| cell.is_finite()),
+    }
+}
+
+/// A matrix in standard layout as a tensor.
 fn to_tensor<B: Backend>(features: Array2<f32>, device: &B::Device) -> Tensor<B, 2> {
     let shape = [features.nrows(), features.ncols()];
-    let values = features.as_standard_layout().into_owned().into_raw_vec_and_offset().0;
+    let values = features.into_raw_vec_and_offset().0;
     Tensor::from_data(TensorData::new(values, shape), device)
 }

@@ -1,8 +1,8 @@
 //! The training loop.
 
 use anoonly_data::Seed;
-use anoonly_models::recipe::{Keep, Statistics};
-use anoonly_models::{Batch, Method, Network, Objective, Stage, Trainable, TrainingData};
+use anoonly_models::recipe::{Keep, Recipe, Statistics};
+use anoonly_models::{Batch, Method, Network, Trainable, TrainingData};
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
 use burn::tensor::backend::Backend;
@@ -14,33 +14,27 @@ use crate::optimiser::Stepper;
 use crate::sampler::Sampler;
 use crate::{FitError, Supervision};
 
-/// Trains a network stage by stage; returns the network of the epoch that the last stage keeps, and what that stage saw.
-pub(crate) fn train<B: Backend, M: Trainable<Autodiff<B>>>(
-    method: &M,
-    start: M::Network<B>,
-    data: &TrainingData<B>,
-    supervision: Supervision,
-    seed: Seed,
-) -> Result<(M::Network<B>, History), FitError> {
-    let mut network = start;
-    let mut history = History::default();
-    for stage in method.stages() {
-        (network, history) = train_stage::<B, M>(stage, network, data, supervision, seed)?;
-    }
-    Ok((network.finish(data), history))
+/// Which loss trains.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Objective {
+    /// The method's pretraining loss, on unlabelled rows.
+    Pretrain,
+    /// Its terms, of which the strategy takes its part.
+    Detect(Supervision),
 }
 
-fn train_stage<B: Backend, M: Trainable<Autodiff<B>>>(
-    stage: Stage<'_>,
+/// Trains a network by one recipe and one loss, with a new optimiser; returns the network of the epoch that the recipe
+/// keeps, and what the loop saw.
+pub(crate) fn train<B: Backend, M: Trainable<Autodiff<B>>>(
+    objective: Objective,
+    recipe: &Recipe,
     start: M::Network<B>,
     data: &TrainingData<B>,
-    supervision: Supervision,
     seed: Seed,
 ) -> Result<(M::Network<B>, History), FitError> {
-    let Stage { objective, recipe } = stage;
     let purpose = match objective {
         Objective::Pretrain => "pretraining batches",
-        Objective::Detect => "batches",
+        Objective::Detect(_) => "batches",
     };
     let mut sampler = Sampler::new(&recipe.batches, &data.unlabelled, &data.anomalies, seed.stream(&[purpose]));
     let mut network = <M as Method>::Network::<Autodiff<B>>::from_inner(start);
@@ -54,10 +48,10 @@ fn train_stage<B: Backend, M: Trainable<Autodiff<B>>>(
         let mut sum: Option<Tensor<B, 1>> = None;
         for _ in 0..steps {
             let step = sampler.draw();
-            let batch = Batch::new(Tensor::from_inner(data.select(&step.rows)), step.unlabelled);
+            let batch = Batch::gather(data, &step.rows, step.unlabelled);
             let loss = match objective {
                 Objective::Pretrain => network.pretraining_loss(&batch).mean(),
-                Objective::Detect => {
+                Objective::Detect(supervision) => {
                     let loss = supervision.loss(network.terms(&batch));
                     match network.penalty() {
                         Some(penalty) => loss + penalty,

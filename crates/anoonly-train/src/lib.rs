@@ -17,7 +17,7 @@ mod supervision;
 mod golden_tests;
 
 pub use backend::BackendName;
-pub use detector::{Detector, FittedDetector, History};
+pub use detector::{Detector, FittedDetector, Fitter, History};
 pub use error::{BackendError, FitError, ModelFileError, ScoreError};
 pub use optimiser::{RmsProp, RmsPropState};
 pub use supervision::Supervision;

@@ -1,10 +1,13 @@
 //! Optimisers as methods name them.
 
+use anoonly_models::fused::in_place;
 use anoonly_models::recipe::{EpsilonAt, Optimiser};
 use burn::module::AutodiffModule;
 use burn::optim::adaptor::OptimizerAdaptor;
 use burn::optim::decay::WeightDecayConfig;
-use burn::optim::{Adam, AdamConfig, GradientsParams, LearningRate, Optimizer, SimpleOptimizer};
+use burn::optim::{
+    Adam, AdamConfig, AdamState, AdaptiveMomentumState, GradientsParams, LearningRate, Optimizer, SimpleOptimizer,
+};
 use burn::record::Record;
 use burn::tensor::Tensor;
 use burn::tensor::backend::{AutodiffBackend, Backend};
@@ -35,18 +38,32 @@ impl<B: Backend> SimpleOptimizer<B> for RmsProp {
         gradient: Tensor<B, D>,
         state: Option<Self::State<D>>,
     ) -> (Tensor<B, D>, Option<Self::State<D>>) {
-        let gradient = match self.weight_decay {
+        let mean_square = state.map_or_else(|| weights.zeros_like(), |state| state.mean_square);
+        let Self { decay, epsilon, epsilon_at, weight_decay } = *self;
+        let plain = in_place([weights, gradient, mean_square], |[weights, gradient, mean_square]| {
+            let [decay, epsilon, weight_decay, rate] = [decay, epsilon, weight_decay, rate].map(|value| value as f32);
+            let (inside, outside) = match epsilon_at {
+                EpsilonAt::InsideRoot => (epsilon, 0.0),
+                EpsilonAt::OutsideRoot => (0.0, epsilon),
+            };
+            for ((weight, gradient), mean_square) in weights.iter_mut().zip(gradient).zip(mean_square) {
+                let gradient = *gradient + weight_decay * *weight;
+                *mean_square = flushed(decay * *mean_square + (1.0 - decay) * gradient * gradient);
+                *weight -= rate * gradient / ((*mean_square + inside).sqrt() + outside);
+            }
+        });
+        let (weights, gradient, mean_square) = match plain {
+            Ok([weights, _, mean_square]) => return (weights, Some(RmsPropState { mean_square })),
+            Err([weights, gradient, mean_square]) => (weights, gradient, mean_square),
+        };
+        let gradient = match weight_decay {
             0.0 => gradient,
             decay => gradient + weights.clone().mul_scalar(decay),
         };
-        let new = gradient.clone().square().mul_scalar(1.0 - self.decay);
-        let mean_square = match state {
-            Some(RmsPropState { mean_square }) => mean_square.mul_scalar(self.decay) + new,
-            None => new,
-        };
-        let root = match self.epsilon_at {
-            EpsilonAt::InsideRoot => mean_square.clone().add_scalar(self.epsilon).sqrt(),
-            EpsilonAt::OutsideRoot => mean_square.clone().sqrt().add_scalar(self.epsilon),
+        let mean_square = mean_square.mul_scalar(decay) + gradient.clone().square().mul_scalar(1.0 - decay);
+        let root = match epsilon_at {
+            EpsilonAt::InsideRoot => mean_square.clone().add_scalar(epsilon).sqrt(),
+            EpsilonAt::OutsideRoot => mean_square.clone().sqrt().add_scalar(epsilon),
         };
         (weights - gradient.mul_scalar(rate) / root, Some(RmsPropState { mean_square }))
     }
@@ -56,10 +73,66 @@ impl<B: Backend> SimpleOptimizer<B> for RmsProp {
     }
 }
 
+/// Adam: burn's, or the same rule in one pass over the weights.
+#[derive(Clone)]
+pub(crate) struct OnePassAdam {
+    plain: Adam,
+    betas: [f32; 2],
+    epsilon: f32,
+    weight_decay: f32,
+}
+
+impl<B: Backend> SimpleOptimizer<B> for OnePassAdam {
+    type State<const D: usize> = AdamState<B, D>;
+
+    fn step<const D: usize>(
+        &self,
+        rate: LearningRate,
+        weights: Tensor<B, D>,
+        gradient: Tensor<B, D>,
+        state: Option<AdamState<B, D>>,
+    ) -> (Tensor<B, D>, Option<AdamState<B, D>>) {
+        let (time, mean, mean_square) = match state {
+            Some(AdamState { momentum }) => (momentum.time, momentum.moment_1, momentum.moment_2),
+            None => (0, weights.zeros_like(), weights.zeros_like()),
+        };
+        let state = |time, mean, mean_square| AdamState::new(AdaptiveMomentumState::new(time, mean, mean_square));
+        let plain = in_place([weights, gradient, mean, mean_square], |[weights, gradient, mean, mean_square]| {
+            let Self { betas: [beta_1, beta_2], epsilon, weight_decay, .. } = *self;
+            let correction = |beta: f32| 1.0 - f64::from(beta).powi(time as i32 + 1);
+            let rate = (rate / correction(beta_1)) as f32;
+            let correction_2 = correction(beta_2).recip() as f32;
+            let cells = weights.iter_mut().zip(gradient).zip(mean.iter_mut().zip(mean_square));
+            for ((weight, gradient), (mean, mean_square)) in cells {
+                let gradient = *gradient + weight_decay * *weight;
+                *mean = flushed(beta_1 * *mean + (1.0 - beta_1) * gradient);
+                *mean_square = flushed(beta_2 * *mean_square + (1.0 - beta_2) * gradient * gradient);
+                *weight -= rate * *mean / ((*mean_square * correction_2).sqrt() + epsilon);
+            }
+        });
+        match plain {
+            Ok([weights, _, mean, mean_square]) => (weights, Some(state(time + 1, mean, mean_square))),
+            Err([weights, gradient, mean, mean_square]) => {
+                self.plain.step(rate, weights, gradient, Some(state(time, mean, mean_square)))
+            }
+        }
+    }
+
+    fn to_device<const D: usize>(state: AdamState<B, D>, device: &B::Device) -> AdamState<B, D> {
+        <Adam as SimpleOptimizer<B>>::to_device(state, device)
+    }
+}
+
+/// The value, or 0 where it is so small that processors compute with it many times slower.
+#[inline(always)]
+fn flushed(value: f32) -> f32 {
+    if value.abs() < f32::MIN_POSITIVE { 0.0 } else { value }
+}
+
 /// An optimiser at work on a network.
 pub(crate) enum Stepper<B: AutodiffBackend, M: AutodiffModule<B>> {
     RmsProp(OptimizerAdaptor<RmsProp, M, B>),
-    Adam(OptimizerAdaptor<Adam, M, B>),
+    Adam(OptimizerAdaptor<OnePassAdam, M, B>),
 }
 
 impl<B: AutodiffBackend, M: AutodiffModule<B>> Stepper<B, M> {
@@ -70,8 +143,10 @@ impl<B: AutodiffBackend, M: AutodiffModule<B>> Stepper<B, M> {
             }
             Optimiser::Adam { beta_1, beta_2, epsilon, weight_decay, .. } => {
                 let decay = (weight_decay > 0.0).then(|| WeightDecayConfig::new(weight_decay as f32));
-                let adam = AdamConfig::new().with_beta_1(beta_1 as f32).with_beta_2(beta_2 as f32);
-                Stepper::Adam(adam.with_epsilon(epsilon as f32).with_weight_decay(decay).init())
+                let (betas, epsilon) = ([beta_1 as f32, beta_2 as f32], epsilon as f32);
+                let plain = AdamConfig::new().with_beta_1(betas[0]).with_beta_2(betas[1]).with_epsilon(epsilon);
+                let plain = plain.with_weight_decay(decay).build();
+                Stepper::Adam(OnePassAdam { plain, betas, epsilon, weight_decay: weight_decay as f32 }.into())
             }
         }
     }

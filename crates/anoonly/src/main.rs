@@ -4,6 +4,7 @@
 
 mod bench;
 mod models;
+mod speed;
 
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
@@ -25,6 +26,8 @@ struct Cli {
 enum Command {
     /// Train and compare methods, with and without AnoOnly, over data sets and seeds
     Bench(Box<bench::Options>),
+    /// Measure how fast methods train and score, and the memory they take
+    BenchSpeed(speed::Options),
     /// List the methods
     Models,
 }
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
     match cli.command {
         Command::Bench(options) => options.run(),
+        Command::BenchSpeed(options) => options.run(),
         Command::Models => models::list(),
     }
 }
