@@ -4,8 +4,9 @@
 
 use std::collections::HashSet;
 use std::path::Path;
+use std::process::Stdio;
 
-use anoonly_system_tests::{anoonly, stderr};
+use anoonly_system_tests::{anoonly, command, stderr};
 
 const HEADER: &str = "dataset,family,model,strategy,protocol,label_ratio,n_labeled,noise,noise_level,seed,n_train,n_test,\
                       n_features,auroc,ap,ap_normal,fit_seconds,score_seconds,backend,status,message";
@@ -113,4 +114,82 @@ fn a_configuration_file_and_a_reference_are_read() {
         cells[1..8],
         ["devnet", "wine", "1", "host", &format!("{own:.1}"), "50.0", &format!("{:+.1}", own - 50.0)]
     );
+}
+
+fn lines(folder: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(folder.join("runs.jsonl")).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_bench_that_is_killed_goes_on_and_ends_with_the_same_rows() {
+    let options = ["--datasets", "wine,penguins,cancer", "--models", "devnet,prenet,knn", "--seeds", "1,2"];
+    let (_, whole) = bench(&options);
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = [&["bench", "--threads", "2", "--out", folder.path().to_str().unwrap()], &options[..]].concat();
+    let (mut kills, mut before) = (0, 0);
+    loop {
+        let mut child = command(arguments.iter()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        // Killed as soon as it has measured a few runs more.
+        let ended = loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                break Some(status);
+            }
+            if lines(folder.path()).len() >= before + 5 {
+                child.kill().unwrap();
+                child.wait().unwrap();
+                break None;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        };
+        match ended {
+            Some(status) => {
+                assert!(status.success());
+                break;
+            }
+            None => kills += 1,
+        }
+        before = lines(folder.path()).len();
+    }
+    assert!(kills >= 2, "killed {kills} times");
+    assert_eq!(rows(&folder.path().join("results.csv")), whole);
+    assert_eq!(lines(folder.path()).len(), whole.len(), "a run was measured twice");
+
+    // Once more, everything is there already; with another setting nothing of DevNet and PReNet is.
+    let told = |more: &[&str]| stderr(&anoonly([&arguments[..], more].concat())).to_owned();
+    assert!(told(&[]).contains("30 runs on 2 threads; 30 of them stand in"), "{}", told(&[]));
+    let config = folder.path().join("methods.toml");
+    std::fs::write(&config, "[devnet]\nrecipe.epochs = 2\n[prenet]\nrecipe.epochs = 2\n").unwrap();
+    let told = told(&["--config", config.to_str().unwrap()]);
+    assert!(told.contains("30 runs on 2 threads; 6 of them stand in"), "{told}");
+}
+
+#[test]
+fn parts_of_a_grid_merge_into_the_whole() {
+    let options = ["--datasets", "wine,penguins", "--models", "devnet,knn", "--seeds", "1,2,3"];
+    let (table, whole) = bench(&options);
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    for part in ["1", "2", "3"] {
+        let output =
+            anoonly([&["bench", "--out", &place(part), "--shard", &format!("{part}/3")], &options[..]].concat());
+        assert!(output.status.success(), "{}", stderr(&output));
+    }
+    let merge = |out: &str, parts: &[&str]| {
+        let parts: Vec<String> = parts.iter().map(|part| place(part)).collect();
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+        anoonly([&["bench", "--out", &place(out), "merge"], &parts[..]].concat())
+    };
+    let output = merge("all", &["3", "1", "2"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(rows(&folder.path().join("all/results.csv")), whole);
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), table);
+
+    let other = anoonly([&["bench", "--out", &place("other"), "--label-count", "3"], &options[..]].concat());
+    assert!(other.status.success(), "{}", stderr(&other));
+    for (parts, told) in [(["1", "other"], "cannot stand in one table"), (["1", "nowhere"], "no folder of results")] {
+        let output = merge("bad", &parts);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(stderr(&output).contains(told), "{}", stderr(&output));
+    }
 }

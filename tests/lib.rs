@@ -3,16 +3,26 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// Runs the `anoonly` command that was built beside these tests.
+/// Runs the `anoonly` command.
+///
+/// # Panics
+/// As [`command`].
+pub fn anoonly<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>) -> Output {
+    command(arguments).output().expect("the command starts")
+}
+
+/// The `anoonly` command that was built beside these tests.
 ///
 /// # Panics
 /// When it was not built: `cargo test --workspace` builds it.
-pub fn anoonly<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>) -> Output {
+pub fn command<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
     let tests = std::env::current_exe().expect("the path of the running test");
     let folder = tests.parent().and_then(Path::parent).expect("target/PROFILE/deps/TEST");
     let program = folder.join(format!("anoonly{}", std::env::consts::EXE_SUFFIX));
     assert!(program.exists(), "{} is not built: run the tests with --workspace", program.display());
-    Command::new(program).args(arguments).output().expect("the command starts")
+    let mut command = Command::new(program);
+    command.args(arguments);
+    command
 }
 
 /// A command's standard error as text.

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::str::FromStr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
@@ -16,9 +17,11 @@ use anoonly_train::backend::OnBackend;
 use anoonly_train::{BackendName, Detector, Fitter};
 use burn::tensor::backend::Backend;
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use tracing::{info, warn};
 
-use crate::{BenchError, Results, Row, Scores, Status, Strategy};
+use crate::{BenchError, Results, Row, Scores, Status, Store, Strategy};
 
 /// What to run: every combination of its lists.
 #[derive(Clone, Debug)]
@@ -48,7 +51,38 @@ pub struct Grid {
     datasets: Vec<Dataset>,
     /// One for each data set and seed, seeds innermost.
     splits: Vec<Split>,
+    /// What determines a run besides its job: the program, and the rows of each data set.
+    program: Digest,
+    contents: Vec<Digest>,
     jobs: Vec<Job>,
+}
+
+type Digest = sha2::digest::Output<Sha256>;
+
+/// The digest of everything that determines a run, in hexadecimal.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Key(pub(crate) String);
+
+/// A part of a grid, for a machine of several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    /// Which part, from 1.
+    pub part: usize,
+    /// The number of parts.
+    pub of: usize,
+}
+
+impl FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let numbers = text.split_once('/').and_then(|(part, of)| Some((part.parse().ok()?, of.parse().ok()?)));
+        match numbers {
+            Some((part, of)) if (1..=of).contains(&part) => Ok(Self { part, of }),
+            _ => Err("give PART/PARTS, as 2/5 for the second part of five".into()),
+        }
+    }
 }
 
 /// The runs of one method on one split, which share what no strategy has a say in.
@@ -57,6 +91,8 @@ struct Job {
     dataset: usize,
     seed: usize,
     model: usize,
+    /// The place of its first run in the grid.
+    place: usize,
 }
 
 /// A run has ended.
@@ -88,7 +124,7 @@ impl Grid {
         let entries = plan.source.select(&plan.datasets)?;
         let datasets: Vec<Dataset> = entries.iter().map(|entry| entry.load()).collect::<Result<_, _>>()?;
         let mut splits = Vec::with_capacity(datasets.len() * plan.seeds.len());
-        let mut jobs = Vec::new();
+        let (mut jobs, mut place) = (Vec::new(), 0);
         for (index, dataset) in datasets.iter().enumerate() {
             for (seed_index, &seed) in plan.seeds.iter().enumerate() {
                 let split = plan.protocol.split(dataset, seed).map_err(|error| error.in_dataset(&dataset.name))?;
@@ -97,37 +133,52 @@ impl Grid {
                 plan.budget.labelled(anomalies).map_err(|error| error.in_dataset(&dataset.name))?;
                 splits.push(split);
                 for model in 0..plan.models.len() {
-                    jobs.push(Job { dataset: index, seed: seed_index, model });
+                    jobs.push(Job { dataset: index, seed: seed_index, model, place });
+                    place += strategies(&plan, model).len();
                 }
             }
         }
-        Ok(Self { plan, datasets, splits, jobs })
+        let contents = datasets.iter().map(content).collect();
+        Ok(Self { plan, datasets, splits, program: program()?, contents, jobs })
+    }
+
+    /// Keeps the part of the grid that is this machine's.
+    pub fn shard(&mut self, Shard { part, of }: Shard) {
+        let mine = std::mem::take(&mut self.jobs).into_iter().enumerate().filter(|(index, _)| index % of == part - 1);
+        self.jobs = mine.map(|(_, job)| job).collect();
     }
 
     /// The number of runs.
     pub fn runs(&self) -> usize {
-        self.jobs.iter().map(|job| self.strategies(*job).len()).sum()
+        self.jobs.iter().map(|job| strategies(&self.plan, job.model).len()).sum()
     }
 
-    /// The strategies of a job; a floor has none.
-    fn strategies(&self, job: Job) -> Vec<Strategy> {
-        match self.plan.models[job.model].info().kind {
-            Kind::FewLabels => self.plan.strategies.clone(),
-            Kind::Floor => vec![Strategy::none()],
-        }
+    /// The number of runs that the store holds already.
+    pub fn measured(&self, store: &Store) -> usize {
+        let of = |job: &Job| {
+            let strategies = strategies(&self.plan, job.model);
+            strategies.iter().filter(|strategy| store.measured(&self.key(*job, strategy)).is_some()).count()
+        };
+        self.jobs.iter().map(of).sum()
     }
 
-    /// Runs everything on so many threads, the strategies of one method on one split in turn. A run that fails, be it by a
-    /// panic, becomes a row that says why, and the others go on. Apart from the seconds, the results do not depend on the
-    /// number of threads.
+    /// Runs what the store does not hold yet on so many threads, the strategies of one method on one split in turn, and puts
+    /// each run into the store as soon as it is measured. A run that fails, be it by a panic, becomes a row that says why,
+    /// and the others go on. Apart from the seconds, the results do not depend on the number of threads, nor on how often
+    /// the bench was stopped.
     ///
     /// # Errors
-    /// When the threads cannot be started.
-    pub fn run(&self, threads: usize, on_progress: impl Fn(Progress) + Sync) -> Result<Results, BenchError> {
+    /// When the threads cannot be started or the store cannot be written.
+    pub fn run(
+        &self,
+        threads: usize,
+        store: &Store,
+        on_progress: impl Fn(Progress) + Sync,
+    ) -> Result<Results, BenchError> {
         let threads = threads.min(self.jobs.len());
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         let pool = pool.map_err(|error| BenchError::Threads { threads, reason: error.to_string() })?;
-        let done = AtomicUsize::new(0);
+        let done = AtomicUsize::new(self.measured(store));
         let total = self.runs();
         let on_row = |row: &Row| {
             let done = done.fetch_add(1, Ordering::Relaxed) + 1;
@@ -135,26 +186,46 @@ impl Grid {
             on_progress(Progress { done, total, run });
         };
         let rows: Result<Vec<Vec<Row>>, BenchError> =
-            pool.install(|| self.jobs.par_iter().map(|job| self.run_job(*job, &on_row)).collect());
+            pool.install(|| self.jobs.par_iter().map(|job| self.run_job(*job, store, &on_row)).collect());
         Ok(Results { rows: rows?.into_iter().flatten().collect() })
     }
 
-    fn run_job(&self, job: Job, on_row: &(impl Fn(&Row) + Sync)) -> Result<Vec<Row>, BenchError> {
+    fn key(&self, job: Job, strategy: &Strategy) -> Key {
+        let plan = &self.plan;
+        let method = strategy.change(plan.models[job.model].clone());
+        let dataset = &self.datasets[job.dataset].name;
+        let rest = (dataset, plan.protocol, plan.budget, plan.seeds[job.seed], method, strategy, plan.backend);
+        let mut digest = Sha256::new();
+        digest.update(self.program);
+        digest.update(self.contents[job.dataset]);
+        // Plain data without maps of arbitrary order: its JSON is always the same, and always possible.
+        digest.update(serde_json::to_vec(&rest).unwrap_or_default());
+        Key(hex(&digest.finalize()))
+    }
+
+    fn run_job(&self, job: Job, store: &Store, on_row: &(impl Fn(&Row) + Sync)) -> Result<Vec<Row>, BenchError> {
         let plan = &self.plan;
         let dataset = &self.datasets[job.dataset];
         let seed = plan.seeds[job.seed];
+        let strategies = strategies(plan, job.model);
+        let keys: Vec<Key> = strategies.iter().map(|strategy| self.key(job, strategy)).collect();
+        let mut rows: Vec<Option<Row>> = keys.iter().map(|key| store.measured(key).cloned()).collect();
+        let missing: Vec<usize> = (0..rows.len()).filter(|&index| rows[index].is_none()).collect();
+        if missing.is_empty() {
+            return Ok(rows.into_iter().flatten().collect());
+        }
         let split = &self.splits[job.dataset * plan.seeds.len() + job.seed];
         let trial = Trial::new(dataset, split, plan.budget, seed)?;
         let name = plan.models[job.model].info().name;
-        let strategies = self.strategies(job);
         // Host and AnoOnly start from the same weights and see the same batches: their difference is the strategy's alone.
-        let detectors = strategies.iter().map(|strategy| {
-            let method = strategy.change(plan.models[job.model].clone());
-            Detector::new(method, strategy.supervision(), seed.derive(&[&dataset.name, name]))
-        });
-        let detectors = detectors.map(|detector| detector.map_err(|error| error.to_string())).collect();
-        let row = |strategy: usize, outcome: Result<Scores, String>| {
-            let strategy = &strategies[strategy];
+        let detector = |&index: &usize| {
+            let method = strategies[index].change(plan.models[job.model].clone());
+            let detector = Detector::new(method, strategies[index].supervision(), seed.derive(&[&dataset.name, name]));
+            (index, detector.map_err(|error| error.to_string()))
+        };
+        let detectors = missing.iter().map(detector).collect();
+        let row = |index: usize, outcome: Result<Scores, String>| {
+            let strategy = &strategies[index];
             let status = match outcome {
                 Ok(scores) => {
                     info!(dataset = dataset.name, model = name, %strategy, seed = seed.0, auroc = scores.auroc, "run done");
@@ -180,26 +251,62 @@ impl Grid {
                 backend: plan.backend,
                 status,
             };
+            store.add(keys[index].clone(), job.place + index, &row)?;
             on_row(&row);
-            row
+            Ok::<_, BenchError>((index, row))
         };
-        Ok(plan.backend.run(FitAndScore { detectors, trial: &trial, row })?)
+        for (index, row) in plan.backend.run(FitAndScore { detectors, trial: &trial, row })?? {
+            rows[index] = Some(row);
+        }
+        Ok(rows.into_iter().flatten().collect())
     }
+}
+
+/// The strategies of a method; a floor has none.
+fn strategies(plan: &Plan, model: usize) -> Vec<Strategy> {
+    match plan.models[model].info().kind {
+        Kind::FewLabels => plan.strategies.clone(),
+        Kind::Floor => vec![Strategy::none()],
+    }
+}
+
+/// The digest of the program that runs: another build may measure something else.
+fn program() -> Result<Digest, BenchError> {
+    let failed = |error: std::io::Error| BenchError::Measure { reason: format!("the program's own file: {error}") };
+    let program = std::fs::read(std::env::current_exe().map_err(failed)?).map_err(failed)?;
+    Ok(Sha256::digest(program))
+}
+
+/// The digest of a data set's rows and labels.
+fn content(dataset: &Dataset) -> Digest {
+    let samples = &dataset.samples;
+    let mut digest = Sha256::new();
+    digest.update((samples.columns() as u64).to_le_bytes());
+    for (row, label) in samples.features().rows().into_iter().zip(samples.labels()) {
+        let cells: Vec<u8> = row.iter().flat_map(|cell| cell.to_le_bytes()).collect();
+        digest.update(cells);
+        digest.update([*label as u8]);
+    }
+    digest.finalize()
+}
+
+fn hex(digest: &Digest) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 type Metric = fn(&[f32], &[bool]) -> Result<f64, MetricError>;
 
-/// Fits and scores one detector after the other, and makes a row of what comes of each.
+/// Fits and scores one detector after the other, and hands what comes of each to `row`, with its number.
 struct FitAndScore<'a, F> {
-    detectors: Vec<Result<Detector, String>>,
+    detectors: Vec<(usize, Result<Detector, String>)>,
     trial: &'a Trial,
     row: F,
 }
 
-impl<F: Fn(usize, Result<Scores, String>) -> Row> OnBackend for FitAndScore<'_, F> {
-    type Output = Vec<Row>;
+impl<T, E, F: Fn(usize, Result<Scores, String>) -> Result<T, E>> OnBackend for FitAndScore<'_, F> {
+    type Output = Result<Vec<T>, E>;
 
-    fn run<B: Backend>(self, device: B::Device) -> Vec<Row> {
+    fn run<B: Backend>(self, device: B::Device) -> Self::Output {
         let Self { detectors, trial, row } = self;
         let mut fitter = Fitter::<B>::new(&trial.train, &device).map_err(|error| error.to_string());
         let mut outcome = |detector: Result<Detector, String>| {
@@ -208,7 +315,7 @@ impl<F: Fn(usize, Result<Scores, String>) -> Row> OnBackend for FitAndScore<'_, 
             let run = AssertUnwindSafe(|| fit_and_score(fitter, &detector?, trial));
             catch_unwind(run).unwrap_or_else(|panic| Err(told(&*panic)))
         };
-        detectors.into_iter().enumerate().map(|(index, detector)| row(index, outcome(detector))).collect()
+        detectors.into_iter().map(|(index, detector)| row(index, outcome(detector))).collect()
     }
 }
 

@@ -1,7 +1,7 @@
 //! A grid of runs, from data sets and methods to results and a table.
 //!
 //! [`Grid::prepare`] loads every data set and draws every split, so that whatever is wrong with the input shows before the
-//! first run; [`Grid::run`] fits and scores; [`Output`] writes `results.csv`; [`summary::table`] tells what came out. How a
+//! first run; [`Grid::run`] fits and scores; a [`Store`] keeps every run as soon as it is measured; [`summary::table`] tells what came out. How a
 //! method works inside is of no concern here.
 
 mod error;
@@ -9,12 +9,14 @@ mod grid;
 mod reference;
 mod results;
 pub mod speed;
+mod store;
 mod strategy;
 pub mod summary;
 
 pub use strategy::{Ablation, Strategy};
 
 pub use error::BenchError;
-pub use grid::{Grid, Plan, Progress};
+pub use grid::{Grid, Key, Plan, Progress, Shard};
 pub use reference::Reference;
-pub use results::{Output, Results, Row, Scores, Status};
+pub use results::{Results, Row, Scores, Status};
+pub use store::Store;

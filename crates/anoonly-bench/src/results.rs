@@ -1,11 +1,11 @@
 //! Results and their file.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anoonly_data::budget::LabelBudget;
 use anoonly_data::protocol::Protocol;
 use anoonly_train::BackendName;
-use tempfile::NamedTempFile;
+use serde::{Deserialize, Serialize};
 
 use crate::{BenchError, Strategy};
 
@@ -17,7 +17,7 @@ pub struct Results {
 }
 
 /// One run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the fields are the columns of results.csv, told in docs/results-format.md")]
 pub struct Row {
     pub dataset: String,
@@ -36,7 +36,8 @@ pub struct Row {
 }
 
 /// What came of a run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Status {
     /// It was measured.
     Ok(Scores),
@@ -45,7 +46,7 @@ pub enum Status {
 }
 
 /// What was measured on the test rows. Metrics are shares, from 0 to 1.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the fields are columns of results.csv, told in docs/results-format.md")]
 pub struct Scores {
     pub auroc: f64,
@@ -55,7 +56,10 @@ pub struct Scores {
     pub score_seconds: f64,
 }
 
-/// The header of `results.csv`.
+/// The table of a folder's results.
+pub(crate) const FILE: &str = "results.csv";
+
+/// Its header.
 const COLUMNS: [&str; 21] = [
     "dataset",
     "family",
@@ -87,47 +91,19 @@ impl Results {
     }
 }
 
-/// The place of `results.csv`, tried before the runs so that none is lost to a folder that cannot be written.
-#[derive(Debug)]
-pub struct Output {
-    path: PathBuf,
-    file: NamedTempFile,
-}
-
-impl Output {
-    /// Makes the folder where there is none, and a temporary file in it.
-    ///
-    /// # Errors
-    /// When the folder cannot be made or written to.
-    pub fn create(folder: &Path) -> Result<Self, BenchError> {
-        let path = folder.join("results.csv");
-        let failed = |path: &Path, reason: &str| BenchError::Output { path: path.into(), reason: reason.into() };
-        if folder.exists() && !folder.is_dir() {
-            return Err(failed(folder, "it is a file, not a folder"));
-        }
-        if path.is_dir() {
-            return Err(failed(&path, "it is a folder"));
-        }
-        std::fs::create_dir_all(folder).map_err(|error| failed(folder, &error.to_string()))?;
+impl Results {
+    /// Writes `results.csv` into a folder: to a temporary file first, so that it is complete or not there at all.
+    pub(crate) fn write_csv(&self, folder: &Path) -> Result<(), BenchError> {
+        let path = folder.join(FILE);
+        let failed = |reason: String| BenchError::Output { path: path.clone(), reason };
         let mut builder = tempfile::Builder::new();
         // Readable as any new file is; a temporary file would be its owner's alone.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let file = builder.tempfile_in(folder);
-        let file = file.map_err(|error| failed(&path, &error.kind().to_string()))?;
-        Ok(Self { path, file })
-    }
-
-    /// Writes `results.csv`, which is complete or not there at all.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn write(self, results: &Results) -> Result<(), BenchError> {
-        let Self { path, file } = self;
-        let failed = |reason: String| BenchError::Output { path: path.clone(), reason };
+        let file = builder.tempfile_in(folder).map_err(|error| failed(error.kind().to_string()))?;
         let mut csv = csv::Writer::from_writer(file);
         csv.write_record(COLUMNS).map_err(|error| failed(error.to_string()))?;
-        for row in &results.rows {
+        for row in &self.rows {
             csv.write_record(row.cells()).map_err(|error| failed(error.to_string()))?;
         }
         let file = csv.into_inner().map_err(|error| failed(error.to_string()))?;

@@ -6,9 +6,10 @@ use std::str::FromStr;
 use anoonly_models::recipe::Statistics;
 use anoonly_models::{AnyMethod, Method, Norm};
 use anoonly_train::Supervision;
+use serde::{Deserialize, Serialize};
 
 /// How a method is trained in a run: a strategy, perhaps with something else of the recipe changed.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Strategy {
     name: String,
     supervision: Supervision,
@@ -16,7 +17,8 @@ pub struct Strategy {
 }
 
 /// What an ablation changes besides the strategy.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 enum Change {
     Nothing,
     UnlabelledShare(f64),

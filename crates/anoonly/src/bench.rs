@@ -1,10 +1,11 @@
 //! `anoonly bench`.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anoonly::bench::{Ablation, BenchError, Grid, Output, Plan, Reference, Results, Strategy, summary};
+use anoonly::bench::{Ablation, BenchError, Grid, Plan, Reference, Results, Row, Shard, Store, Strategy, summary};
 use anoonly::data::Seed;
 use anoonly::data::budget::LabelBudget;
 use anoonly::data::catalogue::Source;
@@ -12,13 +13,13 @@ use anoonly::data::protocol::Protocol;
 use anoonly::models::AnyMethod;
 use anoonly::models::overrides::overridden;
 use anoonly::train::BackendName;
-use clap::Args;
+use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{USER, print, tell};
 
 #[derive(Debug, Args)]
-#[command(allow_negative_numbers = true)]
+#[command(allow_negative_numbers = true, args_conflicts_with_subcommands = false, subcommand_negates_reqs = true)]
 pub struct Options {
     /// A folder with .npz, .csv or .parquet files (ADBench's `datasets`, for one), one such file, or `embedded`
     #[arg(long, default_value = "embedded", value_name = "DIR|embedded")]
@@ -64,15 +65,35 @@ pub struct Options {
     /// Results of another implementation, a CSV file like results.csv, to set beside ours
     #[arg(long, value_name = "FILE")]
     reference: Option<PathBuf>,
-    /// Folder for results.csv
-    #[arg(long, default_value = "bench-results", value_name = "DIR")]
+    /// Only a part of the grid, as 2/5 for the second of five: for several machines, each with its own --out
+    #[arg(long, value_name = "PART/PARTS")]
+    shard: Option<Shard>,
+    /// Folder for results: every run as soon as it is measured, and results.csv at the end. A bench that was stopped goes
+    /// on from there
+    #[arg(long, default_value = "bench-results", value_name = "DIR", global = true)]
     out: PathBuf,
+    #[command(subcommand)]
+    task: Option<Task>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Join the results of several folders, as of the parts of a grid, in that of --out
+    Merge {
+        /// Folders of results
+        #[arg(required = true, value_name = "DIR")]
+        folders: Vec<PathBuf>,
+    },
 }
 
 impl Options {
     pub fn run(self) -> ExitCode {
         let out = self.out.clone();
-        match self.measure() {
+        let done = match self.task {
+            Some(Task::Merge { folders }) => merge(&folders, &out),
+            None => self.measure(),
+        };
+        match done {
             Ok(results) if results.failed() == 0 => ExitCode::SUCCESS,
             Ok(results) => {
                 eprintln!(
@@ -99,19 +120,29 @@ impl Options {
         };
         let out = self.out.clone();
         let ablation = self.ablation;
-        let heading = self.heading();
         let reference = self.reference.as_deref().map(|path| Reference::read(path, self.budget())).transpose()?;
-        let grid = Grid::prepare(self.plan()?)?;
-        let output = Output::create(&out)?;
-        let threads = threads.min(grid.runs());
+        let shard = self.shard;
+        let mut grid = Grid::prepare(self.plan()?)?;
+        if let Some(shard) = shard {
+            grid.shard(shard);
+        }
+        let store = Store::open(&out)?;
+        let threads = threads.min(grid.runs()).max(1);
 
         let start = Instant::now();
         let bar = ProgressBar::new(grid.runs() as u64);
         if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} runs, {eta} left  {msg}") {
             bar.set_style(style);
         }
-        eprintln!("{} runs on {threads} threads", grid.runs());
-        let results = grid.run(threads, |progress| {
+        match grid.measured(&store) {
+            0 => eprintln!("{} runs on {threads} threads", grid.runs()),
+            measured => eprintln!(
+                "{} runs on {threads} threads; {measured} of them stand in {} already",
+                grid.runs(),
+                out.display()
+            ),
+        }
+        let results = grid.run(threads, &store, |progress| {
             bar.set_position(progress.done as u64);
             bar.set_message(progress.run);
         })?;
@@ -122,16 +153,12 @@ impl Options {
             out.join("results.csv").display()
         );
 
-        let told = match ablation {
-            Some(_) => summary::ablation_table(&results),
-            None => format!("{}\n\n{}", summary::table(&results), summary::verdicts(&results).join("\n")),
-        };
-        print(&format!("{heading}\n\n{told}\n"));
+        tell_results(&results, ablation.is_some());
         if let Some(reference) = reference {
             let told = "Beside the reference, on the sets that both have, means over seeds and sets:";
             print(&format!("\n{told}\n\n{}\n", reference.table(&results)));
         }
-        output.write(&results)?;
+        store.write_csv(&results)?;
         Ok(results)
     }
 
@@ -160,23 +187,52 @@ impl Options {
     fn budget(&self) -> LabelBudget {
         self.label_count.map_or(LabelBudget::Ratio(self.label_ratio), LabelBudget::Count)
     }
+}
 
-    /// What the numbers of the table are.
-    fn heading(&self) -> String {
-        let labels = match self.label_count {
-            Some(count) => format!("{count} labelled anomalies"),
-            // Rounded, so that 0.07 is 7 % and not 7.000000000000001 %.
-            None => format!("{} % of the training anomalies labelled", (1e6 * self.label_ratio).round() / 1e4),
-        };
-        let seeds = match self.seeds.len() {
-            1 => "one seed".into(),
-            seeds => format!("{seeds} seeds ± half of the interval"),
-        };
-        format!(
-            "Percent, mean over data sets and {seeds}. Intervals: {:.0} %, over seeds.\nProtocol {}, {labels}, backend {}. A floor has no strategy and stands in the host's column.",
-            100.0 * summary::LEVEL,
-            self.protocol,
-            self.backend
-        )
+/// Joins results of the same protocol, labels and backend.
+fn merge(folders: &[PathBuf], out: &Path) -> Result<Results, BenchError> {
+    let mut store = Store::open(out)?;
+    store.merge(folders)?;
+    let results = store.rows();
+    let kind = |row: &Row| (row.protocol, row.budget, row.backend);
+    if let Some(pair) = results.rows.windows(2).find(|pair| kind(&pair[0]) != kind(&pair[1])) {
+        let told = pair.iter().map(|row| format!("{}, {}, {}", row.protocol, labels(row.budget), row.backend));
+        let reason = format!("these cannot stand in one table: {}", told.collect::<Vec<_>>().join(" and "));
+        return Err(BenchError::File { path: out.into(), reason });
+    }
+    let ablation = results.rows.iter().any(|row| !["host", "anoonly", "none"].contains(&row.strategy.name()));
+    tell_results(&results, ablation);
+    store.write_csv(&results)?;
+    Ok(results)
+}
+
+/// Prints the table of results, under what its numbers are.
+fn tell_results(results: &Results, ablation: bool) {
+    let Some(first) = results.rows.first() else { return };
+    let seeds: BTreeSet<u64> = results.rows.iter().map(|row| row.seed).collect();
+    let seeds = match seeds.len() {
+        1 => "one seed".into(),
+        seeds => format!("{seeds} seeds ± half of the interval"),
+    };
+    let table = match ablation {
+        true => summary::ablation_table(results),
+        false => format!("{}\n\n{}", summary::table(results), summary::verdicts(results).join("\n")),
+    };
+    print(&format!(
+        "Percent, mean over data sets and {seeds}. Intervals: {:.0} %, over seeds.\nProtocol {}, {}, backend {}. A floor has no strategy and stands in the host's column.\n\n{table}\n",
+        100.0 * summary::LEVEL,
+        first.protocol,
+        labels(first.budget),
+        first.backend
+    ));
+}
+
+fn labels(budget: LabelBudget) -> String {
+    match budget {
+        LabelBudget::Count(count) => format!("{count} labelled anomalies"),
+        // Rounded, so that 0.07 is 7 % and not 7.000000000000001 %.
+        LabelBudget::Ratio(ratio) => {
+            format!("{} % of the training anomalies labelled", (1e6 * ratio).round() / 1e4)
+        }
     }
 }
