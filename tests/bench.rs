@@ -185,11 +185,71 @@ fn parts_of_a_grid_merge_into_the_whole() {
     assert_eq!(rows(&folder.path().join("all/results.csv")), whole);
     assert_eq!(String::from_utf8(output.stdout).unwrap(), table);
 
-    let other = anoonly([&["bench", "--out", &place("other"), "--label-count", "3"], &options[..]].concat());
+    let other = anoonly([&["bench", "--out", &place("other"), "--protocol", "adbench"], &options[..]].concat());
     assert!(other.status.success(), "{}", stderr(&other));
     for (parts, told) in [(["1", "other"], "cannot stand in one table"), (["1", "nowhere"], "no folder of results")] {
         let output = merge("bad", &parts);
         assert_eq!(output.status.code(), Some(2));
         assert!(stderr(&output).contains(told), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_plan_is_read_and_the_command_line_goes_before_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = folder.path().join("plan.toml");
+    let text = "datasets = [\"wine\", \"penguins\"]\nmodels = \"devnet\"\nseeds = [1, 2]\nlabel-ratio = 0.5\n\
+                [settings.devnet]\nrecipe.epochs = 3\n";
+    std::fs::write(&plan, text).unwrap();
+    let plan = plan.to_str().unwrap();
+    let (_, planned) = bench(&["--plan", plan]);
+    assert_eq!(planned.len(), 8);
+    assert!(planned.iter().all(|row| row[5] == "0.5"));
+    let (_, other) = bench(&["--plan", plan, "--seeds", "1", "--label-count", "3", "--datasets=wine"]);
+    assert_eq!(other.iter().map(|row| &row[6]).collect::<Vec<_>>(), ["3", "3"]);
+    let config = folder.path().join("methods.toml");
+    std::fs::write(&config, "[devnet]\nrecipe.epochs = 3\n").unwrap();
+    let options = ["--datasets", "wine,penguins", "--models", "devnet", "--seeds", "1,2", "--label-ratio", "0.5"];
+    let (_, same) = bench(&[&options[..], &["--config", config.to_str().unwrap()]].concat());
+    assert_eq!(planned, same);
+}
+
+#[test]
+fn a_sweep_has_a_row_and_a_column_for_each_level() {
+    let options = ["--datasets", "wine", "--models", "devnet,knn", "--seeds", "1,2", "--noise", "label-contamination"];
+    let (table, rows) = bench(&[&options[..], &["--noise-level", "0,0.25"]].concat());
+    assert_eq!(rows.len(), 12);
+    let noise: HashSet<&[String]> = rows.iter().map(|row| &row[7..9]).collect();
+    assert_eq!(noise.len(), 2);
+    let (_, plain) = bench(&options[..6]);
+    let at = |level: &str| rows.iter().filter(|row| row[8] == level).map(|row| row[13].clone()).collect::<Vec<_>>();
+    assert_eq!(at("0"), plain.iter().map(|row| row[13].clone()).collect::<Vec<_>>());
+    assert_ne!(at("0"), at("0.25"));
+    let swept = table.split("AUROC by label-contamination").nth(1).unwrap();
+    assert!(swept.lines().any(|line| line.starts_with("| model") && line.contains(" 0.25 ")));
+    let line = swept.lines().find(|line| line.starts_with("| knn")).unwrap();
+    let mean = 50.0
+        * rows
+            .iter()
+            .filter(|row| row[2] == "knn" && row[8] == "0.25")
+            .map(|row| row[13].parse::<f64>().unwrap())
+            .sum::<f64>();
+    assert!(line.split('|').nth(4).unwrap().trim().starts_with(&format!("{mean:.1} ±")), "{line} is not {mean}");
+}
+
+/// Whoever changes an option learns from this that a plan in the documentation names it.
+#[test]
+fn the_plans_of_the_documentation_are_understood() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/experiments");
+    let plans: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let plans: Vec<_> = plans.iter().filter(|path| path.extension().is_some_and(|e| e == "toml")).collect();
+    assert!(plans.len() >= 5);
+    let empty = tempfile::tempdir().unwrap();
+    for plan in plans {
+        // On a folder without data, everything but the data is in order.
+        let output = anoonly(["bench", "--plan", plan.to_str().unwrap(), "--data", empty.path().to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(2));
+        let told = stderr(&output);
+        assert!(told.contains(empty.path().to_str().unwrap()) && !told.contains(".toml"), "{told}");
     }
 }

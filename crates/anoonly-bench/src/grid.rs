@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use anoonly_data::budget::LabelBudget;
 use anoonly_data::catalogue::Source;
+use anoonly_data::noise::Noise;
 use anoonly_data::protocol::{Protocol, Trial};
 use anoonly_data::split::Split;
 use anoonly_data::{Dataset, Seed};
@@ -34,8 +35,10 @@ pub struct Plan {
     pub models: Vec<AnyMethod>,
     /// The strategies for methods that learn from few labels. Floors run once, without one.
     pub strategies: Vec<Strategy>,
-    /// How many training anomalies stay labelled.
-    pub budget: LabelBudget,
+    /// How many training anomalies stay labelled; every one of them is run.
+    pub budgets: Vec<LabelBudget>,
+    /// What is done to the rows; every one of them is run.
+    pub noises: Vec<Noise>,
     /// The seeds; each draws its own split, labels, weights and batches.
     pub seeds: Vec<Seed>,
     /// How a data set becomes a training and a test part.
@@ -90,6 +93,8 @@ impl FromStr for Shard {
 struct Job {
     dataset: usize,
     seed: usize,
+    budget: LabelBudget,
+    noise: Noise,
     model: usize,
     /// The place of its first run in the grid.
     place: usize,
@@ -119,7 +124,11 @@ impl Grid {
         check_list("--seeds", &plan.seeds, |seed| seed.0.to_string())?;
         check_list("--models", &plan.models, |model| model.info().name.to_owned())?;
         check_list("--strategies", &plan.strategies, Strategy::to_string)?;
-        plan.budget.checked()?;
+        check_list("--label-ratio or --label-count", &plan.budgets, |budget| format!("{budget:?}"))?;
+        check_list("--noise-level", &plan.noises, Noise::to_string)?;
+        for budget in &plan.budgets {
+            budget.checked()?;
+        }
 
         let entries = plan.source.select(&plan.datasets)?;
         let datasets: Vec<Dataset> = entries.iter().map(|entry| entry.load()).collect::<Result<_, _>>()?;
@@ -130,11 +139,16 @@ impl Grid {
                 let split = plan.protocol.split(dataset, seed).map_err(|error| error.in_dataset(&dataset.name))?;
                 let labels = dataset.samples.labels();
                 let anomalies = split.train.iter().filter(|&&row| labels[row].is_anomaly()).count();
-                plan.budget.labelled(anomalies).map_err(|error| error.in_dataset(&dataset.name))?;
+                for budget in &plan.budgets {
+                    budget.labelled(anomalies).map_err(|error| error.in_dataset(&dataset.name))?;
+                }
                 splits.push(split);
-                for model in 0..plan.models.len() {
-                    jobs.push(Job { dataset: index, seed: seed_index, model, place });
-                    place += strategies(&plan, model).len();
+                let settings = plan.budgets.iter().flat_map(|&budget| plan.noises.iter().map(move |&n| (budget, n)));
+                for (budget, noise) in settings {
+                    for model in 0..plan.models.len() {
+                        jobs.push(Job { dataset: index, seed: seed_index, budget, noise, model, place });
+                        place += strategies(&plan, model).len();
+                    }
                 }
             }
         }
@@ -194,7 +208,8 @@ impl Grid {
         let plan = &self.plan;
         let method = strategy.change(plan.models[job.model].clone());
         let dataset = &self.datasets[job.dataset].name;
-        let rest = (dataset, plan.protocol, plan.budget, plan.seeds[job.seed], method, strategy, plan.backend);
+        let seed = plan.seeds[job.seed];
+        let rest = (dataset, plan.protocol, job.budget, job.noise, seed, method, strategy, plan.backend);
         let mut digest = Sha256::new();
         digest.update(self.program);
         digest.update(self.contents[job.dataset]);
@@ -215,7 +230,7 @@ impl Grid {
             return Ok(rows.into_iter().flatten().collect());
         }
         let split = &self.splits[job.dataset * plan.seeds.len() + job.seed];
-        let trial = Trial::new(dataset, split, plan.budget, seed)?;
+        let trial = Trial::noisy(dataset, split, job.budget, job.noise, seed)?;
         let name = plan.models[job.model].info().name;
         // Host and AnoOnly start from the same weights and see the same batches: their difference is the strategy's alone.
         let detector = |&index: &usize| {
@@ -242,7 +257,8 @@ impl Grid {
                 model: name.into(),
                 strategy: strategy.clone(),
                 protocol: plan.protocol,
-                budget: plan.budget,
+                budget: job.budget,
+                noise: job.noise,
                 n_labeled: trial.labelled,
                 seed: seed.0,
                 n_train: trial.train.rows(),

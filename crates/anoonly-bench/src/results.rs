@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anoonly_data::budget::LabelBudget;
+use anoonly_data::noise::Noise;
 use anoonly_data::protocol::Protocol;
 use anoonly_train::BackendName;
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,7 @@ pub struct Row {
     pub strategy: Strategy,
     pub protocol: Protocol,
     pub budget: LabelBudget,
+    pub noise: Noise,
     pub n_labeled: usize,
     pub seed: u64,
     pub n_train: usize,
@@ -131,8 +133,8 @@ impl Row {
             self.protocol.to_string(),
             label_ratio,
             self.n_labeled.to_string(),
-            "none".into(),
-            "0".into(),
+            self.noise.name().into(),
+            self.noise.level().to_string(),
             self.seed.to_string(),
             self.n_train.to_string(),
             self.n_test.to_string(),

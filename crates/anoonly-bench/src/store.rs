@@ -147,6 +147,7 @@ mod tests {
     use crate::Strategy;
     use crate::results::Scores;
     use anoonly_data::budget::LabelBudget;
+    use anoonly_data::noise::Noise;
     use anoonly_data::protocol::Protocol;
     use anoonly_train::BackendName;
 
@@ -158,6 +159,7 @@ mod tests {
             strategy: Strategy::anoonly(),
             protocol: Protocol::Clean,
             budget: LabelBudget::Ratio(0.1),
+            noise: Noise::None,
             n_labeled: 1,
             seed,
             n_train: 7,

@@ -5,6 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use anoonly_eval::{Interval, mean_interval};
 use comfy_table::{CellAlignment, Table, presets};
 
+use anoonly_data::budget::LabelBudget;
+use anoonly_data::noise::Noise;
+
 use crate::{Results, Row, Scores, Status};
 
 /// The coverage of every interval in the table.
@@ -26,6 +29,51 @@ pub fn table(results: &Results) -> String {
             [plain(cells.host), plain(cells.anoonly), difference]
         });
         table.add_row([line.family.clone(), line.sets.to_string(), line.model.clone()].into_iter().chain(cells));
+    }
+    table.to_string()
+}
+
+/// A label budget and a noise.
+pub type Setting = (LabelBudget, Noise);
+
+/// The results of each label budget and noise, in the order in which they first stand there.
+pub fn by_setting(results: &Results) -> Vec<(Setting, Results)> {
+    let mut settings: Vec<(Setting, Results)> = Vec::new();
+    for row in &results.rows {
+        let setting = (row.budget, row.noise);
+        match settings.iter_mut().find(|(known, _)| *known == setting) {
+            Some((_, results)) => results.rows.push(row.clone()),
+            None => settings.push((setting, Results { rows: vec![row.clone()] })),
+        }
+    }
+    settings
+}
+
+/// A metric of a run.
+pub type Metric = fn(&Scores) -> f64;
+
+/// The metrics that are told, by name.
+pub const METRICS: [(&str, Metric); 2] = [("AUROC", |scores| scores.auroc), ("Average precision", |scores| scores.ap)];
+
+/// A Markdown table with a line for each model and strategy and a column for each setting: the mean of a metric over
+/// families, sets and seeds.
+pub fn sweep_table(names: &[String], settings: &[&Results], metric: Metric) -> String {
+    let Some(first) = settings.first() else { return String::new() };
+    let header: Vec<&str> = ["model", "strategy"].into_iter().chain(names.iter().map(String::as_str)).collect();
+    let mut table = markdown(&header, 2);
+    let families = in_order(first, |row| &row.family);
+    for model in in_order(first, |row| &row.model) {
+        for strategy in in_order(first, |row| row.strategy.name()) {
+            let cells = settings.iter().map(|results| {
+                let rows = complete_rows(results, &families, model);
+                let values: Vec<f64> = by_seed(&rows, &[strategy], metric).into_values().collect();
+                mean_interval(&values, LEVEL).map_or_else(dash, |interval| shown(interval, false))
+            });
+            let cells: Vec<String> = cells.collect();
+            if cells.iter().any(|cell| *cell != dash()) {
+                table.add_row([model.to_owned(), strategy.to_owned()].into_iter().chain(cells));
+            }
+        }
     }
     table.to_string()
 }
@@ -196,7 +244,6 @@ fn dash() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use anoonly_data::budget::LabelBudget;
     use anoonly_data::protocol::Protocol;
     use anoonly_train::BackendName;
 
@@ -211,6 +258,7 @@ mod tests {
             strategy: strategy(),
             protocol: Protocol::Clean,
             budget: LabelBudget::Ratio(0.1),
+            noise: Noise::None,
             n_labeled: 1,
             seed,
             n_train: 7,

@@ -152,6 +152,22 @@ pub enum DataError {
         /// The ratio.
         ratio: f64,
     },
+    /// A noise with a level it cannot have.
+    #[error("level {level} of {noise}: must be {must}")]
+    NoiseLevel {
+        /// The noise.
+        noise: &'static str,
+        /// The level.
+        level: f64,
+        /// What it has to be.
+        must: &'static str,
+    },
+    /// A name that no noise has.
+    #[error("unknown noise `{name}`: use one of {}", crate::noise::Noise::NAMES.join(", "))]
+    UnknownNoise {
+        /// The name.
+        name: String,
+    },
     /// A label count of 0.
     #[error("label count 0: at least one labelled anomaly is needed")]
     BadCount,

@@ -11,6 +11,7 @@ pub mod budget;
 #[cfg(feature = "tables")]
 pub mod catalogue;
 mod error;
+pub mod noise;
 pub mod protocol;
 mod samples;
 pub mod scale;

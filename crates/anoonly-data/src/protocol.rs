@@ -8,6 +8,7 @@ use rand::seq::index;
 use serde::{Deserialize, Serialize};
 
 use crate::budget::LabelBudget;
+use crate::noise::Noise;
 use crate::split::{self, Split};
 use crate::{DataError, Dataset, Samples, Seed};
 
@@ -105,10 +106,28 @@ impl Trial {
     /// # Errors
     /// When the budget asks for more anomalies than the training side has.
     pub fn new(dataset: &Dataset, split: &Split, budget: LabelBudget, seed: Seed) -> Result<Self, DataError> {
-        let mut rng = seed.stream(&[&dataset.name, "labels"]);
-        let train = budget.apply(dataset.samples.select(&split.train), &mut rng)?;
+        Self::noisy(dataset, split, budget, Noise::None, seed)
+    }
+
+    /// The same with a noise, drawn from the seed.
+    ///
+    /// # Errors
+    /// When the budget asks for more anomalies than the training side has.
+    pub fn noisy(
+        dataset: &Dataset,
+        split: &Split,
+        budget: LabelBudget,
+        noise: Noise,
+        seed: Seed,
+    ) -> Result<Self, DataError> {
+        let mut chance = seed.stream(&[&dataset.name, "noise", noise.name()]);
+        let truly: Vec<bool> = split.train.iter().map(|&row| dataset.samples.labels()[row].is_anomaly()).collect();
+        let sides = [&split.train, &split.test].map(|rows| dataset.samples.select(rows));
+        let [train, test] = noise.on_sides(sides, &mut chance);
+        let train = budget.apply(train, &mut seed.stream(&[&dataset.name, "labels"]))?;
+        let train = noise.on_hidden(train, &truly, &mut chance);
         let labelled = train.by_class().anomalies.len();
-        Ok(Self { train, test: dataset.samples.select(&split.test), labelled })
+        Ok(Self { train, test, labelled })
     }
 }
 

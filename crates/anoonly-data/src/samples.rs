@@ -107,6 +107,15 @@ impl Samples {
         assert_eq!(labels.len(), self.rows());
         Samples { labels, ..self }
     }
+
+    /// The same rows with other features, which have to be finite.
+    ///
+    /// # Panics
+    /// When the number of rows is another one.
+    pub(crate) fn with_features(self, features: Array2<f32>) -> Samples {
+        assert_eq!(features.nrows(), self.rows());
+        Samples { features, ..self }
+    }
 }
 
 /// Row indices, parted by whether the row is known to be an anomaly. Each part ascends.

@@ -15,6 +15,7 @@ pub mod feawad;
 pub mod fused;
 pub mod init;
 pub mod knn;
+pub mod logistic;
 pub mod mean_difference;
 mod method;
 pub mod norm;

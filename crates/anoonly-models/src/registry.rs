@@ -10,6 +10,7 @@ use crate::deepsad::{DeepSad, DeepSadConfig};
 use crate::devnet::{DevNet, DevNetConfig};
 use crate::feawad::{Feawad, FeawadConfig};
 use crate::knn::{Knn, KnnConfig};
+use crate::logistic::{Logistic, LogisticConfig};
 use crate::mean_difference::{MeanDifference, MeanDifferenceConfig};
 use crate::norm::NormLayer;
 use crate::prenet::{PReNet, PReNetConfig};
@@ -164,6 +165,7 @@ registry! {
     "prenet" => PReNet(PReNetConfig, PReNet),
     "feawad" => Feawad(FeawadConfig, Feawad),
     "deepsad" => DeepSad(DeepSadConfig, DeepSad),
+    "logistic" => Logistic(LogisticConfig, Logistic),
     "mean-difference" => MeanDifference(MeanDifferenceConfig, MeanDifference),
     "knn" => Knn(KnnConfig, Knn),
 }

@@ -9,18 +9,24 @@ use anoonly::bench::{Ablation, BenchError, Grid, Plan, Reference, Results, Row, 
 use anoonly::data::Seed;
 use anoonly::data::budget::LabelBudget;
 use anoonly::data::catalogue::Source;
+use anoonly::data::noise::Noise;
 use anoonly::data::protocol::Protocol;
-use anoonly::models::AnyMethod;
 use anoonly::models::overrides::overridden;
+use anoonly::models::{AnyMethod, ConfigError};
 use anoonly::train::BackendName;
-use clap::{Args, Subcommand};
+use clap::{Args, FromArgMatches, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
+use toml::{Table, Value};
 
-use crate::{USER, print, tell};
+use crate::{USER, one_line, print, tell};
 
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true, args_conflicts_with_subcommands = false, subcommand_negates_reqs = true)]
 pub struct Options {
+    /// TOML file with any of these options, as `seeds = [1, 2, 3]` or `label-ratio = 0.1`, and with settings of methods, as
+    /// `[settings.devnet]` with `depth = 4`; options of the command line go before its
+    #[arg(long, value_name = "FILE")]
+    plan: Option<PathBuf>,
     /// A folder with .npz, .csv or .parquet files (ADBench's `datasets`, for one), one such file, or `embedded`
     #[arg(long, default_value = "embedded", value_name = "DIR|embedded")]
     data: PathBuf,
@@ -31,7 +37,7 @@ pub struct Options {
     #[arg(
         long,
         value_delimiter = ',',
-        default_value = "devnet,prenet,deepsad,mean-difference,knn",
+        default_value = "devnet,prenet,deepsad,mean-difference,logistic,knn",
         value_name = "NAME,…"
     )]
     models: Vec<String>,
@@ -41,12 +47,18 @@ pub struct Options {
     /// Instead of strategies: what AnoOnly owes to one of its parts, for the methods that have one
     #[arg(long, conflicts_with = "strategies", value_name = "norm|lambda|normal-share|bn-stats")]
     ablation: Option<Ablation>,
-    /// Share of the training anomalies that stay labelled, rounded up
-    #[arg(long, default_value_t = 0.1, value_name = "RATIO")]
-    label_ratio: f64,
+    /// Share of the training anomalies that stay labelled, rounded up; several make a sweep
+    #[arg(long, value_delimiter = ',', default_value = "0.1", value_name = "RATIO,…")]
+    label_ratio: Vec<f64>,
     /// Number of training anomalies that stay labelled, instead of a share
-    #[arg(long, conflicts_with = "label_ratio", value_name = "N")]
-    label_count: Option<usize>,
+    #[arg(long, value_delimiter = ',', conflicts_with = "label_ratio", value_name = "N,…")]
+    label_count: Vec<usize>,
+    /// What is done to the rows: label-contamination, anomaly-contamination, duplicated-anomalies or irrelevant-features
+    #[arg(long, default_value = "none", value_name = "NAME")]
+    noise: String,
+    /// How much of it: a share, or for duplicated-anomalies how many times; several make a sweep
+    #[arg(long, value_delimiter = ',', value_name = "LEVEL,…")]
+    noise_level: Vec<f64>,
     /// Seeds; each draws its own split, labels, weights and batches
     #[arg(long, value_delimiter = ',', default_value = "1,2,3,4,5", value_name = "N,…")]
     seeds: Vec<u64>,
@@ -74,6 +86,9 @@ pub struct Options {
     out: PathBuf,
     #[command(subcommand)]
     task: Option<Task>,
+    /// The settings of a plan's file.
+    #[arg(skip)]
+    settings: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -88,6 +103,57 @@ enum Task {
 
 impl Options {
     pub fn run(self) -> ExitCode {
+        match self.with_plan() {
+            Ok(options) => options.start(),
+            Err(error) => {
+                tell(&error);
+                ExitCode::from(USER)
+            }
+        }
+    }
+
+    /// The options together with those of the plan's file: the file's words are put before those of the command line, of
+    /// which the last ones count.
+    fn with_plan(self) -> Result<Self, BenchError> {
+        let Some(path) = &self.plan else { return Ok(self) };
+        let failed = |reason: String| BenchError::File { path: path.clone(), reason };
+        let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
+        let mut plan: Table = text.parse().map_err(|error: toml::de::Error| failed(error.to_string()))?;
+        let settings = match plan.remove("settings") {
+            None => None,
+            Some(Value::Table(settings)) => Some(settings.to_string()),
+            Some(_) => return Err(failed("`settings` holds a table for each method".into())),
+        };
+        let given: Vec<String> = std::env::args().skip(1).collect();
+        let says = |name: &str| given.iter().any(|word| word.split('=').next() == Some(&format!("--{name}")));
+        let command = Options::augment_args(clap::Command::new("bench"));
+        let known: Vec<&str> = command.get_arguments().filter_map(|argument| argument.get_long()).collect();
+        let mut words = Vec::new();
+        for (name, value) in plan {
+            if !known.contains(&name.as_str()) || name == "plan" {
+                return Err(failed(format!("unknown option `{name}`: use {} or settings", known.join(", "))));
+            }
+            let overruled = match name.as_str() {
+                "label-ratio" | "label-count" => says("label-ratio") || says("label-count"),
+                "strategies" | "ablation" => says("strategies") || says("ablation"),
+                name => says(name),
+            };
+            if !overruled {
+                let value = match value {
+                    Value::Array(values) => values.iter().map(word).collect::<Vec<_>>().join(","),
+                    value => word(&value),
+                };
+                words.push(format!("--{name}={value}"));
+            }
+        }
+        let words = ["bench".to_owned()].into_iter().chain(words).chain(given.into_iter().skip(1));
+        let told = |error: &clap::Error| failed(one_line(error).trim_start_matches("error: ").to_owned());
+        let matches = command.try_get_matches_from(words).map_err(|error| told(&error))?;
+        let options = Options::from_arg_matches(&matches).map_err(|error| told(&error))?;
+        Ok(Self { settings, ..options })
+    }
+
+    fn start(self) -> ExitCode {
         let out = self.out.clone();
         let done = match self.task {
             Some(Task::Merge { folders }) => merge(&folders, &out),
@@ -120,7 +186,15 @@ impl Options {
         };
         let out = self.out.clone();
         let ablation = self.ablation;
-        let reference = self.reference.as_deref().map(|path| Reference::read(path, self.budget())).transpose()?;
+        let (budgets, noises) = (self.budgets(), self.noises()?);
+        let reference = match (self.reference.as_deref(), budgets.as_slice(), noises.as_slice()) {
+            (None, _, _) => None,
+            (Some(path), &[budget], &[Noise::None]) => Some(Reference::read(path, budget)?),
+            _ => {
+                let reason = "a reference stands beside one label ratio or count without noise".into();
+                return Err(BenchError::Option { option: "--reference", reason });
+            }
+        };
         let shard = self.shard;
         let mut grid = Grid::prepare(self.plan()?)?;
         if let Some(shard) = shard {
@@ -163,7 +237,7 @@ impl Options {
     }
 
     fn plan(self) -> Result<Plan, BenchError> {
-        let budget = self.budget();
+        let (budgets, noises) = (self.budgets(), self.noises()?);
         let source = if self.data.as_os_str() == "embedded" { Source::Embedded } else { Source::Folder(self.data) };
         let mut models: Vec<AnyMethod> =
             self.models.iter().map(|name| AnyMethod::by_name(name.trim())).collect::<Result<_, _>>()?;
@@ -172,20 +246,45 @@ impl Options {
             let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
             models = overridden(models, &text).map_err(|error| failed(error.to_string()))?;
         }
+        if let (Some(settings), Some(path)) = (&self.settings, &self.plan) {
+            let failed = |error: ConfigError| BenchError::File { path: path.clone(), reason: error.to_string() };
+            models = overridden(models, settings).map_err(failed)?;
+        }
         Ok(Plan {
             source,
             datasets: self.datasets.iter().map(|pattern| pattern.trim().to_owned()).collect(),
             models,
             strategies: self.ablation.map_or(self.strategies, Ablation::strategies),
-            budget,
+            budgets,
+            noises,
             seeds: self.seeds.into_iter().map(Seed).collect(),
             protocol: self.protocol,
             backend: self.backend,
         })
     }
 
-    fn budget(&self) -> LabelBudget {
-        self.label_count.map_or(LabelBudget::Ratio(self.label_ratio), LabelBudget::Count)
+    fn budgets(&self) -> Vec<LabelBudget> {
+        match self.label_count.is_empty() {
+            true => self.label_ratio.iter().copied().map(LabelBudget::Ratio).collect(),
+            false => self.label_count.iter().copied().map(LabelBudget::Count).collect(),
+        }
+    }
+
+    fn noises(&self) -> Result<Vec<Noise>, BenchError> {
+        let levels: &[f64] = if self.noise == "none" { &[0.0] } else { &self.noise_level };
+        if levels.is_empty() {
+            let reason = format!("say how much {} there is to be", self.noise);
+            return Err(BenchError::Option { option: "--noise-level", reason });
+        }
+        Ok(levels.iter().map(|&level| Noise::named(&self.noise, level)).collect::<Result<_, _>>()?)
+    }
+}
+
+/// A value of a plan's file as a word of the command line.
+fn word(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        value => value.to_string(),
     }
 }
 
@@ -194,9 +293,9 @@ fn merge(folders: &[PathBuf], out: &Path) -> Result<Results, BenchError> {
     let mut store = Store::open(out)?;
     store.merge(folders)?;
     let results = store.rows();
-    let kind = |row: &Row| (row.protocol, row.budget, row.backend);
+    let kind = |row: &Row| (row.protocol, row.backend);
     if let Some(pair) = results.rows.windows(2).find(|pair| kind(&pair[0]) != kind(&pair[1])) {
-        let told = pair.iter().map(|row| format!("{}, {}, {}", row.protocol, labels(row.budget), row.backend));
+        let told = pair.iter().map(|row| format!("{} on {}", row.protocol, row.backend));
         let reason = format!("these cannot stand in one table: {}", told.collect::<Vec<_>>().join(" and "));
         return Err(BenchError::File { path: out.into(), reason });
     }
@@ -206,7 +305,8 @@ fn merge(folders: &[PathBuf], out: &Path) -> Result<Results, BenchError> {
     Ok(results)
 }
 
-/// Prints the table of results, under what its numbers are.
+/// Prints the tables of results, under what their numbers are: one for each label budget and noise, and, where these are
+/// several, one of them all.
 fn tell_results(results: &Results, ablation: bool) {
     let Some(first) = results.rows.first() else { return };
     let seeds: BTreeSet<u64> = results.rows.iter().map(|row| row.seed).collect();
@@ -214,25 +314,57 @@ fn tell_results(results: &Results, ablation: bool) {
         1 => "one seed".into(),
         seeds => format!("{seeds} seeds ± half of the interval"),
     };
-    let table = match ablation {
-        true => summary::ablation_table(results),
-        false => format!("{}\n\n{}", summary::table(results), summary::verdicts(results).join("\n")),
+    let heading =
+        format!("Percent, mean over data sets and {seeds}. Intervals: {:.0} %, over seeds.\n", 100.0 * summary::LEVEL);
+    let rest = format!("backend {}. A floor has no strategy and stands in the host's column.", first.backend);
+    print(&heading);
+    let settings = summary::by_setting(results);
+    for ((budget, noise), results) in &settings {
+        let noise = if *noise == Noise::None { String::new() } else { format!(", {noise}") };
+        let table = match ablation {
+            true => summary::ablation_table(results),
+            false => format!("{}\n\n{}", summary::table(results), summary::verdicts(results).join("\n")),
+        };
+        print(&format!("Protocol {}, {}{noise}, {rest}\n\n{table}\n", first.protocol, labels(*budget)));
+        if settings.len() > 1 {
+            print("\n");
+        }
+    }
+    if settings.len() > 1 {
+        let names: Vec<String> =
+            settings.iter().map(|((budget, noise), _)| setting(*budget, *noise, &settings)).collect();
+        let results: Vec<&Results> = settings.iter().map(|(_, results)| results).collect();
+        for (title, metric) in summary::METRICS {
+            let table = summary::sweep_table(&names, &results, metric);
+            let noise = if first.noise == Noise::None { "labels" } else { first.noise.name() };
+            print(&format!("{title} by {noise}, mean over families:\n\n{table}\n\n"));
+        }
+    }
+}
+
+/// What tells a setting from the others.
+fn setting(budget: LabelBudget, noise: Noise, all: &[((LabelBudget, Noise), Results)]) -> String {
+    let budgets = all.iter().any(|((other, _), _)| *other != budget);
+    let noises = all.iter().any(|((_, other), _)| *other != noise);
+    let budget = match budget {
+        LabelBudget::Count(count) => format!("{count} labelled"),
+        LabelBudget::Ratio(ratio) => format!("{} %", percent(ratio)),
     };
-    print(&format!(
-        "Percent, mean over data sets and {seeds}. Intervals: {:.0} %, over seeds.\nProtocol {}, {}, backend {}. A floor has no strategy and stands in the host's column.\n\n{table}\n",
-        100.0 * summary::LEVEL,
-        first.protocol,
-        labels(first.budget),
-        first.backend
-    ));
+    match (budgets, noises) {
+        (true, true) => format!("{budget}, {}", noise.level()),
+        (true, false) => budget,
+        _ => noise.level().to_string(),
+    }
+}
+
+/// Rounded, so that 0.07 is 7 % and not 7.000000000000001 %.
+fn percent(ratio: f64) -> f64 {
+    (1e6 * ratio).round() / 1e4
 }
 
 fn labels(budget: LabelBudget) -> String {
     match budget {
         LabelBudget::Count(count) => format!("{count} labelled anomalies"),
-        // Rounded, so that 0.07 is 7 % and not 7.000000000000001 %.
-        LabelBudget::Ratio(ratio) => {
-            format!("{} % of the training anomalies labelled", (1e6 * ratio).round() / 1e4)
-        }
+        LabelBudget::Ratio(ratio) => format!("{} % of the training anomalies labelled", percent(ratio)),
     }
 }

@@ -68,11 +68,16 @@ fn usage(error: &clap::Error) -> ExitCode {
         eprint!("{text}");
         return ExitCode::from(USER);
     }
+    eprintln!("{} (see --help)", one_line(error));
+    ExitCode::from(USER)
+}
+
+/// What is wrong with the command's words, in one line.
+fn one_line(error: &clap::Error) -> String {
+    let text = error.to_string();
     let told =
         text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
-    let told: Vec<&str> = told.filter(|line| !line.is_empty()).collect();
-    eprintln!("{} (see --help)", told.join("; "));
-    ExitCode::from(USER)
+    told.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
 }
 
 /// Writes to standard output. A reader that has gone away, as `head` does, is no error.
