@@ -5,7 +5,8 @@
     python scripts/embed_output.py docs/reproduction.md NUMBER < printed.txt
 
 The published implementation's figures on these tables are of one seed, 42. Here that seed and eight others draw split, labels,
-weights and batches by the protocol `adbench` with 10 % labels, as numpy, scikit-learn and PyTorch draw them.
+weights and batches by the protocol `adbench` with 10 % labels, as numpy, scikit-learn and PyTorch draw them. The
+loss is the mean over a batch's anomalies, as in the published code.
 """
 
 import sys

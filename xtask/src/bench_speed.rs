@@ -38,7 +38,8 @@ fn measure(options: &[String]) -> Result<String, String> {
     if !output.status.success() {
         return Err("the measurement has failed".into());
     }
-    if peer && !told.starts_with("Usage") && told.contains('|') {
+    // The page tells of the whole measurement, and of no other.
+    if matches!(options, [option, _] if option == "--python") {
         let page = root.join(PAGE);
         let text = std::fs::read_to_string(&page).map_err(|error| format!("{PAGE}: {error}"))?;
         let places = text.split_once(START).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));

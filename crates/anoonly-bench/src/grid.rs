@@ -139,7 +139,8 @@ impl Grid {
                 let split = plan.protocol.split(dataset, seed).map_err(|error| error.in_dataset(&dataset.name))?;
                 let labels = dataset.samples.labels();
                 let anomalies = split.train.iter().filter(|&&row| labels[row].is_anomaly()).count();
-                for budget in &plan.budgets {
+                // A noise may change the number of anomalies: what it makes impossible is a run that fails.
+                for budget in plan.budgets.iter().filter(|_| plan.noises.contains(&Noise::None)) {
                     budget.labelled(anomalies).map_err(|error| error.in_dataset(&dataset.name))?;
                 }
                 splits.push(split);
@@ -224,13 +225,15 @@ impl Grid {
         let seed = plan.seeds[job.seed];
         let strategies = strategies(plan, job.model);
         let keys: Vec<Key> = strategies.iter().map(|strategy| self.key(job, strategy)).collect();
-        let mut rows: Vec<Option<Row>> = keys.iter().map(|key| store.measured(key).cloned()).collect();
+        let known = |key| Some(Row { family: dataset.family.clone(), ..store.measured(key)?.clone() });
+        let mut rows: Vec<Option<Row>> = keys.iter().map(known).collect();
         let missing: Vec<usize> = (0..rows.len()).filter(|&index| rows[index].is_none()).collect();
         if missing.is_empty() {
             return Ok(rows.into_iter().flatten().collect());
         }
         let split = &self.splits[job.dataset * plan.seeds.len() + job.seed];
-        let trial = Trial::noisy(dataset, split, job.budget, job.noise, seed)?;
+        let trial =
+            caught(|| Trial::noisy(dataset, split, job.budget, job.noise, seed).map_err(|error| error.to_string()));
         let name = plan.models[job.model].info().name;
         // Host and AnoOnly start from the same weights and see the same batches: their difference is the strategy's alone.
         let detector = |&index: &usize| {
@@ -239,6 +242,7 @@ impl Grid {
             (index, detector.map_err(|error| error.to_string()))
         };
         let detectors = missing.iter().map(detector).collect();
+        let of_trial = |size: fn(&Trial) -> usize| trial.as_ref().map_or(0, size);
         let row = |index: usize, outcome: Result<Scores, String>| {
             let strategy = &strategies[index];
             let status = match outcome {
@@ -259,11 +263,11 @@ impl Grid {
                 protocol: plan.protocol,
                 budget: job.budget,
                 noise: job.noise,
-                n_labeled: trial.labelled,
+                n_labeled: of_trial(|trial| trial.labelled),
                 seed: seed.0,
-                n_train: trial.train.rows(),
-                n_test: trial.test.rows(),
-                n_features: trial.train.columns(),
+                n_train: of_trial(|trial| trial.train.rows()),
+                n_test: of_trial(|trial| trial.test.rows()),
+                n_features: of_trial(|trial| trial.train.columns()),
                 backend: plan.backend,
                 status,
             };
@@ -271,7 +275,11 @@ impl Grid {
             on_row(&row);
             Ok::<_, BenchError>((index, row))
         };
-        for (index, row) in plan.backend.run(FitAndScore { detectors, trial: &trial, row })?? {
+        let measured = match &trial {
+            Ok(trial) => plan.backend.run(FitAndScore { detectors, trial, row })??,
+            Err(reason) => missing.iter().map(|&index| row(index, Err(reason.clone()))).collect::<Result<_, _>>()?,
+        };
+        for (index, row) in measured {
             rows[index] = Some(row);
         }
         Ok(rows.into_iter().flatten().collect())
@@ -324,12 +332,10 @@ impl<T, E, F: Fn(usize, Result<Scores, String>) -> Result<T, E>> OnBackend for F
 
     fn run<B: Backend>(self, device: B::Device) -> Self::Output {
         let Self { detectors, trial, row } = self;
-        let mut fitter = Fitter::<B>::new(&trial.train, &device).map_err(|error| error.to_string());
+        let mut fitter = caught(|| Fitter::<B>::new(&trial.train, &device).map_err(|error| error.to_string()));
         let mut outcome = |detector: Result<Detector, String>| {
             let fitter = fitter.as_mut().map_err(|error| error.clone())?;
-            // What a panicking fit leaves half done is not looked at again: the fitter keeps only what is complete.
-            let run = AssertUnwindSafe(|| fit_and_score(fitter, &detector?, trial));
-            catch_unwind(run).unwrap_or_else(|panic| Err(told(&*panic)))
+            caught(|| fit_and_score(fitter, &detector?, trial))
         };
         detectors.into_iter().map(|(index, detector)| row(index, outcome(detector))).collect()
     }
@@ -342,7 +348,7 @@ fn fit_and_score<B: Backend>(fitter: &mut Fitter<B>, detector: &Detector, trial:
     let fitted = fitter.fit(detector).map_err(|error| error.to_string())?;
     let fit_seconds = spared + start.elapsed().as_secs_f64();
     let start = Instant::now();
-    let scores = fitted.score(trial.test.features()).map_err(|error| error.to_string())?;
+    let scores = fitted.score_on_one_thread(trial.test.features()).map_err(|error| error.to_string())?;
     let score_seconds = start.elapsed().as_secs_f64();
     let truth = trial.test.anomalous();
     let measure = |metric: Metric| metric(&scores, &truth).map_err(|error| error.to_string());
@@ -353,6 +359,12 @@ fn fit_and_score<B: Backend>(fitter: &mut Fitter<B>, detector: &Detector, trial:
         fit_seconds,
         score_seconds,
     })
+}
+
+/// What comes of some work, a panic taken for a failure. What it leaves half done is not looked at again: a fitter keeps only
+/// what is complete.
+fn caught<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(told(&*panic)))
 }
 
 /// What a panic said.

@@ -214,10 +214,10 @@ fn products(method: &AnyMethod) -> Vec<(f64, [usize; 3])> {
         };
         pairs.into_iter().enumerate().flat_map(of).collect::<Vec<_>>()
     };
-    // A batch works out each distinct row once; there are 25 distinct anomalies.
+    // Batches that draw the 25 anomalies hundreds of times work out each of them once.
     let anomalies = TRAINING.2;
     match method {
-        AnyMethod::DevNet(_) => layers(32 + 18, 1.0, &[columns, 20, 1]),
+        AnyMethod::DevNet(_) => layers(64, 1.0, &[columns, 20, 1]),
         AnyMethod::PReNet(_) => layers(640 + anomalies, 1.0, &[columns, 20]),
         AnyMethod::DeepSad(_) => layers(128, 1.0, &[columns, 100, 20, 10]),
         AnyMethod::Feawad(_) => {
@@ -234,7 +234,7 @@ fn products(method: &AnyMethod) -> Vec<(f64, [usize; 3])> {
     }
 }
 
-/// Steps a second if a step of training on 512 columns were its matrix products alone, on one thread by the same kernels: no
+/// Steps a second if a step of training on 512 columns were its matrix products alone, on one thread by Flex's kernels: no
 /// loop written by hand around these could be faster.
 pub fn limit(method: &AnyMethod) -> f64 {
     let seconds: f64 = products(method)

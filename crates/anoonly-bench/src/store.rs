@@ -5,9 +5,9 @@
 //! set, the split, the labels, the method's whole configuration, the strategy, the seed and the backend. So a change of
 //! any of these is another run, and what was measured before is never taken for it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -68,21 +68,11 @@ impl Store {
         }
         let mut text = Vec::new();
         file.read_to_end(&mut text).map_err(|error| failed(&path, error.to_string()))?;
-        let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+        let (entries, whole) = parse(&text, &path)?;
         if whole < text.len() {
             file.set_len(whole as u64).map_err(|error| failed(&path, error.to_string()))?;
-            file.seek(SeekFrom::End(0)).map_err(|error| failed(&path, error.to_string()))?;
         }
-        let mut known = HashMap::new();
-        for (index, line) in text[..whole].split(|&byte| byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty())
-        {
-            let entry: Entry = serde_json::from_slice(line).map_err(|error| BenchError::File {
-                path: path.clone(),
-                reason: format!("line {}: not a run ({error}); move the file away or give another --out", index + 1),
-            })?;
-            // A run that failed is tried again; what came of it last counts.
-            known.insert(entry.key.clone(), entry);
-        }
+        let known = entries.into_iter().map(|entry| (entry.key.clone(), entry)).collect();
         Ok(Self { folder: folder.into(), file: Mutex::new(file), known })
     }
 
@@ -102,34 +92,68 @@ impl Store {
         let mut line = serde_json::to_vec(&entry).map_err(|error| failed(error.to_string()))?;
         line.push(b'\n');
         let mut file = self.file.lock().map_err(|error| failed(error.to_string()))?;
-        file.write_all(&line).map_err(|error| failed(error.to_string()))
+        let before = file.metadata().map_err(|error| failed(error.to_string()))?.len();
+        file.write_all(&line).map_err(|error| {
+            // A line that stands there in part would spoil the next one. If not even that can be done, it is cut off when
+            // the store is opened, unless another line follows.
+            let _ = file.set_len(before);
+            failed(error.to_string())
+        })
     }
 
-    /// Takes over the runs of other folders that are not in this one yet.
+    /// Takes over the runs of other folders that are not in this one yet, and returns all of them in the order of the grid.
+    /// Where one folder holds a run several times, as measured by several builds of the program or with several settings, the
+    /// last one counts. Nothing is written unless all can be joined.
     ///
     /// # Errors
-    /// When one of them is no folder of results, or a run cannot be written.
-    pub fn merge(&mut self, others: &[PathBuf]) -> Result<(), BenchError> {
+    /// When one of them is no folder of results, when two folders hold different measurements of one run or runs that cannot
+    /// stand in one table, or when a run cannot be written.
+    pub fn merge(&mut self, others: &[PathBuf]) -> Result<Results, BenchError> {
+        let mut all: BTreeMap<Cell, Entry> =
+            self.known.values().map(|entry| (cell(&entry.row), entry.clone())).collect();
+        let mut new = Vec::new();
         for folder in others {
-            if !folder.join(RUNS).is_file() {
-                let reason = format!("no folder of results: it has no {RUNS}");
-                return Err(BenchError::File { path: folder.clone(), reason });
+            let path = folder.join(RUNS);
+            let failed = |reason: String| BenchError::File { path: folder.clone(), reason };
+            if !path.is_file() {
+                return Err(failed(format!("no folder of results: it has no {RUNS}")));
             }
-            for (key, entry) in Store::open(folder)?.known {
-                if self.measured(&key).is_none() {
-                    self.add(key.clone(), entry.place, &entry.row)?;
-                    self.known.insert(key, entry);
+            if path.canonicalize().ok() == self.folder.join(RUNS).canonicalize().ok() {
+                continue;
+            }
+            let text = std::fs::read(&path).map_err(|error| failed(error.to_string()))?;
+            let last: BTreeMap<Cell, Entry> =
+                parse(&text, &path)?.0.into_iter().map(|entry| (cell(&entry.row), entry)).collect();
+            for (cell, entry) in last {
+                let known = all.get(&cell);
+                match known {
+                    Some(known) if known.key != entry.key => {
+                        let Row { dataset, model, strategy, seed, .. } = &entry.row;
+                        return Err(failed(format!(
+                            "its run of {model} ({strategy}) on {dataset} with seed {seed} is not the one of another folder: another build of the program, other settings or other data"
+                        )));
+                    }
+                    Some(Entry { row: Row { status: Status::Ok(_), .. }, .. }) => {}
+                    _ => {
+                        new.push(entry.clone());
+                        all.insert(cell, entry);
+                    }
                 }
             }
         }
-        Ok(())
-    }
-
-    /// Every run that was there when the store was opened or came by a merge, in the order of the grid.
-    pub fn rows(&self) -> Results {
-        let mut entries: Vec<&Entry> = self.known.values().collect();
+        let kind = |row: &Row| (row.protocol, row.backend);
+        let mut entries: Vec<Entry> = all.into_values().collect();
         entries.sort_by(|a, b| (a.place, &a.key).cmp(&(b.place, &b.key)));
-        Results { rows: entries.into_iter().map(|entry| entry.row.clone()).collect() }
+        if let Some(pair) = entries.windows(2).find(|pair| kind(&pair[0].row) != kind(&pair[1].row)) {
+            let told = [0, 1].map(|side| format!("{} on {}", pair[side].row.protocol, pair[side].row.backend));
+            let reason = format!("these cannot stand in one table: {}", told.join(" and "));
+            return Err(BenchError::File { path: self.folder.clone(), reason });
+        }
+        for entry in new {
+            self.add(entry.key.clone(), entry.place, &entry.row)?;
+            self.known.insert(entry.key.clone(), entry);
+        }
+        Ok(Results { rows: entries.into_iter().map(|entry| entry.row).collect() })
     }
 
     /// Writes `results.csv`, which is complete or not there at all.
@@ -139,6 +163,37 @@ impl Store {
     pub fn write_csv(&self, results: &Results) -> Result<(), BenchError> {
         results.write_csv(&self.folder)
     }
+}
+
+/// The runs of a file and the length of its whole lines. Of runs with one key the last one counts: a run that failed is tried
+/// again.
+fn parse(text: &[u8], path: &Path) -> Result<(Vec<Entry>, usize), BenchError> {
+    let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+    let lines = text[..whole].split(|&byte| byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty());
+    let entry = |(index, line): (usize, &[u8])| {
+        serde_json::from_slice(line).map_err(|error| BenchError::File {
+            path: path.into(),
+            reason: format!("line {}: not a run ({error}); move the file away or give another --out", index + 1),
+        })
+    };
+    Ok((lines.map(entry).collect::<Result<_, _>>()?, whole))
+}
+
+/// What tells a run from the others of a table.
+type Cell = [String; 7];
+
+fn cell(row: &Row) -> Cell {
+    let Row { dataset, model, strategy, protocol, budget, noise, seed, backend, .. } = row;
+    let setting = format!("{budget:?} {noise}");
+    [
+        dataset.clone(),
+        model.clone(),
+        strategy.to_string(),
+        protocol.to_string(),
+        setting,
+        seed.to_string(),
+        backend.to_string(),
+    ]
 }
 
 #[cfg(test)]
@@ -189,7 +244,6 @@ mod tests {
         assert_eq!(store.measured(&key("b")).unwrap(), &row(2, ok(0.7)));
         assert!(store.measured(&key("a")).is_none(), "a run that failed is tried again");
         assert!(store.measured(&key("c")).is_none());
-        assert_eq!(store.rows().rows.iter().map(|row| row.seed).collect::<Vec<_>>(), [1, 2]);
         store.add(key("a"), 0, &row(1, ok(0.5))).unwrap();
         drop(store);
         assert!(Store::open(folder.path()).unwrap().measured(&key("a")).is_some());
@@ -226,21 +280,43 @@ mod tests {
         assert!(message.contains("another bench is writing to it"), "{message}");
     }
 
+    /// Folders with runs of the given keys and seeds, a seed's place being itself.
+    fn folders(runs: &[&[(&str, u64)]]) -> (tempfile::TempDir, Vec<PathBuf>) {
+        let all = tempfile::tempdir().unwrap();
+        let folder = |(index, runs): (usize, &&[(&str, u64)])| {
+            let folder = all.path().join(index.to_string());
+            let store = Store::open(&folder).unwrap();
+            runs.iter().for_each(|&(name, seed)| store.add(key(name), seed as usize, &row(seed, ok(0.5))).unwrap());
+            folder
+        };
+        let folders = runs.iter().enumerate().map(folder).collect();
+        (all, folders)
+    }
+
+    fn seeds(results: &Results) -> Vec<u64> {
+        results.rows.iter().map(|row| row.seed).collect()
+    }
+
     #[test]
     fn merged_stores_hold_every_run_once_in_the_order_of_the_grid() {
-        let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
-        for (folder, runs) in folders.iter().zip([&[0, 2][..], &[1, 2]]) {
-            let store = Store::open(folder.path()).unwrap();
-            for &place in runs {
-                store.add(key(&place.to_string()), place, &row(place as u64, ok(0.5))).unwrap();
-            }
-        }
-        let sources: Vec<PathBuf> = folders[..2].iter().map(|folder| folder.path().into()).collect();
-        let mut store = Store::open(folders[2].path()).unwrap();
-        store.merge(&sources).unwrap();
-        assert_eq!(store.rows().rows.iter().map(|row| row.seed).collect::<Vec<_>>(), [0, 1, 2]);
-        drop(store);
-        assert_eq!(Store::open(folders[2].path()).unwrap().rows().rows.len(), 3);
-        assert!(Store::open(folders[2].path()).unwrap().merge(&[folders[2].path().join("none")]).is_err());
+        let (all, sources) = folders(&[&[("a", 0), ("c", 2)], &[("b", 1), ("c", 2)]]);
+        let out = all.path().join("out");
+        assert_eq!(seeds(&Store::open(&out).unwrap().merge(&sources).unwrap()), [0, 1, 2]);
+        assert_eq!(std::fs::read_to_string(out.join(RUNS)).unwrap().lines().count(), 3);
+        // Into one of themselves, and once more.
+        assert_eq!(seeds(&Store::open(&sources[0]).unwrap().merge(&sources).unwrap()), [0, 1, 2]);
+        assert_eq!(seeds(&Store::open(&out).unwrap().merge(&sources).unwrap()), [0, 1, 2]);
+    }
+
+    #[test]
+    fn the_last_measurement_of_a_folder_counts_and_two_folders_may_not_disagree() {
+        let (all, sources) = folders(&[&[("old", 0), ("new", 0), ("b", 1)], &[("new", 0)], &[("old", 0)]]);
+        let merged = |out: &str, sources: &[PathBuf]| Store::open(&all.path().join(out)).unwrap().merge(sources);
+        assert_eq!(seeds(&merged("fine", &sources[..2]).unwrap()), [0, 1]);
+        let message = merged("bad", &sources).unwrap_err().to_string();
+        assert!(message.contains("run of devnet (anoonly) on made with seed 0 is not the one of another"), "{message}");
+        let nowhere = [sources[0].clone(), all.path().join("nowhere")];
+        assert!(merged("bad", &nowhere).unwrap_err().to_string().contains("no folder of results"));
+        assert_eq!(seeds(&merged("bad", &sources[..2]).unwrap()), [0, 1], "a refused merge leaves nothing behind");
     }
 }

@@ -170,30 +170,57 @@ impl<B: Backend, M: anoonly_models::Method> FittedDetector<B, M> {
     /// # Errors
     /// When the number of columns is not that of the rows fitted on, or a value is NaN or infinite.
     pub fn score(&self, features: &Array2<f32>) -> Result<Vec<f32>, ScoreError> {
-        if features.ncols() != self.scaler.columns() {
-            return Err(ScoreError::Columns { expected: self.scaler.columns(), found: features.ncols() });
-        }
-        let blocks: Vec<ArrayView2<'_, f32>> = features.axis_chunks_iter(Axis(0), BLOCK).collect();
-        let Self { scaler, device, .. } = self;
+        let blocks = self.blocks(features)?;
         // A network may move between threads, but not be shared by them; a clone shares the weights.
-        let blocks = blocks.into_par_iter().map_with(self.network.clone(), |network, block| {
-            all_finite(block).then(|| {
-                let rows = to_tensor(scaler.transform(block), device);
-                network.score(rows).into_data().iter::<f32>().collect::<Vec<f32>>()
-            })
-        });
-        let scores: Option<Vec<Vec<f32>>> = blocks.collect();
-        scores.map(|blocks| blocks.concat()).ok_or_else(|| {
-            let bad = features.indexed_iter().find(|(_, value)| !value.is_finite());
-            let (row, column) = bad.map_or((0, 0), |((row, column), _)| (row + 1, column + 1));
-            ScoreError::NotFinite { row, column }
-        })
+        let parts = (self.network.clone(), &self.scaler, &self.device);
+        let scores = blocks
+            .into_par_iter()
+            .map_with(parts, |(network, scaler, device), block| score_block::<B, M>(network, scaler, device, block));
+        all_scores(scores.collect(), features)
+    }
+
+    /// The same scores on the calling thread alone, as wanted where many detectors are at work side by side.
+    ///
+    /// # Errors
+    /// As [`score`](Self::score).
+    pub fn score_on_one_thread(&self, features: &Array2<f32>) -> Result<Vec<f32>, ScoreError> {
+        let blocks = self.blocks(features)?.into_iter();
+        let scores = blocks.map(|block| score_block::<B, M>(&self.network, &self.scaler, &self.device, block));
+        all_scores(scores.collect(), features)
+    }
+
+    fn blocks<'a>(&self, features: &'a Array2<f32>) -> Result<Vec<ArrayView2<'a, f32>>, ScoreError> {
+        match features.ncols() == self.scaler.columns() {
+            true => Ok(features.axis_chunks_iter(Axis(0), BLOCK).collect()),
+            false => Err(ScoreError::Columns { expected: self.scaler.columns(), found: features.ncols() }),
+        }
     }
 
     /// What the training loop saw.
     pub fn history(&self) -> &History {
         &self.history
     }
+}
+
+/// The scores of a block; none where a value is not finite.
+fn score_block<B: Backend, M: anoonly_models::Method>(
+    network: &M::Network<B>,
+    scaler: &MinMaxScaler,
+    device: &B::Device,
+    block: ArrayView2<'_, f32>,
+) -> Option<Vec<f32>> {
+    all_finite(block).then(|| {
+        let rows = to_tensor(scaler.transform(block), device);
+        network.score(rows).into_data().iter::<f32>().collect()
+    })
+}
+
+fn all_scores(blocks: Option<Vec<Vec<f32>>>, features: &Array2<f32>) -> Result<Vec<f32>, ScoreError> {
+    blocks.map(|blocks| blocks.concat()).ok_or_else(|| {
+        let bad = features.indexed_iter().find(|(_, value)| !value.is_finite());
+        let (row, column) = bad.map_or((0, 0), |((row, column), _)| (row + 1, column + 1));
+        ScoreError::NotFinite { row, column }
+    })
 }
 
 fn all_finite(block: ArrayView2<'_, f32>) -> bool {

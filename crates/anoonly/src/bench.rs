@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anoonly::bench::{Ablation, BenchError, Grid, Plan, Reference, Results, Row, Shard, Store, Strategy, summary};
+use anoonly::bench::{Ablation, BenchError, Grid, Plan, Reference, Results, Shard, Store, Strategy, summary};
 use anoonly::data::Seed;
 use anoonly::data::budget::LabelBudget;
 use anoonly::data::catalogue::Source;
@@ -172,7 +172,7 @@ impl Options {
             }
             Err(error) => {
                 tell(&error);
-                let internal = matches!(error, BenchError::Threads { .. });
+                let internal = matches!(error, BenchError::Threads { .. } | BenchError::Measure { .. });
                 if internal { ExitCode::FAILURE } else { ExitCode::from(USER) }
             }
         }
@@ -241,14 +241,14 @@ impl Options {
         let source = if self.data.as_os_str() == "embedded" { Source::Embedded } else { Source::Folder(self.data) };
         let mut models: Vec<AnyMethod> =
             self.models.iter().map(|name| AnyMethod::by_name(name.trim())).collect::<Result<_, _>>()?;
+        if let (Some(settings), Some(path)) = (&self.settings, &self.plan) {
+            let failed = |error: ConfigError| BenchError::File { path: path.clone(), reason: error.to_string() };
+            models = overridden(models, settings).map_err(failed)?;
+        }
         if let Some(path) = &self.config {
             let failed = |reason: String| BenchError::File { path: path.clone(), reason };
             let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
             models = overridden(models, &text).map_err(|error| failed(error.to_string()))?;
-        }
-        if let (Some(settings), Some(path)) = (&self.settings, &self.plan) {
-            let failed = |error: ConfigError| BenchError::File { path: path.clone(), reason: error.to_string() };
-            models = overridden(models, settings).map_err(failed)?;
         }
         Ok(Plan {
             source,
@@ -271,11 +271,17 @@ impl Options {
     }
 
     fn noises(&self) -> Result<Vec<Noise>, BenchError> {
-        let levels: &[f64] = if self.noise == "none" { &[0.0] } else { &self.noise_level };
-        if levels.is_empty() {
-            let reason = format!("say how much {} there is to be", self.noise);
-            return Err(BenchError::Option { option: "--noise-level", reason });
-        }
+        let wrong = |option, reason: String| Err(BenchError::Option { option, reason });
+        let levels: &[f64] = match (self.noise.as_str(), self.noise_level.as_slice()) {
+            ("none", []) => &[0.0],
+            ("none", _) => return wrong("--noise", format!("say of what; one of {}", Noise::NAMES[1..].join(", "))),
+            (name, []) if Noise::NAMES.contains(&name) => {
+                return wrong("--noise-level", format!("say how much {name} there is to be"));
+            }
+            // An unknown name is told below.
+            (_, []) => &[0.0],
+            (_, levels) => levels,
+        };
         Ok(levels.iter().map(|&level| Noise::named(&self.noise, level)).collect::<Result<_, _>>()?)
     }
 }
@@ -288,17 +294,10 @@ fn word(value: &Value) -> String {
     }
 }
 
-/// Joins results of the same protocol, labels and backend.
+/// Joins results of the same protocol and backend.
 fn merge(folders: &[PathBuf], out: &Path) -> Result<Results, BenchError> {
     let mut store = Store::open(out)?;
-    store.merge(folders)?;
-    let results = store.rows();
-    let kind = |row: &Row| (row.protocol, row.backend);
-    if let Some(pair) = results.rows.windows(2).find(|pair| kind(&pair[0]) != kind(&pair[1])) {
-        let told = pair.iter().map(|row| format!("{} on {}", row.protocol, row.backend));
-        let reason = format!("these cannot stand in one table: {}", told.collect::<Vec<_>>().join(" and "));
-        return Err(BenchError::File { path: out.into(), reason });
-    }
+    let results = store.merge(folders)?;
     let ablation = results.rows.iter().any(|row| !["host", "anoonly", "none"].contains(&row.strategy.name()));
     tell_results(&results, ablation);
     store.write_csv(&results)?;

@@ -37,6 +37,10 @@ const STRATEGIES: [(&str, Supervision); 2] = [("host", Supervision::Full), ("ano
 
 impl Options {
     pub fn run(self) -> ExitCode {
+        if self.threads.contains(&0) {
+            tell(&BenchError::Option { option: "--threads", reason: "at least 1 is needed".into() });
+            return ExitCode::from(USER);
+        }
         let told = if self.case.is_empty() { self.tables() } else { self.measure() };
         match told {
             Ok(told) => {
@@ -45,7 +49,8 @@ impl Options {
             }
             Err(error) => {
                 tell(&error);
-                ExitCode::from(USER)
+                let internal = matches!(error, BenchError::Threads { .. } | BenchError::Measure { .. });
+                if internal { ExitCode::FAILURE } else { ExitCode::from(USER) }
             }
         }
     }
@@ -115,7 +120,8 @@ impl Options {
         let told = |measured: Measured| format!("{} {unit}", thousands(measured.rate()));
         let memory = |measured: Measured| format!("{:.0} MiB", measured.peak_mib);
         let fit = training.then(|| format!("{:.2} s", (steps(method) * threads) as f64 / ours.rate()));
-        let share = (training && threads == 1).then(|| format!("{:.2}", ours.rate() / limit(method)));
+        let share = (training && threads == 1 && self.backend == BackendName::Flex)
+            .then(|| format!("{:.2}", ours.rate() / limit(method)));
         let dash = || "–".to_owned();
         let mut row = vec![
             work.to_owned(),
