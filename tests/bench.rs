@@ -214,6 +214,22 @@ fn a_plan_is_read_and_the_command_line_goes_before_it() {
     assert_eq!(planned, same);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_plan_beside_words_that_are_not_unicode_is_read() {
+    use std::ffi::{OsStr, OsString};
+    use std::os::unix::ffi::OsStrExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let plan = folder.path().join("plan.toml");
+    std::fs::write(&plan, "datasets = \"wine\"\nmodels = \"knn\"\nseeds = 1\n").unwrap();
+    let out = folder.path().join(OsStr::from_bytes(b"results-\xff"));
+    let words: Vec<OsString> = vec!["bench".into(), "--plan".into(), plan.into(), "--out".into(), out.clone().into()];
+    let output = anoonly(words);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(rows(&out.join("results.csv")).len(), 1);
+}
+
 #[test]
 fn a_sweep_has_a_row_and_a_column_for_each_level() {
     let options = ["--datasets", "wine", "--models", "devnet,knn", "--seeds", "1,2", "--noise", "label-contamination"];

@@ -214,8 +214,11 @@ impl Grid {
         let mut digest = Sha256::new();
         digest.update(self.program);
         digest.update(self.contents[job.dataset]);
-        // Plain data without maps of arbitrary order: its JSON is always the same, and always possible.
-        digest.update(serde_json::to_vec(&rest).unwrap_or_default());
+        // Plain data without maps, whose order might differ: its JSON is always the same, and always possible.
+        match serde_json::to_vec(&rest) {
+            Ok(json) => digest.update(json),
+            Err(error) => unreachable!("plain data is JSON: {error}"),
+        }
         Key(hex(&digest.finalize()))
     }
 

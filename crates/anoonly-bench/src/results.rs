@@ -94,7 +94,7 @@ impl Results {
 }
 
 impl Results {
-    /// Writes `results.csv` into a folder: to a temporary file first, so that it is complete or not there at all.
+    /// Writes `results.csv` into a folder, under its name only once it is whole.
     pub(crate) fn write_csv(&self, folder: &Path) -> Result<(), BenchError> {
         let path = folder.join(FILE);
         let failed = |reason: String| BenchError::Output { path: path.clone(), reason };
@@ -115,6 +115,27 @@ impl Results {
 }
 
 impl Row {
+    /// A row for tests, which change what they look at.
+    #[cfg(test)]
+    pub(crate) fn made() -> Self {
+        Self {
+            dataset: "made".into(),
+            family: "made".into(),
+            model: "devnet".into(),
+            strategy: Strategy::anoonly(),
+            protocol: Protocol::Clean,
+            budget: LabelBudget::Ratio(0.1),
+            noise: Noise::None,
+            n_labeled: 1,
+            seed: 1,
+            n_train: 7,
+            n_test: 3,
+            n_features: 2,
+            backend: BackendName::Flex,
+            status: Status::Failed("not run".into()),
+        }
+    }
+
     fn cells(&self) -> [String; COLUMNS.len()] {
         let label_ratio = match self.budget {
             LabelBudget::Ratio(ratio) => ratio.to_string(),

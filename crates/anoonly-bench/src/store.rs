@@ -24,7 +24,10 @@ const RUNS: &str = "runs.jsonl";
 pub struct Store {
     folder: PathBuf,
     file: Mutex<File>,
-    known: HashMap<Key, Entry>,
+    /// The runs that were there when it was opened, in the order of the file.
+    entries: Vec<Entry>,
+    /// The last of each key.
+    known: HashMap<Key, usize>,
 }
 
 /// A line of the file.
@@ -72,13 +75,13 @@ impl Store {
         if whole < text.len() {
             file.set_len(whole as u64).map_err(|error| failed(&path, error.to_string()))?;
         }
-        let known = entries.into_iter().map(|entry| (entry.key.clone(), entry)).collect();
-        Ok(Self { folder: folder.into(), file: Mutex::new(file), known })
+        let known = entries.iter().enumerate().map(|(index, entry)| (entry.key.clone(), index)).collect();
+        Ok(Self { folder: folder.into(), file: Mutex::new(file), entries, known })
     }
 
     /// A run that was measured before; one that failed is not.
     pub fn measured(&self, key: &Key) -> Option<&Row> {
-        let row = &self.known.get(key)?.row;
+        let row = &self.entries[*self.known.get(key)?].row;
         matches!(row.status, Status::Ok(_)).then_some(row)
     }
 
@@ -101,16 +104,16 @@ impl Store {
         })
     }
 
-    /// Takes over the runs of other folders that are not in this one yet, and returns all of them in the order of the grid.
+    /// Takes over the runs of other folders that are not in this one yet, writes `results.csv`, and returns all of them in the
+    /// order of the grid.
     /// Where one folder holds a run several times, as measured by several builds of the program or with several settings, the
     /// last one counts. Nothing is written unless all can be joined.
     ///
     /// # Errors
     /// When one of them is no folder of results, when two folders hold different measurements of one run or runs that cannot
     /// stand in one table, or when a run cannot be written.
-    pub fn merge(&mut self, others: &[PathBuf]) -> Result<Results, BenchError> {
-        let mut all: BTreeMap<Cell, Entry> =
-            self.known.values().map(|entry| (cell(&entry.row), entry.clone())).collect();
+    pub fn merge(self, others: &[PathBuf]) -> Result<Results, BenchError> {
+        let mut all = last_of_each_cell(self.entries.clone());
         let mut new = Vec::new();
         for folder in others {
             let path = folder.join(RUNS);
@@ -122,11 +125,8 @@ impl Store {
                 continue;
             }
             let text = std::fs::read(&path).map_err(|error| failed(error.to_string()))?;
-            let last: BTreeMap<Cell, Entry> =
-                parse(&text, &path)?.0.into_iter().map(|entry| (cell(&entry.row), entry)).collect();
-            for (cell, entry) in last {
-                let known = all.get(&cell);
-                match known {
+            for (cell, entry) in last_of_each_cell(parse(&text, &path)?.0) {
+                match all.get(&cell) {
                     Some(known) if known.key != entry.key => {
                         let Row { dataset, model, strategy, seed, .. } = &entry.row;
                         return Err(failed(format!(
@@ -150,10 +150,11 @@ impl Store {
             return Err(BenchError::File { path: self.folder.clone(), reason });
         }
         for entry in new {
-            self.add(entry.key.clone(), entry.place, &entry.row)?;
-            self.known.insert(entry.key.clone(), entry);
+            self.add(entry.key, entry.place, &entry.row)?;
         }
-        Ok(Results { rows: entries.into_iter().map(|entry| entry.row).collect() })
+        let results = Results { rows: entries.into_iter().map(|entry| entry.row).collect() };
+        self.write_csv(&results)?;
+        Ok(results)
     }
 
     /// Writes `results.csv`, which is complete or not there at all.
@@ -165,8 +166,7 @@ impl Store {
     }
 }
 
-/// The runs of a file and the length of its whole lines. Of runs with one key the last one counts: a run that failed is tried
-/// again.
+/// Every run of a file in its order, and the length of its whole lines.
 fn parse(text: &[u8], path: &Path) -> Result<(Vec<Entry>, usize), BenchError> {
     let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
     let lines = text[..whole].split(|&byte| byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty());
@@ -181,6 +181,11 @@ fn parse(text: &[u8], path: &Path) -> Result<(Vec<Entry>, usize), BenchError> {
 
 /// What tells a run from the others of a table.
 type Cell = [String; 7];
+
+/// A run that failed is tried again, and a folder may serve several builds of the program: what was written last counts.
+fn last_of_each_cell(entries: Vec<Entry>) -> BTreeMap<Cell, Entry> {
+    entries.into_iter().map(|entry| (cell(&entry.row), entry)).collect()
+}
 
 fn cell(row: &Row) -> Cell {
     let Row { dataset, model, strategy, protocol, budget, noise, seed, backend, .. } = row;
@@ -199,30 +204,10 @@ fn cell(row: &Row) -> Cell {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Strategy;
     use crate::results::Scores;
-    use anoonly_data::budget::LabelBudget;
-    use anoonly_data::noise::Noise;
-    use anoonly_data::protocol::Protocol;
-    use anoonly_train::BackendName;
 
     fn row(seed: u64, status: Status) -> Row {
-        Row {
-            dataset: "made".into(),
-            family: "made".into(),
-            model: "devnet".into(),
-            strategy: Strategy::anoonly(),
-            protocol: Protocol::Clean,
-            budget: LabelBudget::Ratio(0.1),
-            noise: Noise::None,
-            n_labeled: 1,
-            seed,
-            n_train: 7,
-            n_test: 3,
-            n_features: 2,
-            backend: BackendName::Flex,
-            status,
-        }
+        Row { seed, status, ..Row::made() }
     }
 
     fn ok(auroc: f64) -> Status {
@@ -313,6 +298,9 @@ mod tests {
         let (all, sources) = folders(&[&[("old", 0), ("new", 0), ("b", 1)], &[("new", 0)], &[("old", 0)]]);
         let merged = |out: &str, sources: &[PathBuf]| Store::open(&all.path().join(out)).unwrap().merge(sources);
         assert_eq!(seeds(&merged("fine", &sources[..2]).unwrap()), [0, 1]);
+        // The same where the folder that is merged into is the one with two measurements.
+        assert_eq!(seeds(&merged("0", &sources[1..2]).unwrap()), [0, 1]);
+        assert!(merged("0", &sources[2..]).is_err());
         let message = merged("bad", &sources).unwrap_err().to_string();
         assert!(message.contains("run of devnet (anoonly) on made with seed 0 is not the one of another"), "{message}");
         let nowhere = [sources[0].clone(), all.path().join("nowhere")];

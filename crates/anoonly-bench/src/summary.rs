@@ -244,29 +244,12 @@ fn dash() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use anoonly_data::protocol::Protocol;
-    use anoonly_train::BackendName;
-
     use crate::Strategy;
 
     fn row(dataset: &str, strategy: fn() -> Strategy, seed: u64, auroc: Option<f64>) -> Row {
         let scores = |auroc| Scores { auroc, ap: auroc, ap_normal: auroc, fit_seconds: 1.0, score_seconds: 1.0 };
-        Row {
-            dataset: dataset.into(),
-            family: "made".into(),
-            model: "devnet".into(),
-            strategy: strategy(),
-            protocol: Protocol::Clean,
-            budget: LabelBudget::Ratio(0.1),
-            noise: Noise::None,
-            n_labeled: 1,
-            seed,
-            n_train: 7,
-            n_test: 3,
-            n_features: 1,
-            backend: BackendName::Flex,
-            status: auroc.map_or(Status::Failed("diverged".into()), |auroc| Status::Ok(scores(auroc))),
-        }
+        let status = auroc.map_or(Status::Failed("diverged".into()), |auroc| Status::Ok(scores(auroc)));
+        Row { dataset: dataset.into(), strategy: strategy(), seed, status, ..Row::made() }
     }
 
     /// Worked by hand: means over seeds 0.7 and 0.75, differences +0.1 and 0; t of one degree of freedom at 97.5 % is 12.706.

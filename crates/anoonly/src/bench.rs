@@ -1,6 +1,7 @@
 //! `anoonly bench`.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -18,10 +19,10 @@ use clap::{Args, FromArgMatches, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use toml::{Table, Value};
 
-use crate::{USER, one_line, print, tell};
+use crate::{failed, one_line, print};
 
 #[derive(Debug, Args)]
-#[command(allow_negative_numbers = true, args_conflicts_with_subcommands = false, subcommand_negates_reqs = true)]
+#[command(allow_negative_numbers = true)]
 pub struct Options {
     /// TOML file with any of these options, as `seeds = [1, 2, 3]` or `label-ratio = 0.1`, and with settings of methods, as
     /// `[settings.devnet]` with `depth = 4`; options of the command line go before its
@@ -105,10 +106,7 @@ impl Options {
     pub fn run(self) -> ExitCode {
         match self.with_plan() {
             Ok(options) => options.start(),
-            Err(error) => {
-                tell(&error);
-                ExitCode::from(USER)
-            }
+            Err(error) => failed(&error),
         }
     }
 
@@ -124,8 +122,11 @@ impl Options {
             Some(Value::Table(settings)) => Some(settings.to_string()),
             Some(_) => return Err(failed("`settings` holds a table for each method".into())),
         };
-        let given: Vec<String> = std::env::args().skip(1).collect();
-        let says = |name: &str| given.iter().any(|word| word.split('=').next() == Some(&format!("--{name}")));
+        // After the program's name and `bench`.
+        let given: Vec<OsString> = std::env::args_os().skip(2).collect();
+        let says = |name: &str| {
+            given.iter().any(|word| word.to_string_lossy().split('=').next() == Some(&format!("--{name}")))
+        };
         let command = Options::augment_args(clap::Command::new("bench"));
         let known: Vec<&str> = command.get_arguments().filter_map(|argument| argument.get_long()).collect();
         let mut words = Vec::new();
@@ -143,10 +144,10 @@ impl Options {
                     Value::Array(values) => values.iter().map(word).collect::<Vec<_>>().join(","),
                     value => word(&value),
                 };
-                words.push(format!("--{name}={value}"));
+                words.push(OsString::from(format!("--{name}={value}")));
             }
         }
-        let words = ["bench".to_owned()].into_iter().chain(words).chain(given.into_iter().skip(1));
+        let words = [OsString::from("bench")].into_iter().chain(words).chain(given);
         let told = |error: &clap::Error| failed(one_line(error).trim_start_matches("error: ").to_owned());
         let matches = command.try_get_matches_from(words).map_err(|error| told(&error))?;
         let options = Options::from_arg_matches(&matches).map_err(|error| told(&error))?;
@@ -170,11 +171,7 @@ impl Options {
                 );
                 ExitCode::FAILURE
             }
-            Err(error) => {
-                tell(&error);
-                let internal = matches!(error, BenchError::Threads { .. } | BenchError::Measure { .. });
-                if internal { ExitCode::FAILURE } else { ExitCode::from(USER) }
-            }
+            Err(error) => failed(&error),
         }
     }
 
@@ -296,11 +293,9 @@ fn word(value: &Value) -> String {
 
 /// Joins results of the same protocol and backend.
 fn merge(folders: &[PathBuf], out: &Path) -> Result<Results, BenchError> {
-    let mut store = Store::open(out)?;
-    let results = store.merge(folders)?;
+    let results = Store::open(out)?.merge(folders)?;
     let ablation = results.rows.iter().any(|row| !["host", "anoonly", "none"].contains(&row.strategy.name()));
     tell_results(&results, ablation);
-    store.write_csv(&results)?;
     Ok(results)
 }
 

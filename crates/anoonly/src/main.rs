@@ -10,6 +10,7 @@ use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
+use anoonly::bench::BenchError;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
@@ -86,6 +87,15 @@ fn print(text: &str) {
         && error.kind() != std::io::ErrorKind::BrokenPipe
     {
         tell(&format!("cannot write to standard output: {error}"));
+    }
+}
+
+/// Tells what ended a command, and whose it is to mend.
+fn failed(error: &BenchError) -> ExitCode {
+    tell(error);
+    match error {
+        BenchError::Threads { .. } | BenchError::Measure { .. } => ExitCode::FAILURE,
+        _ => ExitCode::from(USER),
     }
 }
 

@@ -10,7 +10,7 @@ use anoonly_models::AnyMethod;
 use anoonly_train::{BackendName, Supervision};
 use clap::Args;
 
-use crate::{USER, print, tell};
+use crate::{failed, print};
 
 /// Measures speed and memory, each case in a process of its own, and prints tables. Run it on a machine that does nothing
 /// else.
@@ -37,21 +37,13 @@ const STRATEGIES: [(&str, Supervision); 2] = [("host", Supervision::Full), ("ano
 
 impl Options {
     pub fn run(self) -> ExitCode {
-        if self.threads.contains(&0) {
-            tell(&BenchError::Option { option: "--threads", reason: "at least 1 is needed".into() });
-            return ExitCode::from(USER);
-        }
         let told = if self.case.is_empty() { self.tables() } else { self.measure() };
         match told {
             Ok(told) => {
                 print(&told);
                 ExitCode::SUCCESS
             }
-            Err(error) => {
-                tell(&error);
-                let internal = matches!(error, BenchError::Threads { .. } | BenchError::Measure { .. });
-                if internal { ExitCode::FAILURE } else { ExitCode::from(USER) }
-            }
+            Err(error) => failed(&error),
         }
     }
 
@@ -67,6 +59,10 @@ impl Options {
     }
 
     fn tables(&self) -> Result<String, BenchError> {
+        self.backend.built()?;
+        if self.threads.contains(&0) {
+            return Err(BenchError::Option { option: "--threads", reason: "at least 1 is needed".into() });
+        }
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = match self.threads.as_slice() {
             [] if cores == 1 => vec![1],
