@@ -45,7 +45,7 @@ fn csv(rows: usize, anomalies: usize, cell: impl Fn(usize) -> String) -> Vec<u8>
 #[test]
 fn files() {
     refused_in(Path::new("/no/such/folder"), &[], &["/no/such/folder", "No such file"]);
-    refused("", b"", &[], &["no .npz, .csv or .parquet file"]);
+    refused("", b"", &[], &["no .npz, .csv, .parquet or Arrow file"]);
     refused("a.npz", b"PK", &[], &["a.npz", "not an npz archive"]);
     refused("a.parquet", b"PAR1", &[], &["a.parquet"]);
     refused("a.csv", b"amount,kind\n1,0\n", &[], &["a.csv", "no column `label` or `y`", "amount, kind"]);

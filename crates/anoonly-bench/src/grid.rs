@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
@@ -22,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tracing::{info, warn};
 
-use crate::{BenchError, Results, Row, Scores, Status, Store, Strategy};
+use crate::{BenchError, Details, Results, Row, Scores, Status, Store, Strategy};
 
 /// What to run: every combination of its lists.
 #[derive(Clone, Debug)]
@@ -172,7 +173,7 @@ impl Grid {
     pub fn measured(&self, store: &Store) -> usize {
         let of = |job: &Job| {
             let strategies = strategies(&self.plan, job.model);
-            strategies.iter().filter(|strategy| store.measured(&self.key(*job, strategy)).is_some()).count()
+            strategies.iter().filter(|strategy| self.known(*job, &self.key(*job, strategy), store).is_some()).count()
         };
         self.jobs.iter().map(of).sum()
     }
@@ -205,6 +206,16 @@ impl Grid {
         Ok(Results { rows: rows?.into_iter().flatten().collect() })
     }
 
+    /// A run of which nothing is left to do.
+    fn known<'a>(&self, job: Job, key: &Key, store: &'a Store) -> Option<&'a Row> {
+        store.measured(key).filter(|row| row.details.is_some() || !self.detailed(job))
+    }
+
+    /// Whether a job is one of those whose details are kept: those of the first seed, label budget and noise.
+    fn detailed(&self, job: Job) -> bool {
+        job.seed == 0 && job.budget == self.plan.budgets[0] && job.noise == self.plan.noises[0]
+    }
+
     fn key(&self, job: Job, strategy: &Strategy) -> Key {
         let plan = &self.plan;
         let method = strategy.change(plan.models[job.model].clone());
@@ -228,7 +239,7 @@ impl Grid {
         let seed = plan.seeds[job.seed];
         let strategies = strategies(plan, job.model);
         let keys: Vec<Key> = strategies.iter().map(|strategy| self.key(job, strategy)).collect();
-        let known = |key| Some(Row { family: dataset.family.clone(), ..store.measured(key)?.clone() });
+        let known = |key| Some(Row { family: dataset.family.clone(), ..self.known(job, key, store)?.clone() });
         let mut rows: Vec<Option<Row>> = keys.iter().map(known).collect();
         let missing: Vec<usize> = (0..rows.len()).filter(|&index| rows[index].is_none()).collect();
         if missing.is_empty() {
@@ -246,16 +257,16 @@ impl Grid {
         };
         let detectors = missing.iter().map(detector).collect();
         let of_trial = |size: fn(&Trial) -> usize| trial.as_ref().map_or(0, size);
-        let row = |index: usize, outcome: Result<Scores, String>| {
+        let row = |index: usize, outcome: Result<Outcome, String>| {
             let strategy = &strategies[index];
-            let status = match outcome {
-                Ok(scores) => {
+            let (status, details) = match outcome {
+                Ok(Outcome { scores, details }) => {
                     info!(dataset = dataset.name, model = name, %strategy, seed = seed.0, auroc = scores.auroc, "run done");
-                    Status::Ok(scores)
+                    (Status::Ok(scores), details.map(Arc::new))
                 }
                 Err(message) => {
                     warn!(dataset = dataset.name, model = name, %strategy, seed = seed.0, message, "run failed");
-                    Status::Failed(message)
+                    (Status::Failed(message), None)
                 }
             };
             let row = Row {
@@ -273,13 +284,27 @@ impl Grid {
                 n_features: of_trial(|trial| trial.train.columns()),
                 backend: plan.backend,
                 status,
+                details,
             };
-            store.add(keys[index].clone(), job.place + index, &row)?;
+            let key = keys[index].clone();
+            let row = match (store.measured(&key), row.details) {
+                // Measured before, as with another first seed: only its details were missing.
+                (Some(known), details) => {
+                    details.iter().try_for_each(|details| store.add_details(key.clone(), details))?;
+                    Row { family: row.family, details, ..known.clone() }
+                }
+                (None, details) => {
+                    let row = Row { details, ..row };
+                    store.add(key, job.place + index, &row)?;
+                    row
+                }
+            };
             on_row(&row);
             Ok::<_, BenchError>((index, row))
         };
+        let details = self.detailed(job).then(|| seed.derive(&[&dataset.name, "details"]));
         let measured = match &trial {
-            Ok(trial) => plan.backend.run(FitAndScore { detectors, trial, row })??,
+            Ok(trial) => plan.backend.run(FitAndScore { detectors, trial, details, row })??,
             Err(reason) => missing.iter().map(|&index| row(index, Err(reason.clone()))).collect::<Result<_, _>>()?,
         };
         for (index, row) in measured {
@@ -327,24 +352,37 @@ type Metric = fn(&[f32], &[bool]) -> Result<f64, MetricError>;
 struct FitAndScore<'a, F> {
     detectors: Vec<(usize, Result<Detector, String>)>,
     trial: &'a Trial,
+    /// The seed of the details, if they are to be kept.
+    details: Option<Seed>,
     row: F,
 }
 
-impl<T, E, F: Fn(usize, Result<Scores, String>) -> Result<T, E>> OnBackend for FitAndScore<'_, F> {
+/// What was measured of a run.
+struct Outcome {
+    scores: Scores,
+    details: Option<Details>,
+}
+
+impl<T, E, F: Fn(usize, Result<Outcome, String>) -> Result<T, E>> OnBackend for FitAndScore<'_, F> {
     type Output = Result<Vec<T>, E>;
 
     fn run<B: Backend>(self, device: B::Device) -> Self::Output {
-        let Self { detectors, trial, row } = self;
+        let Self { detectors, trial, details, row } = self;
         let mut fitter = caught(|| Fitter::<B>::new(&trial.train, &device).map_err(|error| error.to_string()));
         let mut outcome = |detector: Result<Detector, String>| {
             let fitter = fitter.as_mut().map_err(|error| error.clone())?;
-            caught(|| fit_and_score(fitter, &detector?, trial))
+            caught(|| fit_and_score(fitter, &detector?, trial, details))
         };
         detectors.into_iter().map(|(index, detector)| row(index, outcome(detector))).collect()
     }
 }
 
-fn fit_and_score<B: Backend>(fitter: &mut Fitter<B>, detector: &Detector, trial: &Trial) -> Result<Scores, String> {
+fn fit_and_score<B: Backend>(
+    fitter: &mut Fitter<B>,
+    detector: &Detector,
+    trial: &Trial,
+    details: Option<Seed>,
+) -> Result<Outcome, String> {
     // The seconds are those of a fit by itself.
     let spared = fitter.spared_seconds(detector);
     let start = Instant::now();
@@ -355,13 +393,15 @@ fn fit_and_score<B: Backend>(fitter: &mut Fitter<B>, detector: &Detector, trial:
     let score_seconds = start.elapsed().as_secs_f64();
     let truth = trial.test.anomalous();
     let measure = |metric: Metric| metric(&scores, &truth).map_err(|error| error.to_string());
-    Ok(Scores {
+    let details = details.map(|seed| Details::of(&fitted, trial, &scores, seed)).transpose()?;
+    let scores = Scores {
         auroc: measure(auroc)?,
         ap: measure(average_precision)?,
         ap_normal: measure(average_precision_normal)?,
         fit_seconds,
         score_seconds,
-    })
+    };
+    Ok(Outcome { scores, details })
 }
 
 /// What comes of some work, a panic taken for a failure. What it leaves half done is not looked at again: a fitter keeps only

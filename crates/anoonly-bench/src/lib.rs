@@ -1,12 +1,14 @@
 //! A grid of runs, from data sets and methods to results and a table.
 //!
 //! [`Grid::prepare`] loads every data set and draws every split, so that whatever is wrong with the input shows before the
-//! first run; [`Grid::run`] fits and scores; a [`Store`] keeps every run as soon as it is measured; [`summary::table`] tells what came out. How a
-//! method works inside is of no concern here.
+//! first run; [`Grid::run`] fits and scores; a [`Store`] keeps every run as soon as it is measured; [`summary::table`] tells what came out, and
+//! [`report`] shows it. How a method works inside is of no concern here.
 
+mod details;
 mod error;
 mod grid;
 mod reference;
+pub mod report;
 mod results;
 pub mod speed;
 mod store;
@@ -15,6 +17,7 @@ pub mod summary;
 
 pub use strategy::{Ablation, Strategy};
 
+pub use details::{Details, RowKind};
 pub use error::BenchError;
 pub use grid::{Grid, Key, Plan, Progress, Shard};
 pub use reference::Reference;

@@ -1,6 +1,8 @@
 //! Results and their file.
 
+use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 
 use anoonly_data::budget::LabelBudget;
 use anoonly_data::noise::Noise;
@@ -8,7 +10,7 @@ use anoonly_data::protocol::Protocol;
 use anoonly_train::BackendName;
 use serde::{Deserialize, Serialize};
 
-use crate::{BenchError, Strategy};
+use crate::{BenchError, Details, Strategy};
 
 /// All rows of a bench, in the order of data sets, seeds, models and strategies.
 #[derive(Clone, Debug)]
@@ -35,6 +37,9 @@ pub struct Row {
     pub n_features: usize,
     pub backend: BackendName,
     pub status: Status,
+    /// What a report draws of it; kept for one seed alone, and in a file of its own.
+    #[serde(skip)]
+    pub details: Option<Arc<Details>>,
 }
 
 /// What came of a run.
@@ -98,20 +103,27 @@ impl Results {
     pub(crate) fn write_csv(&self, folder: &Path) -> Result<(), BenchError> {
         let path = folder.join(FILE);
         let failed = |reason: String| BenchError::Output { path: path.clone(), reason };
-        let mut builder = tempfile::Builder::new();
-        // Readable as any new file is; a temporary file would be its owner's alone.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let file = builder.tempfile_in(folder).map_err(|error| failed(error.kind().to_string()))?;
-        let mut csv = csv::Writer::from_writer(file);
+        let mut csv = csv::Writer::from_writer(Vec::new());
         csv.write_record(COLUMNS).map_err(|error| failed(error.to_string()))?;
         for row in &self.rows {
             csv.write_record(row.cells()).map_err(|error| failed(error.to_string()))?;
         }
-        let file = csv.into_inner().map_err(|error| failed(error.to_string()))?;
-        file.persist(&path).map_err(|error| failed(error.error.to_string()))?;
-        Ok(())
+        write_whole(&path, &csv.into_inner().map_err(|error| failed(error.to_string()))?)
     }
+}
+
+/// Writes a file under its name only once it is whole.
+pub(crate) fn write_whole(path: &Path, content: &[u8]) -> Result<(), BenchError> {
+    let failed = |reason: String| BenchError::Output { path: path.into(), reason };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    // Readable as any new file is; a temporary file would be its owner's alone.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(folder).map_err(|error| failed(error.kind().to_string()))?;
+    file.write_all(content).map_err(|error| failed(error.to_string()))?;
+    file.persist(path).map_err(|error| failed(error.error.to_string()))?;
+    Ok(())
 }
 
 impl Row {
@@ -133,6 +145,7 @@ impl Row {
             n_features: 2,
             backend: BackendName::Flex,
             status: Status::Failed("not run".into()),
+            details: None,
         }
     }
 

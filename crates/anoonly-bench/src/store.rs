@@ -3,34 +3,41 @@
 //! Every run is written the moment it is measured, as one line of `runs.jsonl`; a bench that is stopped, however, goes on from
 //! there. A line is known by a key, the digest of everything that determines its run: the program itself, the rows of the data
 //! set, the split, the labels, the method's whole configuration, the strategy, the seed and the backend. So a change of
-//! any of these is another run, and what was measured before is never taken for it.
+//! any of these is another run, and what was measured before is never taken for it. What a report draws of a run besides its
+//! row is a line of `details.jsonl` under the same key, written before the row.
+
+mod lines;
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::results::{self, Results, Row, Status};
-use crate::{BenchError, Key};
+use crate::{BenchError, Details, Key};
+use lines::Lines;
 
-/// The file of the runs in a folder of results.
+/// The files in a folder of results.
 const RUNS: &str = "runs.jsonl";
+const DETAILS: &str = "details.jsonl";
+/// What their lines are.
+const RUN: &str = "a run";
+const DETAIL: &str = "the details of a run";
 
 /// A folder's runs. One program writes to it at a time.
 #[derive(Debug)]
 pub struct Store {
     folder: PathBuf,
-    file: Mutex<File>,
-    /// The runs that were there when it was opened, in the order of the file.
+    runs: Lines,
+    details: Lines,
+    /// The runs that were there when it was opened, in the order of the file, with their details.
     entries: Vec<Entry>,
     /// The last of each key.
     known: HashMap<Key, usize>,
 }
 
-/// A line of the file.
+/// A line of the runs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Entry {
     key: Key,
@@ -39,69 +46,61 @@ struct Entry {
     row: Row,
 }
 
+/// A line of the details.
+#[derive(Debug, Serialize, Deserialize)]
+struct Detail<D> {
+    key: Key,
+    details: D,
+}
+
 impl Store {
     /// Opens the store of a folder, or makes both, and reads what is there. A last line that was not written to its end, as
     /// by a program that was killed, is cut off.
     ///
     /// # Errors
     /// When the folder or a file in it cannot be made or written to, when another program writes to it, or when a line is
-    /// not a run.
+    /// not what it should be.
     pub fn open(folder: &Path) -> Result<Self, BenchError> {
-        let path = folder.join(RUNS);
         let failed = |path: &Path, reason: String| BenchError::Output { path: path.into(), reason };
         if folder.exists() && !folder.is_dir() {
             return Err(failed(folder, "it is a file, not a folder".into()));
         }
-        for path in [&path, &folder.join(results::FILE)] {
-            if path.is_dir() {
-                return Err(failed(path, "it is a folder".into()));
-            }
+        let table = folder.join(results::FILE);
+        if table.is_dir() {
+            return Err(failed(&table, "it is a folder".into()));
         }
         std::fs::create_dir_all(folder).map_err(|error| failed(folder, error.to_string()))?;
-        let opened = OpenOptions::new().read(true).append(true).create(true).open(&path);
-        let mut file = opened.map_err(|error| failed(&path, error.kind().to_string()))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(failed(&path, "another bench is writing to it; give this one another --out".into()));
-            }
-            // Some network file systems have no locks.
-            Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {}
-            Err(TryLockError::Error(error)) => return Err(failed(&path, error.to_string())),
-        }
-        let mut text = Vec::new();
-        file.read_to_end(&mut text).map_err(|error| failed(&path, error.to_string()))?;
-        let (entries, whole) = parse(&text, &path)?;
-        if whole < text.len() {
-            file.set_len(whole as u64).map_err(|error| failed(&path, error.to_string()))?;
-        }
+        let (runs, mut entries) = Lines::open(folder.join(RUNS), RUN)?;
+        let (details, known_details) = Lines::open(folder.join(DETAILS), DETAIL)?;
+        join(&mut entries, known_details);
         let known = entries.iter().enumerate().map(|(index, entry)| (entry.key.clone(), index)).collect();
-        Ok(Self { folder: folder.into(), file: Mutex::new(file), entries, known })
+        Ok(Self { folder: folder.into(), runs, details, entries, known })
     }
 
-    /// A run that was measured before; one that failed is not.
+    /// A run that was measured before, with its details where they were kept; one that failed is not.
     pub fn measured(&self, key: &Key) -> Option<&Row> {
         let row = &self.entries[*self.known.get(key)?].row;
         matches!(row.status, Status::Ok(_)).then_some(row)
     }
 
-    /// Writes a run, at once.
+    /// Writes a run and its details, if it has them, at once.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn add(&self, key: Key, place: usize, row: &Row) -> Result<(), BenchError> {
-        let entry = Entry { key, place, row: row.clone() };
-        let failed = |reason: String| BenchError::Output { path: self.folder.join(RUNS), reason };
-        let mut line = serde_json::to_vec(&entry).map_err(|error| failed(error.to_string()))?;
-        line.push(b'\n');
-        let mut file = self.file.lock().map_err(|error| failed(error.to_string()))?;
-        let before = file.metadata().map_err(|error| failed(error.to_string()))?.len();
-        file.write_all(&line).map_err(|error| {
-            // A line that stands there in part would spoil the next one. If not even that can be done, it is cut off when
-            // the store is opened, unless another line follows.
-            let _ = file.set_len(before);
-            failed(error.to_string())
-        })
+        // The details first: where the program is killed between the two, the run is measured again.
+        if let Some(details) = &row.details {
+            self.add_details(key.clone(), details)?;
+        }
+        self.runs.add(&Entry { key, place, row: row.clone() })
+    }
+
+    /// Writes the details of a run that stands there already.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn add_details(&self, key: Key, details: &Details) -> Result<(), BenchError> {
+        self.details.add(&Detail { key, details })
     }
 
     /// Takes over the runs of other folders that are not in this one yet, writes `results.csv`, and returns all of them in the
@@ -114,7 +113,7 @@ impl Store {
     /// stand in one table, or when a run cannot be written.
     pub fn merge(self, others: &[PathBuf]) -> Result<Results, BenchError> {
         let mut all = last_of_each_cell(self.entries.clone());
-        let mut new = Vec::new();
+        let (mut new, mut new_details) = (Vec::new(), Vec::new());
         for folder in others {
             let path = folder.join(RUNS);
             let failed = |reason: String| BenchError::File { path: folder.clone(), reason };
@@ -124,16 +123,25 @@ impl Store {
             if path.canonicalize().ok() == self.folder.join(RUNS).canonicalize().ok() {
                 continue;
             }
-            let text = std::fs::read(&path).map_err(|error| failed(error.to_string()))?;
-            for (cell, entry) in last_of_each_cell(parse(&text, &path)?.0) {
-                match all.get(&cell) {
+            let mut entries = lines::read(&path, RUN)?;
+            let details = folder.join(DETAILS);
+            if details.is_file() {
+                join(&mut entries, lines::read(&details, DETAIL)?);
+            }
+            for (cell, entry) in last_of_each_cell(entries) {
+                match all.get_mut(&cell) {
                     Some(known) if known.key != entry.key => {
                         let Row { dataset, model, strategy, seed, .. } = &entry.row;
                         return Err(failed(format!(
                             "its run of {model} ({strategy}) on {dataset} with seed {seed} is not the one of another folder: another build of the program, other settings or other data"
                         )));
                     }
-                    Some(Entry { row: Row { status: Status::Ok(_), .. }, .. }) => {}
+                    Some(Entry { row: Row { status: Status::Ok(_), details, .. }, .. }) => {
+                        if let (None, Some(more)) = (&details, entry.row.details) {
+                            new_details.push((entry.key, more.clone()));
+                            *details = Some(more);
+                        }
+                    }
                     _ => {
                         new.push(entry.clone());
                         all.insert(cell, entry);
@@ -152,6 +160,9 @@ impl Store {
         for entry in new {
             self.add(entry.key, entry.place, &entry.row)?;
         }
+        for (key, details) in new_details {
+            self.add_details(key, &details)?;
+        }
         let results = Results { rows: entries.into_iter().map(|entry| entry.row).collect() };
         self.write_csv(&results)?;
         Ok(results)
@@ -166,17 +177,11 @@ impl Store {
     }
 }
 
-/// Every run of a file in its order, and the length of its whole lines.
-fn parse(text: &[u8], path: &Path) -> Result<(Vec<Entry>, usize), BenchError> {
-    let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
-    let lines = text[..whole].split(|&byte| byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty());
-    let entry = |(index, line): (usize, &[u8])| {
-        serde_json::from_slice(line).map_err(|error| BenchError::File {
-            path: path.into(),
-            reason: format!("line {}: not a run ({error}); move the file away or give another --out", index + 1),
-        })
-    };
-    Ok((lines.map(entry).collect::<Result<_, _>>()?, whole))
+/// Puts details beside the rows of their keys; where a key has several, the last ones.
+fn join(entries: &mut [Entry], details: Vec<Detail<Details>>) {
+    let details: HashMap<Key, Arc<Details>> =
+        details.into_iter().map(|line| (line.key, Arc::new(line.details))).collect();
+    entries.iter_mut().for_each(|entry| entry.row.details = details.get(&entry.key).cloned());
 }
 
 /// What tells a run from the others of a table.
@@ -205,6 +210,7 @@ fn cell(row: &Row) -> Cell {
 mod tests {
     use super::*;
     use crate::results::Scores;
+    use anoonly_train::History;
 
     fn row(seed: u64, status: Status) -> Row {
         Row { seed, status, ..Row::made() }
@@ -232,6 +238,59 @@ mod tests {
         store.add(key("a"), 0, &row(1, ok(0.5))).unwrap();
         drop(store);
         assert!(Store::open(folder.path()).unwrap().measured(&key("a")).is_some());
+    }
+
+    fn detailed(seed: u64, loss: f64) -> Row {
+        let history = History { losses: vec![loss], kept_epoch: 1 };
+        let details = Details { roc: vec![(0.0, 0.1)], precision_recall: vec![], history, layer: None };
+        Row { details: Some(Arc::new(details)), ..row(seed, ok(0.5)) }
+    }
+
+    #[test]
+    fn details_stand_beside_their_row_and_come_before_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        store.add(key("a"), 0, &detailed(1, 0.25)).unwrap();
+        store.add(key("b"), 1, &row(2, ok(0.5))).unwrap();
+        drop(store);
+        // As after a kill between the two files: the run is not there, whatever its details.
+        let runs = std::fs::read_to_string(folder.path().join(RUNS)).unwrap();
+        std::fs::write(folder.path().join(RUNS), runs.split_inclusive('\n').skip(1).collect::<String>()).unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        assert!(store.measured(&key("a")).is_none());
+        assert_eq!(store.measured(&key("b")).unwrap().details, None);
+        store.add(key("a"), 0, &detailed(1, 0.5)).unwrap();
+        store.add_details(key("b"), &detailed(2, 0.75).details.unwrap()).unwrap();
+        drop(store);
+        let store = Store::open(folder.path()).unwrap();
+        assert_eq!(store.measured(&key("a")).unwrap(), &detailed(1, 0.5), "the last ones count");
+        assert_eq!(store.measured(&key("b")).unwrap(), &detailed(2, 0.75));
+    }
+
+    #[test]
+    fn a_store_from_before_there_were_details_and_a_damaged_file_of_them_are_told_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        Store::open(folder.path()).unwrap().add(key("a"), 0, &row(1, ok(0.5))).unwrap();
+        std::fs::remove_file(folder.path().join(DETAILS)).unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        assert_eq!(store.measured(&key("a")).unwrap().details, None);
+        drop(store);
+        std::fs::write(folder.path().join(DETAILS), "{\"key\":\"a\",\"details\":{}}\n").unwrap();
+        let message = Store::open(folder.path()).unwrap_err().to_string();
+        assert!(message.contains("details.jsonl: line 1: not the details of a run"), "{message}");
+    }
+
+    #[test]
+    fn a_merge_takes_over_details_even_of_runs_that_are_there() {
+        let (all, sources) = folders(&[&[("a", 1)], &[], &[]]);
+        Store::open(&sources[1]).unwrap().add(key("a"), 1, &detailed(1, 0.25)).unwrap();
+        Store::open(&sources[2]).unwrap().add(key("b"), 2, &detailed(2, 0.5)).unwrap();
+        let out = all.path().join("out");
+        let merged = Store::open(&out).unwrap().merge(&sources).unwrap();
+        assert_eq!(merged.rows, [detailed(1, 0.25), detailed(2, 0.5)]);
+        let again = Store::open(&out).unwrap().merge(&[]).unwrap();
+        assert_eq!(again.rows, merged.rows);
+        assert_eq!(std::fs::read_to_string(out.join(RUNS)).unwrap().lines().count(), 2);
     }
 
     #[test]

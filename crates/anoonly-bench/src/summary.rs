@@ -18,7 +18,7 @@ pub const LEVEL: f64 = 0.95;
 /// The mean of a family is taken over its data sets for each seed, and then over seeds; the interval is Student's over
 /// those values of seeds. A difference is AnoOnly's value minus the host's of the same seed and data set. A data set on which
 /// a run of the model failed is left out of the model's line.
-pub fn table(results: &Results) -> String {
+pub fn table(results: &Results) -> Table {
     let mut header = vec!["family", "sets", "model"];
     header.extend(["AUROC host", "AUROC AnoOnly", "difference", "AP host", "AP AnoOnly", "difference"]);
     let mut table = markdown(&header, 3);
@@ -30,7 +30,7 @@ pub fn table(results: &Results) -> String {
         });
         table.add_row([line.family.clone(), line.sets.to_string(), line.model.clone()].into_iter().chain(cells));
     }
-    table.to_string()
+    table
 }
 
 /// A label budget and a noise.
@@ -49,6 +49,34 @@ pub fn by_setting(results: &Results) -> Vec<(Setting, Results)> {
     settings
 }
 
+/// What tells a setting from the others of a sweep.
+pub fn setting_name((budget, noise): Setting, all: &[(Setting, Results)]) -> String {
+    let budgets = all.iter().any(|((other, _), _)| *other != budget);
+    let noises = all.iter().any(|((_, other), _)| *other != noise);
+    let budget = match budget {
+        LabelBudget::Count(count) => format!("{count} labelled"),
+        LabelBudget::Ratio(ratio) => format!("{} %", percent(ratio)),
+    };
+    match (budgets, noises) {
+        (true, true) => format!("{budget}, {}", noise.level()),
+        (true, false) => budget,
+        _ => noise.level().to_string(),
+    }
+}
+
+/// A label budget in words.
+pub fn labels(budget: LabelBudget) -> String {
+    match budget {
+        LabelBudget::Count(count) => format!("{count} labelled anomalies"),
+        LabelBudget::Ratio(ratio) => format!("{} % of the training anomalies labelled", percent(ratio)),
+    }
+}
+
+/// Rounded, so that 0.07 is 7 % and not 7.000000000000001 %.
+fn percent(ratio: f64) -> f64 {
+    (1e6 * ratio).round() / 1e4
+}
+
 /// A metric of a run.
 pub type Metric = fn(&Scores) -> f64;
 
@@ -57,8 +85,8 @@ pub const METRICS: [(&str, Metric); 2] = [("AUROC", |scores| scores.auroc), ("Av
 
 /// A Markdown table with a line for each model and strategy and a column for each setting: the mean of a metric over
 /// families, sets and seeds.
-pub fn sweep_table(names: &[String], settings: &[&Results], metric: Metric) -> String {
-    let Some(first) = settings.first() else { return String::new() };
+pub fn sweep_table(names: &[String], settings: &[&Results], metric: Metric) -> Table {
+    let Some(first) = settings.first() else { return Table::new() };
     let header: Vec<&str> = ["model", "strategy"].into_iter().chain(names.iter().map(String::as_str)).collect();
     let mut table = markdown(&header, 2);
     let families = in_order(first, |row| &row.family);
@@ -75,7 +103,7 @@ pub fn sweep_table(names: &[String], settings: &[&Results], metric: Metric) -> S
             }
         }
     }
-    table.to_string()
+    table
 }
 
 /// An empty Markdown table, numbers standing to the right in all columns after the first `names`.
@@ -89,9 +117,9 @@ pub fn markdown(header: &[&str], names: usize) -> Table {
     table
 }
 
-/// For each model, on how many families AnoOnly is above or below its host in AUROC, and on how many the interval of the
+/// For each model by name, on how many families AnoOnly is above or below its host in AUROC, and on how many the interval of the
 /// difference holds 0. The intervals speak of other seeds on these data sets, not of other data sets.
-pub fn verdicts(results: &Results) -> Vec<String> {
+pub fn verdicts(results: &Results) -> Vec<(String, String)> {
     let mut verdicts: BTreeMap<String, [usize; 3]> = BTreeMap::new();
     for line in lines(results).iter().filter(|line| line.family != OVERALL) {
         let Some(difference) = line.auroc.difference else { continue };
@@ -107,32 +135,36 @@ pub fn verdicts(results: &Results) -> Vec<String> {
     }
     let told = |(model, [above, below, open]): (String, [usize; 3])| {
         let families = above + below + open;
-        format!(
-            "{model}: in AUROC, AnoOnly is above its host on {above} of {families} families, below on {below}, undecided on {open}."
-        )
+        let told = format!(
+            "in AUROC, AnoOnly is above its host on {above} of {families} families, below on {below}, undecided on {open}."
+        );
+        (model, told)
     };
     verdicts.into_iter().map(told).collect()
 }
 
-const OVERALL: &str = "all families";
+/// The name of the line over all families.
+pub(crate) const OVERALL: &str = "all families";
 
-struct Line {
-    family: String,
-    sets: usize,
-    model: String,
-    auroc: Cells,
-    ap: Cells,
+/// A model on a family, or on all.
+pub(crate) struct Line {
+    pub family: String,
+    pub sets: usize,
+    pub model: String,
+    pub auroc: Cells,
+    pub ap: Cells,
 }
 
 /// `host` also holds the value of a model that runs without a strategy.
 #[derive(Clone, Copy)]
-struct Cells {
-    host: Option<Interval>,
-    anoonly: Option<Interval>,
-    difference: Option<Interval>,
+pub(crate) struct Cells {
+    pub host: Option<Interval>,
+    pub anoonly: Option<Interval>,
+    pub difference: Option<Interval>,
 }
 
-fn lines(results: &Results) -> Vec<Line> {
+/// The lines of the table.
+pub(crate) fn lines(results: &Results) -> Vec<Line> {
     let families = in_order(results, |row| &row.family);
     let models = in_order(results, |row| &row.model);
     let mut lines = Vec::new();
@@ -163,7 +195,7 @@ fn line(results: &Results, name: &str, families: &[&str], model: &str) -> Line {
 }
 
 /// The rows of a model in some families, those of data sets on which one of its runs failed left out.
-fn complete_rows<'a>(results: &'a Results, families: &[&str], model: &str) -> Vec<&'a Row> {
+pub(crate) fn complete_rows<'a>(results: &'a Results, families: &[&str], model: &str) -> Vec<&'a Row> {
     let rows = || results.rows.iter().filter(|row| row.model == model && families.contains(&row.family.as_str()));
     let failed: BTreeSet<&str> =
         rows().filter(|row| matches!(row.status, Status::Failed(_))).map(|row| row.dataset.as_str()).collect();
@@ -172,7 +204,7 @@ fn complete_rows<'a>(results: &'a Results, families: &[&str], model: &str) -> Ve
 
 /// A Markdown table with a line for each model and strategy: AUROC in each family, over all families, its difference from
 /// AnoOnly's of the same seed and data set, and average precision.
-pub fn ablation_table(results: &Results) -> String {
+pub fn ablation_table(results: &Results) -> Table {
     let families = in_order(results, |row| &row.family);
     let mut header = vec!["model", "strategy"];
     header.extend(families.iter().filter(|_| families.len() > 1));
@@ -199,11 +231,11 @@ pub fn ablation_table(results: &Results) -> String {
             }
         }
     }
-    table.to_string()
+    table
 }
 
 /// The different names in the order in which they first stand in the results.
-fn in_order<'a>(results: &'a Results, name: fn(&'a Row) -> &'a str) -> Vec<&'a str> {
+pub(crate) fn in_order<'a>(results: &'a Results, name: fn(&'a Row) -> &'a str) -> Vec<&'a str> {
     let mut names: Vec<&str> = Vec::new();
     for row in &results.rows {
         if !names.contains(&name(row)) {
@@ -214,7 +246,7 @@ fn in_order<'a>(results: &'a Results, name: fn(&'a Row) -> &'a str) -> Vec<&'a s
 }
 
 /// For each seed, the mean over families of the mean over their data sets.
-fn by_seed(rows: &[&Row], strategies: &[&str], metric: fn(&Scores) -> f64) -> BTreeMap<u64, f64> {
+pub(crate) fn by_seed(rows: &[&Row], strategies: &[&str], metric: fn(&Scores) -> f64) -> BTreeMap<u64, f64> {
     let mut values: BTreeMap<u64, BTreeMap<&str, Vec<f64>>> = BTreeMap::new();
     for row in rows {
         if let Status::Ok(scores) = &row.status
@@ -230,14 +262,14 @@ fn by_seed(rows: &[&Row], strategies: &[&str], metric: fn(&Scores) -> f64) -> BT
 }
 
 /// A share as percent, with the half width of its interval where that is finite.
-fn shown(interval: Interval, signed: bool) -> String {
+pub(crate) fn shown(interval: Interval, signed: bool) -> String {
     let estimate = 100.0 * interval.estimate;
     let half = 100.0 * (interval.high - interval.estimate);
     let estimate = if signed { format!("{estimate:+.1}") } else { format!("{estimate:.1}") };
     if half.is_finite() { format!("{estimate} ± {half:.1}") } else { estimate }
 }
 
-fn dash() -> String {
+pub(crate) fn dash() -> String {
     "–".into()
 }
 

@@ -14,7 +14,7 @@ use crate::{DataError, Dataset, Label, Samples, Seed};
 pub enum Source {
     /// The sets that ship inside this crate.
     Embedded,
-    /// The `.npz`, `.csv` and `.parquet` files of a folder and the folders below it, as in ADBench's `datasets`; or one such
+    /// The tables (`.npz`, `.csv`, `.parquet`, …) of a folder and the folders below it, as in ADBench's `datasets`; or one such
     /// file. Files of one name in different folders are told apart as `FOLDER/NAME`.
     Folder(PathBuf),
 }
@@ -191,7 +191,7 @@ impl Entry {
                 samples
             }
             Origin::Embedded(set) => {
-                let label = LabelColumn::Class { column: "class".into(), anomaly: set.anomaly.into() };
+                let label = LabelColumn::named("class").with_anomaly(set.anomaly);
                 let samples = Table::from_parquet(Path::new(set.file), set.bytes)?.samples(&label)?;
                 match set.share {
                     Some(share) => thin_anomalies(set.name, samples, share),
@@ -236,7 +236,7 @@ fn collect_files(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), DataErro
 }
 
 /// The end of an error message: `; did you mean A, B or C?` with the names most like the wanted one, or all there are.
-fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> String {
+pub(crate) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> String {
     let likeness = |name: &str| strsim::jaro_winkler(&wanted.to_lowercase(), &name.to_lowercase());
     let mut ranked: Vec<(f64, &str)> = names.map(|name| (likeness(name), name)).collect();
     ranked.sort_by(|a, b| b.0.total_cmp(&a.0));

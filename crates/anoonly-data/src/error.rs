@@ -24,8 +24,16 @@ pub enum DataError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A file cannot be written.
+    #[error("cannot write {}: {reason}", path.display())]
+    Output {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
     /// The ending of the file name is not one that is read.
-    #[error("{}: cannot tell the format: the name must end in .npz, .csv or .parquet", path.display())]
+    #[error("{}: cannot tell the format: the name must end in .csv, .csv.gz, .parquet, .arrow, .feather, .ipc or .npz", path.display())]
     UnknownFormat {
         /// The file.
         path: PathBuf,
@@ -51,6 +59,83 @@ pub enum DataError {
         row: usize,
         /// What stands there.
         value: String,
+    },
+    /// No row holds the value that marks anomalies.
+    #[error("{}: no row of column `{column}` holds `{anomaly}`, which is to mark anomalies (values, between commas: {found})", path.display())]
+    NoSuchAnomaly {
+        /// The file.
+        path: PathBuf,
+        /// The label column.
+        column: String,
+        /// The value looked for.
+        anomaly: String,
+        /// The values there are.
+        found: String,
+    },
+    /// A column that is asked for by name is not there.
+    #[error("{}: no column `{column}`{hint}", path.display())]
+    NoColumn {
+        /// The file.
+        path: PathBuf,
+        /// The name.
+        column: String,
+        /// The nearest names, as the end of a sentence.
+        hint: String,
+    },
+    /// A column holds numbers for the most part, but not only.
+    #[error(
+        "{}: column `{column}` holds numbers for the most part, but `{value}` in row {row}: mend such values, or take the column for categories (--category {column}) or leave it out (--drop {column})",
+        path.display()
+    )]
+    Mixed {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        column: String,
+        /// The first row at fault.
+        row: usize,
+        /// What stands there.
+        value: String,
+    },
+    /// A value is not of the kind that the column held when the detector was fitted.
+    #[error("{}: column `{column}`, row {row}: `{value}` is no {kind}, which the column held in training; mend it, or take such values for missing (--lenient)", path.display())]
+    OtherKind {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        column: String,
+        /// The first row at fault.
+        row: usize,
+        /// What stands there.
+        value: String,
+        /// What it should be.
+        kind: &'static str,
+    },
+    /// A category that no training row held.
+    #[error("{}: column `{column}`, row {row}: no training row held the category `{value}`; mend it, or take such values for none of the known ones (--lenient)", path.display())]
+    NewCategory {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        column: String,
+        /// The first row at fault.
+        row: usize,
+        /// What stands there.
+        value: String,
+    },
+    /// A column that a detector was fitted on is not there.
+    #[error("{}: no column {missing}, which the detector was fitted on; add it, or take its values for missing (--lenient)", path.display())]
+    MissingColumns {
+        /// The file.
+        path: PathBuf,
+        /// The names.
+        missing: String,
+    },
+    /// No column is left from which a detector could learn.
+    #[error("{}: no column is left to learn from: all are constant, empty, dropped, identifiers or the label", path.display())]
+    NothingToLearnFrom {
+        /// The file.
+        path: PathBuf,
     },
     /// A feature column holds something other than numbers.
     #[error("{}: column `{column}`, row {row}: `{value}` is not a number; encode or drop the column", path.display())]
@@ -188,7 +273,7 @@ pub enum DataError {
         hint: String,
     },
     /// A folder holds no data set.
-    #[error("{}: no .npz, .csv or .parquet file in this folder or below it", path.display())]
+    #[error("{}: no .npz, .csv, .parquet or Arrow file in this folder or below it", path.display())]
     NoDatasets {
         /// The folder.
         path: PathBuf,

@@ -10,6 +10,8 @@
 pub mod budget;
 #[cfg(feature = "tables")]
 pub mod catalogue;
+#[cfg(feature = "tables")]
+pub mod encode;
 mod error;
 pub mod noise;
 pub mod protocol;

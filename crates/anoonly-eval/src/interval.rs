@@ -51,9 +51,14 @@ pub fn bootstrap(
         }
         values.push(metric(&drawn, &truth)?);
     }
+    Ok(percentile_interval(estimate, values, level))
+}
+
+/// The interval between the quantiles of what the draws of a bootstrap gave.
+pub(crate) fn percentile_interval(estimate: f64, mut values: Vec<f64>, level: f64) -> Interval {
     values.sort_unstable_by(f64::total_cmp);
     let tail = (1.0 - level) / 2.0;
-    Ok(Interval { estimate, low: quantile(&values, tail), high: quantile(&values, 1.0 - tail) })
+    Interval { estimate, low: quantile(&values, tail), high: quantile(&values, 1.0 - tail) }
 }
 
 /// The mean of independent values and its Student t interval; `None` when there is no value. With a single value the

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::activation::{Activation, dense};
 use crate::error::Checks;
-use crate::init::WeightInit;
+use crate::init::{WeightInit, linear_weights};
 use crate::norm::{NormLayer, NormSettings};
 use crate::recipe::{Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
 use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Norm, TrainingData};
@@ -57,6 +57,8 @@ impl Default for DeepSadConfig {
     }
 }
 
+/// More layers than anyone trains without shortcuts; a bound on what a model file can ask for.
+const MOST_LAYERS: usize = 64;
 /// No component of the centre is closer to 0 than this: a trivial network could map rows there.
 const CENTRE_GAP: f64 = 0.1;
 /// Keeps the inverse distance of a labelled anomaly finite.
@@ -72,6 +74,7 @@ impl Method for DeepSadConfig {
         let smallest = self.widths.iter().copied().min().unwrap_or(0);
         Checks::of(Self::INFO.name)
             .that(smallest > 0, "widths", format!("{:?}", self.widths), "one width or more, each at least 1")
+            .that(self.widths.len() <= MOST_LAYERS, "widths", self.widths.len(), "at most 64 widths")
             .norm(self.norm_settings)
             .positive("eta", self.eta)
             .done()?;
@@ -88,6 +91,14 @@ impl Method for DeepSadConfig {
 
     fn with_norm(self, norm: Norm) -> Self {
         Self { norm, ..self }
+    }
+
+    fn weights(&self, columns: usize, _: usize) -> usize {
+        let inputs = std::iter::once(&columns).chain(&self.widths);
+        let layers = inputs.zip(&self.widths).map(|(&from, &to)| linear_weights(from, to, false));
+        let (between, centre) = self.widths.split_at(self.widths.len().saturating_sub(1));
+        let norms = between.iter().map(|&width| self.norm.weights(width));
+        layers.chain(norms).chain(centre.iter().copied()).fold(0, usize::saturating_add)
     }
 
     fn init<B: Backend>(&self, data: &TrainingData<B>, rng: &mut impl Rng) -> DeepSad<B> {
@@ -145,6 +156,11 @@ impl<B: Backend> Network<B> for DeepSad<B> {
 
     fn norms_mut(&mut self) -> Vec<&mut NormLayer<B>> {
         self.norms.iter_mut().collect()
+    }
+
+    /// `φ(x)`, of which the score is the distance to the centre.
+    fn representation(&self, rows: Tensor<B, 2>) -> Option<Tensor<B, 2>> {
+        Some(self.embed(rows))
     }
 
     fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {

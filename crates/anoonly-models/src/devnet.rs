@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::activation::{Activation, dense, sum_of_squares};
 use crate::error::Checks;
-use crate::init::WeightInit;
+use crate::init::{WeightInit, linear_weights};
 use crate::norm::{NormLayer, NormSettings};
 use crate::recipe::{Batches, EpsilonAt, Keep, Optimiser, Recipe, Schedule, Statistics};
 use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Norm, TrainingData};
@@ -151,6 +151,14 @@ impl Method for DevNetConfig {
         Self { norm, ..self }
     }
 
+    fn weights(&self, columns: usize, _: usize) -> usize {
+        let hidden = self.depth.hidden();
+        let inputs = std::iter::once(&columns).chain(hidden);
+        let layers = inputs.zip(hidden.iter().chain([&1])).map(|(&from, &to)| linear_weights(from, to, true));
+        let norms = if hidden.is_empty() { std::slice::from_ref(&columns) } else { hidden };
+        layers.chain(norms.iter().map(|&width| self.norm.weights(width))).fold(0, usize::saturating_add)
+    }
+
     fn init<B: Backend>(&self, data: &TrainingData<B>, rng: &mut impl Rng) -> DevNet<B> {
         let device = data.rows.device();
         let mut width = data.columns();
@@ -186,9 +194,10 @@ struct Hidden<B: Backend> {
 }
 
 impl<B: Backend> DevNet<B> {
-    fn scores(&self, batch: &Batch<B>) -> Tensor<B, 1> {
+    /// What the linear score is one of: the last hidden layer, or the normalised rows where there is none.
+    fn code(&self, batch: &Batch<B>) -> Tensor<B, 2> {
         let through = |layer: &Hidden<B>, rows| dense(rows, &layer.linear, Activation::Relu);
-        let code = match self.hidden.split_first() {
+        match self.hidden.split_first() {
             Some((first, others)) => {
                 let start = first.norm.forward(batch.by_row(|rows| through(first, rows)));
                 others.iter().fold(start, |rows, layer| layer.norm.forward(through(layer, rows)))
@@ -197,8 +206,11 @@ impl<B: Backend> DevNet<B> {
                 let rows = batch.by_row(|rows| rows);
                 self.input_norm.as_ref().map_or(rows.clone(), |norm| norm.forward(rows))
             }
-        };
-        dense(code, &self.output, Activation::Linear).squeeze_dim(1)
+        }
+    }
+
+    fn scores(&self, batch: &Batch<B>) -> Tensor<B, 1> {
+        dense(self.code(batch), &self.output, Activation::Linear).squeeze_dim(1)
     }
 }
 
@@ -225,6 +237,12 @@ impl<B: Backend> Network<B> for DevNet<B> {
     fn norms_mut(&mut self) -> Vec<&mut NormLayer<B>> {
         let hidden = self.hidden.iter_mut().map(|layer| &mut layer.norm);
         self.input_norm.iter_mut().chain(hidden).collect()
+    }
+
+    /// The last hidden layer, normalised; none at depth 1.
+    fn representation(&self, rows: Tensor<B, 2>) -> Option<Tensor<B, 2>> {
+        let count = rows.dims()[0];
+        (!self.hidden.is_empty()).then(|| self.code(&Batch::new(rows, count)))
     }
 
     fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {

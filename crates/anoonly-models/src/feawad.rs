@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::activation::{Activation, dense};
 use crate::error::Checks;
-use crate::init::{WeightInit, trainable_copy};
+use crate::init::{WeightInit, linear_weights, trainable_copy};
 use crate::norm::{NormLayer, NormSettings};
 use crate::recipe::{Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
 use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Norm, TrainingData};
@@ -97,6 +97,21 @@ impl Method for FeawadConfig {
         Self { norm, ..self }
     }
 
+    fn weights(&self, columns: usize, _: usize) -> usize {
+        let layers = [
+            (columns, columns),
+            (columns, MIDDLE),
+            (MIDDLE, CODE),
+            (CODE, MIDDLE),
+            (MIDDLE, columns),
+            (columns.saturating_add(CODE + 1), FIRST),
+            (FIRST + 1, SECOND),
+            (SECOND + 1, 1),
+        ];
+        let layers = layers.into_iter().map(|(from, to)| linear_weights(from, to, true));
+        layers.fold(self.norm.weights(SECOND + 1), usize::saturating_add)
+    }
+
     fn init<B: Backend>(&self, data: &TrainingData<B>, rng: &mut impl Rng) -> Feawad<B> {
         let device = data.rows.device();
         let columns = data.columns();
@@ -173,6 +188,11 @@ impl<B: Backend> Network<B> for Feawad<B> {
 
     fn norms_mut(&mut self) -> Vec<&mut NormLayer<B>> {
         vec![&mut self.norm]
+    }
+
+    /// The 32 features and the norm of the residual, normalised.
+    fn representation(&self, rows: Tensor<B, 2>) -> Option<Tensor<B, 2>> {
+        Some(self.norm.forward(self.last(rows)))
     }
 
     fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {

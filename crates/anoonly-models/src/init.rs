@@ -59,6 +59,11 @@ impl WeightInit {
     }
 }
 
+/// The number of values in a layer, with its bias where it has one.
+pub(crate) fn linear_weights(inputs: usize, outputs: usize, bias: bool) -> usize {
+    inputs.saturating_add(usize::from(bias)).saturating_mul(outputs)
+}
+
 /// The layer with the same values, to be trained on. A clone would be taken for a constant, as told below.
 pub(crate) fn trainable_copy<B: Backend>(layer: &Linear<B>) -> Linear<B> {
     Linear { weight: parameter(layer.weight.val()), bias: layer.bias.as_ref().map(|bias| parameter(bias.val())) }

@@ -39,6 +39,10 @@ impl Method for KnnConfig {
         Checks::of(Self::INFO.name).at_least_one("k", self.k).done()
     }
 
+    fn weights(&self, columns: usize, unlabelled: usize) -> usize {
+        columns.saturating_mul(unlabelled)
+    }
+
     fn init<B: Backend>(&self, data: &TrainingData<B>, _: &mut impl Rng) -> Knn<B> {
         let rows = data.select(&data.unlabelled);
         Knn { k: self.k, rows: Param::initialized(ParamId::new(), rows) }

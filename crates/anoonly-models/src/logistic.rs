@@ -48,6 +48,10 @@ impl Method for LogisticConfig {
         Checks::of(Self::INFO.name).positive("c", self.c).done()
     }
 
+    fn weights(&self, columns: usize, _: usize) -> usize {
+        columns.saturating_add(1)
+    }
+
     fn init<B: Backend>(&self, data: &TrainingData<B>, _: &mut impl Rng) -> Logistic<B> {
         let weights = Problem::new(data, self.c).solve();
         Logistic { weights: Param::initialized(ParamId::new(), weights) }

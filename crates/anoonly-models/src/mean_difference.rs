@@ -29,6 +29,10 @@ impl Method for MeanDifferenceConfig {
         Ok(())
     }
 
+    fn weights(&self, columns: usize, _: usize) -> usize {
+        columns
+    }
+
     fn init<B: Backend>(&self, data: &TrainingData<B>, _: &mut impl Rng) -> MeanDifference<B> {
         let mean = |rows: &[usize]| data.select(rows).mean_dim(0).squeeze_dim::<1>(0);
         let direction = mean(&data.anomalies) - mean(&data.unlabelled);

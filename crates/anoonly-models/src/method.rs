@@ -54,6 +54,11 @@ pub trait Method: Clone + Debug + Default + PartialEq + Serialize + DeserializeO
         self
     }
 
+    /// The number of values in all tensors of the network that [`init`](Self::init) makes for rows of so many columns, of
+    /// which so many are unlabelled; `usize::MAX` where it does not fit. A model file is held against it before a network is
+    /// made.
+    fn weights(&self, columns: usize, unlabelled: usize) -> usize;
+
     /// Makes the network for the given training rows, drawing its weights from `rng` alone.
     fn init<B: Backend>(&self, data: &TrainingData<B>, rng: &mut impl Rng) -> Self::Network<B>;
 }
@@ -113,6 +118,12 @@ pub trait Network<B: Backend>: Module<B> {
     /// The normalisation layers.
     fn norms_mut(&mut self) -> Vec<&mut NormLayer<B>> {
         Vec::new()
+    }
+
+    /// What the layer before the score makes of each row: `[rows, columns]` to `[rows, width]`. A network whose score is not
+    /// that of a layer keeps this default.
+    fn representation(&self, _rows: Tensor<B, 2>) -> Option<Tensor<B, 2>> {
+        None
     }
 
     /// The anomaly score of each row: `[rows, columns]` to `[rows]`, higher meaning more anomalous.

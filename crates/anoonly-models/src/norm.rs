@@ -22,6 +22,17 @@ pub enum Norm {
     Layer,
 }
 
+impl Norm {
+    /// The number of values in a layer of this width: scale and shift, and with them the running statistics.
+    pub(crate) fn weights(self, width: usize) -> usize {
+        match self {
+            Norm::None => 0,
+            Norm::Batch => width.saturating_mul(4),
+            Norm::Layer => width.saturating_mul(2),
+        }
+    }
+}
+
 /// Settings of a batch or layer normalisation.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,6 +49,7 @@ pub struct NormSettings {
 pub struct NormLayer<B: Backend> {
     batch: Option<BatchNorm<B>>,
     layer: Option<LayerNorm<B>>,
+    frozen: bool,
 }
 
 impl<B: Backend> NormLayer<B> {
@@ -49,6 +61,7 @@ impl<B: Backend> NormLayer<B> {
         Self {
             batch: (norm == Norm::Batch).then(|| batch.init(device)),
             layer: (norm == Norm::Layer).then(|| layer.init(device)),
+            frozen: false,
         }
     }
 
@@ -75,6 +88,12 @@ impl<B: Backend> NormLayer<B> {
         }
     }
 
+    /// From now on batch normalisation goes by its running statistics and leaves them alone, on a backend that
+    /// differentiates, too: what a score's gradient is taken of is the score.
+    pub fn freeze(&mut self) {
+        self.frozen = true;
+    }
+
     /// Normalises `[rows, width]`.
     pub fn forward(&self, rows: Tensor<B, 2>) -> Tensor<B, 2> {
         self.then(rows, Activation::Linear)
@@ -83,6 +102,7 @@ impl<B: Backend> NormLayer<B> {
     /// Normalises `[rows, width]`, with an activation behind.
     pub(crate) fn then(&self, rows: Tensor<B, 2>, activation: Activation) -> Tensor<B, 2> {
         match (&self.batch, &self.layer) {
+            (Some(batch), _) if self.frozen => activation.apply(by_running_statistics(rows, batch)),
             (Some(batch), _) => {
                 fused::batch_norm(rows, batch, activation).unwrap_or_else(|rows| activation.apply(batch.forward(rows)))
             }
@@ -95,4 +115,10 @@ impl<B: Backend> NormLayer<B> {
     pub(crate) fn batch_mut(&mut self) -> Option<&mut BatchNorm<B>> {
         self.batch.as_mut()
     }
+}
+
+fn by_running_statistics<B: Backend>(rows: Tensor<B, 2>, norm: &BatchNorm<B>) -> Tensor<B, 2> {
+    let factor = norm.gamma.val() / norm.running_var.value().add_scalar(norm.epsilon).sqrt();
+    let centred = rows - norm.running_mean.value().unsqueeze_dim(0);
+    centred * factor.unsqueeze_dim(0) + norm.beta.val().unsqueeze_dim(0)
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::activation::{Activation, dense};
 use crate::error::Checks;
-use crate::init::WeightInit;
+use crate::init::{WeightInit, linear_weights};
 use crate::method::section;
 use crate::norm::{NormLayer, NormSettings};
 use crate::recipe::{Batches, EpsilonAt, Keep, Optimiser, Recipe, Schedule, Statistics};
@@ -94,6 +94,12 @@ impl Method for PReNetConfig {
 
     fn with_norm(self, norm: Norm) -> Self {
         Self { norm, ..self }
+    }
+
+    fn weights(&self, columns: usize, _: usize) -> usize {
+        let feature = linear_weights(columns, self.width, true).saturating_add(self.norm.weights(self.width));
+        // The weights of a pair and their bias, and the offset.
+        feature.saturating_add(self.width.saturating_mul(2)).saturating_add(2)
     }
 
     fn init<B: Backend>(&self, data: &TrainingData<B>, rng: &mut impl Rng) -> PReNet<B> {
@@ -183,6 +189,11 @@ impl<B: Backend> Network<B> for PReNet<B> {
         let bias = self.pair.bias.as_ref().map_or_else(|| Tensor::zeros([1], &sides.device()), |bias| bias.val());
         let offset = sides.squeeze_dim::<1>(1) + bias.mul_scalar(2.0);
         Self { offset: Param::initialized(ParamId::new(), offset), ..self }
+    }
+
+    /// `f(x)`.
+    fn representation(&self, rows: Tensor<B, 2>) -> Option<Tensor<B, 2>> {
+        Some(self.represent(rows))
     }
 
     /// The expectation of `s(a, x) + s(x, u)` over labelled anomalies `a` and unlabelled rows `u`, which the paper (section

@@ -104,6 +104,12 @@ macro_rules! registry {
                 }
             }
 
+            fn weights(&self, columns: usize, unlabelled: usize) -> usize {
+                match self {
+                    $(AnyMethod::$variant(method) => method.weights(columns, unlabelled),)*
+                }
+            }
+
             fn init<B: Backend>(&self, data: &TrainingData<B>, rng: &mut impl Rng) -> AnyNetwork<B> {
                 match self {
                     $(AnyMethod::$variant(method) => AnyNetwork::$variant(method.init(data, rng)),)*
@@ -148,6 +154,12 @@ macro_rules! registry {
             fn norms_mut(&mut self) -> Vec<&mut NormLayer<B>> {
                 match self {
                     $(AnyNetwork::$variant(network) => network.norms_mut(),)*
+                }
+            }
+
+            fn representation(&self, rows: Tensor<B, 2>) -> Option<Tensor<B, 2>> {
+                match self {
+                    $(AnyNetwork::$variant(network) => network.representation(rows),)*
                 }
             }
 
@@ -201,6 +213,12 @@ impl Default for AnyMethod {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use anoonly_data::Seed;
+    use burn::backend::Autodiff;
+    use burn::module::AutodiffModule;
+    use burn::tensor::TensorData;
+    use burn_flex::Flex;
+    use burn_ndarray::NdArray;
 
     #[test]
     fn names_are_unique_and_the_same_in_files() {
@@ -212,6 +230,71 @@ mod tests {
             assert_eq!(all.iter().filter(|other| other.info().name == name).count(), 1);
             method.check().unwrap();
         }
+    }
+
+    /// What a model file is held against is what the network holds, for every method, depth and normalisation.
+    #[test]
+    fn every_method_knows_the_size_of_its_network() {
+        let mut methods = AnyMethod::all();
+        for depth in [crate::devnet::Depth::One, crate::devnet::Depth::Four] {
+            methods.push(AnyMethod::DevNet(DevNetConfig { depth, ..Default::default() }));
+        }
+        methods.push(AnyMethod::DeepSad(DeepSadConfig { widths: vec![4], ..Default::default() }));
+        let norms = [Norm::None, Norm::Batch, Norm::Layer];
+        for method in methods.into_iter().flat_map(|method| norms.map(|norm| method.clone().with_norm(norm))) {
+            for (columns, unlabelled) in [(1, 1), (3, 5), (300, 2)] {
+                let rows = Tensor::<NdArray, 2>::zeros([unlabelled + 1, columns], &Default::default());
+                let data = TrainingData { rows, unlabelled: (0..unlabelled).collect(), anomalies: vec![unlabelled] };
+                let network = method.init(&data, &mut Seed(1).stream(&["weights"]));
+                assert_eq!(method.weights(columns, unlabelled), network.num_params(), "{method:?}, {columns} columns");
+            }
+            assert_eq!(method.weights(usize::MAX, 2), usize::MAX, "{method:?}");
+        }
+    }
+
+    /// With frozen norms a network on a differentiating backend scores as the one it was made of, by running statistics
+    /// that stay as they are; its gradient is finite, also at zero rows, which FEAWAD's first weights reproduce exactly.
+    fn frozen_norms_score_as_without_gradients<B: Backend>() {
+        let rows = |shift: usize| {
+            let cells =
+                (0..5).map(|row| std::array::from_fn(|column| ((row * 7 + column * 3 + shift) % 11) as f32 / 10.0));
+            let cells: Vec<[f32; 3]> = [[0.0; 3]].into_iter().chain(cells).collect();
+            Tensor::<B, 2>::from_data(TensorData::new(cells.concat(), [6, 3]), &Default::default())
+        };
+        let data = TrainingData { rows: rows(0), unlabelled: (0..4).collect(), anomalies: vec![4, 5] };
+        let norms = [Norm::None, Norm::Batch, Norm::Layer];
+        for method in AnyMethod::all().into_iter().flat_map(|method| norms.map(|norm| method.clone().with_norm(norm))) {
+            let network = method.init(&data, &mut Seed(1).stream(&["weights"])).finish(&data);
+            let mut network = AnyNetwork::<Autodiff<B>>::from_inner(network);
+            // Statistics other than those at the start.
+            network.score(Tensor::from_inner(rows(1)));
+            let plain = |network: &AnyNetwork<Autodiff<B>>| -> Vec<f32> {
+                network.valid().score(rows(2)).into_data().iter::<f32>().collect()
+            };
+            let unfrozen = plain(&network);
+            network.norms_mut().into_iter().for_each(NormLayer::freeze);
+            let before = plain(&network);
+            let input = Tensor::from_inner(rows(2)).require_grad();
+            let scores = network.score(input.clone());
+            let gradients = scores.clone().sum().backward();
+            let gradient: Vec<f32> = input.grad(&gradients).unwrap().into_data().iter::<f32>().collect();
+            assert!(gradient.iter().all(|cell| cell.is_finite()), "{method:?}: {gradient:?}");
+            assert!(gradient.iter().any(|cell| *cell != 0.0), "{method:?}");
+            assert_eq!(plain(&network), before, "{method:?}");
+            for (ours, plain) in scores.into_data().iter::<f32>().zip(unfrozen) {
+                assert!((ours - plain).abs() <= 1e-5 * (1.0 + plain.abs()), "{method:?}: {ours} and {plain}");
+            }
+        }
+    }
+
+    #[test]
+    fn frozen_norms_score_as_without_gradients_on_ndarray() {
+        frozen_norms_score_as_without_gradients::<NdArray>();
+    }
+
+    #[test]
+    fn frozen_norms_score_as_without_gradients_on_flex() {
+        frozen_norms_score_as_without_gradients::<Flex>();
     }
 
     #[test]

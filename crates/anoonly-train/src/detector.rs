@@ -43,6 +43,21 @@ pub struct FittedDetector<B: Backend, M: anoonly_models::Method = AnyMethod> {
 }
 
 impl<M: anoonly_models::Method> Detector<M> {
+    /// The method, in the form that the strategy trains.
+    pub fn method(&self) -> &M {
+        &self.method
+    }
+
+    /// The strategy.
+    pub fn supervision(&self) -> Supervision {
+        self.supervision
+    }
+
+    /// The seed.
+    pub fn seed(&self) -> Seed {
+        self.seed
+    }
+
     /// Checks the configuration. The strategy puts the method into the form it trains.
     ///
     /// # Errors
@@ -168,7 +183,7 @@ impl<B: Backend, M: anoonly_models::Method> FittedDetector<B, M> {
     /// their number.
     ///
     /// # Errors
-    /// When the number of columns is not that of the rows fitted on, or a value is NaN or infinite.
+    /// When the number of columns is not that of the rows fitted on, or a value or a score is NaN or infinite.
     pub fn score(&self, features: &Array2<f32>) -> Result<Vec<f32>, ScoreError> {
         let blocks = self.blocks(features)?;
         // A network may move between threads, but not be shared by them; a clone shares the weights.
@@ -189,11 +204,40 @@ impl<B: Backend, M: anoonly_models::Method> FittedDetector<B, M> {
         all_scores(scores.collect(), features)
     }
 
+    /// What the layer before the score makes of each row, `[rows, width]`; none for a method without such a layer.
+    ///
+    /// # Errors
+    /// As [`score`](Self::score).
+    pub fn representation(&self, features: &Array2<f32>) -> Result<Option<Array2<f32>>, ScoreError> {
+        let (mut cells, mut width) = (Vec::new(), 0);
+        for block in self.blocks(features)? {
+            if !all_finite(block) {
+                return Err(not_finite(features));
+            }
+            let rows = to_tensor(self.scaler.transform(block), &self.device);
+            let Some(made) = self.network.representation(rows) else { return Ok(None) };
+            width = made.dims()[1];
+            cells.extend(made.into_data().iter::<f32>());
+        }
+        let made = Array2::from_shape_vec((features.nrows(), width), cells);
+        Ok(Some(made.expect("the layer makes one row of each row")))
+    }
+
     fn blocks<'a>(&self, features: &'a Array2<f32>) -> Result<Vec<ArrayView2<'a, f32>>, ScoreError> {
         match features.ncols() == self.scaler.columns() {
             true => Ok(features.axis_chunks_iter(Axis(0), BLOCK).collect()),
             false => Err(ScoreError::Columns { expected: self.scaler.columns(), found: features.ncols() }),
         }
+    }
+
+    /// The columns of the rows it was fitted on and can score.
+    pub fn columns(&self) -> usize {
+        self.scaler.columns()
+    }
+
+    /// What was fitted.
+    pub fn detector(&self) -> &Detector<M> {
+        &self.detector
     }
 
     /// What the training loop saw.
@@ -216,11 +260,18 @@ fn score_block<B: Backend, M: anoonly_models::Method>(
 }
 
 fn all_scores(blocks: Option<Vec<Vec<f32>>>, features: &Array2<f32>) -> Result<Vec<f32>, ScoreError> {
-    blocks.map(|blocks| blocks.concat()).ok_or_else(|| {
-        let bad = features.indexed_iter().find(|(_, value)| !value.is_finite());
-        let (row, column) = bad.map_or((0, 0), |((row, column), _)| (row + 1, column + 1));
-        ScoreError::NotFinite { row, column }
-    })
+    let scores = blocks.map(|blocks| blocks.concat()).ok_or_else(|| not_finite(features))?;
+    match scores.iter().position(|score| !score.is_finite()) {
+        None => Ok(scores),
+        Some(row) => Err(ScoreError::NoScore { row: row + 1 }),
+    }
+}
+
+/// Tells the first value that is not finite.
+fn not_finite(features: &Array2<f32>) -> ScoreError {
+    let bad = features.indexed_iter().find(|(_, value)| !value.is_finite());
+    let (row, column) = bad.map_or((0, 0), |((row, column), _)| (row + 1, column + 1));
+    ScoreError::NotFinite { row, column }
 }
 
 fn all_finite(block: ArrayView2<'_, f32>) -> bool {
@@ -232,7 +283,7 @@ fn all_finite(block: ArrayView2<'_, f32>) -> bool {
 }
 
 /// A matrix in standard layout as a tensor.
-fn to_tensor<B: Backend>(features: Array2<f32>, device: &B::Device) -> Tensor<B, 2> {
+pub(crate) fn to_tensor<B: Backend>(features: Array2<f32>, device: &B::Device) -> Tensor<B, 2> {
     let shape = [features.nrows(), features.ncols()];
     let values = features.into_raw_vec_and_offset().0;
     Tensor::from_data(TensorData::new(values, shape), device)

@@ -43,6 +43,18 @@ pub enum ScoreError {
         /// Features of the rows given.
         found: usize,
     },
+    /// A score beyond the largest number there is.
+    #[error("row {row}: its score is no finite number; its features are too far from those the detector was fitted on")]
+    NoScore {
+        /// The row, counted from 1.
+        row: usize,
+    },
+    /// A baseline that is no row to score.
+    #[error("the baseline: {0}")]
+    Baseline(Box<ScoreError>),
+    /// A score that nothing can be told of by its gradient.
+    #[error("the score of this method has no gradient: it cannot be explained by it")]
+    NoGradient,
     /// A feature that is NaN or infinite.
     #[error("row {row}, feature column {column}: not a finite number")]
     NotFinite {

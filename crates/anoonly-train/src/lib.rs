@@ -4,6 +4,7 @@
 //! with a method and a seed; its fit gives a [`FittedDetector`], which scores rows. This crate knows nothing of metrics or
 //! reports.
 
+mod attribution;
 pub mod backend;
 mod detector;
 mod error;
@@ -16,6 +17,7 @@ mod supervision;
 #[cfg(test)]
 mod golden_tests;
 
+pub use attribution::Attributions;
 pub use backend::BackendName;
 pub use detector::{Detector, FittedDetector, Fitter, History};
 pub use error::{BackendError, FitError, ModelFileError, ScoreError};

@@ -1,10 +1,15 @@
-//! Model files: a fitted detector in one safetensors file.
+//! Model files: fitted detectors in one safetensors file, with whatever the layer above keeps beside them.
 //!
-//! The weights are the file's tensors, named by their place in the network. Everything else, the configuration, the scaling
-//! and the history, stands as JSON in the file's metadata, under the key [`MANIFEST`].
+//! The file's tensors are the values of the networks, named by the member they belong to and their place in it. Everything
+//! else, the configurations, the scaling, the history and the pipeline of the layer above, stands as JSON in the file's
+//! metadata, under the key [`MANIFEST`]. `docs/model-format.md` tells the format exactly.
+//!
+//! A file may come from anywhere: what is read is checked before a network is made of it, and neither the time nor the memory
+//! that takes is more than the length of the file accounts for.
 
-use std::collections::HashMap;
-use std::io::Write;
+mod container;
+
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anoonly_data::Seed;
@@ -13,9 +18,12 @@ use anoonly_models::{Method, TrainingData};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, TensorView};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use self::container::{Container, Tensors};
 use crate::detector::{Detector, FittedDetector, History};
 use crate::{ModelFileError, Supervision};
 
@@ -24,15 +32,43 @@ pub const MANIFEST: &str = "anoonly";
 /// The version of the format that is written, and the only one that is read.
 pub const FORMAT: u32 = 1;
 
-#[derive(Serialize, Deserialize)]
-struct Manifest<M> {
-    format: u32,
-    library: String,
-    method: M,
-    supervision: Supervision,
-    seed: Seed,
-    scaler: MinMaxScaler,
-    history: History,
+/// Everything in a model file that is no tensor. `M` is the configuration of the method, `P` what the layer above keeps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest<M = Value, P = Value> {
+    /// The version of the format.
+    pub format: u32,
+    /// The version of the library that wrote the detectors.
+    pub library: String,
+    /// What is known of each detector; its tensors have its place in this list before their name.
+    pub members: Vec<Member<M>>,
+    /// What the layer above keeps.
+    pub pipeline: P,
+}
+
+/// What is known of a fitted detector beside its tensors.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Member<M = Value> {
+    /// The configuration of its method, in the form its strategy trained.
+    pub method: M,
+    /// The strategy.
+    pub supervision: Supervision,
+    /// The seed of its weights and batches.
+    pub seed: Seed,
+    /// The scaling of its columns.
+    pub scaler: MinMaxScaler,
+    /// What the training loop saw.
+    pub history: History,
+}
+
+/// What [`inspect`] tells of a model file.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Inspection {
+    /// Everything that is no tensor.
+    pub manifest: Manifest,
+    /// The shape of each tensor, by name.
+    pub tensors: BTreeMap<String, Vec<usize>>,
 }
 
 /// Only the version, which is read before anything that depends on it.
@@ -42,79 +78,180 @@ struct Version {
     library: String,
 }
 
-impl<B: Backend, M: Method> FittedDetector<B, M> {
-    /// Writes a model file: to a temporary file beside it first, so that it is complete or not there at all.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn save(&self, path: &Path) -> Result<(), ModelFileError> {
-        let failed = |reason: String| ModelFileError::Write { path: path.into(), reason };
-        let manifest = Manifest {
-            format: FORMAT,
-            library: env!("CARGO_PKG_VERSION").into(),
-            method: &self.detector.method,
-            supervision: self.detector.supervision,
-            seed: self.detector.seed,
-            scaler: self.scaler.clone(),
-            history: self.history.clone(),
-        };
-        let manifest = serde_json::to_string(&manifest).map_err(|error| failed(error.to_string()))?;
-        let mut collected = Collect::default();
-        self.network.visit(&mut collected);
-        let views = collected.tensors.iter().map(|(name, shape, bytes)| {
-            let view = TensorView::new(Dtype::F32, shape.clone(), bytes);
-            view.map(|view| (name, view)).map_err(|error| failed(error.to_string()))
-        });
-        let views: Vec<_> = views.collect::<Result<_, _>>()?;
-        let metadata = HashMap::from([(MANIFEST.to_owned(), manifest)]);
-        let bytes = safetensors::serialize(views, Some(metadata)).map_err(|error| failed(error.to_string()))?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|error| failed(error.kind().to_string()))?;
-        file.write_all(&bytes).map_err(|error| failed(error.to_string()))?;
-        file.persist(path).map_err(|error| failed(error.error.to_string()))?;
-        Ok(())
+/// Writes a model file of detectors fitted on the same columns, the members of an ensemble or a single one, with `pipeline`
+/// beside them: to a temporary file in the same folder first, so that it is complete or not there at all.
+///
+/// # Errors
+/// When there is no detector, they were fitted on different numbers of columns, one holds a value that is not finite, or the
+/// file cannot be written.
+pub fn write<B: Backend, M: Method, P: Serialize>(
+    path: &Path,
+    members: &[FittedDetector<B, M>],
+    pipeline: &P,
+) -> Result<(), ModelFileError> {
+    let failed = |reason: String| ModelFileError::Write { path: path.into(), reason };
+    let manifest = Manifest {
+        format: FORMAT,
+        library: env!("CARGO_PKG_VERSION").into(),
+        members: members.iter().map(Member::of).collect(),
+        pipeline,
+    };
+    manifest.check().map_err(failed)?;
+    let manifest = serde_json::to_string(&manifest).map_err(|error| failed(error.to_string()))?;
+    let mut collected = Collect::default();
+    for (index, member) in members.iter().enumerate() {
+        collected.path = vec![index.to_string()];
+        member.network.visit(&mut collected);
     }
+    let Collect { tensors, problem, .. } = collected;
+    if let Some(problem) = problem {
+        return Err(failed(problem));
+    }
+    let views = tensors.iter().map(|(name, shape, bytes)| {
+        let view = TensorView::new(Dtype::F32, shape.clone(), bytes);
+        view.map(|view| (&name[..], view)).map_err(|error| failed(error.to_string()))
+    });
+    container::write(path, manifest, views.collect::<Result<_, _>>()?, None)
+}
 
-    /// Reads a model file onto a device, which need not be of the backend it was fitted on.
-    ///
-    /// # Errors
-    /// When the file cannot be read, is no model file, is of another format version, or its tensors do not fit the network.
-    pub fn load(path: &Path, device: &B::Device) -> Result<Self, ModelFileError> {
-        let bytes = std::fs::read(path).map_err(|error| ModelFileError::Read { path: path.into(), source: error })?;
-        let malformed = |reason: String| ModelFileError::Malformed { path: path.into(), reason };
-        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| malformed(error.to_string()))?;
-        let tensors = SafeTensors::deserialize(&bytes).map_err(|error| malformed(error.to_string()))?;
-        let manifest = header.metadata().as_ref().and_then(|metadata| metadata.get(MANIFEST));
-        let manifest = manifest.ok_or_else(|| malformed(format!("no `{MANIFEST}` in its metadata")))?;
-        let json = |error: serde_json::Error| malformed(format!("its manifest: {error}"));
-        let Version { format, library } = serde_json::from_str(manifest).map_err(json)?;
-        if format != FORMAT {
-            return Err(ModelFileError::Version { path: path.into(), format, library });
-        }
-        let Manifest { method, supervision, seed, scaler, history, .. }: Manifest<M> =
-            serde_json::from_str(manifest).map_err(json)?;
-        method.check().map_err(|error| malformed(error.to_string()))?;
-        scaler.check().map_err(malformed)?;
-
-        // A network of the right shape, whose every tensor is then replaced.
-        let rows = Tensor::zeros([2, scaler.columns()], device);
-        let data = TrainingData { rows, unlabelled: vec![0], anomalies: vec![1] };
-        let network = method.init(&data, &mut seed.stream(&["weights"]));
-        let mut restore = Restore { tensors: &tensors, path: Vec::new(), problem: None };
+/// Reads the detectors of a model file onto a device, which need not be of the backend they were fitted on, and what the
+/// layer above keeps beside them.
+///
+/// # Errors
+/// When the file cannot be read, is no model file or a damaged one, or is of another version of the format.
+pub fn read<B: Backend, M: Method, P: DeserializeOwned>(
+    path: &Path,
+    device: &B::Device,
+) -> Result<(Vec<FittedDetector<B, M>>, P), ModelFileError> {
+    let malformed = |reason: String| ModelFileError::Malformed { path: path.into(), reason };
+    let container = Container::open(path)?;
+    let Manifest { members, pipeline, .. } = manifest::<M, P>(path, &container)?;
+    // All of them before the first network is made, which takes the memory its configuration asks for.
+    let checked = members.into_iter().enumerate().map(|(index, member)| {
+        let detector = member.detector()?;
+        let rows = member.rows(container.values(&index.to_string()))?;
+        Ok((detector, member, rows))
+    });
+    let checked: Vec<_> = checked.collect::<Result<_, String>>().map_err(malformed)?;
+    let mut tensors = container.read()?;
+    let mut fitted = Vec::new();
+    for (index, (detector, member, rows)) in checked.into_iter().enumerate() {
+        let network = member.network(rows, device);
+        let mut restore = Restore { tensors: &mut tensors, path: vec![index.to_string()], problem: None };
         let network = network.map(&mut restore);
         if let Some(problem) = restore.problem {
             return Err(malformed(problem));
         }
-        let detector = Detector { method, supervision, seed };
-        Ok(FittedDetector { detector, network, scaler, history, device: device.clone() })
+        let Member { scaler, history, .. } = member;
+        fitted.push(FittedDetector { detector, network, scaler, history, device: device.clone() });
+    }
+    match tensors.left() {
+        None => Ok((fitted, pipeline)),
+        Some(name) => Err(malformed(format!("tensor `{name}` belongs to no detector"))),
     }
 }
 
-/// Every tensor of a network with its name, shape and little-endian bytes.
+/// What a model file holds, without its tensors: no network is made.
+///
+/// # Errors
+/// As [`read`], as far as the manifest and the list of the tensors go.
+pub fn inspect(path: &Path) -> Result<Inspection, ModelFileError> {
+    let container = Container::open(path)?;
+    let manifest = manifest(path, &container)?;
+    let tensors = container.tensors.into_iter().map(|(name, tensor)| (name, tensor.shape)).collect();
+    Ok(Inspection { manifest, tensors })
+}
+
+/// Puts another pipeline into a model file, and leaves the detectors as they are. The file is replaced at once, as by
+/// [`write`], and keeps its permissions.
+///
+/// # Errors
+/// As [`inspect`], or when the file cannot be written.
+pub fn rewrite_pipeline<P: Serialize>(path: &Path, pipeline: &P) -> Result<(), ModelFileError> {
+    let failed = |reason: String| ModelFileError::Write { path: path.into(), reason };
+    let container = Container::open(path)?;
+    let Manifest::<Value, Value> { format, library, members, .. } = manifest(path, &container)?;
+    let manifest = Manifest { format, library, members, pipeline };
+    let manifest = serde_json::to_string(&manifest).map_err(|error| failed(error.to_string()))?;
+    let permissions = container.permissions();
+    let tensors = container.read()?;
+    let views = tensors.views().map_err(|error| failed(error.to_string()))?;
+    container::write(path, manifest, views, permissions)
+}
+
+/// The manifest of a file, checked.
+fn manifest<M: DeserializeOwned, P: DeserializeOwned>(
+    path: &Path,
+    container: &Container,
+) -> Result<Manifest<M, P>, ModelFileError> {
+    let malformed = |reason: String| ModelFileError::Malformed { path: path.into(), reason };
+    let json = |error: serde_json::Error| malformed(format!("its manifest: {error}"));
+    let Version { format, library } = serde_json::from_str(&container.manifest).map_err(json)?;
+    if format != FORMAT {
+        return Err(ModelFileError::Version { path: path.into(), format, library });
+    }
+    let manifest: Manifest<M, P> = serde_json::from_str(&container.manifest).map_err(json)?;
+    manifest.check().map_err(malformed)?;
+    Ok(manifest)
+}
+
+impl<M, P> Manifest<M, P> {
+    fn check(&self) -> Result<(), String> {
+        let first = self.members.first().ok_or("there is no detector")?.scaler.columns();
+        for Member { scaler, .. } in &self.members {
+            scaler.check()?;
+            if scaler.columns() != first {
+                return Err(format!("one detector has {first} columns, another has {}", scaler.columns()));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<M: Method> Member<M> {
+    fn of<B: Backend>(fitted: &FittedDetector<B, M>) -> Self {
+        let Detector { method, supervision, seed } = fitted.detector.clone();
+        Member { method, supervision, seed, scaler: fitted.scaler.clone(), history: fitted.history.clone() }
+    }
+
+    /// The detector before its fit.
+    fn detector(&self) -> Result<Detector<M>, String> {
+        let detector = Detector::new(self.method.clone(), self.supervision, self.seed);
+        let detector = detector.map_err(|error| error.to_string())?;
+        match detector.method == self.method {
+            true => Ok(detector),
+            false => Err("a method is not in the form of its strategy".into()),
+        }
+    }
+
+    /// The number of unlabelled rows with which the method makes a network of so many values: 1 where it makes the same one
+    /// of any number.
+    fn rows(&self, values: usize) -> Result<usize, String> {
+        let size = |rows| self.method.weights(self.scaler.columns(), rows);
+        let rows = match size(2) - size(1) {
+            0 => 1,
+            of_a_row => (values / of_a_row).max(1),
+        };
+        match size(rows) == values {
+            true => Ok(rows),
+            false => Err(format!("a network of {} values, but {values} are there", size(rows))),
+        }
+    }
+
+    /// A network of the right shape, whose every tensor is still to be replaced.
+    fn network<B: Backend>(&self, rows: usize, device: &B::Device) -> M::Network<B> {
+        let zeros = Tensor::zeros([rows + 1, self.scaler.columns()], device);
+        let data = TrainingData { rows: zeros, unlabelled: (0..rows).collect(), anomalies: vec![rows] };
+        self.method.init(&data, &mut self.seed.stream(&["weights"]))
+    }
+}
+
+/// Every tensor of a network with its name, shape and little-endian bytes; keeps the first thing that no file may hold.
 #[derive(Default)]
 struct Collect {
     path: Vec<String>,
     tensors: Vec<(String, Vec<usize>, Vec<u8>)>,
+    problem: Option<String>,
 }
 
 impl<B: Backend> ModuleVisitor<B> for Collect {
@@ -128,41 +265,20 @@ impl<B: Backend> ModuleVisitor<B> for Collect {
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
         let tensor = param.val();
-        let shape = tensor.dims().to_vec();
-        let bytes = tensor.into_data().iter::<f32>().flat_map(f32::to_le_bytes).collect();
-        self.tensors.push((self.path.join("."), shape, bytes));
+        let (name, shape) = (self.path.join("."), tensor.dims().to_vec());
+        let values: Vec<f32> = tensor.into_data().iter::<f32>().collect();
+        if values.iter().any(|value| !value.is_finite()) {
+            self.problem.get_or_insert(format!("tensor `{name}` holds a value that is not finite"));
+        }
+        self.tensors.push((name, shape, values.into_iter().flat_map(f32::to_le_bytes).collect()));
     }
 }
 
 /// Puts the tensors of a file into a network; keeps the first thing that does not fit.
 struct Restore<'a> {
-    tensors: &'a SafeTensors<'a>,
+    tensors: &'a mut Tensors,
     path: Vec<String>,
     problem: Option<String>,
-}
-
-impl Restore<'_> {
-    fn find(&self, shape: &[usize]) -> Result<(Vec<usize>, Vec<f32>), String> {
-        let name = self.path.join(".");
-        let view = self.tensors.tensor(&name).map_err(|_| format!("no tensor `{name}`"))?;
-        if view.dtype() != Dtype::F32 {
-            return Err(format!("tensor `{name}` holds {:?}, not F32", view.dtype()));
-        }
-        // A matrix of one row stands for one with as many rows as there were in training.
-        let rows_are_free = shape.len() == 2 && shape[0] == 1;
-        let found = view.shape();
-        let fits = found.len() == shape.len()
-            && found.iter().zip(shape).enumerate().all(|(i, (a, b))| a == b || (i == 0 && rows_are_free && *a > 0));
-        if !fits {
-            return Err(format!("tensor `{name}` has shape {found:?}, needs {shape:?}"));
-        }
-        let value = |bytes: &[u8]| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-        let values: Vec<f32> = view.data().chunks_exact(4).map(value).collect();
-        if values.iter().any(|value| !value.is_finite()) {
-            return Err(format!("tensor `{name}` holds a value that is not finite"));
-        }
-        Ok((found.to_vec(), values))
-    }
 }
 
 impl<B: Backend> ModuleMapper<B> for Restore<'_> {
@@ -175,9 +291,10 @@ impl<B: Backend> ModuleMapper<B> for Restore<'_> {
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
-        let found = self.find(&param.val().dims());
+        let shape = param.val().dims();
+        let found = self.tensors.take(&self.path.join("."), &shape);
         param.map(|tensor| match found {
-            Ok((shape, values)) => Tensor::from_data(TensorData::new(values, shape), &tensor.device()),
+            Ok(values) => Tensor::from_data(TensorData::new(values, shape), &tensor.device()),
             Err(problem) => {
                 self.problem.get_or_insert(problem);
                 tensor

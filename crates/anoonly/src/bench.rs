@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
+use anoonly::bench::report::{self, About};
 use anoonly::bench::{Ablation, BenchError, Grid, Plan, Reference, Results, Shard, Store, Strategy, summary};
 use anoonly::data::Seed;
 use anoonly::data::budget::LabelBudget;
@@ -85,6 +86,9 @@ pub struct Options {
     /// on from there
     #[arg(long, default_value = "bench-results", value_name = "DIR", global = true)]
     out: PathBuf,
+    /// Also write a report, one HTML file with figures; on a folder where all is measured, nothing else is done
+    #[arg(long, value_name = "FILE", global = true)]
+    report: Option<PathBuf>,
     #[command(subcommand)]
     task: Option<Task>,
     /// The settings of a plan's file.
@@ -157,7 +161,7 @@ impl Options {
     fn start(self) -> ExitCode {
         let out = self.out.clone();
         let done = match self.task {
-            Some(Task::Merge { folders }) => merge(&folders, &out),
+            Some(Task::Merge { folders }) => merge(&folders, &out, self.report.as_deref()),
             None => self.measure(),
         };
         match done {
@@ -193,7 +197,11 @@ impl Options {
             }
         };
         let shard = self.shard;
-        let mut grid = Grid::prepare(self.plan()?)?;
+        let report_to = self.report.clone();
+        check_report(report_to.as_deref())?;
+        let plan = self.plan()?;
+        let methods = plan.models.clone();
+        let mut grid = Grid::prepare(plan)?;
         if let Some(shard) = shard {
             grid.shard(shard);
         }
@@ -230,6 +238,7 @@ impl Options {
             print(&format!("\n{told}\n\n{}\n", reference.table(&results)));
         }
         store.write_csv(&results)?;
+        write_report(report_to.as_deref(), &results, methods)?;
         Ok(results)
     }
 
@@ -292,11 +301,34 @@ fn word(value: &Value) -> String {
 }
 
 /// Joins results of the same protocol and backend.
-fn merge(folders: &[PathBuf], out: &Path) -> Result<Results, BenchError> {
+fn merge(folders: &[PathBuf], out: &Path, report_to: Option<&Path>) -> Result<Results, BenchError> {
+    check_report(report_to)?;
     let results = Store::open(out)?.merge(folders)?;
     let ablation = results.rows.iter().any(|row| !["host", "anoonly", "none"].contains(&row.strategy.name()));
     tell_results(&results, ablation);
+    write_report(report_to, &results, Vec::new())?;
     Ok(results)
+}
+
+/// Sees before a long bench whether its report will have a place.
+fn check_report(path: Option<&Path>) -> Result<(), BenchError> {
+    let Some(path) = path else { return Ok(()) };
+    let wrong = |reason: &str| Err(BenchError::Output { path: path.into(), reason: reason.into() });
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match folder {
+        _ if path.is_dir() => wrong("it is a folder; name a file for the report, as report.html"),
+        Some(folder) if !folder.is_dir() => wrong("there is no such folder"),
+        _ => Ok(()),
+    }
+}
+
+fn write_report(path: Option<&Path>, results: &Results, methods: Vec<AnyMethod>) -> Result<(), BenchError> {
+    let Some(path) = path else { return Ok(()) };
+    let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    let command = std::iter::once("anoonly".to_owned()).chain(words).collect::<Vec<_>>().join(" ");
+    report::write(path, results, &About { command, methods })?;
+    eprintln!("report: {}", path.display());
+    Ok(())
 }
 
 /// Prints the tables of results, under what their numbers are: one for each label budget and noise, and, where these are
@@ -316,49 +348,25 @@ fn tell_results(results: &Results, ablation: bool) {
     for ((budget, noise), results) in &settings {
         let noise = if *noise == Noise::None { String::new() } else { format!(", {noise}") };
         let table = match ablation {
-            true => summary::ablation_table(results),
-            false => format!("{}\n\n{}", summary::table(results), summary::verdicts(results).join("\n")),
+            true => summary::ablation_table(results).to_string(),
+            false => {
+                let verdicts = summary::verdicts(results).into_iter().map(|(model, told)| format!("{model}: {told}"));
+                format!("{}\n\n{}", summary::table(results), verdicts.collect::<Vec<_>>().join("\n"))
+            }
         };
-        print(&format!("Protocol {}, {}{noise}, {rest}\n\n{table}\n", first.protocol, labels(*budget)));
+        print(&format!("Protocol {}, {}{noise}, {rest}\n\n{table}\n", first.protocol, summary::labels(*budget)));
         if settings.len() > 1 {
             print("\n");
         }
     }
     if settings.len() > 1 {
         let names: Vec<String> =
-            settings.iter().map(|((budget, noise), _)| setting(*budget, *noise, &settings)).collect();
+            settings.iter().map(|(setting, _)| summary::setting_name(*setting, &settings)).collect();
         let results: Vec<&Results> = settings.iter().map(|(_, results)| results).collect();
         for (title, metric) in summary::METRICS {
             let table = summary::sweep_table(&names, &results, metric);
             let noise = if first.noise == Noise::None { "labels" } else { first.noise.name() };
             print(&format!("{title} by {noise}, mean over families:\n\n{table}\n\n"));
         }
-    }
-}
-
-/// What tells a setting from the others.
-fn setting(budget: LabelBudget, noise: Noise, all: &[((LabelBudget, Noise), Results)]) -> String {
-    let budgets = all.iter().any(|((other, _), _)| *other != budget);
-    let noises = all.iter().any(|((_, other), _)| *other != noise);
-    let budget = match budget {
-        LabelBudget::Count(count) => format!("{count} labelled"),
-        LabelBudget::Ratio(ratio) => format!("{} %", percent(ratio)),
-    };
-    match (budgets, noises) {
-        (true, true) => format!("{budget}, {}", noise.level()),
-        (true, false) => budget,
-        _ => noise.level().to_string(),
-    }
-}
-
-/// Rounded, so that 0.07 is 7 % and not 7.000000000000001 %.
-fn percent(ratio: f64) -> f64 {
-    (1e6 * ratio).round() / 1e4
-}
-
-fn labels(budget: LabelBudget) -> String {
-    match budget {
-        LabelBudget::Count(count) => format!("{count} labelled anomalies"),
-        LabelBudget::Ratio(ratio) => format!("{} % of the training anomalies labelled", percent(ratio)),
     }
 }

@@ -6,6 +6,10 @@ pub use anoonly_eval as eval;
 pub use anoonly_models as models;
 pub use anoonly_train as train;
 
+pub mod pipeline;
+
+pub use pipeline::{Detector, Model};
+
 /// What a program that fits and scores needs.
 pub mod prelude {
     pub use anoonly_data::budget::LabelBudget;

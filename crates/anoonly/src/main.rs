@@ -3,8 +3,13 @@
 #![expect(clippy::print_stderr, reason = "a command talks to its user")]
 
 mod bench;
+mod evaluate;
+mod inspect;
 mod models;
+mod score;
 mod speed;
+mod threshold;
+mod train;
 
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
@@ -25,6 +30,16 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Train a model on a table
+    Train(Box<train::Options>),
+    /// Score the rows of a table with a model
+    Score(score::Options),
+    /// Choose which rows a model flags, without training it again
+    Threshold(threshold::Options),
+    /// Judge a model by a table with labels
+    Evaluate(evaluate::Options),
+    /// Tell what a model file holds
+    Inspect(inspect::Options),
     /// Train and compare methods, with and without AnoOnly, over data sets and seeds
     Bench(Box<bench::Options>),
     /// Measure how fast methods train and score, and the memory they take
@@ -56,6 +71,11 @@ fn main() -> ExitCode {
     let colours = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
     match cli.command {
+        Command::Train(options) => options.run(),
+        Command::Score(options) => options.run(),
+        Command::Threshold(options) => options.run(),
+        Command::Evaluate(options) => options.run(),
+        Command::Inspect(options) => options.run(),
         Command::Bench(options) => options.run(),
         Command::BenchSpeed(options) => options.run(),
         Command::Models => models::list(),
@@ -88,6 +108,12 @@ fn print(text: &str) {
     {
         tell(&format!("cannot write to standard output: {error}"));
     }
+}
+
+/// Tells what the user has to mend.
+fn refuse<E: Display>(error: &E) -> ExitCode {
+    tell(error);
+    ExitCode::from(USER)
 }
 
 /// Tells what ended a command, and whose it is to mend.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::Label;
 use std::fs;
 use std::io::Write;
 
@@ -72,7 +73,7 @@ fn files_that_cannot_be_read_are_errors() {
 #[test]
 fn a_class_column_names_its_anomaly() {
     let (_folder, path) = in_file("table.csv", b"x,kind\n1,good\n2,bad\n3,\n");
-    let label = LabelColumn::Class { column: "kind".into(), anomaly: "bad".into() };
+    let label = LabelColumn::named("kind").with_anomaly("bad");
     let samples = Table::read(&path).unwrap().samples(&label).unwrap();
     assert_eq!(samples.labels(), &[Label::Normal, Label::Anomaly, Label::Unlabelled]);
 }

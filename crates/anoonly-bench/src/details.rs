@@ -1,0 +1,101 @@
+//! What a report draws of a run, besides its row.
+
+use anoonly_data::protocol::Trial;
+use anoonly_data::{Samples, Seed};
+use anoonly_eval::{precision_recall_curve, roc_curve};
+use anoonly_train::{FittedDetector, History};
+use burn::tensor::backend::Backend;
+use ndarray::{Array2, Axis, concatenate};
+use rand::Rng;
+use rand::seq::index;
+use serde::{Deserialize, Serialize};
+
+/// Points kept of a curve.
+const POINTS: usize = 200;
+/// Rows kept of each kind.
+const LABELLED: usize = 50;
+const HIDDEN: usize = 100;
+const NORMAL: usize = 200;
+
+/// Curves, losses and the layer before the score of one run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Details {
+    /// The receiver operating characteristic on the test rows, thinned: false-positive and true-positive rate.
+    pub roc: Vec<(f32, f32)>,
+    /// The precision–recall curve on the test rows, thinned: recall and precision.
+    pub precision_recall: Vec<(f32, f32)>,
+    /// What the training loop saw.
+    pub history: History,
+    /// What the layer before the score makes of some rows; none for a method without such a layer.
+    pub layer: Option<Vec<(RowKind, Vec<f32>)>>,
+}
+
+/// What a row is to a detector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RowKind {
+    /// A training row labelled as an anomaly.
+    Labelled,
+    /// An anomaly of the test rows, which the detector has not seen.
+    Hidden,
+    /// A normal one of the test rows.
+    Normal,
+}
+
+impl Details {
+    /// The details of a fitted detector with the given scores of the test rows. Which rows they hold depends on the trial and
+    /// the seed alone, so that the methods and strategies of a trial can be looked at side by side.
+    ///
+    /// # Errors
+    /// When a curve or the layer cannot be had, and why.
+    pub(crate) fn of<B: Backend>(
+        fitted: &FittedDetector<B>,
+        trial: &Trial,
+        scores: &[f32],
+        seed: Seed,
+    ) -> Result<Self, String> {
+        let truth = trial.test.anomalous();
+        let roc = roc_curve(scores, &truth, Some(POINTS)).map_err(|error| error.to_string())?;
+        let recall = precision_recall_curve(scores, &truth, Some(POINTS)).map_err(|error| error.to_string())?;
+        let (kinds, rows) = some_rows(trial, &mut seed.stream(&["rows of the layer"]));
+        let layer = fitted.representation(&rows).map_err(|error| error.to_string())?;
+        let kept = |layer: Array2<f32>| {
+            let rows = layer.rows().into_iter().map(|row| row.iter().copied().map(short).collect());
+            kinds.into_iter().zip(rows).collect()
+        };
+        Ok(Self {
+            roc: roc
+                .iter()
+                .map(|p| (short(p.false_positive_rate as f32), short(p.true_positive_rate as f32)))
+                .collect(),
+            precision_recall: recall.iter().map(|p| (short(p.recall as f32), short(p.precision as f32))).collect(),
+            history: fitted.history().clone(),
+            // JSON has no infinite numbers.
+            layer: layer.filter(|layer| layer.iter().all(|cell| cell.is_finite())).map(kept),
+        })
+    }
+}
+
+/// Rows of each kind, at most so many as are kept, with their kinds.
+fn some_rows(trial: &Trial, rng: &mut impl Rng) -> (Vec<RowKind>, Array2<f32>) {
+    let test = trial.test.by_class();
+    let mut kinds = Vec::new();
+    let mut some = |samples: &Samples, rows: &[usize], most: usize, kind: RowKind| {
+        let drawn = index::sample(rng, rows.len(), most.min(rows.len()));
+        kinds.extend(drawn.iter().map(|_| kind));
+        let rows: Vec<usize> = drawn.iter().map(|place| rows[place]).collect();
+        samples.features().select(Axis(0), &rows)
+    };
+    let parts = [
+        some(&trial.train, &trial.train.by_class().anomalies, LABELLED, RowKind::Labelled),
+        some(&trial.test, &test.anomalies, HIDDEN, RowKind::Hidden),
+        some(&trial.test, &test.others, NORMAL, RowKind::Normal),
+    ];
+    let rows = concatenate![Axis(0), parts[0].view(), parts[1].view(), parts[2].view()];
+    (kinds, rows)
+}
+
+/// Rounded to four digits, more than a picture shows, so that the file stays small.
+fn short(value: f32) -> f32 {
+    format!("{value:.3e}").parse().unwrap_or(value)
+}

@@ -1,0 +1,299 @@
+//! The report: one HTML file that needs nothing besides itself, with figures as SVG inside.
+//!
+//! [`write()`] makes it from results alone, so that a folder of results can be told at any time. `select` takes from the results
+//! what a figure needs, each file of `figures` makes one kind of figure, `panels`, `draw` and `scale` are what figures are made
+//! of, `look` says how each method and strategy is named and drawn, and `page` holds it all. The same results give the same
+//! bytes.
+
+mod draw;
+mod figures;
+mod look;
+mod page;
+mod panels;
+mod scale;
+mod select;
+mod tsne;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use anoonly_data::noise::Noise;
+use anoonly_data::protocol::Protocol;
+use anoonly_models::{AnyMethod, Method};
+use maud::{Markup, html};
+
+use crate::summary::{self, Setting};
+use crate::{BenchError, Results, Row, Status, results};
+use figures::{curves, gain, layer, ranks, sweep, table, time, training};
+use page::Figure;
+use select::View;
+
+/// What a report tells besides the results.
+#[derive(Clone, Debug, Default)]
+pub struct About {
+    /// The command that it comes from.
+    pub command: String,
+    /// The methods with their settings; none where results were only joined.
+    pub methods: Vec<AnyMethod>,
+}
+
+/// Failed runs that are listed.
+const LISTED: usize = 50;
+
+/// Writes the report of results, under its name only once it is whole.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write(path: &Path, results: &Results, about: &About) -> Result<(), BenchError> {
+    results::write_whole(path, html(results, about).as_bytes())
+}
+
+/// The report as text.
+fn html(results: &Results, about: &About) -> String {
+    let settings = summary::by_setting(results);
+    let Some((setting, first)) = settings.first() else {
+        return page::page(
+            "anoonly bench",
+            &html! { h1 { "No results" } p { "There is no run to tell of." } },
+            &[],
+            &html! {},
+        );
+    };
+    let view = View::of(first);
+    let mut figures: Vec<Figure> = vec![table::comparison(&view)];
+    figures.extend(table::strategies(&view));
+    figures.push(gain::figure(&view));
+    figures.extend(table::settings(&settings));
+    figures.extend(sweep::figures(&settings));
+    figures.extend([ranks::diagram(&view), ranks::pairs(&view)]);
+    figures.extend([curves::roc(&view), curves::precision_recall(&view)]);
+    figures.extend([layer::figure(&view), training::figure(&view), time::figure(&view)]);
+    page::page("Does AnoOnly help?", &head(results, &view, *setting, settings.len()), &figures, &tail(results, about))
+}
+
+fn head(results: &Results, view: &View<'_>, setting: Setting, settings: usize) -> Markup {
+    let rows = &results.rows;
+    let seeds: BTreeSet<u64> = rows.iter().map(|row| row.seed).collect();
+    let sets: BTreeSet<&str> = rows.iter().map(|row| row.dataset.as_str()).collect();
+    let (protocol, backend) = (rows[0].protocol, rows[0].backend);
+    let words = |words: Vec<String>| words.join(", ");
+    let verdicts = summary::verdicts(view.results);
+    html! {
+        h1 { "Does AnoOnly help?" }
+        p class="lead" {
+            "AnoOnly trains a method by the loss of its few labelled anomalies alone; its host is the same method with its whole \
+             loss. This page sets them side by side on " (counted(sets.len(), "data set", "data sets")) " of "
+            (counted(view.families.len(), "family", "families")) "."
+        }
+        @if !verdicts.is_empty() {
+            ul { @for (model, told) in &verdicts { li { b { (look::model_title(model)) } ": " (told) } } }
+            p { "“Above” and “below” mean that Student's interval over seeds leaves out 0: they speak of other seeds on these data sets." }
+        }
+        dl {
+            dt { "protocol" }
+            dd { (protocol) ": " (protocol_in_words(protocol)) }
+            dt { "labels" } dd { (summary::labels(setting.0)) }
+            dt { "noise" } dd { (setting.1) }
+            @if settings > 1 {
+                dt { "settings" }
+                dd {
+                    (settings) " in all. What is not said to be a sweep shows the first one, as above."
+                }
+            }
+            dt { "methods" } dd { (words(view.trained.iter().map(|name| look::model_title(name)).collect())) }
+            @if !view.floors.is_empty() {
+                dt { "floors" } dd { (words(view.floors.iter().map(|name| look::model_title(name)).collect())) }
+            }
+            dt { "seeds" } dd { (words(seeds.iter().map(u64::to_string).collect())) }
+            dt { "runs" } dd { (rows.len()) ", " @if results.failed() == 0 { "none failed" } @else { a href="#failed" { (results.failed()) " failed" } } }
+            dt { "backend" } dd { (backend) }
+            dt { "program" } dd { "anoonly " (env!("CARGO_PKG_VERSION")) " on " (std::env::consts::OS) " " (std::env::consts::ARCH) }
+        }
+        h2 { "What these numbers are, and are not" }
+        ul {
+            li { "AUROC is the probability that a random anomaly scores above a random normal row; average precision (AP) looks at the \
+                  highest scores, and falls with the share of anomalies, so that it is compared on one data set only. Both are \
+                  measured on test rows that no fit has seen" @if protocol == Protocol::Adbench { ", as far as the protocol keeps them apart" } "." }
+            li { "Nothing was chosen by test labels: every method runs with the same settings on every data set. With settings made \
+                  for a data set, each might do better." }
+            li { "An interval says what it is an interval of. Over seeds: other splits, labels and weights of the same data sets. Over \
+                  sets, or families: other data sets like these. The second is the one to generalise by, and with few families it \
+                  tells little." }
+            li { "Data sets of one family are variants of one source. They count as one wherever a test is made." }
+            @if protocol == Protocol::Adbench {
+                li { b { "Protocol adbench draws small sets with replacement before the split" } ", so that copies of a row stand on both \
+                     sides: its figures are there to be set beside those of the paper, and too good as a promise for new rows." }
+            }
+        }
+    }
+}
+
+fn protocol_in_words(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Clean => "no row stands in training and in test, and copies of a row stay together",
+        Protocol::Adbench => "small sets are drawn up to 1000 rows before the split, as in the paper",
+    }
+}
+
+fn counted(count: usize, one: &str, several: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { several })
+}
+
+fn tail(results: &Results, about: &About) -> Markup {
+    let failed: Vec<(&Row, &str)> = results
+        .rows
+        .iter()
+        .filter_map(|row| match &row.status {
+            Status::Failed(message) => Some((row, message.as_str())),
+            Status::Ok(_) => None,
+        })
+        .collect();
+    html! {
+        @if !failed.is_empty() {
+            section id="failed" {
+                h2 { (counted(failed.len(), "run", "runs")) " failed" }
+                div class="scroll" {
+                    table {
+                        thead { tr { @for name in ["data set", "method", "setting", "seed", "message"] { th scope="col" { (name) } } } }
+                        tbody {
+                            @for (row, message) in failed.iter().take(LISTED) {
+                                tr {
+                                    td { (row.dataset) }
+                                    td { (look::contestant_title(&row.model, row.strategy.name())) }
+                                    td { (summary::labels(row.budget)) @if row.noise != Noise::None { ", " (row.noise) } }
+                                    td { (row.seed) }
+                                    td { (message) }
+                                }
+                            }
+                        }
+                    }
+                }
+                p {
+                    "A data set on which a run of a method failed is left out of that method's means."
+                    @if failed.len() > LISTED { " The first " (LISTED) " are listed; results.csv holds all." }
+                }
+            }
+        }
+        section id="sets" {
+            h2 { "Data sets" }
+            div class="scroll" { (sets(results)) }
+        }
+        section id="made-by" {
+            h2 { "How it was made" }
+            @if !about.command.is_empty() { pre { (about.command) } }
+            @if about.methods.is_empty() {
+                p { "These results were joined from several folders; the settings of the methods stand with the benches that measured them." }
+            } @else {
+                p { "Settings of the methods, as a plan or a configuration file would give them:" }
+                pre { @for method in &about.methods { (settings_of(method)) "\n" } }
+            }
+            p { "Every run is a row of results.csv in the folder of results." }
+        }
+    }
+}
+
+/// A method's settings in one line; its name is among them.
+fn settings_of(method: &impl Method) -> String {
+    serde_json::to_string(method).unwrap_or_default()
+}
+
+/// The sizes of each data set, in the first setting.
+fn sets(results: &Results) -> Markup {
+    let mut seen = BTreeSet::new();
+    let measured = results.rows.iter().filter(|row| row.n_train > 0);
+    let rows: Vec<&Row> = measured.filter(|row| seen.insert(&row.dataset)).collect();
+    html! {
+        table {
+            thead {
+                tr {
+                    th scope="col" { "data set" } th scope="col" { "family" }
+                    @for name in ["features", "training rows", "labelled of them", "test rows"] { th scope="col" class="number" { (name) } }
+                }
+            }
+            tbody {
+                @for row in rows {
+                    tr {
+                        td { (row.dataset) } td { (row.family) }
+                        @for size in [row.n_features, row.n_train, row.n_labeled, row.n_test] { td class="number" { (size) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Scores, Strategy};
+
+    fn row(dataset: &str, strategy: fn() -> Strategy, seed: u64, auroc: f64) -> Row {
+        let scores = Scores { auroc, ap: auroc / 2.0, ap_normal: auroc, fit_seconds: 1.0, score_seconds: 0.5 };
+        Row {
+            dataset: dataset.into(),
+            family: dataset.into(),
+            strategy: strategy(),
+            seed,
+            status: Status::Ok(scores),
+            ..Row::made()
+        }
+    }
+
+    fn page(rows: Vec<Row>) -> String {
+        html(&Results { rows }, &About::default())
+    }
+
+    fn both(dataset: &str, seed: u64, host: f64, anoonly: f64) -> [Row; 2] {
+        [row(dataset, Strategy::host, seed, host), row(dataset, Strategy::anoonly, seed, anoonly)]
+    }
+
+    #[test]
+    fn what_cannot_be_drawn_says_why() {
+        let one = page(both("a", 1, 0.6, 0.7).into());
+        for (id, why) in [
+            ("ranks", "two families or more"),
+            ("pairs", "two families or more"),
+            ("roc", "no curves were kept"),
+            ("layer", "no representations were kept"),
+            ("training", "no training was kept"),
+        ] {
+            let section =
+                one.split(&format!("<section id=\"{id}\"")).nth(1).unwrap().split("</section>").next().unwrap();
+            assert!(section.contains(why), "{id}: {section}");
+        }
+        assert!(one.contains("<figure id=\"gain\"") && one.contains("+10.0"));
+        let host = page(vec![row("a", Strategy::host, 1, 0.6)]);
+        assert!(host.contains("no method was measured both under"));
+        assert!(page(Vec::new()).contains("There is no run to tell of"));
+    }
+
+    #[test]
+    fn failed_runs_are_told_with_their_message_as_it_is() {
+        let mut rows: Vec<Row> = both("a", 1, 0.6, 0.7).into();
+        let status = Status::Failed("<img src=x> & worse".into());
+        rows.push(Row { status, ..row("b", Strategy::host, 1, 0.5) });
+        let page = page(rows);
+        assert!(page.contains("1 run failed") && page.contains("<a href=\"#failed\">1 failed</a>"));
+        assert!(page.contains("&lt;img src=x&gt; &amp; worse") && !page.contains("<img"));
+    }
+
+    /// Two families can give no p-value below ½, and after Holm's correction for one method none below ½ either.
+    #[test]
+    fn a_test_without_power_is_called_one() {
+        let rows = [both("a", 1, 0.6, 0.7), both("b", 1, 0.6, 0.8)].concat();
+        let few = page(rows.clone());
+        assert!(few.contains("this test cannot find anything at 5 %") && few.contains("is 0.500, and 0.500"));
+        let names = ["c", "d", "e", "f", "g", "h"];
+        let more = page([rows, names.iter().flat_map(|name| both(name, 1, 0.6, 0.8)).collect()].concat());
+        assert!(!more.contains("cannot find anything"));
+    }
+
+    #[test]
+    fn a_family_counts_once_however_many_sets_it_has() {
+        let related = ["a", "b", "c"]
+            .iter()
+            .flat_map(|set| both(set, 1, 0.6, 0.7).map(|row| Row { family: "one".into(), ..row }));
+        let page = page(related.chain(both("d", 1, 0.7, 0.6)).collect());
+        assert!(page.contains("Means of AUROC on 2 families"), "three related sets count as three");
+    }
+}

@@ -1,0 +1,10 @@
+//! One file for each kind of figure.
+
+pub mod curves;
+pub mod gain;
+pub mod layer;
+pub mod ranks;
+pub mod sweep;
+pub mod table;
+pub mod time;
+pub mod training;

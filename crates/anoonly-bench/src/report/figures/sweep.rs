@@ -1,0 +1,159 @@
+//! Curves over what a bench sweeps.
+
+use anoonly_data::budget::LabelBudget;
+use anoonly_data::noise::Noise;
+use anoonly_eval::mean_interval;
+use maud::html;
+
+use crate::Results;
+use crate::report::look::model_title;
+use crate::report::page::Figure;
+use crate::report::panels::{self, Axis, Group, Mark, Panel};
+use crate::report::scale::{Kind, span};
+use crate::report::select::View;
+use crate::summary::{LEVEL, METRICS, Metric, Setting, by_seed, complete_rows};
+
+/// What is swept.
+struct Sweep<'a> {
+    id: &'static str,
+    name: String,
+    axis: &'static str,
+    /// Each level with its results, lowest first.
+    levels: Vec<(f64, &'a Results)>,
+    /// What is the same at all of them.
+    fixed: String,
+}
+
+/// A figure for the labels, if they are swept, and one for the noise, if its level is.
+pub fn figures(settings: &[(Setting, Results)]) -> Vec<Figure> {
+    let Some(((budget, noise), _)) = settings.first() else { return Vec::new() };
+    let levels = |level: &dyn Fn(&Setting) -> Option<f64>| {
+        let mut levels: Vec<(f64, &Results)> =
+            settings.iter().filter_map(|(setting, results)| Some((level(setting)?, results))).collect();
+        levels.sort_by(|a, b| a.0.total_cmp(&b.0));
+        levels
+    };
+    let labels = levels(&|(other, of)| {
+        (of == noise).then_some(match other {
+            LabelBudget::Ratio(ratio) => *ratio,
+            LabelBudget::Count(count) => *count as f64,
+        })
+    });
+    let noises = levels(&|(of, other)| (of == budget).then_some(other.level()));
+    let fixed_noise = if *noise == Noise::None { "without noise".into() } else { format!("with {noise}") };
+    let sweeps = [
+        Sweep {
+            id: "sweep-labels",
+            name: "More labels".into(),
+            axis: match budget {
+                LabelBudget::Ratio(_) => "share of training anomalies labelled",
+                LabelBudget::Count(_) => "labelled anomalies",
+            },
+            levels: labels,
+            fixed: fixed_noise,
+        },
+        Sweep {
+            id: "sweep-noise",
+            name: match settings.iter().map(|((_, noise), _)| noise.name()).find(|name| *name != "none") {
+                Some(name) => format!("More {}", name.replace('-', " ")),
+                None => String::new(),
+            },
+            axis: "level of the noise",
+            levels: noises,
+            fixed: crate::summary::labels(*budget),
+        },
+    ];
+    sweeps.into_iter().filter(|sweep| sweep.levels.len() > 1).map(figure).collect()
+}
+
+fn figure(sweep: Sweep<'_>) -> Figure {
+    let view = View::of(sweep.levels[0].1);
+    let values: Vec<f64> = sweep.levels.iter().map(|(level, _)| *level).collect();
+    let spread = values[0] > 0.0 && values[values.len() - 1] / values[0] >= 20.0;
+    let x = Axis {
+        label: sweep.axis.into(),
+        kind: if spread { Kind::Log } else { Kind::Linear },
+        domain: (values[0], values[values.len() - 1]),
+        told: Some(values.iter().map(|value| (*value, value.to_string())).collect()),
+    };
+    let group = |(title, metric): &(&str, Metric)| {
+        let models = if view.trained.is_empty() { &view.floors } else { &view.trained };
+        let curves = models.iter().map(|model| (model, curves(&view, &sweep, model, *metric))).collect::<Vec<_>>();
+        // One axis for all methods, so that they can be compared: the lines, and what fits of their bands.
+        let lines = curves.iter().flat_map(|(_, curves)| {
+            curves.iter().flat_map(|mark| match mark {
+                Mark::Line { points, .. } => points.iter().map(|point| point.1).collect::<Vec<_>>(),
+                _ => Vec::new(),
+            })
+        });
+        let (low, high) = span(lines, 0.12).unwrap_or((0.0, 100.0));
+        let y = Axis::linear(&format!("{title}, %"), (low.max(0.0), high.min(100.0)));
+        let panel = |(model, marks): (&&str, Vec<Mark>)| {
+            let marks = marks.into_iter().map(|mark| clipped(mark, y.domain)).collect();
+            Panel { title: model_title(model), x: x.clone(), y: y.clone(), marks }
+        };
+        Group { heading: (*title).into(), panels: curves.into_iter().map(panel).collect() }
+    };
+    let groups: Vec<Group> = METRICS.iter().map(group).collect();
+    let title = format!("{}: quality by {}", sweep.name, sweep.axis);
+    let description = "A line for each strategy and floor in a panel for each method, with bands.";
+    let picture = format!("{}-picture", sweep.id);
+    let drawn =
+        panels::draw((&picture, &title, description), &groups, view.trained.len().clamp(1, 4), 0.85, &view.legend());
+    Figure {
+        id: sweep.id,
+        title: sweep.name.clone(),
+        content: Ok(drawn),
+        caption: html! {
+            p {
+                "Mean over families of the mean over their data sets, " (sweep.fixed) ". Each panel is a method, with its \
+                 strategies in colour and the same floors in grey. Bands are Student's intervals of "
+                (format!("{:.0}", 100.0 * LEVEL)) " % over seeds: what other seeds would give on these very data sets, not \
+                 what other data sets would. A data set on which a run of a method failed is left out for that method at \
+                 that level."
+            }
+        },
+    }
+}
+
+/// The floors and the strategies of a method, bands below.
+fn curves(view: &View<'_>, sweep: &Sweep<'_>, model: &str, metric: Metric) -> Vec<Mark> {
+    let floors = view.floors.iter().map(|floor| (*floor, "none"));
+    let strategies = view.strategies.iter().filter(|_| !view.trained.is_empty()).map(|strategy| (model, *strategy));
+    let (mut bands, mut lines) = (Vec::new(), Vec::new());
+    for (model, strategy) in floors.chain(strategies) {
+        let look = view.look(model, strategy);
+        let (mut points, mut band, mut told) = (Vec::new(), Vec::new(), Vec::new());
+        for (level, results) in &sweep.levels {
+            let rows = complete_rows(results, &view.families, model);
+            let values: Vec<f64> =
+                by_seed(&rows, &[strategy], metric).into_values().map(|value| 100.0 * value).collect();
+            let Some(interval) = mean_interval(&values, LEVEL) else { continue };
+            points.push((*level, interval.estimate));
+            if interval.low.is_finite() {
+                band.push((*level, interval.low, interval.high));
+            }
+            told.push(format!(
+                "{} at {level}: {:.1}",
+                crate::report::look::contestant_title(model, strategy),
+                interval.estimate
+            ));
+        }
+        if strategy != "none" {
+            bands.push(Mark::Band(band, look));
+        }
+        lines.push(Mark::Line { points, look, told: Some(told) });
+    }
+    bands.into_iter().chain(lines).collect()
+}
+
+/// A band cut to the axis.
+fn clipped(mark: Mark, (low, high): (f64, f64)) -> Mark {
+    match mark {
+        Mark::Band(band, look) => {
+            let cut = |(x, a, b): (f64, f64, f64)| (x, a.clamp(low, high), b.clamp(low, high));
+            Mark::Band(band.into_iter().map(cut).collect(), look)
+        }
+        mark => mark,
+    }
+}

@@ -1,0 +1,138 @@
+//! What the figures take from the results.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::summary::{Metric, complete_rows, in_order};
+use crate::{Results, Row, Status};
+
+use super::look::{Look, model_title, strategy_title};
+
+/// Values by family, data set and seed.
+pub type Nested = Vec<Vec<Vec<f64>>>;
+
+/// The results of one setting, with what stands in them in its order.
+pub struct View<'a> {
+    /// The results.
+    pub results: &'a Results,
+    /// Families of data sets.
+    pub families: Vec<&'a str>,
+    /// Methods that a strategy trains.
+    pub trained: Vec<&'a str>,
+    /// Floors.
+    pub floors: Vec<&'a str>,
+    /// Strategies, those of the floors apart.
+    pub strategies: Vec<&'a str>,
+}
+
+impl<'a> View<'a> {
+    /// A view of results.
+    pub fn of(results: &'a Results) -> Self {
+        // What a row says counts, and not what the registry does: a folder may come from another version.
+        let of_floor = |model: &str| results.rows.iter().any(|row| row.model == model && row.strategy.name() == "none");
+        let (floors, trained) = in_order(results, |row| &row.model).into_iter().partition(|model| of_floor(model));
+        let mut strategies = in_order(results, |row| row.strategy.name());
+        strategies.retain(|strategy| *strategy != "none");
+        Self { results, families: in_order(results, |row| &row.family), trained, floors, strategies }
+    }
+
+    /// Every method under every one of its strategies, floors last.
+    pub fn contestants(&self) -> Vec<(&'a str, &'a str)> {
+        let trained =
+            self.trained.iter().flat_map(|model| self.strategies.iter().map(move |strategy| (*model, *strategy)));
+        trained.chain(self.floors.iter().map(|floor| (*floor, "none"))).collect()
+    }
+
+    /// How a method under a strategy is drawn.
+    pub fn look(&self, model: &str, strategy: &str) -> Look {
+        match self.floors.iter().position(|floor| *floor == model) {
+            Some(place) => Look::of_floor(place),
+            None => {
+                let others = self.strategies.iter().filter(|name| !["host", "anoonly"].contains(*name));
+                Look::of_strategy(strategy, others.clone().position(|name| *name == strategy).unwrap_or(0))
+            }
+        }
+    }
+
+    /// The looks of a panel of one trained method: its strategies by name, and the floors.
+    pub fn legend(&self) -> Vec<(String, Look)> {
+        let strategies = self.strategies.iter().map(|name| {
+            let title = if *name == "host" { "host, the whole loss" } else { strategy_title(name) };
+            (title.to_owned(), self.look("", name))
+        });
+        let floors = self.floors.iter().map(|floor| (model_title(floor), self.look(floor, "none")));
+        strategies.chain(floors).collect()
+    }
+
+    /// The data sets of a few families, the first of each before the second of any, at most so many, which hold for all trained
+    /// methods what is wanted. They are chosen by their place, and not by what came out on them.
+    pub fn some_sets(&self, most: usize, wanted: impl Fn(&Row) -> bool) -> Vec<&'a str> {
+        let mut by_family: Vec<std::vec::IntoIter<&str>> = Vec::new();
+        for family in &self.families {
+            let rows = self.results.rows.iter().filter(|row| row.family == *family && wanted(row));
+            let mut sets: Vec<&str> = Vec::new();
+            rows.for_each(|row| {
+                if !sets.contains(&row.dataset.as_str()) {
+                    sets.push(&row.dataset)
+                }
+            });
+            by_family.push(sets.into_iter());
+        }
+        let mut chosen = Vec::new();
+        while chosen.len() < most && by_family.iter().any(|sets| sets.len() > 0) {
+            chosen.extend(by_family.iter_mut().filter_map(Iterator::next));
+        }
+        chosen.truncate(most);
+        chosen
+    }
+
+    /// The run of a method under a strategy on a data set that has details.
+    pub fn detailed(&self, dataset: &str, model: &str, strategy: &str) -> Option<&'a Row> {
+        self.results.rows.iter().find(|row| {
+            row.details.is_some() && row.dataset == dataset && row.model == model && row.strategy.name() == strategy
+        })
+    }
+
+    /// A metric by family, set and seed, for the sets on which no run of the method failed.
+    pub fn nested(&self, families: &[&str], model: &str, strategy: &str, metric: Metric) -> Nested {
+        self.nested_by(families, model, |rows| {
+            let of = rows.iter().filter(|row| row.strategy.name() == strategy);
+            of.filter_map(|row| value(row, metric)).collect()
+        })
+    }
+
+    /// AnoOnly's metric minus that of the host of the same seed, by family, set and seed.
+    pub fn gains(&self, families: &[&str], model: &str, metric: Metric) -> Nested {
+        self.nested_by(families, model, |rows| {
+            let by_seed = |strategy: &str| -> BTreeMap<u64, f64> {
+                let of = rows.iter().filter(|row| row.strategy.name() == strategy);
+                of.filter_map(|row| Some((row.seed, value(row, metric)?))).collect()
+            };
+            let (host, anoonly) = (by_seed("host"), by_seed("anoonly"));
+            anoonly.iter().filter_map(|(seed, value)| Some(value - host.get(seed)?)).collect()
+        })
+    }
+
+    fn nested_by(&self, families: &[&str], model: &str, values: impl Fn(&[&Row]) -> Vec<f64>) -> Nested {
+        let of_family = |family: &&str| {
+            let rows = complete_rows(self.results, &[*family], model);
+            let sets: BTreeSet<&str> = rows.iter().map(|row| row.dataset.as_str()).collect();
+            let of_set = |set: &str| values(&rows.iter().copied().filter(|row| row.dataset == set).collect::<Vec<_>>());
+            sets.into_iter().map(of_set).filter(|seeds| !seeds.is_empty()).collect::<Vec<_>>()
+        };
+        families.iter().map(of_family).filter(|sets| !sets.is_empty()).collect()
+    }
+}
+
+fn value(row: &Row, metric: Metric) -> Option<f64> {
+    match &row.status {
+        Status::Ok(scores) => Some(metric(scores)),
+        Status::Failed(_) => None,
+    }
+}
+
+/// The mean over families of the mean over sets of the mean over seeds.
+pub fn mean(families: &Nested) -> f64 {
+    let over = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let family = |sets: &Vec<Vec<f64>>| over(&sets.iter().map(|seeds| over(seeds)).collect::<Vec<_>>());
+    over(&families.iter().map(family).collect::<Vec<_>>())
+}

@@ -1,0 +1,243 @@
+//! The container: named tensors and one JSON text, in one safetensors file.
+
+use std::collections::HashMap;
+use std::collections::btree_map::{BTreeMap, Entry};
+use std::fmt;
+use std::fs::{File, Permissions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use safetensors::SafeTensorError;
+use safetensors::tensor::{Dtype, Metadata, TensorInfo, TensorView};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+
+use super::MANIFEST;
+use crate::ModelFileError;
+
+/// Bytes of the length before the header.
+const LENGTH: u64 = 8;
+/// The longest header that is read; the one the library `safetensors` reads, too.
+const LONGEST_HEADER: u64 = 100_000_000;
+/// The key of the metadata in the header.
+const METADATA: &str = "__metadata__";
+
+/// A file whose header was read and agrees with its length; the tensors were not read.
+pub(super) struct Container {
+    /// The JSON text.
+    pub manifest: String,
+    /// The type, shape and place of each tensor.
+    pub tensors: BTreeMap<String, TensorInfo>,
+    path: PathBuf,
+    file: File,
+    bytes: usize,
+}
+
+impl Container {
+    pub fn open(path: &Path) -> Result<Self, ModelFileError> {
+        let failed = |source| ModelFileError::Read { path: path.into(), source };
+        let malformed = |reason: String| ModelFileError::Malformed { path: path.into(), reason };
+        let mut file = File::open(path).map_err(failed)?;
+        let length = file.metadata().map_err(failed)?.len();
+        let rest = length.checked_sub(LENGTH).ok_or_else(|| malformed("it is too short".into()))?;
+        let mut size = [0; LENGTH as usize];
+        file.read_exact(&mut size).map_err(failed)?;
+        let size = u64::from_le_bytes(size);
+        if size > rest || size > LONGEST_HEADER {
+            return Err(malformed(format!("its header has {size} bytes")));
+        }
+        let header = read(&mut file, size as usize).map_err(failed)?;
+        let Header { mut metadata, tensors } =
+            serde_json::from_slice(&header).map_err(|error| malformed(format!("its header: {error}")))?;
+        let manifest =
+            metadata.remove(MANIFEST).ok_or_else(|| malformed(format!("no `{MANIFEST}` in its metadata")))?;
+
+        // Each tensor has the bytes its shape asks for, and together they are the rest of the file.
+        let mut in_order: Vec<_> = tensors.clone().into_iter().collect();
+        in_order.sort_by_key(|(_, tensor)| tensor.data_offsets);
+        let checked = Metadata::new(None, in_order).map_err(|error| malformed(error.to_string()))?;
+        let bytes = checked.data_len();
+        if bytes as u64 != rest - size {
+            return Err(malformed(format!("its tensors take {bytes} bytes, but {} are there", rest - size)));
+        }
+        Ok(Self { manifest, tensors, path: path.into(), file, bytes })
+    }
+
+    /// The number of values in the tensors whose name begins with this and a dot.
+    pub fn values(&self, prefix: &str) -> usize {
+        // The character after a dot, by its number, is a slash.
+        let under = self.tensors.range(format!("{prefix}.")..format!("{prefix}/"));
+        under.map(|(_, tensor)| tensor.shape.iter().product()).fold(0, usize::saturating_add)
+    }
+
+    /// Reads the tensors.
+    pub fn read(mut self) -> Result<Tensors, ModelFileError> {
+        let data = read(&mut self.file, self.bytes);
+        let data = data.map_err(|source| ModelFileError::Read { path: self.path, source })?;
+        Ok(Tensors { tensors: self.tensors, data })
+    }
+
+    /// The permissions of the file.
+    pub fn permissions(&self) -> Option<Permissions> {
+        self.file.metadata().ok().map(|metadata| metadata.permissions())
+    }
+}
+
+/// So many bytes, for which there is room, or an error.
+fn read(file: &mut File, bytes: usize) -> io::Result<Vec<u8>> {
+    let mut data = Vec::new();
+    data.try_reserve_exact(bytes)?;
+    data.resize(bytes, 0);
+    file.read_exact(&mut data)?;
+    Ok(data)
+}
+
+/// The tensors of a file.
+pub(super) struct Tensors {
+    tensors: BTreeMap<String, TensorInfo>,
+    data: Vec<u8>,
+}
+
+impl Tensors {
+    /// Takes out a tensor, which has to be of this shape and finite.
+    pub fn take(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, String> {
+        let tensor = self.tensors.remove(name).ok_or_else(|| format!("no tensor `{name}`"))?;
+        if tensor.dtype != Dtype::F32 {
+            return Err(format!("tensor `{name}` holds {:?}, not F32", tensor.dtype));
+        }
+        if tensor.shape != shape {
+            return Err(format!("tensor `{name}` has shape {:?}, needs {shape:?}", tensor.shape));
+        }
+        let (values, _) = self.bytes(&tensor).as_chunks();
+        let values: Vec<f32> = values.iter().map(|&value| f32::from_le_bytes(value)).collect();
+        match values.iter().all(|value| value.is_finite()) {
+            true => Ok(values),
+            false => Err(format!("tensor `{name}` holds a value that is not finite")),
+        }
+    }
+
+    /// The name of a tensor that was not taken.
+    pub fn left(&self) -> Option<&str> {
+        self.tensors.keys().next().map(String::as_str)
+    }
+
+    /// All of them, as they are.
+    pub fn views<'a>(&'a self) -> Result<Vec<(&'a str, TensorView<'a>)>, SafeTensorError> {
+        let view = |(name, tensor): (&'a String, &'a TensorInfo)| {
+            let view = TensorView::new(tensor.dtype, tensor.shape.clone(), self.bytes(tensor));
+            view.map(|view| (&name[..], view))
+        };
+        self.tensors.iter().map(view).collect()
+    }
+
+    fn bytes(&self, tensor: &TensorInfo) -> &[u8] {
+        &self.data[tensor.data_offsets.0..tensor.data_offsets.1]
+    }
+}
+
+/// Writes a file under its name only once it is whole and on the disk, with the given permissions or those of any new file.
+pub(super) fn write(
+    path: &Path,
+    manifest: String,
+    tensors: Vec<(&str, TensorView<'_>)>,
+    permissions: Option<Permissions>,
+) -> Result<(), ModelFileError> {
+    let failed = |reason: String| ModelFileError::Write { path: path.into(), reason };
+    let metadata = HashMap::from([(MANIFEST.to_owned(), manifest)]);
+    let bytes = safetensors::serialize(tensors, Some(metadata)).map_err(|error| failed(error.to_string()))?;
+    // Only the kind: the whole message would name the temporary file.
+    replace(path, &bytes, permissions).map_err(|error| failed(error.kind().to_string()))
+}
+
+fn replace(path: &Path, bytes: &[u8], permissions: Option<Permissions>) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    // Readable as any new file is; a temporary file would be its owner's alone.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    if let Some(permissions) = permissions {
+        file.as_file().set_permissions(permissions)?;
+    }
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    // The new name, too. Not every file system can do this, and the file is whole without it.
+    #[cfg(unix)]
+    File::open(folder).and_then(|folder| folder.sync_all()).ok();
+    Ok(())
+}
+
+/// The header of a safetensors file: its metadata and its tensors. No key may stand twice.
+struct Header {
+    metadata: BTreeMap<String, String>,
+    tensors: BTreeMap<String, TensorInfo>,
+}
+
+impl<'de> Deserialize<'de> for Header {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Keys;
+
+        impl<'de> Visitor<'de> for Keys {
+            type Value = Header;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the header of a safetensors file")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Header, A::Error> {
+                let (mut metadata, mut tensors) = (None, BTreeMap::new());
+                while let Some(key) = map.next_key::<String>()? {
+                    if key != METADATA {
+                        put(&mut tensors, key, map.next_value()?)?;
+                    } else if metadata.replace(map.next_value::<Unique>()?).is_some() {
+                        return Err(twice(&key));
+                    }
+                }
+                Ok(Header { metadata: metadata.map(|Unique(texts)| texts).unwrap_or_default(), tensors })
+            }
+        }
+
+        deserializer.deserialize_map(Keys)
+    }
+}
+
+/// Texts by keys of which none stands twice.
+struct Unique(BTreeMap<String, String>);
+
+impl<'de> Deserialize<'de> for Unique {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Keys;
+
+        impl<'de> Visitor<'de> for Keys {
+            type Value = Unique;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("texts by their keys")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Unique, A::Error> {
+                let mut texts = BTreeMap::new();
+                while let Some((key, text)) = map.next_entry()? {
+                    put(&mut texts, key, text)?;
+                }
+                Ok(Unique(texts))
+            }
+        }
+
+        deserializer.deserialize_map(Keys)
+    }
+}
+
+fn put<V, E: Error>(map: &mut BTreeMap<String, V>, key: String, value: V) -> Result<(), E> {
+    match map.entry(key) {
+        Entry::Occupied(entry) => Err(twice(entry.key())),
+        Entry::Vacant(entry) => {
+            entry.insert(value);
+            Ok(())
+        }
+    }
+}
+
+fn twice<E: Error>(key: &str) -> E {
+    E::custom(format!("`{key}` stands twice"))
+}

@@ -1,0 +1,196 @@
+//! Contributions of columns to scores.
+
+use anoonly_models::AnyMethod;
+use anoonly_train::backend::{Backend, Flex, NdArray};
+use anoonly_train::{Attributions, Detector, FittedDetector, ScoreError};
+use ndarray::{Array1, Array2, ArrayView1, Axis, array, concatenate};
+
+use crate::{detectors, fit, samples};
+
+/// The rows fitted on, and beyond their range.
+fn rows() -> Array2<f32> {
+    let rows = samples().features().clone();
+    concatenate![Axis(0), rows.view(), array![[5.0, -3.0, 7.0], [0.3, 0.2, 7.5], [-40.0, 40.0, 7.0]]]
+}
+
+/// Near the median of the normal rows.
+const BASELINE: [f32; 3] = [0.01, -0.02, 7.0];
+
+fn explain<B: Backend>(fitted: &FittedDetector<B>) -> Attributions {
+    fitted.attributions(&rows(), &BASELINE).unwrap()
+}
+
+fn sum(row: ArrayView1<'_, f32>) -> f64 {
+    row.iter().map(|&cell| f64::from(cell)).sum()
+}
+
+/// The share of a difference that may be left: kNN's score has a kink wherever a row gets another neighbour, more of them
+/// than are halved to the end.
+fn tolerance(detector: &Detector) -> f64 {
+    if detector.method().info().name == "knn" { 1e-2 } else { 1e-3 }
+}
+
+/// Every method under every strategy: the contributions sum to the difference of the scores within a thousandth of it, kNN a hundredth (beside
+/// rounding), and what they leave is told.
+fn contributions_sum_to_the_difference<B: Backend>() {
+    for detector in detectors() {
+        let fitted = fit::<B>(&detector);
+        let Attributions { baseline, scores, contributions, remainders } = explain(&fitted);
+        assert_eq!(scores, fitted.score(&rows()).unwrap());
+        assert_eq!(contributions.dim(), rows().dim());
+        let largest = scores.iter().fold(baseline.abs(), |max, score| max.max(score.abs()));
+        for ((row, &score), &left) in contributions.rows().into_iter().zip(&scores).zip(&remainders) {
+            let difference = f64::from(score) - f64::from(baseline);
+            let rounding = 1e-5 * f64::from(largest);
+            assert!((difference - sum(row) - f64::from(left)).abs() <= 1e-6 * f64::from(largest), "{detector:?}");
+            assert!(
+                f64::from(left).abs() <= tolerance(&detector) * difference.abs() + rounding,
+                "{detector:?}: {left} of {difference}"
+            );
+        }
+    }
+}
+
+#[test]
+fn contributions_sum_to_the_difference_on_ndarray() {
+    contributions_sum_to_the_difference::<NdArray>();
+}
+
+#[test]
+fn contributions_sum_to_the_difference_on_flex() {
+    contributions_sum_to_the_difference::<Flex>();
+}
+
+fn by_name(name: &str) -> Vec<Detector> {
+    let wanted = AnyMethod::by_name(name).unwrap();
+    let made = |detector: &Detector| format!("{detector:?}").contains(&format!("{wanted:?}"));
+    detectors().into_iter().filter(made).collect()
+}
+
+/// For a linear score the contribution of a column is its weight, which is the difference a step of 1 makes, times the step.
+#[test]
+fn a_linear_score_is_explained_by_its_weights() {
+    for detector in ["logistic", "mean-difference"].into_iter().flat_map(by_name) {
+        let fitted = fit::<Flex>(&detector);
+        let steps =
+            Array2::from_shape_fn((4, 3), |(row, column)| BASELINE[column] + f32::from(u8::from(row == column)));
+        let scores = fitted.score(&steps).unwrap();
+        let weights = Array1::from_iter(scores[..3].iter().map(|score| score - scores[3]));
+        let Attributions { contributions, .. } = explain(&fitted);
+        for (row, cells) in contributions.rows().into_iter().zip(rows().rows()) {
+            let steps = &cells - &Array1::from_iter(BASELINE);
+            let largest = (&weights * &steps).iter().fold(0.0f32, |max, part| max.max(part.abs()));
+            for ((part, weight), step) in row.iter().zip(&weights).zip(&steps) {
+                assert!((part - weight * step).abs() <= 1e-4 * largest, "{detector:?}: {part} and {weight} · {step}");
+            }
+        }
+    }
+}
+
+/// Over a short path the contributions are the gradient times the step. Central differences find the same gradient, but for
+/// the few rows with a kink within their reach; misses are measured by the largest contribution.
+#[test]
+fn short_paths_are_explained_by_finite_differences() {
+    let step = [0.001f32, -0.002, 0.0];
+    let reach = 1e-3f32;
+    for detector in detectors() {
+        let fitted = fit::<Flex>(&detector);
+        let score = |row: &Array1<f32>| f64::from(fitted.score(&row.clone().insert_axis(Axis(0))).unwrap()[0]);
+        let (mut misses, mut largest) = (Vec::new(), 0.0f64);
+        for row in samples().features().rows() {
+            let moved = |by: f32| &row + &(Array1::from_iter(step) * by);
+            let (start, end) = (moved(-0.5), moved(0.5));
+            let told = fitted.attributions(&end.insert_axis(Axis(0)), start.as_slice().unwrap()).unwrap();
+            let mut miss = 0.0f64;
+            for (column, step) in step.into_iter().enumerate() {
+                let mut ends = [row.to_owned(), row.to_owned()];
+                ends[0][column] -= reach;
+                ends[1][column] += reach;
+                let [low, high] = ends.map(|end| score(&end));
+                let expected = (high - low) / f64::from(2.0 * reach) * f64::from(step);
+                miss = miss.max((f64::from(told.contributions[[0, column]]) - expected).abs());
+                largest = largest.max(expected.abs());
+            }
+            misses.push(miss);
+        }
+        let missed = misses.iter().filter(|&&miss| miss > 0.02 * largest).count();
+        assert!(largest > 0.0 && missed * 10 <= misses.len(), "{detector:?}: {largest}, {misses:?}");
+    }
+}
+
+/// The parts of a path, each explained by itself and so more finely, add up to the whole, column by column.
+#[test]
+fn the_parts_of_a_path_add_up_column_by_column() {
+    const PARTS: usize = 40;
+    for detector in detectors() {
+        let fitted = fit::<Flex>(&detector);
+        let whole = explain(&fitted);
+        let rows = rows();
+        for row in [0, 1, 20, 43, 44, 46] {
+            let base = Array1::from_iter(BASELINE);
+            let at = |part: usize| &base + &((&rows.row(row) - &base) * (part as f32 / PARTS as f32));
+            let mut sums = Array1::<f64>::zeros(3);
+            for part in 0..PARTS {
+                let end = at(part + 1).insert_axis(Axis(0));
+                let piece = fitted.attributions(&end, at(part).as_slice().unwrap()).unwrap();
+                sums += &piece.contributions.row(0).mapv(f64::from);
+            }
+            let difference = f64::from(whole.scores[row] - whole.baseline).abs();
+            let rounding = 2e-5 * f64::from(whole.scores[row].abs().max(whole.baseline.abs()));
+            for (whole, parts) in whole.contributions.row(row).iter().zip(&sums) {
+                let miss = (f64::from(*whole) - parts).abs();
+                assert!(
+                    miss <= 3.0 * tolerance(&detector) * difference + rounding,
+                    "{detector:?}, row {row}: {whole} and {parts}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_as_in_the_baseline_contributes_nothing() {
+    for detector in detectors() {
+        let fitted = fit::<Flex>(&detector);
+        let told = explain(&fitted);
+        for (contributions, cells) in told.contributions.rows().into_iter().zip(rows().rows()) {
+            for (column, contribution) in contributions.iter().enumerate() {
+                assert!(contribution.is_finite());
+                assert!(cells[column] != BASELINE[column] || *contribution == 0.0, "{detector:?}, column {column}");
+            }
+        }
+        let same = fitted.attributions(&array![BASELINE], &BASELINE).unwrap();
+        assert_eq!((same.contributions, same.remainders), (Array2::zeros((1, 3)), vec![0.0]), "{detector:?}");
+        let none = fitted.attributions(&Array2::zeros((0, 3)), &BASELINE).unwrap();
+        assert_eq!((none.contributions.dim(), none.scores.len(), none.remainders.len()), ((0, 3), 0, 0));
+    }
+}
+
+/// The same bits on one thread and on several, whichever rows are explained together.
+#[test]
+fn explanations_do_not_depend_on_threads_or_other_rows() {
+    for detector in detectors() {
+        let fitted = fit::<Flex>(&detector);
+        let many = concatenate![Axis(0), rows(), rows(), rows()];
+        let all = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| fitted.attributions(&many, &BASELINE).unwrap())
+        };
+        let (one, three) = (all(1), all(3));
+        assert_eq!(one, three, "{detector:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_explained_is_a_typed_error() {
+    let fitted = fit::<Flex>(&detectors()[0]);
+    let error = |rows: &Array2<f32>, baseline: &[f32]| fitted.attributions(rows, baseline).unwrap_err();
+    let columns = ScoreError::Columns { expected: 3, found: 2 };
+    assert_eq!(error(&rows(), &BASELINE[..2]), ScoreError::Baseline(Box::new(columns.clone())));
+    assert_eq!(error(&Array2::zeros((1, 2)), &BASELINE), columns);
+    let bad = ScoreError::NotFinite { row: 1, column: 2 };
+    assert_eq!(error(&rows(), &[0.0, f32::NAN, 0.0]), ScoreError::Baseline(Box::new(bad.clone())));
+    assert_eq!(error(&array![[0.0, f32::INFINITY, 0.0]], &BASELINE), bad);
+    let message = error(&rows(), &[]).to_string();
+    assert_eq!(message, "the baseline: rows of 0 features, but the detector was fitted on 3");
+}

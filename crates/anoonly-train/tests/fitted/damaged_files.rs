@@ -1,0 +1,371 @@
+//! What is no model file is an error. This is the fuzzing of the format: seeded, and for a bounded number of rounds.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use anoonly_data::Seed;
+use anoonly_train::backend::Flex;
+use anoonly_train::model_file::{self, MANIFEST};
+use anoonly_train::{FittedDetector, ModelFileError};
+use rand::{Rng, RngExt};
+use serde_json::{Map, Value, json};
+
+use crate::model_files::fixture;
+use crate::{detectors, fit, samples};
+
+/// How many damaged files a test makes; more are made where this variable says so.
+const ROUNDS: (&str, usize) = ("ANOONLY_FUZZ_ROUNDS", 4000);
+
+fn rounds() -> usize {
+    std::env::var(ROUNDS.0).map_or(ROUNDS.1, |rounds| rounds.parse().expect("a number of rounds"))
+}
+
+/// A file that changes.
+struct Damaged {
+    _folder: tempfile::TempDir,
+    path: PathBuf,
+}
+
+impl Damaged {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self { path: folder.path().join("model"), _folder: folder }
+    }
+
+    fn read(&self, bytes: &[u8]) -> Result<Vec<FittedDetector<Flex>>, ModelFileError> {
+        fs::write(&self.path, bytes).unwrap();
+        model_file::read::<_, _, Value>(&self.path, &Default::default()).map(|(members, _)| members)
+    }
+
+    /// Reads it, and scores by what was read; tells whether it still was a model.
+    fn try_out(&self, bytes: &[u8]) -> bool {
+        let Ok(members) = self.read(bytes) else { return false };
+        model_file::inspect(&self.path).unwrap();
+        for member in members {
+            if let Ok(scores) = member.score(samples().features()) {
+                assert!(scores.iter().all(|score| score.is_finite()));
+            }
+        }
+        true
+    }
+
+    #[track_caller]
+    fn refuses(&self, bytes: &[u8], reason: &str) {
+        match self.read(bytes) {
+            Err(ModelFileError::Malformed { reason: told, .. }) => assert!(told.contains(reason), "{told}"),
+            other => panic!("{reason}: {other:?}"),
+        }
+    }
+}
+
+/// A file taken apart: its header, in which the manifest is JSON too and no text, and its tensors.
+#[derive(Clone)]
+struct Parts {
+    header: Value,
+    data: Vec<u8>,
+}
+
+impl Parts {
+    fn of(bytes: &[u8]) -> Self {
+        let (length, rest) = bytes.split_at(8);
+        let (header, data) = rest.split_at(u64::from_le_bytes(length.try_into().unwrap()) as usize);
+        let mut header: Value = serde_json::from_slice(header).unwrap();
+        let manifest = &mut header["__metadata__"][MANIFEST];
+        *manifest = serde_json::from_str(manifest.as_str().unwrap()).unwrap();
+        Self { header, data: data.to_vec() }
+    }
+
+    fn manifest(&mut self) -> &mut Value {
+        &mut self.header["__metadata__"][MANIFEST]
+    }
+
+    fn member(&mut self) -> &mut Value {
+        &mut self.manifest()["members"][0]
+    }
+
+    /// The file of these parts. A manifest that is gone stays so.
+    fn bytes(mut self) -> Vec<u8> {
+        if let Some(manifest) = self.header.pointer_mut(&format!("/__metadata__/{MANIFEST}")) {
+            *manifest = Value::String(manifest.to_string());
+        }
+        file(&self.header.to_string(), &self.data)
+    }
+}
+
+fn file(header: &str, data: &[u8]) -> Vec<u8> {
+    [&(header.len() as u64).to_le_bytes(), header.as_bytes(), data].concat()
+}
+
+fn of_the_fixture() -> Vec<u8> {
+    fs::read(&fixture(1)[0]).unwrap()
+}
+
+/// A file of every method and strategy.
+fn files() -> Vec<Vec<u8>> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model");
+    let file = |detector| {
+        let pipeline = json!({"columns": ["a", "b", "c"], "threshold": [1.5, null]});
+        model_file::write(&path, &[fit::<Flex>(detector)], &pipeline).unwrap();
+        fs::read(&path).unwrap()
+    };
+    detectors().iter().map(file).collect()
+}
+
+#[test]
+fn a_file_cut_anywhere_is_refused() {
+    let (damaged, whole) = (Damaged::new(), of_the_fixture());
+    assert!(damaged.try_out(&whole));
+    for length in 0..whole.len() {
+        let read = damaged.read(&whole[..length]);
+        assert!(matches!(read, Err(ModelFileError::Malformed { .. })), "the first {length} bytes were read");
+    }
+    damaged.refuses(&[&whole[..], &[0]].concat(), "tensors take 1448 bytes, but 1449 are there");
+}
+
+/// Bits of the whole file and, more often, of its header.
+#[test]
+fn flipped_bits_are_an_error_or_still_a_model() {
+    let damaged = Damaged::new();
+    let mut rng = Seed(1).stream(&["flipped bits"]);
+    let files: Vec<_> = files().into_iter().chain([of_the_fixture()]).collect();
+    let mut models = 0;
+    for round in 0..rounds() {
+        let mut bytes = files[round % files.len()].clone();
+        let header = bytes.len() - Parts::of(&bytes).data.len();
+        for _ in 0..rng.random_range(1..4) {
+            let end = if rng.random_bool(0.8) { header } else { bytes.len() };
+            bytes[rng.random_range(0..end)] ^= 1 << rng.random_range(0..8);
+        }
+        models += usize::from(damaged.try_out(&bytes));
+    }
+    assert!(models > rounds() / 100 && models < rounds(), "{models}");
+}
+
+/// The length of the header, and values of tensors that are not finite, huge or denormal.
+#[test]
+fn odd_numbers_are_an_error_or_still_a_model() {
+    let (damaged, whole) = (Damaged::new(), of_the_fixture());
+    for length in [0, 1, 7, 100_000_000, 100_000_001, u64::from(u32::MAX), i64::MAX as u64, u64::MAX - 7, u64::MAX] {
+        let bytes = [&length.to_le_bytes(), &whole[8..]].concat();
+        assert!(matches!(damaged.read(&bytes), Err(ModelFileError::Malformed { .. })), "{length}");
+    }
+    let start = whole.len() - Parts::of(&whole).data.len();
+    for at in (start..whole.len()).step_by(4) {
+        let with = |value: f32| [&whole[..at], &value.to_le_bytes(), &whole[at + 4..]].concat();
+        for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            damaged.refuses(&with(value), "holds a value that is not finite");
+        }
+        for value in [f32::MAX, f32::MIN, f32::MIN_POSITIVE / 8.0, -0.0] {
+            assert!(damaged.try_out(&with(value)));
+        }
+    }
+}
+
+/// Any part of the header, the manifest in it, replaced, removed or doubled.
+#[test]
+fn changed_headers_are_an_error_or_still_a_model() {
+    let damaged = Damaged::new();
+    let mut rng = Seed(1).stream(&["changed headers"]);
+    let files: Vec<_> = files().into_iter().chain([of_the_fixture()]).map(|bytes| Parts::of(&bytes)).collect();
+    let mut models = 0;
+    for round in 0..rounds() {
+        let mut parts = files[round % files.len()].clone();
+        for _ in 0..rng.random_range(1..3) {
+            // Half of the time only the configuration of the method, which decides on the network.
+            let place = if rng.random_bool(0.5) { "/__metadata__/anoonly/members/0/method" } else { "" };
+            if let Some(value) = parts.header.pointer_mut(place) {
+                change(value, &mut rng);
+            }
+        }
+        models += usize::from(damaged.try_out(&parts.bytes()));
+    }
+    assert!(models > rounds() / 100 && models < rounds(), "{models}");
+}
+
+/// Changes something in a JSON value.
+fn change(value: &mut Value, rng: &mut impl Rng) {
+    let deeper = rng.random_bool(0.85);
+    match value {
+        Value::Object(fields) if deeper && !fields.is_empty() => {
+            let key = fields.keys().nth(rng.random_range(0..fields.len())).unwrap().clone();
+            match rng.random_range(0..12) {
+                0 => drop(fields.remove(&key)),
+                1 => drop(fields.insert(format!("{key}s"), fields[&key].clone())),
+                _ => change(&mut fields[&key], rng),
+            }
+        }
+        Value::Array(items) if deeper && !items.is_empty() => {
+            let at = rng.random_range(0..items.len());
+            match rng.random_range(0..4) {
+                0 => drop(items.remove(at)),
+                1 => items.insert(at, items[at].clone()),
+                _ => change(&mut items[at], rng),
+            }
+        }
+        value => *value = odd(rng),
+    }
+}
+
+fn odd(rng: &mut impl Rng) -> Value {
+    let values = json!([
+        null, true, -1, 0, 1, 2, 3, 4, 255, 256, 1_000_000_000, u64::MAX, i64::MIN, -0.0, 0.5, 1.0, 1e-300, -1e300,
+        1e300, "", "devnet", "knn", "batch", "layer", "none", "full", "F32", "F64", "0.x", [], {}, [1], [1, 1],
+        [1_000_000_000, 1_000_000_000, 1_000_000_000], [[[]]], {"model": "logistic"}, {"kind": "constant"},
+        {"blend": {"normal_weight": 2.0, "norm": "batch"}}
+    ]);
+    values[rng.random_range(0..values.as_array().unwrap().len())].clone()
+}
+
+/// A configuration that asks for more than the file holds is refused before a network is made: these would take more memory
+/// than any machine has.
+#[test]
+fn a_configuration_that_does_not_fit_the_tensors_is_refused() {
+    let damaged = Damaged::new();
+    for bytes in files() {
+        let parts = Parts::of(&bytes);
+        let mut tampered = parts.clone();
+        let method = &mut tampered.member()["method"];
+        match method["model"].as_str().unwrap() {
+            "prenet" => method["width"] = json!(1_000_000_000_000u64),
+            "deepsad" => method["widths"] = json!([1_000_000_000u64, 1_000_000_000u64]),
+            "devnet" => method["depth"] = json!(4),
+            _ => *method = json!({"model": "deepsad", "widths": [u64::MAX, 3]}),
+        }
+        damaged.refuses(&tampered.bytes(), "values, but");
+        let mut tampered = parts.clone();
+        let width = 100_000;
+        tampered.member()["scaler"] = json!({"minimum": vec![0.0; width], "scale": vec![1.0; width]});
+        damaged.refuses(&tampered.bytes(), "values, but");
+    }
+    let mut deep = Parts::of(&of_the_fixture());
+    deep.member()["method"] = json!({"model": "deepsad", "widths": vec![1; 1_000_000]});
+    damaged.refuses(&deep.bytes(), "at most 64 widths");
+}
+
+#[test]
+fn tensors_that_are_missing_left_or_of_another_form_are_refused() {
+    let (damaged, bytes) = (Damaged::new(), of_the_fixture());
+    let with = |change: &dyn Fn(&mut Map<String, Value>, &mut Vec<u8>)| {
+        let mut parts = Parts::of(&bytes);
+        change(parts.header.as_object_mut().unwrap(), &mut parts.data);
+        parts.bytes()
+    };
+    let renamed = |from: &'static str, to: &'static str| {
+        with(&|header, _| {
+            let tensor = header.remove(from).unwrap();
+            header.insert(to.into(), tensor);
+        })
+    };
+    damaged.refuses(&renamed("0.DevNet.output.bias", "0.DevNet.output.bia"), "no tensor `0.DevNet.output.bias`");
+    damaged.refuses(&renamed("0.DevNet.output.bias", "2.DevNet.output.bias"), "a network of 181 values, but 180");
+    let extra = |name: &'static str| {
+        with(&|header, data| {
+            let at = data.len();
+            header.insert(name.into(), json!({"dtype": "F32", "shape": [1], "data_offsets": [at, at + 4]}));
+            data.extend([0; 4]);
+        })
+    };
+    damaged.refuses(&extra("2.DevNet.output.bias"), "tensor `2.DevNet.output.bias` belongs to no detector");
+    damaged.refuses(&extra("bias"), "tensor `bias` belongs to no detector");
+    damaged.refuses(&extra("0.bias"), "values, but");
+    // Empty ones take nothing, and still have no place.
+    let empty = with(&|header, _| {
+        header.insert("0.none".into(), json!({"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}));
+    });
+    damaged.refuses(&empty, "tensor `0.none` belongs to no detector");
+    let retyped = with(&|header, _| {
+        header["0.DevNet.output.weight"]["dtype"] = json!("I32");
+    });
+    damaged.refuses(&retyped, "holds I32, not F32");
+    let turned = with(&|header, _| {
+        header["0.DevNet.hidden.0.linear.weight"]["shape"] = json!([20, 3]);
+    });
+    damaged.refuses(&turned, "has shape [20, 3], needs [3, 20]");
+    let overlapping = with(&|header, _| {
+        header["0.DevNet.output.weight"]["data_offsets"] = json!([640, 720]);
+    });
+    damaged.refuses(&overlapping, "offset");
+}
+
+#[test]
+fn a_key_that_stands_twice_is_refused() {
+    let (damaged, bytes) = (Damaged::new(), of_the_fixture());
+    let data = Parts::of(&bytes).data;
+    let header = std::str::from_utf8(&bytes[8..bytes.len() - data.len()]).unwrap().trim_end();
+    let manifest = r#"{"__metadata__":{"anoonly":"{}"}"#;
+    damaged.refuses(&file(&header.replacen('{', &format!("{manifest},"), 1), &data), "`__metadata__` stands twice");
+    let second = header.replacen(r#"{"anoonly":"#, r#"{"anoonly":"","anoonly":"#, 1);
+    damaged.refuses(&file(&second, &data), "`anoonly` stands twice");
+    let bias = r#""1.DevNet.output.bias":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}"#;
+    let second = header.replacen('{', &format!("{{{bias},"), 1);
+    damaged.refuses(&file(&second, &data), "`1.DevNet.output.bias` stands twice");
+    let second = header.replacen(r#"\"seed\":1"#, r#"\"seed\":1,\"seed\":1"#, 1);
+    damaged.refuses(&file(&second, &data), "duplicate field `seed`");
+}
+
+#[test]
+fn what_no_fit_could_have_written_is_refused() {
+    let (damaged, bytes) = (Damaged::new(), of_the_fixture());
+    let refuses = |pointer: &str, value: Value, reason: &str| {
+        let mut parts = Parts::of(&bytes);
+        *parts.manifest().pointer_mut(pointer).unwrap() = value;
+        damaged.refuses(&parts.bytes(), reason);
+    };
+    refuses("/members", json!([]), "there is no detector");
+    refuses("/members/0/scaler", json!({"minimum": [], "scale": []}), "no columns");
+    refuses("/members/0/scaler/scale/0", json!(0.0), "not positive");
+    refuses("/members/0/scaler/minimum/0", json!(1e300), "its manifest");
+    refuses("/members/1/scaler", json!({"minimum": [0.0], "scale": [1.0]}), "another has 1");
+    refuses("/members/0/seed", json!(-1), "invalid value");
+    refuses("/members/0/method/norm_settings/epsilon", json!(0.0), "norm_settings.epsilon");
+    refuses("/members/0/method/anomaly_loss", json!("absolute"), "not in the form of its strategy");
+    let blend = json!({"blend": {"normal_weight": 1.5, "norm": "batch"}});
+    refuses("/members/0/supervision", blend, "must be from 0 to 1");
+    refuses("/members/0/method", json!({"model": "unheard-of"}), "unknown variant");
+    refuses("/format", json!(-1), "its manifest");
+    refuses("/format", json!(1e300), "its manifest");
+    for deep in [1000, 1_000_000] {
+        let nested = "[".repeat(deep) + &"]".repeat(deep);
+        let header =
+            json!({"__metadata__": {"anoonly": format!("{{\"format\":1,\"library\":\"\",\"members\":{nested}}}")}});
+        damaged.refuses(&file(&header.to_string(), &[]), "its manifest");
+        damaged.refuses(&file(&format!("{{\"0.x\":{nested}}}"), &[]), "its header");
+    }
+    for no_file in [&b""[..], b"PK\x03\x04", b"\x89PNG\r\n\x1a\n and so on", b"a,b,c\n1,2,3\n4,5,6\n7,8,9\n"] {
+        assert!(matches!(damaged.read(no_file), Err(ModelFileError::Malformed { .. })));
+    }
+    damaged.refuses(&file("{}", &[]), "no `anoonly` in its metadata");
+}
+
+#[test]
+fn another_version_is_told_by_its_number() {
+    let damaged = Damaged::new();
+    let mut parts = Parts::of(&of_the_fixture());
+    *parts.manifest() = json!({"format": 2, "library": "9.0.0", "detectors": []});
+    let error = damaged.read(&parts.bytes()).unwrap_err();
+    assert!(matches!(error, ModelFileError::Version { format: 2, .. }));
+    assert!(
+        error.to_string().ends_with("model format 2, written by anoonly 9.0.0; this one reads format 1"),
+        "{error}"
+    );
+    assert!(matches!(model_file::inspect(&damaged.path), Err(ModelFileError::Version { .. })));
+    assert!(matches!(model_file::rewrite_pipeline(&damaged.path, &()), Err(ModelFileError::Version { .. })));
+}
+
+/// A file that claims or has a length without bound is refused by its header alone.
+#[test]
+fn what_is_too_long_or_no_file_is_refused() {
+    let damaged = Damaged::new();
+    fs::write(&damaged.path, of_the_fixture()).unwrap();
+    // A hole takes no room on the disk.
+    File::options().write(true).open(&damaged.path).unwrap().set_len(1 << 40).unwrap();
+    let read = |path: &Path| model_file::read::<Flex, anoonly_models::AnyMethod, Value>(path, &Default::default());
+    assert!(matches!(read(&damaged.path), Err(ModelFileError::Malformed { .. })));
+    let folder = damaged.path.parent().unwrap();
+    for no_file in [folder, &folder.join("none")] {
+        assert!(matches!(read(no_file), Err(ModelFileError::Read { .. })));
+    }
+    #[cfg(unix)]
+    assert!(matches!(read(Path::new("/dev/zero")), Err(ModelFileError::Malformed { .. })));
+}

@@ -1,0 +1,50 @@
+//! Fitted detectors: their files and their explanations.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod attributions;
+mod damaged_files;
+mod model_files;
+
+use anoonly_data::{Label, Samples, Seed};
+use anoonly_models::AnyMethod;
+use anoonly_models::overrides::overridden;
+use anoonly_train::backend::Backend;
+use anoonly_train::{Detector, FittedDetector, Supervision};
+use ndarray::Array2;
+
+/// 40 rows around 0 and 4 labelled anomalies around 2, with a constant column last. The spread comes from a fixed sequence.
+fn samples() -> Samples {
+    let spread = |row: usize, column: usize| ((row * 7919 + column * 104_729) % 1000) as f32 / 1000.0 - 0.5;
+    let cell = |(row, column)| match column {
+        2 => 7.0,
+        _ => spread(row, column) + if row < 4 { 2.0 } else { 0.0 },
+    };
+    let labels = (0..44).map(|row| if row < 4 { Label::Anomaly } else { Label::Unlabelled });
+    Samples::new(Array2::from_shape_fn((44, 3), cell), labels.collect()).unwrap()
+}
+
+/// Every method in a small form that is trained shortly, with its strategies.
+fn detectors() -> Vec<Detector> {
+    let changes = "
+        [devnet.recipe]
+        epochs = 5
+        optimiser.learning_rate = 1e-3
+        [prenet.recipe]
+        epochs = 2
+        [deepsad]
+        widths = [12, 8, 4]
+        recipe.optimiser.learning_rate = 2e-3
+        [feawad]
+        pretraining.epochs = 2
+        recipe.epochs = 3
+        recipe.optimiser.learning_rate = 1e-3
+    ";
+    let strategies = [Supervision::Full, Supervision::AnomalyOnly];
+    let both = |method: AnyMethod| strategies.map(|strategy| Detector::new(method.clone(), strategy, Seed(1)).unwrap());
+    overridden(AnyMethod::all(), changes).unwrap().into_iter().flat_map(both).collect()
+}
+
+fn fit<B: Backend>(detector: &Detector) -> FittedDetector<B> {
+    detector.fit(&samples(), &B::Device::default()).unwrap()
+}

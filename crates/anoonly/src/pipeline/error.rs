@@ -1,0 +1,70 @@
+//! What can go wrong between a table and its scores.
+
+use std::path::PathBuf;
+
+use anoonly_data::DataError;
+use anoonly_eval::{MetricError, StatisticsError, ThresholdError};
+use anoonly_models::ConfigError;
+use anoonly_train::{BackendError, FitError, ModelFileError, ScoreError};
+
+/// Why a model cannot be made, read or used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PipelineError {
+    /// The table.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A setting of the method.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The fit.
+    #[error(transparent)]
+    Fit(#[from] FitError),
+    /// The scoring.
+    #[error(transparent)]
+    Score(#[from] ScoreError),
+    /// The model file.
+    #[error(transparent)]
+    ModelFile(#[from] ModelFileError),
+    /// The backend.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    /// The threshold.
+    #[error(transparent)]
+    Threshold(#[from] ThresholdError),
+    /// A metric.
+    #[error(transparent)]
+    Metric(#[from] MetricError),
+    /// A false-discovery rate.
+    #[error(transparent)]
+    Statistics(#[from] StatisticsError),
+    /// An option that cannot be met.
+    #[error("option --{option}: {reason}")]
+    Option {
+        /// The option.
+        option: &'static str,
+        /// Why not.
+        reason: String,
+    },
+    /// The model has no held-out rows, and so no p-values.
+    #[error(
+        "the model was trained without held-out rows, which p-values, false-alarm rates and shares need: train it again with --held-out"
+    )]
+    NoCalibration,
+    /// A file that cannot be read.
+    #[error("{}: {reason}", path.display())]
+    Input {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// A file that cannot be written.
+    #[error("cannot write {}: {reason}", path.display())]
+    Output {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+}

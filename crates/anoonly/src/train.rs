@@ -1,0 +1,188 @@
+//! `anoonly train`.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anoonly::bench::Strategy;
+use anoonly::data::encode::EncoderOptions;
+use anoonly::data::table::{LabelColumn, Labels, Table};
+use anoonly::data::{Label, Seed};
+use anoonly::models::AnyMethod;
+use anoonly::models::overrides::overridden;
+use anoonly::pipeline::{Detector, Model, PipelineError};
+use anoonly::train::BackendName;
+use anoonly::train::backend::{Backend, OnBackend};
+use clap::Args;
+
+use crate::{print, refuse};
+
+#[derive(Debug, Args)]
+pub struct Options {
+    /// The table: .csv, .csv.gz, .parquet, .arrow, .feather, .ipc or .npz
+    table: PathBuf,
+    /// The column with the labels: 1, true, yes, anomaly or outlier marks an anomaly, 0, false, no, normal or inlier a normal
+    /// row, and a row without a value is unlabelled
+    #[arg(long, value_name = "COLUMN")]
+    label: String,
+    /// The value of that column which marks anomalies; all others are normal then
+    #[arg(long, value_name = "VALUE")]
+    anomaly: Option<String>,
+    /// The method, as `anoonly models` lists them
+    #[arg(long, default_value = "devnet", value_name = "NAME")]
+    model: String,
+    /// `anoonly` trains with the loss of labelled anomalies alone, `host` with the whole loss
+    #[arg(long, default_value = "anoonly", value_name = "host|anoonly")]
+    strategy: Strategy,
+    /// TOML file that changes the method, as `[devnet]` with `depth = 4`
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Columns to leave out
+    #[arg(long, value_delimiter = ',', value_name = "COLUMN,…")]
+    drop: Vec<String>,
+    /// Columns that tell which row it is: no features, but written beside the scores
+    #[arg(long, value_delimiter = ',', value_name = "COLUMN,…")]
+    id: Vec<String>,
+    /// Columns whose values are categories even where they look like numbers, as postal codes
+    #[arg(long, value_delimiter = ',', value_name = "COLUMN,…")]
+    category: Vec<String>,
+    /// Members, trained with different seeds, whose scores are averaged
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    ensemble: usize,
+    /// Share of the rows that are no labelled anomalies, at most 2000 rows, kept from training so that their scores show what
+    /// is usual; 0 for none, and then no p-values
+    #[arg(long, default_value_t = 0.2, value_name = "SHARE")]
+    held_out: f64,
+    /// Also tell how well such a model ranks rows it was not trained on, by cross-validation
+    #[arg(long)]
+    validate: bool,
+    /// Seed of weights, batches and held-out rows
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    seed: u64,
+    /// What computes
+    #[arg(long, default_value_t, value_name = "ndarray|flex|wgpu")]
+    backend: BackendName,
+    /// Where the model goes
+    #[arg(long, default_value = "model.anoonly", value_name = "FILE")]
+    out: PathBuf,
+    /// Tell what was done as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Options {
+    pub fn run(self) -> ExitCode {
+        match self.train() {
+            Ok(told) => {
+                print(&told);
+                ExitCode::SUCCESS
+            }
+            Err(error) => refuse(&error),
+        }
+    }
+
+    fn train(self) -> Result<String, PipelineError> {
+        let mut method = AnyMethod::by_name(&self.model)?;
+        if let Some(path) = &self.config {
+            let failed = |reason: String| PipelineError::Input { path: path.clone(), reason };
+            let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
+            let methods = overridden(vec![method], &text).map_err(|error| failed(error.to_string()))?;
+            method = methods.into_iter().next().ok_or_else(|| failed("no method in it".into()))?;
+        }
+        let table = Table::read(&self.table)?;
+        let label = LabelColumn { names: vec![self.label.clone()], anomaly: self.anomaly.clone() };
+        let ids: Vec<&str> = self.id.iter().map(String::as_str).collect();
+        let columns =
+            EncoderOptions { drop: self.drop.clone(), categories: self.category.clone(), ..EncoderOptions::default() };
+        let detector = Detector::new(method)
+            .supervision(self.strategy.supervision())
+            .members(self.ensemble)
+            .held_out(self.held_out)
+            .seed(Seed(self.seed))
+            .ids(&ids)
+            .columns(columns);
+        let task = Task { options: &self, detector: &detector, table: &table, label: &label };
+        self.backend.run(task)?
+    }
+}
+
+/// The training itself, on whichever backend.
+struct Task<'a> {
+    options: &'a Options,
+    detector: &'a Detector,
+    table: &'a Table,
+    label: &'a LabelColumn,
+}
+
+impl OnBackend for Task<'_> {
+    type Output = Result<String, PipelineError>;
+
+    fn run<B: Backend>(self, device: B::Device) -> Self::Output {
+        let Task { options, detector, table, label } = self;
+        let start = Instant::now();
+        let mut model = detector.fit_on::<B>(table, label.clone(), &device)?;
+        let seconds = start.elapsed().as_secs_f64();
+        if options.validate {
+            let validation = detector.validate::<B>(table, label.clone(), &device)?;
+            model.set_validation(validation);
+        }
+        model.save(&options.out)?;
+        Ok(match options.json {
+            true => {
+                format!("{}\n", serde_json::json!({ "model": options.out, "seconds": seconds, "about": model.about() }))
+            }
+            false => told(&model, &table.labels(label)?, options, seconds),
+        })
+    }
+}
+
+fn told<B: Backend>(model: &Model<B>, labels: &Labels, options: &Options, seconds: f64) -> String {
+    let about = model.about();
+    let mut text = String::new();
+    let mut line = |words: String| {
+        let _ = writeln!(text, "{words}");
+    };
+    line(format!("{}: {} rows", options.table.display(), about.counts.rows));
+    for value in labels.values.iter().take(10) {
+        let read = match value.label {
+            Label::Anomaly => "an anomaly",
+            Label::Normal => "normal, and trained on as unlabelled",
+            Label::Unlabelled => "unlabelled",
+        };
+        let shown = value.value.as_ref().map_or_else(|| "nothing".into(), |value| format!("`{value}`"));
+        line(format!("  label {shown} in {} rows: {read}", value.rows));
+    }
+    if labels.values.len() > 10 {
+        line(format!("  and {} more values of `{}`", labels.values.len() - 10, labels.column));
+    }
+    for left in &about.left_out {
+        line(format!("  column `{}` left out: {}", left.column, left.reason));
+    }
+    let (columns, features) = (model.encoder().columns().len(), model.encoder().width());
+    line(format!("  {columns} columns give {features} features; {} missing values filled in", about.counts.filled));
+    let usual = about.counts.rows - about.counts.anomalies - about.counts.held_out;
+    line(format!(
+        "{} ({}), {} members, trained on {} labelled anomalies and {usual} other rows in {seconds:.1} s",
+        options.model,
+        options.strategy,
+        model.members().len(),
+        about.counts.anomalies
+    ));
+    if about.counts.held_out > 0 {
+        line(format!("{} rows held out: their scores give p-values and thresholds", about.counts.held_out));
+    }
+    if let Some(validation) = about.validation {
+        let percent = |interval: anoonly::eval::Interval| {
+            format!("{:.1} % ({:.1} to {:.1})", 100.0 * interval.estimate, 100.0 * interval.low, 100.0 * interval.high)
+        };
+        line(format!(
+            "validated on {} folds, unlabelled rows counting as normal: AUROC {}, average precision {}",
+            validation.folds,
+            percent(validation.auroc),
+            percent(validation.ap)
+        ));
+    }
+    line(format!("{} written", options.out.display()));
+    text
+}

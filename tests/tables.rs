@@ -1,0 +1,265 @@
+//! From a table to a ranked list, a threshold and a model file, by the command and by the library.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+
+use anoonly::data::table::Table;
+use anoonly_system_tests::{anoonly, command, stderr};
+
+/// A folder with `train.csv`, of whose anomalies 20 are labelled, and `new.csv`, with the truth of every row. Anomalies have
+/// large amounts, come from another city and at night.
+fn tables() -> (tempfile::TempDir, impl Fn(&str) -> String) {
+    let folder = tempfile::tempdir().unwrap();
+    let row = |row: usize, label: &dyn Fn(bool) -> &'static str| {
+        let bad = row.is_multiple_of(25);
+        let amount = (row * 37 % 100) as f64 + if bad { 250.0 } else { 0.0 };
+        let city = if bad { "Cairo" } else { ["Rome", "Oslo", "Lima"][row % 3] };
+        let age = if row % 20 == 7 { String::new() } else { (18 + row * 13 % 60).to_string() };
+        let hour = if bad { 2 } else { 8 + row % 12 };
+        format!("T{row},{amount},{city},2026-03-{:02} {hour:02}:00,{age},EUR,{}\n", 1 + row % 28, label(bad))
+    };
+    let header = "id,amount,city,time,age,currency,fraud\n";
+    let train: String = (0..1000).map(|i| row(i, &|bad| if bad && i < 500 { "yes" } else { "" })).collect();
+    let new: String = (1000..1400).map(|i| row(i, &|bad| if bad { "1" } else { "0" })).collect();
+    fs::write(folder.path().join("train.csv"), format!("{header}{train}")).unwrap();
+    fs::write(folder.path().join("new.csv"), format!("{header}{new}")).unwrap();
+    let root = folder.path().to_owned();
+    (folder, move |name: &str| root.join(name).to_str().unwrap().to_owned())
+}
+
+#[track_caller]
+fn done(output: Output) -> String {
+    assert!(output.status.success(), "{}", stderr(&output));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[track_caller]
+fn trained(file: &impl Fn(&str) -> String, more: &[&str]) -> String {
+    let (train, model) = (file("train.csv"), file("model.anoonly"));
+    let mut words = vec!["train", &train, "--label", "fraud", "--id", "id", "--ensemble", "2", "--out", &model];
+    words.extend(more);
+    done(anoonly(&words))
+}
+
+#[test]
+fn a_table_becomes_a_model_a_ranked_list_and_flags() {
+    let (_folder, file) = tables();
+    let told = trained(&file, &[]);
+    for words in [
+        "label `yes` in 20 rows: an anomaly",
+        "label nothing in 980 rows: unlabelled",
+        "`currency` left out",
+        "held out",
+    ] {
+        assert!(told.contains(words), "`{words}` is not in: {told}");
+    }
+    let (model, new) = (file("model.anoonly"), file("new.csv"));
+    let figures = || -> serde_json::Value {
+        serde_json::from_str(&done(anoonly(["evaluate", &model, &new, "--label", "fraud", "--json"]))).unwrap()
+    };
+    let figure = |path: &str| figures().pointer(path).unwrap().as_f64().unwrap();
+    assert!(figure("/auroc/estimate") > 0.9, "{}", figures());
+    assert!(figures()["at_threshold"].is_null());
+
+    // Scores keep the order of the rows and their identifiers; ranks and flags agree with them.
+    done(anoonly(["threshold", &model, "--fpr", "0.05"]));
+    assert!(figures()["at_threshold"]["flagged"].as_u64().unwrap() > 0);
+    let out = file("scores.csv");
+    done(anoonly(["score", &model, &new, "--out", &out]));
+    let mut rows = csv::Reader::from_path(&out).unwrap();
+    assert_eq!(rows.headers().unwrap(), vec!["id", "score", "rank", "p_value", "flagged"]);
+    let rows: Vec<(String, f32, u64, f64, bool)> = rows.deserialize().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), 400);
+    assert!(rows.iter().enumerate().all(|(place, row)| row.0 == format!("T{}", 1000 + place)));
+    for row in &rows {
+        assert_eq!(row.2, 1 + rows.iter().filter(|other| other.1 > row.1).count() as u64);
+        assert_eq!(row.4, row.3 <= 0.05, "{row:?}");
+    }
+
+    // Through a pipe, into Parquet, as JSON: the same.
+    let mut piped =
+        command(["score", &model, "-", "--out", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    piped.stdin.take().unwrap().write_all(&fs::read(&new).unwrap()).unwrap();
+    assert_eq!(done(piped.wait_with_output().unwrap()), fs::read_to_string(&out).unwrap());
+    let parquet = file("scores.parquet");
+    done(anoonly(["score", &model, &new, "--out", &parquet]));
+    let table = Table::read(Path::new(&parquet)).unwrap();
+    assert_eq!((table.rows(), table.columns()), (400, vec!["id", "score", "rank", "p_value", "flagged"]));
+    let top: serde_json::Value =
+        serde_json::from_str(&done(anoonly(["score", &model, &new, "--top", "3", "--json"]))).unwrap();
+    assert_eq!((top.as_array().unwrap().len(), &top[0]["rank"]), (3, &serde_json::json!(1)));
+
+    // A Parquet table of the same columns scores as the CSV does, and the library as the command.
+    let model = anoonly::Model::load(Path::new(&model)).unwrap();
+    let scores = model.score(&Table::read(Path::new(&new)).unwrap()).unwrap();
+    assert!(scores.iter().zip(&rows).all(|(score, row)| (score - row.1).abs() <= 1e-5 * row.1.abs().max(1.0)));
+}
+
+#[test]
+fn thresholds_change_without_another_fit() {
+    let (_folder, file) = tables();
+    trained(&file, &[]);
+    let (model, new) = (file("model.anoonly"), file("new.csv"));
+    let scores = |name: &str| {
+        done(anoonly(["score", &model, &new, "--out", &file(name)]));
+        let mut rows = csv::Reader::from_path(file(name)).unwrap();
+        rows.records().map(|row| row.unwrap()).collect::<Vec<_>>()
+    };
+    let before = scores("before.csv");
+    let flagged = |rule: &[&str]| {
+        done(anoonly([&["threshold", model.as_str()], rule].concat()));
+        let after = scores("after.csv");
+        assert!(before.iter().zip(&after).all(|(a, b)| a.iter().zip(b.iter()).take(4).all(|(a, b)| a == b)));
+        after.iter().filter(|row| &row[4] == "true").count()
+    };
+    let strict = flagged(&["--fpr", "0.02"]);
+    let loose = flagged(&["--share", "0.3"]);
+    assert!(strict < loose && loose < 400, "{strict}, {loose}");
+    assert_eq!(flagged(&["--score", "-1e30"]), 400);
+    // Benjamini and Hochberg's rule flags no row whose p-value is above the rate.
+    assert!(flagged(&["--fdr", "0.9"]) <= flagged(&["--fpr", "0.9"]));
+    assert!(flagged(&["--max-f1", &new, "--label", "fraud"]) >= 10);
+    for (rule, told) in [
+        (&["--fpr", "0.000001"][..], "needs at least"),
+        (&["--share", "2"], "share"),
+        (&["--fdr", "0"], "0"),
+        (&["--score", "nan"], "finite"),
+        (&[], "--fpr"),
+        (&["--fpr", "0.1", "--share", "0.1"], "cannot be used with"),
+    ] {
+        let output = anoonly([&["threshold", model.as_str()], rule].concat());
+        assert_eq!(output.status.code(), Some(2), "{rule:?}");
+        assert!(stderr(&output).contains(told), "{rule:?}: {}", stderr(&output));
+    }
+    trained(&file, &["--held-out", "0"]);
+    let output = anoonly(["threshold", &model, "--fpr", "0.1"]);
+    assert!(stderr(&output).contains("--held-out"), "{}", stderr(&output));
+}
+
+#[test]
+fn what_training_did_not_see_is_refused_or_taken_leniently() {
+    let (folder, file) = tables();
+    trained(&file, &[]);
+    let model = file("model.anoonly");
+    for (name, content, told) in [
+        (
+            "category.csv",
+            "id,amount,city,time,age\nA,1,Rome,2026-01-01,3\nB,1,Bonn,2026-01-01,3\n",
+            "`city`, row 2: no training row held the category `Bonn`",
+        ),
+        ("column.csv", "id,amount,city,age\nA,1,Rome,3\n", "no column `time`"),
+        ("kind.csv", "id,amount,city,time,age\nA,much,Rome,2026-01-01,3\n", "`amount`, row 1: `much` is no number"),
+    ] {
+        fs::write(folder.path().join(name), content).unwrap();
+        let output = anoonly(["score", &model, &file(name)]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(stderr(&output).contains(told), "{}", stderr(&output));
+        done(anoonly(["score", &model, &file(name), "--lenient"]));
+    }
+    // An infinite number is no matter of leniency.
+    fs::write(folder.path().join("infinite.csv"), "id,amount,city,time,age\nA,inf,Rome,2026-01-01,3\n").unwrap();
+    let output = anoonly(["score", &model, &file("infinite.csv"), "--lenient"]);
+    assert!(stderr(&output).contains("`amount`, row 1: the value is inf"), "{}", stderr(&output));
+}
+
+/// Files that no model can be trained on: one clear line, exit code 2, and nothing left behind.
+#[test]
+fn bad_tables_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = |cell: &dyn Fn(usize) -> String| -> String {
+        (0..30).map(|row| format!("{},{}\n", cell(row), row / 28)).collect()
+    };
+    let with_header = |rows: String| format!("x,label\n{rows}").into_bytes();
+    let number = |row: usize| row.to_string();
+    let cases: Vec<(&str, Vec<u8>, &str)> = vec![
+        ("empty.csv", Vec::new(), "no rows in it"),
+        ("header.csv", b"x,label\n".to_vec(), "no rows in it"),
+        ("twice.csv", b"x,x,label\n1,2,0\n".to_vec(), "two columns are named `x`"),
+        ("ragged.csv", b"x,label\n1,0\n2\n".to_vec(), "row 2 (line 3) has 1 field, but the header has 2"),
+        (
+            "mixed.csv",
+            with_header(rows(&|row| if row == 20 { "red".into() } else { row.to_string() })),
+            "`red` in row 21",
+        ),
+        ("missing.csv", with_header(rows(&|_| String::new())), "no column is left to learn from"),
+        ("constant.csv", with_header(rows(&|_| "7".into())), "no column is left to learn from"),
+        (
+            "infinite.csv",
+            with_header(rows(&|row| if row == 4 { "inf".into() } else { row.to_string() })),
+            "row 5: the value is inf",
+        ),
+        ("latin1.csv", b"x,label\n\xe9,0\n".to_vec(), "column `x`, row 1: the value is not UTF-8"),
+        ("one.csv", with_header((0..30).map(|row| format!("{row},0\n")).collect()), "no row is labelled an anomaly"),
+        ("all.csv", with_header((0..30).map(|row| format!("{row},1\n")).collect()), "every row is labelled an anomaly"),
+        ("words.csv", with_header((0..30).map(|row| format!("{row},maybe\n")).collect()), "`maybe` is no label"),
+        ("nolabel.csv", b"x,y\n1,0\n".to_vec(), "no column `label`"),
+        ("notgzip.csv.gz", with_header(rows(&number)), "not gzip"),
+        ("noparquet.parquet", with_header(rows(&number)), "noparquet.parquet"),
+        ("noarrow.arrow", with_header(rows(&number)), "noarrow.arrow"),
+        ("table.xlsx", with_header(rows(&number)), "cannot tell the format"),
+        ("folder.csv", Vec::new(), "directory"),
+    ];
+    for (name, content, told) in cases {
+        let path: PathBuf = folder.path().join(name);
+        match name {
+            "folder.csv" => fs::create_dir(&path).unwrap(),
+            _ => fs::write(&path, content).unwrap(),
+        }
+        let model = folder.path().join("model.anoonly");
+        let output = anoonly(["train", path.to_str().unwrap(), "--label", "label", "--out", model.to_str().unwrap()]);
+        let error = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{name}: {error}");
+        assert_eq!(error.trim_end().lines().count(), 1, "{name}: {error}");
+        assert!(error.contains(told), "{name}: `{told}` is not in: {error}");
+        assert!(!model.exists(), "{name}");
+    }
+    let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 18, "{left:?}");
+}
+
+#[test]
+fn options_are_checked_before_the_fit() {
+    let (_folder, file) = tables();
+    for (options, told) in [
+        (&["--drop", "amuont"][..], "no column `amuont`; did you mean amount"),
+        (&["--ensemble", "0"], "--ensemble: at least one member"),
+        (&["--held-out", "1"], "--held-out"),
+        (&["--model", "devnt"], "did you mean devnet"),
+        (&["--anomaly", "fraudulent"], "no row of column `fraud` holds `fraudulent`"),
+        (&["--config", "/no/such.toml"], "/no/such.toml"),
+        (&["--drop", "amount,city,time,age,currency"], "no column is left to learn from"),
+    ] {
+        let (train, model) = (file("train.csv"), file("model.anoonly"));
+        let output = anoonly([&["train", &train, "--label", "fraud", "--id", "id", "--out", &model], options].concat());
+        let error = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{options:?}: {error}");
+        assert!(error.contains(told), "{options:?}: {error}");
+        assert!(!Path::new(&model).exists());
+    }
+}
+
+#[test]
+fn a_model_tells_what_it_is() {
+    let (_folder, file) = tables();
+    trained(&file, &["--validate", "--model", "deepsad", "--strategy", "host"]);
+    let told = done(anoonly(["inspect", &file("model.anoonly")]));
+    for words in [
+        "trained on train.csv",
+        "20 labelled anomalies",
+        "city: category, one of Cairo, Lima, Oslo, Rome",
+        "deepsad",
+        "validated on 5 folds",
+    ] {
+        assert!(told.contains(words), "`{words}` is not in: {told}");
+    }
+    let inspected: serde_json::Value =
+        serde_json::from_str(&done(anoonly(["inspect", &file("model.anoonly"), "--json"]))).unwrap();
+    assert_eq!(inspected["members"].as_array().unwrap().len(), 2);
+    let output = anoonly(["inspect", &file("train.csv")]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("train.csv"), "{}", stderr(&output));
+}
