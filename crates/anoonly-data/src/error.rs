@@ -253,6 +253,23 @@ pub enum DataError {
         /// The name.
         name: String,
     },
+    /// A name that no kind of synthetic anomalies has.
+    #[error("unknown synthetic anomalies `{name}`: use {}", crate::synthetic::Synthetic::ALL.map(|kind| kind.name()).join(", "))]
+    UnknownSynthetic {
+        /// The name.
+        name: String,
+    },
+    /// Too few normal rows for synthetic ones like them.
+    #[error("{normals} normal rows: synthetic rows are made after at least two; leave the set out")]
+    TooFewToImitate {
+        /// Normal rows.
+        normals: usize,
+    },
+    /// No model for synthetic rows can be fitted to the normal ones.
+    #[error(
+        "no synthetic rows can be made after the normal ones: drop columns that follow from others, or leave the set out"
+    )]
+    TooCloseToImitate,
     /// A label count of 0.
     #[error("label count 0: at least one labelled anomaly is needed")]
     BadCount,

@@ -19,6 +19,7 @@ mod samples;
 pub mod scale;
 pub mod seed;
 pub mod split;
+pub mod synthetic;
 #[cfg(feature = "tables")]
 pub mod table;
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::budget::LabelBudget;
 use crate::noise::Noise;
 use crate::split::{self, Split};
+use crate::synthetic::Synthetic;
 use crate::{DataError, Dataset, Samples, Seed};
 
 /// The share of rows that are held out for the test.
@@ -47,27 +48,46 @@ impl Protocol {
     /// # Errors
     /// When either class is too small to stand on both sides.
     pub fn split(self, dataset: &Dataset, seed: Seed) -> Result<Split, DataError> {
-        let mut rng = seed.stream(&[&dataset.name, "rows"]);
         let samples = &dataset.samples;
-        let drawn = match self {
-            _ if samples.rows() > LARGEST => Some(index::sample(&mut rng, samples.rows(), LARGEST).into_vec()),
-            Protocol::Adbench if samples.rows() < SMALLEST => {
-                Some((0..SMALLEST).map(|_| rng.random_range(0..samples.rows())).collect::<Vec<usize>>())
-            }
-            _ => None,
-        };
         let mut rng = seed.stream(&[&dataset.name, "split"]);
         let mut part = |samples: &Samples| match self {
             Protocol::Adbench => split::stratified(samples, TEST_SHARE, &mut rng),
             Protocol::Clean => split::stratified_without_shared_rows(samples, TEST_SHARE, &mut rng),
         };
-        match drawn {
+        match self.drawn(dataset, seed) {
             None => part(samples),
             Some(rows) => {
                 let Split { train, test } = part(&samples.select(&rows))?;
                 let original = |side: Vec<usize>| side.into_iter().map(|row| rows[row]).collect();
                 Ok(Split { train: original(train), test: original(test) })
             }
+        }
+    }
+
+    /// The data set as [`split`](Self::split) would thin or resample it, with synthetic rows in place of its own: to be split in
+    /// its stead. No row of it stands there twice, so `split` draws none again, and even under [`Protocol::Adbench`] no row
+    /// comes to both sides.
+    ///
+    /// # Errors
+    /// As [`Synthetic::apply`].
+    pub fn synthesised(self, dataset: &Dataset, synthetic: Synthetic, seed: Seed) -> Result<Dataset, DataError> {
+        match self.drawn(dataset, seed) {
+            None => synthetic.apply(dataset, seed),
+            Some(rows) => {
+                let samples = dataset.samples.select(&rows);
+                synthetic.apply(&Dataset { samples, name: dataset.name.clone(), family: dataset.family.clone() }, seed)
+            }
+        }
+    }
+
+    /// The rows of a set that is too small or too large, in its stead.
+    fn drawn(self, dataset: &Dataset, seed: Seed) -> Option<Vec<usize>> {
+        let mut rng = seed.stream(&[&dataset.name, "rows"]);
+        let rows = dataset.samples.rows();
+        match self {
+            _ if rows > LARGEST => Some(index::sample(&mut rng, rows, LARGEST).into_vec()),
+            Protocol::Adbench if rows < SMALLEST => Some((0..SMALLEST).map(|_| rng.random_range(0..rows)).collect()),
+            _ => None,
         }
     }
 }
