@@ -248,7 +248,7 @@ pub enum DataError {
         must: &'static str,
     },
     /// A name that no noise has.
-    #[error("unknown noise `{name}`: use one of {}", crate::noise::Noise::NAMES.join(", "))]
+    #[error("unknown noise `{name}`: use one of {} or {}", crate::noise::Noise::NAMES.join(", "), crate::noise::Noise::NORMAL_CLEAN)]
     UnknownNoise {
         /// The name.
         name: String,

@@ -30,11 +30,15 @@ pub enum Noise {
 }
 
 impl Noise {
+    /// Another name of [`AnomalyContamination(0.0)`](Self::AnomalyContamination), which it has in ADBench: the unlabelled rows
+    /// hold no hidden anomaly.
+    pub const NORMAL_CLEAN: &str = "normal-clean";
+
     /// The names, in the order of the variants.
     pub const NAMES: [&str; 5] =
         ["none", "label-contamination", "anomaly-contamination", "duplicated-anomalies", "irrelevant-features"];
 
-    /// The noise of a name and level.
+    /// The noise of a name and level; [`NORMAL_CLEAN`](Self::NORMAL_CLEAN) has no level but 0.
     ///
     /// # Errors
     /// When there is no noise of that name, or the level is none it can have.
@@ -50,6 +54,10 @@ impl Noise {
                 return Err(DataError::NoiseLevel { noise: Noise::NAMES[3], level, must: "a whole number from 1" });
             }
             "irrelevant-features" => Noise::IrrelevantFeatures(level),
+            Noise::NORMAL_CLEAN if level == 0.0 => Noise::AnomalyContamination(0.0),
+            Noise::NORMAL_CLEAN => {
+                return Err(DataError::NoiseLevel { noise: Noise::NORMAL_CLEAN, level, must: "left out" });
+            }
             _ => return Err(DataError::UnknownNoise { name: name.into() }),
         };
         let bad = |must| Err(DataError::NoiseLevel { noise: noise.name(), level, must });
@@ -270,12 +278,21 @@ mod tests {
     }
 
     #[test]
+    fn normal_clean_leaves_no_hidden_anomaly() {
+        let noise = Noise::named(Noise::NORMAL_CLEAN, 0.0).unwrap();
+        assert_eq!((noise, noise.name()), (Noise::AnomalyContamination(0.0), "anomaly-contamination"));
+        let clean = trial(noise, 1);
+        assert_eq!((truly_anomalous(&clean.train), clean.labelled), (35, 35));
+    }
+
+    #[test]
     fn bad_names_and_levels_are_refused() {
         for (name, level, told) in [
             ("label-contamination", 1.1, "level 1.1 of label-contamination: must be from 0 to 1"),
             ("irrelevant-features", 1.0, "level 1 of irrelevant-features: must be from 0 to 0.99"),
             ("duplicated-anomalies", 1.5, "level 1.5 of duplicated-anomalies: must be a whole number from 1"),
             ("anomaly-contamination", f64::NAN, "level NaN of anomaly-contamination: must be from 0 to 1"),
+            ("normal-clean", 0.1, "level 0.1 of normal-clean: must be left out"),
             ("flips", 0.1, "unknown noise `flips`: use one of none, label-contamination"),
         ] {
             let message = Noise::named(name, level).unwrap_err().to_string();

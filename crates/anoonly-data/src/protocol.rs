@@ -191,6 +191,28 @@ mod tests {
     }
 
     #[test]
+    fn synthetic_rows_take_the_place_of_those_that_would_be_split_and_none_stands_on_both_sides() {
+        for (protocol, rows, drawn) in [
+            (Protocol::Adbench, 200, SMALLEST),
+            (Protocol::Clean, 200, 200),
+            (Protocol::Adbench, 12_000, LARGEST),
+            (Protocol::Clean, 12_000, LARGEST),
+        ] {
+            let dataset = dataset(rows, rows / 5);
+            let made = protocol.synthesised(&dataset, Synthetic::Local, Seed(1)).unwrap();
+            assert_eq!(made.samples.rows(), drawn, "{protocol}");
+            let (own, other) = (protocol.split(&made, Seed(1)).unwrap(), protocol.split(&dataset, Seed(1)).unwrap());
+            let anomalies = |dataset: &Dataset, rows: &[usize]| dataset.samples.select(rows).by_class().anomalies.len();
+            for (own, other) in [(&own.train, &other.train), (&own.test, &other.test)] {
+                assert_eq!(own.len(), other.len(), "{protocol}");
+                assert_eq!(anomalies(&made, own), anomalies(&dataset, other), "{protocol}");
+            }
+            let all: HashSet<_> = own.train.iter().chain(&own.test).collect();
+            assert_eq!(all.len(), drawn, "{protocol}");
+        }
+    }
+
+    #[test]
     fn a_trial_hides_all_labels_but_the_budget_and_keeps_the_truth_for_the_test() {
         let dataset = dataset(2_000, 200);
         let split = Protocol::Clean.split(&dataset, Seed(3)).unwrap();

@@ -10,6 +10,8 @@ use super::kmeans;
 
 /// Numbers of components that are tried.
 const COUNTS: std::ops::RangeInclusive<usize> = 1..=9;
+/// After so many numbers that are no better than the best one, more are not tried.
+const PATIENCE: usize = 3;
 /// Added to the diagonal of every covariance, so that it has an inverse.
 const REGULARISATION: f64 = 1e-6;
 /// A round that changes the mean log-likelihood by less is the last one.
@@ -52,18 +54,24 @@ impl Component {
 }
 
 impl Mixture {
-    /// The fit of 1 to 9 components with the lowest Bayesian information criterion.
+    /// The fit of 1 to 9 components with the lowest Bayesian information criterion, the search ending once [`PATIENCE`] numbers
+    /// of components in a row were no better.
     ///
     /// A number of components is left out where there are not more points than features for each, without which a covariance is
     /// singular, and where one becomes singular during the fit. `None` when no number is left.
     pub fn chosen(points: &DMatrix<f64>, rng: &mut impl Rng) -> Option<Self> {
-        let enough = |count: &usize| *count == 1 || points.ncols() > count * points.nrows();
-        let fit = |count: usize| {
-            let mixture = Self::fitted(points, count, rng)?;
-            Some((mixture.information_criterion(points)?, mixture))
-        };
-        let fits = COUNTS.filter(enough).filter_map(fit);
-        fits.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, mixture)| mixture)
+        let mut best: Option<(f64, Self)> = None;
+        for count in COUNTS.filter(|count| *count == 1 || points.ncols() > count * points.nrows()) {
+            if best.as_ref().is_some_and(|(_, best)| count > best.components.len() + PATIENCE) {
+                break;
+            }
+            let Some(mixture) = Self::fitted(points, count, rng) else { continue };
+            let Some(criterion) = mixture.information_criterion(points) else { continue };
+            if best.as_ref().is_none_or(|(lowest, _)| criterion < *lowest) {
+                best = Some((criterion, mixture));
+            }
+        }
+        best.map(|(_, mixture)| mixture)
     }
 
     /// The fit of so many components, from clusters by k-means.

@@ -7,21 +7,25 @@ use crate::Label;
 const NORMALS: usize = 3000;
 const ANOMALIES: usize = 1500;
 
-/// Two clusters of normal rows in four features: the second hangs on the first, the third is positive and skewed, the fourth
-/// constant. The anomalies, every third row, are far off: nothing may be learnt from them.
-fn dataset() -> Dataset {
+/// Two clusters of normal rows in four features, so far apart: the second feature hangs on the first, the third is positive and
+/// skewed, the fourth constant. The anomalies, every third row, are far off: nothing may be learnt from them.
+fn dataset_of(apart: f64) -> Dataset {
     let mut rng = Seed(5).stream(&["made"]);
     let mut normal = || rng.sample::<f64, _>(StandardNormal);
     let rows = NORMALS + ANOMALIES;
     let mut features = Array2::from_elem((rows, 4), 1e6);
     let mut labels = vec![Label::Anomaly; rows];
     for row in (0..rows).filter(|row| row % 3 != 0) {
-        let (place, shared) = (if row % 2 == 0 { 20.0 } else { 10.0 }, normal());
+        let (place, shared) = (10.0 + if row % 2 == 0 { apart } else { 0.0 }, normal());
         let cells = [place + shared, 3.0 - place + 0.8 * shared + 0.6 * normal(), (0.5 * normal()).exp(), 7.0];
         (0..4).for_each(|column| features[[row, column]] = cells[column] as f32);
         labels[row] = Label::Normal;
     }
     Dataset { name: "made".into(), family: "made".into(), samples: Samples::new(features, labels).unwrap() }
+}
+
+fn dataset() -> Dataset {
+    dataset_of(10.0)
 }
 
 /// The normal rows and the anomalies.
@@ -104,9 +108,12 @@ fn normal_rows_are_like_those_they_are_made_after() {
     let [plain, _] = parts(&dataset());
     for kind in Synthetic::ALL {
         let [normals, _] = made(kind, 1);
+        // Two samples of 3000 are farther apart than 0.05 once in 700 times. Scott's bandwidth, which goes by the scatter of both
+        // clusters together, blurs each of them.
+        let most = if kind == Synthetic::Dependency { 0.12 } else { 0.06 };
         for column in 0..3 {
-            // Two samples of 3000 are farther apart than 0.05 once in 700 times; kernels and mixtures smooth a little.
-            assert!(distance(&plain, &normals, column) < 0.06, "{kind} {column}");
+            let distance = distance(&plain, &normals, column);
+            assert!(distance < most, "{kind}: {distance} in column {column}");
         }
         assert!(normals.column(3).iter().all(|value| *value == 7.0), "{kind}: the constant column");
         for (own, other) in by_cluster(&plain, 15.0).iter().zip(&by_cluster(&normals, 15.0)) {
@@ -117,13 +124,12 @@ fn normal_rows_are_like_those_they_are_made_after() {
 
 #[test]
 fn local_anomalies_scatter_alpha_times_as_wide_about_the_same_places() {
-    let [normals, anomalies] = made(Synthetic::Local, 1);
+    let [normals, anomalies] = parts(&Synthetic::Local.apply(&dataset_of(100.0), Seed(1)).unwrap());
     let means = |rows: &Array2<f64>| rows.mean_axis(Axis(0)).unwrap();
-    assert!((means(&normals) - means(&anomalies)).iter().all(|apart| apart.abs() < 0.5));
-    // The clusters are ten apart, and the anomalies of each scatter by √5: 1 in 100 is nearer to the other cluster.
-    for (normals, anomalies) in by_cluster(&normals, 15.0).iter().zip(&by_cluster(&anomalies, 15.0)) {
+    for (normals, anomalies) in by_cluster(&normals, 60.0).iter().zip(&by_cluster(&anomalies, 60.0)) {
+        assert!((means(normals) - means(anomalies)).iter().all(|apart| apart.abs() < 0.4));
         let [tight, wide] = [normals, anomalies].map(covariance);
-        for (a, b) in [(0, 0), (0, 1), (1, 1), (2, 2)] {
+        for (a, b) in [(0, 0), (0, 1), (1, 1)] {
             let times = wide[[a, b]] / tight[[a, b]];
             assert!((times - ALPHA).abs() < 1.0, "{times} times the covariance of {a} and {b}");
         }
@@ -132,8 +138,8 @@ fn local_anomalies_scatter_alpha_times_as_wide_about_the_same_places() {
 
 #[test]
 fn clusters_of_anomalies_lie_alpha_times_as_far_from_zero() {
-    let [normals, anomalies] = made(Synthetic::Cluster, 1);
-    for (normals, anomalies) in by_cluster(&normals, 15.0).iter().zip(&by_cluster(&anomalies, ALPHA * 15.0)) {
+    let [normals, anomalies] = parts(&Synthetic::Cluster.apply(&dataset_of(100.0), Seed(1)).unwrap());
+    for (normals, anomalies) in by_cluster(&normals, 60.0).iter().zip(&by_cluster(&anomalies, ALPHA * 60.0)) {
         let [near, far] = [normals, anomalies].map(|rows| rows.mean_axis(Axis(0)).unwrap());
         for column in 0..3 {
             let times = far[column] / near[column];
@@ -220,39 +226,4 @@ fn what_cannot_be_is_an_error_that_names_the_set() {
     }
     let message = "vine".parse::<Synthetic>().unwrap_err().to_string();
     assert_eq!(message, "unknown synthetic anomalies `vine`: use local, global, cluster, dependency");
-}
-
-#[test]
-#[ignore]
-fn time_wide() {
-    for (rows, columns) in [(2000usize, 512usize), (10000, 512), (10000, 50)] {
-        let mut rng = Seed(5).stream(&["made"]);
-        let mixing = Array2::from_shape_fn((columns, columns), |_| rng.sample::<f32, _>(StandardNormal));
-        let z = Array2::from_shape_fn((rows, columns), |(r, _)| {
-            (if r % 2 == 0 { 0.0 } else { 2.0 }) + rng.sample::<f32, _>(StandardNormal)
-        });
-        let labels = (0..rows).map(|row| if row % 10 == 3 { Label::Anomaly } else { Label::Normal }).collect();
-        let set =
-            Dataset { name: "w".into(), family: "w".into(), samples: Samples::new(z.dot(&mixing), labels).unwrap() };
-        let p = points(&set.samples, &set.samples.by_class().others);
-        let p = super::units::Units::of(&p).standardised(&p);
-        for count in 1..=9 {
-            if p.ncols() <= count * p.nrows() {
-                continue;
-            }
-            let t = std::time::Instant::now();
-            let m = mixture::Mixture::fitted(&p, count, &mut rng);
-            eprintln!(
-                "{rows}x{columns} k={count}: {:?} {:?}",
-                t.elapsed(),
-                m.and_then(|m| m.information_criterion(&p))
-            );
-            if columns == 512 && count == 3 {
-                break;
-            }
-        }
-        let t = std::time::Instant::now();
-        Synthetic::Dependency.apply(&set, Seed(1)).unwrap();
-        eprintln!("copula {:?}", t.elapsed());
-    }
 }
