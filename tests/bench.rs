@@ -9,7 +9,7 @@ use std::process::Stdio;
 use anoonly_system_tests::{anoonly, command, stderr};
 
 const HEADER: &str = "dataset,family,model,strategy,protocol,label_ratio,n_labeled,noise,noise_level,seed,n_train,n_test,\
-                      n_features,auroc,ap,ap_normal,fit_seconds,score_seconds,backend,status,message";
+                      n_features,auroc,ap,ap_normal,fit_seconds,score_seconds,backend,status,message,synthetic";
 
 /// Runs a bench and returns its standard output and the rows of its file, without the columns that hold seconds.
 fn bench(options: &[&str]) -> (String, Vec<Vec<String>>) {
@@ -251,6 +251,43 @@ fn a_sweep_has_a_row_and_a_column_for_each_level() {
             .map(|row| row[13].parse::<f64>().unwrap())
             .sum::<f64>();
     assert!(line.split('|').nth(4).unwrap().trim().starts_with(&format!("{mean:.1} ±")), "{line} is not {mean}");
+}
+
+#[test]
+fn synthetic_anomalies_are_an_axis_of_the_grid_and_leave_real_ones_as_they_are() {
+    let options = ["--datasets", "wine", "--models", "devnet,knn", "--seeds", "1,2"];
+    let (_, plain) = bench(&options);
+    let (table, rows) = bench(&[&options[..], &["--synthetic", "none,local,dependency"]].concat());
+    assert_eq!(rows.len(), 3 * plain.len());
+    let of = |kind: &str| rows.iter().filter(|row| row[19] == kind).cloned().collect::<Vec<_>>();
+    assert_eq!(of("none"), plain);
+    for kind in ["local", "dependency"] {
+        let made = of(kind);
+        assert!(made.iter().all(|row| row[17] == "ok"));
+        for (made, plain) in made.iter().zip(&plain) {
+            assert_eq!(made[..10], plain[..10]);
+            assert_ne!(made[13], plain[13]);
+        }
+        assert!(table.contains(&format!("labelled, synthetic anomalies {kind}, backend")), "{table}");
+    }
+    let swept = table.split("AUROC by synthetic anomalies").nth(1).unwrap();
+    let header = swept.lines().find(|line| line.starts_with("| model")).unwrap();
+    assert!(["none", "local", "dependency"].iter().all(|kind| header.contains(kind)), "{header}");
+
+    let output = anoonly(["bench", "--synthetic", "local,vine"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("unknown synthetic anomalies `vine`"), "{}", stderr(&output));
+    let output = anoonly(["bench", "--synthetic", "local,local"]);
+    assert!(stderr(&output).contains("--synthetic: local stands there twice"), "{}", stderr(&output));
+}
+
+#[test]
+fn normal_clean_needs_no_level_and_is_anomaly_contamination_of_none() {
+    let options = ["--datasets", "wine", "--models", "knn", "--seeds", "1", "--noise"];
+    let (_, named) = bench(&[&options[..], &["normal-clean"]].concat());
+    let (_, level) = bench(&[&options[..], &["anomaly-contamination", "--noise-level", "0"]].concat());
+    assert_eq!(named, level);
+    assert_eq!(named[0][7..9], ["anomaly-contamination", "0"]);
 }
 
 /// Whoever changes an option learns from this that a plan in the documentation names it.

@@ -3,8 +3,8 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::str::FromStr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use anoonly_data::budget::LabelBudget;
@@ -12,6 +12,7 @@ use anoonly_data::catalogue::Source;
 use anoonly_data::noise::Noise;
 use anoonly_data::protocol::{Protocol, Trial};
 use anoonly_data::split::Split;
+use anoonly_data::synthetic::Synthetic;
 use anoonly_data::{Dataset, Seed};
 use anoonly_eval::{MetricError, auroc, average_precision, average_precision_normal};
 use anoonly_models::{AnyMethod, Kind};
@@ -23,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tracing::{info, warn};
 
-use crate::{BenchError, Details, Results, Row, Scores, Status, Store, Strategy};
+use crate::{BenchError, Details, Results, Row, Scores, Status, Store, Strategy, synthetic_name};
 
 /// What to run: every combination of its lists.
 #[derive(Clone, Debug)]
@@ -40,6 +41,8 @@ pub struct Plan {
     pub budgets: Vec<LabelBudget>,
     /// What is done to the rows; every one of them is run.
     pub noises: Vec<Noise>,
+    /// Kinds of synthetic rows in place of a data set's own, `None` for its own; every one of them is run.
+    pub synthetic: Vec<Option<Synthetic>>,
     /// The seeds; each draws its own split, labels, weights and batches.
     pub seeds: Vec<Seed>,
     /// How a data set becomes a training and a test part.
@@ -53,8 +56,8 @@ pub struct Plan {
 pub struct Grid {
     plan: Plan,
     datasets: Vec<Dataset>,
-    /// One for each data set and seed, seeds innermost.
-    splits: Vec<Split>,
+    /// One for each data set, seed and kind of synthetic rows, these innermost.
+    rows: Vec<Rows>,
     /// What determines a run besides its job: the program, and the rows of each data set.
     program: Digest,
     contents: Vec<Digest>,
@@ -62,6 +65,15 @@ pub struct Grid {
 }
 
 type Digest = sha2::digest::Output<Sha256>;
+
+/// What is trained and judged on for a data set and seed.
+#[derive(Debug)]
+enum Rows {
+    /// The data set's own rows.
+    Own(Split),
+    /// Synthetic ones, which take their time: the first job that needs them makes them, and where none does, nobody.
+    Synthetic(Synthetic, OnceLock<Result<(Dataset, Split), String>>),
+}
 
 /// The digest of everything that determines a run, in hexadecimal.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -96,6 +108,9 @@ struct Job {
     seed: usize,
     budget: LabelBudget,
     noise: Noise,
+    synthetic: Option<Synthetic>,
+    /// Which of the grid's rows.
+    rows: usize,
     model: usize,
     /// The place of its first run in the grid.
     place: usize,
@@ -113,7 +128,7 @@ pub struct Progress {
 }
 
 impl Grid {
-    /// Loads every data set and draws every split.
+    /// Loads every data set and draws every split of its own rows; synthetic ones are made when they are needed.
     ///
     /// # Errors
     /// When a name, a file, a label budget or any other part of the plan is wrong. Nothing has been written then.
@@ -127,35 +142,35 @@ impl Grid {
         check_list("--strategies", &plan.strategies, Strategy::to_string)?;
         check_list("--label-ratio or --label-count", &plan.budgets, |budget| format!("{budget:?}"))?;
         check_list("--noise-level", &plan.noises, Noise::to_string)?;
+        check_list("--synthetic", &plan.synthetic, |kind| synthetic_name(*kind).to_owned())?;
         for budget in &plan.budgets {
             budget.checked()?;
         }
 
         let entries = plan.source.select(&plan.datasets)?;
         let datasets: Vec<Dataset> = entries.iter().map(|entry| entry.load()).collect::<Result<_, _>>()?;
-        let mut splits = Vec::with_capacity(datasets.len() * plan.seeds.len());
-        let (mut jobs, mut place) = (Vec::new(), 0);
+        let (mut rows, mut jobs, mut place) = (Vec::new(), Vec::new(), 0);
         for (index, dataset) in datasets.iter().enumerate() {
-            for (seed_index, &seed) in plan.seeds.iter().enumerate() {
-                let split = plan.protocol.split(dataset, seed).map_err(|error| error.in_dataset(&dataset.name))?;
-                let labels = dataset.samples.labels();
-                let anomalies = split.train.iter().filter(|&&row| labels[row].is_anomaly()).count();
-                // A noise may change the number of anomalies: what it makes impossible is a run that fails.
-                for budget in plan.budgets.iter().filter(|_| plan.noises.contains(&Noise::None)) {
-                    budget.labelled(anomalies).map_err(|error| error.in_dataset(&dataset.name))?;
-                }
-                splits.push(split);
+            let seeds = plan.seeds.iter().enumerate();
+            for ((seed, number), &synthetic) in
+                seeds.flat_map(|seed| plan.synthetic.iter().map(move |kind| (seed, kind)))
+            {
+                rows.push(match synthetic {
+                    None => Rows::Own(plan.own_rows(dataset, *number)?),
+                    Some(kind) => Rows::Synthetic(kind, OnceLock::new()),
+                });
                 let settings = plan.budgets.iter().flat_map(|&budget| plan.noises.iter().map(move |&n| (budget, n)));
                 for (budget, noise) in settings {
                     for model in 0..plan.models.len() {
-                        jobs.push(Job { dataset: index, seed: seed_index, budget, noise, model, place });
+                        let rows = rows.len() - 1;
+                        jobs.push(Job { dataset: index, seed, budget, noise, synthetic, rows, model, place });
                         place += strategies(&plan, model).len();
                     }
                 }
             }
         }
         let contents = datasets.iter().map(content).collect();
-        Ok(Self { plan, datasets, splits, program: program()?, contents, jobs })
+        Ok(Self { plan, datasets, rows, program: program()?, contents, jobs })
     }
 
     /// Keeps the part of the grid that is this machine's.
@@ -211,9 +226,29 @@ impl Grid {
         store.measured(key).filter(|row| row.details.is_some() || !self.detailed(job))
     }
 
-    /// Whether a job is one of those whose details are kept: those of the first seed, label budget and noise.
+    /// Whether a job is one of those whose details are kept: those of the first seed, label budget, noise and kind of rows.
     fn detailed(&self, job: Job) -> bool {
-        job.seed == 0 && job.budget == self.plan.budgets[0] && job.noise == self.plan.noises[0]
+        let plan = &self.plan;
+        let first = (plan.budgets[0], plan.noises[0], plan.synthetic[0]);
+        job.seed == 0 && (job.budget, job.noise, job.synthetic) == first
+    }
+
+    /// The data set and split of a job.
+    fn rows(&self, job: Job) -> Result<(&Dataset, &Split), String> {
+        let dataset = &self.datasets[job.dataset];
+        let (kind, made) = match &self.rows[job.rows] {
+            Rows::Own(split) => return Ok((dataset, split)),
+            Rows::Synthetic(kind, made) => (*kind, made),
+        };
+        let (protocol, seed) = (self.plan.protocol, self.plan.seeds[job.seed]);
+        let made = made.get_or_init(|| {
+            caught(|| {
+                let made = protocol.synthesised(dataset, kind, seed).map_err(|error| error.to_string())?;
+                let split = protocol.split(&made, seed).map_err(|error| error.in_dataset(&dataset.name).to_string())?;
+                Ok((made, split))
+            })
+        });
+        made.as_ref().map(|(dataset, split)| (dataset, split)).map_err(String::clone)
     }
 
     fn key(&self, job: Job, strategy: &Strategy) -> Key {
@@ -230,6 +265,10 @@ impl Grid {
             Ok(json) => digest.update(json),
             Err(error) => unreachable!("plain data is JSON: {error}"),
         }
+        // The rows of a data set itself leave the digest as it is, so that their runs keep their keys.
+        if let Some(kind) = job.synthetic {
+            digest.update(kind.name());
+        }
         Key(hex(&digest.finalize()))
     }
 
@@ -245,9 +284,9 @@ impl Grid {
         if missing.is_empty() {
             return Ok(rows.into_iter().flatten().collect());
         }
-        let split = &self.splits[job.dataset * plan.seeds.len() + job.seed];
-        let trial =
-            caught(|| Trial::noisy(dataset, split, job.budget, job.noise, seed).map_err(|error| error.to_string()));
+        let trial = self.rows(job).and_then(|(rows, split)| {
+            caught(|| Trial::noisy(rows, split, job.budget, job.noise, seed).map_err(|error| error.to_string()))
+        });
         let name = plan.models[job.model].info().name;
         // Host and AnoOnly start from the same weights and see the same batches: their difference is the strategy's alone.
         let detector = |&index: &usize| {
@@ -283,6 +322,7 @@ impl Grid {
                 n_test: of_trial(|trial| trial.test.rows()),
                 n_features: of_trial(|trial| trial.train.columns()),
                 backend: plan.backend,
+                synthetic: job.synthetic,
                 status,
                 details,
             };
@@ -311,6 +351,20 @@ impl Grid {
             rows[index] = Some(row);
         }
         Ok(rows.into_iter().flatten().collect())
+    }
+}
+
+impl Plan {
+    /// The split of a data set's own rows, each label budget of which can be kept.
+    fn own_rows(&self, dataset: &Dataset, seed: Seed) -> Result<Split, BenchError> {
+        let split = self.protocol.split(dataset, seed).map_err(|error| error.in_dataset(&dataset.name))?;
+        let labels = dataset.samples.labels();
+        let anomalies = split.train.iter().filter(|&&row| labels[row].is_anomaly()).count();
+        // A noise may change the number of anomalies: what it makes impossible is a run that fails.
+        for budget in self.budgets.iter().filter(|_| self.noises.contains(&Noise::None)) {
+            budget.labelled(anomalies).map_err(|error| error.in_dataset(&dataset.name))?;
+        }
+        Ok(split)
     }
 }
 

@@ -21,5 +21,5 @@ pub use details::{Details, RowKind};
 pub use error::BenchError;
 pub use grid::{Grid, Key, Plan, Progress, Shard};
 pub use reference::Reference;
-pub use results::{Results, Row, Scores, Status};
+pub use results::{Results, Row, Scores, Status, synthetic_name};
 pub use store::Store;

@@ -17,7 +17,6 @@ mod tsne;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use anoonly_data::noise::Noise;
 use anoonly_data::protocol::Protocol;
 use anoonly_models::{AnyMethod, Method};
 use maud::{Markup, html};
@@ -92,8 +91,12 @@ fn head(results: &Results, view: &View<'_>, setting: Setting, settings: usize) -
         dl {
             dt { "protocol" }
             dd { (protocol) ": " (protocol_in_words(protocol)) }
-            dt { "labels" } dd { (summary::labels(setting.0)) }
-            dt { "noise" } dd { (setting.1) }
+            dt { "labels" } dd { (summary::labels(setting.budget)) }
+            dt { "noise" } dd { (setting.noise) }
+            @if let Some(kind) = setting.synthetic {
+                dt { "synthetic anomalies" }
+                dd { (kind) ": all rows are made after the normal rows of the data sets" }
+            }
             @if settings > 1 {
                 dt { "settings" }
                 dd {
@@ -160,7 +163,7 @@ fn tail(results: &Results, about: &About) -> Markup {
                                 tr {
                                     td { (row.dataset) }
                                     td { (look::contestant_title(&row.model, row.strategy.name())) }
-                                    td { (summary::labels(row.budget)) @if row.noise != Noise::None { ", " (row.noise) } }
+                                    td { (summary::labels(row.budget)) (summary::setting(row).besides_labels()) }
                                     td { (row.seed) }
                                     td { (message) }
                                 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anoonly_data::budget::LabelBudget;
 use anoonly_data::noise::Noise;
 use anoonly_data::protocol::Protocol;
+use anoonly_data::synthetic::Synthetic;
 use anoonly_train::BackendName;
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +38,8 @@ pub struct Row {
     pub n_features: usize,
     pub backend: BackendName,
     pub status: Status,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub synthetic: Option<Synthetic>,
     /// What a report draws of it; kept for one seed alone, and in a file of its own.
     #[serde(skip)]
     pub details: Option<Arc<Details>>,
@@ -67,7 +70,7 @@ pub struct Scores {
 pub(crate) const FILE: &str = "results.csv";
 
 /// Its header.
-const COLUMNS: [&str; 21] = [
+const COLUMNS: [&str; 22] = [
     "dataset",
     "family",
     "model",
@@ -89,7 +92,13 @@ const COLUMNS: [&str; 21] = [
     "backend",
     "status",
     "message",
+    "synthetic",
 ];
+
+/// The name of a kind of synthetic rows; `none` for a data set's own rows.
+pub fn synthetic_name(synthetic: Option<Synthetic>) -> &'static str {
+    synthetic.map_or("none", Synthetic::name)
+}
 
 impl Results {
     /// The number of runs that failed.
@@ -145,6 +154,7 @@ impl Row {
             n_features: 2,
             backend: BackendName::Flex,
             status: Status::Failed("not run".into()),
+            synthetic: None,
             details: None,
         }
     }
@@ -181,6 +191,22 @@ impl Row {
             self.backend.to_string(),
             status.into(),
             message.into(),
+            synthetic_name(self.synthetic).into(),
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_from_before_there_were_synthetic_ones_is_read_as_what_it_was() {
+        let plain = serde_json::to_string(&Row::made()).unwrap();
+        assert!(!plain.contains("synthetic"), "{plain}");
+        assert_eq!(serde_json::from_str::<Row>(&plain).unwrap(), Row::made());
+        let local = Row { synthetic: Some(Synthetic::Local), ..Row::made() };
+        let line = serde_json::to_string(&local).unwrap();
+        assert_eq!(serde_json::from_str::<Row>(&line).unwrap(), local);
     }
 }

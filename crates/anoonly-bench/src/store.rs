@@ -2,7 +2,7 @@
 //!
 //! Every run is written the moment it is measured, as one line of `runs.jsonl`; a bench that is stopped, however, goes on from
 //! there. A line is known by a key, the digest of everything that determines its run: the program itself, the rows of the data
-//! set, the split, the labels, the method's whole configuration, the strategy, the seed and the backend. So a change of
+//! set, the kind of synthetic ones in their place, the split, the labels, the method's whole configuration, the strategy, the seed and the backend. So a change of
 //! any of these is another run, and what was measured before is never taken for it. What a report draws of a run besides its
 //! row is a line of `details.jsonl` under the same key, written before the row.
 
@@ -193,8 +193,8 @@ fn last_of_each_cell(entries: Vec<Entry>) -> BTreeMap<Cell, Entry> {
 }
 
 fn cell(row: &Row) -> Cell {
-    let Row { dataset, model, strategy, protocol, budget, noise, seed, backend, .. } = row;
-    let setting = format!("{budget:?} {noise}");
+    let Row { dataset, model, strategy, protocol, budget, noise, synthetic, seed, backend, .. } = row;
+    let setting = format!("{budget:?} {noise} {}", results::synthetic_name(*synthetic));
     [
         dataset.clone(),
         model.clone(),
@@ -210,6 +210,7 @@ fn cell(row: &Row) -> Cell {
 mod tests {
     use super::*;
     use crate::results::Scores;
+    use anoonly_data::synthetic::Synthetic;
     use anoonly_train::History;
 
     fn row(seed: u64, status: Status) -> Row {
@@ -314,6 +315,19 @@ mod tests {
         std::fs::write(&path, [&text[..], b"{}\n"].concat()).unwrap();
         let message = Store::open(folder.path()).unwrap_err().to_string();
         assert!(message.contains("runs.jsonl: line 3: not a run"), "{message}");
+    }
+
+    #[test]
+    fn runs_on_synthetic_rows_stand_beside_those_on_a_sets_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let kinds = [None, Some(Synthetic::Local), Some(Synthetic::Global)];
+        for (place, (name, synthetic)) in ["a", "b", "c"].into_iter().zip(kinds).enumerate() {
+            store.add(key(name), place, &Row { synthetic, ..row(1, ok(0.5)) }).unwrap();
+        }
+        drop(store);
+        let merged = Store::open(folder.path()).unwrap().merge(&[]).unwrap();
+        assert_eq!(merged.rows.iter().map(|row| row.synthetic).collect::<Vec<_>>(), kinds);
     }
 
     #[test]

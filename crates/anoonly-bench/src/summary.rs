@@ -7,8 +7,9 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use anoonly_data::budget::LabelBudget;
 use anoonly_data::noise::Noise;
+use anoonly_data::synthetic::Synthetic;
 
-use crate::{Results, Row, Scores, Status};
+use crate::{Results, Row, Scores, Status, synthetic_name};
 
 /// The coverage of every interval in the table.
 pub const LEVEL: f64 = 0.95;
@@ -33,14 +34,36 @@ pub fn table(results: &Results) -> Table {
     table
 }
 
-/// A label budget and a noise.
-pub type Setting = (LabelBudget, Noise);
+/// What the runs of one table have in common.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Setting {
+    /// How many training anomalies stay labelled.
+    pub budget: LabelBudget,
+    /// What is done to the rows.
+    pub noise: Noise,
+    /// The kind of synthetic rows, `None` for the data sets' own.
+    pub synthetic: Option<Synthetic>,
+}
 
-/// The results of each label budget and noise, in the order in which they first stand there.
+impl Setting {
+    /// Noise and synthetic rows in words, each with a comma before it; nothing where there are none.
+    pub fn besides_labels(self) -> String {
+        let noise = if self.noise == Noise::None { String::new() } else { format!(", {}", self.noise) };
+        let synthetic = self.synthetic.map(|kind| format!(", synthetic anomalies {kind}"));
+        noise + &synthetic.unwrap_or_default()
+    }
+}
+
+/// The setting of a run.
+pub fn setting(row: &Row) -> Setting {
+    Setting { budget: row.budget, noise: row.noise, synthetic: row.synthetic }
+}
+
+/// The results of each setting, in the order in which they first stand there.
 pub fn by_setting(results: &Results) -> Vec<(Setting, Results)> {
     let mut settings: Vec<(Setting, Results)> = Vec::new();
     for row in &results.rows {
-        let setting = (row.budget, row.noise);
+        let setting = setting(row);
         match settings.iter_mut().find(|(known, _)| *known == setting) {
             Some((_, results)) => results.rows.push(row.clone()),
             None => settings.push((setting, Results { rows: vec![row.clone()] })),
@@ -50,18 +73,29 @@ pub fn by_setting(results: &Results) -> Vec<(Setting, Results)> {
 }
 
 /// What tells a setting from the others of a sweep.
-pub fn setting_name((budget, noise): Setting, all: &[(Setting, Results)]) -> String {
-    let budgets = all.iter().any(|((other, _), _)| *other != budget);
-    let noises = all.iter().any(|((_, other), _)| *other != noise);
-    let budget = match budget {
+pub fn setting_name(setting: Setting, all: &[(Setting, Results)]) -> String {
+    let budget = match setting.budget {
         LabelBudget::Count(count) => format!("{count} labelled"),
         LabelBudget::Ratio(ratio) => format!("{} %", percent(ratio)),
     };
-    match (budgets, noises) {
-        (true, true) => format!("{budget}, {}", noise.level()),
-        (true, false) => budget,
-        _ => noise.level().to_string(),
-    }
+    let names = [synthetic_name(setting.synthetic).to_owned(), budget, setting.noise.level().to_string()];
+    let told = names.into_iter().zip(varying(all)).filter(|(_, varies)| *varies).map(|(name, _)| name);
+    told.collect::<Vec<String>>().join(", ")
+}
+
+/// What a sweep goes over, in words.
+pub fn swept(all: &[(Setting, Results)]) -> String {
+    let noise = all.iter().map(|(setting, _)| setting.noise.name()).find(|name| *name != "none").unwrap_or("noise");
+    let names = ["synthetic anomalies", "labels", noise];
+    let told = names.into_iter().zip(varying(all)).filter(|(_, varies)| *varies).map(|(name, _)| name);
+    told.collect::<Vec<&str>>().join(", ")
+}
+
+/// Whether settings differ in their synthetic rows, their label budgets, their noises.
+fn varying(all: &[(Setting, Results)]) -> [bool; 3] {
+    let Some((first, _)) = all.first() else { return [false; 3] };
+    let varies = |differ: fn(&Setting, &Setting) -> bool| all.iter().any(|(setting, _)| differ(setting, first));
+    [varies(|a, b| a.synthetic != b.synthetic), varies(|a, b| a.budget != b.budget), varies(|a, b| a.noise != b.noise)]
 }
 
 /// A label budget in words.
@@ -302,6 +336,32 @@ mod tests {
         assert!(close(line.auroc.host, 0.7, 12.7062 * 0.1));
         assert!(close(line.auroc.anoonly, 0.75, 12.7062 * 0.05));
         assert!(close(line.auroc.difference, 0.05, 12.7062 * 0.05));
+    }
+
+    #[test]
+    fn a_setting_is_named_by_what_tells_it_from_the_others() {
+        let of = |budget, noise, synthetic| Row { budget, noise, synthetic, ..Row::made() };
+        let names = |rows: Vec<Row>| {
+            let all = by_setting(&Results { rows });
+            (swept(&all), all.iter().map(|(setting, _)| setting_name(*setting, &all)).collect::<Vec<_>>())
+        };
+        let (few, more) = (LabelBudget::Count(1), LabelBudget::Count(5));
+        let flips = [0.0, 0.1].map(Noise::LabelContamination);
+        let local = Some(Synthetic::Local);
+        assert_eq!(
+            names(vec![of(few, Noise::None, None), of(more, Noise::None, None)]),
+            ("labels".into(), vec!["1 labelled".into(), "5 labelled".into()])
+        );
+        assert_eq!(
+            names(vec![of(few, flips[0], local), of(few, flips[1], local)]),
+            ("label-contamination".into(), vec!["0".into(), "0.1".into()])
+        );
+        assert_eq!(
+            names(vec![of(few, flips[1], None), of(more, flips[1], local)]),
+            ("synthetic anomalies, labels".into(), vec!["none, 1 labelled".into(), "local, 5 labelled".into()])
+        );
+        let setting = Setting { budget: few, noise: flips[1], synthetic: local };
+        assert_eq!(setting.besides_labels(), ", label-contamination 0.1, synthetic anomalies local");
     }
 
     #[test]

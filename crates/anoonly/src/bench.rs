@@ -13,6 +13,7 @@ use anoonly::data::budget::LabelBudget;
 use anoonly::data::catalogue::Source;
 use anoonly::data::noise::Noise;
 use anoonly::data::protocol::Protocol;
+use anoonly::data::synthetic::Synthetic;
 use anoonly::models::overrides::overridden;
 use anoonly::models::{AnyMethod, ConfigError};
 use anoonly::train::BackendName;
@@ -55,12 +56,17 @@ pub struct Options {
     /// Number of training anomalies that stay labelled, instead of a share
     #[arg(long, value_delimiter = ',', conflicts_with = "label_ratio", value_name = "N,…")]
     label_count: Vec<usize>,
-    /// What is done to the rows: label-contamination, anomaly-contamination, duplicated-anomalies or irrelevant-features
+    /// What is done to the rows: label-contamination, anomaly-contamination, duplicated-anomalies or irrelevant-features;
+    /// normal-clean is anomaly-contamination of level 0
     #[arg(long, default_value = "none", value_name = "NAME")]
     noise: String,
     /// How much of it: a share, or for duplicated-anomalies how many times; several make a sweep
     #[arg(long, value_delimiter = ',', value_name = "LEVEL,…")]
     noise_level: Vec<f64>,
+    /// Synthetic anomalies in place of a data set's own, and normal rows to go with them: local, global, cluster, dependency, or
+    /// `none` for the rows as they are; one after the other
+    #[arg(long, value_delimiter = ',', default_value = "none", value_name = "KIND,…")]
+    synthetic: Vec<String>,
     /// Seeds; each draws its own split, labels, weights and batches
     #[arg(long, value_delimiter = ',', default_value = "1,2,3,4,5", value_name = "N,…")]
     seeds: Vec<u64>,
@@ -188,11 +194,13 @@ impl Options {
         let out = self.out.clone();
         let ablation = self.ablation;
         let (budgets, noises) = (self.budgets(), self.noises()?);
-        let reference = match (self.reference.as_deref(), budgets.as_slice(), noises.as_slice()) {
-            (None, _, _) => None,
-            (Some(path), &[budget], &[Noise::None]) => Some(Reference::read(path, budget)?),
+        let synthetic = self.synthetic()?;
+        let reference = match (self.reference.as_deref(), budgets.as_slice(), noises.as_slice(), synthetic.as_slice()) {
+            (None, _, _, _) => None,
+            (Some(path), &[budget], &[Noise::None], &[None]) => Some(Reference::read(path, budget)?),
             _ => {
-                let reason = "a reference stands beside one label ratio or count without noise".into();
+                let reason =
+                    "a reference stands beside one label ratio or count without noise or synthetic rows".into();
                 return Err(BenchError::Option { option: "--reference", reason });
             }
         };
@@ -243,7 +251,7 @@ impl Options {
     }
 
     fn plan(self) -> Result<Plan, BenchError> {
-        let (budgets, noises) = (self.budgets(), self.noises()?);
+        let (budgets, noises, synthetic) = (self.budgets(), self.noises()?, self.synthetic()?);
         let source = if self.data.as_os_str() == "embedded" { Source::Embedded } else { Source::Folder(self.data) };
         let mut models: Vec<AnyMethod> =
             self.models.iter().map(|name| AnyMethod::by_name(name.trim())).collect::<Result<_, _>>()?;
@@ -263,6 +271,7 @@ impl Options {
             strategies: self.ablation.map_or(self.strategies, Ablation::strategies),
             budgets,
             noises,
+            synthetic,
             seeds: self.seeds.into_iter().map(Seed).collect(),
             protocol: self.protocol,
             backend: self.backend,
@@ -280,6 +289,7 @@ impl Options {
         let wrong = |option, reason: String| Err(BenchError::Option { option, reason });
         let levels: &[f64] = match (self.noise.as_str(), self.noise_level.as_slice()) {
             ("none", []) => &[0.0],
+            (Noise::NORMAL_CLEAN, []) => &[0.0],
             ("none", _) => return wrong("--noise", format!("say of what; one of {}", Noise::NAMES[1..].join(", "))),
             (name, []) if Noise::NAMES.contains(&name) => {
                 return wrong("--noise-level", format!("say how much {name} there is to be"));
@@ -289,6 +299,14 @@ impl Options {
             (_, levels) => levels,
         };
         Ok(levels.iter().map(|&level| Noise::named(&self.noise, level)).collect::<Result<_, _>>()?)
+    }
+
+    fn synthetic(&self) -> Result<Vec<Option<Synthetic>>, BenchError> {
+        let kind = |name: &String| match name.trim() {
+            "none" => Ok(None),
+            name => name.parse::<Synthetic>().map(Some),
+        };
+        Ok(self.synthetic.iter().map(kind).collect::<Result<_, _>>()?)
     }
 }
 
@@ -331,8 +349,8 @@ fn write_report(path: Option<&Path>, results: &Results, methods: Vec<AnyMethod>)
     Ok(())
 }
 
-/// Prints the tables of results, under what their numbers are: one for each label budget and noise, and, where these are
-/// several, one of them all.
+/// Prints the tables of results, under what their numbers are: one for each setting, and, where these are several, one of them
+/// all.
 fn tell_results(results: &Results, ablation: bool) {
     let Some(first) = results.rows.first() else { return };
     let seeds: BTreeSet<u64> = results.rows.iter().map(|row| row.seed).collect();
@@ -345,8 +363,7 @@ fn tell_results(results: &Results, ablation: bool) {
     let rest = format!("backend {}. A floor has no strategy and stands in the host's column.", first.backend);
     print(&heading);
     let settings = summary::by_setting(results);
-    for ((budget, noise), results) in &settings {
-        let noise = if *noise == Noise::None { String::new() } else { format!(", {noise}") };
+    for (setting, results) in &settings {
         let table = match ablation {
             true => summary::ablation_table(results).to_string(),
             false => {
@@ -354,7 +371,8 @@ fn tell_results(results: &Results, ablation: bool) {
                 format!("{}\n\n{}", summary::table(results), verdicts.collect::<Vec<_>>().join("\n"))
             }
         };
-        print(&format!("Protocol {}, {}{noise}, {rest}\n\n{table}\n", first.protocol, summary::labels(*budget)));
+        let told = format!("{}{}", summary::labels(setting.budget), setting.besides_labels());
+        print(&format!("Protocol {}, {told}, {rest}\n\n{table}\n", first.protocol));
         if settings.len() > 1 {
             print("\n");
         }
@@ -365,8 +383,7 @@ fn tell_results(results: &Results, ablation: bool) {
         let results: Vec<&Results> = settings.iter().map(|(_, results)| results).collect();
         for (title, metric) in summary::METRICS {
             let table = summary::sweep_table(&names, &results, metric);
-            let noise = if first.noise == Noise::None { "labels" } else { first.noise.name() };
-            print(&format!("{title} by {noise}, mean over families:\n\n{table}\n\n"));
+            print(&format!("{title} by {}, mean over families:\n\n{table}\n\n", summary::swept(&settings)));
         }
     }
 }

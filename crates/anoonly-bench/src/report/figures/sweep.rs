@@ -26,41 +26,42 @@ struct Sweep<'a> {
 
 /// A figure for the labels, if they are swept, and one for the noise, if its level is.
 pub fn figures(settings: &[(Setting, Results)]) -> Vec<Figure> {
-    let Some(((budget, noise), _)) = settings.first() else { return Vec::new() };
+    let Some((first, _)) = settings.first() else { return Vec::new() };
     let levels = |level: &dyn Fn(&Setting) -> Option<f64>| {
         let mut levels: Vec<(f64, &Results)> =
             settings.iter().filter_map(|(setting, results)| Some((level(setting)?, results))).collect();
         levels.sort_by(|a, b| a.0.total_cmp(&b.0));
         levels
     };
-    let labels = levels(&|(other, of)| {
-        (of == noise).then_some(match other {
-            LabelBudget::Ratio(ratio) => *ratio,
-            LabelBudget::Count(count) => *count as f64,
+    let labels = levels(&|other| {
+        (Setting { budget: first.budget, ..*other } == *first).then_some(match other.budget {
+            LabelBudget::Ratio(ratio) => ratio,
+            LabelBudget::Count(count) => count as f64,
         })
     });
-    let noises = levels(&|(of, other)| (of == budget).then_some(other.level()));
-    let fixed_noise = if *noise == Noise::None { "without noise".into() } else { format!("with {noise}") };
+    let noises = levels(&|other| (Setting { noise: first.noise, ..*other } == *first).then_some(other.noise.level()));
+    let fixed_noise = if first.noise == Noise::None { "without noise".into() } else { format!("with {}", first.noise) };
+    let synthetic = Setting { noise: Noise::None, ..*first }.besides_labels();
     let sweeps = [
         Sweep {
             id: "sweep-labels",
             name: "More labels".into(),
-            axis: match budget {
+            axis: match first.budget {
                 LabelBudget::Ratio(_) => "share of training anomalies labelled",
                 LabelBudget::Count(_) => "labelled anomalies",
             },
             levels: labels,
-            fixed: fixed_noise,
+            fixed: fixed_noise + &synthetic,
         },
         Sweep {
             id: "sweep-noise",
-            name: match settings.iter().map(|((_, noise), _)| noise.name()).find(|name| *name != "none") {
+            name: match settings.iter().map(|(setting, _)| setting.noise.name()).find(|name| *name != "none") {
                 Some(name) => format!("More {}", name.replace('-', " ")),
                 None => String::new(),
             },
             axis: "level of the noise",
             levels: noises,
-            fixed: crate::summary::labels(*budget),
+            fixed: crate::summary::labels(first.budget) + &synthetic,
         },
     ];
     sweeps.into_iter().filter(|sweep| sweep.levels.len() > 1).map(figure).collect()
