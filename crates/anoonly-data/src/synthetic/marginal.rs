@@ -95,3 +95,66 @@ impl Marginal {
 fn below(score: f64) -> f64 {
     0.5 * erfc(-score / std::f64::consts::SQRT_2)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Seed;
+
+    /// Two places far apart, one of them with values of one size.
+    fn values() -> Vec<f64> {
+        (0..60).map(|index| if index % 3 == 0 { 50.0 } else { (index * index % 17) as f64 / 4.0 }).collect()
+    }
+
+    #[test]
+    fn the_bandwidth_is_scotts() {
+        // By `scipy.stats.gaussian_kde([1, 2, 4, 8, 16]).covariance`, its root.
+        let marginal = Marginal::of(vec![1.0, 2.0, 4.0, 8.0, 16.0]);
+        assert!((marginal.bandwidth - 4.420561826822924).abs() < 1e-12, "{}", marginal.bandwidth);
+    }
+
+    #[test]
+    fn scores_are_those_of_the_sum_of_kernels_and_come_back() {
+        let marginal = Marginal::of(values());
+        for at in [-8.0, -1.0, 0.0, 1.3, 4.2, 12.0, 30.0, 49.0, 50.0, 53.0, 60.0] {
+            let kernels = marginal.values.iter().map(|value| below((at - value) / marginal.bandwidth));
+            let share = kernels.sum::<f64>() / marginal.values.len() as f64;
+            let score = marginal.score(at);
+            // The table is linear over a quarter of a bandwidth.
+            assert!((below(score) - share).abs() < 2e-3, "{at}: {} for {share}", below(score));
+            assert!((marginal.value(score) - at).abs() < 1e-6 * marginal.bandwidth, "{at}: {}", marginal.value(score));
+        }
+    }
+
+    #[test]
+    fn scores_beyond_the_table_stay_at_its_ends() {
+        let marginal = Marginal::of(values());
+        let (low, high) = (-BEYOND * marginal.bandwidth, 50.0 + BEYOND * marginal.bandwidth);
+        assert!((marginal.value(-30.0) - low).abs() < 1e-9, "{}", marginal.value(-30.0));
+        assert!((marginal.value(30.0) - high).abs() < marginal.bandwidth / STEPS, "{}", marginal.value(30.0));
+        assert!(marginal.score(1e9) > marginal.score(50.0) && marginal.score(1e9).is_finite());
+        assert!(marginal.score(-1e9) < marginal.score(0.0) && marginal.score(-1e9).is_finite());
+    }
+
+    #[test]
+    fn draws_have_the_moments_of_the_kernels() {
+        let marginal = Marginal::of(values());
+        let mut rng = Seed(1).stream(&[]);
+        let draws: Vec<f64> = (0..20_000).map(|_| marginal.draw(&mut rng)).collect();
+        let moments = |values: &[f64]| {
+            let mean = values.iter().sum::<f64>() / values.len() as f64;
+            (mean, values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / values.len() as f64)
+        };
+        let ((mean, variance), (drawn_mean, drawn)) = (moments(&marginal.values), moments(&draws));
+        assert!((drawn_mean - mean).abs() < 1.0, "{drawn_mean} for {mean}");
+        let expected = variance + marginal.bandwidth.powi(2);
+        assert!((drawn / expected - 1.0).abs() < 0.03, "{drawn} for {expected}");
+    }
+
+    #[test]
+    fn a_constant_feature_has_one_value() {
+        let marginal = Marginal::of(vec![3.5; 9]);
+        assert_eq!((marginal.score(3.5), marginal.value(0.3), marginal.value(-9.0)), (0.0, 3.5, 3.5));
+        assert_eq!(marginal.draw(&mut Seed(1).stream(&[])), 3.5);
+    }
+}
