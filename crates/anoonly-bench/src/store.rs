@@ -2,9 +2,9 @@
 //!
 //! Every run is written the moment it is measured, as one line of `runs.jsonl`; a bench that is stopped, however, goes on from
 //! there. A line is known by a key, the digest of everything that determines its run: the program itself, the rows of the data
-//! set, the kind of synthetic ones in their place, the split, the labels, the method's whole configuration, the strategy, the seed and the backend. So a change of
-//! any of these is another run, and what was measured before is never taken for it. What a report draws of a run besides its
-//! row is a line of `details.jsonl` under the same key, written before the row.
+//! set or the kind of synthetic ones in their place, the split, the labels, the method's whole configuration, the strategy, the
+//! seed and the backend. So a change of any of these is another run, and what was measured before is never taken for it. What a
+//! report draws of a run besides its row is a line of `details.jsonl` under the same key, written before the row.
 
 mod lines;
 

@@ -154,6 +154,7 @@ mod tests {
     #[test]
     fn a_constant_feature_has_one_value() {
         let marginal = Marginal::of(vec![3.5; 9]);
+        assert!(marginal.scores.is_empty());
         assert_eq!((marginal.score(3.5), marginal.value(0.3), marginal.value(-9.0)), (0.0, 3.5, 3.5));
         assert_eq!(marginal.draw(&mut Seed(1).stream(&[])), 3.5);
     }

@@ -8,7 +8,7 @@ use nalgebra::{DMatrix, DVector};
 #[derive(Clone, Debug)]
 pub struct Units {
     pub centre: DVector<f64>,
-    /// 0 for a constant column, which so stays constant when it comes back.
+    /// 0, or a rounding error, for a constant column: in `f32` it is constant again when it comes back.
     pub spread: DVector<f64>,
 }
 
@@ -21,17 +21,10 @@ impl Units {
             squares.zip_zip_apply(&point, &centre, |sum, value, centre| *sum += (value - centre).powi(2));
         }
         let spread = (squares / points.ncols() as f64).map(f64::sqrt);
-        // A mean of equal values may miss them by a rounding error, which is no spread.
-        let constant = |row: usize| points.row(row).iter().all(|value| *value == points[(row, 0)]);
-        let mut units = Self { centre, spread };
-        for row in (0..points.nrows()).filter(|row| constant(*row)) {
-            units.centre[row] = points[(row, 0)];
-            units.spread[row] = 0.0;
-        }
-        units
+        Self { centre, spread }
     }
 
-    /// The points with mean 0 and standard deviation 1 in each column; a constant column becomes 0.
+    /// The points with mean 0 and standard deviation 1 in each column; a column without spread becomes 0.
     pub fn standardised(&self, points: &DMatrix<f64>) -> DMatrix<f64> {
         let rate = self.spread.map(|spread| if spread > 0.0 { spread.recip() } else { 0.0 });
         let mut points = points.clone();
