@@ -131,7 +131,8 @@ impl Table {
         self.before + row + 1
     }
 
-    /// Takes the labels from one column and `f32` features from all others. A missing label is [`Label::Unlabelled`].
+    /// Takes the labels from one column and `f32` features from all others. A missing label is
+    /// [`Label::Unlabelled`](crate::Label::Unlabelled).
     ///
     /// # Errors
     /// Names the first cell that is no label, no number, missing, NaN, infinite or too large for `f32`.
