@@ -4,6 +4,7 @@
 
 mod bench;
 mod evaluate;
+mod explain;
 mod inspect;
 mod models;
 mod score;
@@ -36,6 +37,8 @@ enum Command {
     Score(score::Options),
     /// Choose which rows a model flags, without training it again
     Threshold(threshold::Options),
+    /// Tell what makes the highest scores of a table
+    Explain(explain::Options),
     /// Judge a model by a table with labels
     Evaluate(evaluate::Options),
     /// Tell what a model file holds
@@ -74,6 +77,7 @@ fn main() -> ExitCode {
         Command::Train(options) => options.run(),
         Command::Score(options) => options.run(),
         Command::Threshold(options) => options.run(),
+        Command::Explain(options) => options.run(),
         Command::Evaluate(options) => options.run(),
         Command::Inspect(options) => options.run(),
         Command::Bench(options) => options.run(),
