@@ -225,6 +225,18 @@ mod tests {
     }
 
     #[test]
+    fn embedded_sets_tell_the_licences_of_their_readme() {
+        let readme = include_str!("../data/README.md");
+        for set in &EMBEDDED {
+            let line = readme.lines().find(|line| line.contains(&format!("`{}`", set.file))).unwrap();
+            assert!(line.ends_with(&format!("| {} |", set.licence)), "{}: {line}", set.name);
+        }
+        let entry = &Source::Embedded.select(&["penguins".into()]).unwrap()[0];
+        assert_eq!(entry.licence(), Some("CC0 1.0"));
+        assert!(entry.source().unwrap().contains("Palmer"));
+    }
+
+    #[test]
     fn families_follow_adbench() {
         let family = |path: &str| Entry::file(PathBuf::from(path)).unwrap().family;
         assert_eq!(family("d/CV_by_ResNet18/MVTec-AD_bottle.npz"), "MVTec-AD");

@@ -28,5 +28,7 @@ pub mod split;
 pub mod table;
 
 pub use error::DataError;
+#[cfg(any(feature = "tables", feature = "fetch"))]
+pub use names::nearest;
 pub use samples::{Dataset, Label, Samples};
 pub use seed::Seed;

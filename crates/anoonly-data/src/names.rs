@@ -7,7 +7,7 @@ pub(crate) fn family<'a>(folder: &'a str, name: &'a str) -> &'a str {
 }
 
 /// The end of an error message: `; did you mean A, B or C?` with the names most like the wanted one, or all there are.
-pub(crate) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> String {
+pub fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> String {
     let likeness = |name: &str| strsim::jaro_winkler(&wanted.to_lowercase(), &name.to_lowercase());
     let mut ranked: Vec<(f64, &str)> = names.map(|name| (likeness(name), name)).collect();
     ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
