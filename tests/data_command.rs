@@ -33,9 +33,15 @@ fn serve(root: PathBuf) -> String {
     format!("http://{address}")
 }
 
-/// `anoonly data` with a cache folder of its own.
+/// `anoonly data` with a cache folder of its own, and with a proxy through which nothing on this machine may go.
 fn data(cache: &Path, words: &[&str]) -> Output {
-    command(["data"].iter().chain(words)).env("ANOONLY_CACHE", cache).output().unwrap()
+    let mut command = command(["data"].iter().chain(words));
+    command
+        .env("ANOONLY_CACHE", cache)
+        .env("ALL_PROXY", "http://127.0.0.1:1")
+        .env_remove("NO_PROXY")
+        .env_remove("no_proxy");
+    command.output().unwrap()
 }
 
 #[track_caller]
