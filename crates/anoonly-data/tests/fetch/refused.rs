@@ -31,7 +31,9 @@ fn another_length_is_refused_before_a_byte_is_taken() {
     for length in [299_999, 300_001, 2_000_000_000] {
         let server = Server::new(move |_, _| answer("200 OK", &[&format!("Content-Length: {length}")], b"abc"));
         let done = fetch(&server, &known());
-        done.failed(&[&format!("the server has {length} bytes"), "the data set has 300000", "another file"]);
+        let error =
+            done.failed(&[&format!("the server has {length} bytes"), "the data set has 300000", "another file"]);
+        assert!(!error.is_input());
         assert_eq!(server.requests().len(), 1);
         assert!(done.names().is_empty() && done.progress.is_empty());
     }
@@ -49,7 +51,8 @@ fn a_body_that_does_not_end_is_not_written() {
     let long = [file(), file()].concat();
     let server = Server::new(move |_, _| answer("200 OK", &[], &long));
     let done = fetch(&server, &known());
-    done.failed(&["more than 300000 bytes", "another file"]);
+    let error = done.failed(&["more than 300000 bytes", "another file"]);
+    assert!(!error.is_input());
     assert!(done.names().is_empty());
     assert!(done.progress.iter().all(|(have, _)| *have <= 300_000));
 }

@@ -21,6 +21,9 @@ fn a_file_comes_whole() {
     let done = fetch(&server, &of_unknown_length());
     done.downloaded();
     assert_eq!(done.progress[0], (0, Some(300_000)));
+
+    let below = fetcher(done.folder.path(), "https://example.org/sets/");
+    assert_eq!(below.url(&known()), "https://example.org/sets/Classical/a.npz");
 }
 
 #[test]

@@ -43,7 +43,7 @@ fn a_set_outside_of_the_list_needs_its_digest() {
     refused(&["33_skin"], Some(&digest), "Classical/33_skin, with --sha256");
     refused(&["33_skin"], None, "no data set of the list fits `33_skin`; did you mean");
     refused(&["Classical/6_cardo"], None, "did you mean 6_cardio");
-    refused(&["Clasical/6_cardio"], None, "did you mean 6_cardio");
+    refused(&["Clasical/6_cardio"], None, "no data set of the list fits `Clasical/6_cardio`; did you mean 6_cardio");
     for path in ["Classical/../33_skin", "Classical/.npz", "Classical/", "../33_skin", "Classical/a b", "Other/a"] {
         refused(&[path], Some(&digest), "ADBench's data sets go by folder and name");
     }
