@@ -116,6 +116,15 @@ impl Table {
         self.frame.columns().iter().map(|column| column.name().as_str()).collect()
     }
 
+    /// The element type of each column, as `f64`, or `text`.
+    pub fn types(&self) -> Vec<String> {
+        let told = |dtype: &DataType| match dtype {
+            DataType::String => "text".to_owned(),
+            dtype => dtype.to_string(),
+        };
+        self.frame.columns().iter().map(|column| told(column.dtype())).collect()
+    }
+
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path

@@ -11,6 +11,7 @@ use anoonly::bench::{Ablation, BenchError, Grid, Plan, Reference, Results, Shard
 use anoonly::data::Seed;
 use anoonly::data::budget::LabelBudget;
 use anoonly::data::catalogue::Source;
+use anoonly::data::fetch::cache_folder;
 use anoonly::data::noise::Noise;
 use anoonly::data::protocol::Protocol;
 use anoonly::models::overrides::overridden;
@@ -29,8 +30,9 @@ pub struct Options {
     /// `[settings.devnet]` with `depth = 4`; options of the command line go before its
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
-    /// A folder with .npz, .csv or .parquet files (ADBench's `datasets`, for one), one such file, or `embedded`
-    #[arg(long, default_value = "embedded", value_name = "DIR|embedded")]
+    /// A folder with .npz, .csv or .parquet files (ADBench's `datasets`, for one), one such file, `embedded`, or `fetched` for
+    /// what `anoonly data fetch` brought
+    #[arg(long, default_value = "embedded", value_name = "DIR|embedded|fetched")]
     data: PathBuf,
     /// Data sets by name; * and ? stand for any letters [default: all]
     #[arg(long, value_delimiter = ',', value_name = "PATTERN,…")]
@@ -244,7 +246,11 @@ impl Options {
 
     fn plan(self) -> Result<Plan, BenchError> {
         let (budgets, noises) = (self.budgets(), self.noises()?);
-        let source = if self.data.as_os_str() == "embedded" { Source::Embedded } else { Source::Folder(self.data) };
+        let source = match self.data.to_str() {
+            Some("embedded") => Source::Embedded,
+            Some("fetched") => Source::Folder(fetched()?),
+            _ => Source::Folder(self.data),
+        };
         let mut models: Vec<AnyMethod> =
             self.models.iter().map(|name| AnyMethod::by_name(name.trim())).collect::<Result<_, _>>()?;
         if let (Some(settings), Some(path)) = (&self.settings, &self.plan) {
@@ -289,6 +295,18 @@ impl Options {
             (_, levels) => levels,
         };
         Ok(levels.iter().map(|&level| Noise::named(&self.noise, level)).collect::<Result<_, _>>()?)
+    }
+}
+
+/// The folder of fetched data sets.
+fn fetched() -> Result<PathBuf, BenchError> {
+    let wrong = |reason: String| BenchError::Option { option: "--data fetched", reason };
+    let folder = cache_folder().map_err(|error| wrong(error.to_string()))?;
+    match folder.is_dir() {
+        true => Ok(folder),
+        false => Err(wrong(
+            "nothing is there yet: `anoonly data fetch NAME` fetches, `anoonly data list` tells names".into(),
+        )),
     }
 }
 

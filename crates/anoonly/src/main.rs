@@ -3,6 +3,7 @@
 #![expect(clippy::print_stderr, reason = "a command talks to its user")]
 
 mod bench;
+mod data;
 mod evaluate;
 mod explain;
 mod inspect;
@@ -47,6 +48,8 @@ enum Command {
     Bench(Box<bench::Options>),
     /// Measure how fast methods train and score, and the memory they take
     BenchSpeed(speed::Options),
+    /// List and fetch data sets, and tell of them
+    Data(data::Options),
     /// List the methods
     Models,
 }
@@ -82,6 +85,7 @@ fn main() -> ExitCode {
         Command::Inspect(options) => options.run(),
         Command::Bench(options) => options.run(),
         Command::BenchSpeed(options) => options.run(),
+        Command::Data(options) => options.run(),
         Command::Models => models::list(),
     }
 }
