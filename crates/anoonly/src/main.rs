@@ -3,9 +3,11 @@
 #![expect(clippy::print_stderr, reason = "a command talks to its user")]
 
 mod bench;
+mod compute;
 mod evaluate;
 mod inspect;
 mod models;
+mod progress;
 mod score;
 mod speed;
 mod threshold;
@@ -120,6 +122,7 @@ fn refuse<E: Display>(error: &E) -> ExitCode {
 fn failed(error: &BenchError) -> ExitCode {
     tell(error);
     match error {
+        BenchError::Stopped { .. } => ExitCode::from(progress::STOPPED),
         BenchError::Threads { .. } | BenchError::Measure { .. } => ExitCode::FAILURE,
         _ => ExitCode::from(USER),
     }
