@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anoonly_data::{Label, Samples, Seed};
 use anoonly_models::recipe::{Batches, Recipe};
-use anoonly_models::{AnyMethod, Kind};
+use anoonly_models::{AnyMethod, Kind, Method};
 use anoonly_train::backend::OnBackend;
 use anoonly_train::{ComputeDevice, Detector, Supervision};
 use burn::tensor::backend::Backend;
