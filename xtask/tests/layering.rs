@@ -26,6 +26,7 @@ const ONLY_IN: [(&str, &[&str]); 9] = [
     ("burn", &["anoonly-models", "anoonly-train", "anoonly-bench"]),
     ("burn-ndarray", &["anoonly-train"]),
     ("burn-flex", &["anoonly-models", "anoonly-train"]),
+    ("burn-cuda", &["anoonly-train"]),
     ("burn-wgpu", &["anoonly-train"]),
     ("clap", &["anoonly"]),
     ("indicatif", &["anoonly"]),

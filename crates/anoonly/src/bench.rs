@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anoonly::bench::report::{self, About};
-use anoonly::bench::{Ablation, BenchError, Grid, Plan, Reference, Results, Shard, Store, Strategy, summary};
+use anoonly::bench::{Ablation, BenchError, Grid, Plan, Reference, Results, Shard, Store, Strategy, summary, usage};
 use anoonly::data::Seed;
 use anoonly::data::budget::LabelBudget;
 use anoonly::data::catalogue::Source;
@@ -16,11 +16,11 @@ use anoonly::data::noise::Noise;
 use anoonly::data::protocol::Protocol;
 use anoonly::models::overrides::overridden;
 use anoonly::models::{AnyMethod, ConfigError};
-use anoonly::train::BackendName;
 use clap::{Args, FromArgMatches, Subcommand};
-use indicatif::{ProgressBar, ProgressStyle};
 use toml::{Table, Value};
 
+use crate::compute::Compute;
+use crate::progress::{Bars, stopped_by_user};
 use crate::{failed, one_line, print};
 
 #[derive(Debug, Args)]
@@ -69,9 +69,8 @@ pub struct Options {
     /// `clean` keeps every row on one side of the split; `adbench` resamples small sets before it, as the paper does
     #[arg(long, default_value = "clean", value_name = "clean|adbench")]
     protocol: Protocol,
-    /// What computes
-    #[arg(long, default_value_t, value_name = "ndarray|flex|wgpu")]
-    backend: BackendName,
+    #[command(flatten)]
+    compute: Compute,
     /// Runs at a time, one thread each [default: all cores]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -210,11 +209,7 @@ impl Options {
         let store = Store::open(&out)?;
         let threads = threads.min(grid.runs()).max(1);
 
-        let start = Instant::now();
-        let bar = ProgressBar::new(grid.runs() as u64);
-        if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} runs, {eta} left  {msg}") {
-            bar.set_style(style);
-        }
+        let (start, before) = (Instant::now(), usage::cpu_seconds());
         match grid.measured(&store) {
             0 => eprintln!("{} runs on {threads} threads", grid.runs()),
             measured => eprintln!(
@@ -223,16 +218,21 @@ impl Options {
                 out.display()
             ),
         }
-        let results = grid.run(threads, &store, |progress| {
-            bar.set_position(progress.done as u64);
-            bar.set_message(progress.run);
-        })?;
-        bar.finish_and_clear();
-        eprintln!(
-            "done in {:.0} s; every run is a row of {}\n",
-            start.elapsed().as_secs_f64(),
-            out.join("results.csv").display()
-        );
+        let bars = Bars::new(grid.runs(), grid.measured(&store));
+        let results = grid.run(threads, &store, &*stopped_by_user()?, |progress| bars.show(progress));
+        bars.clear();
+        let results = results?;
+        let seconds = start.elapsed().as_secs_f64();
+        // Of runs that stood there already there is nothing to tell.
+        let busy = usage::cpu_seconds().zip(before).map(|(after, before)| 100.0 * (after - before) / seconds);
+        let busy = busy.filter(|_| seconds >= 1.0).map_or_else(String::new, |busy| {
+            format!(
+                ", {:.0} % of {threads} {} at work",
+                busy / threads as f64,
+                if threads == 1 { "core" } else { "cores" }
+            )
+        });
+        eprintln!("done in {seconds:.0} s{busy}; every run is a row of {}\n", out.join("results.csv").display());
 
         tell_results(&results, ablation.is_some());
         if let Some(reference) = reference {
@@ -271,7 +271,7 @@ impl Options {
             noises,
             seeds: self.seeds.into_iter().map(Seed).collect(),
             protocol: self.protocol,
-            backend: self.backend,
+            compute: self.compute.device()?,
         })
     }
 

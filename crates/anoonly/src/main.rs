@@ -3,11 +3,13 @@
 #![expect(clippy::print_stderr, reason = "a command talks to its user")]
 
 mod bench;
+mod compute;
 mod data;
 mod evaluate;
 mod explain;
 mod inspect;
 mod models;
+mod progress;
 mod score;
 mod speed;
 mod threshold;
@@ -128,6 +130,7 @@ fn refuse<E: Display>(error: &E) -> ExitCode {
 fn failed(error: &BenchError) -> ExitCode {
     tell(error);
     match error {
+        BenchError::Stopped { .. } => ExitCode::from(progress::STOPPED),
         BenchError::Threads { .. } | BenchError::Measure { .. } => ExitCode::FAILURE,
         _ => ExitCode::from(USER),
     }
