@@ -19,7 +19,7 @@ const MAY_USE: [(&str, &[&str]); 8] = [
 ];
 
 /// Libraries that only some crates may name, tests apart.
-const ONLY_IN: [(&str, &[&str]); 9] = [
+const ONLY_IN: [(&str, &[&str]); 10] = [
     ("polars", &["anoonly-data"]),
     ("npyz", &["anoonly-data"]),
     ("ureq", &["anoonly-data"]),
