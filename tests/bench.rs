@@ -164,6 +164,33 @@ fn a_bench_that_is_killed_goes_on_and_ends_with_the_same_rows() {
     assert!(told.contains("30 runs on 2 threads; 6 of them stand in"), "{told}");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_bench_that_its_user_stops_ends_the_runs_at_work_and_says_how_to_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().to_str().unwrap();
+    let arguments = ["bench", "--threads", "1", "--out", place, "--datasets", "wine", "--models", "prenet"];
+    let mut child = command(arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    while lines(folder.path()).is_empty() {
+        assert!(child.try_wait().unwrap().is_none(), "ended before it was stopped");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let stopped = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(stopped.success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+    let kept = lines(folder.path()).len();
+    assert!((1..10).contains(&kept), "{kept} of 10 runs");
+    let told = format!("stopped: {kept} of 10 runs are measured and kept; the same command goes on from there");
+    assert!(stderr(&output).contains(&told), "{}", stderr(&output));
+    assert!(!folder.path().join("results.csv").exists());
+
+    let output = anoonly(arguments);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stderr(&output).contains(&format!("; {kept} of them stand in")), "{}", stderr(&output));
+    assert_eq!(lines(folder.path()).len(), 10);
+}
+
 #[test]
 fn parts_of_a_grid_merge_into_the_whole() {
     let options = ["--datasets", "wine,penguins", "--models", "devnet,knn", "--seeds", "1,2,3"];

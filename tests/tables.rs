@@ -263,3 +263,47 @@ fn a_model_tells_what_it_is() {
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("train.csv"), "{}", stderr(&output));
 }
+
+#[test]
+fn the_highest_scores_are_explained_by_the_columns_of_the_table() {
+    let (_folder, file) = tables();
+    trained(&file, &[]);
+    let (model, new, page) = (file("model.anoonly"), file("new.csv"), file("page.html"));
+    let explained: serde_json::Value =
+        serde_json::from_str(&done(anoonly(["explain", &model, &new, "--top", "5", "--json"]))).unwrap();
+    let rows = explained.as_array().unwrap();
+    assert_eq!(rows.len(), 5);
+    let scored: serde_json::Value =
+        serde_json::from_str(&done(anoonly(["score", &model, &new, "--top", "5", "--json"]))).unwrap();
+    let number = |value: &serde_json::Value| value.as_f64().unwrap();
+    for (row, scored) in rows.iter().zip(scored.as_array().unwrap()) {
+        assert_eq!((&row["rank"], &row["score"]), (&scored["rank"], &scored["score"]));
+        assert_eq!(row["row"][0][1], scored["id"]);
+        let parts = row["contributions"].as_array().unwrap();
+        let mut columns: Vec<&str> = parts.iter().map(|part| part["column"].as_str().unwrap()).collect();
+        columns.sort_unstable();
+        assert_eq!(columns, ["age", "amount", "city", "time"]);
+        let sum: f64 = parts.iter().map(|part| number(&part["contribution"])).sum();
+        let difference = number(&row["score"]) - number(&row["baseline"]);
+        assert!((sum + number(&row["remainder"]) - difference).abs() <= 1e-4 * difference.abs(), "{row}");
+        assert!(number(&row["remainder"]).abs() <= 2e-3 * difference.abs(), "{row}");
+        // The anomalies were made by their amount, their city and their hour, and not by their age.
+        let of = |name: &str| parts.iter().find(|part| part["column"] == name).unwrap();
+        assert_eq!(of("city")["value"], "Cairo");
+        assert!(number(&of("amount")["contribution"]) > 0.0 && number(&of("city")["contribution"]) > 0.0, "{row}");
+    }
+
+    let table = done(anoonly(["explain", &model, &new, "--top", "5", "--columns", "2", "--html", &page]));
+    assert!(table.contains("| rank ") && table.contains("city = Cairo (+"), "{table}");
+    let html = fs::read_to_string(&page).unwrap();
+    assert!(html.contains("Cairo") && !html.contains("http:") && !html.contains("https:"));
+    assert_eq!(html.matches("<section>").count(), 5);
+
+    for (words, told) in [(["--top", "0"], "--top"), (["--html", "/no/such/folder/page.html"], "/no/such/folder")] {
+        let output = anoonly(["explain", &model, &new, words[0], words[1]]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(stderr(&output).contains(told), "{}", stderr(&output));
+    }
+    trained(&file, &["--model", "mean-difference"]);
+    done(anoonly(["explain", &model, &new, "--top", "1"]));
+}

@@ -22,8 +22,8 @@ pub fn build(options: &[String]) -> Result<Command, String> {
     // The whole workspace is selected, as in the tests, so that both share one build of every dependency.
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--release", "--workspace", "--bin", "anoonly"]);
-    if wants_wgpu(options) {
-        cargo.args(["--features", "anoonly/wgpu"]);
+    if let Some(backend @ ("wgpu" | "cuda")) = backend(options) {
+        cargo.args(["--features", &format!("anoonly/{backend}")]);
     }
     let built = cargo.status().map_err(|error| format!("cannot start cargo: {error}"))?;
     match built.success() {
@@ -39,7 +39,8 @@ fn program() -> Result<PathBuf, String> {
     Ok(target.join("release").join(format!("anoonly{}", std::env::consts::EXE_SUFFIX)))
 }
 
-fn wants_wgpu(options: &[String]) -> bool {
-    options.iter().any(|option| option == "--backend=wgpu")
-        || options.windows(2).any(|pair| pair[0] == "--backend" && pair[1] == "wgpu")
+/// The backend that the options choose.
+fn backend(options: &[String]) -> Option<&str> {
+    let joined = options.iter().find_map(|option| option.strip_prefix("--backend="));
+    joined.or_else(|| options.windows(2).find(|pair| pair[0] == "--backend").map(|pair| pair[1].as_str()))
 }

@@ -19,12 +19,14 @@ const MAY_USE: [(&str, &[&str]); 8] = [
 ];
 
 /// Libraries that only some crates may name, tests apart.
-const ONLY_IN: [(&str, &[&str]); 8] = [
+const ONLY_IN: [(&str, &[&str]); 10] = [
     ("polars", &["anoonly-data"]),
     ("npyz", &["anoonly-data"]),
+    ("ureq", &["anoonly-data"]),
     ("burn", &["anoonly-models", "anoonly-train", "anoonly-bench"]),
     ("burn-ndarray", &["anoonly-train"]),
     ("burn-flex", &["anoonly-models", "anoonly-train"]),
+    ("burn-cuda", &["anoonly-train"]),
     ("burn-wgpu", &["anoonly-train"]),
     ("clap", &["anoonly"]),
     ("indicatif", &["anoonly"]),

@@ -51,6 +51,14 @@ pub enum BenchError {
         /// Why not.
         reason: String,
     },
+    /// It was stopped before its end.
+    #[error("stopped: {measured} of {total} runs are measured and kept; the same command goes on from there")]
+    Stopped {
+        /// Runs that are measured.
+        measured: usize,
+        /// All runs.
+        total: usize,
+    },
     /// A measurement of speed has failed.
     #[error("cannot measure: {reason}")]
     Measure {

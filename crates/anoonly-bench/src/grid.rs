@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::str::FromStr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -17,7 +17,7 @@ use anoonly_data::{Dataset, Seed};
 use anoonly_eval::{MetricError, auroc, average_precision, average_precision_normal};
 use anoonly_models::{AnyMethod, Kind};
 use anoonly_train::backend::OnBackend;
-use anoonly_train::{BackendName, Detector, Fitter};
+use anoonly_train::{ComputeDevice, Detector, Fitter};
 use burn::tensor::backend::Backend;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -48,7 +48,7 @@ pub struct Plan {
     /// How a data set becomes a training and a test part.
     pub protocol: Protocol,
     /// What computes.
-    pub backend: BackendName,
+    pub compute: ComputeDevice,
 }
 
 /// A plan with its data loaded and its splits drawn.
@@ -116,15 +116,18 @@ struct Job {
     place: usize,
 }
 
-/// A run has ended.
-#[derive(Clone, Debug)]
-pub struct Progress {
-    /// Runs that have ended.
-    pub done: usize,
-    /// All runs.
-    pub total: usize,
-    /// The data set, method, strategy and seed of the run that just ended.
-    pub run: String,
+/// What a grid at work tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// The runs of this data set, method and seed have begun.
+    Begun(String),
+    /// A run of these has ended; this many of the grid have now.
+    Run {
+        /// Runs that have ended.
+        done: usize,
+    },
+    /// The runs of this data set, method and seed have ended.
+    Ended(String),
 }
 
 impl Grid {
@@ -133,7 +136,6 @@ impl Grid {
     /// # Errors
     /// When a name, a file, a label budget or any other part of the plan is wrong. Nothing has been written then.
     pub fn prepare(plan: Plan) -> Result<Self, BenchError> {
-        plan.backend.built()?;
         for model in &plan.models {
             model.check()?;
         }
@@ -198,12 +200,15 @@ impl Grid {
     /// and the others go on. Apart from the seconds, the results do not depend on the number of threads, nor on how often
     /// the bench was stopped.
     ///
+    /// Once `stop` is true no further run begins.
+    ///
     /// # Errors
-    /// When the threads cannot be started or the store cannot be written.
+    /// When the threads cannot be started or the store cannot be written, or when it was stopped before its end.
     pub fn run(
         &self,
         threads: usize,
         store: &Store,
+        stop: &AtomicBool,
         on_progress: impl Fn(Progress) + Sync,
     ) -> Result<Results, BenchError> {
         let threads = threads.min(self.jobs.len());
@@ -211,14 +216,26 @@ impl Grid {
         let pool = pool.map_err(|error| BenchError::Threads { threads, reason: error.to_string() })?;
         let done = AtomicUsize::new(self.measured(store));
         let total = self.runs();
-        let on_row = |row: &Row| {
-            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-            let run = format!("{} {} {} seed {}", row.dataset, row.model, row.strategy, row.seed);
-            on_progress(Progress { done, total, run });
+        let on_row = || on_progress(Progress::Run { done: done.fetch_add(1, Ordering::Relaxed) + 1 });
+        let run = |job: &Job| {
+            let name = self.name(*job);
+            on_progress(Progress::Begun(name.clone()));
+            let rows = self.run_job(*job, store, stop, &on_row);
+            on_progress(Progress::Ended(name));
+            rows
         };
-        let rows: Result<Vec<Vec<Row>>, BenchError> =
-            pool.install(|| self.jobs.par_iter().map(|job| self.run_job(*job, store, &on_row)).collect());
-        Ok(Results { rows: rows?.into_iter().flatten().collect() })
+        let rows: Result<Vec<Vec<Row>>, BenchError> = pool.install(|| self.jobs.par_iter().map(run).collect());
+        let rows: Vec<Row> = rows?.into_iter().flatten().collect();
+        match rows.len() {
+            measured if measured < total => Err(BenchError::Stopped { measured, total }),
+            _ => Ok(Results { rows }),
+        }
+    }
+
+    /// The data set, method and seed of a job.
+    fn name(&self, job: Job) -> String {
+        let model = self.plan.models[job.model].info().name;
+        format!("{} {model} seed {}", self.datasets[job.dataset].name, self.plan.seeds[job.seed].0)
     }
 
     /// A run of which nothing is left to do.
@@ -256,7 +273,7 @@ impl Grid {
         let method = strategy.change(plan.models[job.model].clone());
         let dataset = &self.datasets[job.dataset].name;
         let seed = plan.seeds[job.seed];
-        let rest = (dataset, plan.protocol, job.budget, job.noise, seed, method, strategy, plan.backend);
+        let rest = (dataset, plan.protocol, job.budget, job.noise, seed, method, strategy, plan.compute.backend());
         let mut digest = Sha256::new();
         digest.update(self.program);
         digest.update(self.contents[job.dataset]);
@@ -272,7 +289,14 @@ impl Grid {
         Key(hex(&digest.finalize()))
     }
 
-    fn run_job(&self, job: Job, store: &Store, on_row: &(impl Fn(&Row) + Sync)) -> Result<Vec<Row>, BenchError> {
+    /// The rows of a job's runs, but for those that a stop kept from beginning.
+    fn run_job(
+        &self,
+        job: Job,
+        store: &Store,
+        stop: &AtomicBool,
+        on_row: &(impl Fn() + Sync),
+    ) -> Result<Vec<Row>, BenchError> {
         let plan = &self.plan;
         let dataset = &self.datasets[job.dataset];
         let seed = plan.seeds[job.seed];
@@ -321,7 +345,7 @@ impl Grid {
                 n_train: of_trial(|trial| trial.train.rows()),
                 n_test: of_trial(|trial| trial.test.rows()),
                 n_features: of_trial(|trial| trial.train.columns()),
-                backend: plan.backend,
+                backend: plan.compute.backend(),
                 synthetic: job.synthetic,
                 status,
                 details,
@@ -339,12 +363,12 @@ impl Grid {
                     row
                 }
             };
-            on_row(&row);
+            on_row();
             Ok::<_, BenchError>((index, row))
         };
         let details = self.detailed(job).then(|| seed.derive(&[&dataset.name, "details"]));
         let measured = match &trial {
-            Ok(trial) => plan.backend.run(FitAndScore { detectors, trial, details, row })??,
+            Ok(trial) => plan.compute.run(FitAndScore { detectors, trial, details, stop, row })?,
             Err(reason) => missing.iter().map(|&index| row(index, Err(reason.clone()))).collect::<Result<_, _>>()?,
         };
         for (index, row) in measured {
@@ -408,6 +432,8 @@ struct FitAndScore<'a, F> {
     trial: &'a Trial,
     /// The seed of the details, if they are to be kept.
     details: Option<Seed>,
+    /// Whether to begin with none of them any more.
+    stop: &'a AtomicBool,
     row: F,
 }
 
@@ -421,13 +447,18 @@ impl<T, E, F: Fn(usize, Result<Outcome, String>) -> Result<T, E>> OnBackend for 
     type Output = Result<Vec<T>, E>;
 
     fn run<B: Backend>(self, device: B::Device) -> Self::Output {
-        let Self { detectors, trial, details, row } = self;
+        let Self { detectors, trial, details, stop, row } = self;
+        let go_on = || !stop.load(Ordering::Relaxed);
+        if !go_on() {
+            return Ok(Vec::new());
+        }
         let mut fitter = caught(|| Fitter::<B>::new(&trial.train, &device).map_err(|error| error.to_string()));
         let mut outcome = |detector: Result<Detector, String>| {
             let fitter = fitter.as_mut().map_err(|error| error.clone())?;
             caught(|| fit_and_score(fitter, &detector?, trial, details))
         };
-        detectors.into_iter().map(|(index, detector)| row(index, outcome(detector))).collect()
+        let detectors = detectors.into_iter().take_while(|_| go_on());
+        detectors.map(|(index, detector)| row(index, outcome(detector))).collect()
     }
 }
 

@@ -14,6 +14,7 @@ pub mod speed;
 mod store;
 mod strategy;
 pub mod summary;
+pub mod usage;
 
 pub use strategy::{Ablation, Strategy};
 

@@ -47,6 +47,14 @@ pub fn write(path: &Path, results: &Results, about: &About) -> Result<(), BenchE
     results::write_whole(path, html(results, about).as_bytes())
 }
 
+/// Writes any page in the dress of a report, complete or not at all.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_page(path: &Path, title: &str, body: &Markup) -> Result<(), BenchError> {
+    results::write_whole(path, page::whole(title, body).as_bytes())
+}
+
 /// The report as text.
 fn html(results: &Results, about: &About) -> String {
     let settings = summary::by_setting(results);

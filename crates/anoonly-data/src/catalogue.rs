@@ -1,11 +1,15 @@
 //! Data sets by name: those embedded in this crate, and the files of a folder.
 
+mod embedded;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use rand::seq::SliceRandom;
 use wildmatch::WildMatch;
 
+use self::embedded::{EMBEDDED, Embedded};
+use crate::names::{family, nearest};
 use crate::table::{LabelColumn, Table};
 use crate::{DataError, Dataset, Label, Samples, Seed};
 
@@ -34,57 +38,6 @@ enum Origin {
     Embedded(&'static Embedded),
     File { path: PathBuf, folder: String },
 }
-
-/// An embedded file and the rule that makes an anomaly data set of it.
-#[derive(Debug, PartialEq)]
-struct Embedded {
-    name: &'static str,
-    file: &'static str,
-    bytes: &'static [u8],
-    /// The class whose rows are the anomalies; all other classes are normal.
-    anomaly: &'static str,
-    /// Anomalies are thinned to this share of all rows, by a draw that depends on the name alone.
-    share: Option<f64>,
-}
-
-/// The embedded sets. In `digits` a class is a tenth of the rows already.
-static EMBEDDED: [Embedded; 5] = [
-    Embedded {
-        name: "cancer",
-        file: "cancer.parquet",
-        bytes: include_bytes!("../data/cancer.parquet"),
-        anomaly: "malignant",
-        share: Some(0.1),
-    },
-    Embedded {
-        name: "digits_4",
-        file: "digits.parquet",
-        bytes: include_bytes!("../data/digits.parquet"),
-        anomaly: "4",
-        share: None,
-    },
-    Embedded {
-        name: "digits_8",
-        file: "digits.parquet",
-        bytes: include_bytes!("../data/digits.parquet"),
-        anomaly: "8",
-        share: None,
-    },
-    Embedded {
-        name: "penguins",
-        file: "penguins.parquet",
-        bytes: include_bytes!("../data/penguins.parquet"),
-        anomaly: "Chinstrap",
-        share: Some(0.1),
-    },
-    Embedded {
-        name: "wine",
-        file: "wine.parquet",
-        bytes: include_bytes!("../data/wine.parquet"),
-        anomaly: "class_0",
-        share: Some(0.1),
-    },
-];
 
 impl Source {
     /// All data sets of this source, in the order of their paths. Nothing is loaded yet.
@@ -155,7 +108,7 @@ impl Source {
 
 impl Entry {
     fn embedded(set: &'static Embedded) -> Self {
-        Self { name: set.name.into(), family: prefix(set.name).into(), origin: Origin::Embedded(set) }
+        Self { name: set.name.into(), family: family("embedded", set.name).into(), origin: Origin::Embedded(set) }
     }
 
     fn file(path: PathBuf) -> Result<Self, DataError> {
@@ -164,10 +117,24 @@ impl Entry {
             return Err(DataError::Malformed { path, reason });
         };
         let folder = path.parent().and_then(Path::file_name).and_then(|folder| folder.to_str()).unwrap_or_default();
-        // ADBench numbers its classical sets, `6_cardio`; they are one family here.
-        let family = if folder == "Classical" { folder } else { prefix(name) };
-        let (name, family, folder) = (name.to_owned(), family.to_owned(), folder.to_owned());
+        let (name, family, folder) = (name.to_owned(), family(folder, name).to_owned(), folder.to_owned());
         Ok(Self { family, name, origin: Origin::File { path, folder } })
+    }
+
+    /// Where the data comes from, for an embedded set.
+    pub fn source(&self) -> Option<&'static str> {
+        match self.origin {
+            Origin::Embedded(set) => Some(set.source),
+            Origin::File { .. } => None,
+        }
+    }
+
+    /// The licence of the data, for an embedded set.
+    pub fn licence(&self) -> Option<&'static str> {
+        match self.origin {
+            Origin::Embedded(set) => Some(set.licence),
+            Origin::File { .. } => None,
+        }
     }
 
     fn fits(&self, pattern: &str) -> bool {
@@ -217,11 +184,6 @@ fn thin_anomalies(name: &str, samples: Samples, share: f64) -> Samples {
     samples.select(&rows)
 }
 
-/// The part of a name before its first `_`, as ADBench names the members of a family.
-fn prefix(name: &str) -> &str {
-    name.split('_').next().unwrap_or(name)
-}
-
 fn collect_files(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), DataError> {
     let failed = |source| DataError::Io { path: folder.into(), source };
     for entry in fs::read_dir(folder).map_err(failed)? {
@@ -233,19 +195,6 @@ fn collect_files(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), DataErro
         }
     }
     Ok(())
-}
-
-/// The end of an error message: `; did you mean A, B or C?` with the names most like the wanted one, or all there are.
-pub(crate) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> String {
-    let likeness = |name: &str| strsim::jaro_winkler(&wanted.to_lowercase(), &name.to_lowercase());
-    let mut ranked: Vec<(f64, &str)> = names.map(|name| (likeness(name), name)).collect();
-    ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let names: Vec<&str> = ranked.into_iter().take(3).map(|(_, name)| name).collect();
-    match names.split_last() {
-        None => String::new(),
-        Some((last, [])) => format!("; did you mean {last}?"),
-        Some((last, rest)) => format!("; did you mean {} or {last}?", rest.join(", ")),
-    }
 }
 
 #[cfg(test)]
@@ -273,6 +222,18 @@ mod tests {
             ("wine", 132, 13, 13),
         ];
         assert_eq!(sizes, expected.map(|(name, rows, columns, anomalies)| (name.into(), rows, columns, anomalies)));
+    }
+
+    #[test]
+    fn embedded_sets_tell_the_licences_of_their_readme() {
+        let readme = include_str!("../data/README.md");
+        for set in &EMBEDDED {
+            let line = readme.lines().find(|line| line.contains(&format!("`{}`", set.file))).unwrap();
+            assert!(line.ends_with(&format!("| {} |", set.licence)), "{}: {line}", set.name);
+        }
+        let entry = &Source::Embedded.select(&["penguins".into()]).unwrap()[0];
+        assert_eq!(entry.licence(), Some("CC0 1.0"));
+        assert!(entry.source().unwrap().contains("Palmer"));
     }
 
     #[test]

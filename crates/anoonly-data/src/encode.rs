@@ -15,7 +15,7 @@ use ndarray::{Array2, Axis};
 use serde::{Deserialize, Serialize};
 
 use crate::DataError;
-use crate::catalogue::nearest;
+use crate::names::nearest;
 use crate::table::Table;
 
 pub(crate) use cells::{Cells, number, truth};

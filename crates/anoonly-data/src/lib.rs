@@ -5,7 +5,8 @@
 //! [`LabelBudget`](budget::LabelBudget) stays labelled, and a test part with the truth.
 //!
 //! This crate knows nothing of networks or backends. The feature `tables` (on by default) brings the file readers and the
-//! catalogue of data sets, and with them polars; everything else builds without it.
+//! catalogue of data sets, and with them polars; everything else builds without it. The feature `fetch` brings downloads of
+//! ADBench's data sets.
 
 pub mod budget;
 #[cfg(feature = "tables")]
@@ -13,6 +14,10 @@ pub mod catalogue;
 #[cfg(feature = "tables")]
 pub mod encode;
 mod error;
+#[cfg(feature = "fetch")]
+pub mod fetch;
+#[cfg(any(feature = "tables", feature = "fetch"))]
+mod names;
 pub mod noise;
 pub mod protocol;
 mod samples;
@@ -24,5 +29,7 @@ pub mod synthetic;
 pub mod table;
 
 pub use error::DataError;
+#[cfg(any(feature = "tables", feature = "fetch"))]
+pub use names::nearest;
 pub use samples::{Dataset, Label, Samples};
 pub use seed::Seed;

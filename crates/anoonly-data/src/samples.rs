@@ -4,6 +4,7 @@ use ndarray::{Array2, ArrayView1, Axis};
 use serde::{Deserialize, Serialize};
 
 use crate::DataError;
+use crate::split::equal_rows;
 
 /// What is known of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -80,6 +81,11 @@ impl Samples {
     /// One row.
     pub fn row(&self, row: usize) -> ArrayView1<'_, f32> {
         self.features.row(row)
+    }
+
+    /// The number of rows whose features are equal, to the last bit, to those of a row before them.
+    pub fn repeated_rows(&self) -> usize {
+        self.rows() - equal_rows(self).len()
     }
 
     /// The indices of the rows known to be anomalies, and of all others.
@@ -166,6 +172,7 @@ mod tests {
         let picked = samples.select(&[2, 1, 1]);
         assert_eq!(picked.features(), &array![[2.0], [1.0], [1.0]]);
         assert_eq!(picked.labels(), &[Label::Normal, Label::Anomaly, Label::Anomaly]);
+        assert_eq!((samples.repeated_rows(), picked.repeated_rows()), (0, 1));
         assert_eq!(picked.by_class(), ByClass { anomalies: vec![1, 2], others: vec![0] });
     }
 }

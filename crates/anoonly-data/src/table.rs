@@ -116,6 +116,15 @@ impl Table {
         self.frame.columns().iter().map(|column| column.name().as_str()).collect()
     }
 
+    /// The element type of each column, as `f64`, or `text`.
+    pub fn types(&self) -> Vec<String> {
+        let told = |dtype: &DataType| match dtype {
+            DataType::String => "text".to_owned(),
+            dtype => dtype.to_string(),
+        };
+        self.frame.columns().iter().map(|column| told(column.dtype())).collect()
+    }
+
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path
@@ -131,7 +140,8 @@ impl Table {
         self.before + row + 1
     }
 
-    /// Takes the labels from one column and `f32` features from all others. A missing label is [`Label::Unlabelled`].
+    /// Takes the labels from one column and `f32` features from all others. A missing label is
+    /// [`Label::Unlabelled`](crate::Label::Unlabelled).
     ///
     /// # Errors
     /// Names the first cell that is no label, no number, missing, NaN, infinite or too large for `f32`.

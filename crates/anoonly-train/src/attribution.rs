@@ -52,7 +52,7 @@ impl<B: Backend, M: Trainable<Autodiff<B>>> FittedDetector<B, M> {
     /// Between the kinks of its ReLUs a network is smooth, and at a kink its gradient jumps. So the integral is taken by the
     /// midpoint rule over intervals, of which those are halved whose midpoint does not explain the difference of the scores
     /// at their ends; this finds the kinks. What is left is told as [`remainders`](Attributions::remainders): usually less
-    /// than a thousandth of the difference, with kNN, whose score has many kinks, than a hundredth.
+    /// than a thousandth of the difference, more with kNN, whose score has many kinks.
     ///
     /// Blocks of rows are explained in parallel, in bounded memory beside the result; the result does not depend on the
     /// number of threads.

@@ -1,9 +1,8 @@
-//! The one place where a backend's name becomes a type.
+//! The one place where the names of a backend and of its device become types.
 
 use std::fmt;
 use std::str::FromStr;
 
-use burn::tensor::backend::DeviceOps;
 use serde::{Deserialize, Serialize};
 
 use crate::BackendError;
@@ -11,6 +10,11 @@ use crate::BackendError;
 pub use burn::tensor::backend::Backend;
 pub use burn_flex::Flex;
 pub use burn_ndarray::NdArray;
+
+#[cfg(feature = "cuda")]
+mod cuda;
+#[cfg(feature = "wgpu")]
+mod wgpu;
 
 /// A burn backend by name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -23,20 +27,13 @@ pub enum BackendName {
     Flex,
     /// GPU, through Vulkan, Metal or DirectX.
     Wgpu,
-}
-
-/// Something to do on a backend that is only known at run time.
-pub trait OnBackend {
-    /// What comes of it.
-    type Output;
-
-    /// Does it on backend `B`.
-    fn run<B: Backend>(self, device: B::Device) -> Self::Output;
+    /// GPU of NVIDIA, through CUDA.
+    Cuda,
 }
 
 impl BackendName {
     /// All backends, built or not.
-    pub const ALL: [BackendName; 3] = [BackendName::Ndarray, BackendName::Flex, BackendName::Wgpu];
+    pub const ALL: [BackendName; 4] = [BackendName::Ndarray, BackendName::Flex, BackendName::Wgpu, BackendName::Cuda];
 
     /// The name on the command line and in results.
     pub fn name(self) -> &'static str {
@@ -44,35 +41,7 @@ impl BackendName {
             BackendName::Ndarray => "ndarray",
             BackendName::Flex => "flex",
             BackendName::Wgpu => "wgpu",
-        }
-    }
-
-    /// Whether this program was built with it.
-    ///
-    /// # Errors
-    /// When it was not.
-    pub fn built(self) -> Result<Self, BackendError> {
-        match self {
-            BackendName::Wgpu if !cfg!(feature = "wgpu") => Err(BackendError::NotBuilt { name: self.name() }),
-            _ => Ok(self),
-        }
-    }
-
-    /// Does something on this backend and its default device.
-    ///
-    /// # Errors
-    /// When the program was built without it.
-    pub fn run<T: OnBackend>(self, task: T) -> Result<T::Output, BackendError> {
-        fn on<B: Backend<Device: DeviceOps>, T: OnBackend>(task: T) -> Result<T::Output, BackendError> {
-            Ok(task.run::<B>(B::Device::default()))
-        }
-        match self {
-            BackendName::Ndarray => on::<NdArray, T>(task),
-            BackendName::Flex => on::<Flex, T>(task),
-            #[cfg(feature = "wgpu")]
-            BackendName::Wgpu => on::<burn_wgpu::Wgpu, T>(task),
-            #[cfg(not(feature = "wgpu"))]
-            BackendName::Wgpu => Err(BackendError::NotBuilt { name: self.name() }),
+            BackendName::Cuda => "cuda",
         }
     }
 }
@@ -89,5 +58,168 @@ impl FromStr for BackendName {
     fn from_str(name: &str) -> Result<Self, BackendError> {
         let named = BackendName::ALL.into_iter().find(|backend| backend.name() == name);
         named.ok_or_else(|| BackendError::Unknown { name: name.into() })
+    }
+}
+
+/// Something to do on a backend that is only known at run time.
+pub trait OnBackend {
+    /// What comes of it.
+    type Output;
+
+    /// Does it on backend `B`.
+    fn run<B: Backend>(self, device: B::Device) -> Self::Output;
+}
+
+/// A backend this program was built with, and the device of it that computes. The default is the processor, through
+/// [`BackendName::Flex`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ComputeDevice(Place);
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Place {
+    Ndarray,
+    #[default]
+    Flex,
+    #[cfg(feature = "wgpu")]
+    Wgpu(Found<burn_wgpu::WgpuDevice>),
+    #[cfg(feature = "cuda")]
+    Cuda(Found<burn_cuda::CudaDevice>),
+}
+
+/// A device of a machine that may have several.
+#[cfg(any(feature = "wgpu", feature = "cuda", test))]
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Found<D> {
+    device: D,
+    name: String,
+}
+
+impl ComputeDevice {
+    /// The device of a backend that computes: its first one, or the one of this number, counted from 0, or the first whose
+    /// name has these letters, small or capital.
+    ///
+    /// # Errors
+    /// When this program was built without the backend, or there is no such device.
+    pub fn new(backend: BackendName, device: Option<&str>) -> Result<Self, BackendError> {
+        let processor = |place| match device {
+            None => Ok(Self(place)),
+            Some(_) => Err(BackendError::OneDevice { backend: backend.name() }),
+        };
+        match backend {
+            BackendName::Ndarray => processor(Place::Ndarray),
+            BackendName::Flex => processor(Place::Flex),
+            #[cfg(feature = "wgpu")]
+            BackendName::Wgpu => Ok(Self(Place::Wgpu(chosen(backend, wgpu::devices(), device)?))),
+            #[cfg(feature = "cuda")]
+            BackendName::Cuda => Ok(Self(Place::Cuda(chosen(backend, cuda::devices(), device)?))),
+            #[cfg(not(all(feature = "wgpu", feature = "cuda")))]
+            _ => Err(BackendError::NotBuilt { name: backend.name() }),
+        }
+    }
+
+    /// The backend.
+    pub fn backend(&self) -> BackendName {
+        match self.0 {
+            Place::Ndarray => BackendName::Ndarray,
+            Place::Flex => BackendName::Flex,
+            #[cfg(feature = "wgpu")]
+            Place::Wgpu(_) => BackendName::Wgpu,
+            #[cfg(feature = "cuda")]
+            Place::Cuda(_) => BackendName::Cuda,
+        }
+    }
+
+    /// What the device calls itself; `None` of the processor.
+    pub fn name(&self) -> Option<&str> {
+        match &self.0 {
+            Place::Ndarray | Place::Flex => None,
+            #[cfg(feature = "wgpu")]
+            Place::Wgpu(found) => Some(&found.name),
+            #[cfg(feature = "cuda")]
+            Place::Cuda(found) => Some(&found.name),
+        }
+    }
+
+    /// Does something there.
+    pub fn run<T: OnBackend>(&self, task: T) -> T::Output {
+        match &self.0 {
+            Place::Ndarray => task.run::<NdArray>(Default::default()),
+            Place::Flex => task.run::<Flex>(Default::default()),
+            #[cfg(feature = "wgpu")]
+            Place::Wgpu(found) => task.run::<burn_wgpu::Wgpu>(found.device.clone()),
+            #[cfg(feature = "cuda")]
+            Place::Cuda(found) => task.run::<burn_cuda::Cuda>(found.device.clone()),
+        }
+    }
+}
+
+/// Takes the device that is meant out of all that were found.
+#[cfg(any(feature = "wgpu", feature = "cuda", test))]
+fn chosen<D>(backend: BackendName, found: Vec<Found<D>>, wanted: Option<&str>) -> Result<Found<D>, BackendError> {
+    if found.is_empty() {
+        return Err(BackendError::NoDevice { backend });
+    }
+    let names: Vec<String> = found.iter().map(|found| found.name.clone()).collect();
+    let place = match wanted.map(|wanted| (wanted, wanted.parse::<usize>())) {
+        None => Some(0),
+        Some((_, Ok(number))) => Some(number),
+        Some((part, Err(_))) => {
+            let part = part.to_lowercase();
+            names.iter().position(|name| name.to_lowercase().contains(&part))
+        }
+    };
+    let known = || names.iter().enumerate().map(|(number, name)| format!("{number}: {name}")).collect::<Vec<_>>();
+    let unknown = || BackendError::UnknownDevice {
+        backend: backend.name(),
+        device: wanted.unwrap_or_default().into(),
+        known: known().join("; "),
+    };
+    place.and_then(|place| found.into_iter().nth(place)).ok_or_else(unknown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backend_is_named_as_it_is_read() {
+        for backend in BackendName::ALL {
+            assert_eq!(backend.name().parse(), Ok(backend));
+            assert_eq!(serde_json::to_string(&backend).unwrap(), format!("\"{backend}\""));
+        }
+        let told = "tpu".parse::<BackendName>().unwrap_err().to_string();
+        assert_eq!(told, "unknown backend `tpu`: use ndarray, flex, wgpu, cuda");
+    }
+
+    #[test]
+    fn the_processor_is_one_device() {
+        for backend in [BackendName::Ndarray, BackendName::Flex] {
+            let here = ComputeDevice::new(backend, None).unwrap();
+            assert_eq!((here.backend(), here.name()), (backend, None));
+            let told = ComputeDevice::new(backend, Some("1")).unwrap_err().to_string();
+            assert!(told.contains("leave --device out"), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_device_is_chosen_by_number_or_by_a_part_of_its_name() {
+        let found = || ["Radeon", "GeForce RTX", "llvmpipe"].map(|name| Found { device: (), name: name.into() }).into();
+        let chosen = |wanted| chosen::<()>(BackendName::Wgpu, found(), wanted).map(|found| found.name);
+        assert_eq!(chosen(None).unwrap(), "Radeon");
+        assert_eq!(chosen(Some("1")).unwrap(), "GeForce RTX");
+        assert_eq!(chosen(Some("rtx")).unwrap(), "GeForce RTX");
+        assert_eq!(chosen(Some("LLVM")).unwrap(), "llvmpipe");
+        for unknown in ["3", "arc"] {
+            let told = chosen(Some(unknown)).unwrap_err().to_string();
+            assert!(told.contains(unknown) && told.contains("0: Radeon; 1: GeForce RTX; 2: llvmpipe"), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_machine_without_a_device_is_told_what_to_do() {
+        for backend in [BackendName::Wgpu, BackendName::Cuda] {
+            let told = chosen::<()>(backend, Vec::new(), None).unwrap_err().to_string();
+            assert!(told.contains("driver") && told.contains("--backend flex"), "{told}");
+        }
     }
 }

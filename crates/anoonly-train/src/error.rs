@@ -123,6 +123,35 @@ pub enum BackendError {
         /// The backend.
         name: &'static str,
     },
+    /// A device is chosen of a backend that has no choice.
+    #[error("backend {backend} has one device, the processor: leave --device out, or take a backend on the GPU")]
+    OneDevice {
+        /// The backend.
+        backend: &'static str,
+    },
+    /// The machine has no device for the backend, or no driver that knows of it.
+    #[error("no device for backend {backend}: {}; or compute on the processor with `--backend flex`", mend(*backend))]
+    NoDevice {
+        /// The backend.
+        backend: crate::BackendName,
+    },
+    /// The machine has devices, but not this one.
+    #[error("backend {backend} has no device `{device}` here: give the number or a part of the name of one of {known}")]
+    UnknownDevice {
+        /// The backend.
+        backend: &'static str,
+        /// The device asked for.
+        device: String,
+        /// Those there are.
+        known: String,
+    },
+}
+
+fn mend(backend: crate::BackendName) -> &'static str {
+    match backend {
+        crate::BackendName::Cuda => "install the driver of NVIDIA and the CUDA toolkit",
+        _ => "install a driver for Vulkan, Metal or DirectX 12 (`mesa-vulkan-drivers` on Debian)",
+    }
 }
 
 fn names() -> String {

@@ -14,11 +14,13 @@ mod optimiser;
 mod sampler;
 mod supervision;
 
+#[cfg(all(test, feature = "wgpu"))]
+mod agreement_tests;
 #[cfg(test)]
 mod golden_tests;
 
 pub use attribution::Attributions;
-pub use backend::BackendName;
+pub use backend::{BackendName, ComputeDevice};
 pub use detector::{Detector, FittedDetector, Fitter, History};
 pub use error::{BackendError, FitError, ModelFileError, ScoreError};
 pub use optimiser::{RmsProp, RmsPropState};

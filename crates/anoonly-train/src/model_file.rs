@@ -163,7 +163,7 @@ pub fn inspect(path: &Path) -> Result<Inspection, ModelFileError> {
 }
 
 /// Puts another pipeline into a model file, and leaves the detectors as they are. The file is replaced at once, as by
-/// [`write`], and keeps its permissions.
+/// [`write()`], and keeps its permissions.
 ///
 /// # Errors
 /// As [`inspect`], or when the file cannot be written.

@@ -7,20 +7,21 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anoonly::bench::report::{self, About};
-use anoonly::bench::{Ablation, BenchError, Grid, Plan, Reference, Results, Shard, Store, Strategy, summary};
+use anoonly::bench::{Ablation, BenchError, Grid, Plan, Reference, Results, Shard, Store, Strategy, summary, usage};
 use anoonly::data::Seed;
 use anoonly::data::budget::LabelBudget;
 use anoonly::data::catalogue::Source;
+use anoonly::data::fetch::cache_folder;
 use anoonly::data::noise::Noise;
 use anoonly::data::protocol::Protocol;
 use anoonly::data::synthetic::Synthetic;
 use anoonly::models::overrides::overridden;
 use anoonly::models::{AnyMethod, ConfigError};
-use anoonly::train::BackendName;
 use clap::{Args, FromArgMatches, Subcommand};
-use indicatif::{ProgressBar, ProgressStyle};
 use toml::{Table, Value};
 
+use crate::compute::Compute;
+use crate::progress::{Bars, stopped_by_user};
 use crate::{failed, one_line, print};
 
 #[derive(Debug, Args)]
@@ -30,8 +31,9 @@ pub struct Options {
     /// `[settings.devnet]` with `depth = 4`; options of the command line go before its
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
-    /// A folder with .npz, .csv or .parquet files (ADBench's `datasets`, for one), one such file, or `embedded`
-    #[arg(long, default_value = "embedded", value_name = "DIR|embedded")]
+    /// A folder with .npz, .csv or .parquet files (ADBench's `datasets`, for one), one such file, `embedded`, or `fetched` for
+    /// what `anoonly data fetch` brought
+    #[arg(long, default_value = "embedded", value_name = "DIR|embedded|fetched")]
     data: PathBuf,
     /// Data sets by name; * and ? stand for any letters [default: all]
     #[arg(long, value_delimiter = ',', value_name = "PATTERN,…")]
@@ -73,9 +75,8 @@ pub struct Options {
     /// `clean` keeps every row on one side of the split; `adbench` resamples small sets before it, as the paper does
     #[arg(long, default_value = "clean", value_name = "clean|adbench")]
     protocol: Protocol,
-    /// What computes
-    #[arg(long, default_value_t, value_name = "ndarray|flex|wgpu")]
-    backend: BackendName,
+    #[command(flatten)]
+    compute: Compute,
     /// Runs at a time, one thread each [default: all cores]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -216,11 +217,7 @@ impl Options {
         let store = Store::open(&out)?;
         let threads = threads.min(grid.runs()).max(1);
 
-        let start = Instant::now();
-        let bar = ProgressBar::new(grid.runs() as u64);
-        if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} runs, {eta} left  {msg}") {
-            bar.set_style(style);
-        }
+        let (start, before) = (Instant::now(), usage::cpu_seconds());
         match grid.measured(&store) {
             0 => eprintln!("{} runs on {threads} threads", grid.runs()),
             measured => eprintln!(
@@ -229,16 +226,21 @@ impl Options {
                 out.display()
             ),
         }
-        let results = grid.run(threads, &store, |progress| {
-            bar.set_position(progress.done as u64);
-            bar.set_message(progress.run);
-        })?;
-        bar.finish_and_clear();
-        eprintln!(
-            "done in {:.0} s; every run is a row of {}\n",
-            start.elapsed().as_secs_f64(),
-            out.join("results.csv").display()
-        );
+        let bars = Bars::new(grid.runs(), grid.measured(&store));
+        let results = grid.run(threads, &store, &*stopped_by_user()?, |progress| bars.show(progress));
+        bars.clear();
+        let results = results?;
+        let seconds = start.elapsed().as_secs_f64();
+        // Of runs that stood there already there is nothing to tell.
+        let busy = usage::cpu_seconds().zip(before).map(|(after, before)| 100.0 * (after - before) / seconds);
+        let busy = busy.filter(|_| seconds >= 1.0).map_or_else(String::new, |busy| {
+            format!(
+                ", {:.0} % of {threads} {} at work",
+                busy / threads as f64,
+                if threads == 1 { "core" } else { "cores" }
+            )
+        });
+        eprintln!("done in {seconds:.0} s{busy}; every run is a row of {}\n", out.join("results.csv").display());
 
         tell_results(&results, ablation.is_some());
         if let Some(reference) = reference {
@@ -252,7 +254,11 @@ impl Options {
 
     fn plan(self) -> Result<Plan, BenchError> {
         let (budgets, noises, synthetic) = (self.budgets(), self.noises()?, self.synthetic()?);
-        let source = if self.data.as_os_str() == "embedded" { Source::Embedded } else { Source::Folder(self.data) };
+        let source = match self.data.to_str() {
+            Some("embedded") => Source::Embedded,
+            Some("fetched") => Source::Folder(fetched()?),
+            _ => Source::Folder(self.data),
+        };
         let mut models: Vec<AnyMethod> =
             self.models.iter().map(|name| AnyMethod::by_name(name.trim())).collect::<Result<_, _>>()?;
         if let (Some(settings), Some(path)) = (&self.settings, &self.plan) {
@@ -274,7 +280,7 @@ impl Options {
             synthetic,
             seeds: self.seeds.into_iter().map(Seed).collect(),
             protocol: self.protocol,
-            backend: self.backend,
+            compute: self.compute.device()?,
         })
     }
 
@@ -307,6 +313,18 @@ impl Options {
             name => name.parse::<Synthetic>().map(Some),
         };
         Ok(self.synthetic.iter().map(kind).collect::<Result<_, _>>()?)
+    }
+}
+
+/// The folder of fetched data sets.
+fn fetched() -> Result<PathBuf, BenchError> {
+    let wrong = |reason: String| BenchError::Option { option: "--data fetched", reason };
+    let folder = cache_folder().map_err(|error| wrong(error.to_string()))?;
+    match folder.is_dir() {
+        true => Ok(folder),
+        false => Err(wrong(
+            "nothing is there yet: `anoonly data fetch NAME` fetches, `anoonly data list` tells names".into(),
+        )),
     }
 }
 

@@ -3,9 +3,13 @@
 #![expect(clippy::print_stderr, reason = "a command talks to its user")]
 
 mod bench;
+mod compute;
+mod data;
 mod evaluate;
+mod explain;
 mod inspect;
 mod models;
+mod progress;
 mod score;
 mod speed;
 mod threshold;
@@ -36,6 +40,8 @@ enum Command {
     Score(score::Options),
     /// Choose which rows a model flags, without training it again
     Threshold(threshold::Options),
+    /// Tell what makes the highest scores of a table
+    Explain(explain::Options),
     /// Judge a model by a table with labels
     Evaluate(evaluate::Options),
     /// Tell what a model file holds
@@ -44,6 +50,8 @@ enum Command {
     Bench(Box<bench::Options>),
     /// Measure how fast methods train and score, and the memory they take
     BenchSpeed(speed::Options),
+    /// List and fetch data sets, and tell of them
+    Data(data::Options),
     /// List the methods
     Models,
 }
@@ -74,10 +82,12 @@ fn main() -> ExitCode {
         Command::Train(options) => options.run(),
         Command::Score(options) => options.run(),
         Command::Threshold(options) => options.run(),
+        Command::Explain(options) => options.run(),
         Command::Evaluate(options) => options.run(),
         Command::Inspect(options) => options.run(),
         Command::Bench(options) => options.run(),
         Command::BenchSpeed(options) => options.run(),
+        Command::Data(options) => options.run(),
         Command::Models => models::list(),
     }
 }
@@ -120,6 +130,7 @@ fn refuse<E: Display>(error: &E) -> ExitCode {
 fn failed(error: &BenchError) -> ExitCode {
     tell(error);
     match error {
+        BenchError::Stopped { .. } => ExitCode::from(progress::STOPPED),
         BenchError::Threads { .. } | BenchError::Measure { .. } => ExitCode::FAILURE,
         _ => ExitCode::from(USER),
     }

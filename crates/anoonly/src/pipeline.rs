@@ -3,6 +3,7 @@
 //! A [`Detector`] says how to learn; its fit gives a [`Model`], which scores tables of the same columns and is one file.
 
 mod error;
+mod explain;
 mod model;
 mod threshold;
 mod validation;
@@ -24,6 +25,7 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 pub use error::PipelineError;
+pub use explain::{Contribution, ExplainedRow};
 pub use model::{About, Counts, Model, Scored, Standard};
 pub use threshold::{Threshold, ThresholdRule};
 pub use validation::Validation;

@@ -7,10 +7,10 @@ use anoonly::bench::summary::markdown;
 use anoonly::data::encode::Unknown;
 use anoonly::data::table::{Table, TableWriter, Values};
 use anoonly::pipeline::{Model, PipelineError};
-use anoonly::train::BackendName;
 use anoonly::train::backend::{Backend, OnBackend};
 use clap::Args;
 
+use crate::compute::Compute;
 use crate::{print, refuse};
 
 #[derive(Debug, Args)]
@@ -29,9 +29,8 @@ pub struct Options {
     /// Take missing columns and values of another kind for missing, and new categories for none of the known ones
     #[arg(long)]
     lenient: bool,
-    /// What computes
-    #[arg(long, default_value_t, value_name = "ndarray|flex|wgpu")]
-    backend: BackendName,
+    #[command(flatten)]
+    compute: Compute,
     /// Show the rows as JSON
     #[arg(long, conflicts_with = "out")]
     json: bool,
@@ -39,7 +38,7 @@ pub struct Options {
 
 impl Options {
     pub fn run(self) -> ExitCode {
-        let done = self.backend.run(Task(&self)).map_err(PipelineError::from).flatten();
+        let done = self.compute.device().map_err(PipelineError::from).and_then(|compute| compute.run(Task(&self)));
         match done {
             Ok(told) => {
                 print(&told);

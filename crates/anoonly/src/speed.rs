@@ -4,12 +4,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use anoonly_bench::BenchError;
-use anoonly_bench::speed::{Measured, Task, limit, methods, steps};
+use anoonly_bench::speed::{Machine, Measured, Memory, Task, memory_of_a_fit, methods, steps};
 use anoonly_bench::summary::markdown;
 use anoonly_models::AnyMethod;
 use anoonly_train::{BackendName, Supervision};
 use clap::Args;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
+use crate::compute::Compute;
 use crate::{failed, print};
 
 /// Measures speed and memory, each case in a process of its own, and prints tables. Run it on a machine that does nothing
@@ -22,9 +25,8 @@ pub struct Options {
     /// The script that does it, xtask/peers/pytorch.py
     #[arg(long, value_name = "FILE", requires = "python")]
     peer: Option<PathBuf>,
-    /// What computes
-    #[arg(long, default_value_t, value_name = "ndarray|flex|wgpu")]
-    backend: BackendName,
+    #[command(flatten)]
+    compute: Compute,
     /// Numbers of threads [default: 1 and all cores]
     #[arg(long, value_delimiter = ',', value_name = "N,…")]
     threads: Vec<usize>,
@@ -34,6 +36,12 @@ pub struct Options {
 }
 
 const STRATEGIES: [(&str, Supervision); 2] = [("host", Supervision::Full), ("anoonly", Supervision::AnomalyOnly)];
+
+/// The task of a case that measures memory.
+const MEMORY: &str = "memory";
+
+/// CPU seconds of a fit and of scoring 3684 × 512 by the published implementation, one core of another machine.
+const PUBLISHED: [(&str, f64); 4] = [("devnet", 5.8), ("prenet", 11.4), ("deepsad", 7.9), ("feawad", 113.0)];
 
 impl Options {
     pub fn run(self) -> ExitCode {
@@ -47,19 +55,24 @@ impl Options {
         }
     }
 
+    /// Measures one case.
     fn measure(&self) -> Result<String, BenchError> {
         let bad = || BenchError::Option { option: "--case", reason: "give MODEL:STRATEGY:TASK".into() };
         let [model, strategy, task] = self.case.as_slice() else { return Err(bad()) };
         let method = AnyMethod::by_name(model)?;
         let (_, supervision) = STRATEGIES.into_iter().find(|(name, _)| name == strategy).ok_or_else(bad)?;
+        let compute = self.compute.device()?;
+        if task == MEMORY {
+            return json(&memory_of_a_fit(&method, supervision, &compute)?);
+        }
         let task = Task::by_name(task).ok_or_else(bad)?;
         let threads = self.threads.first().copied().unwrap_or(1);
-        let measured = task.measure(&method, supervision, self.backend, threads)?;
-        serde_json::to_string(&measured).map_err(|error| BenchError::Measure { reason: error.to_string() })
+        json(&task.measure(&method, supervision, &compute, threads)?)
     }
 
+    /// Measures all cases.
     fn tables(&self) -> Result<String, BenchError> {
-        self.backend.built()?;
+        let compute = self.compute.device()?;
         if self.threads.contains(&0) {
             return Err(BenchError::Option { option: "--threads", reason: "at least 1 is needed".into() });
         }
@@ -69,75 +82,134 @@ impl Options {
             [] => vec![1, cores],
             given => given.to_vec(),
         };
-        let mut told = format!("Backend {}, {} {}.\n", self.backend, cores, if cores == 1 { "core" } else { "cores" });
+        let machine = (compute.backend() == BackendName::Flex).then(Machine::measure);
+        let device = compute.name().map_or_else(String::new, |name| format!(" on {name}"));
+        let mut told =
+            format!("Backend {}{device}, {cores} {}.\n", compute.backend(), if cores == 1 { "core" } else { "cores" });
+        if let Some(machine) = machine {
+            let Machine { gflops, bandwidth } = machine;
+            told += &format!(
+                "One thread multiplies 512 × 512 matrices at {gflops:.0} GFLOP/s and reads memory at {bandwidth:.1} GB/s.\n"
+            );
+        }
         for threads in threads {
             let title = if threads == 1 { "One thread".into() } else { format!("{threads} threads") };
-            told += &format!("\n### {title}\n\n{}", self.table(threads)?);
+            let machine = machine.filter(|_| threads == 1);
+            told += &format!("\n### {title}\n\n{}", self.rates(threads, machine.as_ref())?);
         }
+        told += &format!("\n### Whole fits and scoring, 3684 × 512, one thread\n\n{}", self.whole()?);
+        told += &format!("\n### Memory of a fit, 50 000 × 512, one thread\n\n{}", self.memory()?);
         Ok(told)
     }
 
-    fn table(&self, threads: usize) -> Result<String, BenchError> {
-        let peer = self.python.is_some();
-        let mut rows = Vec::new();
-        for task in Task::ALL {
-            for method in methods() {
-                for (strategy, _) in STRATEGIES {
-                    eprintln!("{} {strategy} {} on {threads} threads", method.info().name, task.name());
-                    rows.push(self.row(task, &method, strategy, threads)?);
-                }
-            }
-        }
-        let mut head = vec!["work", "model", "strategy", "rate", "a full fit takes", "share of the products' limit"];
+    fn rates(&self, threads: usize, machine: Option<&Machine>) -> Result<String, BenchError> {
+        let mut head = vec!["work", "model", "strategy", "rate"];
+        head.extend(machine.map(|_| "share of the limit"));
         head.push("peak memory");
-        if peer {
+        if self.python.is_some() {
             head.extend(["PyTorch's rate", "its peak memory", "ratio"]);
         }
         let mut table = markdown(&head, 3);
-        rows.into_iter().for_each(|row| {
-            table.add_row(row);
-        });
+        for (task, work, unit) in [
+            (Task::Train, "training, 5000 × 512", "steps/s"),
+            (Task::ScoreNarrow, "scoring, 1 000 000 × 64", "rows/s"),
+            (Task::ScoreWide, "scoring, 100 000 × 512", "rows/s"),
+        ] {
+            for (method, strategy) in cases() {
+                let rate = |measured: Measured| format!("{} {unit}", thousands(measured.rate()));
+                let memory = |measured: Measured| format!("{:.0} MiB", measured.peak_mib);
+                let (ours, theirs) = self.both(task, &method, strategy, threads)?;
+                let mut row = vec![work.to_owned(), method.info().name.to_owned(), strategy.to_owned(), rate(ours)];
+                row.extend(machine.map(|machine| {
+                    machine.limit(task, &method).map_or(dash(), |limit| format!("{:.2}", ours.rate() / limit))
+                }));
+                row.push(memory(ours));
+                if let Some(theirs) = theirs {
+                    row.extend([rate(theirs), memory(theirs), format!("{:.1}", ours.rate() / theirs.rate())]);
+                }
+                table.add_row(row);
+            }
+        }
         Ok(format!("{table}\n"))
     }
 
-    fn row(&self, task: Task, method: &AnyMethod, strategy: &str, threads: usize) -> Result<Vec<String>, BenchError> {
-        let name = method.info().name;
-        let case = format!("{name}:{strategy}:{}", task.name());
-        let this = std::env::current_exe().map_err(|error| BenchError::Measure { reason: error.to_string() })?;
-        let backend = self.backend.to_string();
-        let count = threads.to_string();
-        let ours = start(&this, &["bench-speed", "--case", &case, "--threads", &count, "--backend", &backend])?;
-        let training = task == Task::Train;
-        let (work, unit) = match task {
-            Task::Train => ("training, 5000 × 512", "steps/s"),
-            Task::ScoreNarrow => ("scoring, 1 000 000 × 64", "rows/s"),
-            Task::ScoreWide => ("scoring, 100 000 × 512", "rows/s"),
-        };
-        let told = |measured: Measured| format!("{} {unit}", thousands(measured.rate()));
-        let memory = |measured: Measured| format!("{:.0} MiB", measured.peak_mib);
-        let fit = training.then(|| format!("{:.2} s", (steps(method) * threads) as f64 / ours.rate()));
-        let share = (training && threads == 1 && self.backend == BackendName::Flex)
-            .then(|| format!("{:.2}", ours.rate() / limit(method)));
-        let dash = || "–".to_owned();
-        let mut row = vec![
-            work.to_owned(),
-            name.to_owned(),
-            strategy.to_owned(),
-            told(ours),
-            fit.unwrap_or_else(dash),
-            share.unwrap_or_else(dash),
-            memory(ours),
-        ];
-        if let (Some(python), Some(peer)) = (&self.python, &self.peer) {
-            let theirs = start(python, &[&peer.display().to_string(), &case, &count])?;
-            row.extend([told(theirs), memory(theirs), format!("{:.1}", ours.rate() / theirs.rate())]);
+    fn whole(&self) -> Result<String, BenchError> {
+        let mut head = vec!["model", "strategy", "steps", "seconds"];
+        if self.python.is_some() {
+            head.extend(["PyTorch's", "ratio"]);
         }
-        Ok(row)
+        head.extend(["published, elsewhere", "ratio"]);
+        let mut table = markdown(&head, 2);
+        for (method, strategy) in cases() {
+            let name = method.info().name;
+            let (ours, theirs) = self.both(Task::Whole, &method, strategy, 1)?;
+            let seconds = |seconds: f64| format!("{seconds:.2}");
+            let ratio = |theirs: f64| format!("{:.1}", theirs / ours.seconds);
+            let mut row = vec![name.to_owned(), strategy.to_owned(), steps(Task::Whole, &method).to_string()];
+            row.push(seconds(ours.seconds));
+            row.extend(theirs.into_iter().flat_map(|theirs| [seconds(theirs.seconds), ratio(theirs.seconds)]));
+            let published = PUBLISHED.iter().find(|(published, _)| *published == name).map(|(_, seconds)| *seconds);
+            row.extend(published.map_or([dash(), dash()], |published| [format!("{published:.1}"), ratio(published)]));
+            table.add_row(row);
+        }
+        Ok(format!("{table}\n"))
+    }
+
+    fn memory(&self) -> Result<String, BenchError> {
+        let mut table = markdown(&["model", "strategy", "training matrix", "held in all", "ratio"], 2);
+        for (method, strategy) in cases() {
+            let Memory { matrix_mib, held_mib } = self.ours(&case(&method, strategy, MEMORY), 1)?;
+            let mib = |mib: f64| format!("{mib:.0} MiB");
+            let told = [mib(matrix_mib), mib(held_mib), format!("{:.2}", held_mib / matrix_mib)];
+            table.add_row([method.info().name.to_owned(), strategy.to_owned()].into_iter().chain(told));
+        }
+        Ok(format!("{table}\n"))
+    }
+
+    /// A measurement of ours and, where there is a peer, of the peer's.
+    fn both(
+        &self,
+        task: Task,
+        method: &AnyMethod,
+        strategy: &str,
+        threads: usize,
+    ) -> Result<(Measured, Option<Measured>), BenchError> {
+        let case = case(method, strategy, task.name());
+        let ours = self.ours(&case, threads)?;
+        let theirs = match (&self.python, &self.peer) {
+            (Some(python), Some(peer)) => {
+                Some(start(python, &[&peer.display().to_string(), &case, &threads.to_string()])?)
+            }
+            _ => None,
+        };
+        Ok((ours, theirs))
+    }
+
+    fn ours<T: DeserializeOwned>(&self, case: &str, threads: usize) -> Result<T, BenchError> {
+        eprintln!("{case} on {threads} threads");
+        let this = std::env::current_exe().map_err(|error| BenchError::Measure { reason: error.to_string() })?;
+        let (backend, threads) = (self.compute.backend.to_string(), threads.to_string());
+        let mut words = vec!["bench-speed", "--case", case, "--threads", &threads, "--backend", &backend];
+        words.extend(self.compute.device.iter().flat_map(|device| ["--device", device]));
+        start(&this, &words)
     }
 }
 
+/// Every method that trains, with every strategy.
+fn cases() -> impl Iterator<Item = (AnyMethod, &'static str)> {
+    methods().into_iter().flat_map(|method| STRATEGIES.map(|(strategy, _)| (method.clone(), strategy)))
+}
+
+fn case(method: &AnyMethod, strategy: &str, task: &str) -> String {
+    format!("{}:{strategy}:{task}", method.info().name)
+}
+
+fn json(measured: &impl Serialize) -> Result<String, BenchError> {
+    serde_json::to_string(measured).map_err(|error| BenchError::Measure { reason: error.to_string() })
+}
+
 /// Runs a process that prints a measurement.
-fn start(program: &Path, arguments: &[&str]) -> Result<Measured, BenchError> {
+fn start<T: DeserializeOwned>(program: &Path, arguments: &[&str]) -> Result<T, BenchError> {
     let failed = |reason: String| BenchError::Measure { reason: format!("{}: {reason}", program.display()) };
     let output = Command::new(program).args(arguments).output().map_err(|error| failed(error.to_string()))?;
     if !output.status.success() {
@@ -145,6 +217,10 @@ fn start(program: &Path, arguments: &[&str]) -> Result<Measured, BenchError> {
         return Err(failed(told.lines().last().unwrap_or("no message").to_owned()));
     }
     serde_json::from_slice(&output.stdout).map_err(|error| failed(error.to_string()))
+}
+
+fn dash() -> String {
+    "–".to_owned()
 }
 
 /// Three digits that count.

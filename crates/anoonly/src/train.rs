@@ -12,10 +12,10 @@ use anoonly::data::{Label, Seed};
 use anoonly::models::AnyMethod;
 use anoonly::models::overrides::overridden;
 use anoonly::pipeline::{Detector, Model, PipelineError};
-use anoonly::train::BackendName;
 use anoonly::train::backend::{Backend, OnBackend};
 use clap::Args;
 
+use crate::compute::Compute;
 use crate::{print, refuse};
 
 #[derive(Debug, Args)]
@@ -60,9 +60,8 @@ pub struct Options {
     /// Seed of weights, batches and held-out rows
     #[arg(long, default_value_t = 1, value_name = "N")]
     seed: u64,
-    /// What computes
-    #[arg(long, default_value_t, value_name = "ndarray|flex|wgpu")]
-    backend: BackendName,
+    #[command(flatten)]
+    compute: Compute,
     /// Where the model goes
     #[arg(long, default_value = "model.anoonly", value_name = "FILE")]
     out: PathBuf,
@@ -103,7 +102,7 @@ impl Options {
             .ids(&ids)
             .columns(columns);
         let task = Task { options: &self, detector: &detector, table: &table, label: &label };
-        self.backend.run(task)?
+        self.compute.device()?.run(task)
     }
 }
 

@@ -16,7 +16,7 @@ fn text(bytes: &[u8]) -> &str {
 fn help_names_every_command_and_option() {
     let help = anoonly(&["--help"]);
     assert!(help.status.success());
-    for word in ["bench", "models"] {
+    for word in ["bench", "data", "models"] {
         assert!(text(&help.stdout).contains(word), "{word}");
     }
     let help = anoonly(&["bench", "--help"]);
@@ -50,6 +50,9 @@ fn wrong_words_are_told_in_one_line_with_exit_code_2() {
     for (arguments, told) in [
         (&["bnech"][..], "'bench'"),
         (&["bench", "--sed", "1"], "'--seeds'"),
+        (&["data", "lst"], "'list'"),
+        (&["data", "fetch"], "NAME|PATTERN"),
+        (&["data", "fetch", "wine", "--form", "x"], "'--form'"),
         (&["bench", "--seeds", "one"], "--seeds"),
         (&["bench", "--seeds", "-1"], "--seeds"),
         (&["bench", "--strategies", "both"], "use host or anoonly"),

@@ -33,8 +33,21 @@ impl Figure {
     }
 }
 
-/// A whole page, which needs nothing besides itself. Its policy keeps it from loading or running anything.
+/// A page of figures.
 pub fn page(title: &str, head: &Markup, figures: &[Figure], tail: &Markup) -> String {
+    let body = html! {
+        (head)
+        nav aria-label="Contents" {
+            ol { @for figure in figures { li { a href={ "#" (figure.id) } { (figure.title) } } } }
+        }
+        @for figure in figures { (figure.markup()) }
+        (tail)
+    };
+    whole(title, &body)
+}
+
+/// A whole page, which needs nothing besides itself. Its policy keeps it from loading or running anything.
+pub fn whole(title: &str, body: &Markup) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -48,14 +61,7 @@ pub fn page(title: &str, head: &Markup, figures: &[Figure], tail: &Markup) -> St
                 style { (PreEscaped(include_str!("style.css"))) }
             }
             body {
-                main {
-                    (head)
-                    nav aria-label="Contents" {
-                        ol { @for figure in figures { li { a href={ "#" (figure.id) } { (figure.title) } } } }
-                    }
-                    @for figure in figures { (figure.markup()) }
-                    (tail)
-                }
+                main { (body) }
             }
         }
     };

@@ -24,6 +24,14 @@ fn message(result: Result<Samples, DataError>) -> String {
 }
 
 #[test]
+fn element_types_are_told_by_column() {
+    let (_folder, path) = in_file("table.csv", b"a,label\n1,0\n");
+    assert_eq!(Table::read(&path).unwrap().types(), ["text", "text"]);
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/int16.npz");
+    assert_eq!(Table::read(&fixture).unwrap().types(), ["i16"; 4]);
+}
+
+#[test]
 fn a_csv_becomes_features_and_labels() {
     let samples = csv("a,label,b,flag\n1,0,2.5,true\n-3,1,1e3,false\n4,,0,true\n").unwrap();
     assert_eq!(samples.features(), &ndarray::array![[1.0, 2.5, 1.0], [-3.0, 1000.0, 0.0], [4.0, 0.0, 1.0]]);

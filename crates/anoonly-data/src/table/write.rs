@@ -135,7 +135,7 @@ impl Table {
     pub fn select(&self, columns: &[String]) -> Result<Table, DataError> {
         let missing = columns.iter().find(|name| !self.columns().contains(&name.as_str()));
         if let Some(name) = missing {
-            let hint = crate::catalogue::nearest(name, self.columns().into_iter());
+            let hint = crate::names::nearest(name, self.columns().into_iter());
             return Err(DataError::NoColumn { path: self.path.clone(), column: name.clone(), hint });
         }
         let frame = self.frame.select(columns.iter().map(String::as_str)).map_err(|error| self.malformed(error))?;

@@ -13,6 +13,9 @@ use serde_json::{Map, Value, json};
 use crate::model_files::fixture;
 use crate::{detectors, fit, samples};
 
+/// A change of a file's header and data.
+type Change<'a> = &'a dyn Fn(&mut Map<String, Value>, &mut Vec<u8>);
+
 /// How many damaged files a test makes; more are made where this variable says so.
 const ROUNDS: (&str, usize) = ("ANOONLY_FUZZ_ROUNDS", 4000);
 
@@ -246,7 +249,7 @@ fn a_configuration_that_does_not_fit_the_tensors_is_refused() {
 #[test]
 fn tensors_that_are_missing_left_or_of_another_form_are_refused() {
     let (damaged, bytes) = (Damaged::new(), of_the_fixture());
-    let with = |change: &dyn Fn(&mut Map<String, Value>, &mut Vec<u8>)| {
+    let with = |change: Change<'_>| {
         let mut parts = Parts::of(&bytes);
         change(parts.header.as_object_mut().unwrap(), &mut parts.data);
         parts.bytes()

@@ -1,0 +1,152 @@
+//! What the machine could do at best, on one thread: the matrix products of a method alone, and the reading of the rows.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use anoonly_models::AnyMethod;
+use anoonly_train::backend::Flex;
+use burn::tensor::Tensor;
+
+use super::{TRAINING, Task};
+
+/// A product `[m, k] · [k, n]`, and how often a step or a block has it.
+type Product = (f64, [usize; 3]);
+
+/// What a machine can do on one thread.
+#[derive(Clone, Copy, Debug)]
+pub struct Machine {
+    /// Floating-point operations of a product of two 512 × 512 matrices, by Flex's kernels, in 10⁹ a second.
+    pub gflops: f64,
+    /// Bytes that can be read from memory, in 10⁹ a second.
+    pub bandwidth: f64,
+}
+
+impl Machine {
+    /// Measures it.
+    pub fn measure() -> Self {
+        let size = 512;
+        let gflops = 2.0 * (size as f64).powi(3) / seconds([size; 3]) / 1e9;
+        Self { gflops, bandwidth: bandwidth() }
+    }
+
+    /// Steps or rows a second, if the work were its matrix products alone or, where that takes longer, the reading of its
+    /// rows: no loop written by hand could be faster. `None` of work that is not made of equal steps.
+    pub fn limit(&self, task: Task, method: &AnyMethod) -> Option<f64> {
+        let (columns, products) = match task {
+            Task::Train => return Some(products_seconds(&training(method)).recip()),
+            Task::ScoreNarrow => (64, forward(BLOCK, &widths(method, 64))),
+            Task::ScoreWide => (512, forward(BLOCK, &widths(method, 512))),
+            Task::Whole => return None,
+        };
+        let reading = (BLOCK * columns * size_of::<f32>()) as f64 / (self.bandwidth * 1e9);
+        Some(BLOCK as f64 / products_seconds(&products).max(reading))
+    }
+}
+
+/// Rows of a block that is scored at once.
+const BLOCK: usize = 2048;
+
+/// The widths of a method's layers, in the order in which a row passes them.
+fn widths(method: &AnyMethod, columns: usize) -> Vec<usize> {
+    match method {
+        AnyMethod::DevNet(_) | AnyMethod::PReNet(_) => vec![columns, 20, 1],
+        AnyMethod::DeepSad(_) => vec![columns, 100, 20, 10],
+        AnyMethod::Feawad(_) => vec![columns, columns, 128, 64, 128, columns, 256, 32, 1],
+        _ => Vec::new(),
+    }
+}
+
+fn pairs(widths: &[usize]) -> impl Iterator<Item = [usize; 2]> {
+    widths.windows(2).map(|pair| [pair[0], pair[1]])
+}
+
+fn forward(rows: usize, widths: &[usize]) -> Vec<Product> {
+    pairs(widths).map(|[inputs, outputs]| (1.0, [rows, inputs, outputs])).collect()
+}
+
+/// The products of a step of training: forward, and backward by weights and, but for the first layer, by rows. Of FEAWAD, the
+/// mean over its two trainings by their steps.
+fn training(method: &AnyMethod) -> Vec<Product> {
+    let columns = TRAINING.1;
+    let layers = |rows: usize, share: f64, widths: &[usize]| {
+        let of = move |(index, [inputs, outputs]): (usize, [usize; 2])| {
+            let mut products = vec![(share, [rows, inputs, outputs]), (share, [inputs, rows, outputs])];
+            if index > 0 {
+                products.push((share, [rows, outputs, inputs]));
+            }
+            products
+        };
+        pairs(widths).enumerate().flat_map(of).collect::<Vec<_>>()
+    };
+    // Batches that draw the 25 anomalies hundreds of times work out each of them once.
+    let anomalies = TRAINING.2;
+    match method {
+        AnyMethod::DevNet(_) => layers(64, 1.0, &[columns, 20, 1]),
+        AnyMethod::PReNet(_) => layers(640 + anomalies, 1.0, &[columns, 20]),
+        AnyMethod::DeepSad(_) => layers(128, 1.0, &[columns, 100, 20, 10]),
+        AnyMethod::Feawad(_) => {
+            let autoencoder = [columns, columns, 128, 64, 128, columns];
+            let (first, second) = (2000.0 / 2600.0, 600.0 / 2600.0);
+            let mut all = layers(512, first, &autoencoder);
+            all.extend(layers(256 + anomalies, second, &autoencoder));
+            let mut head = layers(256 + anomalies, second, &[columns + 65, 256]);
+            head.push((second, [256 + anomalies, 256, columns + 65]));
+            all.extend(head);
+            all
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn products_seconds(products: &[Product]) -> f64 {
+    products.iter().map(|&(share, shape)| share * seconds(shape)).sum()
+}
+
+/// The seconds of a product by Flex's kernels, the best of some turns.
+fn seconds([m, k, n]: [usize; 3]) -> f64 {
+    let device = Default::default();
+    let (a, b) = (Tensor::<Flex, 2>::ones([m, k], &device), Tensor::<Flex, 2>::ones([k, n], &device));
+    best(|| {
+        black_box(a.clone().matmul(b.clone()));
+    })
+}
+
+/// 10⁹ bytes read a second, of more than a cache holds.
+fn bandwidth() -> f64 {
+    let values = vec![1u64; 32 << 20];
+    let seconds = best(|| {
+        let sums = values.chunks_exact(8).fold([0u64; 8], |mut sums, chunk| {
+            sums.iter_mut().zip(chunk).for_each(|(sum, value)| *sum = sum.wrapping_add(*value));
+            sums
+        });
+        black_box(sums);
+    });
+    size_of_val(values.as_slice()) as f64 / seconds / 1e9
+}
+
+fn best(mut work: impl FnMut()) -> f64 {
+    let mut best = f64::INFINITY;
+    for _ in 0..10 {
+        let (start, mut turns) = (Instant::now(), 0);
+        while start.elapsed().as_secs_f64() < 0.01 {
+            work();
+            turns += 1;
+        }
+        best = best.min(start.elapsed().as_secs_f64() / f64::from(turns));
+    }
+    best
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::methods;
+    use super::*;
+
+    #[test]
+    fn every_method_that_trains_has_its_products() {
+        for method in methods() {
+            assert!(!training(&method).is_empty(), "{method:?}");
+            assert_eq!(widths(&method, 64).first(), Some(&64), "{method:?}");
+        }
+    }
+}

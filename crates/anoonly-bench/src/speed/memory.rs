@@ -1,0 +1,45 @@
+//! The memory of a fit.
+
+use anoonly_data::Seed;
+use anoonly_models::AnyMethod;
+use anoonly_train::{ComputeDevice, Detector, Supervision};
+use serde::{Deserialize, Serialize};
+
+use super::{Fit, failed, samples, with_epochs};
+use crate::BenchError;
+use crate::usage::{peak_mib, resident_mib};
+
+/// The memory of a fit.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Memory {
+    /// The training matrix in f32, in MiB.
+    pub matrix_mib: f64,
+    /// The most that the process held during the fit beyond what it held before, the rows that the caller gave among it, in
+    /// MiB; 0 where the system does not tell.
+    pub held_mib: f64,
+}
+
+/// Rows, columns and labelled anomalies of the training set.
+const TRAINING: (usize, usize, usize) = (50_000, 512, 250);
+
+/// Measures the memory that a fit of one epoch takes besides the rows that the caller gives.
+///
+/// # Errors
+/// When the method cannot be fitted.
+pub fn memory_of_a_fit(
+    method: &AnyMethod,
+    supervision: Supervision,
+    compute: &ComputeDevice,
+) -> Result<Memory, BenchError> {
+    let detector = Detector::new(with_epochs(method.clone(), |_| 1), supervision, Seed(1)).map_err(failed)?;
+    let (rows, columns, anomalies) = TRAINING;
+    // What a fit needs whatever its rows: the program's own pages, the network, the buffers of a batch.
+    let few = samples(1000, columns, anomalies);
+    compute.run(Fit { detector: &detector, samples: &few }).map_err(failed)?;
+    drop(few);
+    let samples = samples(rows, columns, anomalies);
+    let before = resident_mib();
+    compute.run(Fit { detector: &detector, samples: &samples }).map_err(failed)?;
+    let matrix_mib = (rows * columns * size_of::<f32>()) as f64 / f64::from(1 << 20);
+    Ok(Memory { matrix_mib, held_mib: peak_mib() - before })
+}

@@ -1,0 +1,189 @@
+//! The GPU backend against ndarray: scores, gradients, the first steps and whole fits of every method that trains, with and
+//! without AnoOnly. They need a Vulkan driver; Mesa's software driver (Debian's `mesa-vulkan-drivers`) will do.
+
+use anoonly_data::{Label, Samples, Seed};
+use anoonly_models::recipe::{Batches, Recipe};
+use anoonly_models::{AnyMethod, AnyNetwork, Batch, Kind, Method, Network, TrainingData};
+use burn::backend::Autodiff;
+use burn::module::{AutodiffModule, Module, ModuleVisitor, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use ndarray::Array2;
+
+use crate::backend::{BackendName, ComputeDevice, NdArray, OnBackend};
+use crate::detector::to_tensor;
+use crate::{Detector, Supervision, model_file};
+
+/// How far the GPU may be from ndarray, as a share of the largest value.
+const TOLERANCE: f32 = 1e-4;
+/// The same after a whole fit of FEAWAD, whose residual divided by its own length makes rounding grow: on ndarray, a last bit
+/// changed in the data moves its scores by up to some 3e-3.
+const TOLERANCE_OF_A_WHOLE_FEAWAD: f32 = 1e-2;
+
+const ANOMALIES: usize = 8;
+
+fn samples() -> Samples {
+    let noise = |row: usize, column: usize| ((row * 7919 + column * 104_729) % 1000) as f32 / 1000.0 - 0.5;
+    let features = Array2::from_shape_fn((88, 4), |(r, c)| noise(r, c) + if r < ANOMALIES { 3.0 } else { 0.0 });
+    let labels = (0..88).map(|row| if row < ANOMALIES { Label::Anomaly } else { Label::Unlabelled }).collect();
+    Samples::new(features, labels).unwrap()
+}
+
+/// A method with so many epochs of so many steps, where it has a say in them.
+fn shortened(name: &str, epochs: usize, steps: usize) -> AnyMethod {
+    let mut method = AnyMethod::by_name(name).unwrap();
+    let shorten = |recipe: &mut Recipe| {
+        recipe.epochs = epochs;
+        match &mut recipe.batches {
+            Batches::Balanced { steps: of, .. } => *of = steps,
+            // All rows are one batch.
+            Batches::Shuffled { .. } => recipe.epochs = epochs * steps,
+        }
+    };
+    shorten(method.recipe_mut().unwrap());
+    if let AnyMethod::Feawad(feawad) = &mut method {
+        shorten(&mut feawad.pretraining);
+    }
+    method
+}
+
+fn detector(name: &str, supervision: Supervision, epochs: usize, steps: usize) -> Detector {
+    Detector::new(shortened(name, epochs, steps), supervision, Seed(1)).unwrap()
+}
+
+/// Does something on the first GPU, or what stands for one.
+fn on_gpu<T: OnBackend>(task: T) -> T::Output {
+    ComputeDevice::new(BackendName::Wgpu, None).unwrap().run(task)
+}
+
+fn on_ndarray<T: OnBackend>(task: T) -> T::Output {
+    ComputeDevice::new(BackendName::Ndarray, None).unwrap().run(task)
+}
+
+#[track_caller]
+fn close(gpu: &[f32], ndarray: &[f32], tolerance: f32, what: &str) {
+    assert_eq!(gpu.len(), ndarray.len(), "{what}");
+    let largest = ndarray.iter().fold(0.0f32, |max, value| max.max(value.abs()));
+    let worst = gpu.iter().zip(ndarray).fold(0.0f32, |max, (a, b)| max.max((a - b).abs()));
+    assert!(worst <= tolerance * largest, "{what}: {:e} of the largest value, {largest}", worst / largest);
+}
+
+/// The scores of a fit made here.
+struct FitAndScore(Detector);
+
+impl OnBackend for FitAndScore {
+    type Output = Vec<f32>;
+
+    fn run<B: Backend>(self, device: B::Device) -> Vec<f32> {
+        let samples = samples();
+        self.0.fit::<B>(&samples, &device).unwrap().score(samples.features()).unwrap()
+    }
+}
+
+/// The scores by a model file.
+struct ReadAndScore<'a>(&'a std::path::Path);
+
+impl OnBackend for ReadAndScore<'_> {
+    type Output = Vec<f32>;
+
+    fn run<B: Backend>(self, device: B::Device) -> Vec<f32> {
+        let (members, _) = model_file::read::<B, AnyMethod, ()>(self.0, &device).unwrap();
+        members[0].score(samples().features()).unwrap()
+    }
+}
+
+/// The gradient of each tensor of a fresh network by the loss of one batch.
+struct Gradients(AnyMethod, Supervision);
+
+impl OnBackend for Gradients {
+    type Output = Vec<Vec<f32>>;
+
+    fn run<B: Backend>(self, device: B::Device) -> Vec<Vec<f32>> {
+        let Self(method, supervision) = self;
+        let method = Detector::new(method, supervision, Seed(1)).unwrap().method().clone();
+        let samples = samples();
+        let rows = to_tensor::<B>(samples.features().clone(), &device);
+        let data = TrainingData { rows, unlabelled: (ANOMALIES..88).collect(), anomalies: (0..ANOMALIES).collect() };
+        let network = method.init(&data, &mut Seed(1).stream(&["weights"]));
+        let network = AnyNetwork::<Autodiff<B>>::from_inner(network);
+        let batch: Vec<usize> = (ANOMALIES..40).chain((0..32).map(|row| row % ANOMALIES)).collect();
+        let loss = supervision.loss(network.terms(&Batch::gather(&data, &batch, 32)));
+        let mut taken = Taken { gradients: GradientsParams::from_grads(loss.backward(), &network), values: Vec::new() };
+        network.visit(&mut taken);
+        taken.values
+    }
+}
+
+struct Taken {
+    gradients: GradientsParams,
+    values: Vec<Vec<f32>>,
+}
+
+impl<B: Backend> ModuleVisitor<Autodiff<B>> for Taken {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<Autodiff<B>, D>>) {
+        if let Some(gradient) = self.gradients.get::<B, D>(param.id) {
+            self.values.push(gradient.into_data().iter::<f32>().collect());
+        }
+    }
+}
+
+fn the_same_weights_score_alike(name: &str, supervision: Supervision) {
+    let fitted = detector(name, supervision, 1, 20).fit::<NdArray>(&samples(), &Default::default()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model");
+    let scores = fitted.score(samples().features()).unwrap();
+    model_file::write(&path, &[fitted], &()).unwrap();
+    close(&on_gpu(ReadAndScore(&path)), &scores, TOLERANCE, name);
+}
+
+fn gradients_are_alike(name: &str, supervision: Supervision) {
+    let gradients = || Gradients(AnyMethod::by_name(name).unwrap(), supervision);
+    let (gpu, ndarray) = (on_gpu(gradients()), on_ndarray(gradients()));
+    assert!(gpu.len() >= 2 && gpu.len() == ndarray.len(), "{name}");
+    for (tensor, (gpu, ndarray)) in gpu.iter().zip(&ndarray).enumerate() {
+        assert!(ndarray.iter().any(|value| *value != 0.0), "tensor {tensor} of {name} takes no part");
+        close(gpu, ndarray, TOLERANCE, &format!("gradient of tensor {tensor} of {name}"));
+    }
+}
+
+fn twenty_steps_are_alike(name: &str, supervision: Supervision) {
+    let scores = |run: fn(FitAndScore) -> Vec<f32>| run(FitAndScore(detector(name, supervision, 1, 20)));
+    close(&scores(on_gpu), &scores(on_ndarray), TOLERANCE, name);
+}
+
+fn a_whole_fit_is_alike(name: &str, supervision: Supervision) {
+    let tolerance = if name == "feawad" { TOLERANCE_OF_A_WHOLE_FEAWAD } else { TOLERANCE };
+    let scores = |run: fn(FitAndScore) -> Vec<f32>| run(FitAndScore(detector(name, supervision, 10, 20)));
+    close(&scores(on_gpu), &scores(on_ndarray), tolerance, name);
+}
+
+/// Makes a test of each check for each method and strategy.
+macro_rules! agreement {
+    ($($method:ident)*) => {
+        mod wgpu {
+            const TESTED: &[&str] = &[$(stringify!($method)),*];
+
+            #[test]
+            fn every_method_that_trains_is_tested() {
+                use super::*;
+                let trains = AnyMethod::all().into_iter().filter(|method| method.info().kind == Kind::FewLabels);
+                assert!(trains.map(|method| method.info().name).eq(TESTED.iter().copied()));
+            }
+
+            $(mod $method {
+                mod host { agreement!(stringify!($method), crate::Supervision::Full); }
+                mod anoonly { agreement!(stringify!($method), crate::Supervision::AnomalyOnly); }
+            })*
+        }
+    };
+    ($method:expr, $supervision:expr) => {
+        agreement!(@ $method, $supervision,
+            the_same_weights_score_alike gradients_are_alike twenty_steps_are_alike a_whole_fit_is_alike);
+    };
+    (@ $method:expr, $supervision:expr, $($check:ident)*) => {
+        $(#[test] fn $check() { $crate::agreement_tests::$check($method, $supervision) })*
+    };
+}
+
+agreement! { devnet prenet feawad deepsad }
