@@ -307,3 +307,88 @@ fn the_highest_scores_are_explained_by_the_columns_of_the_table() {
     trained(&file, &["--model", "mean-difference"]);
     done(anoonly(["explain", &model, &new, "--top", "1"]));
 }
+
+/// The names of the files in a folder.
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> =
+        fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// In a folder on a disk of its own that is full, every output is an error, and nothing is left of it. Where nobody may mount
+/// such a disk, the test says so.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_told_and_nothing_half_written_stays() {
+    let (folder, file) = tables();
+    trained(&file, &[]);
+    let disk = folder.path().join("disk");
+    fs::create_dir(&disk).unwrap();
+    let program = command([""; 0]).get_program().to_owned();
+    let script = r#"
+        mount -t tmpfs -o size=64k tmpfs disk 2>/dev/null || exit 77
+        head -c 65536 /dev/zero > disk/filler 2>/dev/null
+        run() { "$0" "$@" 2>> errors; echo "$?"; }
+        run train train.csv --label fraud --id id --ensemble 1 --out disk/model.anoonly > codes
+        run score model.anoonly new.csv --out disk/scores.csv >> codes
+        run score model.anoonly new.csv --out disk/scores.parquet >> codes
+        run explain model.anoonly new.csv --html disk/page.html > last
+        tail -n 1 last >> codes
+        ls -A disk > left
+    "#;
+    let done = std::process::Command::new("unshare")
+        .args(["--map-root-user", "--mount", "sh", "-c", script])
+        .arg(program)
+        .current_dir(folder.path())
+        .output();
+    if !done.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: a disk of our own cannot be mounted here");
+        return;
+    }
+    let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+    assert_eq!(read("codes").lines().filter(|line| *line == "2").count(), 4, "{}{}", read("codes"), read("errors"));
+    for path in ["disk/model.anoonly", "disk/scores.csv", "disk/scores.parquet", "disk/page.html"] {
+        assert!(read("errors").contains(&format!("cannot write {path}: ")), "{path}: {}", read("errors"));
+    }
+    assert_eq!(read("left"), "filler\n");
+}
+
+#[test]
+fn what_cannot_be_written_or_read_is_told_with_its_path() {
+    let (folder, file) = tables();
+    trained(&file, &[]);
+    let (train, model, new) = (file("train.csv"), file("model.anoonly"), file("new.csv"));
+    let before = names(folder.path());
+    for (words, told) in [
+        (
+            &["train", &train, "--label", "fraud", "--ensemble", "1", "--out", "/proc/model.anoonly"][..],
+            "/proc/model.anoonly",
+        ),
+        (&["score", &model, &new, "--out", "/proc/scores.csv"], "/proc/scores.csv"),
+        (&["score", &model, "/no/such/table.csv"], "/no/such/table.csv"),
+        (&["score", "/no/such/model.anoonly", &new], "/no/such/model.anoonly"),
+        (&["evaluate", &model, "/no/such/table.csv", "--label", "fraud"], "/no/such/table.csv"),
+        (&["inspect", folder.path().to_str().unwrap()], folder.path().to_str().unwrap()),
+    ] {
+        let output = anoonly(words);
+        assert_eq!(output.status.code(), Some(2), "{words:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(told), "{words:?}: {}", stderr(&output));
+    }
+    assert_eq!(names(folder.path()), before);
+}
+
+#[test]
+fn a_hundred_thousand_columns_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("wide.csv");
+    let mut text = (0..100_000).map(|column| format!("c{column},")).collect::<String>() + "label\n";
+    for row in 0..30 {
+        text.extend((0..100_000).map(|column| format!("{},", (row * 7 + column * row) % 10)));
+        text.push_str(if row > 26 { "1\n" } else { "0\n" });
+    }
+    fs::write(&path, text).unwrap();
+    let (table, model) = (path.to_str().unwrap(), folder.path().join("model.anoonly"));
+    let words = ["train", table, "--label", "label", "--model", "mean-difference", "--out", model.to_str().unwrap()];
+    assert!(done(anoonly(words)).contains("columns give"));
+}

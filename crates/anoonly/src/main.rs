@@ -8,6 +8,7 @@ mod data;
 mod evaluate;
 mod explain;
 mod inspect;
+mod manual;
 mod models;
 mod progress;
 mod score;
@@ -53,7 +54,11 @@ enum Command {
     /// List and fetch data sets, and tell of them
     Data(data::Options),
     /// List the methods
-    Models,
+    Models(models::Options),
+    /// Print the words of the command for a shell to complete
+    Completions(manual::Completions),
+    /// Write the manual pages
+    Man(manual::Manual),
 }
 
 /// What the user has to mend; the exit code is 2.
@@ -88,7 +93,9 @@ fn main() -> ExitCode {
         Command::Bench(options) => options.run(),
         Command::BenchSpeed(options) => options.run(),
         Command::Data(options) => options.run(),
-        Command::Models => models::list(),
+        Command::Models(options) => options.run(),
+        Command::Completions(options) => options.run(),
+        Command::Man(options) => options.run(),
     }
 }
 

@@ -3,15 +3,43 @@
 use std::process::ExitCode;
 
 use anoonly::models::{AnyMethod, Kind};
+use clap::Args;
 
-pub fn list() -> ExitCode {
-    for method in AnyMethod::all() {
-        let info = method.info();
-        let kind = match info.kind {
-            Kind::FewLabels => "few labels",
-            Kind::Floor => "floor",
-        };
-        crate::print(&format!("{:16} {:16} {kind:12} {}\n", info.name, info.title, info.source));
+use crate::print;
+
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Tell them as JSON, with every setting
+    #[arg(long)]
+    json: bool,
+}
+
+impl Options {
+    pub fn run(self) -> ExitCode {
+        let methods = AnyMethod::all();
+        match self.json {
+            true => {
+                let told: Vec<serde_json::Value> = methods.iter().map(json).collect();
+                print(&format!("{}\n", serde_json::Value::from(told)));
+            }
+            false => methods.iter().for_each(|method| {
+                let info = method.info();
+                print(&format!("{:16} {:16} {:12} {}\n", info.name, info.title, kind(info.kind), info.source));
+            }),
+        }
+        ExitCode::SUCCESS
     }
-    ExitCode::SUCCESS
+}
+
+fn json(method: &AnyMethod) -> serde_json::Value {
+    let info = method.info();
+    let (name, title, source) = (info.name, info.title, info.source);
+    serde_json::json!({ "name": name, "title": title, "kind": kind(info.kind), "source": source, "settings": method })
+}
+
+fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::FewLabels => "few labels",
+        Kind::Floor => "floor",
+    }
 }

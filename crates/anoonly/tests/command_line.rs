@@ -46,6 +46,38 @@ fn models_are_listed() {
 }
 
 #[test]
+fn models_are_told_as_json_with_their_settings() {
+    let list = anoonly(&["models", "--json"]);
+    assert!(list.status.success());
+    let methods: serde_json::Value = serde_json::from_slice(&list.stdout).unwrap();
+    let devnet = methods.as_array().unwrap().iter().find(|method| method["name"] == "devnet").unwrap();
+    assert_eq!(devnet["settings"]["recipe"]["epochs"], 50);
+}
+
+/// Pages and completions are made from the definition that also makes the help: each command is in both.
+#[test]
+fn manual_pages_and_completions_know_every_command() {
+    let help = anoonly(&["--help"]);
+    let listed = text(&help.stdout).split("Commands:").nth(1).unwrap().split("Options:").next().unwrap();
+    let commands: Vec<&str> = listed.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(commands.len() >= 12, "{commands:?}");
+    let folder = tempfile::tempdir().unwrap();
+    let pages = folder.path().join("man");
+    assert!(anoonly(&["man", pages.to_str().unwrap()]).status.success());
+    for command in commands.iter().filter(|command| **command != "help") {
+        let page = std::fs::read_to_string(pages.join(format!("anoonly-{command}.1"))).unwrap();
+        assert!(page.contains(".TH"), "{command}");
+    }
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let words = anoonly(&["completions", shell]);
+        assert!(words.status.success());
+        for command in &commands {
+            assert!(text(&words.stdout).contains(command), "{shell}: {command}");
+        }
+    }
+}
+
+#[test]
 fn wrong_words_are_told_in_one_line_with_exit_code_2() {
     for (arguments, told) in [
         (&["bnech"][..], "'bench'"),

@@ -1,8 +1,9 @@
 //! Tables into files, block by block.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use polars::io::csv::write::BatchedWriter as CsvBatches;
 use polars::io::parquet::write::BatchedWriter as ParquetBatches;
@@ -28,7 +29,39 @@ enum Goal {
 
 enum Rows {
     Parquet(Box<ParquetBatches<File>>),
-    Csv(Box<CsvBatches<BufWriter<Box<dyn Write + Send>>>>),
+    Csv(Box<CsvBatches<Text>>, Text),
+}
+
+/// Text on its way into a file or stream, held in two places: polars writes it, and we see its end through, which a
+/// [`BufWriter`] that is dropped does not.
+#[derive(Clone)]
+struct Text(Arc<Mutex<BufWriter<Box<dyn Write + Send>>>>);
+
+impl Text {
+    fn new(to: Box<dyn Write + Send>) -> Self {
+        Self(Arc::new(Mutex::new(BufWriter::new(to))))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BufWriter<Box<dyn Write + Send>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A reader that has gone away, as `head` does, is no error.
+impl Write for Text {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.lock().write(bytes) {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(bytes.len()),
+            written => written,
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self.lock().flush() {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+            flushed => flushed,
+        }
+    }
 }
 
 /// Values of a column that is added to a table.
@@ -82,7 +115,7 @@ impl TableWriter {
         };
         let written = match rows {
             Rows::Parquet(rows) => rows.write_batch(&table.frame),
-            Rows::Csv(rows) => rows.write_batch(&table.frame),
+            Rows::Csv(rows, _) => rows.write_batch(&table.frame),
         };
         written.map_err(|error| failed(path, error))
     }
@@ -95,11 +128,12 @@ impl TableWriter {
         let path = self.path;
         match &mut self.rows {
             Some(Rows::Parquet(rows)) => rows.finish().map(|_| ()).map_err(|error| failed(&path, error))?,
-            Some(Rows::Csv(rows)) => rows.finish().map_err(|error| failed(&path, error))?,
+            Some(Rows::Csv(rows, text)) => {
+                rows.finish().map_err(|error| failed(&path, error))?;
+                text.flush().map_err(|error| failed(&path, error))?;
+            }
             None => {}
         }
-        // What is still in a buffer goes to the file when the writer ends.
-        drop(self.rows);
         match self.goal {
             Goal::Parquet(file) | Goal::Csv(file) => {
                 file.as_file().sync_all().map_err(|error| failed(&path, error))?;
@@ -122,8 +156,9 @@ impl Rows {
             Goal::Csv(file) => Box::new(again(file)?),
             Goal::Stream(stream) => stream.take().unwrap_or_else(|| Box::new(std::io::sink())),
         };
-        let rows = CsvWriter::new(BufWriter::new(sink)).batched(schema).map_err(|error| failed(path, error))?;
-        Ok(Rows::Csv(Box::new(rows)))
+        let text = Text::new(sink);
+        let rows = CsvWriter::new(text.clone()).batched(schema).map_err(|error| failed(path, error))?;
+        Ok(Rows::Csv(Box::new(rows), text))
     }
 }
 
