@@ -392,3 +392,45 @@ fn a_hundred_thousand_columns_are_read() {
     let words = ["train", table, "--label", "label", "--model", "mean-difference", "--out", model.to_str().unwrap()];
     assert!(done(anoonly(words)).contains("columns give"));
 }
+
+/// Scores a CSV file of so many rows and 100 columns; returns the most memory that took, and the size of the file, in MiB.
+#[cfg(target_os = "linux")]
+fn memory_of_scoring(rows: usize, file: &impl Fn(&str) -> String) -> (f64, f64) {
+    let (few, many, model) = (file("few.csv"), file("many.csv"), file("wide.anoonly"));
+    let cells = |row: usize| {
+        (0..100).map(|column| format!("0.{:06},", (row % 500) * 7919 + column * 104_729)).collect::<String>()
+    };
+    let header: String = (0..100).map(|column| format!("c{column},")).collect();
+    let lines: Vec<String> = (0..500).map(cells).collect();
+    let table = |rows: usize| {
+        (0..rows).fold(format!("{header}label\n"), |text, row| {
+            text + &lines[row % 500] + if row % 100 == 0 { "1\n" } else { "0\n" }
+        })
+    };
+    fs::write(&few, table(500)).unwrap();
+    fs::write(&many, table(rows)).unwrap();
+    done(anoonly(["train", &few, "--label", "label", "--ensemble", "1", "--out", &model]));
+    let mut child =
+        command(["score", &model, &many, "--out", &file("scores.csv")]).stdout(Stdio::null()).spawn().unwrap();
+    let mut most = 0.0f64;
+    while child.try_wait().unwrap().is_none() {
+        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+        let kib = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok());
+        most = most.max(kib.unwrap_or(0.0) / 1024.0);
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    assert!(child.wait().unwrap().success());
+    assert_eq!(fs::read_to_string(file("scores.csv")).unwrap().lines().count(), rows + 1);
+    (most, fs::metadata(&many).unwrap().len() as f64 / f64::from(1 << 20))
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn scoring_takes_no_more_memory_for_a_larger_file() {
+    let (_folder, file) = tables();
+    let (small, small_file) = memory_of_scoring(40_000, &file);
+    let (large, large_file) = memory_of_scoring(140_000, &file);
+    assert!(small > 1.0 && large_file > small_file + 70.0);
+    // A score and a rank for each row, twice while they are sorted, and what two measurements of one thing may differ by.
+    assert!(large - small < 20.0, "{large:.0} MiB for {large_file:.0} MiB of rows, {small:.0} MiB for {small_file:.0}");
+}

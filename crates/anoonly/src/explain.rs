@@ -62,7 +62,11 @@ impl Options {
         };
         let rows = model.explain_top(blocks, self.top, unknown)?;
         let mut told = match self.json {
-            true => format!("{}\n", serde_json::json!(rows)),
+            // As text at once, and not by way of a value, which would widen the scores.
+            true => match serde_json::to_string(&rows) {
+                Ok(text) => text + "\n",
+                Err(error) => unreachable!("plain data is JSON: {error}"),
+            },
             false => self.table(&rows),
         };
         if let Some(path) = &self.html {
