@@ -183,7 +183,7 @@ fn a_bench_that_its_user_stops_ends_the_runs_at_work_and_says_how_to_go_on() {
     assert!((1..10).contains(&kept), "{kept} of 10 runs");
     let told = format!("stopped: {kept} of 10 runs are measured and kept; the same command goes on from there");
     assert!(stderr(&output).contains(&told), "{}", stderr(&output));
-    assert!(!folder.path().join("results.csv").exists());
+    assert!(!folder.path().join("results.csv").exists(), "no table of a part");
 
     let output = anoonly(arguments);
     assert!(output.status.success(), "{}", stderr(&output));
@@ -219,6 +219,53 @@ fn parts_of_a_grid_merge_into_the_whole() {
         assert_eq!(output.status.code(), Some(2));
         assert!(stderr(&output).contains(told), "{}", stderr(&output));
     }
+}
+
+/// A method that takes long is shared by all machines.
+#[test]
+fn every_part_of_a_grid_has_every_method() {
+    let options = ["--datasets", "wine", "--models", "mean-difference,logistic,knn,devnet", "--seeds", "1,2,3,4,5"];
+    let mut all = 0;
+    for part in 1..=4 {
+        let (_, rows) = bench(&[&options[..], &["--shard", &format!("{part}/4")]].concat());
+        let models: HashSet<&str> = rows.iter().map(|row| row[2].as_str()).collect();
+        assert_eq!(models.len(), 4, "part {part}: {models:?}");
+        all += rows.len();
+    }
+    assert_eq!(all, 25);
+}
+
+#[test]
+fn parts_measured_with_two_configurations_are_not_merged_and_missing_parts_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let config = place("methods.toml");
+    std::fs::write(&config, "[devnet]\nrecipe.epochs = 3\n").unwrap();
+    let options = ["bench", "--datasets", "wine", "--models", "devnet", "--seeds", "1,2", "--shard"];
+    for (out, more) in [("1", &["1/2"][..]), ("2", &["2/2", "--config", &config])] {
+        let output = anoonly([&options[..], more, &["--out", &place(out)]].concat());
+        assert!(output.status.success(), "{}", stderr(&output));
+    }
+    let output = anoonly(["bench", "merge", &place("1"), "--out", &place("half")]);
+    assert!(
+        output.status.success() && stderr(&output).contains("2 of the grid's 4 runs are in none"),
+        "{}",
+        stderr(&output)
+    );
+    let output = anoonly(["bench", "merge", &place("1"), &place("2"), "--out", &place("all")]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("two configurations"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_noise_of_the_command_line_goes_before_a_plans_noise_and_its_levels() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = folder.path().join("plan.toml");
+    let text =
+        "datasets = \"wine\"\nmodels = \"knn\"\nseeds = 1\nnoise = \"label-contamination\"\nnoise-level = [0, 0.1]\n";
+    std::fs::write(&plan, text).unwrap();
+    assert_eq!(bench(&["--plan", plan.to_str().unwrap()]).1.len(), 2);
+    assert_eq!(bench(&["--plan", plan.to_str().unwrap(), "--noise", "none"]).1.len(), 1);
 }
 
 #[test]

@@ -203,6 +203,19 @@ fn a_browser_shows_every_figure_and_complains_of_nothing() {
     }
     assert_eq!(console, Vec::<String>::new());
 
+    // The figures of a sweep over labels and of an ablation.
+    for (more, id) in [(["--label-count", "2,5"], "sweep-labels"), (["--ablation", "norm"], "strategies")] {
+        let place = folder.path().join(id);
+        std::fs::create_dir(&place).unwrap();
+        let out = place.join("out");
+        let words = ["bench", "--datasets", "wine,penguins", "--models", "devnet,knn", "--seeds", "1,2", "--out"];
+        let words = words.into_iter().chain([out.to_str().unwrap()]).chain(more);
+        report(&place, &words.map(str::to_owned).collect::<Vec<_>>());
+        let (page, console) = opened(&browser, &place.join("report.html"), &profile);
+        assert!(page.contains(&format!("<figure id=\"{id}\"")), "the browser knows no figure {id}");
+        assert_eq!(console, Vec::<String>::new());
+    }
+
     // The console is listened to: what the page's policy keeps out is told there.
     let bad = folder.path().join("bad.html");
     let text = std::fs::read_to_string(folder.path().join("report.html")).unwrap();

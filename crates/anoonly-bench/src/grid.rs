@@ -4,7 +4,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use anoonly_data::budget::LabelBudget;
@@ -24,7 +24,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tracing::{info, warn};
 
-use crate::{BenchError, Details, Results, Row, Scores, Status, Store, Strategy, synthetic_name};
+use crate::summary::labels;
+use crate::{BenchError, Details, Place, Results, Row, Scores, Status, Store, Strategy, synthetic_name};
 
 /// What to run: every combination of its lists.
 #[derive(Clone, Debug)]
@@ -62,6 +63,8 @@ pub struct Grid {
     program: Digest,
     contents: Vec<Digest>,
     jobs: Vec<Job>,
+    /// The runs of the whole grid, whatever the part of it that is run here.
+    whole: usize,
 }
 
 type Digest = sha2::digest::Output<Sha256>;
@@ -71,8 +74,21 @@ type Digest = sha2::digest::Output<Sha256>;
 enum Rows {
     /// The data set's own rows.
     Own(Split),
-    /// Synthetic ones, which take their time: the first job that needs them makes them, and where none does, nobody.
-    Synthetic(Synthetic, OnceLock<Result<(Dataset, Split), String>>),
+    /// Synthetic ones, which take their time and room: the first job that needs them makes them, and the last one lets go of
+    /// them.
+    Synthetic(Synthetic, Mutex<Option<Made>>),
+}
+
+/// Synthetic rows and their split, or why there are none.
+type Made = Result<Arc<(Dataset, Split)>, String>;
+
+impl Rows {
+    /// Lets go of what was made.
+    fn forget(&self) {
+        if let Rows::Synthetic(_, made) = self {
+            *made.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+    }
 }
 
 /// The digest of everything that determines a run, in hexadecimal.
@@ -159,7 +175,7 @@ impl Grid {
             {
                 rows.push(match synthetic {
                     None => Rows::Own(plan.own_rows(dataset, *number)?),
-                    Some(kind) => Rows::Synthetic(kind, OnceLock::new()),
+                    Some(kind) => Rows::Synthetic(kind, Mutex::default()),
                 });
                 let settings = plan.budgets.iter().flat_map(|&budget| plan.noises.iter().map(move |&n| (budget, n)));
                 for (budget, noise) in settings {
@@ -172,13 +188,21 @@ impl Grid {
             }
         }
         let contents = datasets.iter().map(content).collect();
-        Ok(Self { plan, datasets, rows, program: program()?, contents, jobs })
+        Ok(Self { plan, datasets, rows, program: program()?, contents, jobs, whole: place })
     }
 
-    /// Keeps the part of the grid that is this machine's.
+    /// Keeps the part of the grid that is this machine's: of every method, which may take long or short, as many jobs as the
+    /// others have.
     pub fn shard(&mut self, Shard { part, of }: Shard) {
-        let mine = std::mem::take(&mut self.jobs).into_iter().enumerate().filter(|(index, _)| index % of == part - 1);
-        self.jobs = mine.map(|(_, job)| job).collect();
+        let mut jobs = std::mem::take(&mut self.jobs);
+        jobs.sort_by_key(|job| (job.model, job.place));
+        self.jobs = jobs.into_iter().skip(part - 1).step_by(of).collect();
+        self.jobs.sort_by_key(|job| job.place);
+    }
+
+    /// The number of jobs: the runs of one method on one split are done one after the other.
+    pub fn jobs(&self) -> usize {
+        self.jobs.len()
     }
 
     /// The number of runs.
@@ -216,12 +240,20 @@ impl Grid {
         let pool = pool.map_err(|error| BenchError::Threads { threads, reason: error.to_string() })?;
         let done = AtomicUsize::new(self.measured(store));
         let total = self.runs();
+        let users = self.jobs.iter().fold(vec![0; self.rows.len()], |mut users, job| {
+            users[job.rows] += 1;
+            users
+        });
+        let users: Vec<AtomicUsize> = users.into_iter().map(AtomicUsize::new).collect();
         let on_row = || on_progress(Progress::Run { done: done.fetch_add(1, Ordering::Relaxed) + 1 });
         let run = |job: &Job| {
             let name = self.name(*job);
             on_progress(Progress::Begun(name.clone()));
             let rows = self.run_job(*job, store, stop, &on_row);
             on_progress(Progress::Ended(name));
+            if users[job.rows].fetch_sub(1, Ordering::Relaxed) == 1 {
+                self.rows[job.rows].forget();
+            }
             rows
         };
         let rows: Result<Vec<Vec<Row>>, BenchError> = pool.install(|| self.jobs.par_iter().map(run).collect());
@@ -232,10 +264,21 @@ impl Grid {
         }
     }
 
-    /// The data set, method and seed of a job.
+    /// The data set, method and seed of a job, and of a sweep its setting.
     fn name(&self, job: Job) -> String {
-        let model = self.plan.models[job.model].info().name;
-        format!("{} {model} seed {}", self.datasets[job.dataset].name, self.plan.seeds[job.seed].0)
+        let plan = &self.plan;
+        let model = plan.models[job.model].info().name;
+        let mut name = format!("{} {model} seed {}", self.datasets[job.dataset].name, plan.seeds[job.seed].0);
+        if plan.budgets.len() > 1 {
+            name += &format!(", {}", labels(job.budget));
+        }
+        if plan.noises.len() > 1 {
+            name += &format!(", {}", job.noise);
+        }
+        if plan.synthetic.len() > 1 {
+            name += &format!(", synthetic {}", synthetic_name(job.synthetic));
+        }
+        name
     }
 
     /// A run of which nothing is left to do.
@@ -250,22 +293,35 @@ impl Grid {
         job.seed == 0 && (job.budget, job.noise, job.synthetic) == first
     }
 
-    /// The data set and split of a job.
-    fn rows(&self, job: Job) -> Result<(&Dataset, &Split), String> {
+    /// What a job is trained and judged on.
+    fn trial(&self, job: Job) -> Result<Trial, String> {
         let dataset = &self.datasets[job.dataset];
+        let (protocol, seed) = (self.plan.protocol, self.plan.seeds[job.seed]);
+        let noisy = |dataset: &Dataset, split: &Split| {
+            caught(|| Trial::noisy(dataset, split, job.budget, job.noise, seed).map_err(|error| error.to_string()))
+        };
         let (kind, made) = match &self.rows[job.rows] {
-            Rows::Own(split) => return Ok((dataset, split)),
+            Rows::Own(split) => return noisy(dataset, split),
             Rows::Synthetic(kind, made) => (*kind, made),
         };
-        let (protocol, seed) = (self.plan.protocol, self.plan.seeds[job.seed]);
-        let made = made.get_or_init(|| {
-            caught(|| {
-                let made = protocol.synthesised(dataset, kind, seed).map_err(|error| error.to_string())?;
-                let split = protocol.split(&made, seed).map_err(|error| error.in_dataset(&dataset.name).to_string())?;
-                Ok((made, split))
-            })
-        });
-        made.as_ref().map(|(dataset, split)| (dataset, split)).map_err(String::clone)
+        let make = || {
+            let made = protocol.synthesised(dataset, kind, seed).map_err(|error| error.to_string())?;
+            let split = protocol.split(&made, seed).map_err(|error| error.in_dataset(&dataset.name).to_string())?;
+            Ok(Arc::new((made, split)))
+        };
+        let made = {
+            let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
+            made.get_or_insert_with(|| caught(make)).clone()?
+        };
+        noisy(&made.0, &made.1)
+    }
+
+    /// The digest of what makes a run, whatever its data.
+    fn maker(&self, model: usize, strategy: &Strategy) -> String {
+        let mut digest = Sha256::new();
+        digest.update(self.program);
+        digest.update(json(&(strategy.change(self.plan.models[model].clone()), strategy)));
+        hex(&digest.finalize())
     }
 
     fn key(&self, job: Job, strategy: &Strategy) -> Key {
@@ -277,14 +333,14 @@ impl Grid {
         let mut digest = Sha256::new();
         digest.update(self.program);
         digest.update(self.contents[job.dataset]);
-        // Plain data without maps, whose order might differ: its JSON is always the same, and always possible.
-        match serde_json::to_vec(&rest) {
-            Ok(json) => digest.update(json),
-            Err(error) => unreachable!("plain data is JSON: {error}"),
-        }
+        digest.update(json(&rest));
         // The rows of a data set itself leave the digest as it is, so that their runs keep their keys.
         if let Some(kind) = job.synthetic {
             digest.update(kind.name());
+        }
+        // So does the processor.
+        if let Some(device) = plan.compute.name() {
+            digest.update(device);
         }
         Key(hex(&digest.finalize()))
     }
@@ -305,12 +361,10 @@ impl Grid {
         let known = |key| Some(Row { family: dataset.family.clone(), ..self.known(job, key, store)?.clone() });
         let mut rows: Vec<Option<Row>> = keys.iter().map(known).collect();
         let missing: Vec<usize> = (0..rows.len()).filter(|&index| rows[index].is_none()).collect();
-        if missing.is_empty() {
+        if missing.is_empty() || stop.load(Ordering::Relaxed) {
             return Ok(rows.into_iter().flatten().collect());
         }
-        let trial = self.rows(job).and_then(|(rows, split)| {
-            caught(|| Trial::noisy(rows, split, job.budget, job.noise, seed).map_err(|error| error.to_string()))
-        });
+        let trial = self.trial(job);
         let name = plan.models[job.model].info().name;
         // Host and AnoOnly start from the same weights and see the same batches: their difference is the strategy's alone.
         let detector = |&index: &usize| {
@@ -359,7 +413,8 @@ impl Grid {
                 }
                 (None, details) => {
                     let row = Row { details, ..row };
-                    store.add(key, job.place + index, &row)?;
+                    let made_by = self.maker(job.model, &row.strategy);
+                    store.add(key, Place { place: job.place + index, of: self.whole, made_by }, &row)?;
                     row
                 }
             };
@@ -420,6 +475,14 @@ fn content(dataset: &Dataset) -> Digest {
     digest.finalize()
 }
 
+/// Plain data without maps, whose order might differ: its JSON is always the same, and always possible.
+fn json(data: &impl Serialize) -> Vec<u8> {
+    match serde_json::to_vec(data) {
+        Ok(json) => json,
+        Err(error) => unreachable!("plain data is JSON: {error}"),
+    }
+}
+
 fn hex(digest: &Digest) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -478,7 +541,14 @@ fn fit_and_score<B: Backend>(
     let score_seconds = start.elapsed().as_secs_f64();
     let truth = trial.test.anomalous();
     let measure = |metric: Metric| metric(&scores, &truth).map_err(|error| error.to_string());
-    let details = details.map(|seed| Details::of(&fitted, trial, &scores, seed)).transpose()?;
+    // Without its details a run still counts; the report says what it cannot draw.
+    let details = details.and_then(|seed| match Details::of(&fitted, trial, &scores, seed) {
+        Ok(details) => Some(details),
+        Err(reason) => {
+            warn!(reason, "the details of a run cannot be told");
+            None
+        }
+    });
     let scores = Scores {
         auroc: measure(auroc)?,
         ap: measure(average_precision)?,

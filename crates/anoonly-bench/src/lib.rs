@@ -23,4 +23,4 @@ pub use error::BenchError;
 pub use grid::{Grid, Key, Plan, Progress, Shard};
 pub use reference::Reference;
 pub use results::{Results, Row, Scores, Status, synthetic_name};
-pub use store::Store;
+pub use store::{Merged, Place, Store};

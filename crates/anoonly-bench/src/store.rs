@@ -8,7 +8,7 @@
 
 mod lines;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -41,9 +41,31 @@ pub struct Store {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Entry {
     key: Key,
-    /// Its place in the grid it was measured in.
-    place: usize,
+    #[serde(flatten)]
+    place: Place,
     row: Row,
+}
+
+/// Where a run stands in the grid it was measured in, and what measured it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// Its place among the runs of the whole grid, from 0.
+    pub place: usize,
+    /// The runs of the whole grid; 0 where that is not known.
+    #[serde(default)]
+    pub of: usize,
+    /// The digest of the program, the method's configuration and the strategy; empty where it is not known.
+    #[serde(default)]
+    pub made_by: String,
+}
+
+/// Results of several folders in one.
+#[derive(Clone, Debug)]
+pub struct Merged {
+    /// The runs, in the order of their grid.
+    pub results: Results,
+    /// Runs of the grid that no folder holds; 0 where the folders are not parts of one grid.
+    pub missing: usize,
 }
 
 /// A line of the details.
@@ -87,7 +109,7 @@ impl Store {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn add(&self, key: Key, place: usize, row: &Row) -> Result<(), BenchError> {
+    pub fn add(&self, key: Key, place: Place, row: &Row) -> Result<(), BenchError> {
         // The details first: where the program is killed between the two, the run is measured again.
         if let Some(details) = &row.details {
             self.add_details(key.clone(), details)?;
@@ -110,8 +132,8 @@ impl Store {
     ///
     /// # Errors
     /// When one of them is no folder of results, when two folders hold different measurements of one run or runs that cannot
-    /// stand in one table, or when a run cannot be written.
-    pub fn merge(self, others: &[PathBuf]) -> Result<Results, BenchError> {
+    /// stand in one table, as those of one method by two builds or with two configurations, or when a run cannot be written.
+    pub fn merge(self, others: &[PathBuf]) -> Result<Merged, BenchError> {
         let mut all = last_of_each_cell(self.entries.clone());
         let (mut new, mut new_details) = (Vec::new(), Vec::new());
         for folder in others {
@@ -151,7 +173,8 @@ impl Store {
         }
         let kind = |row: &Row| (row.protocol, row.backend);
         let mut entries: Vec<Entry> = all.into_values().collect();
-        entries.sort_by(|a, b| (a.place, &a.key).cmp(&(b.place, &b.key)));
+        entries.sort_by(|a, b| (a.place.place, &a.key).cmp(&(b.place.place, &b.key)));
+        one_maker_each(&entries, &self.folder)?;
         if let Some(pair) = entries.windows(2).find(|pair| kind(&pair[0].row) != kind(&pair[1].row)) {
             let told = [0, 1].map(|side| format!("{} on {}", pair[side].row.protocol, pair[side].row.backend));
             let reason = format!("these cannot stand in one table: {}", told.join(" and "));
@@ -163,9 +186,10 @@ impl Store {
         for (key, details) in new_details {
             self.add_details(key, &details)?;
         }
+        let missing = missing(&entries);
         let results = Results { rows: entries.into_iter().map(|entry| entry.row).collect() };
         self.write_csv(&results)?;
-        Ok(results)
+        Ok(Merged { results, missing })
     }
 
     /// Writes `results.csv`, which is complete or not there at all.
@@ -174,6 +198,36 @@ impl Store {
     /// When it cannot be written.
     pub fn write_csv(&self, results: &Results) -> Result<(), BenchError> {
         results.write_csv(&self.folder)
+    }
+}
+
+/// Refuses runs of one method and strategy that were not made by the same program with the same configuration: their mean
+/// would be that of no method.
+fn one_maker_each(entries: &[Entry], folder: &Path) -> Result<(), BenchError> {
+    let mut makers: HashMap<(&str, &str), &Entry> = HashMap::new();
+    for entry in entries.iter().filter(|entry| !entry.place.made_by.is_empty()) {
+        let Row { model, strategy, .. } = &entry.row;
+        let first = makers.entry((model, strategy.name())).or_insert(entry);
+        if first.place.made_by != entry.place.made_by {
+            let told = |entry: &Entry| format!("{} with seed {}", entry.row.dataset, entry.row.seed);
+            let reason = format!(
+                "the runs of {model} ({strategy}) on {} and on {} come from two builds of the program, or from two \
+                 configurations, and cannot stand in one table: measure them again with one",
+                told(first),
+                told(entry)
+            );
+            return Err(BenchError::File { path: folder.into(), reason });
+        }
+    }
+    Ok(())
+}
+
+/// How many runs of their grid are not among these; 0 where they are not of one grid.
+fn missing(entries: &[Entry]) -> usize {
+    let sizes: BTreeSet<usize> = entries.iter().map(|entry| entry.place.of).collect();
+    match (sizes.len(), sizes.first()) {
+        (1, Some(size)) => size.saturating_sub(entries.len()),
+        _ => 0,
     }
 }
 
@@ -221,6 +275,10 @@ mod tests {
         Status::Ok(Scores { auroc, ap: 0.1 + 0.2, ap_normal: 1.0 / 3.0, fit_seconds: 1e-9, score_seconds: 0.0 })
     }
 
+    fn at(place: usize) -> Place {
+        Place { place, ..Place::default() }
+    }
+
     fn key(name: &str) -> Key {
         Key(name.into())
     }
@@ -229,14 +287,14 @@ mod tests {
     fn what_was_added_is_there_when_opened_again_to_the_last_bit() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
-        store.add(key("b"), 1, &row(2, ok(0.7))).unwrap();
-        store.add(key("a"), 0, &row(1, Status::Failed("no\nluck".into()))).unwrap();
+        store.add(key("b"), at(1), &row(2, ok(0.7))).unwrap();
+        store.add(key("a"), at(0), &row(1, Status::Failed("no\nluck".into()))).unwrap();
         drop(store);
         let store = Store::open(folder.path()).unwrap();
         assert_eq!(store.measured(&key("b")).unwrap(), &row(2, ok(0.7)));
         assert!(store.measured(&key("a")).is_none(), "a run that failed is tried again");
         assert!(store.measured(&key("c")).is_none());
-        store.add(key("a"), 0, &row(1, ok(0.5))).unwrap();
+        store.add(key("a"), at(0), &row(1, ok(0.5))).unwrap();
         drop(store);
         assert!(Store::open(folder.path()).unwrap().measured(&key("a")).is_some());
     }
@@ -251,8 +309,8 @@ mod tests {
     fn details_stand_beside_their_row_and_come_before_it() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
-        store.add(key("a"), 0, &detailed(1, 0.25)).unwrap();
-        store.add(key("b"), 1, &row(2, ok(0.5))).unwrap();
+        store.add(key("a"), at(0), &detailed(1, 0.25)).unwrap();
+        store.add(key("b"), at(1), &row(2, ok(0.5))).unwrap();
         drop(store);
         // As after a kill between the two files: the run is not there, whatever its details.
         let runs = std::fs::read_to_string(folder.path().join(RUNS)).unwrap();
@@ -260,7 +318,7 @@ mod tests {
         let store = Store::open(folder.path()).unwrap();
         assert!(store.measured(&key("a")).is_none());
         assert_eq!(store.measured(&key("b")).unwrap().details, None);
-        store.add(key("a"), 0, &detailed(1, 0.5)).unwrap();
+        store.add(key("a"), at(0), &detailed(1, 0.5)).unwrap();
         store.add_details(key("b"), &detailed(2, 0.75).details.unwrap()).unwrap();
         drop(store);
         let store = Store::open(folder.path()).unwrap();
@@ -271,7 +329,7 @@ mod tests {
     #[test]
     fn a_store_from_before_there_were_details_and_a_damaged_file_of_them_are_told_apart() {
         let folder = tempfile::tempdir().unwrap();
-        Store::open(folder.path()).unwrap().add(key("a"), 0, &row(1, ok(0.5))).unwrap();
+        Store::open(folder.path()).unwrap().add(key("a"), at(0), &row(1, ok(0.5))).unwrap();
         std::fs::remove_file(folder.path().join(DETAILS)).unwrap();
         let store = Store::open(folder.path()).unwrap();
         assert_eq!(store.measured(&key("a")).unwrap().details, None);
@@ -284,12 +342,12 @@ mod tests {
     #[test]
     fn a_merge_takes_over_details_even_of_runs_that_are_there() {
         let (all, sources) = folders(&[&[("a", 1)], &[], &[]]);
-        Store::open(&sources[1]).unwrap().add(key("a"), 1, &detailed(1, 0.25)).unwrap();
-        Store::open(&sources[2]).unwrap().add(key("b"), 2, &detailed(2, 0.5)).unwrap();
+        Store::open(&sources[1]).unwrap().add(key("a"), at(1), &detailed(1, 0.25)).unwrap();
+        Store::open(&sources[2]).unwrap().add(key("b"), at(2), &detailed(2, 0.5)).unwrap();
         let out = all.path().join("out");
-        let merged = Store::open(&out).unwrap().merge(&sources).unwrap();
+        let merged = Store::open(&out).unwrap().merge(&sources).unwrap().results;
         assert_eq!(merged.rows, [detailed(1, 0.25), detailed(2, 0.5)]);
-        let again = Store::open(&out).unwrap().merge(&[]).unwrap();
+        let again = Store::open(&out).unwrap().merge(&[]).unwrap().results;
         assert_eq!(again.rows, merged.rows);
         assert_eq!(std::fs::read_to_string(out.join(RUNS)).unwrap().lines().count(), 2);
     }
@@ -298,8 +356,8 @@ mod tests {
     fn a_line_that_was_cut_off_is_forgotten_and_a_foreign_one_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
-        store.add(key("a"), 0, &row(1, ok(0.5))).unwrap();
-        store.add(key("b"), 1, &row(2, ok(0.6))).unwrap();
+        store.add(key("a"), at(0), &row(1, ok(0.5))).unwrap();
+        store.add(key("b"), at(1), &row(2, ok(0.6))).unwrap();
         drop(store);
         let path = folder.path().join(RUNS);
         let text = std::fs::read(&path).unwrap();
@@ -308,7 +366,7 @@ mod tests {
             std::fs::write(&path, &text[..end]).unwrap();
             let store = Store::open(folder.path()).unwrap();
             assert!(store.measured(&key("a")).is_some() && store.measured(&key("b")).is_none());
-            store.add(key("b"), 1, &row(2, ok(0.6))).unwrap();
+            store.add(key("b"), at(1), &row(2, ok(0.6))).unwrap();
             drop(store);
             assert_eq!(std::fs::read(&path).unwrap(), text);
         }
@@ -323,10 +381,10 @@ mod tests {
         let store = Store::open(folder.path()).unwrap();
         let kinds = [None, Some(Synthetic::Local), Some(Synthetic::Global)];
         for (place, (name, synthetic)) in ["a", "b", "c"].into_iter().zip(kinds).enumerate() {
-            store.add(key(name), place, &Row { synthetic, ..row(1, ok(0.5)) }).unwrap();
+            store.add(key(name), at(place), &Row { synthetic, ..row(1, ok(0.5)) }).unwrap();
         }
         drop(store);
-        let merged = Store::open(folder.path()).unwrap().merge(&[]).unwrap();
+        let merged = Store::open(folder.path()).unwrap().merge(&[]).unwrap().results;
         assert_eq!(merged.rows.iter().map(|row| row.synthetic).collect::<Vec<_>>(), kinds);
     }
 
@@ -344,15 +402,15 @@ mod tests {
         let folder = |(index, runs): (usize, &&[(&str, u64)])| {
             let folder = all.path().join(index.to_string());
             let store = Store::open(&folder).unwrap();
-            runs.iter().for_each(|&(name, seed)| store.add(key(name), seed as usize, &row(seed, ok(0.5))).unwrap());
+            runs.iter().for_each(|&(name, seed)| store.add(key(name), at(seed as usize), &row(seed, ok(0.5))).unwrap());
             folder
         };
         let folders = runs.iter().enumerate().map(folder).collect();
         (all, folders)
     }
 
-    fn seeds(results: &Results) -> Vec<u64> {
-        results.rows.iter().map(|row| row.seed).collect()
+    fn seeds(merged: &Merged) -> Vec<u64> {
+        merged.results.rows.iter().map(|row| row.seed).collect()
     }
 
     #[test]
@@ -379,5 +437,26 @@ mod tests {
         let nowhere = [sources[0].clone(), all.path().join("nowhere")];
         assert!(merged("bad", &nowhere).unwrap_err().to_string().contains("no folder of results"));
         assert_eq!(seeds(&merged("bad", &sources[..2]).unwrap()), [0, 1], "a refused merge leaves nothing behind");
+    }
+
+    #[test]
+    fn runs_of_one_method_by_two_makers_are_not_merged_and_missing_ones_are_counted() {
+        let all = tempfile::tempdir().unwrap();
+        let part = |name: &str, place: usize, made_by: &str| {
+            let folder = all.path().join(name);
+            let place = Place { place, of: 3, made_by: made_by.into() };
+            let seed = place.place as u64;
+            Store::open(&folder).unwrap().add(key(name), place, &row(seed, ok(0.5))).unwrap();
+            folder
+        };
+        let parts = [part("a", 0, "now"), part("b", 1, "now"), part("c", 2, "before"), part("d", 2, "now")];
+        let merged = |out: &str, parts: &[&PathBuf]| {
+            let parts: Vec<PathBuf> = parts.iter().map(|part| (*part).clone()).collect();
+            Store::open(&all.path().join(out)).unwrap().merge(&parts)
+        };
+        assert_eq!(merged("two", &[&parts[0], &parts[1]]).unwrap().missing, 1);
+        assert_eq!(merged("three", &[&parts[0], &parts[1], &parts[3]]).unwrap().missing, 0);
+        let told = merged("bad", &[&parts[0], &parts[1], &parts[2]]).unwrap_err().to_string();
+        assert!(told.contains("made with seed 0 and on made with seed 2 come from two builds"), "{told}");
     }
 }

@@ -68,14 +68,13 @@ impl Source {
                 && let Origin::File { folder, .. } = &entry.origin
             {
                 entry.name = format!("{folder}/{}", entry.name);
-                entry.family = format!("{folder}/{}", entry.family);
             }
         }
         Ok(entries)
     }
 
     /// The data sets that fit any of the patterns (`*` and `?` stand for any letters), in the order of [`entries`](Self::entries).
-    /// Without patterns, all of them. A set told apart as `FOLDER/NAME` also goes by its `NAME`.
+    /// Without patterns, all of them. A set of a file goes by its `NAME` and by `FOLDER/NAME`.
     ///
     /// # Errors
     /// As [`entries`](Self::entries), when a pattern fits nothing (the nearest names are told), and when two of the sets
@@ -140,7 +139,11 @@ impl Entry {
     fn fits(&self, pattern: &str) -> bool {
         let short = self.name.rsplit('/').next().unwrap_or(&self.name);
         let pattern = WildMatch::new(pattern);
-        pattern.matches(&self.name) || pattern.matches(short)
+        let in_folder = match &self.origin {
+            Origin::File { folder, .. } => pattern.matches(&format!("{folder}/{short}")),
+            Origin::Embedded(_) => false,
+        };
+        in_folder || pattern.matches(short)
     }
 
     /// Reads the rows and their true labels.
@@ -274,7 +277,8 @@ mod tests {
         fs::write(folder.path().join("a.csv"), "").unwrap();
         let twins: Vec<String> = source.select(&["a".into()]).unwrap().into_iter().map(|entry| entry.name).collect();
         assert!(twins.len() == 2 && twins.contains(&"sub/a".into()), "{twins:?}");
-        assert_eq!(source.select(&["sub/a".into()]).unwrap()[0].family, "sub/a");
+        // Two extracts of one source stay one family, so that it counts once.
+        assert_eq!(source.select(&["sub/a".into()]).unwrap()[0].family, "a");
         fs::write(folder.path().join("b.parquet"), "").unwrap();
         assert!(matches!(source.select(&["b".into()]), Err(DataError::SameName { .. })));
         assert_eq!(source.select(&["sub/*".into()]).unwrap().len(), 1);

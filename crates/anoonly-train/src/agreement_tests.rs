@@ -1,5 +1,6 @@
-//! The GPU backend against ndarray: scores, gradients, the first steps and whole fits of every method that trains, with and
-//! without AnoOnly. They need a Vulkan driver; Mesa's software driver (Debian's `mesa-vulkan-drivers`) will do.
+//! The GPU backends against ndarray: scores, gradients, the first steps and whole fits of every method that trains, with and
+//! without AnoOnly. Those of wgpu need a Vulkan driver; Mesa's software driver (Debian's `mesa-vulkan-drivers`) will do. Those of
+//! CUDA need a GPU of NVIDIA.
 
 use anoonly_data::{Label, Samples, Seed};
 use anoonly_models::recipe::{Batches, Recipe};
@@ -17,9 +18,17 @@ use crate::{Detector, Supervision, model_file};
 
 /// How far the GPU may be from ndarray, as a share of the largest value.
 const TOLERANCE: f32 = 1e-4;
-/// The same after a whole fit of FEAWAD, whose residual divided by its own length makes rounding grow: on ndarray, a last bit
-/// changed in the data moves its scores by up to some 3e-3.
-const TOLERANCE_OF_A_WHOLE_FEAWAD: f32 = 1e-2;
+
+/// The same after training. FEAWAD's residual divided by its own length makes rounding grow: on ndarray, a last bit changed in
+/// the data moves its scores by up to some 3e-3. PReNet's loss has a kink where a pair's score meets its target, at which
+/// rounding decides the side.
+fn tolerance_of_training(name: &str) -> f32 {
+    match name {
+        "feawad" => 1e-2,
+        "prenet" => 1e-3,
+        _ => TOLERANCE,
+    }
+}
 
 const ANOMALIES: usize = 8;
 
@@ -52,9 +61,11 @@ fn detector(name: &str, supervision: Supervision, epochs: usize, steps: usize) -
     Detector::new(shortened(name, epochs, steps), supervision, Seed(1)).unwrap()
 }
 
-/// Does something on the first GPU, or what stands for one.
+/// The GPU backend that is tested, on the first GPU or what stands for one.
+const GPU: BackendName = if cfg!(feature = "cuda") { BackendName::Cuda } else { BackendName::Wgpu };
+
 fn on_gpu<T: OnBackend>(task: T) -> T::Output {
-    ComputeDevice::new(BackendName::Wgpu, None).unwrap().run(task)
+    ComputeDevice::new(GPU, None).unwrap().run(task)
 }
 
 fn on_ndarray<T: OnBackend>(task: T) -> T::Output {
@@ -149,19 +160,18 @@ fn gradients_are_alike(name: &str, supervision: Supervision) {
 
 fn twenty_steps_are_alike(name: &str, supervision: Supervision) {
     let scores = |run: fn(FitAndScore) -> Vec<f32>| run(FitAndScore(detector(name, supervision, 1, 20)));
-    close(&scores(on_gpu), &scores(on_ndarray), TOLERANCE, name);
+    close(&scores(on_gpu), &scores(on_ndarray), tolerance_of_training(name), name);
 }
 
 fn a_whole_fit_is_alike(name: &str, supervision: Supervision) {
-    let tolerance = if name == "feawad" { TOLERANCE_OF_A_WHOLE_FEAWAD } else { TOLERANCE };
     let scores = |run: fn(FitAndScore) -> Vec<f32>| run(FitAndScore(detector(name, supervision, 10, 20)));
-    close(&scores(on_gpu), &scores(on_ndarray), tolerance, name);
+    close(&scores(on_gpu), &scores(on_ndarray), tolerance_of_training(name), name);
 }
 
 /// Makes a test of each check for each method and strategy.
 macro_rules! agreement {
     ($($method:ident)*) => {
-        mod wgpu {
+        mod gpu {
             const TESTED: &[&str] = &[$(stringify!($method)),*];
 
             #[test]

@@ -160,14 +160,9 @@ fn chosen<D>(backend: BackendName, found: Vec<Found<D>>, wanted: Option<&str>) -
         return Err(BackendError::NoDevice { backend });
     }
     let names: Vec<String> = found.iter().map(|found| found.name.clone()).collect();
-    let place = match wanted.map(|wanted| (wanted, wanted.parse::<usize>())) {
-        None => Some(0),
-        Some((_, Ok(number))) => Some(number),
-        Some((part, Err(_))) => {
-            let part = part.to_lowercase();
-            names.iter().position(|name| name.to_lowercase().contains(&part))
-        }
-    };
+    let numbered = |wanted: &str| wanted.parse().ok().filter(|number| *number < names.len());
+    let named = |part: &str| names.iter().position(|name| name.to_lowercase().contains(&part.to_lowercase()));
+    let place = wanted.map_or(Some(0), |wanted| numbered(wanted).or_else(|| named(wanted)));
     let known = || names.iter().enumerate().map(|(number, name)| format!("{number}: {name}")).collect::<Vec<_>>();
     let unknown = || BackendError::UnknownDevice {
         backend: backend.name(),
@@ -203,15 +198,17 @@ mod tests {
 
     #[test]
     fn a_device_is_chosen_by_number_or_by_a_part_of_its_name() {
-        let found = || ["Radeon", "GeForce RTX", "llvmpipe"].map(|name| Found { device: (), name: name.into() }).into();
+        let found =
+            || ["Radeon", "GeForce RTX 4090", "llvmpipe"].map(|name| Found { device: (), name: name.into() }).into();
         let chosen = |wanted| chosen::<()>(BackendName::Wgpu, found(), wanted).map(|found| found.name);
         assert_eq!(chosen(None).unwrap(), "Radeon");
-        assert_eq!(chosen(Some("1")).unwrap(), "GeForce RTX");
-        assert_eq!(chosen(Some("rtx")).unwrap(), "GeForce RTX");
+        for wanted in ["1", "rtx", "4090"] {
+            assert_eq!(chosen(Some(wanted)).unwrap(), "GeForce RTX 4090");
+        }
         assert_eq!(chosen(Some("LLVM")).unwrap(), "llvmpipe");
         for unknown in ["3", "arc"] {
             let told = chosen(Some(unknown)).unwrap_err().to_string();
-            assert!(told.contains(unknown) && told.contains("0: Radeon; 1: GeForce RTX; 2: llvmpipe"), "{told}");
+            assert!(told.contains(unknown) && told.contains("0: Radeon; 1: GeForce RTX 4090; 2: llvmpipe"), "{told}");
         }
     }
 

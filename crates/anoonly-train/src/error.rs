@@ -117,7 +117,7 @@ pub enum BackendError {
     },
     /// The backend was left out when this program was built.
     #[error(
-        "this build has no {name} backend: build it with `--features {name}` (`cargo xtask bench` does so by itself)"
+        "this build has no {name} backend: build it with `--features {name}` (`cargo xtask bench --backend {name}` does so by itself)"
     )]
     NotBuilt {
         /// The backend.

@@ -14,7 +14,7 @@ mod optimiser;
 mod sampler;
 mod supervision;
 
-#[cfg(all(test, feature = "wgpu"))]
+#[cfg(all(test, any(feature = "wgpu", feature = "cuda")))]
 mod agreement_tests;
 #[cfg(test)]
 mod golden_tests;

@@ -7,7 +7,9 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anoonly::bench::report::{self, About};
-use anoonly::bench::{Ablation, BenchError, Grid, Plan, Reference, Results, Shard, Store, Strategy, summary, usage};
+use anoonly::bench::{
+    Ablation, BenchError, Grid, Merged, Plan, Reference, Results, Shard, Store, Strategy, summary, usage,
+};
 use anoonly::data::Seed;
 use anoonly::data::budget::LabelBudget;
 use anoonly::data::catalogue::Source;
@@ -143,11 +145,14 @@ impl Options {
         let mut words = Vec::new();
         for (name, value) in plan {
             if !known.contains(&name.as_str()) || name == "plan" {
+                let known: Vec<&str> = known.into_iter().filter(|known| *known != "plan").collect();
                 return Err(failed(format!("unknown option `{name}`: use {} or settings", known.join(", "))));
             }
             let overruled = match name.as_str() {
                 "label-ratio" | "label-count" => says("label-ratio") || says("label-count"),
                 "strategies" | "ablation" => says("strategies") || says("ablation"),
+                "noise-level" => says("noise") || says("noise-level"),
+                "device" => says("backend") || says("device"),
                 name => says(name),
             };
             if !overruled {
@@ -215,7 +220,7 @@ impl Options {
             grid.shard(shard);
         }
         let store = Store::open(&out)?;
-        let threads = threads.min(grid.runs()).max(1);
+        let threads = threads.min(grid.jobs()).max(1);
 
         let (start, before) = (Instant::now(), usage::cpu_seconds());
         match grid.measured(&store) {
@@ -339,7 +344,10 @@ fn word(value: &Value) -> String {
 /// Joins results of the same protocol and backend.
 fn merge(folders: &[PathBuf], out: &Path, report_to: Option<&Path>) -> Result<Results, BenchError> {
     check_report(report_to)?;
-    let results = Store::open(out)?.merge(folders)?;
+    let Merged { results, missing } = Store::open(out)?.merge(folders)?;
+    if missing > 0 {
+        eprintln!("{missing} of the grid's {} runs are in none of these folders", results.rows.len() + missing);
+    }
     let ablation = results.rows.iter().any(|row| !["host", "anoonly", "none"].contains(&row.strategy.name()));
     tell_results(&results, ablation);
     write_report(report_to, &results, Vec::new())?;

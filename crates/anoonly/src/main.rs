@@ -19,6 +19,7 @@ mod train;
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anoonly::bench::BenchError;
 use clap::error::ErrorKind;
@@ -83,7 +84,7 @@ fn main() -> ExitCode {
     };
     let colours = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
-    match cli.command {
+    let code = match cli.command {
         Command::Train(options) => options.run(),
         Command::Score(options) => options.run(),
         Command::Threshold(options) => options.run(),
@@ -96,8 +97,15 @@ fn main() -> ExitCode {
         Command::Models(options) => options.run(),
         Command::Completions(options) => options.run(),
         Command::Man(options) => options.run(),
+    };
+    match LOST.load(Ordering::Relaxed) {
+        true => ExitCode::FAILURE,
+        false => code,
     }
 }
+
+/// Whether something could not be written to standard output.
+static LOST: AtomicBool = AtomicBool::new(false);
 
 /// Tells in one line what is wrong with the command's words; without any words, shows the help.
 fn usage(error: &clap::Error) -> ExitCode {
@@ -122,6 +130,7 @@ fn one_line(error: &clap::Error) -> String {
 fn print(text: &str) {
     if let Err(error) = std::io::stdout().write_all(text.as_bytes())
         && error.kind() != std::io::ErrorKind::BrokenPipe
+        && !LOST.swap(true, Ordering::Relaxed)
     {
         tell(&format!("cannot write to standard output: {error}"));
     }

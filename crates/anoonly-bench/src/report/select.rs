@@ -100,6 +100,31 @@ impl<'a> View<'a> {
         })
     }
 
+    /// The same, for some of the sets.
+    pub fn nested_on(
+        &self,
+        sets: &BTreeSet<&str>,
+        families: &[&str],
+        model: &str,
+        strategy: &str,
+        metric: Metric,
+    ) -> Nested {
+        self.nested_by(families, model, |rows| {
+            let of = rows.iter().filter(|row| row.strategy.name() == strategy && sets.contains(row.dataset.as_str()));
+            of.filter_map(|row| value(row, metric)).collect()
+        })
+    }
+
+    /// The sets of a family that every contestant was measured on, without a run that failed.
+    pub fn common_sets(&self, family: &str, contestants: &[(&str, &str)]) -> BTreeSet<&'a str> {
+        let of = |(model, strategy): &(&str, &str)| -> BTreeSet<&'a str> {
+            let rows = complete_rows(self.results, &[family], model).into_iter();
+            rows.filter(|row| row.strategy.name() == *strategy).map(|row| row.dataset.as_str()).collect()
+        };
+        let sets = contestants.iter().map(of).reduce(|common, sets| &common & &sets);
+        sets.unwrap_or_default()
+    }
+
     /// AnoOnly's metric minus that of the host of the same seed, by family, set and seed.
     pub fn gains(&self, families: &[&str], model: &str, metric: Metric) -> Nested {
         self.nested_by(families, model, |rows| {

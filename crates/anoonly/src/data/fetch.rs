@@ -8,6 +8,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Failure;
+use crate::{print, tell};
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -37,16 +38,22 @@ impl Options {
             None => cache_folder()?,
         };
         let fetcher = Fetcher::new(&folder, &self.url)?;
-        let mut told = String::new();
+        // What is there is told at once, and a set that cannot be had does not keep the others.
+        let mut first_failure = None;
         for set in &sets {
-            let line = match fetch(&fetcher, set)? {
-                Fetched::Downloaded(file) => format!("{}: fetched to {}\n", set.path(), file.display()),
-                Fetched::AlreadyThere(file) => format!("{}: already there, {}\n", set.path(), file.display()),
-            };
-            told.push_str(&line);
+            match fetch(&fetcher, set) {
+                Ok(Fetched::Downloaded(file)) => print(&format!("{}: fetched to {}\n", set.path(), file.display())),
+                Ok(Fetched::AlreadyThere(file)) => {
+                    print(&format!("{}: already there, {}\n", set.path(), file.display()))
+                }
+                Err(failure) if first_failure.is_none() => first_failure = Some(failure),
+                Err(failure) => tell(&failure),
+            }
         }
-        told.push_str(&format!("To bench on all that is there: anoonly bench --data {}\n", self.data(&folder)));
-        Ok(told)
+        match first_failure {
+            Some(failure) => Err(failure),
+            None => Ok(format!("To bench on all that is there: anoonly bench --data {}\n", self.data(&folder))),
+        }
     }
 
     /// The folder as a word for `--data`.

@@ -119,11 +119,12 @@ fn pairs_table(view: &View<'_>, comparison: &Comparison) -> Markup {
     }
 }
 
-/// The means of AUROC by family and contestant, over the families on which all of them have one.
+/// The means of AUROC by family and contestant, over the data sets on which no run of any of them failed.
 fn compare(view: &View<'_>, contestants: &[(&str, &str)]) -> Result<Comparison, String> {
     let of_family = |family: &&str| -> Option<Vec<f64>> {
+        let common = view.common_sets(family, contestants);
         let value = |(model, strategy): &(&str, &str)| {
-            let values = view.nested(&[*family], model, strategy, METRICS[0].1);
+            let values = view.nested_on(&common, &[*family], model, strategy, METRICS[0].1);
             (!values.is_empty()).then(|| mean(&values))
         };
         contestants.iter().map(value).collect()
