@@ -202,7 +202,7 @@ if TASK == "train":
 elif TASK == "whole":
     work = 1
     x, anomalies, others = data(3684, 512, 18)
-    for _ in range(TURNS):
+    for _ in range(1 if MODEL == "feawad" else TURNS):
         model = MODELS[MODEL](512)
         start = time.perf_counter()
         train(model, x, anomalies, others, (100, 30) if MODEL == "feawad" else EPOCHS)
