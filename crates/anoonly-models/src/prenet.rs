@@ -184,7 +184,11 @@ impl<B: Backend> Network<B> for PReNet<B> {
     /// the bias, `w·f̄(anomalies) + v·f̄(unlabelled) + 2b`.
     fn finish(self, data: &TrainingData<B>) -> Self {
         let (left, right) = self.sides();
-        let mean = |rows: &[usize]| self.represent(data.select(rows)).mean_dim(0);
+        // Block by block: the rows together would be a second copy of the training matrix.
+        let mean = |rows: &[usize]| {
+            let blocks = rows.chunks(BLOCK).map(|rows| self.represent(data.select(rows)));
+            Tensor::cat(blocks.collect(), 0).mean_dim(0)
+        };
         let sides = mean(&data.anomalies).matmul(left) + mean(&data.unlabelled).matmul(right);
         let bias = self.pair.bias.as_ref().map_or_else(|| Tensor::zeros([1], &sides.device()), |bias| bias.val());
         let offset = sides.squeeze_dim::<1>(1) + bias.mul_scalar(2.0);
@@ -205,6 +209,9 @@ impl<B: Backend> Network<B> for PReNet<B> {
         own + self.offset.val()
     }
 }
+
+/// Rows worked out at a time.
+const BLOCK: usize = 2048;
 
 /// The parts that are not empty, one after the other; one of them must not be.
 fn joined<B: Backend, const D: usize>(mut parts: Vec<Tensor<B, D>>) -> Tensor<B, D> {

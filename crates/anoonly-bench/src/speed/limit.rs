@@ -46,12 +46,13 @@ impl Machine {
 /// Rows of a block that is scored at once.
 const BLOCK: usize = 2048;
 
-/// The widths of a method's layers, in the order in which a row passes them.
+/// The widths of a method's layers, in the order in which a row passes them, but for a last column, whose product is a sum
+/// beside the others.
 fn widths(method: &AnyMethod, columns: usize) -> Vec<usize> {
     match method {
-        AnyMethod::DevNet(_) | AnyMethod::PReNet(_) => vec![columns, 20, 1],
+        AnyMethod::DevNet(_) | AnyMethod::PReNet(_) => vec![columns, 20],
         AnyMethod::DeepSad(_) => vec![columns, 100, 20, 10],
-        AnyMethod::Feawad(_) => vec![columns, columns, 128, 64, 128, columns, 256, 32, 1],
+        AnyMethod::Feawad(_) => vec![columns, columns, 128, 64, 128, columns, 256, 32],
         _ => Vec::new(),
     }
 }
@@ -81,7 +82,7 @@ fn training(method: &AnyMethod) -> Vec<Product> {
     // Batches that draw the 25 anomalies hundreds of times work out each of them once.
     let anomalies = TRAINING.2;
     match method {
-        AnyMethod::DevNet(_) => layers(64, 1.0, &[columns, 20, 1]),
+        AnyMethod::DevNet(_) => layers(64, 1.0, &[columns, 20]),
         AnyMethod::PReNet(_) => layers(640 + anomalies, 1.0, &[columns, 20]),
         AnyMethod::DeepSad(_) => layers(128, 1.0, &[columns, 100, 20, 10]),
         AnyMethod::Feawad(_) => {
