@@ -1,4 +1,4 @@
-//! The hot pieces, each by itself: `cargo bench --package anoonly-bench`.
+//! The hot pieces, each by itself: `cargo bench --workspace --bench pieces`.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 
