@@ -15,7 +15,7 @@ use anoonly_data::split::Split;
 use anoonly_data::synthetic::Synthetic;
 use anoonly_data::{Dataset, Seed};
 use anoonly_eval::{MetricError, auroc, average_precision, average_precision_normal};
-use anoonly_models::{AnyMethod, Kind};
+use anoonly_models::{AnyMethod, Method};
 use anoonly_train::backend::OnBackend;
 use anoonly_train::{ComputeDevice, Detector, Fitter};
 use burn::tensor::backend::Backend;
@@ -36,7 +36,7 @@ pub struct Plan {
     pub datasets: Vec<String>,
     /// The methods.
     pub models: Vec<AnyMethod>,
-    /// The strategies for methods that learn from few labels. Floors run once, without one.
+    /// The strategies for methods that learn from few labels. Methods without a loss to take apart run once, without one.
     pub strategies: Vec<Strategy>,
     /// How many training anomalies stay labelled; every one of them is run.
     pub budgets: Vec<LabelBudget>,
@@ -447,11 +447,11 @@ impl Plan {
     }
 }
 
-/// The strategies of a method; a floor has none.
+/// The strategies of a method; one that no strategy has a say in has none.
 fn strategies(plan: &Plan, model: usize) -> Vec<Strategy> {
-    match plan.models[model].info().kind {
-        Kind::FewLabels => plan.strategies.clone(),
-        Kind::Floor => vec![Strategy::none()],
+    match plan.models[model].takes_strategy() {
+        true => plan.strategies.clone(),
+        false => vec![Strategy::none()],
     }
 }
 

@@ -14,7 +14,7 @@ use crate::error::Checks;
 use crate::init::{WeightInit, linear_weights};
 use crate::norm::{NormLayer, NormSettings};
 use crate::recipe::{Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
-use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Norm, TrainingData};
+use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Norm, Shapes, TrainingData};
 
 /// DeepSAD's configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -93,7 +93,7 @@ impl Method for DeepSadConfig {
         Self { norm, ..self }
     }
 
-    fn weights(&self, columns: usize, _: usize) -> usize {
+    fn weights(&self, columns: usize, _: &Shapes) -> usize {
         let inputs = std::iter::once(&columns).chain(&self.widths);
         let layers = inputs.zip(&self.widths).map(|(&from, &to)| linear_weights(from, to, false));
         let (between, centre) = self.widths.split_at(self.widths.len().saturating_sub(1));

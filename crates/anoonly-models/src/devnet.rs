@@ -17,7 +17,7 @@ use crate::error::Checks;
 use crate::init::{WeightInit, linear_weights};
 use crate::norm::{NormLayer, NormSettings};
 use crate::recipe::{Batches, EpsilonAt, Keep, Optimiser, Recipe, Schedule, Statistics};
-use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Norm, TrainingData};
+use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Norm, Shapes, TrainingData};
 
 /// DevNet's configuration. The defaults are those of the AnoOnly paper's host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -151,7 +151,7 @@ impl Method for DevNetConfig {
         Self { norm, ..self }
     }
 
-    fn weights(&self, columns: usize, _: usize) -> usize {
+    fn weights(&self, columns: usize, _: &Shapes) -> usize {
         let hidden = self.depth.hidden();
         let inputs = std::iter::once(&columns).chain(hidden);
         let layers = inputs.zip(hidden.iter().chain([&1])).map(|(&from, &to)| linear_weights(from, to, true));

@@ -16,7 +16,7 @@ use crate::error::Checks;
 use crate::init::{WeightInit, linear_weights, trainable_copy};
 use crate::norm::{NormLayer, NormSettings};
 use crate::recipe::{Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
-use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Norm, TrainingData};
+use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Norm, Shapes, TrainingData};
 
 /// FEAWAD's configuration. The defaults are those of the AnoOnly paper's host, without the faults of its published code.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -97,7 +97,7 @@ impl Method for FeawadConfig {
         Self { norm, ..self }
     }
 
-    fn weights(&self, columns: usize, _: usize) -> usize {
+    fn weights(&self, columns: usize, _: &Shapes) -> usize {
         let layers = [
             (columns, columns),
             (columns, MIDDLE),

@@ -9,7 +9,7 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
-use crate::{ConfigError, Kind, Method, MethodInfo, Network, TrainingData};
+use crate::{ConfigError, Kind, Method, MethodInfo, Network, Shapes, TrainingData};
 
 /// Configuration of the k-th neighbour's distance.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,7 +31,7 @@ impl Method for KnnConfig {
     const INFO: MethodInfo = MethodInfo {
         name: "knn",
         title: "kNN distance",
-        kind: Kind::Floor,
+        kind: Kind::Unsupervised,
         source: "Ramaswamy, Rastogi, Shim, SIGMOD 2000",
     };
 
@@ -39,8 +39,13 @@ impl Method for KnnConfig {
         Checks::of(Self::INFO.name).at_least_one("k", self.k).done()
     }
 
-    fn weights(&self, columns: usize, unlabelled: usize) -> usize {
-        columns.saturating_mul(unlabelled)
+    fn weights(&self, columns: usize, saved: &Shapes) -> usize {
+        columns.saturating_mul(saved.entries("rows"))
+    }
+
+    fn blank<B: Backend>(&self, columns: usize, saved: &Shapes, device: &B::Device) -> Knn<B> {
+        let rows = Tensor::zeros([saved.entries("rows"), columns], device);
+        Knn { k: self.k, rows: Param::initialized(ParamId::new(), rows) }
     }
 
     fn init<B: Backend>(&self, data: &TrainingData<B>, _: &mut impl Rng) -> Knn<B> {

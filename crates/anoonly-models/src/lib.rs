@@ -23,8 +23,10 @@ pub mod overrides;
 pub mod prenet;
 pub mod recipe;
 pub mod registry;
+mod shapes;
 
 pub use error::ConfigError;
 pub use method::{Batch, Kind, LossTerms, Method, MethodInfo, Network, Trainable, TrainingData};
 pub use norm::Norm;
 pub use registry::{AnyMethod, AnyNetwork};
+pub use shapes::Shapes;

@@ -11,7 +11,7 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
-use crate::{ConfigError, Kind, Method, MethodInfo, Network, TrainingData};
+use crate::{ConfigError, Kind, Method, MethodInfo, Network, Shapes, TrainingData};
 
 /// Configuration of balanced logistic regression.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -48,7 +48,7 @@ impl Method for LogisticConfig {
         Checks::of(Self::INFO.name).positive("c", self.c).done()
     }
 
-    fn weights(&self, columns: usize, _: usize) -> usize {
+    fn weights(&self, columns: usize, _: &Shapes) -> usize {
         columns.saturating_add(1)
     }
 

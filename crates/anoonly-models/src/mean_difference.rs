@@ -6,7 +6,7 @@ use burn::tensor::backend::Backend;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::{ConfigError, Kind, Method, MethodInfo, Network, TrainingData};
+use crate::{ConfigError, Kind, Method, MethodInfo, Network, Shapes, TrainingData};
 
 /// The score of a row is its product with the unit vector from the mean unlabelled row to the mean labelled anomaly.
 ///
@@ -29,7 +29,7 @@ impl Method for MeanDifferenceConfig {
         Ok(())
     }
 
-    fn weights(&self, columns: usize, _: usize) -> usize {
+    fn weights(&self, columns: usize, _: &Shapes) -> usize {
         columns
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 
+use anoonly_data::Seed;
 use burn::module::{AutodiffModule, Module};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Int, Tensor, TensorData};
@@ -11,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use crate::norm::NormLayer;
 use crate::recipe::Recipe;
-use crate::{ConfigError, Norm};
+use crate::{ConfigError, Norm, Shapes};
 
 /// A method's configuration: plain data from which its network is made.
 pub trait Method: Clone + Debug + Default + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static {
@@ -27,8 +28,8 @@ pub trait Method: Clone + Debug + Default + PartialEq + Serialize + DeserializeO
     /// Names the first option with a value that no fit could start from.
     fn check(&self) -> Result<(), ConfigError>;
 
-    /// How the network is trained by its [`terms`](Network::terms). A floor is not: its [`init`](Self::init) already gives
-    /// the fitted network, and this and the next four functions keep their defaults.
+    /// How the network is trained by its [`terms`](Network::terms). A method without gradients is not: its
+    /// [`init`](Self::init) already gives the fitted network, and this and the next five functions keep their defaults.
     fn recipe(&self) -> Option<&Recipe> {
         None
     }
@@ -43,6 +44,11 @@ pub trait Method: Clone + Debug + Default + PartialEq + Serialize + DeserializeO
         None
     }
 
+    /// Whether a strategy has a say: the loss has a part on normal rows that AnoOnly can leave out, and a batch-normalised form.
+    fn takes_strategy(&self) -> bool {
+        self.recipe().is_some()
+    }
+
     /// The form that is trained on the anomalies' loss alone: batch-normalised, so that the normal rows of a batch still
     /// have a say, and with whatever else the method changes for it.
     fn anomaly_only(self) -> Self {
@@ -54,10 +60,18 @@ pub trait Method: Clone + Debug + Default + PartialEq + Serialize + DeserializeO
         self
     }
 
-    /// The number of values in all tensors of the network that [`init`](Self::init) makes for rows of so many columns, of
-    /// which so many are unlabelled; `usize::MAX` where it does not fit. A model file is held against it before a network is
-    /// made.
-    fn weights(&self, columns: usize, unlabelled: usize) -> usize;
+    /// The number of values in all tensors of a network for rows of so many columns; `usize::MAX` where it does not fit. A
+    /// network that keeps training rows, or trees, takes their number from the shapes it was saved with. A model file is held
+    /// against it before a network is made.
+    fn weights(&self, columns: usize, saved: &Shapes) -> usize;
+
+    /// A network of the shape that was saved, whose every tensor is still to be replaced. A network whose size depends on the
+    /// training rows has to say how; any other one keeps this default.
+    fn blank<B: Backend>(&self, columns: usize, _saved: &Shapes, device: &B::Device) -> Self::Network<B> {
+        let rows = Tensor::zeros([2, columns], device);
+        let data = TrainingData { rows, unlabelled: vec![0], anomalies: vec![1] };
+        self.init(&data, &mut Seed(0).stream(&["blank"]))
+    }
 
     /// Makes the network for the given training rows, drawing its weights from `rng` alone.
     fn init<B: Backend>(&self, data: &TrainingData<B>, rng: &mut impl Rng) -> Self::Network<B>;
@@ -79,8 +93,12 @@ pub struct MethodInfo {
 /// What a method learns from, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Trained on labelled anomalies and unlabelled rows, by a loss that a strategy can take apart.
+    /// Learns from labelled anomalies and unlabelled rows.
     FewLabels,
+    /// Learns from unlabelled rows alone.
+    Unsupervised,
+    /// A classifier that takes unlabelled rows for normal.
+    Supervised,
     /// A simple rule without training, beside which a trained method has to show its worth.
     Floor,
 }

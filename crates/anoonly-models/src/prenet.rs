@@ -15,7 +15,7 @@ use crate::init::{WeightInit, linear_weights};
 use crate::method::section;
 use crate::norm::{NormLayer, NormSettings};
 use crate::recipe::{Batches, EpsilonAt, Keep, Optimiser, Recipe, Schedule, Statistics};
-use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Norm, TrainingData};
+use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Norm, Shapes, TrainingData};
 
 /// PReNet's configuration. The defaults are those of the AnoOnly paper's host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -96,7 +96,7 @@ impl Method for PReNetConfig {
         Self { norm, ..self }
     }
 
-    fn weights(&self, columns: usize, _: usize) -> usize {
+    fn weights(&self, columns: usize, _: &Shapes) -> usize {
         let feature = linear_weights(columns, self.width, true).saturating_add(self.norm.weights(self.width));
         // The weights of a pair and their bias, and the offset.
         feature.saturating_add(self.width.saturating_mul(2)).saturating_add(2)

@@ -15,7 +15,7 @@ use crate::mean_difference::{MeanDifference, MeanDifferenceConfig};
 use crate::norm::NormLayer;
 use crate::prenet::{PReNet, PReNetConfig};
 use crate::recipe::Recipe;
-use crate::{Batch, ConfigError, LossTerms, Method, MethodInfo, Network, Norm, TrainingData};
+use crate::{Batch, ConfigError, LossTerms, Method, MethodInfo, Network, Norm, Shapes, TrainingData};
 
 /// Makes [`AnyMethod`] and [`AnyNetwork`] from one line a method: its name in configuration files, configuration and network.
 macro_rules! registry {
@@ -104,9 +104,23 @@ macro_rules! registry {
                 }
             }
 
-            fn weights(&self, columns: usize, unlabelled: usize) -> usize {
+            fn takes_strategy(&self) -> bool {
                 match self {
-                    $(AnyMethod::$variant(method) => method.weights(columns, unlabelled),)*
+                    $(AnyMethod::$variant(method) => method.takes_strategy(),)*
+                }
+            }
+
+            fn weights(&self, columns: usize, saved: &Shapes) -> usize {
+                match self {
+                    $(AnyMethod::$variant(method) => method.weights(columns, &saved.within(stringify!($variant))),)*
+                }
+            }
+
+            fn blank<B: Backend>(&self, columns: usize, saved: &Shapes, device: &B::Device) -> AnyNetwork<B> {
+                match self {
+                    $(AnyMethod::$variant(method) => {
+                        AnyNetwork::$variant(method.blank(columns, &saved.within(stringify!($variant)), device))
+                    })*
                 }
             }
 
@@ -215,7 +229,7 @@ mod tests {
     use super::*;
     use anoonly_data::Seed;
     use burn::backend::Autodiff;
-    use burn::module::AutodiffModule;
+    use burn::module::{AutodiffModule, ModuleVisitor, Param};
     use burn::tensor::TensorData;
     use burn_flex::Flex;
     use burn_ndarray::NdArray;
@@ -232,6 +246,28 @@ mod tests {
         }
     }
 
+    fn shapes<B: Backend>(network: &AnyNetwork<B>) -> Shapes {
+        struct Collect(Vec<String>, Vec<(String, Vec<usize>)>);
+
+        impl<B: Backend> ModuleVisitor<B> for Collect {
+            fn enter_module(&mut self, name: &str, _: &str) {
+                self.0.push(name.into());
+            }
+
+            fn exit_module(&mut self, _: &str, _: &str) {
+                self.0.pop();
+            }
+
+            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+                self.1.push((self.0.join("."), param.val().dims().to_vec()));
+            }
+        }
+
+        let mut collected = Collect(Vec::new(), Vec::new());
+        network.visit(&mut collected);
+        Shapes::new(collected.1)
+    }
+
     /// What a model file is held against is what the network holds, for every method, depth and normalisation.
     #[test]
     fn every_method_knows_the_size_of_its_network() {
@@ -242,13 +278,17 @@ mod tests {
         methods.push(AnyMethod::DeepSad(DeepSadConfig { widths: vec![4], ..Default::default() }));
         let norms = [Norm::None, Norm::Batch, Norm::Layer];
         for method in methods.into_iter().flat_map(|method| norms.map(|norm| method.clone().with_norm(norm))) {
+            let mut saved = Shapes::default();
             for (columns, unlabelled) in [(1, 1), (3, 5), (300, 2)] {
                 let rows = Tensor::<NdArray, 2>::zeros([unlabelled + 1, columns], &Default::default());
                 let data = TrainingData { rows, unlabelled: (0..unlabelled).collect(), anomalies: vec![unlabelled] };
                 let network = method.init(&data, &mut Seed(1).stream(&["weights"]));
-                assert_eq!(method.weights(columns, unlabelled), network.num_params(), "{method:?}, {columns} columns");
+                saved = shapes(&network);
+                assert_eq!(method.weights(columns, &saved), network.num_params(), "{method:?}, {columns} columns");
+                let blank = method.blank::<NdArray>(columns, &saved, &Default::default());
+                assert_eq!(shapes(&blank), saved, "{method:?}, {columns} columns");
             }
-            assert_eq!(method.weights(usize::MAX, 2), usize::MAX, "{method:?}");
+            assert_eq!(method.weights(usize::MAX, &saved), usize::MAX, "{method:?}");
         }
     }
 

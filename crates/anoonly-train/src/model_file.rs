@@ -14,7 +14,7 @@ use std::path::Path;
 
 use anoonly_data::Seed;
 use anoonly_data::scale::MinMaxScaler;
-use anoonly_models::{Method, TrainingData};
+use anoonly_models::Method;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
@@ -129,14 +129,18 @@ pub fn read<B: Backend, M: Method, P: DeserializeOwned>(
     // All of them before the first network is made, which takes the memory its configuration asks for.
     let checked = members.into_iter().enumerate().map(|(index, member)| {
         let detector = member.detector()?;
-        let rows = member.rows(container.values(&index.to_string()))?;
-        Ok((detector, member, rows))
+        let saved = container.shapes(&index.to_string());
+        let (needed, found) = (member.method.weights(member.scaler.columns(), &saved), saved.values());
+        match needed == found {
+            true => Ok((detector, member, saved)),
+            false => Err(format!("a network of {needed} values, but {found} are there")),
+        }
     });
     let checked: Vec<_> = checked.collect::<Result<_, String>>().map_err(malformed)?;
     let mut tensors = container.read()?;
     let mut fitted = Vec::new();
-    for (index, (detector, member, rows)) in checked.into_iter().enumerate() {
-        let network = member.network(rows, device);
+    for (index, (detector, member, saved)) in checked.into_iter().enumerate() {
+        let network = member.method.blank(member.scaler.columns(), &saved, device);
         let mut restore = Restore { tensors: &mut tensors, path: vec![index.to_string()], problem: None };
         let network = network.map(&mut restore);
         if let Some(problem) = restore.problem {
@@ -222,27 +226,6 @@ impl<M: Method> Member<M> {
             true => Ok(detector),
             false => Err("a method is not in the form of its strategy".into()),
         }
-    }
-
-    /// The number of unlabelled rows with which the method makes a network of so many values: 1 where it makes the same one
-    /// of any number.
-    fn rows(&self, values: usize) -> Result<usize, String> {
-        let size = |rows| self.method.weights(self.scaler.columns(), rows);
-        let rows = match size(2) - size(1) {
-            0 => 1,
-            of_a_row => (values / of_a_row).max(1),
-        };
-        match size(rows) == values {
-            true => Ok(rows),
-            false => Err(format!("a network of {} values, but {values} are there", size(rows))),
-        }
-    }
-
-    /// A network of the right shape, whose every tensor is still to be replaced.
-    fn network<B: Backend>(&self, rows: usize, device: &B::Device) -> M::Network<B> {
-        let zeros = Tensor::zeros([rows + 1, self.scaler.columns()], device);
-        let data = TrainingData { rows: zeros, unlabelled: (0..rows).collect(), anomalies: vec![rows] };
-        self.method.init(&data, &mut self.seed.stream(&["weights"]))
     }
 }
 

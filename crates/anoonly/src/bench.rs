@@ -386,7 +386,7 @@ fn tell_results(results: &Results, ablation: bool) {
     };
     let heading =
         format!("Percent, mean over data sets and {seeds}. Intervals: {:.0} %, over seeds.\n", 100.0 * summary::LEVEL);
-    let rest = format!("backend {}. A floor has no strategy and stands in the host's column.", first.backend);
+    let rest = format!("backend {}. A method that no strategy trains stands in the host's column.", first.backend);
     print(&heading);
     let settings = summary::by_setting(results);
     for (setting, results) in &settings {

@@ -24,7 +24,7 @@ impl Options {
             }
             false => methods.iter().for_each(|method| {
                 let info = method.info();
-                print(&format!("{:16} {:16} {:12} {}\n", info.name, info.title, kind(info.kind), info.source));
+                print(&format!("{:16} {:16} {:13} {}\n", info.name, info.title, kind(info.kind), info.source));
             }),
         }
         ExitCode::SUCCESS
@@ -40,6 +40,8 @@ fn json(method: &AnyMethod) -> serde_json::Value {
 fn kind(kind: Kind) -> &'static str {
     match kind {
         Kind::FewLabels => "few labels",
+        Kind::Unsupervised => "unsupervised",
+        Kind::Supervised => "supervised",
         Kind::Floor => "floor",
     }
 }

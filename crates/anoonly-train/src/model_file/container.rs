@@ -7,6 +7,7 @@ use std::fs::{File, Permissions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use anoonly_models::Shapes;
 use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, Metadata, TensorInfo, TensorView};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
@@ -62,11 +63,9 @@ impl Container {
         Ok(Self { manifest, tensors, path: path.into(), file, bytes })
     }
 
-    /// The number of values in the tensors whose name begins with this and a dot.
-    pub fn values(&self, prefix: &str) -> usize {
-        // The character after a dot, by its number, is a slash.
-        let under = self.tensors.range(format!("{prefix}.")..format!("{prefix}/"));
-        under.map(|(_, tensor)| tensor.shape.iter().product()).fold(0, usize::saturating_add)
+    /// The shapes of a member's tensors.
+    pub fn shapes(&self, member: &str) -> Shapes {
+        Shapes::new(self.tensors.iter().map(|(name, tensor)| (name.clone(), tensor.shape.clone()))).within(member)
     }
 
     /// Reads the tensors.

@@ -19,7 +19,7 @@ pub fn comparison(view: &View<'_>) -> Figure {
                 "Percent, mean over data sets and seeds, each data set of a family and each family weighing the same. A difference is \
                  AnoOnly minus host of the same seed and data set. Behind ± stands half of Student's interval of "
                 (format!("{:.0}", 100.0 * LEVEL)) " % over seeds: it speaks of other seeds on these very data sets, not of other data \
-                 sets. With one seed there is none. A floor has no strategy and stands in the host's column."
+                 sets. With one seed there is none. A method that no strategy trains stands in the host's column."
             }
         },
     }
