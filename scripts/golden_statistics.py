@@ -126,6 +126,12 @@ for i in range(12):
         "normal_scores": stats.norm.ppf((ranks - 0.5) / (n + 1)).tolist(),
     })
 
+shares = []
+for part, whole in ((0, 1), (1, 1), (0, 7), (3, 7), (1, 39), (12, 12), (16, 92), (40, 4000)):
+    for level in (0.5, 0.9, 0.95):
+        interval = stats.binomtest(part, whole).proportion_ci(level, method="wilson")
+        shares.append({"part": part, "whole": whole, "level": level, "low": interval.low, "high": interval.high})
+
 golden = {
     "versions": {"numpy": np.__version__, "scipy": scipy.__version__, "scikit-learn": sklearn.__version__},
     "comparisons": comparisons,
@@ -134,6 +140,7 @@ golden = {
     "corrections": corrections,
     "curves": curves,
     "calibrations": calibrations,
+    "shares": shares,
 }
 out = Path(__file__).parent.parent / "crates/anoonly-eval/tests/golden/statistics.json"
 out.write_text(json.dumps(golden, allow_nan=False) + "\n")

@@ -3,7 +3,7 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
-use statrs::distribution::{ContinuousCDF, StudentsT};
+use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
 use crate::MetricError;
 
@@ -78,6 +78,26 @@ pub fn mean_interval(values: &[f64], level: f64) -> Option<Interval> {
     let t = StudentsT::new(0.0, 1.0, n - 1.0).expect("one degree of freedom or more is valid");
     let half = t.inverse_cdf((1.0 + level) / 2.0) * (variance / n).sqrt();
     Some(Interval { estimate, low: estimate - half, high: estimate + half })
+}
+
+/// A share, as of rows that are flagged, and its score interval (Wilson 1927), which stays within 0 and 1 and keeps its level
+/// for small counts too; `None` of no rows.
+///
+/// # Panics
+/// When `part` is above `whole`, or `level` is not between 0 and 1.
+pub fn share_interval(part: usize, whole: usize, level: f64) -> Option<Interval> {
+    assert!(part <= whole, "a part cannot be more than the whole");
+    assert!(level > 0.0 && level < 1.0, "the level must be between 0 and 1");
+    if whole == 0 {
+        return None;
+    }
+    let (n, estimate) = (whole as f64, part as f64 / whole as f64);
+    let z = Normal::standard().inverse_cdf((1.0 + level) / 2.0);
+    let centre = (estimate + z * z / (2.0 * n)) / (1.0 + z * z / n);
+    let half = z / (1.0 + z * z / n) * (estimate * (1.0 - estimate) / n + z * z / (4.0 * n * n)).sqrt();
+    // At the ends, rounding may put a bound past the estimate.
+    let [low, high] = [(centre - half).clamp(0.0, estimate), (centre + half).clamp(estimate, 1.0)];
+    Some(Interval { estimate, low, high })
 }
 
 /// The quantile of sorted values, linear between them (NumPy's default).

@@ -19,8 +19,13 @@ pub use calibration::Calibration;
 pub use curves::{PrecisionRecallPoint, RocPoint, precision_recall_curve, roc_curve};
 pub use error::{MetricError, StatisticsError, ThresholdError};
 pub use hierarchy::{Inference, hierarchical_bootstrap};
-pub use interval::{Interval, bootstrap, mean_interval};
+pub use interval::{Interval, bootstrap, mean_interval, share_interval};
 pub use metrics::{BestF1, auroc, average_precision, average_precision_normal, best_f1, precision_at_k};
 pub use multiple::{benjamini_hochberg, discoveries, holm};
 pub use significance::{Comparison, Friedman, PairTest, Wilcoxon, WinTieLoss, critical_difference, wilcoxon};
 pub use threshold::share_threshold;
+
+/// The examples of the README are run with the documentation's.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

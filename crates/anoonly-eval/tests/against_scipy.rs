@@ -5,7 +5,7 @@
 
 use anoonly_eval::{
     Calibration, Comparison, StatisticsError, WinTieLoss, benjamini_hochberg, critical_difference, discoveries, holm,
-    precision_recall_curve, roc_curve, wilcoxon,
+    precision_recall_curve, roc_curve, share_interval, wilcoxon,
 };
 use serde::Deserialize;
 
@@ -17,6 +17,16 @@ struct Golden {
     corrections: Vec<Corrected>,
     curves: Vec<Curves>,
     calibrations: Vec<Calibrated>,
+    shares: Vec<Share>,
+}
+
+#[derive(Deserialize)]
+struct Share {
+    part: usize,
+    whole: usize,
+    level: f64,
+    low: f64,
+    high: f64,
 }
 
 #[derive(Deserialize)]
@@ -162,6 +172,16 @@ fn calibrations_agree_with_numpy_and_scipy() {
         let normal: Vec<f64> = case.new.iter().map(|&score| calibration.normal_score(score)).collect();
         close(&normal, &case.normal_scores, "normal score", i);
     }
+}
+
+#[test]
+fn intervals_of_shares_agree_with_scipy() {
+    for (i, case) in golden().shares.iter().enumerate() {
+        let interval = share_interval(case.part, case.whole, case.level).unwrap();
+        close(&[interval.low, interval.high], &[case.low, case.high], "bounds", i);
+        assert!(interval.low <= interval.estimate && interval.estimate <= interval.high, "case {i}");
+    }
+    assert_eq!(share_interval(0, 0, 0.95), None);
 }
 
 #[test]
