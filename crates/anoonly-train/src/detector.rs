@@ -1,5 +1,6 @@
 //! Detectors before and after the fit.
 
+use std::ops::ControlFlow;
 use std::time::Instant;
 
 use anoonly_data::scale::MinMaxScaler;
@@ -86,6 +87,24 @@ impl<M: anoonly_models::Method> Detector<M> {
     }
 }
 
+/// An epoch of a training that has ended.
+pub struct Epoch<'a, B: Backend, M: anoonly_models::Method = AnyMethod> {
+    history: &'a History,
+    fitted: &'a dyn Fn() -> FittedDetector<B, M>,
+}
+
+impl<B: Backend, M: anoonly_models::Method> Epoch<'_, B, M> {
+    /// Its number, counted from 1.
+    pub fn number(&self) -> usize {
+        self.history.losses.len()
+    }
+
+    /// What the fit gives if it ends here.
+    pub fn fitted(&self) -> FittedDetector<B, M> {
+        (self.fitted)()
+    }
+}
+
 /// Training rows on the device, for as many fits as wanted. Fits of one method and seed that differ in their strategy share
 /// their pretraining, in which no strategy has a say; what they give is the same as apart.
 #[derive(Debug)]
@@ -127,6 +146,19 @@ impl<B: Backend, M: Trainable<Autodiff<B>>> Fitter<B, M> {
     /// # Errors
     /// When the training diverges.
     pub fn fit(&mut self, detector: &Detector<M>) -> Result<FittedDetector<B, M>, FitError> {
+        self.fit_watched(detector, |_| ControlFlow::Continue(()))
+    }
+
+    /// The same, with a word to say after each epoch of the training: a break ends it there, and what was fitted so far is
+    /// given back. A method that is not trained has no epochs.
+    ///
+    /// # Errors
+    /// When the training diverges.
+    pub fn fit_watched(
+        &mut self,
+        detector: &Detector<M>,
+        mut watch: impl FnMut(Epoch<'_, B, M>) -> ControlFlow<()>,
+    ) -> Result<FittedDetector<B, M>, FitError> {
         let Detector { method, supervision, seed } = detector;
         // Made anew for each training: burn takes the parameters of a clone for constants.
         let start = || method.init(&self.data, &mut seed.stream(&["weights"]));
@@ -136,7 +168,8 @@ impl<B: Backend, M: Trainable<Autodiff<B>>> Fitter<B, M> {
                 Some(known) => known,
                 None => {
                     let begun = Instant::now();
-                    let (network, _) = train::<B, M>(Objective::Pretrain, recipe, start(), &self.data, *seed)?;
+                    let on = &mut |_: &History, _: &dyn Fn() -> M::Network<B>| ControlFlow::Continue(());
+                    let (network, _) = train::<B, M>(Objective::Pretrain, recipe, start(), &self.data, *seed, on)?;
                     let (method, seconds) = (apart_from_norm(method), begun.elapsed().as_secs_f64());
                     self.pretrained.push(Pretrained { method, seed: *seed, network, seconds });
                     self.pretrained.len() - 1
@@ -144,18 +177,20 @@ impl<B: Backend, M: Trainable<Autodiff<B>>> Fitter<B, M> {
             };
             network = network.pretrained(&self.pretrained[known].network);
         }
-        let mut history = History::default();
-        if let Some(recipe) = method.recipe() {
-            let objective = Objective::Detect(*supervision);
-            (network, history) = train::<B, M>(objective, recipe, network, &self.data, *seed)?;
-        }
-        Ok(FittedDetector {
-            detector: detector.clone(),
-            network: network.finish(&self.data),
-            scaler: self.scaler.clone(),
-            history,
-            device: self.data.rows.device(),
-        })
+        let Some(recipe) = method.recipe() else {
+            return Ok(self.fitted(detector, network, History::default()));
+        };
+        let mut watch = |history: &History, network: &dyn Fn() -> M::Network<B>| {
+            watch(Epoch { history, fitted: &|| self.fitted(detector, network(), history.clone()) })
+        };
+        let objective = Objective::Detect(*supervision);
+        let (network, history) = train::<B, M>(objective, recipe, network, &self.data, *seed, &mut watch)?;
+        Ok(self.fitted(detector, network, history))
+    }
+
+    fn fitted(&self, detector: &Detector<M>, network: M::Network<B>, history: History) -> FittedDetector<B, M> {
+        let (scaler, device) = (self.scaler.clone(), self.data.rows.device());
+        FittedDetector { detector: detector.clone(), network: network.finish(&self.data), scaler, history, device }
     }
 
     /// The seconds of pretraining that a fit of the detector need not spend any more, because another one has.

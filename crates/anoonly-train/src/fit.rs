@@ -1,5 +1,7 @@
 //! The training loop.
 
+use std::ops::ControlFlow;
+
 use anoonly_data::Seed;
 use anoonly_models::recipe::{Keep, Recipe, Statistics};
 use anoonly_models::{Batch, Method, Network, Trainable, TrainingData};
@@ -23,14 +25,19 @@ pub(crate) enum Objective {
     Detect(Supervision),
 }
 
-/// Trains a network by one recipe and one loss, with a new optimiser; returns the network of the epoch that the recipe
-/// keeps, and what the loop saw.
+/// What is told after each epoch: what the loop has seen, and what makes the network that would be kept if it ended here. Says
+/// whether it goes on.
+pub(crate) type Watch<'a, N> = dyn FnMut(&History, &dyn Fn() -> N) -> ControlFlow<()> + 'a;
+
+/// Trains a network by one recipe and one loss, with a new optimiser, to the end of the recipe or until the watch breaks it
+/// off; returns the network of the epoch that the recipe keeps, and what the loop saw.
 pub(crate) fn train<B: Backend, M: Trainable<Autodiff<B>>>(
     objective: Objective,
     recipe: &Recipe,
     start: M::Network<B>,
     data: &TrainingData<B>,
     seed: Seed,
+    watch: &mut Watch<'_, M::Network<B>>,
 ) -> Result<(M::Network<B>, History), FitError> {
     let purpose = match objective {
         Objective::Pretrain => "pretraining batches",
@@ -73,18 +80,30 @@ pub(crate) fn train<B: Backend, M: Trainable<Autodiff<B>>>(
         }
         let lowest = history.losses.iter().all(|&before| loss < before);
         history.losses.push(loss);
-        if recipe.keep == Keep::LowestLoss && lowest {
+        let kept = recipe.keep == Keep::Last || lowest;
+        if kept {
             history.kept_epoch = epoch;
+        }
+        if kept && recipe.keep == Keep::LowestLoss {
             best = Some(network.valid());
         }
+        let fitted = || finished::<B, M>(recipe, best.clone().unwrap_or_else(|| network.valid()), data);
+        if watch(&history, &fitted).is_break() {
+            break;
+        }
     }
-    let kept = best.unwrap_or_else(|| {
-        history.kept_epoch = recipe.epochs;
-        network.valid()
-    });
+    Ok((finished::<B, M>(recipe, best.unwrap_or_else(|| network.valid()), data), history))
+}
+
+/// A network as it scores at the end of its training.
+fn finished<B: Backend, M: Trainable<Autodiff<B>>>(
+    recipe: &Recipe,
+    network: M::Network<B>,
+    data: &TrainingData<B>,
+) -> M::Network<B> {
     match recipe.statistics {
-        Statistics::Running => Ok((kept, history)),
-        Statistics::Recomputed => Ok((with_statistics_of::<B, M>(kept, data), history)),
+        Statistics::Running => network,
+        Statistics::Recomputed => with_statistics_of::<B, M>(network, data),
     }
 }
 

@@ -21,7 +21,12 @@ mod golden_tests;
 
 pub use attribution::Attributions;
 pub use backend::{BackendName, ComputeDevice};
-pub use detector::{Detector, FittedDetector, Fitter, History};
+pub use detector::{Detector, Epoch, FittedDetector, Fitter, History};
 pub use error::{BackendError, FitError, ModelFileError, ScoreError};
 pub use optimiser::{RmsProp, RmsPropState};
 pub use supervision::Supervision;
+
+/// The examples of the README are run with the documentation's.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

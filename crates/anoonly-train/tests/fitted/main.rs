@@ -5,6 +5,7 @@
 mod attributions;
 mod damaged_files;
 mod model_files;
+mod stopping;
 
 use anoonly_data::{Label, Samples, Seed};
 use anoonly_models::AnyMethod;
