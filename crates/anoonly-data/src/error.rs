@@ -33,7 +33,7 @@ pub enum DataError {
         reason: String,
     },
     /// The ending of the file name is not one that is read.
-    #[error("{}: cannot tell the format: the name must end in .csv, .csv.gz, .parquet, .arrow, .feather, .ipc or .npz", path.display())]
+    #[error("{}: cannot tell the format: the name must end in .csv, .tsv, .csv.gz, .parquet, .arrow, .feather, .ipc or .npz", path.display())]
     UnknownFormat {
         /// The file.
         path: PathBuf,

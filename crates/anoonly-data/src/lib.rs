@@ -33,3 +33,8 @@ pub use error::DataError;
 pub use names::nearest;
 pub use samples::{Dataset, Label, Samples};
 pub use seed::Seed;
+
+/// The examples of the README are run with the documentation's.
+#[cfg(all(doctest, feature = "tables"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

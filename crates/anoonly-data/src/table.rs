@@ -2,11 +2,14 @@
 
 mod blocks;
 mod csv;
+mod guard;
 mod labels;
+mod memory;
 mod npz;
 mod write;
 
 pub use blocks::Blocks;
+pub use guard::is_reading;
 pub use labels::{LabelColumn, Labels, ReadValue};
 pub use write::{TableWriter, Values};
 
@@ -47,7 +50,7 @@ impl Format {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_ascii_lowercase();
         let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
         match ending {
-            "csv" => Ok(Format::Csv),
+            "csv" | "tsv" => Ok(Format::Csv),
             "gz" if name.ends_with(".csv.gz") => Ok(Format::GzippedCsv),
             "parquet" => Ok(Format::Parquet),
             "arrow" | "feather" | "ipc" => Ok(Format::Ipc),
@@ -58,7 +61,7 @@ impl Format {
 }
 
 impl Table {
-    /// Reads `.csv` or `.csv.gz` (with a header line), `.parquet`, Arrow's IPC file format (`.arrow`, `.feather`, `.ipc`) or
+    /// Reads `.csv`, `.tsv` or `.csv.gz` (with a header line), `.parquet`, Arrow's IPC file format (`.arrow`, `.feather`, `.ipc`) or
     /// `.npz`, by the ending of the file name. The columns of a CSV file are text until something is made of them.
     ///
     /// An npz file holds a matrix `X` of shape `[rows, columns]` and a vector `y` of as many labels, of any float or
@@ -68,13 +71,23 @@ impl Table {
     /// When the file cannot be read or is not what its ending says.
     pub fn read(path: &Path) -> Result<Self, DataError> {
         let frame = match Format::of(path)? {
-            Format::Csv => csv::CsvRows::new(path, open(path)?)?.next_rows(usize::MAX)?,
-            Format::GzippedCsv => csv::CsvRows::new(path, MultiGzDecoder::new(open(path)?))?.next_rows(usize::MAX)?,
-            Format::Parquet => parquet_reader(path, open(path)?)?.finish().map_err(|error| malformed(path, error))?,
-            Format::Ipc => read_ipc(path, open(path)?)?,
-            Format::Npz => npz::read(path)?,
+            Format::Csv => csv::CsvRows::new(path, open(path)?)?.next_rows(usize::MAX),
+            Format::GzippedCsv => csv::CsvRows::new(path, MultiGzDecoder::new(open(path)?))?.next_rows(usize::MAX),
+            Format::Parquet => guard::guarded(path, || {
+                parquet_reader(path, open(path)?)?.finish().map_err(|error| malformed(path, error))
+            }),
+            Format::Ipc => guard::guarded(path, || read_ipc(path, open(path)?)),
+            Format::Npz => npz::read(path),
         };
-        Self::checked(path, frame)
+        Self::checked(path, frame?)
+    }
+
+    /// Reads all of a CSV text, as from standard input; `name` stands for the file in errors.
+    ///
+    /// # Errors
+    /// When it cannot be read or is no table.
+    pub fn read_csv(name: &Path, source: impl std::io::Read + Send + 'static) -> Result<Self, DataError> {
+        Self::checked(name, csv::CsvRows::new(name, source)?.next_rows(usize::MAX)?)
     }
 
     /// Refuses a table without rows, and columns without a name.
@@ -83,7 +96,10 @@ impl Table {
         if let Some(column) = nameless {
             return Err(malformed(
                 path,
-                format!("column {} has no name: name it, or drop it if it is an index", column + 1),
+                format!(
+                    "column {} has no name: give it one, and leave it out (--drop) if it only counts the rows",
+                    column + 1
+                ),
             ));
         }
         if frame.height() == 0 {
@@ -279,7 +295,7 @@ fn plain_text(value: &AnyValue<'_>) -> String {
 }
 
 /// The names as a list, cut after ten.
-pub(crate) fn shortened(names: &[&str]) -> String {
+pub fn shortened(names: &[&str]) -> String {
     let mut list = names.iter().take(10).copied().collect::<Vec<_>>().join(", ");
     if names.len() > 10 {
         list.push_str(&format!(", … {} in all", names.len()));

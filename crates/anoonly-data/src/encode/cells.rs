@@ -116,3 +116,11 @@ pub(crate) fn date(text: &str) -> Option<NaiveDateTime> {
         .or_else(|| day("%Y/%m/%d"))
         .or_else(|| time("%Y/%m/%d %H:%M:%S%.f"))
 }
+
+/// Whether a text is a date to people, perhaps in an order of its parts that cannot be told, as 03/04/2026.
+pub(crate) fn looks_like_date(text: &str) -> bool {
+    let day = text.split_whitespace().next().unwrap_or_default();
+    let parts: Vec<&str> = day.split(['/', '.', '-']).collect();
+    let digits = |part: &&str| (1..=4).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+    parts.len() == 3 && parts.iter().all(digits)
+}

@@ -7,7 +7,7 @@ use chrono::{Datelike, NaiveDateTime, Timelike};
 use ndarray::ArrayViewMut2;
 use serde::{Deserialize, Serialize};
 
-use super::cells::{Cells, Kind, date, is_missing, number, truth};
+use super::cells::{Cells, Kind, date, is_missing, looks_like_date, number, truth};
 use super::{EncoderOptions, Unknown};
 use crate::DataError;
 use crate::table::Table;
@@ -128,7 +128,11 @@ impl EncodedColumn {
                     *counts.entry(category).or_default() += 1;
                 }
                 if counts.len() > IDENTIFIER_CATEGORIES && counts.len() as f64 > IDENTIFIER_SHARE * f64::from(known) {
-                    return Ok(Err("nearly every row has a value of its own, as identifiers do".into()));
+                    let reason = match counts.keys().all(|text| looks_like_date(text)) {
+                        true => "its dates cannot be told: write them as 2026-03-31, the year first",
+                        false => "nearly every row has a value of its own, as identifiers do",
+                    };
+                    return Ok(Err(reason.into()));
                 }
                 let varies = counts.len() > 1;
                 let encoding = match counts.len() {
@@ -254,7 +258,9 @@ impl EncodedColumn {
     pub(super) fn is_sound(&self) -> bool {
         match &self.encoding {
             Encoding::Number { median } => median.is_finite() && matches!(self.kind, Kind::Number | Kind::Truth),
-            Encoding::OneHot { categories } => categories.is_sorted() && !categories.is_empty(),
+            Encoding::OneHot { categories } => {
+                !categories.is_empty() && categories.windows(2).all(|pair| pair[0] < pair[1])
+            }
             Encoding::Frequency { shares } => shares.values().all(|share| (0.0..=1.0).contains(share)),
             Encoding::Date { .. } => self.kind == Kind::Date,
         }

@@ -83,6 +83,14 @@ fn columns_without_use_are_left_out_with_a_reason() {
 }
 
 #[test]
+fn dates_that_cannot_be_told_are_named_so() {
+    let row = |row: usize| format!("{:02}/{:02}/{},{row}\n", 1 + row % 28, 1 + row / 28, 2020 + row % 5);
+    let content = format!("day,x\n{}", (0..80).map(row).collect::<String>());
+    let (_, left_out) = Encoder::fit(&table(&content), &Default::default()).unwrap();
+    assert_eq!(left_out[0].reason, "its dates cannot be told: write them as 2026-03-31, the year first");
+}
+
+#[test]
 fn numbers_among_words_are_refused_unless_they_are_categories() {
     let cells: Vec<String> = (0..40).map(|row| if row == 30 { "red".into() } else { row.to_string() }).collect();
     let cells: Vec<&str> = cells.iter().map(String::as_str).collect();

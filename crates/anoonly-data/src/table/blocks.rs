@@ -9,6 +9,7 @@ use flate2::read::MultiGzDecoder;
 use polars::prelude::*;
 
 use super::csv::CsvRows;
+use super::guard::guarded;
 use super::{Format, Table, malformed, open, parquet_reader};
 use crate::DataError;
 
@@ -47,15 +48,15 @@ impl Table {
         let source = match Format::of(path)? {
             Format::Csv => Rows::Csv(Box::new(CsvRows::new(path, open(path)?)?)),
             Format::GzippedCsv => Rows::Csv(Box::new(CsvRows::new(path, MultiGzDecoder::new(open(path)?))?)),
-            Format::Parquet => {
+            Format::Parquet => guarded(path, || {
                 let file = open(path)?;
                 let again = file.try_clone().map_err(|source| DataError::Io { path: path.into(), source })?;
                 let mut reader = parquet_reader(path, again)?;
                 let metadata = reader.get_metadata().map_err(|error| malformed(path, error))?;
                 let groups =
                     metadata.row_groups.iter().map(|group| group.num_rows()).filter(|&rows| rows > 0).collect();
-                Rows::Parquet { file, groups, before: 0, read: DataFrame::empty() }
-            }
+                Ok(Rows::Parquet { file, groups, before: 0, read: DataFrame::empty() })
+            })?,
             Format::Ipc | Format::Npz => Rows::Whole(Table::read(path)?.frame),
         };
         Ok(Blocks { path: path.into(), source, given: 0, ended: false })
@@ -84,8 +85,10 @@ impl Blocks {
                     && let Some(rows) = groups.pop_front()
                 {
                     let again = file.try_clone().map_err(|source| DataError::Io { path: self.path.clone(), source })?;
-                    let reader = parquet_reader(&self.path, again)?.with_slice(Some((*before, rows)));
-                    *read = reader.finish().map_err(|error| malformed(&self.path, error))?;
+                    *read = guarded(&self.path, || {
+                        let reader = parquet_reader(&self.path, again)?.with_slice(Some((*before, rows)));
+                        reader.finish().map_err(|error| malformed(&self.path, error))
+                    })?;
                     *before += rows;
                 }
                 Ok(cut(read))

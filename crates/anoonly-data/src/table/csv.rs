@@ -38,7 +38,8 @@ impl CsvRows {
             .iter()
             .enumerate()
             .map(|(column, name)| match std::str::from_utf8(name) {
-                Ok(name) => Ok(name.to_owned()),
+                // As after the comma of `a, b`.
+                Ok(name) => Ok(name.trim().to_owned()),
                 Err(_) => Err(malformed(path, format!("the name of column {} {NOT_UTF8}", column + 1))),
             })
             .collect::<Result<_, _>>()?;

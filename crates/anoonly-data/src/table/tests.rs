@@ -79,6 +79,13 @@ fn files_that_cannot_be_read_are_errors() {
 }
 
 #[test]
+fn a_header_may_have_spaces_and_a_tsv_tabs() {
+    let (_folder, path) = in_file("table.tsv", b"\xef\xbb\xbfa\t b \ty\n1\t2\t0\n");
+    assert_eq!(Table::read(&path).unwrap().columns(), ["a", "b", "y"]);
+    assert!(message(csv("a, a,label\n0,1,0\n")).contains("two columns are named `a`"));
+}
+
+#[test]
 fn a_class_column_names_its_anomaly() {
     let (_folder, path) = in_file("table.csv", b"x,kind\n1,good\n2,bad\n3,\n");
     let label = LabelColumn::named("kind").with_anomaly("bad");
@@ -87,14 +94,27 @@ fn a_class_column_names_its_anomaly() {
 }
 
 #[test]
-fn parquet_and_csv_give_the_same_table() {
+fn every_format_gives_the_same_table() {
     let (folder, path) = in_file("table.csv", b"x,y\n1.5,0\n2.5,1\n");
     let table = Table::read(&path).unwrap();
     let parquet = folder.path().join("table.parquet");
     ParquetWriter::new(File::create(&parquet).unwrap()).finish(&mut table.frame.clone()).unwrap();
-    let again = Table::read(&parquet).unwrap();
-    assert_eq!(again.columns(), ["x", "y"]);
-    assert_eq!(again.samples(&LabelColumn::benchmark()).unwrap(), table.samples(&LabelColumn::benchmark()).unwrap());
+    let arrow = folder.path().join("table.feather");
+    IpcWriter::new(File::create(&arrow).unwrap()).finish(&mut table.frame.clone()).unwrap();
+    let zipped = folder.path().join("table.csv.gz");
+    let mut encoder = flate2::write::GzEncoder::new(File::create(&zipped).unwrap(), flate2::Compression::fast());
+    encoder.write_all(&std::fs::read(&path).unwrap()).unwrap();
+    encoder.finish().unwrap();
+    for file in [parquet, arrow, zipped] {
+        let again = Table::read(&file).unwrap();
+        assert_eq!(again.columns(), ["x", "y"]);
+        assert_eq!(
+            again.samples(&LabelColumn::benchmark()).unwrap(),
+            table.samples(&LabelColumn::benchmark()).unwrap()
+        );
+        let blocks: Vec<Table> = Table::blocks(&file).unwrap().map(Result::unwrap).collect();
+        assert_eq!(blocks.iter().map(Table::rows).sum::<usize>(), 2);
+    }
 }
 
 type Archive = ::zip::ZipWriter<File>;
@@ -189,7 +209,10 @@ fn columns_that_cannot_be_told_apart_are_refused() {
     assert_eq!(message(csv("a,a,label\n1,2,0\n")), "two columns are named `a`: rename or drop one of them");
     assert_eq!(message(csv("a,label,label\n1,0,0\n")), "two columns are named `label`: rename or drop one of them");
     assert_eq!(message(csv("a,label,y\n1,0,0\n")), "both `label` and `y` could be the labels: rename or drop one");
-    assert_eq!(message(csv(",a,label\n0,1,0\n")), "column 1 has no name: name it, or drop it if it is an index");
+    assert_eq!(
+        message(csv(",a,label\n0,1,0\n")),
+        "column 1 has no name: give it one, and leave it out (--drop) if it only counts the rows"
+    );
     assert_eq!(message(csv("a,label\n")), "no rows in it");
 }
 

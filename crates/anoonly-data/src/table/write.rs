@@ -10,7 +10,7 @@ use polars::io::parquet::write::BatchedWriter as ParquetBatches;
 use polars::prelude::*;
 use tempfile::NamedTempFile;
 
-use super::{Format, Table};
+use super::Table;
 use crate::DataError;
 
 /// A file that tables of the same columns are written to one after another. It has its name only once it is whole.
@@ -88,11 +88,13 @@ impl TableWriter {
             // Readable as any new file is; a temporary file would be its owner's alone.
             #[cfg(unix)]
             builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-            builder.tempfile_in(folder).map_err(|error| failed(path, error))
+            // Only the kind: the whole message would name the temporary file.
+            builder.tempfile_in(folder).map_err(|error| failed(path, error.kind()))
         };
-        let goal = match Format::of(path) {
-            Ok(Format::Csv) => Goal::Csv(file()?),
-            Ok(Format::Parquet) => Goal::Parquet(file()?),
+        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
+        let goal = match ending.as_str() {
+            "csv" => Goal::Csv(file()?),
+            "parquet" => Goal::Parquet(file()?),
             _ => return Err(failed(path, "the name must end in .csv or .parquet")),
         };
         Ok(Self { path: path.into(), goal, rows: None })

@@ -1,0 +1,151 @@
+//! Files that are no tables, or odd ones: an error or a table whose features are finite, and never a panic. This is the fuzzing
+//! of the readers: seeded, and for a bounded number of rounds.
+
+#![cfg(feature = "tables")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::io::{Cursor, Write};
+use std::path::Path;
+
+use anoonly_data::encode::{Encoder, EncoderOptions, Unknown};
+use anoonly_data::table::{LabelColumn, Table, TableWriter};
+use anoonly_data::{DataError, Seed};
+use polars::prelude::{Column, DataFrame, IpcWriter, SerWriter};
+use rand::{Rng, RngExt};
+
+/// How many damaged files a test makes; more are made where this variable says so.
+const ROUNDS: (&str, usize) = ("ANOONLY_FUZZ_ROUNDS", 3000);
+
+fn rounds() -> usize {
+    std::env::var(ROUNDS.0).map_or(ROUNDS.1, |rounds| rounds.parse().expect("a number of rounds"))
+}
+
+/// Columns of every kind, with missing values and quotes.
+fn csv() -> Vec<u8> {
+    let row = |row: usize| {
+        let age = if row % 7 == 3 { String::new() } else { (20 + row * 13 % 50).to_string() };
+        let city =
+            ["Rome", "\"Oslo, N\"", "Lima", "São \"\"P\"\""][row % 4].replace("São \"\"P\"\"", "\"São \"\"P\"\"\"");
+        let label = ["", "0", "1"][row % 3];
+        format!(
+            "{},{age},{city},{},2026-03-{:02} 10:{:02},{label}\n",
+            row as f64 * 0.37 - 3.0,
+            row % 2 == 0,
+            1 + row % 28,
+            row % 60
+        )
+    };
+    format!("amount,age,city,known,time,label\n{}", (0..40).map(row).collect::<String>()).into_bytes()
+}
+
+/// Bytes that mean something to a reader.
+const ODD: [&[u8]; 24] = [
+    b",",
+    b"\n",
+    b"\r\n",
+    b"\"",
+    b"\"\"",
+    b"\0",
+    b";",
+    b"\t",
+    b"\xff",
+    b"\xef\xbb\xbf",
+    b"NaN",
+    b"inf",
+    b"-inf",
+    b"1e400",
+    b"1e39",
+    b"-0",
+    b"0x10",
+    b"1e-400",
+    b"9999-12-31",
+    b"0000-01-01",
+    b"true",
+    b"NULL",
+    b"99999999999999999999",
+    "é".as_bytes(),
+];
+
+/// Changes something in the bytes of a file.
+fn damage(bytes: &mut Vec<u8>, rng: &mut impl Rng) {
+    let at = rng.random_range(0..=bytes.len());
+    let end = (at + rng.random_range(0..24)).min(bytes.len());
+    match rng.random_range(0..6) {
+        0 => drop(bytes.drain(at..end)),
+        1 => {
+            let again = bytes[at..end].to_vec();
+            bytes.splice(at..at, again);
+        }
+        2 if at < bytes.len() => bytes[at] ^= 1 << rng.random_range(0..8),
+        3 => bytes.truncate(at),
+        4 => drop(bytes.splice(at..end, ODD[rng.random_range(0..ODD.len())].iter().copied())),
+        _ => drop(bytes.splice(at..at, ODD[rng.random_range(0..ODD.len())].iter().copied())),
+    }
+}
+
+/// Makes of a table what training makes of it; tells whether it could.
+fn try_out(table: Result<Table, DataError>) -> bool {
+    let Ok(table) = table else { return false };
+    if table.labels(&LabelColumn::named("label")).is_err() {
+        return false;
+    }
+    let apart = EncoderOptions { apart: vec!["label".into()], ..EncoderOptions::default() };
+    let Ok((encoder, _)) = Encoder::fit(&table, &apart) else { return false };
+    let checked = encoder.check();
+    assert!(checked.is_ok(), "{checked:?}");
+    // Only numbers that are too large for 32 bits may come between.
+    let Ok(encoded) = encoder.encode(&table, Unknown::Refuse) else { return false };
+    assert_eq!(encoded.features.dim(), (table.rows(), encoder.width()));
+    assert!(encoded.features.iter().all(|cell| cell.is_finite()));
+    true
+}
+
+#[test]
+fn damaged_csv_is_an_error_or_a_table() {
+    let mut rng = Seed(1).stream(&["damaged tables"]);
+    let whole = csv();
+    assert!(try_out(Table::read_csv(Path::new("whole"), Cursor::new(whole.clone()))));
+    let mut tables = 0;
+    for _ in 0..rounds() {
+        let mut bytes = whole.clone();
+        (0..rng.random_range(1..4)).for_each(|_| damage(&mut bytes, &mut rng));
+        tables += usize::from(try_out(Table::read_csv(Path::new("damaged"), Cursor::new(bytes))));
+    }
+    assert!(tables > rounds() / 20 && tables < rounds(), "{tables}");
+}
+
+/// Parquet, Arrow, gzip and npz files have checks of their own; what passes them has to be a table all the same.
+#[test]
+fn damaged_binary_files_are_an_error_or_a_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let parquet = folder.path().join("whole.parquet");
+    let mut writer = TableWriter::create(&parquet).unwrap();
+    writer.write(&Table::read_csv(Path::new("whole"), Cursor::new(csv())).unwrap()).unwrap();
+    writer.finish().unwrap();
+    let gzip = folder.path().join("whole.csv.gz");
+    let mut encoder = flate2::write::GzEncoder::new(fs::File::create(&gzip).unwrap(), flate2::Compression::fast());
+    encoder.write_all(&csv()).unwrap();
+    encoder.finish().unwrap();
+    let arrow = folder.path().join("whole.arrow");
+    let mut frame =
+        DataFrame::new(3, vec![Column::new("a".into(), [1.5, 2.0, 3.0]), Column::new("label".into(), ["", "b", "1"])])
+            .unwrap();
+    IpcWriter::new(fs::File::create(&arrow).unwrap()).finish(&mut frame).unwrap();
+    let npz = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/float64_compressed.npz");
+    let mut rng = Seed(1).stream(&["damaged binary files"]);
+    for (whole, name) in
+        [(&parquet, "damaged.parquet"), (&arrow, "damaged.arrow"), (&gzip, "damaged.csv.gz"), (&npz, "damaged.npz")]
+    {
+        let whole = fs::read(whole).unwrap();
+        let path = folder.path().join(name);
+        for _ in 0..rounds() / 4 {
+            let mut bytes = whole.clone();
+            (0..rng.random_range(1..3)).for_each(|_| damage(&mut bytes, &mut rng));
+            fs::write(&path, bytes).unwrap();
+            try_out(Table::read(&path));
+            let blocks = Table::blocks(&path).into_iter().flatten();
+            assert!(blocks.take_while(Result::is_ok).count() < 1000);
+        }
+    }
+}
