@@ -1,5 +1,6 @@
 //! What the whole-system tests share.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -44,4 +45,50 @@ pub fn real_data() -> Option<PathBuf> {
     }
     eprintln!("skipped: no data in {}; set ANOONLY_DATA to a folder with ADBench's data sets", folder.display());
     None
+}
+
+/// A folder with `train.csv`, of whose anomalies 20 are labelled, and `new.csv`, with the truth of every row. Anomalies have
+/// large amounts, come from another city and at night. The second value makes paths in it.
+///
+/// # Panics
+/// When it cannot be made.
+pub fn tables() -> (tempfile::TempDir, impl Fn(&str) -> String) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let row = |row: usize, label: &dyn Fn(bool) -> &'static str| {
+        let bad = row.is_multiple_of(25);
+        let amount = (row * 37 % 100) as f64 + if bad { 250.0 } else { 0.0 };
+        let city = if bad { "Cairo" } else { ["Rome", "Oslo", "Lima"][row % 3] };
+        let age = if row % 20 == 7 { String::new() } else { (18 + row * 13 % 60).to_string() };
+        let hour = if bad { 2 } else { 8 + row % 12 };
+        format!("T{row},{amount},{city},2026-03-{:02} {hour:02}:00,{age},EUR,{}\n", 1 + row % 28, label(bad))
+    };
+    let header = "id,amount,city,time,age,currency,fraud\n";
+    let train: String = (0..1000).map(|i| row(i, &|bad| if bad && i < 500 { "yes" } else { "" })).collect();
+    let new: String = (1000..1400).map(|i| row(i, &|bad| if bad { "1" } else { "0" })).collect();
+    fs::write(folder.path().join("train.csv"), format!("{header}{train}")).expect("a file in it");
+    fs::write(folder.path().join("new.csv"), format!("{header}{new}")).expect("a file in it");
+    let root = folder.path().to_owned();
+    (folder, move |name: &str| root.join(name).to_str().expect("a path in UTF-8").to_owned())
+}
+
+/// The standard output of a command that has to succeed.
+///
+/// # Panics
+/// When it failed.
+#[track_caller]
+pub fn done(output: Output) -> String {
+    assert!(output.status.success(), "{}", stderr(&output));
+    String::from_utf8(output.stdout).expect("output in UTF-8")
+}
+
+/// Trains two members on `train.csv` into `model.anoonly`; returns what was told.
+///
+/// # Panics
+/// When it failed.
+#[track_caller]
+pub fn trained(file: &impl Fn(&str) -> String, more: &[&str]) -> String {
+    let (train, model) = (file("train.csv"), file("model.anoonly"));
+    let mut words = vec!["train", &train, "--label", "fraud", "--id", "id", "--ensemble", "2", "--out", &model];
+    words.extend(more);
+    done(anoonly(&words))
 }

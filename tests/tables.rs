@@ -5,45 +5,10 @@
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
+use std::process::Stdio;
 
 use anoonly::data::table::Table;
-use anoonly_system_tests::{anoonly, command, stderr};
-
-/// A folder with `train.csv`, of whose anomalies 20 are labelled, and `new.csv`, with the truth of every row. Anomalies have
-/// large amounts, come from another city and at night.
-fn tables() -> (tempfile::TempDir, impl Fn(&str) -> String) {
-    let folder = tempfile::tempdir().unwrap();
-    let row = |row: usize, label: &dyn Fn(bool) -> &'static str| {
-        let bad = row.is_multiple_of(25);
-        let amount = (row * 37 % 100) as f64 + if bad { 250.0 } else { 0.0 };
-        let city = if bad { "Cairo" } else { ["Rome", "Oslo", "Lima"][row % 3] };
-        let age = if row % 20 == 7 { String::new() } else { (18 + row * 13 % 60).to_string() };
-        let hour = if bad { 2 } else { 8 + row % 12 };
-        format!("T{row},{amount},{city},2026-03-{:02} {hour:02}:00,{age},EUR,{}\n", 1 + row % 28, label(bad))
-    };
-    let header = "id,amount,city,time,age,currency,fraud\n";
-    let train: String = (0..1000).map(|i| row(i, &|bad| if bad && i < 500 { "yes" } else { "" })).collect();
-    let new: String = (1000..1400).map(|i| row(i, &|bad| if bad { "1" } else { "0" })).collect();
-    fs::write(folder.path().join("train.csv"), format!("{header}{train}")).unwrap();
-    fs::write(folder.path().join("new.csv"), format!("{header}{new}")).unwrap();
-    let root = folder.path().to_owned();
-    (folder, move |name: &str| root.join(name).to_str().unwrap().to_owned())
-}
-
-#[track_caller]
-fn done(output: Output) -> String {
-    assert!(output.status.success(), "{}", stderr(&output));
-    String::from_utf8(output.stdout).unwrap()
-}
-
-#[track_caller]
-fn trained(file: &impl Fn(&str) -> String, more: &[&str]) -> String {
-    let (train, model) = (file("train.csv"), file("model.anoonly"));
-    let mut words = vec!["train", &train, "--label", "fraud", "--id", "id", "--ensemble", "2", "--out", &model];
-    words.extend(more);
-    done(anoonly(&words))
-}
+use anoonly_system_tests::{anoonly, command, done, stderr, tables, trained};
 
 #[test]
 fn a_table_becomes_a_model_a_ranked_list_and_flags() {

@@ -24,3 +24,8 @@ pub use grid::{Grid, Key, Plan, Progress, Shard};
 pub use reference::Reference;
 pub use results::{Results, Row, Scores, Status, synthetic_name};
 pub use store::{Merged, Place, Store};
+
+/// The examples of the README are run with the documentation's.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

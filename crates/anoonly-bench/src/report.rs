@@ -24,8 +24,10 @@ use maud::{Markup, html};
 use crate::summary::{self, Setting};
 use crate::{BenchError, Results, Row, Status, results};
 use figures::{curves, gain, layer, ranks, sweep, table, time, training};
-use page::Figure;
 use select::View;
+
+pub use figures::judged::{both_curves, histogram};
+pub use page::Figure;
 
 /// What a report tells besides the results.
 #[derive(Clone, Debug, Default)]
@@ -53,6 +55,34 @@ pub fn write(path: &Path, results: &Results, about: &About) -> Result<(), BenchE
 /// When the file cannot be written.
 pub fn write_page(path: &Path, title: &str, body: &Markup) -> Result<(), BenchError> {
     results::write_whole(path, page::whole(title, body).as_bytes())
+}
+
+/// Writes a page with these figures between what stands before and behind them, complete or not at all.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_figures(
+    path: &Path,
+    title: &str,
+    head: &Markup,
+    figures: &[Figure],
+    tail: &Markup,
+) -> Result<(), BenchError> {
+    results::write_whole(path, page::page(title, head, figures, tail).as_bytes())
+}
+
+/// Sees before long work whether its report will have a place.
+///
+/// # Errors
+/// When there is none.
+pub fn check_place(path: &Path) -> Result<(), BenchError> {
+    let wrong = |reason: &str| Err(BenchError::Output { path: path.into(), reason: reason.into() });
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match folder {
+        _ if path.is_dir() => wrong("it is a folder; name a file for the report, as report.html"),
+        Some(folder) if !folder.is_dir() => wrong("there is no such folder"),
+        _ => Ok(()),
+    }
 }
 
 /// The report as text.

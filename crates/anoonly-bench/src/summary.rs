@@ -1,5 +1,9 @@
 //! The table a bench prints: host beside AnoOnly, for each family of data sets.
 
+mod means;
+
+pub use means::{Mean, means};
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use anoonly_eval::{Interval, mean_interval};

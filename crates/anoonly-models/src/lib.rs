@@ -30,3 +30,8 @@ pub use method::{Batch, Kind, LossTerms, Method, MethodInfo, Network, Trainable,
 pub use norm::Norm;
 pub use registry::{AnyMethod, AnyNetwork};
 pub use shapes::Shapes;
+
+/// The examples of the README are run with the documentation's.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

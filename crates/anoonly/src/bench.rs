@@ -98,6 +98,9 @@ pub struct Options {
     /// Also write a report, one HTML file with figures; on a folder where all is measured, nothing else is done
     #[arg(long, value_name = "FILE", global = true)]
     report: Option<PathBuf>,
+    /// Print the means of the tables as JSON instead
+    #[arg(long, global = true, conflicts_with = "reference")]
+    json: bool,
     #[command(subcommand)]
     task: Option<Task>,
     /// The settings of a plan's file.
@@ -173,7 +176,7 @@ impl Options {
     fn start(self) -> ExitCode {
         let out = self.out.clone();
         let done = match self.task {
-            Some(Task::Merge { folders }) => merge(&folders, &out, self.report.as_deref()),
+            Some(Task::Merge { folders }) => merge(&folders, &out, self.report.as_deref(), self.json),
             None => self.measure(),
         };
         match done {
@@ -198,7 +201,7 @@ impl Options {
             None => std::thread::available_parallelism().map_or(1, usize::from),
         };
         let out = self.out.clone();
-        let ablation = self.ablation;
+        let (ablation, json) = (self.ablation, self.json);
         let (budgets, noises) = (self.budgets(), self.noises()?);
         let synthetic = self.synthetic()?;
         let reference = match (self.reference.as_deref(), budgets.as_slice(), noises.as_slice(), synthetic.as_slice()) {
@@ -212,7 +215,7 @@ impl Options {
         };
         let shard = self.shard;
         let report_to = self.report.clone();
-        check_report(report_to.as_deref())?;
+        report_to.as_deref().map_or(Ok(()), report::check_place)?;
         let plan = self.plan()?;
         let methods = plan.models.clone();
         let mut grid = Grid::prepare(plan)?;
@@ -247,7 +250,10 @@ impl Options {
         });
         eprintln!("done in {seconds:.0} s{busy}; every run is a row of {}\n", out.join("results.csv").display());
 
-        tell_results(&results, ablation.is_some());
+        match json {
+            true => print(&as_json(&results)),
+            false => tell_results(&results, ablation.is_some()),
+        }
         if let Some(reference) = reference {
             let told = "Beside the reference, on the sets that both have, means over seeds and sets:";
             print(&format!("\n{told}\n\n{}\n", reference.table(&results)));
@@ -342,28 +348,19 @@ fn word(value: &Value) -> String {
 }
 
 /// Joins results of the same protocol and backend.
-fn merge(folders: &[PathBuf], out: &Path, report_to: Option<&Path>) -> Result<Results, BenchError> {
-    check_report(report_to)?;
+fn merge(folders: &[PathBuf], out: &Path, report_to: Option<&Path>, json: bool) -> Result<Results, BenchError> {
+    report_to.map_or(Ok(()), report::check_place)?;
     let Merged { results, missing } = Store::open(out)?.merge(folders)?;
     if missing > 0 {
         eprintln!("{missing} of the grid's {} runs are in none of these folders", results.rows.len() + missing);
     }
     let ablation = results.rows.iter().any(|row| !["host", "anoonly", "none"].contains(&row.strategy.name()));
-    tell_results(&results, ablation);
+    match json {
+        true => print(&as_json(&results)),
+        false => tell_results(&results, ablation),
+    }
     write_report(report_to, &results, Vec::new())?;
     Ok(results)
-}
-
-/// Sees before a long bench whether its report will have a place.
-fn check_report(path: Option<&Path>) -> Result<(), BenchError> {
-    let Some(path) = path else { return Ok(()) };
-    let wrong = |reason: &str| Err(BenchError::Output { path: path.into(), reason: reason.into() });
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    match folder {
-        _ if path.is_dir() => wrong("it is a folder; name a file for the report, as report.html"),
-        Some(folder) if !folder.is_dir() => wrong("there is no such folder"),
-        _ => Ok(()),
-    }
 }
 
 fn write_report(path: Option<&Path>, results: &Results, methods: Vec<AnyMethod>) -> Result<(), BenchError> {
@@ -373,6 +370,10 @@ fn write_report(path: Option<&Path>, results: &Results, methods: Vec<AnyMethod>)
     report::write(path, results, &About { command, methods })?;
     eprintln!("report: {}", path.display());
     Ok(())
+}
+
+fn as_json(results: &Results) -> String {
+    format!("{}\n", serde_json::json!(summary::means(results)))
 }
 
 /// Prints the tables of results, under what their numbers are: one for each setting, and, where these are several, one of them

@@ -1,17 +1,16 @@
 //! `anoonly explain`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anoonly::bench::report;
 use anoonly::bench::summary::markdown;
-use anoonly::bench::{BenchError, report};
 use anoonly::data::encode::Unknown;
-use anoonly::data::table::Table;
 use anoonly::pipeline::{Contribution, ExplainedRow, Model, PipelineError};
 use clap::Args;
 use maud::{Markup, html};
 
-use crate::{print, refuse};
+use crate::{print, refuse, table_blocks};
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -54,13 +53,12 @@ impl Options {
             () if self.columns == 0 => return wrong("columns"),
             () => {}
         }
+        if let Some(path) = &self.html {
+            report::check_place(path)?;
+        }
         let model = Model::load(&self.model)?;
         let unknown = if self.lenient { Unknown::Accept } else { Unknown::Refuse };
-        let blocks = match self.table.as_os_str() == "-" {
-            true => Table::csv_blocks(Path::new("standard input"), std::io::stdin())?,
-            false => Table::blocks(&self.table)?,
-        };
-        let rows = model.explain_top(blocks, self.top, unknown)?;
+        let rows = model.explain_top(table_blocks(&self.table)?, self.top, unknown)?;
         let mut told = match self.json {
             // As text at once, and not by way of a value, which would widen the scores.
             true => match serde_json::to_string(&rows) {
@@ -70,10 +68,7 @@ impl Options {
             false => self.table(&rows),
         };
         if let Some(path) = &self.html {
-            report::write_page(path, "What makes these scores", &page(&rows)).map_err(|error| match error {
-                BenchError::Output { path, reason } => PipelineError::Output { path, reason },
-                error => PipelineError::Output { path: path.clone(), reason: error.to_string() },
-            })?;
+            report::write_page(path, "What makes these scores", &page(&rows))?;
             if !self.json {
                 told.push_str(&format!("\n{} written\n", path.display()));
             }

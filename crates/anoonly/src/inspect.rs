@@ -90,6 +90,12 @@ fn told(model: &Model) -> String {
             member.history().losses.len()
         ));
     }
+    if let Some(stopping) = about.stopping {
+        line(format!(
+            "early stopping on {} folds: {} of {} epochs, average precision {:.3} there and {:.3} at the end",
+            stopping.folds, stopping.epochs, stopping.of, stopping.ap, stopping.ap_at_end
+        ));
+    }
     match model.threshold() {
         Some(threshold) => line(match threshold.score {
             Some(score) => format!("threshold {score}: {}", threshold.promise()),

@@ -23,3 +23,8 @@ pub mod prelude {
     pub use anoonly_train::backend::{Flex, NdArray};
     pub use anoonly_train::{BackendName, Detector, FittedDetector, Supervision};
 }
+
+/// The examples of the README are run with the documentation's.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -18,21 +18,31 @@ mod train;
 
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anoonly::bench::BenchError;
+use anoonly::data::DataError;
+use anoonly::data::table::{Blocks, Table, is_reading};
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-/// Anomaly detection with few labels.
+/// Ranks the rows of a table by how anomalous they are, learning from a few rows that are marked as anomalies
 #[derive(Debug, Parser)]
-#[command(version, about, max_term_width = 100)]
+#[command(version, max_term_width = 100, after_help = START)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 }
+
+/// What a newcomer types first.
+const START: &str = "To begin with:
+  anoonly train table.csv --label fraud       learns, and writes model.anoonly
+  anoonly score model.anoonly new.csv         shows the rows with the highest scores
+  anoonly threshold model.anoonly --fpr 0.01  chooses which rows are flagged
+`anoonly COMMAND --help` tells the options of a command.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -82,6 +92,13 @@ fn main() -> ExitCode {
             return ExitCode::from(USER);
         }
     };
+    // A damaged file at which its reader panics is told as an error.
+    let by_default = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !is_reading() {
+            by_default(panic);
+        }
+    }));
     let colours = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
     let code = match cli.command {
@@ -123,7 +140,31 @@ fn one_line(error: &clap::Error) -> String {
     let text = error.to_string();
     let told =
         text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
-    told.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
+    told.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ").replace(":; ", ": ")
+}
+
+/// A whole table; `-` is CSV from standard input.
+fn read_table(path: &Path) -> Result<Table, DataError> {
+    match path.as_os_str() == "-" {
+        true => Table::read_csv(Path::new(STDIN), std::io::stdin()),
+        false => Table::read(path),
+    }
+}
+
+/// The rows of a table in blocks; `-` is CSV from standard input.
+fn table_blocks(path: &Path) -> Result<Blocks, DataError> {
+    match path.as_os_str() == "-" {
+        true => Table::csv_blocks(Path::new(STDIN), std::io::stdin()),
+        false => Table::blocks(path),
+    }
+}
+
+/// What stands for the name of a file that is read from standard input.
+const STDIN: &str = "standard input";
+
+/// A number of things.
+fn counted(number: usize, one: &str, several: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { several })
 }
 
 /// Writes to standard output. A reader that has gone away, as `head` does, is no error.

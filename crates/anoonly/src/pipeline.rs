@@ -3,30 +3,37 @@
 //! A [`Detector`] says how to learn; its fit gives a [`Model`], which scores tables of the same columns and is one file.
 
 mod error;
+mod evaluation;
 mod explain;
+mod folds;
 mod model;
+mod stopping;
 mod threshold;
 mod validation;
 
+use std::ops::ControlFlow;
+
 use anoonly_data::encode::{Encoder, EncoderOptions, Unknown};
 use anoonly_data::table::{LabelColumn, Labels, Table};
-use anoonly_data::{Label, Samples, Seed};
+use anoonly_data::{DataError, Label, Samples, Seed};
 use anoonly_eval::Calibration;
-use anoonly_models::AnyMethod;
 use anoonly_models::deepsad::DeepSadConfig;
 use anoonly_models::devnet::DevNetConfig;
 use anoonly_models::feawad::FeawadConfig;
 use anoonly_models::prenet::PReNetConfig;
+use anoonly_models::{AnyMethod, Method};
 use anoonly_train::backend::{Backend, Flex};
-use anoonly_train::{FittedDetector, Supervision};
+use anoonly_train::{Epoch, FittedDetector, Fitter, Supervision};
 use ndarray::{Array2, Axis};
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 pub use error::PipelineError;
+pub use evaluation::{AtThreshold, Evaluation, Judged};
 pub use explain::{Contribution, ExplainedRow};
 pub use model::{About, Counts, Model, Scored, Standard};
+pub use stopping::Stopping;
 pub use threshold::{Threshold, ThresholdRule};
 pub use validation::Validation;
 
@@ -51,11 +58,15 @@ pub struct Detector {
     method: AnyMethod,
     supervision: Supervision,
     members: usize,
+    early_stopping: bool,
     held_out: f64,
     seed: Seed,
     ids: Vec<String>,
     columns: EncoderOptions,
 }
+
+/// Members of a method that is trained, chosen by measurement (`docs/experiments/README.md`).
+const MEMBERS: usize = 5;
 
 /// The most rows that are held out: with so many, p-values go down to 0.0005.
 const MOST_HELD_OUT: usize = 2000;
@@ -74,12 +85,15 @@ struct Prepared {
 }
 
 impl Detector {
-    /// A method with the strategy AnoOnly, one member, a fifth of the unlabelled rows held out, and seed 1.
+    /// A method with the strategy AnoOnly, five members or, if it is not trained, one, a fifth of the unlabelled rows held
+    /// out, and seed 1.
     pub fn new(method: impl Into<AnyMethod>) -> Self {
+        let method = method.into();
         Self {
-            method: method.into(),
+            members: if method.recipe().is_some() { MEMBERS } else { 1 },
+            method,
             supervision: Supervision::AnomalyOnly,
-            members: 1,
+            early_stopping: false,
             held_out: 0.2,
             seed: Seed(1),
             ids: Vec::new(),
@@ -115,6 +129,12 @@ impl Detector {
     /// The number of members, which differ in their seeds and whose scores are averaged.
     pub fn members(self, members: usize) -> Self {
         Self { members, ..self }
+    }
+
+    /// Whether cross-validation over the rows fitted on chooses the number of epochs ([`Stopping`]); it takes about five
+    /// times as long as the fit.
+    pub fn early_stopping(self, early_stopping: bool) -> Self {
+        Self { early_stopping, ..self }
     }
 
     /// The share of the rows without an anomaly's label that are not fitted on, so that their scores show what is usual; at most
@@ -167,7 +187,7 @@ impl Detector {
         let mut fitted_on = [&classes.anomalies[..], rest].concat();
         fitted_on.sort_unstable();
         let fitted_on = samples.select(&fitted_on);
-        let (members, standards) = self.fit_members::<B>(&fitted_on, device)?;
+        let Fitted { members, standards, stopping } = self.fit_members::<B>(&fitted_on, device)?;
         let usual = fitted_on.select(&fitted_on.by_class().others);
         let count = |label: Label| samples.labels().iter().filter(|&&known| known == label).count();
         let about = About {
@@ -183,6 +203,7 @@ impl Detector {
                 filled,
             },
             left_out,
+            stopping,
             validation: None,
         };
         let baseline = medians(usual.features());
@@ -216,7 +237,18 @@ impl Detector {
     }
 
     fn prepare(&self, table: &Table, label: &LabelColumn) -> Result<Prepared, PipelineError> {
-        let labels = table.labels(label)?;
+        let labels = labels_of(table, label)?;
+        let wrong = |reason| {
+            let (path, column) = (table.path().into(), labels.column.clone());
+            Err(PipelineError::Labels { path, column, reason })
+        };
+        match labels.labels.iter().filter(|label| label.is_anomaly()).count() {
+            0 => return wrong("no row is labelled an anomaly: at least one is needed"),
+            all if all == table.rows() => {
+                return wrong("every row is labelled an anomaly: unlabelled or normal rows are needed too");
+            }
+            _ => {}
+        }
         let mut columns = self.columns.clone();
         columns.apart.push(labels.column.clone());
         columns.apart.extend(self.ids.iter().cloned());
@@ -226,25 +258,42 @@ impl Detector {
         Ok(Prepared { encoder, samples, left_out, labels, filled: encoded.filled })
     }
 
-    /// The members, and what brings their scores to one scale.
-    fn fit_members<B: Backend>(&self, samples: &Samples, device: &B::Device) -> Result<Members<B>, PipelineError> {
+    /// Fits the members.
+    fn fit_members<B: Backend>(&self, samples: &Samples, device: &B::Device) -> Result<Fitted<B>, PipelineError> {
+        let stopping = self.early_stopping.then(|| self.choose_epochs::<B>(samples, device)).transpose()?;
         let usual = samples.select(&samples.by_class().others);
+        let ends = |epoch: usize| stopping.is_some_and(|stopping| epoch == stopping.epochs);
+        let watch = |epoch: Epoch<'_, B>| match ends(epoch.number()) {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        };
         let fit = |member: usize| {
-            let seed = Seed(self.seed.0.wrapping_add(member as u64));
-            let detector = anoonly_train::Detector::new(self.method.clone(), self.supervision, seed)?;
-            let fitted = detector.fit::<B>(samples, device)?;
+            let fitted = Fitter::<B>::new(samples, device)?.fit_watched(&self.member(member)?, watch)?;
             let standard = Standard::of(&fitted.score_on_one_thread(usual.features())?);
             Ok((fitted, standard))
         };
-        (0..self.members)
-            .into_par_iter()
-            .map(fit)
-            .collect::<Result<Vec<_>, PipelineError>>()
-            .map(|fits| fits.into_iter().unzip())
+        let fits = (0..self.members).into_par_iter().map(fit).collect::<Result<Vec<_>, PipelineError>>()?;
+        let (members, standards) = fits.into_iter().unzip();
+        Ok(Fitted { members, standards, stopping })
     }
 }
 
-type Members<B> = (Vec<FittedDetector<B>>, Vec<Standard>);
+/// The members, what brings their scores to one scale, and where their training was stopped.
+struct Fitted<B: Backend> {
+    members: Vec<FittedDetector<B>>,
+    standards: Vec<Standard>,
+    stopping: Option<Stopping>,
+}
+
+/// The labels of a table. What is no label may be the value that marks anomalies.
+fn labels_of(table: &Table, label: &LabelColumn) -> Result<Labels, PipelineError> {
+    match table.labels(label) {
+        Err(DataError::BadLabel { path, column, row, value }) => {
+            Err(PipelineError::BadLabel { path, column, row, value })
+        }
+        labels => Ok(labels?),
+    }
+}
 
 /// The median of each column.
 fn medians(features: &Array2<f32>) -> Vec<f32> {

@@ -11,7 +11,7 @@ use anoonly::train::backend::{Backend, OnBackend};
 use clap::Args;
 
 use crate::compute::Compute;
-use crate::{print, refuse};
+use crate::{print, refuse, table_blocks};
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -31,8 +31,8 @@ pub struct Options {
     lenient: bool,
     #[command(flatten)]
     compute: Compute,
-    /// Show the rows as JSON
-    #[arg(long, conflicts_with = "out")]
+    /// Show the rows as JSON; with --out, what was written
+    #[arg(long)]
     json: bool,
 }
 
@@ -56,6 +56,13 @@ impl OnBackend for Task<'_> {
 
     fn run<B: Backend>(self, device: B::Device) -> Self::Output {
         let options = self.0;
+        if options.json && options.out.as_ref().is_some_and(|path| path.as_os_str() == "-") {
+            let reason = "the scores take standard output already: leave it out, or write them to a file".into();
+            return Err(PipelineError::Option { option: "json", reason });
+        }
+        if options.top == 0 {
+            return Err(PipelineError::Option { option: "top", reason: "at least 1 is needed".into() });
+        }
         let model = Model::<B>::load_on(&options.model, &device)?;
         // Only its identifiers are kept of a row, in a file of their own: the table may be larger than memory.
         let folder = tempfile::tempdir()
@@ -88,6 +95,14 @@ impl OnBackend for Task<'_> {
             start = rows.end;
         }
         let flagged = flags.map(|flags| flags.iter().filter(|&&flag| flag).count());
+        if options.json
+            && let (Some(writer), Some(path)) = (writer.take(), &options.out)
+        {
+            writer.finish()?;
+            let told =
+                serde_json::json!({ "rows": scores.len(), "flagged": flagged, "filled": filled, "scores": path });
+            return Ok(format!("{told}\n"));
+        }
         let filled = if filled > 0 { format!("; {filled} missing values filled in") } else { String::new() };
         let flagged = flagged.map_or_else(String::new, |flagged| format!(", {flagged} of them flagged"));
         let heading = format!("{} rows{flagged}{filled}", scores.len());
@@ -111,10 +126,7 @@ fn score_blocks<B: Backend>(
     aside: &Path,
 ) -> Result<(Vec<f32>, usize), PipelineError> {
     let unknown = if options.lenient { Unknown::Accept } else { Unknown::Refuse };
-    let blocks = match options.table.as_os_str() == "-" {
-        true => Table::csv_blocks(Path::new("standard input"), std::io::stdin())?,
-        false => Table::blocks(&options.table)?,
-    };
+    let blocks = table_blocks(&options.table)?;
     let mut rows = TableWriter::create(aside)?;
     let (mut scores, mut filled) = (Vec::new(), 0);
     for block in blocks {

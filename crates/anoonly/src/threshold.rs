@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anoonly::data::encode::Unknown;
-use anoonly::data::table::{LabelColumn, Table};
+use anoonly::data::table::LabelColumn;
 use anoonly::pipeline::{Model, PipelineError, Threshold, ThresholdRule};
 use clap::{ArgGroup, Args};
 
-use crate::{print, refuse};
+use crate::{print, read_table, refuse};
 
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("rule").required(true).args(["fpr", "share", "fdr", "max_f1", "score"]))]
@@ -59,10 +59,10 @@ impl Options {
             Options { share: Some(share), .. } => model.threshold_by(ThresholdRule::Share(*share))?,
             Options { fdr: Some(rate), .. } => model.threshold_by(ThresholdRule::FalseDiscoveryRate(*rate))?,
             Options { max_f1: Some(path), label: Some(label), anomaly, .. } => {
-                let table = Table::read(path)?;
+                let table = read_table(path)?;
                 let label = LabelColumn { names: vec![label.clone()], anomaly: anomaly.clone() };
-                let (scores, anomalous) = model.scored_with_truth(&table, &label, Unknown::Refuse)?;
-                Threshold::max_f1(&scores, &anomalous)?
+                let judged = model.judge(&table, &label, Unknown::Refuse)?;
+                Threshold::max_f1(&judged.scores, &judged.anomalous)?
             }
             _ => Threshold::at(self.score.unwrap_or_default())?,
         };

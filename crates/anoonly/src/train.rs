@@ -6,21 +6,21 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anoonly::bench::Strategy;
-use anoonly::data::encode::EncoderOptions;
-use anoonly::data::table::{LabelColumn, Labels, Table};
+use anoonly::data::encode::{EncoderOptions, Kind as CellKind};
+use anoonly::data::table::{LabelColumn, Labels, Table, shortened};
 use anoonly::data::{Label, Seed};
-use anoonly::models::AnyMethod;
 use anoonly::models::overrides::overridden;
+use anoonly::models::{AnyMethod, Method};
 use anoonly::pipeline::{Detector, Model, PipelineError};
 use anoonly::train::backend::{Backend, OnBackend};
 use clap::Args;
 
 use crate::compute::Compute;
-use crate::{print, refuse};
+use crate::{counted, print, read_table, refuse};
 
 #[derive(Debug, Args)]
 pub struct Options {
-    /// The table: .csv, .csv.gz, .parquet, .arrow, .feather, .ipc or .npz
+    /// The table: .csv, .tsv, .csv.gz, .parquet, .arrow, .feather, .ipc or .npz; `-` reads CSV from standard input
     table: PathBuf,
     /// The column with the labels: 1, true, yes, anomaly or outlier marks an anomaly, 0, false, no, normal or inlier a normal
     /// row, and a row without a value is unlabelled
@@ -47,9 +47,13 @@ pub struct Options {
     /// Columns whose values are categories even where they look like numbers, as postal codes
     #[arg(long, value_delimiter = ',', value_name = "COLUMN,…")]
     category: Vec<String>,
-    /// Members, trained with different seeds, whose scores are averaged
-    #[arg(long, default_value_t = 5, value_name = "N")]
-    ensemble: usize,
+    /// Members, trained with different seeds, whose scores are averaged [default: 5, or 1 for a method that is not trained]
+    #[arg(long, value_name = "N")]
+    ensemble: Option<usize>,
+    /// Let cross-validation over the labelled anomalies choose the number of epochs. Takes about five times as long, and with
+    /// few labels changes little
+    #[arg(long)]
+    early_stopping: bool,
     /// Share of the rows that are no labelled anomalies, at most 2000 rows, kept from training so that their scores show what
     /// is usual; 0 for none, and then no p-values
     #[arg(long, default_value_t = 0.2, value_name = "SHARE")]
@@ -89,18 +93,21 @@ impl Options {
             let methods = overridden(vec![method], &text).map_err(|error| failed(error.to_string()))?;
             method = methods.into_iter().next().ok_or_else(|| failed("no method in it".into()))?;
         }
-        let table = Table::read(&self.table)?;
+        let table = read_table(&self.table)?;
         let label = LabelColumn { names: vec![self.label.clone()], anomaly: self.anomaly.clone() };
         let ids: Vec<&str> = self.id.iter().map(String::as_str).collect();
         let columns =
             EncoderOptions { drop: self.drop.clone(), categories: self.category.clone(), ..EncoderOptions::default() };
-        let detector = Detector::new(method)
+        let mut detector = Detector::new(method)
             .supervision(self.strategy.supervision())
-            .members(self.ensemble)
+            .early_stopping(self.early_stopping)
             .held_out(self.held_out)
             .seed(Seed(self.seed))
             .ids(&ids)
             .columns(columns);
+        if let Some(members) = self.ensemble {
+            detector = detector.members(members);
+        }
         let task = Task { options: &self, detector: &detector, table: &table, label: &label };
         self.compute.device()?.run(task)
     }
@@ -142,7 +149,7 @@ fn told<B: Backend>(model: &Model<B>, labels: &Labels, options: &Options, second
     let mut line = |words: String| {
         let _ = writeln!(text, "{words}");
     };
-    line(format!("{}: {} rows", options.table.display(), about.counts.rows));
+    line(format!("{}: {} rows", about.table, about.counts.rows));
     for value in labels.values.iter().take(10) {
         let read = match value.label {
             Label::Anomaly => "an anomaly",
@@ -150,7 +157,7 @@ fn told<B: Backend>(model: &Model<B>, labels: &Labels, options: &Options, second
             Label::Unlabelled => "unlabelled",
         };
         let shown = value.value.as_ref().map_or_else(|| "nothing".into(), |value| format!("`{value}`"));
-        line(format!("  label {shown} in {} rows: {read}", value.rows));
+        line(format!("  label {shown} in {}: {read}", counted(value.rows, "row", "rows")));
     }
     if labels.values.len() > 10 {
         line(format!("  and {} more values of `{}`", labels.values.len() - 10, labels.column));
@@ -158,16 +165,49 @@ fn told<B: Backend>(model: &Model<B>, labels: &Labels, options: &Options, second
     for left in &about.left_out {
         line(format!("  column `{}` left out: {}", left.column, left.reason));
     }
-    let (columns, features) = (model.encoder().columns().len(), model.encoder().width());
-    line(format!("  {columns} columns give {features} features; {} missing values filled in", about.counts.filled));
+    let columns = model.encoder().columns();
+    for (kind, name) in [
+        (CellKind::Number, "numbers"),
+        (CellKind::Truth, "truth values"),
+        (CellKind::Date, "dates"),
+        (CellKind::Category, "categories"),
+    ] {
+        let names: Vec<&str> =
+            columns.iter().filter(|column| column.kind == kind).map(|column| &column.name[..]).collect();
+        if !names.is_empty() {
+            line(format!("  {name}: {}", shortened(&names)));
+        }
+    }
+    line(format!(
+        "  {} give {}; {} filled in",
+        counted(columns.len(), "column", "columns"),
+        counted(model.encoder().width(), "feature", "features"),
+        counted(about.counts.filled, "missing value", "missing values")
+    ));
     let usual = about.counts.rows - about.counts.anomalies - about.counts.held_out;
     line(format!(
-        "{} ({}), {} members, trained on {} labelled anomalies and {usual} other rows in {seconds:.1} s",
-        options.model,
-        options.strategy,
-        model.members().len(),
-        about.counts.anomalies
+        "{}, {}, trained on {} and {} in {seconds:.1} s",
+        method_told(model, options.strategy.name()),
+        counted(model.members().len(), "member", "members"),
+        counted(about.counts.anomalies, "labelled anomaly", "labelled anomalies"),
+        counted(usual, "other row", "other rows")
     ));
+    if let Some(stopping) = about.stopping {
+        line(match stopping.epochs < stopping.of {
+            true => format!(
+                "stopped after {} of {} epochs: average precision {:.1} % there and {:.1} % at the end, on {} folds",
+                stopping.epochs,
+                stopping.of,
+                100.0 * stopping.ap,
+                100.0 * stopping.ap_at_end,
+                stopping.folds
+            ),
+            false => format!(
+                "all {} epochs: no earlier one is better beyond doubt, on {} folds",
+                stopping.of, stopping.folds
+            ),
+        });
+    }
     if about.counts.held_out > 0 {
         line(format!("{} rows held out: their scores give p-values and thresholds", about.counts.held_out));
     }
@@ -184,4 +224,13 @@ fn told<B: Backend>(model: &Model<B>, labels: &Labels, options: &Options, second
     }
     line(format!("{} written", options.out.display()));
     text
+}
+
+/// The name of the method, with the strategy where that has a say.
+fn method_told<B: Backend>(model: &Model<B>, strategy: &str) -> String {
+    match model.members().next().map(|(member, _)| member.detector().method()) {
+        Some(method) if method.takes_strategy() => format!("{} ({strategy})", method.info().name),
+        Some(method) => method.info().name.into(),
+        None => String::new(),
+    }
 }

@@ -115,7 +115,8 @@ pub fn draw(
         for row in group.panels.chunks(per_row.max(1)) {
             for (column, panel) in row.iter().enumerate() {
                 let left = beside + column as f64 * (width + beside + GAP);
-                marks.push(panel.draw((left, y + ABOVE), (width, height), column == 0));
+                let told = column == 0 || row[column - 1].y.label != panel.y.label;
+                marks.push(panel.draw((left, y + ABOVE), (width, height), told));
             }
             y += ABOVE + height + below;
         }
@@ -145,7 +146,7 @@ pub fn draw_legend(legend: &[(String, Look)]) -> (Markup, f64) {
 }
 
 impl Panel {
-    fn draw(&self, (left, top): Point, (width, height): Point, first: bool) -> Markup {
+    fn draw(&self, (left, top): Point, (width, height): Point, told_y: bool) -> Markup {
         let x = Scale::new(self.x.kind, self.x.domain, (left, left + width));
         let y = Scale::new(self.y.kind, self.y.domain, (top + height, top));
         let bottom = top + height;
@@ -169,7 +170,7 @@ impl Panel {
             marks.push(draw::text((left - 5.0, y.at(value) + 4.0), "tick end", &label));
         }
         marks.push(draw::text((left + width / 2.0, bottom + 32.0), "axis middle", &self.x.label));
-        if first {
+        if told_y {
             let place = format!("translate({} {}) rotate(-90)", draw::px(left - 38.0), draw::px(top + height / 2.0));
             marks.push(maud::html! { g transform=(place) { (draw::text((0.0, 0.0), "axis middle", &self.y.label)) } });
         }

@@ -25,6 +25,9 @@ pub struct Options {
     /// The SHA-256 digest of a data set of ADBench that is not in the list, as Classical/33_skin
     #[arg(long, value_name = "HEX")]
     sha256: Option<String>,
+    /// Tell the files as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 impl Options {
@@ -39,12 +42,19 @@ impl Options {
         };
         let fetcher = Fetcher::new(&folder, &self.url)?;
         // What is there is told at once, and a set that cannot be had does not keep the others.
-        let mut first_failure = None;
+        let (mut first_failure, mut there) = (None, Vec::new());
         for set in &sets {
             match fetch(&fetcher, set) {
-                Ok(Fetched::Downloaded(file)) => print(&format!("{}: fetched to {}\n", set.path(), file.display())),
-                Ok(Fetched::AlreadyThere(file)) => {
-                    print(&format!("{}: already there, {}\n", set.path(), file.display()))
+                Ok(fetched) => {
+                    let (new, file) = match fetched {
+                        Fetched::Downloaded(file) => (true, file),
+                        Fetched::AlreadyThere(file) => (false, file),
+                    };
+                    if !self.json {
+                        let told = if new { "fetched to" } else { "already there," };
+                        print(&format!("{}: {told} {}\n", set.path(), file.display()));
+                    }
+                    there.push(serde_json::json!({ "data_set": set.path(), "file": file, "downloaded": new }));
                 }
                 Err(failure) if first_failure.is_none() => first_failure = Some(failure),
                 Err(failure) => tell(&failure),
@@ -52,6 +62,7 @@ impl Options {
         }
         match first_failure {
             Some(failure) => Err(failure),
+            None if self.json => Ok(format!("{}\n", serde_json::Value::from(there))),
             None => Ok(format!("To bench on all that is there: anoonly bench --data {}\n", self.data(&folder))),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use anoonly_bench::BenchError;
 use anoonly_data::DataError;
 use anoonly_eval::{MetricError, StatisticsError, ThresholdError};
 use anoonly_models::ConfigError;
@@ -46,6 +47,31 @@ pub enum PipelineError {
         /// Why not.
         reason: String,
     },
+    /// A value of the label column that is no label.
+    #[error(
+        "{}: column `{column}`, row {row}: `{value}` is no label: write 1 for an anomaly and 0 for a normal row, or say which value marks anomalies, as --anomaly {value}",
+        path.display()
+    )]
+    BadLabel {
+        /// The table's file.
+        path: PathBuf,
+        /// The label column.
+        column: String,
+        /// The first row at fault.
+        row: usize,
+        /// What stands there.
+        value: String,
+    },
+    /// Labels that nothing can be learned from.
+    #[error("{}: column `{column}`: {reason}", path.display())]
+    Labels {
+        /// The table's file.
+        path: PathBuf,
+        /// The label column.
+        column: String,
+        /// What is wrong with them.
+        reason: &'static str,
+    },
     /// The model has no held-out rows, and so no p-values.
     #[error(
         "the model was trained without held-out rows, which p-values, false-alarm rates and shares need: train it again with --held-out"
@@ -59,6 +85,9 @@ pub enum PipelineError {
         /// Why not.
         reason: String,
     },
+    /// A page that cannot be written.
+    #[error(transparent)]
+    Page(#[from] BenchError),
     /// A file that cannot be written.
     #[error("cannot write {}: {reason}", path.display())]
     Output {

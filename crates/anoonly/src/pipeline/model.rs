@@ -2,16 +2,15 @@
 
 use std::path::Path;
 
-use anoonly_data::Label;
 use anoonly_data::encode::{Encoded, Encoder, LeftOut, Unknown};
-use anoonly_data::table::{LabelColumn, Table};
+use anoonly_data::table::Table;
 use anoonly_eval::Calibration;
 use anoonly_train::backend::{Backend, Flex};
-use anoonly_train::{FittedDetector, ModelFileError, model_file};
+use anoonly_train::{FittedDetector, ModelFileError, ScoreError, model_file};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
-use super::{PipelineError, Threshold, Validation};
+use super::{PipelineError, Stopping, Threshold, Validation};
 
 /// A detector fitted on a table, its whole pipeline with it: columns, encodings, scaling, members, held-out scores, threshold.
 ///
@@ -53,6 +52,9 @@ pub struct About {
     pub counts: Counts,
     /// Columns that were left out.
     pub left_out: Vec<LeftOut>,
+    /// Where the training was stopped, if that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopping: Option<Stopping>,
     /// How well it ranks rows it was not fitted on, if that was asked for.
     pub validation: Option<Validation>,
 }
@@ -115,7 +117,12 @@ pub(super) fn mean_scores<B: Backend>(
             *sum += (f64::from(score) - standard.mean) / standard.deviation;
         }
     }
-    Ok(sums.into_iter().map(|sum| (sum / members.len() as f64) as f32).collect())
+    let scores: Vec<f32> = sums.into_iter().map(|sum| (sum / members.len() as f64) as f32).collect();
+    // A file may hold scales that take a score beyond all floats.
+    match scores.iter().position(|score| !score.is_finite()) {
+        None => Ok(scores),
+        Some(row) => Err(ScoreError::NoScore { row: row + 1 }.into()),
+    }
 }
 
 impl<B: Backend> Model<B> {
@@ -134,22 +141,6 @@ impl<B: Backend> Model<B> {
     pub fn scored(&self, table: &Table, unknown: Unknown) -> Result<Scored, PipelineError> {
         let Encoded { features, filled } = self.encoder.encode(table, unknown)?;
         Ok(Scored { scores: self.score_features(&features)?, filled })
-    }
-
-    /// The scores of the labelled rows of a table, and for each whether it is an anomaly.
-    ///
-    /// # Errors
-    /// When a row cannot be scored or a label cannot be read.
-    pub fn scored_with_truth(
-        &self,
-        table: &Table,
-        label: &LabelColumn,
-        unknown: Unknown,
-    ) -> Result<(Vec<f32>, Vec<bool>), PipelineError> {
-        let labels = table.labels(label)?.labels;
-        let scores = self.scored(table, unknown)?.scores;
-        let labelled = scores.into_iter().zip(labels).filter(|(_, label)| *label != Label::Unlabelled);
-        Ok(labelled.map(|(score, label)| (score, label.is_anomaly())).unzip())
     }
 
     /// One score a row, for rows that are encoded already.

@@ -3,11 +3,11 @@
 use anoonly_data::table::{LabelColumn, Table};
 use anoonly_eval::{Interval, auroc, average_precision, bootstrap};
 use anoonly_train::backend::Backend;
-use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
+use super::folds::{Fold, Folds};
 use super::model::mean_scores;
-use super::{Detector, PipelineError, Prepared};
+use super::{Detector, Fitted, PipelineError, Prepared};
 
 /// Cross-validated metrics. Every row is scored by members that were fitted without it; unlabelled rows count as normal, so
 /// that hidden anomalies among them make the figures lower than the truth.
@@ -39,30 +39,14 @@ impl Detector {
     ) -> Result<Validation, PipelineError> {
         self.check()?;
         let Prepared { samples, .. } = self.prepare(table, &label.into())?;
-        let mut classes = samples.by_class();
-        let folds = FOLDS.min(classes.anomalies.len()).min(classes.others.len());
-        if folds < 2 {
+        let folds = Folds::new(&samples, FOLDS, self.seed, "folds");
+        if folds.count < 2 {
             let reason = "needs at least two labelled anomalies and two other rows".into();
             return Err(PipelineError::Option { option: "validate", reason });
         }
-        let mut rng = self.seed.stream(&["folds"]);
-        classes.anomalies.shuffle(&mut rng);
-        classes.others.shuffle(&mut rng);
         let mut scores = vec![0.0; samples.rows()];
-        for fold in 0..folds {
-            let of_fold = |rows: &[usize], inside: bool| -> Vec<usize> {
-                rows.iter()
-                    .enumerate()
-                    .filter(|(place, _)| (place % folds == fold) == inside)
-                    .map(|(_, &row)| row)
-                    .collect()
-            };
-            let [fitted_on, judged] = [false, true].map(|inside| {
-                let mut rows = [of_fold(&classes.anomalies, inside), of_fold(&classes.others, inside)].concat();
-                rows.sort_unstable();
-                rows
-            });
-            let (members, standards) = self.fit_members::<B>(&samples.select(&fitted_on), device)?;
+        for Fold { fitted_on, judged } in folds.iter() {
+            let Fitted { members, standards, .. } = self.fit_members::<B>(&samples.select(&fitted_on), device)?;
             let judged_scores = mean_scores(&members, &standards, samples.select(&judged).features())?;
             for (row, score) in judged.iter().zip(judged_scores) {
                 scores[*row] = score;
@@ -71,6 +55,6 @@ impl Detector {
         let anomalous = samples.anomalous();
         let interval =
             |metric: fn(&[f32], &[bool]) -> _| bootstrap(metric, &scores, &anomalous, DRAWS, LEVEL, self.seed.0);
-        Ok(Validation { folds, auroc: interval(auroc)?, ap: interval(average_precision)? })
+        Ok(Validation { folds: folds.count, auroc: interval(auroc)?, ap: interval(average_precision)? })
     }
 }

@@ -116,7 +116,7 @@ fn of(row: &Row, metric: usize) -> Option<f64> {
 }
 
 /// From each recall to the next higher one, at the precision that is had there, as average precision counts the area.
-fn steps(points: &[(f32, f32)]) -> Vec<(f64, f64)> {
+pub fn steps(points: &[(f32, f32)]) -> Vec<(f64, f64)> {
     let gained = points.windows(2).filter(|pair| pair[1].0 > pair[0].0);
     gained.flat_map(|pair| [(pair[0].0.into(), pair[1].1.into()), (pair[1].0.into(), pair[1].1.into())]).collect()
 }

@@ -1,0 +1,35 @@
+//! Two methods with and without AnoOnly on a data set that ships with the crate, three seeds.
+
+#![expect(clippy::print_stdout, reason = "an example talks to its user")]
+
+use std::error::Error;
+
+use anoonly_bench::{Grid, Plan, Store, Strategy, summary};
+use anoonly_data::Seed;
+use anoonly_data::budget::LabelBudget;
+use anoonly_data::catalogue::Source;
+use anoonly_data::noise::Noise;
+use anoonly_data::protocol::Protocol;
+use anoonly_models::AnyMethod;
+use anoonly_train::{BackendName, ComputeDevice};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let models = ["devnet", "mean-difference"].map(AnyMethod::by_name).into_iter().collect::<Result<_, _>>()?;
+    let grid = Grid::prepare(Plan {
+        source: Source::Embedded,
+        datasets: vec!["penguins".into()],
+        models,
+        strategies: vec![Strategy::host(), Strategy::anoonly()],
+        budgets: vec![LabelBudget::Ratio(0.1)],
+        noises: vec![Noise::None],
+        synthetic: vec![None],
+        seeds: [1, 2, 3].map(Seed).into(),
+        protocol: Protocol::Clean,
+        compute: ComputeDevice::new(BackendName::default(), None)?,
+    })?;
+    // Measured runs stay in this folder: a bench that is stopped goes on where it was.
+    let folder = tempfile::tempdir()?;
+    let results = grid.run(2, &Store::open(folder.path())?, &false.into(), |_| {})?;
+    println!("{}", summary::table(&results));
+    Ok(())
+}

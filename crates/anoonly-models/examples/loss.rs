@@ -1,0 +1,30 @@
+//! The loss of a batch in its two parts, for every method that has one: this is what a strategy takes apart.
+
+#![expect(clippy::print_stdout, reason = "an example talks to its user")]
+
+use anoonly_data::Seed;
+use anoonly_models::{AnyMethod, AnyNetwork, Batch, Method, Network, TrainingData};
+use burn::backend::Autodiff;
+use burn::module::AutodiffModule;
+use burn::tensor::Tensor;
+use burn_flex::Flex;
+
+fn main() {
+    let rows = [[0.1, 0.2, 0.1], [0.2, 0.1, 0.3], [0.0, 0.3, 0.2], [0.9, 0.8, 1.0], [1.0, 0.7, 0.9]];
+    let rows = Tensor::<Flex, 2>::from_data(rows, &Default::default());
+    let data = TrainingData { rows: rows.clone(), unlabelled: vec![0, 1, 2], anomalies: vec![3, 4] };
+    for method in AnyMethod::all().into_iter().filter(|method| method.recipe().is_some()) {
+        let network = method.init(&data, &mut Seed(1).stream(&["weights"]));
+        let network = AnyNetwork::<Autodiff<Flex>>::from_inner(network);
+        let terms = network.terms(&Batch::new(Tensor::from_inner(rows.clone()), 3));
+        let mean = |part: Tensor<Autodiff<Flex>, 1>| {
+            let values: Vec<f32> = part.into_data().iter::<f32>().collect();
+            (values.len(), values.iter().sum::<f32>() / values.len().max(1) as f32)
+        };
+        let ((normals, normal), (anomalies, anomalous)) = (mean(terms.normal), mean(terms.anomalous));
+        println!(
+            "{:16} {normals} examples whose target is normal, mean loss {normal:.3}; {anomalies} with an anomaly, {anomalous:.3}",
+            method.info().name
+        );
+    }
+}

@@ -1,0 +1,147 @@
+//! How long a training lasts, without a test row being looked at.
+
+use std::ops::ControlFlow;
+
+use anoonly_data::{Samples, Seed};
+use anoonly_eval::average_precision;
+use anoonly_models::Method;
+use anoonly_train::backend::Backend;
+use anoonly_train::{Epoch, Fitter};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::folds::{Fold, Folds};
+use super::model::Standard;
+use super::{Detector, PipelineError};
+
+/// The number of epochs that cross-validation chose.
+///
+/// In each fold, members are fitted without a share of the labelled anomalies and of the other rows, and rank these rows after
+/// every epoch. The epoch with the highest mean average precision over the folds is taken if it is above that of the last
+/// epoch by more than one standard error of the difference over the folds, and the last epoch otherwise. The fit itself then
+/// has all rows.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stopping {
+    /// The epochs of the fit.
+    pub epochs: usize,
+    /// The epochs that the method asks for.
+    pub of: usize,
+    /// Folds.
+    pub folds: usize,
+    /// The mean average precision on rows left out, after the chosen epoch.
+    pub ap: f64,
+    /// The same after the last epoch.
+    pub ap_at_end: f64,
+}
+
+const FOLDS: usize = 5;
+/// With fewer labelled anomalies there is next to nothing to choose by.
+const LEAST: usize = 3;
+
+impl Detector {
+    /// Chooses the number of epochs by the rows given.
+    pub(super) fn choose_epochs<B: Backend>(
+        &self,
+        samples: &Samples,
+        device: &B::Device,
+    ) -> Result<Stopping, PipelineError> {
+        let wrong = |reason: String| Err(PipelineError::Option { option: "early-stopping", reason });
+        let Some(recipe) = self.method.recipe() else {
+            return wrong(format!("{} is not trained in epochs", self.method.info().name));
+        };
+        let folds = Folds::new(samples, FOLDS, self.seed, "folds of early stopping");
+        if folds.count < LEAST {
+            return wrong(format!("needs at least {LEAST} labelled anomalies and {LEAST} other rows to choose by"));
+        }
+        let curves: Vec<Vec<f64>> = folds
+            .iter()
+            .map(|fold| self.precision_by_epoch::<B>(samples, &fold, device))
+            .collect::<Result<_, PipelineError>>()?;
+        let mean = |epoch: usize| curves.iter().map(|curve| curve[epoch]).sum::<f64>() / curves.len() as f64;
+        let last = recipe.epochs - 1;
+        let chosen = choose(&curves);
+        Ok(Stopping {
+            epochs: chosen + 1,
+            of: recipe.epochs,
+            folds: folds.count,
+            ap: mean(chosen),
+            ap_at_end: mean(last),
+        })
+    }
+
+    /// The average precision on the rows that a fold leaves out, after each epoch.
+    fn precision_by_epoch<B: Backend>(
+        &self,
+        samples: &Samples,
+        Fold { fitted_on, judged }: &Fold,
+        device: &B::Device,
+    ) -> Result<Vec<f64>, PipelineError> {
+        let (fitted_on, judged) = (samples.select(fitted_on), samples.select(judged));
+        let usual = judged.by_class().others;
+        let of_member = |member: usize| -> Result<Vec<Vec<f64>>, PipelineError> {
+            let (mut epochs, mut failed) = (Vec::new(), None);
+            let watch = |epoch: Epoch<'_, B>| match epoch.fitted().score_on_one_thread(judged.features()) {
+                Ok(scores) => {
+                    let of_usual: Vec<f32> = usual.iter().map(|&row| scores[row]).collect();
+                    let Standard { mean, deviation } = Standard::of(&of_usual);
+                    epochs.push(scores.iter().map(|&score| (f64::from(score) - mean) / deviation).collect());
+                    ControlFlow::Continue(())
+                }
+                Err(error) => {
+                    failed = Some(error);
+                    ControlFlow::Break(())
+                }
+            };
+            Fitter::<B>::new(&fitted_on, device)?.fit_watched(&self.member(member)?, watch)?;
+            failed.map_or(Ok(epochs), |error| Err(error.into()))
+        };
+        let members: Vec<Vec<Vec<f64>>> =
+            (0..self.members).into_par_iter().map(of_member).collect::<Result<_, PipelineError>>()?;
+        let truth = judged.anomalous();
+        let precision = |epoch: usize| {
+            let sum = |row: usize| members.iter().map(|epochs| epochs[epoch][row]).sum::<f64>() as f32;
+            Ok(average_precision(&(0..judged.rows()).map(sum).collect::<Vec<_>>(), &truth)?)
+        };
+        (0..members[0].len()).map(precision).collect()
+    }
+
+    /// A member before its fit.
+    pub(super) fn member(&self, member: usize) -> Result<anoonly_train::Detector, PipelineError> {
+        let seed = Seed(self.seed.0.wrapping_add(member as u64));
+        Ok(anoonly_train::Detector::new(self.method.clone(), self.supervision, seed)?)
+    }
+}
+
+/// The place of the epoch to stop after, by the average precision of each fold after each epoch.
+fn choose(curves: &[Vec<f64>]) -> usize {
+    let folds = curves.len() as f64;
+    let mean = |of: &dyn Fn(&Vec<f64>) -> f64| curves.iter().map(of).sum::<f64>() / folds;
+    let last = curves[0].len() - 1;
+    let mut best = last;
+    let at = |epoch: usize| mean(&|curve| curve[epoch]);
+    for epoch in (0..last).rev() {
+        if at(epoch) >= at(best) {
+            best = epoch;
+        }
+    }
+    let gain = |curve: &Vec<f64>| curve[best] - curve[last];
+    let mean_gain = mean(&gain);
+    let variance = mean(&|curve| (gain(curve) - mean_gain).powi(2)) * folds / (folds - 1.0);
+    if mean_gain > (variance / folds).sqrt() { best } else { last }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_gain_that_the_folds_agree_on_ends_the_training_early() {
+        let same = vec![vec![0.2, 0.9, 0.9, 0.5], vec![0.3, 0.8, 0.7, 0.5], vec![0.2, 0.7, 0.8, 0.4]];
+        assert_eq!(choose(&same), 1, "the first of the best");
+        let apart = vec![vec![0.2, 1.0, 0.5], vec![0.3, 0.4, 0.5], vec![0.2, 0.3, 0.5]];
+        assert_eq!(choose(&apart), 2, "one fold says so, two do not");
+        assert_eq!(choose(&[vec![0.5; 4], vec![0.5; 4]]), 3, "nothing is gained");
+        assert_eq!(choose(&[vec![0.1], vec![0.2]]), 0);
+    }
+}

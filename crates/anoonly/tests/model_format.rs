@@ -1,0 +1,216 @@
+//! Model files of tables: what released versions wrote is still read and scores the same, and what is damaged is an error.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+
+use anoonly::data::Seed;
+use anoonly::data::encode::{EncoderOptions, Unknown};
+use anoonly::data::table::Table;
+use anoonly::models::AnyMethod;
+use anoonly::models::devnet::DevNetConfig;
+use anoonly::pipeline::{PipelineError, ThresholdRule};
+use anoonly::train::ModelFileError;
+use anoonly::train::model_file::{FORMAT, MANIFEST};
+use anoonly::{Detector, Model};
+use rand::{Rng, RngExt};
+use serde_json::{Value, json};
+
+/// The fixture of a version of the format: the model, its table, and what the rows of the table score.
+fn fixture(format: u32) -> [PathBuf; 3] {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    ["anoonly", "csv", "json"].map(|ending| folder.join(format!("format-{format}.{ending}")))
+}
+
+/// A column of every kind: numbers with missing ones, a truth value, dates, few categories and many, an identifier.
+fn table() -> String {
+    let row = |row: usize| {
+        let bad = row % 12 == 0;
+        let amount = (row * 37 % 100) as f64 / 8.0 + if bad { 20.0 } else { 0.0 };
+        let age = if row % 9 == 4 { String::new() } else { (18 + row * 13 % 60).to_string() };
+        let (shop, city) = (row * row % 23, if bad { "Cairo" } else { ["Rome", "Oslo"][row % 2] });
+        let label = if bad { "yes" } else { "" };
+        format!(
+            "T{row},{amount},{age},{city},s{shop},{},2026-03-{:02} {:02}:15,{label}\n",
+            row % 3 == 0,
+            1 + row % 28,
+            row % 24
+        )
+    };
+    format!("id,amount,age,city,shop,known,time,fraud\n{}", (0..120).map(row).collect::<String>())
+}
+
+/// Makes the fixture of this version of the format. Only before its release: after it, that is what older programs wrote.
+#[test]
+#[ignore = "writes into the source tree"]
+fn make_the_fixture() {
+    let [file, csv, scores] = fixture(FORMAT);
+    fs::write(&csv, table()).unwrap();
+    let table = Table::read(&csv).unwrap();
+    let mut method = DevNetConfig::default();
+    method.recipe.epochs = 5;
+    let columns = EncoderOptions { one_hot: 8, ..EncoderOptions::default() };
+    let detector =
+        Detector::new(AnyMethod::DevNet(method)).members(2).early_stopping(true).ids(&["id"]).columns(columns);
+    let mut model = detector.fit(&table, "fraud").unwrap();
+    model.set_threshold(model.threshold_by(ThresholdRule::FalsePositiveRate(0.1)).unwrap());
+    model.save(&file).unwrap();
+    fs::write(scores, serde_json::to_string_pretty(&model.score(&table).unwrap()).unwrap() + "\n").unwrap();
+}
+
+/// Within rounding: another processor may add in another order.
+#[test]
+fn every_released_version_is_read_and_scores_the_same() {
+    for format in 1..=FORMAT {
+        let [file, csv, expected] = fixture(format);
+        let model = Model::load(&file).unwrap();
+        let table = Table::read(&csv).unwrap();
+        let scores = model.score(&table).unwrap();
+        let expected: Vec<f32> = serde_json::from_str(&fs::read_to_string(expected).unwrap()).unwrap();
+        assert_eq!(scores.len(), expected.len());
+        for (row, (ours, theirs)) in scores.iter().zip(&expected).enumerate() {
+            assert!((ours - theirs).abs() <= 1e-4 * theirs.abs().max(1.0), "row {row}: {ours}, not {theirs}");
+        }
+        let flagged = model.flags(&scores).unwrap().unwrap().iter().filter(|&&flag| flag).count();
+        assert!((1..60).contains(&flagged), "{flagged}");
+        assert_eq!((model.ids(), model.members().len()), (&["id".to_owned()][..], 2));
+    }
+}
+
+/// A file whose manifest changes.
+struct Damaged {
+    folder: tempfile::TempDir,
+    header: Value,
+    data: Vec<u8>,
+    table: Table,
+}
+
+impl Damaged {
+    fn new() -> Self {
+        let [file, csv, _] = fixture(FORMAT);
+        let bytes = fs::read(file).unwrap();
+        let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+        let mut header: Value = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
+        let manifest = &mut header["__metadata__"][MANIFEST];
+        *manifest = serde_json::from_str(manifest.as_str().unwrap()).unwrap();
+        let table = Table::read(&csv).unwrap();
+        Self { folder: tempfile::tempdir().unwrap(), header, data: bytes[8 + length..].to_vec(), table }
+    }
+
+    /// The file with another pipeline.
+    fn with(&self, pipeline: Value) -> Result<Model, PipelineError> {
+        let mut header = self.header.clone();
+        let manifest = &mut header["__metadata__"][MANIFEST];
+        manifest["pipeline"] = pipeline;
+        *manifest = Value::String(manifest.to_string());
+        let header = header.to_string();
+        let path = self.folder.path().join("model");
+        let bytes = [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &self.data].concat();
+        fs::write(&path, bytes).unwrap();
+        Model::load(&path)
+    }
+
+    fn pipeline(&self) -> &Value {
+        &self.header["__metadata__"][MANIFEST]["pipeline"]
+    }
+
+    #[track_caller]
+    fn refuses(&self, pointer: &str, value: Value) {
+        let mut pipeline = self.pipeline().clone();
+        *pipeline.pointer_mut(pointer).unwrap() = value;
+        let read = self.with(pipeline);
+        let malformed = matches!(read, Err(PipelineError::ModelFile(ModelFileError::Malformed { .. })));
+        assert!(malformed, "{pointer}: {:?}", read.map(|model| model.about().clone()));
+    }
+}
+
+#[test]
+fn a_pipeline_that_no_training_could_have_written_is_refused() {
+    let damaged = Damaged::new();
+    assert!(damaged.with(damaged.pipeline().clone()).is_ok());
+    damaged.refuses("/encoder/columns", json!([]));
+    damaged.refuses("/encoder/columns/0/encoding", json!({"number": {"median": null}}));
+    damaged.refuses("/encoder/columns/0/name", json!("age"));
+    damaged.refuses("/encoder/columns/0/indicator", json!(true));
+    damaged.refuses("/encoder/columns/2/encoding/one-hot/categories", json!(["b", "a", "c"]));
+    damaged.refuses("/encoder/columns/2/encoding/one-hot/categories", json!(["a", "a", "b"]));
+    damaged.refuses("/encoder/columns/3/encoding/frequency/shares", json!({"s1": 2.0}));
+    damaged.refuses("/encoder/columns/5/encoding/date/parts", json!([]));
+    damaged.refuses("/standards/0/deviation", json!(0.0));
+    damaged.refuses("/standards", json!([]));
+    damaged.refuses("/baseline", json!([0.0]));
+    damaged.refuses("/calibration/sorted", json!([2.0, 1.0]));
+    damaged.refuses("/calibration/sorted", json!([]));
+    damaged.refuses("/threshold/rule", json!({"false-positive-rate": 0.1, "share": 0.1}));
+    damaged.refuses("/threshold/rule", json!("lowest"));
+    damaged.refuses("/threshold/score", json!(1e39));
+    damaged.refuses("/about", json!({}));
+    damaged.refuses("/ids", json!("id"));
+}
+
+/// How many damaged files are made; more are made where this variable says so.
+const ROUNDS: (&str, usize) = ("ANOONLY_FUZZ_ROUNDS", 1500);
+
+/// Parts of the pipeline replaced, removed or doubled: an error, or a model that scores or says why not.
+#[test]
+fn changed_pipelines_are_an_error_or_still_a_model() {
+    let damaged = Damaged::new();
+    let mut rng = Seed(1).stream(&["changed pipelines"]);
+    let rounds = std::env::var(ROUNDS.0).map_or(ROUNDS.1, |rounds| rounds.parse().expect("a number of rounds"));
+    let mut models = 0;
+    for _ in 0..rounds {
+        let mut pipeline = damaged.pipeline().clone();
+        (0..rng.random_range(1..3)).for_each(|_| change(&mut pipeline, &mut rng));
+        let Ok(model) = damaged.with(pipeline) else { continue };
+        models += 1;
+        let Ok(scored) = model.scored(&damaged.table, Unknown::Accept) else { continue };
+        assert!(scored.scores.iter().all(|score| score.is_finite()));
+        let flags = model.flags(&scored.scores);
+        assert!(
+            flags.is_err() || flags.is_ok_and(|flags| flags.is_none_or(|flags| flags.len() == damaged.table.rows()))
+        );
+    }
+    assert!(models > rounds / 50 && models < rounds, "{models}");
+}
+
+/// Changes something in a JSON value.
+fn change(value: &mut Value, rng: &mut impl Rng) {
+    let deeper = rng.random_bool(0.9);
+    match value {
+        Value::Object(fields) if deeper && !fields.is_empty() => {
+            let key = fields.keys().nth(rng.random_range(0..fields.len())).unwrap().clone();
+            match rng.random_range(0..12) {
+                0 => drop(fields.remove(&key)),
+                1 => drop(fields.insert(format!("{key}s"), fields[&key].clone())),
+                _ => change(&mut fields[&key], rng),
+            }
+        }
+        Value::Array(items) if deeper && !items.is_empty() => {
+            let at = rng.random_range(0..items.len());
+            match rng.random_range(0..4) {
+                0 => drop(items.remove(at)),
+                1 => items.insert(at, items[at].clone()),
+                _ => change(&mut items[at], rng),
+            }
+        }
+        value => {
+            let odd = json!([
+                null, true, -1, 0, 1, 1_000_000_000, u64::MAX, -0.0, 0.5, 1e-300, 1e38, -1e300, 1e300, "", "number", "date",
+                "category", "amount", "year", [], {}, [1], ["a"], {"number": {"median": 3.0}}, {"share": 0.5},
+                {"false-discovery-rate": 2.0}, {"false-discovery-rate": 0.2}, {"one-hot": {"categories": ["a"]}}
+            ]);
+            *value = odd[rng.random_range(0..odd.as_array().unwrap().len())].clone();
+        }
+    }
+}
+
+#[test]
+fn a_table_from_memory_scores_as_its_file() {
+    let [file, csv, _] = fixture(FORMAT);
+    let model = Model::load(&file).unwrap();
+    let text = fs::read(&csv).unwrap();
+    let table = Table::read_csv(Path::new("memory"), Cursor::new(text)).unwrap();
+    assert_eq!(model.score(&table).unwrap(), model.score(&Table::read(&csv).unwrap()).unwrap());
+}
