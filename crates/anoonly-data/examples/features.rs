@@ -9,7 +9,7 @@ use anoonly_data::table::{LabelColumn, Table};
 fn main() -> Result<(), DataError> {
     let row = |row: usize| {
         let age = if row % 6 == 5 { String::new() } else { (20 + row * 7 % 40).to_string() };
-        let (city, bad) = (["Rome", "Oslo", "Lima"][row % 3], if row % 20 == 0 { "yes" } else { "" });
+        let (city, bad) = (["Rome", "Oslo", "Lima"][row % 3], if row.is_multiple_of(20) { "yes" } else { "" });
         format!("C{row},{}.5,{age},{city},2026-03-{:02},EUR,{bad}\n", row * 37 % 90, 1 + row % 28)
     };
     let text = "customer,amount,age,city,day,currency,fraud\n".to_owned() + &(0..60).map(row).collect::<String>();

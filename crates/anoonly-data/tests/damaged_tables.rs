@@ -31,7 +31,7 @@ fn csv() -> Vec<u8> {
         format!(
             "{},{age},{city},{},2026-03-{:02} 10:{:02},{label}\n",
             row as f64 * 0.37 - 3.0,
-            row % 2 == 0,
+            row.is_multiple_of(2),
             1 + row % 28,
             row % 60
         )

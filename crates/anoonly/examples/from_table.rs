@@ -11,7 +11,7 @@ use anoonly::{Detector, Model};
 fn main() -> Result<(), Box<dyn Error>> {
     // Large amounts from Cairo are bad, and ten of them are marked.
     let row = |row: usize| {
-        let bad = row % 25 == 0;
+        let bad = row.is_multiple_of(25);
         let amount = row * 37 % 100 + if bad { 250 } else { 0 };
         let (city, label) =
             (if bad { "Cairo" } else { ["Rome", "Oslo", "Lima"][row % 3] }, if bad && row < 250 { "yes" } else { "" });

@@ -27,14 +27,14 @@ fn fixture(format: u32) -> [PathBuf; 3] {
 /// A column of every kind: numbers with missing ones, a truth value, dates, few categories and many, an identifier.
 fn table() -> String {
     let row = |row: usize| {
-        let bad = row % 12 == 0;
+        let bad = row.is_multiple_of(12);
         let amount = (row * 37 % 100) as f64 / 8.0 + if bad { 20.0 } else { 0.0 };
         let age = if row % 9 == 4 { String::new() } else { (18 + row * 13 % 60).to_string() };
         let (shop, city) = (row * row % 23, if bad { "Cairo" } else { ["Rome", "Oslo"][row % 2] });
         let label = if bad { "yes" } else { "" };
         format!(
             "T{row},{amount},{age},{city},s{shop},{},2026-03-{:02} {:02}:15,{label}\n",
-            row % 3 == 0,
+            row.is_multiple_of(3),
             1 + row % 28,
             row % 24
         )
