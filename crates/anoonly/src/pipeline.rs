@@ -5,6 +5,7 @@
 mod error;
 mod explain;
 mod model;
+mod onnx;
 mod threshold;
 mod validation;
 
@@ -27,6 +28,7 @@ use sha2::{Digest, Sha256};
 pub use error::PipelineError;
 pub use explain::{Contribution, ExplainedRow};
 pub use model::{About, Counts, Model, Scored, Standard};
+pub use onnx::OnnxModel;
 pub use threshold::{Threshold, ThresholdRule};
 pub use validation::Validation;
 
