@@ -143,8 +143,7 @@ fn case(program: &Path, folder: &Path, rows: &[[f64; 4]], method: &str, strategy
     for (row, ((&(score, flagged), &by_tract), &flagged_by_tract)) in ours.iter().zip(&theirs).zip(&flags).enumerate() {
         let scale = score.abs().max(1.0);
         let difference = (score - by_tract).abs() / scale;
-        // Also where it is NaN.
-        if !(difference <= TOLERANCE) {
+        if difference.is_nan() || difference > TOLERANCE {
             return Err(format!("row {}: {score}, but by tract {by_tract}", row + 1).into());
         }
         let at_threshold = (score - threshold).abs() <= TOLERANCE * scale;
