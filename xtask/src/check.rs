@@ -18,6 +18,8 @@ pub fn run() -> ExitCode {
 fn checks() -> xshell::Result<()> {
     let shell = Shell::new()?;
     cmd!(shell, "cargo fmt --all --check").run()?;
+    // Apart from the workspace.
+    cmd!(shell, "cargo fmt --manifest-path tests/tract/Cargo.toml --check").run()?;
     cmd!(shell, "cargo test --package xtask --quiet").run()?;
     cmd!(shell, "cargo clippy --workspace --all-targets --quiet -- --deny warnings").run()?;
     let _guard = shell.push_env("RUSTDOCFLAGS", "--deny warnings");

@@ -38,6 +38,16 @@ impl MinMaxScaler {
         self.minimum.len()
     }
 
+    /// What is taken from each column before it is multiplied.
+    pub fn minimum(&self) -> &[f32] {
+        &self.minimum
+    }
+
+    /// What each column is multiplied by.
+    pub fn scale(&self) -> &[f64] {
+        &self.scale
+    }
+
     /// Checks one that comes from outside, such as a file.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::activation::{Activation, dense};
 use crate::error::Checks;
+use crate::graph::{Graph, Step};
 use crate::init::{WeightInit, linear_weights};
 use crate::norm::{NormLayer, NormSettings};
 use crate::recipe::{Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
@@ -161,6 +162,20 @@ impl<B: Backend> Network<B> for DeepSad<B> {
     /// `φ(x)`, of which the score is the distance to the centre.
     fn representation(&self, rows: Tensor<B, 2>) -> Option<Tensor<B, 2>> {
         Some(self.embed(rows))
+    }
+
+    fn graph(&self) -> Option<Graph> {
+        let mut graph = Graph::default();
+        let mut code = Graph::ROWS;
+        for (index, layer) in self.layers.iter().enumerate() {
+            code = graph.dense(code, layer, Activation::Linear);
+            if let Some(norm) = self.norms.get(index) {
+                code = norm.describe(&mut graph, code, Activation::LeakyRelu);
+            }
+        }
+        let from_centre = graph.add(code, self.centre.val().neg());
+        graph.then(Step::SumOfSquares { of: from_centre });
+        Some(graph)
     }
 
     fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {

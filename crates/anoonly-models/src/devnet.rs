@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::activation::{Activation, dense, sum_of_squares};
 use crate::error::Checks;
+use crate::graph::Graph;
 use crate::init::{WeightInit, linear_weights};
 use crate::norm::{NormLayer, NormSettings};
 use crate::recipe::{Batches, EpsilonAt, Keep, Optimiser, Recipe, Schedule, Statistics};
@@ -243,6 +244,18 @@ impl<B: Backend> Network<B> for DevNet<B> {
     fn representation(&self, rows: Tensor<B, 2>) -> Option<Tensor<B, 2>> {
         let count = rows.dims()[0];
         (!self.hidden.is_empty()).then(|| self.code(&Batch::new(rows, count)))
+    }
+
+    fn graph(&self) -> Option<Graph> {
+        let mut graph = Graph::default();
+        let norm = self.input_norm.as_ref();
+        let mut code = norm.map_or(Graph::ROWS, |norm| norm.describe(&mut graph, Graph::ROWS, Activation::Linear));
+        for Hidden { linear, norm } in &self.hidden {
+            let made = graph.dense(code, linear, Activation::Relu);
+            code = norm.describe(&mut graph, made, Activation::Linear);
+        }
+        graph.dense(code, &self.output, Activation::Linear);
+        Some(graph)
     }
 
     fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::activation::{Activation, dense};
 use crate::error::Checks;
+use crate::graph::{Graph, Step};
 use crate::init::{WeightInit, linear_weights, trainable_copy};
 use crate::norm::{NormLayer, NormSettings};
 use crate::recipe::{Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
@@ -193,6 +194,26 @@ impl<B: Backend> Network<B> for Feawad<B> {
     /// The 32 features and the norm of the residual, normalised.
     fn representation(&self, rows: Tensor<B, 2>) -> Option<Tensor<B, 2>> {
         Some(self.norm.forward(self.last(rows)))
+    }
+
+    fn graph(&self) -> Option<Graph> {
+        let mut graph = Graph::default();
+        let through = |graph: &mut Graph, layers: &[Linear<B>], of| {
+            layers.iter().fold(of, |of, layer| graph.dense(of, layer, Activation::Relu))
+        };
+        let code = through(&mut graph, &self.encoder, Graph::ROWS);
+        let decoded = through(&mut graph, &self.decoder, code);
+        let residual = graph.then(Step::Subtract { left: Graph::ROWS, right: decoded });
+        let error = graph.length(residual, RESIDUAL_GAP as f32);
+        let direction = graph.then(Step::Divide { left: residual, right: error });
+        let all = graph.then(Step::Concat { of: vec![direction, code, error] });
+        let hidden = graph.dense(all, &self.first, Activation::Relu);
+        let beside = graph.then(Step::Concat { of: vec![hidden, error] });
+        let hidden = graph.dense(beside, &self.second, Activation::Relu);
+        let last = graph.then(Step::Concat { of: vec![hidden, error] });
+        let normalised = self.norm.describe(&mut graph, last, Activation::Linear);
+        graph.dense(normalised, &self.output, Activation::Linear);
+        Some(graph)
     }
 
     fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {

@@ -13,6 +13,7 @@ pub mod devnet;
 mod error;
 pub mod feawad;
 pub mod fused;
+pub mod graph;
 pub mod init;
 pub mod knn;
 pub mod logistic;

@@ -11,6 +11,7 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
+use crate::graph::Graph;
 use crate::{ConfigError, Kind, Method, MethodInfo, Network, Shapes, TrainingData};
 
 /// Configuration of balanced logistic regression.
@@ -65,6 +66,15 @@ pub struct Logistic<B: Backend> {
 }
 
 impl<B: Backend> Network<B> for Logistic<B> {
+    fn graph(&self) -> Option<Graph> {
+        let weights = self.weights.val();
+        let columns = weights.dims()[0] - 1;
+        let intercept = weights.clone().narrow(0, columns, 1).squeeze_dim(1);
+        let mut graph = Graph::default();
+        graph.linear(Graph::ROWS, weights.narrow(0, 0, columns), Some(intercept));
+        Some(graph)
+    }
+
     /// The log odds.
     fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
         with_ones(rows).matmul(self.weights.val()).squeeze_dim(1)

@@ -6,6 +6,7 @@ use burn::tensor::backend::Backend;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::graph::Graph;
 use crate::{ConfigError, Kind, Method, MethodInfo, Network, Shapes, TrainingData};
 
 /// The score of a row is its product with the unit vector from the mean unlabelled row to the mean labelled anomaly.
@@ -49,6 +50,12 @@ pub struct MeanDifference<B: Backend> {
 }
 
 impl<B: Backend> Network<B> for MeanDifference<B> {
+    fn graph(&self) -> Option<Graph> {
+        let mut graph = Graph::default();
+        graph.linear(Graph::ROWS, self.direction.val().unsqueeze_dim(1), None);
+        Some(graph)
+    }
+
     fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
         rows.matmul(self.direction.val().unsqueeze_dim(1)).squeeze_dim(1)
     }

@@ -10,6 +10,7 @@ use rand::Rng;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::graph::Graph;
 use crate::norm::NormLayer;
 use crate::recipe::Recipe;
 use crate::{ConfigError, Norm, Shapes};
@@ -141,6 +142,11 @@ pub trait Network<B: Backend>: Module<B> {
     /// What the layer before the score makes of each row: `[rows, columns]` to `[rows, width]`. A network whose score is not
     /// that of a layer keeps this default.
     fn representation(&self, _rows: Tensor<B, 2>) -> Option<Tensor<B, 2>> {
+        None
+    }
+
+    /// The steps of [`score`](Self::score) as plain data, for export. A network that keeps this default cannot be exported.
+    fn graph(&self) -> Option<Graph> {
         None
     }
 

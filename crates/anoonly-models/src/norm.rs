@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::activation::Activation;
 use crate::fused;
+use crate::graph::{Graph, Step, Value};
 
 /// Which normalisation a network carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -49,6 +50,8 @@ pub struct NormSettings {
 pub struct NormLayer<B: Backend> {
     batch: Option<BatchNorm<B>>,
     layer: Option<LayerNorm<B>>,
+    /// Added to the variance; burn's layer normalisation keeps its own to itself.
+    epsilon: f64,
     frozen: bool,
 }
 
@@ -61,6 +64,7 @@ impl<B: Backend> NormLayer<B> {
         Self {
             batch: (norm == Norm::Batch).then(|| batch.init(device)),
             layer: (norm == Norm::Layer).then(|| layer.init(device)),
+            epsilon,
             frozen: false,
         }
     }
@@ -111,6 +115,33 @@ impl<B: Backend> NormLayer<B> {
         }
     }
 
+    /// Adds to a graph what [`then`](Self::then) does when scoring.
+    pub(crate) fn describe(&self, graph: &mut Graph, of: Value, activation: Activation) -> Value {
+        let normalised = match (&self.batch, &self.layer) {
+            (Some(batch), _) => {
+                let centred = graph.add(of, batch.running_mean.value().neg());
+                let scaled = graph.multiply(centred, running_factor(batch));
+                graph.add(scaled, batch.beta.val())
+            }
+            (None, Some(layer)) => {
+                let share = 1.0 / layer.gamma.val().dims()[0] as f32;
+                let mean = |graph: &mut Graph, sum| graph.then(Step::Multiply { of: sum, constants: vec![share] });
+                let sum = graph.then(Step::Sum { of });
+                let centre = mean(graph, sum);
+                let centred = graph.then(Step::Subtract { left: of, right: centre });
+                let squares = graph.then(Step::SumOfSquares { of: centred });
+                let variance = mean(graph, squares);
+                let above_zero = graph.then(Step::Add { of: variance, constants: vec![self.epsilon as f32] });
+                let deviation = graph.then(Step::Root { of: above_zero });
+                let whitened = graph.then(Step::Divide { left: centred, right: deviation });
+                let scaled = graph.multiply(whitened, layer.gamma.val());
+                layer.beta.as_ref().map_or(scaled, |beta| graph.add(scaled, beta.val()))
+            }
+            (None, None) => of,
+        };
+        graph.activate(normalised, activation)
+    }
+
     #[cfg(test)]
     pub(crate) fn batch_mut(&mut self) -> Option<&mut BatchNorm<B>> {
         self.batch.as_mut()
@@ -118,7 +149,11 @@ impl<B: Backend> NormLayer<B> {
 }
 
 fn by_running_statistics<B: Backend>(rows: Tensor<B, 2>, norm: &BatchNorm<B>) -> Tensor<B, 2> {
-    let factor = norm.gamma.val() / norm.running_var.value().add_scalar(norm.epsilon).sqrt();
     let centred = rows - norm.running_mean.value().unsqueeze_dim(0);
-    centred * factor.unsqueeze_dim(0) + norm.beta.val().unsqueeze_dim(0)
+    centred * running_factor(norm).unsqueeze_dim(0) + norm.beta.val().unsqueeze_dim(0)
+}
+
+/// What centred columns are multiplied by, `[columns]`.
+fn running_factor<B: Backend>(norm: &BatchNorm<B>) -> Tensor<B, 1> {
+    norm.gamma.val() / norm.running_var.value().add_scalar(norm.epsilon).sqrt()
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::activation::{Activation, dense};
 use crate::error::Checks;
+use crate::graph::Graph;
 use crate::init::{WeightInit, linear_weights};
 use crate::method::section;
 use crate::norm::{NormLayer, NormSettings};
@@ -198,6 +199,15 @@ impl<B: Backend> Network<B> for PReNet<B> {
     /// `f(x)`.
     fn representation(&self, rows: Tensor<B, 2>) -> Option<Tensor<B, 2>> {
         Some(self.represent(rows))
+    }
+
+    fn graph(&self) -> Option<Graph> {
+        let mut graph = Graph::default();
+        let hidden = graph.dense(Graph::ROWS, &self.feature, Activation::Relu);
+        let code = self.norm.describe(&mut graph, hidden, Activation::Linear);
+        let (left, right) = self.sides();
+        graph.linear(code, left + right, Some(self.offset.val()));
+        Some(graph)
     }
 
     /// The expectation of `s(a, x) + s(x, u)` over labelled anomalies `a` and unlabelled rows `u`, which the paper (section

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::deepsad::{DeepSad, DeepSadConfig};
 use crate::devnet::{DevNet, DevNetConfig};
 use crate::feawad::{Feawad, FeawadConfig};
+use crate::graph::Graph;
 use crate::knn::{Knn, KnnConfig};
 use crate::logistic::{Logistic, LogisticConfig};
 use crate::mean_difference::{MeanDifference, MeanDifferenceConfig};
@@ -174,6 +175,12 @@ macro_rules! registry {
             fn representation(&self, rows: Tensor<B, 2>) -> Option<Tensor<B, 2>> {
                 match self {
                     $(AnyNetwork::$variant(network) => network.representation(rows),)*
+                }
+            }
+
+            fn graph(&self) -> Option<Graph> {
+                match self {
+                    $(AnyNetwork::$variant(network) => Network::<B>::graph(network),)*
                 }
             }
 

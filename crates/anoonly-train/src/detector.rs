@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use anoonly_data::scale::MinMaxScaler;
 use anoonly_data::{Samples, Seed};
+use anoonly_models::graph::Graph;
 use anoonly_models::{AnyMethod, Network, Norm, Trainable, TrainingData};
 use burn::backend::Autodiff;
 use burn::tensor::backend::Backend;
@@ -268,6 +269,16 @@ impl<B: Backend, M: anoonly_models::Method> FittedDetector<B, M> {
     /// The columns of the rows it was fitted on and can score.
     pub fn columns(&self) -> usize {
         self.scaler.columns()
+    }
+
+    /// The scaling that stands before the network.
+    pub fn scaler(&self) -> &MinMaxScaler {
+        &self.scaler
+    }
+
+    /// The steps from a scaled row to its score as plain data; none for a method that does not tell them.
+    pub fn graph(&self) -> Option<Graph> {
+        self.network.graph()
     }
 
     /// What was fitted.

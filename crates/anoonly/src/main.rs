@@ -7,6 +7,7 @@ mod compute;
 mod data;
 mod evaluate;
 mod explain;
+mod export;
 mod inspect;
 mod manual;
 mod models;
@@ -56,6 +57,8 @@ enum Command {
     Explain(explain::Options),
     /// Judge a model by a table with labels
     Evaluate(evaluate::Options),
+    /// Write a model as an ONNX graph, which runs in other programs
+    Export(export::Options),
     /// Tell what a model file holds
     Inspect(inspect::Options),
     /// Train and compare methods, with and without AnoOnly, over data sets and seeds
@@ -107,6 +110,7 @@ fn main() -> ExitCode {
         Command::Threshold(options) => options.run(),
         Command::Explain(options) => options.run(),
         Command::Evaluate(options) => options.run(),
+        Command::Export(options) => options.run(),
         Command::Inspect(options) => options.run(),
         Command::Bench(options) => options.run(),
         Command::BenchSpeed(options) => options.run(),

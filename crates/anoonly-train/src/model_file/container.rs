@@ -147,7 +147,8 @@ pub(super) fn write(
     replace(path, &bytes, permissions).map_err(|error| failed(error.kind().to_string()))
 }
 
-fn replace(path: &Path, bytes: &[u8], permissions: Option<Permissions>) -> io::Result<()> {
+/// Replaces a file, whole or not at all.
+pub(super) fn replace(path: &Path, bytes: &[u8], permissions: Option<Permissions>) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     // Readable as any new file is; a temporary file would be its owner's alone.

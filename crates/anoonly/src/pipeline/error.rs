@@ -77,6 +77,24 @@ pub enum PipelineError {
         "the model was trained without held-out rows, which p-values, false-alarm rates and shares need: train it again with --held-out"
     )]
     NoCalibration,
+    /// A column of a model that is to be exported holds no numbers.
+    #[error(
+        "column `{column}` is a {kind}: an ONNX graph takes numbers and truth values alone; train without the column (--drop), or on numbers made of it"
+    )]
+    NotNumeric {
+        /// The column.
+        column: String,
+        /// What its values are.
+        kind: &'static str,
+    },
+    /// A method that cannot be exported.
+    #[error("{method} cannot be exported to ONNX: {reason}")]
+    NotExportable {
+        /// The method.
+        method: String,
+        /// Why not.
+        reason: &'static str,
+    },
     /// A file that cannot be read.
     #[error("{}: {reason}", path.display())]
     Input {

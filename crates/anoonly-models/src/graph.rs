@@ -1,0 +1,234 @@
+//! What a network does to score a row, as plain data: for runtimes other than burn.
+//!
+//! A [`Graph`] is a list of simple steps, each of which makes a matrix of values, some for each row, out of earlier ones. A
+//! network tells its own by [`Network::graph`](crate::Network::graph), in the state in which it scores: batch normalisation
+//! goes by its running statistics. Whoever turns it into a file format has to know these steps and no method.
+
+use burn::nn::Linear;
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+
+use crate::activation::Activation;
+
+/// The steps from the rows to their score.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Graph {
+    steps: Vec<Step>,
+}
+
+/// What a step makes, `[rows, width]`: [`Graph::ROWS`] or the result of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Value(usize);
+
+/// A matrix of constants.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Matrix {
+    /// Rows and columns.
+    pub shape: [usize; 2],
+    /// The cells, row by row.
+    pub cells: Vec<f32>,
+}
+
+/// A step. Constants beside a value are one for each of its columns, or a single one for all of them; a value of one
+/// column stands beside one of several columns as if it were repeated.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// `of · weight + bias`, `[rows, inputs]` to `[rows, outputs]`.
+    Linear {
+        /// What is multiplied.
+        of: Value,
+        /// `[inputs, outputs]`.
+        weight: Matrix,
+        /// One for each output.
+        bias: Option<Vec<f32>>,
+    },
+    /// `x` above 0 and `slope · x` below: a ReLU where the slope is 0.
+    LeakyRelu {
+        /// `x`.
+        of: Value,
+        /// The slope below 0.
+        slope: f32,
+    },
+    /// Adds constants.
+    Add {
+        /// What they are added to.
+        of: Value,
+        /// The constants.
+        constants: Vec<f32>,
+    },
+    /// Multiplies by constants.
+    Multiply {
+        /// What is multiplied by them.
+        of: Value,
+        /// The constants.
+        constants: Vec<f32>,
+    },
+    /// `left − right`.
+    Subtract {
+        /// What is taken from.
+        left: Value,
+        /// What is taken.
+        right: Value,
+    },
+    /// `left / right`.
+    Divide {
+        /// What is divided.
+        left: Value,
+        /// What it is divided by.
+        right: Value,
+    },
+    /// The square root.
+    Root {
+        /// What it is taken of.
+        of: Value,
+    },
+    /// The sum over the columns, `[rows, 1]`.
+    Sum {
+        /// What is summed.
+        of: Value,
+    },
+    /// The sum of the squares over the columns, `[rows, 1]`.
+    SumOfSquares {
+        /// What is squared.
+        of: Value,
+    },
+    /// The columns of all, one after the other.
+    Concat {
+        /// All of them.
+        of: Vec<Value>,
+    },
+}
+
+impl Value {
+    /// 0 for the rows, and for the result of a step its place among them, counted from 1.
+    pub fn index(self) -> usize {
+        self.0
+    }
+}
+
+impl Graph {
+    /// The scaled rows, `[rows, columns]`, which the network is given.
+    pub const ROWS: Value = Value(0);
+
+    /// The steps in their order. The last one makes the score, `[rows, 1]`.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// Adds a step.
+    pub fn then(&mut self, step: Step) -> Value {
+        self.steps.push(step);
+        Value(self.steps.len())
+    }
+
+    /// Adds `activation(of · weight + bias)`.
+    pub(crate) fn dense<B: Backend>(&mut self, of: Value, layer: &Linear<B>, activation: Activation) -> Value {
+        let bias = layer.bias.as_ref().map(|bias| bias.val());
+        let made = self.linear(of, layer.weight.val(), bias);
+        self.activate(made, activation)
+    }
+
+    /// Adds `of · weight + bias`, of weights `[inputs, outputs]` and biases `[outputs]`.
+    pub fn linear<B: Backend>(&mut self, of: Value, weight: Tensor<B, 2>, bias: Option<Tensor<B, 1>>) -> Value {
+        let weight = Matrix { shape: weight.dims(), cells: cells(weight) };
+        self.then(Step::Linear { of, weight, bias: bias.map(cells) })
+    }
+
+    /// Adds an activation, where there is one.
+    pub(crate) fn activate(&mut self, of: Value, activation: Activation) -> Value {
+        match activation {
+            Activation::Linear => of,
+            Activation::Relu | Activation::LeakyRelu => self.then(Step::LeakyRelu { of, slope: activation.slope() }),
+        }
+    }
+
+    /// Adds constants, `[columns]`.
+    pub fn add<B: Backend>(&mut self, of: Value, constants: Tensor<B, 1>) -> Value {
+        self.then(Step::Add { of, constants: cells(constants) })
+    }
+
+    /// Multiplies by constants, `[columns]`.
+    pub fn multiply<B: Backend>(&mut self, of: Value, constants: Tensor<B, 1>) -> Value {
+        self.then(Step::Multiply { of, constants: cells(constants) })
+    }
+
+    /// Adds `√(Σ x² + gap)`, over the columns.
+    pub fn length(&mut self, of: Value, gap: f32) -> Value {
+        let squares = self.then(Step::SumOfSquares { of });
+        let above_zero = self.then(Step::Add { of: squares, constants: vec![gap] });
+        self.then(Step::Root { of: above_zero })
+    }
+}
+
+/// The values of a tensor.
+fn cells<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f32> {
+    tensor.into_data().iter::<f32>().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{AnyMethod, AnyNetwork, Method, Network, Norm, TrainingData};
+    use anoonly_data::Seed;
+    use burn::backend::Autodiff;
+    use burn::module::AutodiffModule;
+    use burn::tensor::TensorData;
+    use burn::tensor::activation::leaky_relu;
+    use burn_flex::Flex;
+
+    type B = Flex;
+
+    /// Does the steps with burn.
+    fn run(graph: &Graph, rows: Tensor<B, 2>) -> Vec<f32> {
+        let device = rows.device();
+        let row = |cells: &[f32]| Tensor::<B, 1>::from_data(cells, &device).unsqueeze_dim::<2>(0);
+        let mut made = vec![rows];
+        for step in graph.steps() {
+            let at = |value: &Value| made[value.index()].clone();
+            made.push(match step {
+                Step::Linear { of, weight, bias } => {
+                    let weight = Tensor::from_data(TensorData::new(weight.cells.clone(), weight.shape), &device);
+                    let product = at(of).matmul(weight);
+                    bias.as_ref().map_or(product.clone(), |bias| product + row(bias))
+                }
+                Step::LeakyRelu { of, slope } => leaky_relu(at(of), f64::from(*slope)),
+                Step::Add { of, constants } => at(of) + row(constants),
+                Step::Multiply { of, constants } => at(of) * row(constants),
+                Step::Subtract { left, right } => at(left) - at(right),
+                Step::Divide { left, right } => at(left) / at(right),
+                Step::Root { of } => at(of).sqrt(),
+                Step::Sum { of } => at(of).sum_dim(1),
+                Step::SumOfSquares { of } => at(of).square().sum_dim(1),
+                Step::Concat { of } => Tensor::cat(of.iter().map(at).collect(), 1),
+            });
+        }
+        made.pop().unwrap().into_data().iter::<f32>().collect()
+    }
+
+    /// Of every method that tells its graph, with every normalisation, whose statistics are not those at the start.
+    #[test]
+    fn a_graph_scores_as_its_network() {
+        let rows = |shift: usize| {
+            let cells = (0..60).map(|cell| ((cell * 7 + shift) % 23) as f32 / 10.0 - 0.4).collect::<Vec<_>>();
+            Tensor::<B, 2>::from_data(TensorData::new(cells, [20, 3]), &Default::default())
+        };
+        let data = TrainingData { rows: rows(0), unlabelled: (0..15).collect(), anomalies: (15..20).collect() };
+        let norms = [Norm::None, Norm::Batch, Norm::Layer];
+        let mut told = Vec::new();
+        for method in AnyMethod::all().into_iter().flat_map(|method| norms.map(|norm| method.clone().with_norm(norm))) {
+            let network = method.init(&data, &mut Seed(1).stream(&["weights"]));
+            let network = AnyNetwork::<Autodiff<B>>::from_inner(network);
+            network.score(Tensor::from_inner(rows(1)));
+            let network = network.valid().finish(&data);
+            let Some(graph) = network.graph() else { continue };
+            told.push(method.info().name);
+            let scores: Vec<f32> = network.score(rows(2)).into_data().iter::<f32>().collect();
+            for (ours, theirs) in scores.iter().zip(run(&graph, rows(2))) {
+                assert!((ours - theirs).abs() <= 1e-5 * (1.0 + ours.abs()), "{method:?}: {ours} and {theirs}");
+            }
+        }
+        for name in ["devnet", "prenet", "feawad", "deepsad", "logistic", "mean-difference"] {
+            assert!(told.contains(&name), "{name} tells no graph");
+        }
+    }
+}

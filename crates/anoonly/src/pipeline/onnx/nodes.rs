@@ -1,0 +1,149 @@
+//! The nodes and constants of an ONNX graph, one after the other.
+
+use anoonly_models::graph::{Graph, Step, Value};
+
+use super::proto::{Attribute, AttributeType, DataType, Node, Tensor};
+
+/// What has been put into the graph so far.
+#[derive(Default)]
+pub struct Nodes {
+    pub nodes: Vec<Node>,
+    pub constants: Vec<Tensor>,
+    /// What the names of the next nodes begin with.
+    pub part: String,
+}
+
+/// A type of constants.
+pub trait Element: Copy {
+    const TYPE: DataType;
+
+    fn bytes(self) -> impl IntoIterator<Item = u8>;
+}
+
+impl Element for f32 {
+    const TYPE: DataType = DataType::Float;
+
+    fn bytes(self) -> impl IntoIterator<Item = u8> {
+        self.to_le_bytes()
+    }
+}
+
+impl Element for f64 {
+    const TYPE: DataType = DataType::Double;
+
+    fn bytes(self) -> impl IntoIterator<Item = u8> {
+        self.to_le_bytes()
+    }
+}
+
+impl Element for i64 {
+    const TYPE: DataType = DataType::Int64;
+
+    fn bytes(self) -> impl IntoIterator<Item = u8> {
+        self.to_le_bytes()
+    }
+}
+
+impl Nodes {
+    /// Adds a node of one output, and returns its name.
+    pub fn node(&mut self, operator: &str, inputs: &[&str], attribute: Option<Attribute>) -> String {
+        let output = format!("{}/{operator}_{}", self.part, self.nodes.len());
+        self.named(operator, inputs, attribute, &output);
+        output
+    }
+
+    /// Adds a node whose output has a name of its own.
+    pub fn named(&mut self, operator: &str, inputs: &[&str], attribute: Option<Attribute>, output: &str) {
+        self.nodes.push(Node {
+            input: inputs.iter().map(|&input| input.into()).collect(),
+            output: vec![output.into()],
+            name: output.into(),
+            op_type: operator.into(),
+            attribute: attribute.into_iter().collect(),
+        });
+    }
+
+    /// Adds a constant of any shape, its values row by row.
+    pub fn constant<T: Element>(&mut self, shape: &[usize], values: &[T]) -> String {
+        let name = format!("{}/constant_{}", self.part, self.constants.len());
+        self.constants.push(Tensor {
+            dims: shape.iter().map(|&size| size as i64).collect(),
+            data_type: T::TYPE as i32,
+            name: name.clone(),
+            raw_data: values.iter().flat_map(|value| value.bytes()).collect(),
+        });
+        name
+    }
+
+    /// Adds a constant with one value a column.
+    pub fn row<T: Element>(&mut self, values: &[T]) -> String {
+        self.constant(&[values.len()], values)
+    }
+
+    /// Adds a node that converts to another type.
+    pub fn cast(&mut self, of: &str, to: DataType) -> String {
+        self.node("Cast", &[of], Some(integer("to", to as i64)))
+    }
+
+    /// Adds a node of a value and a row of constants.
+    pub fn with_row<T: Element>(&mut self, operator: &str, of: &str, values: &[T]) -> String {
+        let row = self.row(values);
+        self.node(operator, &[of, &row], None)
+    }
+
+    /// Adds the steps of a network, which is given `rows`; returns the name of its score, `[rows, 1]`.
+    pub fn network(&mut self, graph: &Graph, rows: &str) -> String {
+        let mut made = vec![rows.to_owned()];
+        for step in graph.steps() {
+            let of = |value: &Value| made[value.index()].as_str();
+            made.push(match step {
+                Step::Linear { of: rows, weight, bias } => {
+                    let weight = self.constant(&weight.shape, &weight.cells);
+                    match bias {
+                        Some(bias) => {
+                            let bias = self.row(bias);
+                            self.node("Gemm", &[of(rows), &weight, &bias], None)
+                        }
+                        None => self.node("MatMul", &[of(rows), &weight], None),
+                    }
+                }
+                Step::LeakyRelu { of: rows, slope } if *slope == 0.0 => self.node("Relu", &[of(rows)], None),
+                Step::LeakyRelu { of: rows, slope } => {
+                    self.node("LeakyRelu", &[of(rows)], Some(float("alpha", *slope)))
+                }
+                Step::Add { of: rows, constants } => self.with_row("Add", of(rows), constants),
+                Step::Multiply { of: rows, constants } => self.with_row("Mul", of(rows), constants),
+                Step::Subtract { left, right } => self.node("Sub", &[of(left), of(right)], None),
+                Step::Divide { left, right } => self.node("Div", &[of(left), of(right)], None),
+                Step::Root { of: rows } => self.node("Sqrt", &[of(rows)], None),
+                Step::Sum { of: rows } => self.sum(of(rows)),
+                Step::SumOfSquares { of: rows } => {
+                    let squares = self.node("Mul", &[of(rows), of(rows)], None);
+                    self.sum(&squares)
+                }
+                Step::Concat { of: parts } => self.concat(&parts.iter().map(of).collect::<Vec<_>>()),
+            });
+        }
+        made.pop().unwrap_or_default()
+    }
+
+    /// Adds a node that puts columns beside each other.
+    pub fn concat(&mut self, parts: &[&str]) -> String {
+        self.node("Concat", parts, Some(integer("axis", 1)))
+    }
+
+    fn sum(&mut self, of: &str) -> String {
+        let axes = self.row(&[1i64]);
+        // Sums keep their column unless they are told otherwise.
+        self.node("ReduceSum", &[of, &axes], None)
+    }
+}
+
+/// An attribute that is a whole number.
+pub fn integer(name: &str, value: i64) -> Attribute {
+    Attribute { name: name.into(), i: Some(value), r#type: AttributeType::Int as i32, f: None }
+}
+
+fn float(name: &str, value: f32) -> Attribute {
+    Attribute { name: name.into(), f: Some(value), r#type: AttributeType::Float as i32, i: None }
+}

@@ -1,0 +1,181 @@
+//! Holds what `anoonly export` writes against what `anoonly score` says, by tract.
+//!
+//! ```sh
+//! cargo build --release --workspace
+//! cargo run --manifest-path tests/tract/Cargo.toml -- target/release/anoonly
+//! ```
+
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use tract_onnx::prelude::*;
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// The largest share of a score, or of 1 where that is larger, that a difference may be.
+const TOLERANCE: f32 = 1e-5;
+const ROWS: usize = 600;
+const COLUMNS: [&str; 4] = ["amount", "time", "known", "share"];
+
+/// Methods with the strategy that trains them and settings other than those of a short training.
+const CASES: [(&str, &str, &str); 16] = [
+    ("devnet", "host", ""),
+    ("devnet", "anoonly", ""),
+    ("devnet", "host", "norm = \"layer\"\n"),
+    ("devnet", "host", "depth = 1\n"),
+    ("devnet", "anoonly", "depth = 1\n"),
+    ("devnet", "anoonly", "depth = 4\n"),
+    ("prenet", "host", ""),
+    ("prenet", "anoonly", ""),
+    ("prenet", "host", "norm = \"layer\"\n"),
+    ("feawad", "host", ""),
+    ("feawad", "anoonly", ""),
+    ("feawad", "host", "norm = \"layer\"\n"),
+    ("deepsad", "anoonly", ""),
+    ("deepsad", "host", "norm = \"layer\"\n"),
+    ("mean-difference", "host", ""),
+    ("logistic", "host", ""),
+];
+
+fn main() -> ExitCode {
+    match check() {
+        Ok(worst) => {
+            println!("largest difference {worst:.1e}, tolerance {TOLERANCE:.0e}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Checks all cases; returns the largest difference.
+fn check() -> Result<f32> {
+    let program = std::env::args_os().nth(1).ok_or("name the program, as target/release/anoonly")?;
+    let program = fs::canonicalize(program)?;
+    let folder = tempfile::tempdir()?;
+    let folder = folder.path();
+    let rows: Vec<[f64; 4]> = (0..ROWS).map(cells).collect();
+    fs::write(folder.join("table.csv"), table(&rows))?;
+    let mut worst = 0.0f32;
+    for (method, strategy, settings) in CASES {
+        let told = format!("{method} {strategy} {settings}").trim().to_owned();
+        let difference = case(&program, folder, &rows, method, strategy, settings);
+        let difference = difference.map_err(|error| format!("{told}: {error}"))?;
+        println!("{told}: {difference:.1e}");
+        worst = worst.max(difference);
+    }
+    Ok(worst)
+}
+
+/// An amount that is missing in some rows, a time in seconds that 32 bits cannot tell from those around it, a truth value,
+/// and a share that is very small. Every 20th row is an anomaly.
+fn cells(row: usize) -> [f64; 4] {
+    let bad = row.is_multiple_of(20);
+    let amount = if row % 9 == 4 { f64::NAN } else { (row * 37 % 101) as f64 + if bad { 90.0 } else { 0.25 } };
+    let time = 1.75e9 + (row * 7919 % 997) as f64;
+    let known = f64::from(u8::from(row.is_multiple_of(3) || bad));
+    [amount, time, known, (row * 13 % 17) as f64 * 1e-7]
+}
+
+/// The rows as CSV, half of the anomalies labelled.
+fn table(rows: &[[f64; 4]]) -> String {
+    let line = |(row, [amount, time, known, share]): (usize, &[f64; 4])| {
+        let amount = if amount.is_nan() { String::new() } else { amount.to_string() };
+        let label = if row.is_multiple_of(40) { "1" } else { "" };
+        format!("{amount},{time},{},{share},{label}\n", *known == 1.0)
+    };
+    format!("{},bad\n{}", COLUMNS.join(","), rows.iter().enumerate().map(line).collect::<String>())
+}
+
+/// Trains, scores and exports one model; returns the largest difference between the scores.
+fn case(program: &Path, folder: &Path, rows: &[[f64; 4]], method: &str, strategy: &str, settings: &str) -> Result<f32> {
+    let path = |name: &str| folder.join(name);
+    let recipe = match method {
+        "mean-difference" | "logistic" => String::new(),
+        "feawad" => format!("[{method}.recipe]\nepochs = 3\n[{method}.pretraining]\nepochs = 3\n"),
+        _ => format!("[{method}.recipe]\nepochs = 3\n"),
+    };
+    fs::write(path("config.toml"), format!("[{method}]\n{settings}{recipe}"))?;
+    let (model, onnx, scores, config) =
+        (path("model.anoonly"), path("model.onnx"), path("scores.csv"), path("config.toml"));
+    let run = |words: &[&Path]| run(program, words);
+    let word = Path::new;
+    run(&[
+        word("train"),
+        &path("table.csv"),
+        word("--label"),
+        word("bad"),
+        word("--model"),
+        word(method),
+        word("--strategy"),
+        word(strategy),
+        word("--config"),
+        &config,
+        word("--ensemble"),
+        word("2"),
+        word("--out"),
+        &model,
+    ])?;
+    run(&[word("threshold"), &model, word("--fpr"), word("0.1")])?;
+    run(&[word("score"), &model, &path("table.csv"), word("--out"), &scores])?;
+    let told: serde_json::Value =
+        serde_json::from_slice(&run(&[word("export"), &model, word("--out"), &onnx, word("--json")])?)?;
+    if told["columns"] != serde_json::json!(COLUMNS) {
+        return Err(format!("other columns: {told}").into());
+    }
+    let threshold: f32 = told["threshold"].to_string().parse()?;
+
+    let plan = tract_onnx::onnx().model_for_path(onnx)?.into_optimized()?.into_runnable()?;
+    let input = Tensor::from_shape(&[rows.len(), COLUMNS.len()], rows.as_flattened())?;
+    let outputs = plan.run(tvec!(input.into()))?;
+    let theirs = outputs[0].to_plain_array_view::<f32>()?;
+    let flags = outputs[1].to_plain_array_view::<bool>()?;
+
+    let ours = scored(&scores)?;
+    if theirs.shape() != [ours.len()] || flags.shape() != [ours.len()] {
+        return Err(format!("scores of shape {:?}, flags of {:?}", theirs.shape(), flags.shape()).into());
+    }
+    let mut worst = 0.0f32;
+    for (row, ((&(score, flagged), &by_tract), &flagged_by_tract)) in ours.iter().zip(&theirs).zip(&flags).enumerate() {
+        let scale = score.abs().max(1.0);
+        let difference = (score - by_tract).abs() / scale;
+        if difference.is_nan() || difference > TOLERANCE {
+            return Err(format!("row {}: {score}, but by tract {by_tract}", row + 1).into());
+        }
+        let at_threshold = (score - threshold).abs() <= TOLERANCE * scale;
+        if flagged != flagged_by_tract && !at_threshold {
+            return Err(format!("row {}: flagged: {flagged}, but by tract {flagged_by_tract}", row + 1).into());
+        }
+        worst = worst.max(difference);
+    }
+    let differ = |a: usize, b: usize| ours[a].0 != ours[b].0;
+    match (1..ours.len()).any(|row| differ(0, row)) {
+        true => Ok(worst),
+        false => Err("all scores are alike".into()),
+    }
+}
+
+/// The score of each row, and whether it is flagged.
+fn scored(path: &PathBuf) -> Result<Vec<(f32, bool)>> {
+    let mut rows = csv::Reader::from_path(path)?;
+    let headers = rows.headers()?.clone();
+    let place = |name: &str| headers.iter().position(|header| header == name).ok_or(format!("no column {name}"));
+    let (score, flagged) = (place("score")?, place("flagged")?);
+    let row = |row: csv::Result<csv::StringRecord>| {
+        let row = row?;
+        Ok((row[score].parse()?, row[flagged].parse()?))
+    };
+    rows.records().map(row).collect()
+}
+
+fn run(program: &Path, words: &[&Path]) -> Result<Vec<u8>> {
+    let output = Command::new(program).args(words).output()?;
+    match output.status.success() {
+        true => Ok(output.stdout),
+        false => Err(String::from_utf8_lossy(&output.stderr).trim().into()),
+    }
+}
