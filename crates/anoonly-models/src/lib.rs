@@ -21,6 +21,7 @@ mod method;
 pub mod norm;
 pub mod overrides;
 pub mod prenet;
+pub mod quorum;
 pub mod recipe;
 pub mod registry;
 mod shapes;

@@ -144,6 +144,11 @@ pub trait Network<B: Backend>: Module<B> {
         None
     }
 
+    /// Whether the score has a gradient; one made of ranks or trees has none.
+    fn smooth(&self) -> bool {
+        true
+    }
+
     /// The anomaly score of each row: `[rows, columns]` to `[rows]`, higher meaning more anomalous.
     fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1>;
 }

@@ -14,6 +14,7 @@ use crate::logistic::{Logistic, LogisticConfig};
 use crate::mean_difference::{MeanDifference, MeanDifferenceConfig};
 use crate::norm::NormLayer;
 use crate::prenet::{PReNet, PReNetConfig};
+use crate::quorum::{Quorum, QuorumConfig};
 use crate::recipe::Recipe;
 use crate::{Batch, ConfigError, LossTerms, Method, MethodInfo, Network, Norm, Shapes, TrainingData};
 
@@ -177,6 +178,12 @@ macro_rules! registry {
                 }
             }
 
+            fn smooth(&self) -> bool {
+                match self {
+                    $(AnyNetwork::$variant(network) => Network::<B>::smooth(network),)*
+                }
+            }
+
             fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
                 match self {
                     $(AnyNetwork::$variant(network) => network.score(rows),)*
@@ -191,6 +198,7 @@ registry! {
     "prenet" => PReNet(PReNetConfig, PReNet),
     "feawad" => Feawad(FeawadConfig, Feawad),
     "deepsad" => DeepSad(DeepSadConfig, DeepSad),
+    "quorum" => Quorum(QuorumConfig, Quorum),
     "logistic" => Logistic(LogisticConfig, Logistic),
     "mean-difference" => MeanDifference(MeanDifferenceConfig, MeanDifference),
     "knn" => Knn(KnnConfig, Knn),
@@ -306,6 +314,9 @@ mod tests {
         for method in AnyMethod::all().into_iter().flat_map(|method| norms.map(|norm| method.clone().with_norm(norm))) {
             let network = method.init(&data, &mut Seed(1).stream(&["weights"])).finish(&data);
             let mut network = AnyNetwork::<Autodiff<B>>::from_inner(network);
+            if !Network::<Autodiff<B>>::smooth(&network) {
+                continue;
+            }
             // Statistics other than those at the start.
             network.score(Tensor::from_inner(rows(1)));
             let plain = |network: &AnyNetwork<Autodiff<B>>| -> Vec<f32> {
