@@ -1,11 +1,11 @@
 //! Every combination of data set, seed, method and strategy, and how they are run.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+mod digest;
+mod fitting;
+
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
 
 use anoonly_data::budget::LabelBudget;
 use anoonly_data::catalogue::Source;
@@ -14,18 +14,17 @@ use anoonly_data::protocol::{Protocol, Trial};
 use anoonly_data::split::Split;
 use anoonly_data::synthetic::Synthetic;
 use anoonly_data::{Dataset, Seed};
-use anoonly_eval::{MetricError, auroc, average_precision, average_precision_normal};
 use anoonly_models::{AnyMethod, Method};
-use anoonly_train::backend::OnBackend;
-use anoonly_train::{ComputeDevice, Detector, Fitter};
-use burn::tensor::backend::Backend;
+use anoonly_train::{ComputeDevice, Detector};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tracing::{info, warn};
 
 use crate::summary::labels;
-use crate::{BenchError, Details, Place, Results, Row, Scores, Status, Store, Strategy, synthetic_name};
+use crate::{BenchError, Place, Results, Row, Status, Store, Strategy, synthetic_name};
+use digest::{Digest, content, hex, json, program};
+use fitting::{FitAndScore, Outcome, caught};
 
 /// What to run: every combination of its lists.
 #[derive(Clone, Debug)]
@@ -66,8 +65,6 @@ pub struct Grid {
     /// The runs of the whole grid, whatever the part of it that is run here.
     whole: usize,
 }
-
-type Digest = sha2::digest::Output<Sha256>;
 
 /// What is trained and judged on for a data set and seed.
 #[derive(Debug)]
@@ -453,122 +450,6 @@ fn strategies(plan: &Plan, model: usize) -> Vec<Strategy> {
         true => plan.strategies.clone(),
         false => vec![Strategy::none()],
     }
-}
-
-/// The digest of the program that runs: another build may measure something else.
-fn program() -> Result<Digest, BenchError> {
-    let failed = |error: std::io::Error| BenchError::Measure { reason: format!("the program's own file: {error}") };
-    let program = std::fs::read(std::env::current_exe().map_err(failed)?).map_err(failed)?;
-    Ok(Sha256::digest(program))
-}
-
-/// The digest of a data set's rows and labels.
-fn content(dataset: &Dataset) -> Digest {
-    let samples = &dataset.samples;
-    let mut digest = Sha256::new();
-    digest.update((samples.columns() as u64).to_le_bytes());
-    for (row, label) in samples.features().rows().into_iter().zip(samples.labels()) {
-        let cells: Vec<u8> = row.iter().flat_map(|cell| cell.to_le_bytes()).collect();
-        digest.update(cells);
-        digest.update([*label as u8]);
-    }
-    digest.finalize()
-}
-
-/// Plain data without maps, whose order might differ: its JSON is always the same, and always possible.
-fn json(data: &impl Serialize) -> Vec<u8> {
-    match serde_json::to_vec(data) {
-        Ok(json) => json,
-        Err(error) => unreachable!("plain data is JSON: {error}"),
-    }
-}
-
-fn hex(digest: &Digest) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-type Metric = fn(&[f32], &[bool]) -> Result<f64, MetricError>;
-
-/// Fits and scores one detector after the other, and hands what comes of each to `row`, with its number.
-struct FitAndScore<'a, F> {
-    detectors: Vec<(usize, Result<Detector, String>)>,
-    trial: &'a Trial,
-    /// The seed of the details, if they are to be kept.
-    details: Option<Seed>,
-    /// Whether to begin with none of them any more.
-    stop: &'a AtomicBool,
-    row: F,
-}
-
-/// What was measured of a run.
-struct Outcome {
-    scores: Scores,
-    details: Option<Details>,
-}
-
-impl<T, E, F: Fn(usize, Result<Outcome, String>) -> Result<T, E>> OnBackend for FitAndScore<'_, F> {
-    type Output = Result<Vec<T>, E>;
-
-    fn run<B: Backend>(self, device: B::Device) -> Self::Output {
-        let Self { detectors, trial, details, stop, row } = self;
-        let go_on = || !stop.load(Ordering::Relaxed);
-        if !go_on() {
-            return Ok(Vec::new());
-        }
-        let mut fitter = caught(|| Fitter::<B>::new(&trial.train, &device).map_err(|error| error.to_string()));
-        let mut outcome = |detector: Result<Detector, String>| {
-            let fitter = fitter.as_mut().map_err(|error| error.clone())?;
-            caught(|| fit_and_score(fitter, &detector?, trial, details))
-        };
-        let detectors = detectors.into_iter().take_while(|_| go_on());
-        detectors.map(|(index, detector)| row(index, outcome(detector))).collect()
-    }
-}
-
-fn fit_and_score<B: Backend>(
-    fitter: &mut Fitter<B>,
-    detector: &Detector,
-    trial: &Trial,
-    details: Option<Seed>,
-) -> Result<Outcome, String> {
-    // The seconds are those of a fit by itself.
-    let spared = fitter.spared_seconds(detector);
-    let start = Instant::now();
-    let fitted = fitter.fit(detector).map_err(|error| error.to_string())?;
-    let fit_seconds = spared + start.elapsed().as_secs_f64();
-    let start = Instant::now();
-    let scores = fitted.score_on_one_thread(trial.test.features()).map_err(|error| error.to_string())?;
-    let score_seconds = start.elapsed().as_secs_f64();
-    let truth = trial.test.anomalous();
-    let measure = |metric: Metric| metric(&scores, &truth).map_err(|error| error.to_string());
-    // Without its details a run still counts; the report says what it cannot draw.
-    let details = details.and_then(|seed| match Details::of(&fitted, trial, &scores, seed) {
-        Ok(details) => Some(details),
-        Err(reason) => {
-            warn!(reason, "the details of a run cannot be told");
-            None
-        }
-    });
-    let scores = Scores {
-        auroc: measure(auroc)?,
-        ap: measure(average_precision)?,
-        ap_normal: measure(average_precision_normal)?,
-        fit_seconds,
-        score_seconds,
-    };
-    Ok(Outcome { scores, details })
-}
-
-/// What comes of some work, a panic taken for a failure. What it leaves half done is not looked at again: a fitter keeps only
-/// what is complete.
-fn caught<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(told(&*panic)))
-}
-
-/// What a panic said.
-fn told(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    format!("panicked: {}", text.unwrap_or("no message").replace('\n', " "))
 }
 
 /// Refuses a list that is empty or names something twice.

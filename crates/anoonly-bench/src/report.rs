@@ -46,7 +46,7 @@ const LISTED: usize = 50;
 /// # Errors
 /// When it cannot be written.
 pub fn write(path: &Path, results: &Results, about: &About) -> Result<(), BenchError> {
-    results::write_whole(path, html(results, about).as_bytes())
+    results::write(path, html(results, about).as_bytes())
 }
 
 /// Writes any page in the dress of a report, complete or not at all.
@@ -54,7 +54,7 @@ pub fn write(path: &Path, results: &Results, about: &About) -> Result<(), BenchE
 /// # Errors
 /// When the file cannot be written.
 pub fn write_page(path: &Path, title: &str, body: &Markup) -> Result<(), BenchError> {
-    results::write_whole(path, page::whole(title, body).as_bytes())
+    results::write(path, page::whole(title, body).as_bytes())
 }
 
 /// Writes a page with these figures between what stands before and behind them, complete or not at all.
@@ -68,7 +68,7 @@ pub fn write_figures(
     figures: &[Figure],
     tail: &Markup,
 ) -> Result<(), BenchError> {
-    results::write_whole(path, page::page(title, head, figures, tail).as_bytes())
+    results::write(path, page::page(title, head, figures, tail).as_bytes())
 }
 
 /// Sees before long work whether its report will have a place.

@@ -1,6 +1,5 @@
 //! Results and their file.
 
-use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -117,22 +116,15 @@ impl Results {
         for row in &self.rows {
             csv.write_record(row.cells()).map_err(|error| failed(error.to_string()))?;
         }
-        write_whole(&path, &csv.into_inner().map_err(|error| failed(error.to_string()))?)
+        write(&path, &csv.into_inner().map_err(|error| failed(error.to_string()))?)
     }
 }
 
 /// Writes a file under its name only once it is whole.
-pub(crate) fn write_whole(path: &Path, content: &[u8]) -> Result<(), BenchError> {
-    let failed = |reason: String| BenchError::Output { path: path.into(), reason };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    // Readable as any new file is; a temporary file would be its owner's alone.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder).map_err(|error| failed(error.kind().to_string()))?;
-    file.write_all(content).map_err(|error| failed(error.to_string()))?;
-    file.persist(path).map_err(|error| failed(error.error.to_string()))?;
-    Ok(())
+pub(crate) fn write(path: &Path, content: &[u8]) -> Result<(), BenchError> {
+    // Only the kind: the whole message would name the temporary file.
+    let failed = |error: std::io::Error| BenchError::Output { path: path.into(), reason: error.kind().to_string() };
+    anoonly_data::write_whole(path, content, None).map_err(failed)
 }
 
 impl Row {

@@ -27,12 +27,14 @@ pub mod split;
 pub mod synthetic;
 #[cfg(feature = "tables")]
 pub mod table;
+mod whole_file;
 
 pub use error::DataError;
 #[cfg(any(feature = "tables", feature = "fetch"))]
 pub use names::nearest;
 pub use samples::{Dataset, Label, Samples};
 pub use seed::Seed;
+pub use whole_file::write_whole;
 
 /// The examples of the README are run with the documentation's.
 #[cfg(all(doctest, feature = "tables"))]

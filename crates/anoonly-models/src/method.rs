@@ -98,8 +98,6 @@ pub enum Kind {
     FewLabels,
     /// Learns from unlabelled rows alone.
     Unsupervised,
-    /// A classifier that takes unlabelled rows for normal.
-    Supervised,
     /// A simple rule without training, beside which a trained method has to show its worth.
     Floor,
 }

@@ -10,7 +10,6 @@
 mod container;
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::Path;
 
 use anoonly_data::Seed;
@@ -182,14 +181,6 @@ pub fn rewrite_pipeline<P: Serialize>(path: &Path, pipeline: &P) -> Result<(), M
     let tensors = container.read()?;
     let views = tensors.views().map_err(|error| failed(error.to_string()))?;
     container::write(path, manifest, views, permissions)
-}
-
-/// Writes any file under its name only once it is whole and on the disk.
-///
-/// # Errors
-/// When it cannot be written.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    container::replace(path, bytes, None)
 }
 
 /// The manifest of a file, checked.

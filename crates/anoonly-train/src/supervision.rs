@@ -2,6 +2,8 @@
 //!
 //! Zhou et al., "AnoOnly: Semi-Supervised Anomaly Detection with the Only Loss on Anomalies", arXiv 2305.18798.
 
+use std::fmt;
+
 use anoonly_models::{LossTerms, Method, Norm};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
@@ -24,6 +26,17 @@ pub enum Supervision {
         /// The normalisation; AnoOnly's is [`Norm::Batch`].
         norm: Norm,
     },
+}
+
+/// The name on the command line and in results; a blend tells what it is.
+impl fmt::Display for Supervision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Supervision::Full => f.pad("host"),
+            Supervision::AnomalyOnly => f.pad("anoonly"),
+            Supervision::Blend { normal_weight, norm } => write!(f, "normal weight {normal_weight}, {norm:?} norm"),
+        }
+    }
 }
 
 impl Supervision {

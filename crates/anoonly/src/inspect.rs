@@ -8,7 +8,7 @@ use anoonly::data::encode::{EncodedColumn, Encoding};
 use anoonly::pipeline::{Model, PipelineError};
 use clap::Args;
 
-use crate::{print, refuse};
+use crate::{method_told, print, refuse};
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -82,9 +82,8 @@ fn told(model: &Model) -> String {
     for (member, _) in model.members() {
         let detector = member.detector();
         line(format!(
-            "member: {} ({:?}), seed {}, epoch {} of {} kept",
-            detector.method().info().name,
-            detector.supervision(),
+            "member: {}, seed {}, epoch {} of {} kept",
+            method_told(detector),
             detector.seed().0,
             member.history().kept_epoch,
             member.history().losses.len()

@@ -26,6 +26,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anoonly::bench::BenchError;
 use anoonly::data::DataError;
 use anoonly::data::table::{Blocks, Table, is_reading};
+use anoonly::models::Method;
+use anoonly::train::Detector;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
@@ -165,6 +167,15 @@ fn table_blocks(path: &Path) -> Result<Blocks, DataError> {
 
 /// What stands for the name of a file that is read from standard input.
 const STDIN: &str = "standard input";
+
+/// The name of a detector's method, with the strategy where that has a say.
+fn method_told(detector: &Detector) -> String {
+    let name = detector.method().info().name;
+    match detector.method().takes_strategy() {
+        true => format!("{name} ({})", detector.supervision()),
+        false => name.into(),
+    }
+}
 
 /// A number of things.
 fn counted(number: usize, one: &str, several: &str) -> String {

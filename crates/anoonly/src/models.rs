@@ -41,7 +41,6 @@ fn kind(kind: Kind) -> &'static str {
     match kind {
         Kind::FewLabels => "few labels",
         Kind::Unsupervised => "unsupervised",
-        Kind::Supervised => "supervised",
         Kind::Floor => "floor",
     }
 }

@@ -9,14 +9,14 @@ use anoonly::bench::Strategy;
 use anoonly::data::encode::{EncoderOptions, Kind as CellKind};
 use anoonly::data::table::{LabelColumn, Labels, Table, shortened};
 use anoonly::data::{Label, Seed};
+use anoonly::models::AnyMethod;
 use anoonly::models::overrides::overridden;
-use anoonly::models::{AnyMethod, Method};
 use anoonly::pipeline::{Detector, Model, PipelineError};
 use anoonly::train::backend::{Backend, OnBackend};
 use clap::Args;
 
 use crate::compute::Compute;
-use crate::{counted, print, read_table, refuse};
+use crate::{counted, method_told, print, read_table, refuse};
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -187,7 +187,7 @@ fn told<B: Backend>(model: &Model<B>, labels: &Labels, options: &Options, second
     let usual = about.counts.rows - about.counts.anomalies - about.counts.held_out;
     line(format!(
         "{}, {}, trained on {} and {} in {seconds:.1} s",
-        method_told(model, options.strategy.name()),
+        model.members().next().map_or_else(String::new, |(member, _)| method_told(member.detector())),
         counted(model.members().len(), "member", "members"),
         counted(about.counts.anomalies, "labelled anomaly", "labelled anomalies"),
         counted(usual, "other row", "other rows")
@@ -224,13 +224,4 @@ fn told<B: Backend>(model: &Model<B>, labels: &Labels, options: &Options, second
     }
     line(format!("{} written", options.out.display()));
     text
-}
-
-/// The name of the method, with the strategy where that has a say.
-fn method_told<B: Backend>(model: &Model<B>, strategy: &str) -> String {
-    match model.members().next().map(|(member, _)| member.detector().method()) {
-        Some(method) if method.takes_strategy() => format!("{} ({strategy})", method.info().name),
-        Some(method) => method.info().name.into(),
-        None => String::new(),
-    }
 }

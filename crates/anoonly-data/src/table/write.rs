@@ -12,6 +12,7 @@ use tempfile::NamedTempFile;
 
 use super::Table;
 use crate::DataError;
+use crate::whole_file::beside;
 
 /// A file that tables of the same columns are written to one after another. It has its name only once it is whole.
 pub struct TableWriter {
@@ -82,15 +83,8 @@ impl TableWriter {
     /// # Errors
     /// When its name ends otherwise, or no file can be made in its folder.
     pub fn create(path: &Path) -> Result<Self, DataError> {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let file = || {
-            let mut builder = tempfile::Builder::new();
-            // Readable as any new file is; a temporary file would be its owner's alone.
-            #[cfg(unix)]
-            builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-            // Only the kind: the whole message would name the temporary file.
-            builder.tempfile_in(folder).map_err(|error| failed(path, error.kind()))
-        };
+        // Only the kind: the whole message would name the temporary file.
+        let file = || beside(path).map_err(|error| failed(path, error.kind()));
         let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
         let goal = match ending.as_str() {
             "csv" => Goal::Csv(file()?),

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::fmt;
 use std::fs::{File, Permissions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use anoonly_data::write_whole;
 use anoonly_models::Shapes;
 use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, Metadata, TensorInfo, TensorView};
@@ -144,27 +145,7 @@ pub(super) fn write(
     let metadata = HashMap::from([(MANIFEST.to_owned(), manifest)]);
     let bytes = safetensors::serialize(tensors, Some(metadata)).map_err(|error| failed(error.to_string()))?;
     // Only the kind: the whole message would name the temporary file.
-    replace(path, &bytes, permissions).map_err(|error| failed(error.kind().to_string()))
-}
-
-/// Replaces a file, whole or not at all.
-pub(super) fn replace(path: &Path, bytes: &[u8], permissions: Option<Permissions>) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    // Readable as any new file is; a temporary file would be its owner's alone.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    if let Some(permissions) = permissions {
-        file.as_file().set_permissions(permissions)?;
-    }
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    // The new name, too. Not every file system can do this, and the file is whole without it.
-    #[cfg(unix)]
-    File::open(folder).and_then(|folder| folder.sync_all()).ok();
-    Ok(())
+    write_whole(path, &bytes, permissions).map_err(|error| failed(error.kind().to_string()))
 }
 
 /// The header of a safetensors file: its metadata and its tensors. No key may stand twice.

@@ -11,8 +11,8 @@ use std::path::Path;
 
 use anoonly_data::encode::{Encoder, Encoding, Kind};
 use anoonly_data::scale::MinMaxScaler;
+use anoonly_data::write_whole;
 use anoonly_train::backend::Backend;
-use anoonly_train::model_file;
 use prost::Message;
 use serde::Serialize;
 
@@ -66,7 +66,7 @@ impl OnnxModel {
         // Only the kind: the whole message would name the temporary file.
         let failed =
             |error: std::io::Error| PipelineError::Output { path: path.into(), reason: error.kind().to_string() };
-        model_file::write_whole(path, &self.bytes).map_err(failed)
+        write_whole(path, &self.bytes, None).map_err(failed)
     }
 }
 

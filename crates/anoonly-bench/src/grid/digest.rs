@@ -1,0 +1,42 @@
+//! Digests of what determines a run.
+
+use anoonly_data::Dataset;
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use crate::BenchError;
+
+/// A digest, before it is text.
+pub(super) type Digest = sha2::digest::Output<Sha256>;
+
+/// The digest of the program that runs: another build may measure something else.
+pub(super) fn program() -> Result<Digest, BenchError> {
+    let failed = |error: std::io::Error| BenchError::Measure { reason: format!("the program's own file: {error}") };
+    let program = std::fs::read(std::env::current_exe().map_err(failed)?).map_err(failed)?;
+    Ok(Sha256::digest(program))
+}
+
+/// The digest of a data set's rows and labels.
+pub(super) fn content(dataset: &Dataset) -> Digest {
+    let samples = &dataset.samples;
+    let mut digest = Sha256::new();
+    digest.update((samples.columns() as u64).to_le_bytes());
+    for (row, label) in samples.features().rows().into_iter().zip(samples.labels()) {
+        let cells: Vec<u8> = row.iter().flat_map(|cell| cell.to_le_bytes()).collect();
+        digest.update(cells);
+        digest.update([*label as u8]);
+    }
+    digest.finalize()
+}
+
+/// Plain data without maps, whose order might differ: its JSON is always the same, and always possible.
+pub(super) fn json(data: &impl Serialize) -> Vec<u8> {
+    match serde_json::to_vec(data) {
+        Ok(json) => json,
+        Err(error) => unreachable!("plain data is JSON: {error}"),
+    }
+}
+
+pub(super) fn hex(digest: &Digest) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}

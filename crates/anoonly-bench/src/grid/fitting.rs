@@ -1,0 +1,100 @@
+//! What is done for a run: fit, score, measure.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use anoonly_data::Seed;
+use anoonly_data::protocol::Trial;
+use anoonly_eval::{MetricError, auroc, average_precision, average_precision_normal};
+use anoonly_train::backend::OnBackend;
+use anoonly_train::{Detector, Fitter};
+use burn::tensor::backend::Backend;
+use tracing::warn;
+
+use crate::{Details, Scores};
+
+type Metric = fn(&[f32], &[bool]) -> Result<f64, MetricError>;
+
+/// Fits and scores one detector after the other, and hands what comes of each to `row`, with its number.
+pub(super) struct FitAndScore<'a, F> {
+    pub detectors: Vec<(usize, Result<Detector, String>)>,
+    pub trial: &'a Trial,
+    /// The seed of the details, if they are to be kept.
+    pub details: Option<Seed>,
+    /// Whether to begin with none of them any more.
+    pub stop: &'a AtomicBool,
+    pub row: F,
+}
+
+/// What was measured of a run.
+pub(super) struct Outcome {
+    pub scores: Scores,
+    pub details: Option<Details>,
+}
+
+impl<T, E, F: Fn(usize, Result<Outcome, String>) -> Result<T, E>> OnBackend for FitAndScore<'_, F> {
+    type Output = Result<Vec<T>, E>;
+
+    fn run<B: Backend>(self, device: B::Device) -> Self::Output {
+        let Self { detectors, trial, details, stop, row } = self;
+        let go_on = || !stop.load(Ordering::Relaxed);
+        if !go_on() {
+            return Ok(Vec::new());
+        }
+        let mut fitter = caught(|| Fitter::<B>::new(&trial.train, &device).map_err(|error| error.to_string()));
+        let mut outcome = |detector: Result<Detector, String>| {
+            let fitter = fitter.as_mut().map_err(|error| error.clone())?;
+            caught(|| fit_and_score(fitter, &detector?, trial, details))
+        };
+        let detectors = detectors.into_iter().take_while(|_| go_on());
+        detectors.map(|(index, detector)| row(index, outcome(detector))).collect()
+    }
+}
+
+fn fit_and_score<B: Backend>(
+    fitter: &mut Fitter<B>,
+    detector: &Detector,
+    trial: &Trial,
+    details: Option<Seed>,
+) -> Result<Outcome, String> {
+    // The seconds are those of a fit by itself.
+    let spared = fitter.spared_seconds(detector);
+    let start = Instant::now();
+    let fitted = fitter.fit(detector).map_err(|error| error.to_string())?;
+    let fit_seconds = spared + start.elapsed().as_secs_f64();
+    let start = Instant::now();
+    let scores = fitted.score_on_one_thread(trial.test.features()).map_err(|error| error.to_string())?;
+    let score_seconds = start.elapsed().as_secs_f64();
+    let truth = trial.test.anomalous();
+    let measure = |metric: Metric| metric(&scores, &truth).map_err(|error| error.to_string());
+    // Without its details a run still counts; the report says what it cannot draw.
+    let details = details.and_then(|seed| match Details::of(&fitted, trial, &scores, seed) {
+        Ok(details) => Some(details),
+        Err(reason) => {
+            warn!(reason, "the details of a run cannot be told");
+            None
+        }
+    });
+    let scores = Scores {
+        auroc: measure(auroc)?,
+        ap: measure(average_precision)?,
+        ap_normal: measure(average_precision_normal)?,
+        fit_seconds,
+        score_seconds,
+    };
+    Ok(Outcome { scores, details })
+}
+
+/// What comes of some work, a panic taken for a failure. What it leaves half done is not looked at again: a fitter keeps only
+/// what is complete.
+pub(super) fn caught<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(told(&*panic)))
+}
+
+/// What a panic said.
+fn told(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    format!("panicked: {}", text.unwrap_or("no message").replace('\n', " "))
+}
