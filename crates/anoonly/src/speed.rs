@@ -11,6 +11,7 @@ use anoonly_train::{BackendName, Supervision};
 use clap::Args;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::compute::Compute;
 use crate::{failed, print};
@@ -30,6 +31,9 @@ pub struct Options {
     /// Numbers of threads [default: 1 and all cores]
     #[arg(long, value_delimiter = ',', value_name = "N,…")]
     threads: Vec<usize>,
+    /// Print the measurements as JSON instead
+    #[arg(long)]
+    json: bool,
     /// One case alone, as the processes of the measurement are called: model, strategy and task; prints JSON
     #[arg(long, hide = true, value_delimiter = ':')]
     case: Vec<String>,
@@ -84,6 +88,7 @@ impl Options {
         };
         let machine = (compute.backend() == BackendName::Flex).then(Machine::measure);
         let device = compute.name().map_or_else(String::new, |name| format!(" on {name}"));
+        let mut measured = Vec::new();
         let mut told =
             format!("Backend {}{device}, {cores} {}.\n", compute.backend(), if cores == 1 { "core" } else { "cores" });
         if let Some(machine) = machine {
@@ -95,14 +100,26 @@ impl Options {
         for threads in threads {
             let title = if threads == 1 { "One thread".into() } else { format!("{threads} threads") };
             let machine = machine.filter(|_| threads == 1);
-            told += &format!("\n### {title}\n\n{}", self.rates(threads, machine.as_ref())?);
+            told += &format!("\n### {title}\n\n{}", self.rates(threads, machine.as_ref(), &mut measured)?);
         }
-        told += &format!("\n### Whole fits and scoring, 3684 × 512, one thread\n\n{}", self.whole()?);
-        told += &format!("\n### Memory of a fit, 50 000 × 512, one thread\n\n{}", self.memory()?);
+        told += &format!("\n### Whole fits and scoring, 3684 × 512, one thread\n\n{}", self.whole(&mut measured)?);
+        told += &format!("\n### Memory of a fit, 50 000 × 512, one thread\n\n{}", self.memory(&mut measured)?);
+        if self.json {
+            let (backend, device) = (compute.backend().to_string(), compute.name());
+            let all = serde_json::json!({
+                "backend": backend, "device": device, "cores": cores, "machine": machine, "measured": measured,
+            });
+            return Ok(format!("{all}\n"));
+        }
         Ok(told)
     }
 
-    fn rates(&self, threads: usize, machine: Option<&Machine>) -> Result<String, BenchError> {
+    fn rates(
+        &self,
+        threads: usize,
+        machine: Option<&Machine>,
+        measured: &mut Vec<Value>,
+    ) -> Result<String, BenchError> {
         let mut head = vec!["work", "model", "strategy", "rate"];
         head.extend(machine.map(|_| "share of the limit"));
         head.push("peak memory");
@@ -119,10 +136,10 @@ impl Options {
                 let rate = |measured: Measured| format!("{} {unit}", thousands(measured.rate()));
                 let memory = |measured: Measured| format!("{:.0} MiB", measured.peak_mib);
                 let (ours, theirs) = self.both(task, &method, strategy, threads)?;
+                let limit = machine.and_then(|machine| machine.limit(task, &method));
+                measured.push(told_of(task.name(), &method, strategy, threads, &ours, theirs.as_ref(), limit));
                 let mut row = vec![work.to_owned(), method.info().name.to_owned(), strategy.to_owned(), rate(ours)];
-                row.extend(machine.map(|machine| {
-                    machine.limit(task, &method).map_or(dash(), |limit| format!("{:.2}", ours.rate() / limit))
-                }));
+                row.extend(machine.map(|_| limit.map_or(dash(), |limit| format!("{:.2}", ours.rate() / limit))));
                 row.push(memory(ours));
                 if let Some(theirs) = theirs {
                     row.extend([rate(theirs), memory(theirs), format!("{:.1}", ours.rate() / theirs.rate())]);
@@ -133,7 +150,7 @@ impl Options {
         Ok(format!("{table}\n"))
     }
 
-    fn whole(&self) -> Result<String, BenchError> {
+    fn whole(&self, measured: &mut Vec<Value>) -> Result<String, BenchError> {
         let mut head = vec!["model", "strategy", "steps", "seconds"];
         if self.python.is_some() {
             head.extend(["PyTorch's", "ratio"]);
@@ -143,6 +160,7 @@ impl Options {
         for (method, strategy) in cases() {
             let name = method.info().name;
             let (ours, theirs) = self.both(Task::Whole, &method, strategy, 1)?;
+            measured.push(told_of(Task::Whole.name(), &method, strategy, 1, &ours, theirs.as_ref(), None));
             let seconds = |seconds: f64| format!("{seconds:.2}");
             let ratio = |theirs: f64| format!("{:.1}", theirs / ours.seconds);
             let mut row = vec![name.to_owned(), strategy.to_owned(), steps(Task::Whole, &method).to_string()];
@@ -155,10 +173,15 @@ impl Options {
         Ok(format!("{table}\n"))
     }
 
-    fn memory(&self) -> Result<String, BenchError> {
+    fn memory(&self, measured: &mut Vec<Value>) -> Result<String, BenchError> {
         let mut table = markdown(&["model", "strategy", "training matrix", "held in all", "ratio"], 2);
         for (method, strategy) in cases() {
             let Memory { matrix_mib, held_mib } = self.ours(&case(&method, strategy, MEMORY), 1)?;
+            let model = method.info().name;
+            measured.push(serde_json::json!({
+                "task": MEMORY, "model": model, "strategy": strategy, "threads": 1,
+                "ours": { "matrix_mib": matrix_mib, "held_mib": held_mib },
+            }));
             let mib = |mib: f64| format!("{mib:.0} MiB");
             let told = [mib(matrix_mib), mib(held_mib), format!("{:.2}", held_mib / matrix_mib)];
             table.add_row([method.info().name.to_owned(), strategy.to_owned()].into_iter().chain(told));
@@ -193,6 +216,22 @@ impl Options {
         words.extend(self.compute.device.iter().flat_map(|device| ["--device", device]));
         start(&this, &words)
     }
+}
+
+/// A measurement as JSON; `limit` is the rate of the machine at best, in steps or rows a second.
+fn told_of(
+    task: &str,
+    method: &AnyMethod,
+    strategy: &str,
+    threads: usize,
+    ours: &Measured,
+    theirs: Option<&Measured>,
+    limit: Option<f64>,
+) -> Value {
+    let model = method.info().name;
+    serde_json::json!({
+        "task": task, "model": model, "strategy": strategy, "threads": threads, "ours": ours, "pytorch": theirs, "limit": limit,
+    })
 }
 
 /// Every method that trains, with every strategy.

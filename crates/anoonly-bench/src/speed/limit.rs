@@ -6,6 +6,7 @@ use std::time::Instant;
 use anoonly_models::AnyMethod;
 use anoonly_train::backend::Flex;
 use burn::tensor::Tensor;
+use serde::Serialize;
 
 use super::{TRAINING, Task};
 
@@ -13,7 +14,7 @@ use super::{TRAINING, Task};
 type Product = (f64, [usize; 3]);
 
 /// What a machine can do on one thread.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub struct Machine {
     /// Floating-point operations of a product of two 512 × 512 matrices, by Flex's kernels, in 10⁹ a second.
     pub gflops: f64,
