@@ -69,21 +69,55 @@ impl MinMaxScaler {
     /// When the number of columns is not [`columns`](Self::columns).
     pub fn transform(&self, features: ArrayView2<'_, f32>) -> Array2<f32> {
         assert_eq!(features.ncols(), self.columns(), "the scaler was fitted on another number of columns");
-        let mut scaled = features.as_standard_layout().into_owned();
-        let (minimum, scale) = (&self.minimum[..], &self.scale[..]);
-        if let Some(cells) = scaled.as_slice_mut() {
-            pulp::Arch::new().dispatch(|| {
-                for row in cells.chunks_exact_mut(minimum.len()) {
-                    for ((cell, &lowest), scale) in row.iter_mut().zip(minimum).zip(scale) {
-                        let scaled = (f64::from(*cell) - f64::from(lowest)) * scale;
-                        *cell = scaled.clamp(f64::from(f32::MIN), f64::from(f32::MAX)) as f32;
-                    }
+        let cells = features.as_standard_layout();
+        let Some(cells) = cells.as_slice() else { unreachable!("the layout is the standard one") };
+        let scaled = self.in_f32(cells).unwrap_or_else(|| self.in_f64(cells));
+        let scaled = Array2::from_shape_vec(features.raw_dim(), scaled);
+        scaled.expect("each cell has been scaled")
+    }
+
+    /// The scaled cells, where nothing can overflow on the way; the last bit may differ from that in [`f64`].
+    fn in_f32(&self, cells: &[f32]) -> Option<Vec<f32>> {
+        let ordinary = |scale: &f64| (1e-30..1e30).contains(scale);
+        if !self.scale.iter().all(ordinary) || self.minimum.iter().any(|minimum| minimum.abs() > LARGE) {
+            return None;
+        }
+        let scale: Vec<f32> = self.scale.iter().map(|&scale| scale as f32).collect();
+        let mut scaled = Vec::with_capacity(cells.len());
+        let mut small = true;
+        for row in cells.chunks_exact(self.columns()) {
+            let start = scaled.len();
+            scaled.extend_from_slice(row);
+            let row = &mut scaled[start..];
+            small &= pulp::Arch::new().dispatch(|| {
+                let mut small = true;
+                for ((cell, &lowest), scale) in row.iter_mut().zip(&self.minimum).zip(&scale) {
+                    small &= cell.abs() <= LARGE;
+                    *cell = ((*cell - lowest) * scale).clamp(f32::MIN, f32::MAX);
                 }
+                small
             });
         }
+        small.then_some(scaled)
+    }
+
+    /// The same of any cells.
+    fn in_f64(&self, cells: &[f32]) -> Vec<f32> {
+        let mut scaled = cells.to_vec();
+        pulp::Arch::new().dispatch(|| {
+            for row in scaled.chunks_exact_mut(self.columns()) {
+                for ((cell, &lowest), scale) in row.iter_mut().zip(&self.minimum).zip(&self.scale) {
+                    let scaled = (f64::from(*cell) - f64::from(lowest)) * scale;
+                    *cell = scaled.clamp(f64::from(f32::MIN), f64::from(f32::MAX)) as f32;
+                }
+            }
+        });
         scaled
     }
 }
+
+/// The difference of two values up to this does not overflow.
+const LARGE: f32 = f32::MAX / 2.0;
 
 #[cfg(test)]
 mod tests {
@@ -104,6 +138,27 @@ mod tests {
         let train = array![[f32::MAX, 0.0], [f32::MIN, f32::MIN_POSITIVE / 2.0]];
         let scaled = MinMaxScaler::fit(&train).transform(train.view());
         assert!(scaled.iter().all(|v| v.is_finite()), "{scaled}");
+    }
+
+    /// Both ways give the same up to the last bits, and extreme cells take the one that holds them.
+    #[test]
+    fn both_ways_agree() {
+        let columns = 21;
+        let value = |i: usize| (i * 7919 % 2003) as f32 / 1001.0 * 10.0f32.powi((i % columns) as i32 - 10) + 3.0;
+        let features = Array2::from_shape_fn((50, columns), |(row, column)| value(row * columns + column));
+        let scaler = MinMaxScaler::fit(&features);
+        let cells = features.as_slice().unwrap();
+        let (short, exact) = (scaler.in_f32(cells).unwrap(), scaler.in_f64(cells));
+        for (short, exact) in short.iter().zip(exact) {
+            assert!((short - exact).abs() <= 2.0 * f32::EPSILON * exact.abs(), "{short} and {exact}");
+        }
+        for extreme in [f32::MAX, f32::MIN, f32::INFINITY, f32::NAN] {
+            let mut cells = cells.to_vec();
+            cells[columns + 3] = extreme;
+            assert!(scaler.in_f32(&cells).is_none(), "{extreme}");
+        }
+        let narrow = MinMaxScaler::fit(&array![[0.0], [f32::MIN_POSITIVE]]);
+        assert!(narrow.in_f32(&[1.0]).is_none());
     }
 
     proptest! {

@@ -5,12 +5,13 @@
 use burn::module::{Module, Param, ParamId};
 use burn::nn::Linear;
 use burn::tensor::Tensor;
-use burn::tensor::backend::Backend;
+use burn::tensor::backend::{AutodiffBackend, Backend};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::activation::{Activation, dense};
 use crate::error::Checks;
+use crate::fused::{self, Direct};
 use crate::graph::{Graph, Step};
 use crate::init::{WeightInit, linear_weights};
 use crate::norm::{NormLayer, NormSettings};
@@ -63,7 +64,7 @@ const MOST_LAYERS: usize = 64;
 /// No component of the centre is closer to 0 than this: a trivial network could map rows there.
 const CENTRE_GAP: f64 = 0.1;
 /// Keeps the inverse distance of a labelled anomaly finite.
-const DISTANCE_GAP: f64 = 1e-6;
+pub(crate) const DISTANCE_GAP: f64 = 1e-6;
 
 impl Method for DeepSadConfig {
     type Network<B: Backend> = DeepSad<B>;
@@ -126,11 +127,11 @@ impl Method for DeepSadConfig {
 /// DeepSAD's network φ: `Linear – norm – leaky ReLU` for each layer but the last, which is linear.
 #[derive(Module, Debug)]
 pub struct DeepSad<B: Backend> {
-    layers: Vec<Linear<B>>,
-    norms: Vec<NormLayer<B>>,
+    pub(crate) layers: Vec<Linear<B>>,
+    pub(crate) norms: Vec<NormLayer<B>>,
     /// The centre c, `[width]`, fixed before the training.
-    centre: Param<Tensor<B, 1>>,
-    eta: f64,
+    pub(crate) centre: Param<Tensor<B, 1>>,
+    pub(crate) eta: f64,
 }
 
 impl<B: Backend> DeepSad<B> {
@@ -153,6 +154,13 @@ impl<B: Backend> Network<B> for DeepSad<B> {
     fn terms(&self, batch: &Batch<B>) -> LossTerms<B> {
         let (normal, anomalous) = batch.part(self.score(batch.by_row(|rows| rows)));
         LossTerms { normal, anomalous: anomalous.add_scalar(DISTANCE_GAP).recip().mul_scalar(self.eta) }
+    }
+
+    fn direct(&self, data: &TrainingData<B::InnerBackend>) -> Option<Box<dyn Direct>>
+    where
+        B: AutodiffBackend,
+    {
+        fused::direct::deepsad(self, data)
     }
 
     fn norms_mut(&mut self) -> Vec<&mut NormLayer<B>> {

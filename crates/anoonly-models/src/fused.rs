@@ -7,6 +7,8 @@
 
 mod batch_norm;
 mod dense;
+pub(crate) mod direct;
+mod kernels;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +27,7 @@ use pulp::Arch;
 
 pub(crate) use batch_norm::batch_norm;
 pub(crate) use dense::dense;
+pub use direct::{Direct, Put, Trained};
 
 type Differentiating = Autodiff<Flex>;
 
@@ -82,13 +85,34 @@ fn bent(value: f32, slope: f32) -> f32 {
 }
 
 /// Turns the gradient of an activation's output into that of its input.
-fn unbend(gradient: &mut FlexTensor, output: &FlexTensor, slope: f32) {
-    let (cells, output) = (gradient.storage_mut::<f32>(), values(output));
+fn unbend(gradient: &mut [f32], output: &[f32], slope: f32) {
     Arch::new().dispatch(|| {
-        for (cell, &output) in cells.iter_mut().zip(output) {
+        for (cell, &output) in gradient.iter_mut().zip(output) {
             *cell = if output > 0.0 { *cell } else { slope * *cell };
         }
     });
+}
+
+/// Adds the rows up, `[rows, width]` to `[width]`.
+fn add_rows(cells: &[f32], sums: &mut [f32]) {
+    Arch::new().dispatch(|| {
+        for row in cells.chunks_exact(sums.len()) {
+            sums.iter_mut().zip(row).for_each(|(sum, cell)| *sum += cell);
+        }
+    });
+}
+
+/// Adds the bias, where there is one, and bends.
+fn add_and_bend(cells: &mut [f32], bias: Option<&[f32]>, slope: f32) {
+    match bias {
+        Some(bias) => Arch::new().dispatch(|| {
+            for row in cells.chunks_exact_mut(bias.len()) {
+                row.iter_mut().zip(bias).for_each(|(cell, bias)| *cell = bent(*cell + bias, slope));
+            }
+        }),
+        None if slope == 1.0 => {}
+        None => Arch::new().dispatch(|| cells.iter_mut().for_each(|cell| *cell = bent(*cell, slope))),
+    }
 }
 
 /// Puts a node into the graph.

@@ -2,13 +2,14 @@
 
 use burn::module::Module;
 use burn::tensor::Tensor;
-use burn::tensor::backend::Backend;
+use burn::tensor::backend::{AutodiffBackend, Backend};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::deepsad::{DeepSad, DeepSadConfig};
 use crate::devnet::{DevNet, DevNetConfig};
 use crate::feawad::{Feawad, FeawadConfig};
+use crate::fused::Direct;
 use crate::graph::Graph;
 use crate::knn::{Knn, KnnConfig};
 use crate::logistic::{Logistic, LogisticConfig};
@@ -157,6 +158,15 @@ macro_rules! registry {
                         AnyNetwork::$variant(network.pretrained(from))
                     })*
                     (network, _) => network,
+                }
+            }
+
+            fn direct(&self, data: &TrainingData<B::InnerBackend>) -> Option<Box<dyn Direct>>
+            where
+                B: AutodiffBackend,
+            {
+                match self {
+                    $(AnyNetwork::$variant(network) => network.direct(data),)*
                 }
             }
 
