@@ -72,8 +72,24 @@ impl MinMaxScaler {
         let cells = features.as_standard_layout();
         let Some(cells) = cells.as_slice() else { unreachable!("the layout is the standard one") };
         let scaled = self.in_f32(cells).unwrap_or_else(|| self.in_f64(cells));
-        let scaled = Array2::from_shape_vec(features.raw_dim(), scaled);
-        scaled.expect("each cell has been scaled")
+        Self::shaped(scaled, &features)
+    }
+
+    /// The same; none where a value is NaN or infinite.
+    ///
+    /// # Panics
+    /// As [`transform`](Self::transform).
+    pub fn transform_finite(&self, features: ArrayView2<'_, f32>) -> Option<Array2<f32>> {
+        assert_eq!(features.ncols(), self.columns(), "the scaler was fitted on another number of columns");
+        let cells = features.as_standard_layout();
+        let Some(cells) = cells.as_slice() else { unreachable!("the layout is the standard one") };
+        let finite = || cells.iter().all(|cell| cell.is_finite());
+        let scaled = self.in_f32(cells).or_else(|| finite().then(|| self.in_f64(cells)))?;
+        Some(Self::shaped(scaled, &features))
+    }
+
+    fn shaped(scaled: Vec<f32>, features: &ArrayView2<'_, f32>) -> Array2<f32> {
+        Array2::from_shape_vec(features.raw_dim(), scaled).expect("each cell has been scaled")
     }
 
     /// The scaled cells, where nothing can overflow on the way; the last bit may differ from that in [`f64`].
@@ -156,6 +172,8 @@ mod tests {
             let mut cells = cells.to_vec();
             cells[columns + 3] = extreme;
             assert!(scaler.in_f32(&cells).is_none(), "{extreme}");
+            let cells = Array2::from_shape_vec((50, columns), cells).unwrap();
+            assert_eq!(scaler.transform_finite(cells.view()).is_some(), extreme.is_finite(), "{extreme}");
         }
         let narrow = MinMaxScaler::fit(&array![[0.0], [f32::MIN_POSITIVE]]);
         assert!(narrow.in_f32(&[1.0]).is_none());

@@ -247,10 +247,8 @@ impl<B: Backend, M: anoonly_models::Method> FittedDetector<B, M> {
     pub fn representation(&self, features: &Array2<f32>) -> Result<Option<Array2<f32>>, ScoreError> {
         let (mut cells, mut width) = (Vec::new(), 0);
         for block in self.blocks(features)? {
-            if !all_finite(block) {
-                return Err(not_finite(features));
-            }
-            let rows = to_tensor(self.scaler.transform(block), &self.device);
+            let scaled = self.scaler.transform_finite(block).ok_or_else(|| not_finite(features))?;
+            let rows = to_tensor(scaled, &self.device);
             let Some(made) = self.network.representation(rows) else { return Ok(None) };
             width = made.dims()[1];
             cells.extend(made.into_data().iter::<f32>());
@@ -299,10 +297,10 @@ fn score_block<B: Backend, M: anoonly_models::Method>(
     device: &B::Device,
     block: ArrayView2<'_, f32>,
 ) -> Option<Vec<f32>> {
-    all_finite(block).then(|| {
-        let rows = to_tensor(scaler.transform(block), device);
-        network.score(rows).into_data().iter::<f32>().collect()
-    })
+    let rows = to_tensor(scaler.transform_finite(block)?, device);
+    let scores = network.score(rows).into_data();
+    // A backend may compute in another type.
+    Some(scores.to_vec().unwrap_or_else(|_| scores.iter::<f32>().collect()))
 }
 
 fn all_scores(blocks: Option<Vec<Vec<f32>>>, features: &Array2<f32>) -> Result<Vec<f32>, ScoreError> {
@@ -318,14 +316,6 @@ fn not_finite(features: &Array2<f32>) -> ScoreError {
     let bad = features.indexed_iter().find(|(_, value)| !value.is_finite());
     let (row, column) = bad.map_or((0, 0), |((row, column), _)| (row + 1, column + 1));
     ScoreError::NotFinite { row, column }
-}
-
-fn all_finite(block: ArrayView2<'_, f32>) -> bool {
-    match block.as_slice() {
-        // Without an early end, which would keep the loop from being a wide one.
-        Some(cells) => pulp::Arch::new().dispatch(|| cells.iter().fold(true, |finite, cell| finite & cell.is_finite())),
-        None => block.iter().all(|cell| cell.is_finite()),
-    }
 }
 
 /// A matrix in standard layout as a tensor.

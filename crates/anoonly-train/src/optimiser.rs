@@ -11,7 +11,7 @@ use burn::optim::{
 use burn::record::Record;
 use burn::tensor::Tensor;
 use burn::tensor::backend::{AutodiffBackend, Backend};
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 
 /// RMSprop without momentum, with a say in where epsilon goes (burn's own puts it outside of the root only).
 #[derive(Clone, Debug)]
@@ -222,11 +222,31 @@ impl DirectStepper {
             let zeros = |tensor: &&mut Trained| [(); 2].map(|()| vec![0.0; tensor.values.len()]);
             self.averages = tensors.iter().map(zeros).collect();
         }
-        for (Trained { values, gradient, .. }, [mean, mean_square]) in tensors.into_iter().zip(&mut self.averages) {
-            Arch::new().dispatch(|| match &self.rule {
-                Rule::RmsProp(rule) => rule.change(rate, values, gradient, mean_square),
-                Rule::Adam(rule) => rule.change(rate, self.time, values, gradient, [mean, mean_square]),
-            });
+        for (Trained { values, gradient, .. }, averages) in tensors.into_iter().zip(&mut self.averages) {
+            Arch::new().dispatch(Change { rule: &self.rule, rate, time: self.time, values, gradient, averages });
+        }
+    }
+}
+
+/// One step of a tensor. A closure in its place would not be inlined where the wide instructions are.
+struct Change<'a> {
+    rule: &'a Rule,
+    rate: f64,
+    time: usize,
+    values: &'a mut [f32],
+    gradient: &'a [f32],
+    averages: &'a mut [Vec<f32>; 2],
+}
+
+impl WithSimd for Change<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { rule, rate, time, values, gradient, averages: [mean, mean_square] } = self;
+        match rule {
+            Rule::RmsProp(rule) => rule.change(rate, values, gradient, mean_square),
+            Rule::Adam(rule) => rule.change(rate, time, values, gradient, [mean, mean_square]),
         }
     }
 }

@@ -7,7 +7,7 @@ use burn::tensor::backend::AutodiffBackend;
 use burn_flex::FlexTensor;
 use pulp::Arch;
 
-use super::super::{Differentiating, columns, values};
+use super::super::{Differentiating, columns, squares, values};
 use super::stack::Stack;
 use super::{Direct, Shares, Trained, rows, sign, total};
 use crate::TrainingData;
@@ -85,16 +85,10 @@ impl Direct for DirectDevNet {
 
 /// Adds the gradient of `l2` times the sum of squares, which is returned.
 fn add_penalty(weight: &mut Trained, l2: f32) -> f32 {
+    let sum = squares(&weight.values);
     let factor = 2.0 * l2;
     Arch::new().dispatch(|| {
-        // Sixteen sums side by side, which fit the processor's vectors.
-        let mut sums = [0.0f32; 16];
-        for (values, gradient) in weight.values.chunks(16).zip(weight.gradient.chunks_mut(16)) {
-            for ((value, cell), sum) in values.iter().zip(gradient).zip(&mut sums) {
-                *cell += factor * value;
-                *sum += value * value;
-            }
-        }
-        sums.iter().sum()
-    })
+        weight.gradient.iter_mut().zip(&weight.values).for_each(|(cell, value)| *cell += factor * value);
+    });
+    sum
 }
