@@ -112,17 +112,18 @@ fn directly(method: &AnyMethod, batch: &(Vec<usize>, usize), normal_weight: f32)
     Some((loss, [gradients, values]))
 }
 
+/// Of a batch whose examples pull alike, what passes a batch normalisation cancels, and rounding of the size of the other
+/// gradients is left.
 #[track_caller]
 fn close(graph: &[Vec<f32>], direct: &[Vec<f32>], what: &str) {
+    let largest = |values: &[f32]| values.iter().fold(0.0f32, |max, value| max.max(value.abs()));
+    let largest_of_all = graph.iter().map(|values| largest(values)).fold(0.0, f32::max);
     assert_eq!(graph.len(), direct.len(), "{what}");
     for (index, (graph, direct)) in graph.iter().zip(direct).enumerate() {
         assert_eq!(graph.len(), direct.len(), "{what}, {index}");
-        let largest = graph.iter().fold(0.0f32, |max, value| max.max(value.abs()));
+        let tolerance = 1e-4 * largest(graph) + 5e-5 * largest_of_all;
         for (graph, direct) in graph.iter().zip(direct) {
-            assert!(
-                (graph - direct).abs() <= 1e-4 * largest + 5e-6,
-                "{what}, {index}: {graph} and {direct}, {largest}"
-            );
+            assert!((graph - direct).abs() <= tolerance, "{what}, {index}: {graph} and {direct}, within {tolerance}");
         }
     }
 }
