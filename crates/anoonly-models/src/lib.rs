@@ -8,23 +8,32 @@
 //! trains.
 
 mod activation;
+pub mod covariance;
 pub mod deepsad;
 pub mod devnet;
 mod error;
 pub mod feawad;
+pub mod fisher;
 pub mod fused;
 pub mod graph;
+mod host;
 pub mod init;
 pub mod knn;
 pub mod logistic;
+pub mod mahalanobis;
 pub mod mean_difference;
 mod method;
+pub mod neighbours;
 pub mod norm;
+pub mod normal_scores;
 pub mod overrides;
 pub mod prenet;
 pub mod recipe;
 pub mod registry;
 mod shapes;
+pub mod whitened_cosine;
+pub mod whitened_cosine_mahalanobis;
+pub mod whitening;
 
 pub use error::ConfigError;
 pub use method::{Batch, Kind, LossTerms, Method, MethodInfo, Network, Trainable, TrainingData};

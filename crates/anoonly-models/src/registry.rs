@@ -10,13 +10,17 @@ use crate::deepsad::{DeepSad, DeepSadConfig};
 use crate::devnet::{DevNet, DevNetConfig};
 use crate::feawad::{Feawad, FeawadConfig};
 use crate::fused::Direct;
+use crate::fisher::{Fisher, FisherConfig};
 use crate::graph::Graph;
 use crate::knn::{Knn, KnnConfig};
 use crate::logistic::{Logistic, LogisticConfig};
+use crate::mahalanobis::{Mahalanobis, MahalanobisConfig};
 use crate::mean_difference::{MeanDifference, MeanDifferenceConfig};
 use crate::norm::NormLayer;
 use crate::prenet::{PReNet, PReNetConfig};
 use crate::recipe::Recipe;
+use crate::whitened_cosine::{WhitenedCosine, WhitenedCosineConfig};
+use crate::whitened_cosine_mahalanobis::{WhitenedCosineMahalanobis, WhitenedCosineMahalanobisConfig};
 use crate::{Batch, ConfigError, LossTerms, Method, MethodInfo, Network, Norm, Shapes, TrainingData};
 
 /// Makes [`AnyMethod`] and [`AnyNetwork`] from one line a method: its name in configuration files, configuration and network.
@@ -210,6 +214,11 @@ registry! {
     "deepsad" => DeepSad(DeepSadConfig, DeepSad),
     "logistic" => Logistic(LogisticConfig, Logistic),
     "mean-difference" => MeanDifference(MeanDifferenceConfig, MeanDifference),
+    "mahalanobis" => Mahalanobis(MahalanobisConfig, Mahalanobis),
+    "fisher" => Fisher(FisherConfig, Fisher),
+    "whitened-cosine" => WhitenedCosine(WhitenedCosineConfig, WhitenedCosine),
+    "whitened-cosine-mahalanobis" =>
+        WhitenedCosineMahalanobis(WhitenedCosineMahalanobisConfig, WhitenedCosineMahalanobis),
     "knn" => Knn(KnnConfig, Knn),
 }
 
