@@ -153,6 +153,11 @@ pub trait Network<B: Backend>: Module<B> {
         None
     }
 
+    /// Whether the score has a gradient; one made of ranks or trees has none.
+    fn smooth(&self) -> bool {
+        true
+    }
+
     /// The steps of [`score`](Self::score) as plain data, for export. A network that keeps this default cannot be exported.
     fn graph(&self) -> Option<Graph> {
         None

@@ -86,6 +86,11 @@ fn length<B: Backend>(rows: Tensor<B, 2>) -> Tensor<B, 2> {
 }
 
 impl<B: Backend> Network<B> for WhitenedCosine<B> {
+    /// Explanations start in the middle of the unlabelled rows, and there a cosine turns about within a hair.
+    fn smooth(&self) -> bool {
+        false
+    }
+
     fn graph(&self) -> Option<Graph> {
         let mut graph = Graph::default();
         self.describe(&mut graph);

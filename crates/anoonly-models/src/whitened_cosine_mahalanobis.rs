@@ -75,6 +75,11 @@ fn squared_distance<B: Backend>(whitening: &Whitening<B>, rows: Tensor<B, 2>) ->
 }
 
 impl<B: Backend> Network<B> for WhitenedCosineMahalanobis<B> {
+    /// As its cosine is not.
+    fn smooth(&self) -> bool {
+        false
+    }
+
     fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
         let distances = squared_distance(&self.whitening, rows.clone());
         self.cosines.apply(self.cosine.score(rows)) + self.distances.apply(distances)

@@ -279,6 +279,11 @@ impl<B: Backend, M: anoonly_models::Method> FittedDetector<B, M> {
         self.network.graph()
     }
 
+    /// Whether the score has a gradient, by which [`attributions`](Self::attributions) explains it.
+    pub fn has_gradient(&self) -> bool {
+        self.network.smooth()
+    }
+
     /// What was fitted.
     pub fn detector(&self) -> &Detector<M> {
         &self.detector
