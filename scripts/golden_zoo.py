@@ -5,9 +5,10 @@
 
 Every third row of a set, from the first one on, is scored; fitted are the normal ones among the others, and the first three
 anomalies that are not scored are labelled. All are scaled to the range of the rows fitted on, labelled ones included, as
-`MinMaxScaler` of anoonly-data does.
+`MinMaxScaler` of anoonly-data does in single precision.
 
-PyOD scores with its defaults. ECOD and COPOD count the rows that are scored together: here each is scored by itself. HBOS takes
+PyOD scores with its defaults. ECOD and COPOD count the rows that are scored together: here each is scored by itself, and a column's
+skew is that of the rows fitted on, where PyOD takes the scored row into it. HBOS takes
 a value on the edge between two bins for one of the lower bin, though it was counted in the upper: here such values are moved up
 by a hair before they are scored, and so are those that PyOD takes for one of no bin because they are the least. Of methods with a
 part of chance the file holds the mean score over 20 seeds and the least and the largest AUROC.
@@ -20,6 +21,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyod.models.copod
+import pyod.models.ecod
 from pyod.models.cblof import CBLOF
 from pyod.models.copod import COPOD
 from pyod.models.ecod import ECOD
@@ -30,6 +33,7 @@ from pyod.models.loda import LODA
 from pyod.models.lof import LOF
 from pyod.models.ocsvm import OCSVM
 from pyod.models.pca import PCA
+from scipy.stats import skew
 from sklearn.covariance import LedoitWolf
 from sklearn.metrics import roc_auc_score
 
@@ -45,10 +49,10 @@ def load(name, anomaly):
     scored = np.arange(len(rows)) % 3 == 0
     labelled = np.flatnonzero(truth & ~scored)[:3]
     unlabelled = np.flatnonzero(~truth & ~scored)
-    fitted = rows[np.concatenate([unlabelled, labelled])].astype(np.float64)
+    fitted = rows[np.concatenate([unlabelled, labelled])]
     low = fitted.min(0)
-    scale = 1 / (fitted.max(0) - low)
-    rows = ((rows - low) * scale).astype(np.float32).astype(np.float64)
+    scale = (1 / (fitted.max(0).astype(np.float64) - low)).astype(np.float32)
+    rows = ((rows - low) * scale).astype(np.float64)
     return rows[unlabelled], rows[labelled], rows[scored], truth[scored]
 
 
@@ -58,6 +62,7 @@ def off_edges(model, rows):
 
 
 def exact(unlabelled, labelled, scored):
+    pyod.models.ecod.skew = pyod.models.copod.skew = lambda rows, axis=0: skew(rows[: len(unlabelled)], axis=axis)
     one_by_one = lambda model: [model.decision_function(row[None])[0] for row in scored]
     hbos = HBOS().fit(unlabelled)
     scores = {

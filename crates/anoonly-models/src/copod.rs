@@ -24,12 +24,8 @@ pub struct CopodConfig {}
 impl Method for CopodConfig {
     type Network<B: Backend> = Copod<B>;
 
-    const INFO: MethodInfo = MethodInfo {
-        name: "copod",
-        title: "COPOD",
-        kind: Kind::Unsupervised,
-        source: "Li et al., ICDM 2020",
-    };
+    const INFO: MethodInfo =
+        MethodInfo { name: "copod", title: "COPOD", kind: Kind::Unsupervised, source: "Li et al., ICDM 2020" };
 
     fn check(&self) -> Result<(), ConfigError> {
         Ok(())

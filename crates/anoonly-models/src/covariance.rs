@@ -152,7 +152,10 @@ mod tests {
     fn close(ours: &[f64], theirs: &[f64]) {
         assert_eq!(ours.len(), theirs.len());
         for (ours, theirs) in ours.iter().zip(theirs) {
-            assert!((ours - theirs).abs() <= 1e-6 * theirs.abs() + 1e-12, "{ours}, but scikit-learn and numpy say {theirs}");
+            assert!(
+                (ours - theirs).abs() <= 1e-6 * theirs.abs() + 1e-12,
+                "{ours}, but scikit-learn and numpy say {theirs}"
+            );
         }
     }
 
@@ -174,7 +177,11 @@ mod tests {
         for (row, expected) in rows().chunks_exact(5).zip(DISTANCES) {
             let centred: Vec<f64> = row.iter().zip(&covariance.mean).map(|(&a, b)| f64::from(a) - b).collect();
             let length = |axis: usize| {
-                centred.iter().zip(whitening.chunks_exact(5)).map(|(cell, row)| cell * f64::from(row[axis])).sum::<f64>()
+                centred
+                    .iter()
+                    .zip(whitening.chunks_exact(5))
+                    .map(|(cell, row)| cell * f64::from(row[axis]))
+                    .sum::<f64>()
             };
             close(&[(0..5).map(|axis| length(axis).powi(2)).sum()], &[expected]);
             let solved = covariance.inverse_times(&centred);

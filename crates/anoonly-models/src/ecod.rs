@@ -25,12 +25,8 @@ pub struct EcodConfig {}
 impl Method for EcodConfig {
     type Network<B: Backend> = Ecod<B>;
 
-    const INFO: MethodInfo = MethodInfo {
-        name: "ecod",
-        title: "ECOD",
-        kind: Kind::Unsupervised,
-        source: "Li et al., TKDE 2022",
-    };
+    const INFO: MethodInfo =
+        MethodInfo { name: "ecod", title: "ECOD", kind: Kind::Unsupervised, source: "Li et al., TKDE 2022" };
 
     fn check(&self) -> Result<(), ConfigError> {
         Ok(())

@@ -38,12 +38,8 @@ impl Default for HbosConfig {
 impl Method for HbosConfig {
     type Network<B: Backend> = Hbos<B>;
 
-    const INFO: MethodInfo = MethodInfo {
-        name: "hbos",
-        title: "HBOS",
-        kind: Kind::Unsupervised,
-        source: "Goldstein, Dengel, KI 2012",
-    };
+    const INFO: MethodInfo =
+        MethodInfo { name: "hbos", title: "HBOS", kind: Kind::Unsupervised, source: "Goldstein, Dengel, KI 2012" };
 
     fn check(&self) -> Result<(), ConfigError> {
         Checks::of(Self::INFO.name)

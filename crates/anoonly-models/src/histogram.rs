@@ -18,7 +18,8 @@ impl Bins {
 
     /// Where values range. Around values that are all alike there is half a unit to each side.
     pub fn ends(values: impl Iterator<Item = f32>) -> [f32; 2] {
-        let [low, high] = values.fold([f32::INFINITY, f32::NEG_INFINITY], |[low, high], value| [low.min(value), high.max(value)]);
+        let [low, high] =
+            values.fold([f32::INFINITY, f32::NEG_INFINITY], |[low, high], value| [low.min(value), high.max(value)]);
         if low < high { [low, high] } else { [low - 0.5, high + 0.5] }
     }
 
@@ -72,7 +73,10 @@ mod tests {
     #[test]
     fn values_beyond_the_ends_are_of_the_bins_there() {
         let bins = Bins::new([2.0, 4.0], 4);
-        assert_eq!([-1e30, 1.9, 2.0, 2.5, 3.99, 4.0, 5.0, f32::MAX].map(|value| bins.of(value)), [0, 0, 0, 1, 3, 3, 3, 3]);
+        assert_eq!(
+            [-1e30, 1.9, 2.0, 2.5, 3.99, 4.0, 5.0, f32::MAX].map(|value| bins.of(value)),
+            [0, 0, 0, 1, 3, 3, 3, 3]
+        );
         assert_eq!(bins.reach(0.5), 1.75..4.25);
     }
 

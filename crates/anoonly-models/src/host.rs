@@ -17,7 +17,11 @@ pub(crate) fn unlabelled<B: Backend>(data: &TrainingData<B>) -> Vec<f32> {
 }
 
 /// A tensor of these values.
-pub(crate) fn tensor<B: Backend, const D: usize>(values: Vec<f32>, shape: [usize; D], device: &B::Device) -> Tensor<B, D> {
+pub(crate) fn tensor<B: Backend, const D: usize>(
+    values: Vec<f32>,
+    shape: [usize; D],
+    device: &B::Device,
+) -> Tensor<B, D> {
     Tensor::from_data(TensorData::new(values, shape), device)
 }
 

@@ -65,10 +65,7 @@ impl Method for IsolationForestConfig {
         let device = data.rows.device();
         let Forest { nodes, sizes } = Forest::grow(&unlabelled(data), data.columns(), self.trees, self.sample, rng);
         let (entries, trees) = (nodes.len() / NODE, sizes.len());
-        IsolationForest {
-            nodes: parameter(nodes, [entries, NODE], &device),
-            sizes: parameter(sizes, [trees], &device),
-        }
+        IsolationForest { nodes: parameter(nodes, [entries, NODE], &device), sizes: parameter(sizes, [trees], &device) }
     }
 }
 

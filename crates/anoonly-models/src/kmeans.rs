@@ -35,7 +35,8 @@ impl Clusters {
                 sum.iter_mut().zip(row).for_each(|(sum, &cell)| *sum += f64::from(cell));
                 sizes[cluster] += 1;
             }
-            for ((centre, sum), &size) in centres.chunks_exact_mut(columns).zip(sums.chunks_exact(columns)).zip(&sizes) {
+            for ((centre, sum), &size) in centres.chunks_exact_mut(columns).zip(sums.chunks_exact(columns)).zip(&sizes)
+            {
                 if size > 0 {
                     centre.iter_mut().zip(sum).for_each(|(cell, sum)| *cell = (sum / size as f64) as f32);
                 }
@@ -73,7 +74,8 @@ fn seeded(rows: &[f32], columns: usize, count: usize, rng: &mut impl Rng) -> Vec
             };
             let drawn = distances.iter().position(passed).unwrap_or(all - 1);
             let closer = rows.chunks_exact(columns).zip(&distances);
-            let closer: Vec<f64> = closer.map(|(other, &known)| squared_distance(other, row(drawn)).min(known)).collect();
+            let closer: Vec<f64> =
+                closer.map(|(other, &known)| squared_distance(other, row(drawn)).min(known)).collect();
             let sum = closer.iter().sum();
             if best.as_ref().is_none_or(|(least, ..)| sum < *least) {
                 best = Some((sum, drawn, closer));

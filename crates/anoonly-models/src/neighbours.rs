@@ -184,14 +184,14 @@ impl Found {
         self.candidates.push((distance - slack, place));
         if self.candidates.len() >= self.full {
             let bound = self.bound;
-            self.candidates.retain(|&(lower, _)| !(lower > bound));
+            self.candidates.retain(|&(lower, _)| lower.is_nan() || lower <= bound);
             self.full = 2 * self.candidates.len() + 64;
         }
     }
 
     /// The candidates that are left.
     fn places(&self) -> impl Iterator<Item = u32> {
-        self.candidates.iter().filter(|(lower, _)| !(*lower > self.bound)).map(|&(_, place)| place)
+        self.candidates.iter().filter(|(lower, _)| lower.is_nan() || *lower <= self.bound).map(|&(_, place)| place)
     }
 }
 
@@ -245,7 +245,12 @@ mod tests {
             for ((places, distances), row) in nearest.by_row().zip(asked.chunks_exact(columns)) {
                 let expected = &by_hand(&known, columns, row, None)[..7];
                 assert!(places.iter().eq(expected.iter().map(|(_, place)| place)), "{places:?} {expected:?}");
-                assert!(distances.iter().zip(expected).all(|(ours, (by_hand, _))| (ours - by_hand).abs() <= 1e-12 * by_hand));
+                assert!(
+                    distances
+                        .iter()
+                        .zip(expected)
+                        .all(|(ours, (by_hand, _))| (ours - by_hand).abs() <= 1e-12 * by_hand)
+                );
             }
         }
     }

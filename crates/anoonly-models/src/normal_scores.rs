@@ -4,94 +4,118 @@
 //! rows' values, `Φ⁻¹(rank/(n + 1))`.
 
 use burn::module::{Module, Param};
+use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use burn::tensor::{Tensor, activation::relu};
 use statrs::distribution::{ContinuousCDF, Normal};
 
 use crate::host::{cells, parameter};
 
 /// Values by which the scale is told: order statistics at even ranks, the least and the largest among them.
 const KNOTS: usize = 513;
-/// The least difference between two of them that is told.
-const NARROWEST: f32 = 1e-30;
+
+/// The number of values in a saved map.
+pub(crate) const WEIGHTS: usize = 2 * KNOTS;
 
 /// A map of values to their normal scores, fitted to the values of training rows. It never falls. Between two knots it is a straight
 /// line; beyond the ends it goes on as a logarithm, so that values there still have an order.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct NormalScores {
+    /// Values, in order, each larger than the one before.
+    knots: Vec<f32>,
+    /// Their normal scores.
+    levels: Vec<f32>,
+}
+
+impl NormalScores {
+    /// Fitted to values, at least one.
+    pub(crate) fn of(values: &[f32]) -> Self {
+        let mut values = values.to_vec();
+        values.sort_unstable_by(f32::total_cmp);
+        let (count, last) = (values.len(), values.len() - 1);
+        let (mut knots, mut levels) = (Vec::with_capacity(KNOTS), Vec::with_capacity(KNOTS));
+        for place in 0..KNOTS {
+            let knot = values[place * last / (KNOTS - 1)];
+            if knots.last() == Some(&knot) {
+                continue;
+            }
+            // Equal values share the middle of their ranks.
+            let below = values.partition_point(|&value| value < knot);
+            let up_to = values.partition_point(|&value| value <= knot);
+            let rank = (below + up_to + 1) as f64 / 2.0;
+            knots.push(knot);
+            levels.push(Normal::standard().inverse_cdf(rank / (count + 1) as f64) as f32);
+        }
+        Self { knots, levels }
+    }
+
+    /// The normal score of a value.
+    pub(crate) fn of_value(&self, value: f32) -> f32 {
+        let (Some(&first), Some(&last)) = (self.knots.first(), self.knots.last()) else { return 0.0 };
+        let end = self.knots.len() - 1;
+        // Beyond the ends the map starts as steeply as it is within them in the mean.
+        let range = (self.levels[end] - self.levels[0]).max(1.0);
+        let unit = ((last - first) / range).max(1e-6 * (first.abs() + last.abs())).max(f32::MIN_POSITIVE);
+        if value <= first {
+            return self.levels[0] - ((first - value) / unit).ln_1p();
+        }
+        if value >= last {
+            return self.levels[end] + ((value - last) / unit).ln_1p();
+        }
+        let above = self.knots.partition_point(|&knot| knot <= value);
+        let (from, to) = (self.knots[above - 1], self.knots[above]);
+        let part = (value - from) / (to - from);
+        self.levels[above - 1] + part * (self.levels[above] - self.levels[above - 1])
+    }
+}
+
+/// A map as a network keeps it.
 #[derive(Module, Debug)]
-pub struct NormalScores<B: Backend> {
-    /// Values, in order, `[KNOTS]`; where there are fewer different ones, the last is repeated.
+pub(crate) struct SavedNormalScores<B: Backend> {
+    /// `[KNOTS]`; where the map has fewer, the last is repeated.
     knots: Param<Tensor<B, 1>>,
-    /// Their normal scores, `[KNOTS]`.
+    /// `[KNOTS]`.
     levels: Param<Tensor<B, 1>>,
 }
 
-/// The number of values in it.
-pub(crate) const WEIGHTS: usize = 2 * KNOTS;
-
-impl<B: Backend> NormalScores<B> {
-    /// Fitted to values, at least one: `[rows]`.
-    pub(crate) fn of(values: Tensor<B, 1>) -> Self {
-        let device = values.device();
-        let (knots, levels) = knots(cells(values));
-        Self { knots: parameter(knots, [KNOTS], &device), levels: parameter(levels, [KNOTS], &device) }
+impl<B: Backend> SavedNormalScores<B> {
+    pub(crate) fn new(map: &NormalScores, device: &B::Device) -> Self {
+        let filled = |values: &[f32]| {
+            let last = values.last().copied().unwrap_or_default();
+            let values = values.iter().copied().chain(std::iter::repeat(last));
+            parameter(values.take(KNOTS).collect(), [KNOTS], device)
+        };
+        Self { knots: filled(&map.knots), levels: filled(&map.levels) }
     }
 
-    /// The normal scores of values, `[rows]`.
-    pub(crate) fn apply(&self, values: Tensor<B, 1>) -> Tensor<B, 1> {
-        let values: Tensor<B, 2> = values.unsqueeze_dim(1);
-        let (knots, levels): (Tensor<B, 2>, Tensor<B, 2>) =
-            (self.knots.val().unsqueeze_dim(0), self.levels.val().unsqueeze_dim(0));
-        let part = |of: &Tensor<B, 2>, from: usize, count: usize| of.clone().narrow(1, from, count);
-        let (first, last) = (part(&knots, 0, 1), part(&knots, KNOTS - 1, 1));
-        let (from, to) = (part(&knots, 0, KNOTS - 1), part(&knots, 1, KNOTS - 1));
-        let rise = part(&levels, 1, KNOTS - 1) - part(&levels, 0, KNOTS - 1);
-        let slopes = rise / (to.clone() - from.clone()).clamp_min(NARROWEST);
-        let shape = [values.dims()[0], KNOTS - 1];
-        let within = values.clone().expand(shape).max_pair(from.clone().expand(shape)).min_pair(to.expand(shape)) - from;
-        let inside = (within * slopes).sum_dim(1) + part(&levels, 0, 1);
-        // Beyond the ends the map starts as steeply as it is within them in the mean.
-        let range = part(&levels, KNOTS - 1, 1) - part(&levels, 0, 1);
-        let least = (first.clone().abs() + last.clone().abs()).mul_scalar(1e-6).add_scalar(NARROWEST);
-        let unit = ((last.clone() - first.clone()) / range.clamp_min(1.0)).max_pair(least);
-        let above = (relu(values.clone() - last) / unit.clone()).log1p();
-        let below = (relu(first - values) / unit).log1p();
-        (inside + above - below).squeeze_dim(1)
-    }
-}
-
-/// Values and their normal scores.
-fn knots(mut values: Vec<f32>) -> (Vec<f32>, Vec<f32>) {
-    values.sort_unstable_by(f32::total_cmp);
-    let (count, last) = (values.len(), values.len() - 1);
-    let (mut knots, mut levels) = (Vec::with_capacity(KNOTS), Vec::with_capacity(KNOTS));
-    for place in 0..KNOTS {
-        let knot = values[place * last / (KNOTS - 1)];
-        if knots.last() == Some(&knot) {
-            continue;
+    /// The map. Knots out of order, as in a file that was tampered with, are left out as repeated ones are.
+    pub(crate) fn read(&self) -> NormalScores {
+        let mut map = NormalScores { knots: Vec::new(), levels: Vec::new() };
+        for (knot, level) in cells(self.knots.val()).into_iter().zip(cells(self.levels.val())) {
+            if map.knots.last().is_none_or(|&last| knot > last) {
+                map.knots.push(knot);
+                map.levels.push(level);
+            }
         }
-        // Equal values share the middle of their ranks.
-        let below = values.partition_point(|&value| value < knot);
-        let up_to = values.partition_point(|&value| value <= knot);
-        let rank = (below + up_to + 1) as f64 / 2.0;
-        knots.push(knot);
-        levels.push(Normal::standard().inverse_cdf(rank / (count + 1) as f64) as f32);
+        map
     }
-    for filled in [&mut knots, &mut levels] {
-        filled.resize(KNOTS, filled[filled.len() - 1]);
-    }
-    (knots, levels)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::tensor;
     use burn_ndarray::NdArray;
 
     fn fitted(values: &[f32]) -> impl Fn(&[f32]) -> Vec<f32> {
-        let device = Default::default();
-        let map = NormalScores::<NdArray>::of(tensor(values.to_vec(), [values.len()], &device));
-        move |values| cells(map.apply(tensor(values.to_vec(), [values.len()], &device)))
+        let map = NormalScores::of(values);
+        move |values| values.iter().map(|&value| map.of_value(value)).collect()
+    }
+
+    #[test]
+    fn a_map_is_the_same_after_saving() {
+        for values in [vec![4.0; 3], (0..2000).map(|value| (value % 700) as f32).collect()] {
+            let map = NormalScores::of(&values);
+            assert_eq!(SavedNormalScores::<NdArray>::new(&map, &Default::default()).read(), map);
+        }
     }
 
     /// From scipy: norm.ppf([0.25, 0.5, 0.75]); halfway between two values, half of the step.

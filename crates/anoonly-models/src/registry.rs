@@ -12,8 +12,8 @@ use crate::deepsad::{DeepSad, DeepSadConfig};
 use crate::devnet::{DevNet, DevNetConfig};
 use crate::ecod::{Ecod, EcodConfig};
 use crate::feawad::{Feawad, FeawadConfig};
-use crate::fused::Direct;
 use crate::fisher::{Fisher, FisherConfig};
+use crate::fused::Direct;
 use crate::graph::Graph;
 use crate::hbos::{Hbos, HbosConfig};
 use crate::isolation_forest::{IsolationForest, IsolationForestConfig};
@@ -27,6 +27,7 @@ use crate::norm::NormLayer;
 use crate::ocsvm::{Ocsvm, OcsvmConfig};
 use crate::pca::{Pca, PcaConfig};
 use crate::prenet::{PReNet, PReNetConfig};
+use crate::quorum::{Quorum, QuorumConfig};
 use crate::recipe::Recipe;
 use crate::whitened_cosine::{WhitenedCosine, WhitenedCosineConfig};
 use crate::whitened_cosine_mahalanobis::{WhitenedCosineMahalanobis, WhitenedCosineMahalanobisConfig};
@@ -227,6 +228,7 @@ registry! {
     "prenet" => PReNet(PReNetConfig, PReNet),
     "feawad" => Feawad(FeawadConfig, Feawad),
     "deepsad" => DeepSad(DeepSadConfig, DeepSad),
+    "quorum" => Quorum(QuorumConfig, Quorum),
     "logistic" => Logistic(LogisticConfig, Logistic),
     "mean-difference" => MeanDifference(MeanDifferenceConfig, MeanDifference),
     "mahalanobis" => Mahalanobis(MahalanobisConfig, Mahalanobis),

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::covariance::Covariance;
 use crate::error::Checks;
 use crate::host;
-use crate::normal_scores::{self, NormalScores};
+use crate::normal_scores::{self, NormalScores, SavedNormalScores};
 use crate::whitened_cosine::{WhitenedCosine, WhitenedCosineConfig};
 use crate::whitening::{self, Whitening};
 use crate::{ConfigError, Kind, Method, MethodInfo, Network, Shapes, TrainingData};
@@ -55,8 +55,9 @@ impl Method for WhitenedCosineMahalanobisConfig {
         let cosine = WhitenedCosine::new(&covariance, self.ridge, data);
         let whitening = Whitening::new(&covariance, 0.0, &data.rows.device());
         let rows = data.select(&data.unlabelled);
-        let cosines = NormalScores::of(cosine.score(rows.clone()));
-        let distances = NormalScores::of(squared_distance(&whitening, rows));
+        let scale = |values| SavedNormalScores::new(&NormalScores::of(&host::cells(values)), &data.rows.device());
+        let cosines = scale(cosine.score(rows.clone()));
+        let distances = scale(squared_distance(&whitening, rows));
         WhitenedCosineMahalanobis { cosine, whitening, cosines, distances }
     }
 }
@@ -66,8 +67,8 @@ impl Method for WhitenedCosineMahalanobisConfig {
 pub struct WhitenedCosineMahalanobis<B: Backend> {
     cosine: WhitenedCosine<B>,
     whitening: Whitening<B>,
-    cosines: NormalScores<B>,
-    distances: NormalScores<B>,
+    cosines: SavedNormalScores<B>,
+    distances: SavedNormalScores<B>,
 }
 
 fn squared_distance<B: Backend>(whitening: &Whitening<B>, rows: Tensor<B, 2>) -> Tensor<B, 1> {
@@ -81,7 +82,14 @@ impl<B: Backend> Network<B> for WhitenedCosineMahalanobis<B> {
     }
 
     fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
-        let distances = squared_distance(&self.whitening, rows.clone());
-        self.cosines.apply(self.cosine.score(rows)) + self.distances.apply(distances)
+        let device = rows.device();
+        let distances = host::cells(squared_distance(&self.whitening, rows.clone()));
+        let cosines = host::cells(self.cosine.score(rows));
+        let (by_cosine, by_distance) = (self.cosines.read(), self.distances.read());
+        let parts = cosines.into_iter().zip(distances);
+        let scores = parts.map(|(cosine, distance)| by_cosine.of_value(cosine) + by_distance.of_value(distance));
+        let scores: Vec<f32> = scores.collect();
+        let shape = [scores.len()];
+        host::tensor(scores, shape, &device)
     }
 }

@@ -194,7 +194,8 @@ mod tests {
 
     #[test]
     fn damaged_nodes_end_a_path() {
-        let score = |nodes: &[f32], sizes: &[f32]| Forest { nodes: nodes.to_vec(), sizes: sizes.to_vec() }.score(&[0.1]);
+        let score =
+            |nodes: &[f32], sizes: &[f32]| Forest { nodes: nodes.to_vec(), sizes: sizes.to_vec() }.score(&[0.1]);
         assert_eq!(score(&[0.0, 0.5, 1.0, 1.0, 0.0, 0.5, 1.0, 2.0], &[2.0]), 0.25);
         assert_eq!(score(&[0.0, 0.5, 0.0, 3.0], &[7.0]), 0.125);
         assert_eq!(score(&[9.0, 0.5, 1e9, 1.0], &[1.0]), 0.5);
