@@ -61,6 +61,11 @@ impl Neighbours {
         self.squares.len()
     }
 
+    /// The rows as they were given.
+    pub fn given(&self) -> &[f32] {
+        &self.rows
+    }
+
     /// The neighbours of other rows, given one after the other: `count` of each, or all rows where there are fewer. On the
     /// calling thread.
     pub fn of(&self, rows: &[f32], count: usize) -> Nearest {

@@ -14,10 +14,11 @@ use rand::Rng;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use self::opinions::{COUNT, Fitted, GROUPS};
+use self::opinions::{COUNT, Fitted, GROUPS, Known};
 use crate::error::Checks;
 use crate::host::{cells, parameter, tensor};
 use crate::normal_scores::{self, NormalScores, SavedNormalScores};
+use crate::whitening::{self, Whitening};
 use crate::{ConfigError, Kind, Method, MethodInfo, Network, Shapes, TrainingData};
 
 /// Configuration of Quorum. The defaults were chosen by experiment, once for all tables.
@@ -68,8 +69,8 @@ impl Method for QuorumConfig {
 
     fn weights(&self, columns: usize, saved: &Shapes) -> usize {
         let [rows, nodes, roots] = ["rows", "nodes", "roots"].map(|tensor| saved.entries(tensor));
-        // Mean, axes, directions and the scales along the axes; then what depends on the rows.
-        let axes = columns.saturating_add(1 + 2 * opinions::AXES).saturating_mul(columns);
+        // What turns rows and points; then what depends on the rows.
+        let axes = whitening::weights(columns).saturating_add(columns.saturating_mul(2 * opinions::AXES));
         let kept = columns.saturating_mul(rows).saturating_add(nodes.saturating_mul(trees::NODE)).saturating_add(roots);
         axes.saturating_add(kept).saturating_add(COUNT * (normal_scores::WEIGHTS + 1))
     }
@@ -77,8 +78,7 @@ impl Method for QuorumConfig {
     fn blank<B: Backend>(&self, columns: usize, saved: &Shapes, device: &B::Device) -> Quorum<B> {
         let zeros = |shape: [usize; 2]| Param::initialized(ParamId::new(), Tensor::zeros(shape, device));
         Quorum {
-            mean: zeros([1, columns]),
-            axes: zeros([columns, columns]),
+            whitening: Whitening::blank(columns, device),
             directions: zeros([columns, opinions::AXES]),
             squares: zeros([columns, opinions::AXES]),
             rows: zeros([saved.entries("rows"), columns]),
@@ -101,11 +101,10 @@ impl Method for QuorumConfig {
             parameter(cells, shape, &device)
         };
         Quorum {
-            mean: whole(fitted.mean),
-            axes: whole(fitted.axes),
+            whitening: fitted.whitening,
             directions: whole(fitted.directions),
             squares: whole(fitted.squares),
-            rows: whole(fitted.rows),
+            rows: matrix(fitted.known.rows().to_vec(), data.columns()),
             nodes: matrix(fitted.nodes, trees::NODE),
             roots: matrix(fitted.roots, 1),
             scales: scales.iter().map(|scale| SavedNormalScores::new(scale, &device)).collect(),
@@ -254,10 +253,7 @@ fn deviation(values: &[f64]) -> f64 {
 /// The opinions, what brings them to one scale, and their weights.
 #[derive(Module, Debug)]
 pub struct Quorum<B: Backend> {
-    /// The mean of the unlabelled rows, `[1, columns]`.
-    mean: Param<Tensor<B, 2>>,
-    /// What turns a centred row into a whitened one, `[columns, columns]`.
-    axes: Param<Tensor<B, 2>>,
+    whitening: Whitening<B>,
     /// What a whitened row, and its square, is multiplied with, `[columns, AXES]`.
     directions: Param<Tensor<B, 2>>,
     squares: Param<Tensor<B, 2>>,
@@ -278,13 +274,12 @@ impl<B: Backend> Network<B> for Quorum<B> {
     }
 
     fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
-        let device = rows.device();
+        let (columns, device) = (rows.dims()[1], rows.device());
         let fitted = Fitted {
-            mean: self.mean.val(),
-            axes: self.axes.val(),
+            whitening: self.whitening.clone(),
             directions: self.directions.val(),
             squares: self.squares.val(),
-            rows: self.rows.val(),
+            known: Known::new(cells(self.rows.val()), columns),
             nodes: cells(self.nodes.val()),
             roots: cells(self.roots.val()),
         };

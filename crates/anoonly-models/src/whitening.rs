@@ -33,6 +33,14 @@ impl<B: Backend> Whitening<B> {
         }
     }
 
+    /// One whose values are still to be replaced.
+    pub(crate) fn blank(columns: usize, device: &B::Device) -> Self {
+        Self {
+            mean: parameter(vec![0.0; columns], [columns], device),
+            axes: parameter(vec![0.0; columns * columns], [columns, columns], device),
+        }
+    }
+
     /// The whitened rows, `[rows, columns]`.
     pub fn apply(&self, rows: Tensor<B, 2>) -> Tensor<B, 2> {
         (rows - self.mean.val().unsqueeze_dim(0)).matmul(self.axes.val())

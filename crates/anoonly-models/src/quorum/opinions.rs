@@ -10,6 +10,8 @@ use super::trees::{Trees, share};
 use crate::TrainingData;
 use crate::covariance::Covariance;
 use crate::host::{cells, tensor};
+use crate::neighbours::Neighbours;
+use crate::whitening::Whitening;
 
 /// The number of opinions.
 pub(super) const COUNT: usize = 7;
@@ -31,11 +33,10 @@ pub(super) const BLOCK: usize = 512;
 
 /// Opinions formed on training rows. The fields are told at [`Quorum`](super::Quorum).
 pub(super) struct Fitted<B: Backend> {
-    pub mean: Tensor<B, 2>,
-    pub axes: Tensor<B, 2>,
+    pub whitening: Whitening<B>,
     pub directions: Tensor<B, 2>,
     pub squares: Tensor<B, 2>,
-    pub rows: Tensor<B, 2>,
+    pub known: Known,
     pub nodes: Vec<f32>,
     pub roots: Vec<f32>,
 }
@@ -56,12 +57,10 @@ impl<B: Backend> Fitted<B> {
         let median = covariance.median_variance();
         let whitened = |ridge: f64| covariance.variances.iter().map(move |variance| (variance + ridge * median).sqrt());
         let scales: Vec<f64> = whitened(RIDGE).collect();
-        let mean = tensor(covariance.mean.iter().map(|&mean| mean as f32).collect(), [1, columns], &device);
-        let axes = tensor(covariance.whitening(RIDGE * median), [columns, columns], &device);
-        let white = |rows: &[usize]| (data.select(rows) - mean.clone()).matmul(axes.clone());
-        let rows = white(kept);
-
-        let known = cells(white(anomalies));
+        let whitening = Whitening::new(&covariance, RIDGE * median, &device);
+        let white = |rows: &[usize]| cells(whitening.apply(data.select(rows)));
+        let known = Known::new(white(kept), columns);
+        let pointed = white(anomalies);
         let mut directions = vec![0.0; columns * AXES];
         let mut squares = vec![0.0; columns * AXES];
         for (column, (scale, variance)) in scales.iter().zip(&covariance.variances).enumerate() {
@@ -70,7 +69,7 @@ impl<B: Backend> Fitted<B> {
         for (axis, ridge) in RIDGES.into_iter().enumerate() {
             let factors: Vec<f64> = whitened(ridge).zip(&scales).map(|(to, from)| from / to).collect();
             let mut direction = vec![0.0; columns];
-            for row in known.chunks_exact(columns) {
+            for row in pointed.chunks_exact(columns) {
                 let turned: Vec<f64> =
                     row.iter().zip(&factors).map(|(&cell, factor)| f64::from(cell) * factor).collect();
                 let length = turned.iter().map(|cell| cell * cell).sum::<f64>().sqrt().max(1e-12);
@@ -83,64 +82,90 @@ impl<B: Backend> Fitted<B> {
         }
         let Trees { nodes, roots } = Trees::grow(&host(kept), &host(anomalies), columns, trees, rng);
         let [directions, squares] = [directions, squares].map(|values| tensor(values, [columns, AXES], &device));
-        Self { mean, axes, directions, squares, rows, nodes, roots }
+        Self { whitening, directions, squares, known, nodes, roots }
     }
 
     /// The values of all opinions on at most [`BLOCK`] rows, one vector an opinion; higher means more anomalous.
     pub fn opinions(&self, rows: Tensor<B, 2>) -> [Vec<f32>; COUNT] {
         let columns = rows.dims()[1];
         let plain = cells(rows.clone());
-        let white = (rows - self.mean.clone()).matmul(self.axes.clone());
+        let white = self.whitening.apply(rows);
         let along = cells(white.clone().matmul(self.directions.clone()));
         let squared = cells(white.clone().square().matmul(self.squares.clone()));
-        let lengths = cells(white.clone().square().sum_dim(1));
-        let known = cells(self.rows.clone().square().sum_dim(1));
-        let products = cells(white.matmul(self.rows.clone().transpose()));
+        let white = cells(white);
+        let [distances, cosines] = [self.known.distances(&white), self.known.cosines(&white, columns)];
 
         let mut values: [Vec<f32>; COUNT] = Default::default();
-        for (row, &length) in lengths.iter().enumerate() {
+        for (row, plain) in plain.chunks_exact(columns).enumerate() {
             let at = row * AXES..(row + 1) * AXES;
             values[0].push(squared[at.start]);
-            let neighbours = Neighbours::of(&products[row * known.len()..(row + 1) * known.len()], &known, length);
-            values[1].push(neighbours.distance);
-            let cosines = along[at.clone()].iter().zip(&squared[at]).skip(1);
-            for (axis, (&product, &square)) in cosines.enumerate() {
+            values[1].push(distances[row]);
+            let products = along[at.clone()].iter().zip(&squared[at]).skip(1);
+            for (axis, (&product, &square)) in products.enumerate() {
                 // A row at the mean points nowhere.
                 values[2 + axis].push(product / square.max(1e-12).sqrt());
             }
-            values[5].push(-neighbours.cosine);
-            values[6].push(share(&self.nodes, &self.roots, &plain[row * columns..(row + 1) * columns]));
+            values[5].push(-cosines[row]);
+            values[6].push(share(&self.nodes, &self.roots, plain));
         }
         values
     }
 }
 
-/// What the whitened unlabelled rows say of a row.
-struct Neighbours {
-    /// The distance to the nearest.
-    distance: f32,
-    /// The mean of the largest cosines.
-    cosine: f32,
+/// Whitened unlabelled rows, among which neighbours are looked for.
+pub(super) struct Known {
+    /// As they are,
+    rows: Neighbours,
+    /// and brought to length 1.
+    units: Neighbours,
+    /// Whether each has a length at all.
+    longs: Vec<bool>,
 }
 
-impl Neighbours {
-    /// From the row's products with all, their squared lengths, and its own.
-    fn of(products: &[f32], known: &[f32], length: f32) -> Self {
-        // |x − t|² = |x|² + |t|² − 2xt; rounding may leave it a hair below 0.
-        let nearest = products.iter().zip(known).map(|(product, square)| square - 2.0 * product);
-        let nearest = nearest.fold(f32::INFINITY, f32::min);
-        let mut cosines: Vec<f32> =
-            products.iter().zip(known).map(|(product, square)| product / (square * length).max(1e-12).sqrt()).collect();
-        let count = NEIGHBOURS.min(cosines.len());
-        if count < cosines.len() {
-            cosines.select_nth_unstable_by(count, |a, b| b.total_cmp(a));
-        }
-        let nearest_cosines = &mut cosines[..count];
-        // In one order, whatever the selection left.
-        nearest_cosines.sort_unstable_by(f32::total_cmp);
-        Self {
-            distance: (nearest + length).max(0.0).sqrt(),
-            cosine: nearest_cosines.iter().sum::<f32>() / count.max(1) as f32,
-        }
+impl Known {
+    /// Of rows one after the other.
+    pub fn new(rows: Vec<f32>, columns: usize) -> Self {
+        let (units, longs) = units(&rows, columns);
+        Self { rows: Neighbours::new(rows, columns), units: Neighbours::new(units, columns), longs }
+    }
+
+    /// The rows.
+    pub fn rows(&self) -> &[f32] {
+        self.rows.given()
+    }
+
+    /// The distance of each row to the nearest.
+    fn distances(&self, rows: &[f32]) -> Vec<f32> {
+        let nearest = self.rows.of(rows, 1);
+        nearest.by_row().map(|(_, distances)| distances[0] as f32).collect()
+    }
+
+    /// The mean of the largest cosines that each row has with them.
+    fn cosines(&self, rows: &[f32], columns: usize) -> Vec<f32> {
+        let (units, longs) = units(rows, columns);
+        let nearest = self.units.of(&units, NEIGHBOURS);
+        let mean = |((places, distances), long): ((&[u32], &[f64]), bool)| {
+            // Of two rows of length 1, |x − t|² = 2 − 2xt; one of no length points nowhere.
+            let cosine = |(&place, distance): (&u32, &f64)| match long && self.longs[place as usize] {
+                true => 1.0 - distance * distance / 2.0,
+                false => 0.0,
+            };
+            (places.iter().zip(distances).map(cosine).sum::<f64>() / places.len() as f64) as f32
+        };
+        nearest.by_row().zip(longs).map(mean).collect()
     }
 }
+
+/// Rows brought to length 1, and whether each has a length at all.
+fn units(rows: &[f32], columns: usize) -> (Vec<f32>, Vec<bool>) {
+    let length = |row: &[f32]| row.iter().map(|&cell| f64::from(cell).powi(2)).sum::<f64>().sqrt();
+    let lengths: Vec<f64> = rows.chunks_exact(columns).map(length).collect();
+    let scaled = rows.chunks_exact(columns).zip(&lengths).flat_map(|(row, &length)| {
+        let scale = if length > SHORTEST { 1.0 / length } else { 0.0 };
+        row.iter().map(move |&cell| (f64::from(cell) * scale) as f32)
+    });
+    (scaled.collect(), lengths.iter().map(|&length| length > SHORTEST).collect())
+}
+
+/// What is no longer than this points nowhere.
+const SHORTEST: f64 = 1e-6;
