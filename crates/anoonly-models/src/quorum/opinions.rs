@@ -169,3 +169,20 @@ fn units(rows: &[f32], columns: usize) -> (Vec<f32>, Vec<bool>) {
 
 /// What is no longer than this points nowhere.
 const SHORTEST: f64 = 1e-6;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// By hand: distances 0 and 5; the row (3, 4) has the cosines 0.6 and 0.8 with the axes, and one without a length has none.
+    #[test]
+    fn neighbours_say_how_far_and_which_way() {
+        let known = Known::new(vec![2.0, 0.0, 0.0, 7.0, 0.0, 0.0], 2);
+        let rows = [2.0, 0.0, 3.0, 4.0, 0.0, 0.0];
+        let close = |ours: Vec<f32>, expected: [f32; 3]| {
+            assert!(ours.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6), "{ours:?}, not {expected:?}");
+        };
+        close(known.distances(&rows), [0.0, 17f32.sqrt(), 0.0]);
+        close(known.cosines(&rows, 2), [1.0 / 3.0, (0.6 + 0.8) / 3.0, 0.0]);
+    }
+}
