@@ -79,6 +79,12 @@ fn detectors(seed: u64) -> Vec<Detector> {
         epochs = 5
         [deepsad.recipe]
         optimiser.learning_rate = 2e-3
+        [mlp.recipe]
+        epochs = 5
+        optimiser.learning_rate = 3e-3
+        [deepsvdd.recipe]
+        epochs = 20
+        optimiser.learning_rate = 1e-3
         [feawad]
         pretraining.epochs = 2
         recipe.epochs = 3
@@ -234,9 +240,16 @@ fn the_layer_before_the_score_is_finite_and_tells_the_rows_apart<B: Backend>() {
         let layer = fitted.representation(samples.features()).unwrap();
         // Floors have no such layer, and neither has the linear DevNet.
         let told = format!("{detector:?}");
-        let widths = [("DevNet(", 20), ("PReNet(", 20), ("Feawad(", 33), ("DeepSad(", 10)];
-        let width = widths.iter().find(|(name, _)| told.contains(name)).filter(|_| !told.contains("depth: One"));
-        assert_eq!(layer.as_ref().map(|layer| layer.ncols()), width.map(|(_, width)| *width), "{told}");
+        let width = match detector.method().info().name {
+            "devnet" if told.contains("depth: One") => None,
+            "devnet" | "prenet" => Some(20),
+            "feawad" => Some(33),
+            "deepsad" => Some(10),
+            "mlp" => Some(100),
+            "autoencoder" | "deepsvdd" => Some(32),
+            _ => None,
+        };
+        assert_eq!(layer.as_ref().map(|layer| layer.ncols()), width, "{told}");
         let Some(layer) = layer else { continue };
         assert_eq!(layer.nrows(), samples.rows());
         assert!(layer.iter().all(|cell| cell.is_finite()), "{told}");

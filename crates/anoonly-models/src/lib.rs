@@ -8,11 +8,15 @@
 //! trains.
 
 mod activation;
+pub mod autoencoder;
 pub mod cblof;
 pub mod copod;
 pub mod covariance;
+mod cross_entropy;
 pub mod deepsad;
+pub mod deepsvdd;
 pub mod devnet;
+mod draws;
 pub mod ecod;
 mod error;
 pub mod feawad;
@@ -26,12 +30,14 @@ pub mod init;
 pub mod isolation_forest;
 mod kmeans;
 pub mod knn;
+mod layers;
 pub mod loda;
 pub mod lof;
 pub mod logistic;
 pub mod mahalanobis;
 pub mod mean_difference;
 mod method;
+pub mod mlp;
 pub mod neighbours;
 pub mod norm;
 mod normal_scores;
@@ -43,6 +49,7 @@ pub mod quorum;
 pub mod recipe;
 pub mod registry;
 mod shapes;
+mod standard;
 pub mod tails;
 pub mod whitened_cosine;
 pub mod whitened_cosine_mahalanobis;

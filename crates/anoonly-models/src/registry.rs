@@ -6,9 +6,11 @@ use burn::tensor::backend::{AutodiffBackend, Backend};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::autoencoder::{Autoencoder, AutoencoderConfig};
 use crate::cblof::{Cblof, CblofConfig};
 use crate::copod::{Copod, CopodConfig};
 use crate::deepsad::{DeepSad, DeepSadConfig};
+use crate::deepsvdd::{DeepSvdd, DeepSvddConfig};
 use crate::devnet::{DevNet, DevNetConfig};
 use crate::ecod::{Ecod, EcodConfig};
 use crate::feawad::{Feawad, FeawadConfig};
@@ -23,6 +25,7 @@ use crate::lof::{Lof, LofConfig};
 use crate::logistic::{Logistic, LogisticConfig};
 use crate::mahalanobis::{Mahalanobis, MahalanobisConfig};
 use crate::mean_difference::{MeanDifference, MeanDifferenceConfig};
+use crate::mlp::{Mlp, MlpConfig};
 use crate::norm::NormLayer;
 use crate::ocsvm::{Ocsvm, OcsvmConfig};
 use crate::pca::{Pca, PcaConfig};
@@ -228,6 +231,7 @@ registry! {
     "prenet" => PReNet(PReNetConfig, PReNet),
     "feawad" => Feawad(FeawadConfig, Feawad),
     "deepsad" => DeepSad(DeepSadConfig, DeepSad),
+    "mlp" => Mlp(MlpConfig, Mlp),
     "quorum" => Quorum(QuorumConfig, Quorum),
     "logistic" => Logistic(LogisticConfig, Logistic),
     "mean-difference" => MeanDifference(MeanDifferenceConfig, MeanDifference),
@@ -246,6 +250,8 @@ registry! {
     "cblof" => Cblof(CblofConfig, Cblof),
     "loda" => Loda(LodaConfig, Loda),
     "ocsvm" => Ocsvm(OcsvmConfig, Ocsvm),
+    "autoencoder" => Autoencoder(AutoencoderConfig, Autoencoder),
+    "deepsvdd" => DeepSvdd(DeepSvddConfig, DeepSvdd),
 }
 
 impl AnyMethod {
