@@ -63,12 +63,8 @@ impl DeepSvddConfig {
 impl Method for DeepSvddConfig {
     type Network<B: Backend> = DeepSvdd<B>;
 
-    const INFO: MethodInfo = MethodInfo {
-        name: "deepsvdd",
-        title: "DeepSVDD",
-        kind: Kind::Unsupervised,
-        source: "Ruff et al., ICML 2018",
-    };
+    const INFO: MethodInfo =
+        MethodInfo { name: "deepsvdd", title: "DeepSVDD", kind: Kind::Unsupervised, source: "Ruff et al., ICML 2018" };
 
     fn check(&self) -> Result<(), ConfigError> {
         self.network().check_network(Self::INFO.name)?;

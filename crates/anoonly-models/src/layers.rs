@@ -40,9 +40,8 @@ impl Plan<'_> {
     /// Draws PyTorch's uniform weights.
     pub fn layers<B: Backend>(self, inputs: usize, rng: &mut impl Rng, device: &B::Device) -> Layers<B> {
         let from = std::iter::once(&inputs).chain(self.widths);
-        let layer = |(&from, &to): (&usize, &usize)| {
-            WeightInit::PytorchUniform.linear(from, to, self.bias, &mut *rng, device)
-        };
+        let layer =
+            |(&from, &to): (&usize, &usize)| WeightInit::PytorchUniform.linear(from, to, self.bias, &mut *rng, device);
         let layers = from.zip(self.widths).map(layer).collect();
         let norm = |&width: &usize| NormLayer::new(self.norm, width, self.settings, device);
         Layers { layers, norms: self.widths.iter().map(norm).collect(), activation: self.activation }
@@ -64,9 +63,8 @@ impl Plan<'_> {
 /// Checks the widths of hidden layers, of which there is at least one.
 pub(crate) fn check(checks: Checks, option: &'static str, widths: &[usize]) -> Checks {
     let smallest = widths.iter().copied().min().unwrap_or(0);
-    checks
-        .that(smallest > 0, option, format!("{widths:?}"), "one width or more, each at least 1")
-        .that(widths.len() <= MOST, option, widths.len(), "at most 64 widths")
+    let least = checks.that(smallest > 0, option, format!("{widths:?}"), "one width or more, each at least 1");
+    least.that(widths.len() <= MOST, option, widths.len(), "at most 64 widths")
 }
 
 impl<B: Backend> Layers<B> {

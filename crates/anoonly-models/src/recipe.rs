@@ -222,7 +222,10 @@ mod tests {
         let mut method = AutoencoderConfig::default();
         method.recipe.batches = Batches::Shuffled { rows: 32 };
         let told = method.check().unwrap_err().to_string();
-        assert_eq!(told, "autoencoder: option `recipe.batches` is of both kinds of rows, must be of unlabelled rows alone");
+        assert_eq!(
+            told,
+            "autoencoder: option `recipe.batches` is of both kinds of rows, must be of unlabelled rows alone"
+        );
         for method in AnyMethod::all().into_iter().filter(|method| method.info().kind == Kind::Unsupervised) {
             assert!(!method.takes_strategy(), "{method:?}");
         }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::autoencoder::{Autoencoder, AutoencoderConfig};
 use crate::cblof::{Cblof, CblofConfig};
 use crate::copod::{Copod, CopodConfig};
+use crate::dagmm::{Dagmm, DagmmConfig};
 use crate::deepsad::{DeepSad, DeepSadConfig};
 use crate::deepsvdd::{DeepSvdd, DeepSvddConfig};
 use crate::devnet::{DevNet, DevNetConfig};
@@ -32,6 +33,9 @@ use crate::pca::{Pca, PcaConfig};
 use crate::prenet::{PReNet, PReNetConfig};
 use crate::quorum::{Quorum, QuorumConfig};
 use crate::recipe::Recipe;
+use crate::repen::{Repen, RepenConfig};
+use crate::resnet::{ResNet, ResNetConfig};
+use crate::rosas::{Rosas, RosasConfig};
 use crate::whitened_cosine::{WhitenedCosine, WhitenedCosineConfig};
 use crate::whitened_cosine_mahalanobis::{WhitenedCosineMahalanobis, WhitenedCosineMahalanobisConfig};
 use crate::{Batch, ConfigError, LossTerms, Method, MethodInfo, Network, Norm, Shapes, TrainingData};
@@ -231,7 +235,10 @@ registry! {
     "prenet" => PReNet(PReNetConfig, PReNet),
     "feawad" => Feawad(FeawadConfig, Feawad),
     "deepsad" => DeepSad(DeepSadConfig, DeepSad),
+    "rosas" => Rosas(RosasConfig, Rosas),
+    "repen" => Repen(RepenConfig, Repen),
     "mlp" => Mlp(MlpConfig, Mlp),
+    "resnet" => ResNet(ResNetConfig, ResNet),
     "quorum" => Quorum(QuorumConfig, Quorum),
     "logistic" => Logistic(LogisticConfig, Logistic),
     "mean-difference" => MeanDifference(MeanDifferenceConfig, MeanDifference),
@@ -252,6 +259,7 @@ registry! {
     "ocsvm" => Ocsvm(OcsvmConfig, Ocsvm),
     "autoencoder" => Autoencoder(AutoencoderConfig, Autoencoder),
     "deepsvdd" => DeepSvdd(DeepSvddConfig, DeepSvdd),
+    "dagmm" => Dagmm(DagmmConfig, Dagmm),
 }
 
 impl AnyMethod {

@@ -40,6 +40,18 @@ fn detectors() -> Vec<Detector> {
         pretraining.epochs = 2
         recipe.epochs = 3
         recipe.optimiser.learning_rate = 1e-3
+        [rosas.recipe]
+        epochs = 3
+        [repen.recipe]
+        epochs = 3
+        [mlp.recipe]
+        epochs = 3
+        [resnet.recipe]
+        epochs = 2
+        [deepsvdd.recipe]
+        epochs = 20
+        [dagmm.recipe]
+        epochs = 20
     ";
     let strategies = [Supervision::Full, Supervision::AnomalyOnly];
     let both = |method: AnyMethod| strategies.map(|strategy| Detector::new(method.clone(), strategy, Seed(1)).unwrap());
