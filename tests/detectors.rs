@@ -2,10 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use anoonly::models::{Method, Norm};
 use anoonly::models::devnet::Depth;
 use anoonly::models::feawad::FeawadConfig;
 use anoonly::models::overrides::overridden;
+use anoonly::models::{Method, Norm};
 use anoonly::prelude::*;
 use anoonly::train::backend::Backend;
 use anoonly::train::{FitError, Fitter, ScoreError, model_file};

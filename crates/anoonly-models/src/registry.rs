@@ -361,6 +361,26 @@ mod tests {
         }
     }
 
+    /// Another labelled anomaly in the place of one makes no difference to a method that knows no labels.
+    #[test]
+    fn methods_without_labels_do_not_look_at_labelled_anomalies() {
+        let scores = |method: &AnyMethod, anomaly: f32| -> Vec<f32> {
+            let cell = |row: usize, column: usize| ((row * 7 + column * 5) % 13) as f32 / 12.0;
+            let mut cells: Vec<f32> = (0..60).map(|place| cell(place / 3, place % 3)).collect();
+            cells[57..].fill(anomaly);
+            let rows = Tensor::<NdArray, 2>::from_data(TensorData::new(cells, [20, 3]), &Default::default());
+            let data = TrainingData { rows: rows.clone(), unlabelled: (0..19).collect(), anomalies: vec![19] };
+            let network = method.init(&data, &mut Seed(1).stream(&["weights"])).finish(&data);
+            network.score(rows.narrow(0, 0, 19)).into_data().iter::<f32>().collect()
+        };
+        let unsupervised = |method: &AnyMethod| method.info().kind == crate::Kind::Unsupervised;
+        let methods: Vec<AnyMethod> = AnyMethod::all().into_iter().filter(unsupervised).collect();
+        assert!(methods.len() >= 13);
+        for method in methods {
+            assert_eq!(scores(&method, 0.3), scores(&method, 0.9), "{method:?}");
+        }
+    }
+
     /// With frozen norms a network on a differentiating backend scores as the one it was made of, by running statistics
     /// that stay as they are; its gradient is finite, also at zero rows, which FEAWAD's first weights reproduce exactly.
     fn frozen_norms_score_as_without_gradients<B: Backend>() {
