@@ -2,10 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use anoonly::models::Norm;
 use anoonly::models::devnet::Depth;
 use anoonly::models::feawad::FeawadConfig;
 use anoonly::models::overrides::overridden;
+use anoonly::models::{Method, Norm};
 use anoonly::prelude::*;
 use anoonly::train::backend::Backend;
 use anoonly::train::{FitError, Fitter, ScoreError, model_file};
@@ -28,6 +28,7 @@ battery! {
     a_row_alone_scores_as_among_others
     the_same_seed_gives_the_same_bits_on_every_thread
     another_seed_gives_another_fit_where_chance_has_a_part
+    a_strategy_has_a_say_in_the_methods_that_take_one_and_in_no_other
     what_cannot_be_fitted_is_a_typed_error
     what_cannot_be_scored_is_a_typed_error
     one_column_and_constant_columns_are_fine
@@ -79,6 +80,18 @@ fn detectors(seed: u64) -> Vec<Detector> {
         epochs = 5
         [deepsad.recipe]
         optimiser.learning_rate = 2e-3
+        [rosas.recipe]
+        epochs = 5
+        [repen.recipe]
+        epochs = 10
+        [resnet.recipe]
+        epochs = 5
+        [mlp.recipe]
+        epochs = 5
+        optimiser.learning_rate = 3e-3
+        [deepsvdd.recipe]
+        epochs = 20
+        optimiser.learning_rate = 1e-3
         [feawad]
         pretraining.epochs = 2
         recipe.epochs = 3
@@ -163,6 +176,14 @@ fn another_seed_gives_another_fit_where_chance_has_a_part<B: Backend>() {
     }
 }
 
+fn a_strategy_has_a_say_in_the_methods_that_take_one_and_in_no_other<B: Backend>() {
+    let (samples, _) = clear();
+    for pair in detectors(1).chunks_exact(2) {
+        let [host, anoonly] = [0, 1].map(|at| fit::<B>(&pair[at], &samples).score(samples.features()).unwrap());
+        assert_eq!(host != anoonly, pair[0].method().takes_strategy(), "{:?}", pair[0]);
+    }
+}
+
 fn what_cannot_be_fitted_is_a_typed_error<B: Backend>() {
     let (samples, _) = clear();
     let labelled = |label| Samples::new(samples.features().clone(), vec![label; samples.rows()]).unwrap();
@@ -234,9 +255,18 @@ fn the_layer_before_the_score_is_finite_and_tells_the_rows_apart<B: Backend>() {
         let layer = fitted.representation(samples.features()).unwrap();
         // Floors have no such layer, and neither has the linear DevNet.
         let told = format!("{detector:?}");
-        let widths = [("DevNet(", 20), ("PReNet(", 20), ("Feawad(", 33), ("DeepSad(", 10)];
-        let width = widths.iter().find(|(name, _)| told.contains(name)).filter(|_| !told.contains("depth: One"));
-        assert_eq!(layer.as_ref().map(|layer| layer.ncols()), width.map(|(_, width)| *width), "{told}");
+        let width = match detector.method().info().name {
+            "devnet" if told.contains("depth: One") => None,
+            "devnet" | "prenet" | "repen" => Some(20),
+            "feawad" => Some(33),
+            "deepsad" => Some(10),
+            "mlp" => Some(100),
+            "resnet" => Some(128),
+            "autoencoder" | "deepsvdd" | "rosas" => Some(32),
+            "dagmm" => Some(3),
+            _ => None,
+        };
+        assert_eq!(layer.as_ref().map(|layer| layer.ncols()), width, "{told}");
         let Some(layer) = layer else { continue };
         assert_eq!(layer.nrows(), samples.rows());
         assert!(layer.iter().all(|cell| cell.is_finite()), "{told}");

@@ -14,6 +14,7 @@ use crate::error::Checks;
 use crate::fused::{self, Direct};
 use crate::graph::{Graph, Step};
 use crate::init::{WeightInit, linear_weights};
+use crate::layers;
 use crate::norm::{NormLayer, NormSettings};
 use crate::recipe::{Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
 use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Norm, Shapes, TrainingData};
@@ -59,12 +60,20 @@ impl Default for DeepSadConfig {
     }
 }
 
-/// More layers than anyone trains without shortcuts; a bound on what a model file can ask for.
-const MOST_LAYERS: usize = 64;
 /// No component of the centre is closer to 0 than this: a trivial network could map rows there.
 const CENTRE_GAP: f64 = 0.1;
 /// Keeps the inverse distance of a labelled anomaly finite.
 pub(crate) const DISTANCE_GAP: f64 = 1e-6;
+
+impl DeepSadConfig {
+    /// Checks every value but the recipe's, in the name of a method.
+    pub(crate) fn check_network(&self, method: &'static str) -> Result<(), ConfigError> {
+        layers::check(Checks::of(method), "widths", &self.widths)
+            .norm(self.norm_settings)
+            .positive("eta", self.eta)
+            .done()
+    }
+}
 
 impl Method for DeepSadConfig {
     type Network<B: Backend> = DeepSad<B>;
@@ -73,13 +82,7 @@ impl Method for DeepSadConfig {
         MethodInfo { name: "deepsad", title: "DeepSAD", kind: Kind::FewLabels, source: "Ruff et al., ICLR 2020" };
 
     fn check(&self) -> Result<(), ConfigError> {
-        let smallest = self.widths.iter().copied().min().unwrap_or(0);
-        Checks::of(Self::INFO.name)
-            .that(smallest > 0, "widths", format!("{:?}", self.widths), "one width or more, each at least 1")
-            .that(self.widths.len() <= MOST_LAYERS, "widths", self.widths.len(), "at most 64 widths")
-            .norm(self.norm_settings)
-            .positive("eta", self.eta)
-            .done()?;
+        self.check_network(Self::INFO.name)?;
         self.recipe.check(Self::INFO.name)
     }
 

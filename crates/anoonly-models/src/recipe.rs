@@ -42,6 +42,11 @@ pub enum Batches {
         /// Rows in a batch.
         rows: usize,
     },
+    /// The same of the unlabelled rows alone, for a method that knows no labels.
+    Unlabelled {
+        /// Rows in a batch.
+        rows: usize,
+    },
 }
 
 /// How the learning rate changes from epoch to epoch.
@@ -136,7 +141,7 @@ impl Batches {
     pub fn with_unlabelled_share(self, share: f64) -> Self {
         let (rows, steps) = match self {
             Batches::Balanced { unlabelled, anomalies, steps } => (unlabelled + anomalies, steps),
-            Batches::Shuffled { rows } => (rows, STEPS),
+            Batches::Shuffled { rows } | Batches::Unlabelled { rows } => (rows, STEPS),
         };
         let unlabelled = ((share * rows as f64).round() as usize).min(rows - 1);
         Batches::Balanced { unlabelled, anomalies: rows - unlabelled, steps }
@@ -159,6 +164,17 @@ impl Recipe {
         }
     }
 
+    /// The same as [`check`](Self::check), for a method that knows no labels.
+    ///
+    /// # Errors
+    /// Names the first bad option; batches that hold labelled anomalies are one.
+    pub fn check_unlabelled(&self, method: &'static str) -> Result<(), ConfigError> {
+        let alone = matches!(self.batches, Batches::Unlabelled { .. } | Batches::Balanced { anomalies: 0, .. });
+        let told = "of both kinds of rows";
+        Checks::of(method).that(alone, "recipe.batches", told, "of unlabelled rows alone").done()?;
+        self.check(method)
+    }
+
     /// Checks every value; `method` is named in the error.
     ///
     /// # Errors
@@ -169,7 +185,9 @@ impl Recipe {
             Batches::Balanced { unlabelled, anomalies, steps } => checks
                 .that(unlabelled + anomalies >= 2, "recipe.batches", unlabelled + anomalies, "at least 2 rows")
                 .at_least_one("recipe.batches.steps", steps),
-            Batches::Shuffled { rows } => checks.that(rows >= 2, "recipe.batches.rows", rows, "at least 2"),
+            Batches::Shuffled { rows } | Batches::Unlabelled { rows } => {
+                checks.that(rows >= 2, "recipe.batches.rows", rows, "at least 2")
+            }
         };
         let checks = match self.schedule {
             Schedule::Constant => checks,
@@ -189,5 +207,27 @@ impl Recipe {
                 .not_negative("recipe.optimiser.weight_decay", weight_decay),
         };
         checks.done()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::autoencoder::AutoencoderConfig;
+    use crate::{AnyMethod, Kind, Method};
+
+    use super::*;
+
+    #[test]
+    fn a_method_that_knows_no_labels_refuses_batches_that_hold_some() {
+        let mut method = AutoencoderConfig::default();
+        method.recipe.batches = Batches::Shuffled { rows: 32 };
+        let told = method.check().unwrap_err().to_string();
+        assert_eq!(
+            told,
+            "autoencoder: option `recipe.batches` is of both kinds of rows, must be of unlabelled rows alone"
+        );
+        for method in AnyMethod::all().into_iter().filter(|method| method.info().kind == Kind::Unsupervised) {
+            assert!(!method.takes_strategy(), "{method:?}");
+        }
     }
 }

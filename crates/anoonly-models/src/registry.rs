@@ -6,9 +6,12 @@ use burn::tensor::backend::{AutodiffBackend, Backend};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::autoencoder::{Autoencoder, AutoencoderConfig};
 use crate::cblof::{Cblof, CblofConfig};
 use crate::copod::{Copod, CopodConfig};
+use crate::dagmm::{Dagmm, DagmmConfig};
 use crate::deepsad::{DeepSad, DeepSadConfig};
+use crate::deepsvdd::{DeepSvdd, DeepSvddConfig};
 use crate::devnet::{DevNet, DevNetConfig};
 use crate::ecod::{Ecod, EcodConfig};
 use crate::feawad::{Feawad, FeawadConfig};
@@ -23,12 +26,16 @@ use crate::lof::{Lof, LofConfig};
 use crate::logistic::{Logistic, LogisticConfig};
 use crate::mahalanobis::{Mahalanobis, MahalanobisConfig};
 use crate::mean_difference::{MeanDifference, MeanDifferenceConfig};
+use crate::mlp::{Mlp, MlpConfig};
 use crate::norm::NormLayer;
 use crate::ocsvm::{Ocsvm, OcsvmConfig};
 use crate::pca::{Pca, PcaConfig};
 use crate::prenet::{PReNet, PReNetConfig};
 use crate::quorum::{Quorum, QuorumConfig};
 use crate::recipe::Recipe;
+use crate::repen::{Repen, RepenConfig};
+use crate::resnet::{ResNet, ResNetConfig};
+use crate::rosas::{Rosas, RosasConfig};
 use crate::whitened_cosine::{WhitenedCosine, WhitenedCosineConfig};
 use crate::whitened_cosine_mahalanobis::{WhitenedCosineMahalanobis, WhitenedCosineMahalanobisConfig};
 use crate::{Batch, ConfigError, LossTerms, Method, MethodInfo, Network, Norm, Shapes, TrainingData};
@@ -228,6 +235,10 @@ registry! {
     "prenet" => PReNet(PReNetConfig, PReNet),
     "feawad" => Feawad(FeawadConfig, Feawad),
     "deepsad" => DeepSad(DeepSadConfig, DeepSad),
+    "rosas" => Rosas(RosasConfig, Rosas),
+    "repen" => Repen(RepenConfig, Repen),
+    "mlp" => Mlp(MlpConfig, Mlp),
+    "resnet" => ResNet(ResNetConfig, ResNet),
     "quorum" => Quorum(QuorumConfig, Quorum),
     "logistic" => Logistic(LogisticConfig, Logistic),
     "mean-difference" => MeanDifference(MeanDifferenceConfig, MeanDifference),
@@ -246,6 +257,9 @@ registry! {
     "cblof" => Cblof(CblofConfig, Cblof),
     "loda" => Loda(LodaConfig, Loda),
     "ocsvm" => Ocsvm(OcsvmConfig, Ocsvm),
+    "autoencoder" => Autoencoder(AutoencoderConfig, Autoencoder),
+    "deepsvdd" => DeepSvdd(DeepSvddConfig, DeepSvdd),
+    "dagmm" => Dagmm(DagmmConfig, Dagmm),
 }
 
 impl AnyMethod {
@@ -344,6 +358,26 @@ mod tests {
             if method.weights(1, &saved) != method.weights(2, &saved) {
                 assert_eq!(method.weights(usize::MAX, &saved), usize::MAX, "{method:?}");
             }
+        }
+    }
+
+    /// Another labelled anomaly in the place of one makes no difference to a method that knows no labels.
+    #[test]
+    fn methods_without_labels_do_not_look_at_labelled_anomalies() {
+        let scores = |method: &AnyMethod, anomaly: f32| -> Vec<f32> {
+            let cell = |row: usize, column: usize| ((row * 7 + column * 5) % 13) as f32 / 12.0;
+            let mut cells: Vec<f32> = (0..60).map(|place| cell(place / 3, place % 3)).collect();
+            cells[57..].fill(anomaly);
+            let rows = Tensor::<NdArray, 2>::from_data(TensorData::new(cells, [20, 3]), &Default::default());
+            let data = TrainingData { rows: rows.clone(), unlabelled: (0..19).collect(), anomalies: vec![19] };
+            let network = method.init(&data, &mut Seed(1).stream(&["weights"])).finish(&data);
+            network.score(rows.narrow(0, 0, 19)).into_data().iter::<f32>().collect()
+        };
+        let unsupervised = |method: &AnyMethod| method.info().kind == crate::Kind::Unsupervised;
+        let methods: Vec<AnyMethod> = AnyMethod::all().into_iter().filter(unsupervised).collect();
+        assert!(methods.len() >= 13);
+        for method in methods {
+            assert_eq!(scores(&method, 0.3), scores(&method, 0.9), "{method:?}");
         }
     }
 

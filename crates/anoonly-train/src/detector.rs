@@ -184,7 +184,8 @@ impl<B: Backend, M: Trainable<Autodiff<B>>> Fitter<B, M> {
         let mut watch = |history: &History, network: &dyn Fn() -> M::Network<B>| {
             watch(Epoch { history, fitted: &|| self.fitted(detector, network(), history.clone()) })
         };
-        let objective = Objective::Detect(*supervision);
+        // The loss of a method that no strategy has a say in is one.
+        let objective = Objective::Detect(if method.takes_strategy() { *supervision } else { Supervision::Full });
         let (network, history) = train::<B, M>(objective, recipe, network, &self.data, *seed, &mut watch)?;
         Ok(self.fitted(detector, network, history))
     }
