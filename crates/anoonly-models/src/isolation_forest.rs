@@ -4,15 +4,15 @@
 
 mod trees;
 
-use burn::module::{Module, Param};
+use burn::module::Module;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use self::trees::{Forest, MOST_ROWS, NODE};
 use crate::error::Checks;
-use crate::host::{cells, parameter, tensor, unlabelled};
+use crate::host::{cells, tensor, unlabelled};
+use crate::trees::{self as forests, MOST_ROWS, SavedForest};
 use crate::{ConfigError, Kind, Method, MethodInfo, Network, Shapes, TrainingData};
 
 /// Configuration of an isolation forest. The score is the paper's, `2^(−E h(x)/c(ψ))`, between 0 and 1.
@@ -49,31 +49,23 @@ impl Method for IsolationForestConfig {
     }
 
     fn weights(&self, _: usize, saved: &Shapes) -> usize {
-        saved.entries("nodes").saturating_mul(NODE).saturating_add(saved.entries("sizes"))
+        forests::weights(&saved.within("forest"))
     }
 
     fn blank<B: Backend>(&self, _: usize, saved: &Shapes, device: &B::Device) -> IsolationForest<B> {
-        let zeros = |entries: usize| vec![0.0; entries];
-        let (nodes, trees) = (saved.entries("nodes"), saved.entries("sizes"));
-        IsolationForest {
-            nodes: parameter(zeros(nodes * NODE), [nodes, NODE], device),
-            sizes: parameter(zeros(trees), [trees], device),
-        }
+        IsolationForest { forest: SavedForest::blank(&saved.within("forest"), device) }
     }
 
     fn init<B: Backend>(&self, data: &TrainingData<B>, rng: &mut impl Rng) -> IsolationForest<B> {
-        let device = data.rows.device();
-        let Forest { nodes, sizes } = Forest::grow(&unlabelled(data), data.columns(), self.trees, self.sample, rng);
-        let (entries, trees) = (nodes.len() / NODE, sizes.len());
-        IsolationForest { nodes: parameter(nodes, [entries, NODE], &device), sizes: parameter(sizes, [trees], &device) }
+        let forest = trees::grow(&unlabelled(data), data.columns(), self.trees, self.sample, rng);
+        IsolationForest { forest: SavedForest::new(forest, &data.rows.device()) }
     }
 }
 
-/// The nodes of all trees, `[nodes, 4]`, and the number of each tree's, `[trees]`.
+/// Trees whose ends tell the length of a path.
 #[derive(Module, Debug)]
 pub struct IsolationForest<B: Backend> {
-    nodes: Param<Tensor<B, 2>>,
-    sizes: Param<Tensor<B, 1>>,
+    forest: SavedForest<B>,
 }
 
 impl<B: Backend> Network<B> for IsolationForest<B> {
@@ -83,8 +75,8 @@ impl<B: Backend> Network<B> for IsolationForest<B> {
 
     fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
         let ([count, columns], device) = (rows.dims(), rows.device());
-        let forest = Forest { nodes: cells(self.nodes.val()), sizes: cells(self.sizes.val()) };
-        let scores = cells(rows).chunks_exact(columns).map(|row| forest.score(row)).collect();
+        let forest = self.forest.read();
+        let scores = cells(rows).chunks_exact(columns).map(|row| trees::score(&forest, row)).collect();
         tensor(scores, [count], &device)
     }
 }

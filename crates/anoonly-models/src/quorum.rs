@@ -5,7 +5,6 @@
 //! Ernst and Wehenkel 2006. The way of weighing is the project's own; `docs/experiments/recipe.md` tells how it was chosen.
 
 mod opinions;
-mod trees;
 
 use burn::module::{Module, Param, ParamId};
 use burn::tensor::Tensor;
@@ -18,6 +17,7 @@ use self::opinions::{COUNT, Fitted, GROUPS, Known};
 use crate::error::Checks;
 use crate::host::{cells, parameter, tensor};
 use crate::normal_scores::{self, NormalScores, SavedNormalScores};
+use crate::trees::{self, SavedForest};
 use crate::whitening::{self, Whitening};
 use crate::{ConfigError, Kind, Method, MethodInfo, Network, Shapes, TrainingData};
 
@@ -68,10 +68,10 @@ impl Method for QuorumConfig {
     }
 
     fn weights(&self, columns: usize, saved: &Shapes) -> usize {
-        let [rows, nodes, roots] = ["rows", "nodes", "roots"].map(|tensor| saved.entries(tensor));
         // What turns rows and points; then what depends on the rows.
         let axes = whitening::weights(columns).saturating_add(columns.saturating_mul(2 * opinions::AXES));
-        let kept = columns.saturating_mul(rows).saturating_add(nodes.saturating_mul(trees::NODE)).saturating_add(roots);
+        let kept =
+            columns.saturating_mul(saved.entries("rows")).saturating_add(trees::weights(&saved.within("forest")));
         axes.saturating_add(kept).saturating_add(COUNT * (normal_scores::WEIGHTS + 1))
     }
 
@@ -82,8 +82,7 @@ impl Method for QuorumConfig {
             directions: zeros([columns, opinions::AXES]),
             squares: zeros([columns, opinions::AXES]),
             rows: zeros([saved.entries("rows"), columns]),
-            nodes: zeros([saved.entries("nodes"), trees::NODE]),
-            roots: zeros([saved.entries("roots"), 1]),
+            forest: SavedForest::blank(&saved.within("forest"), device),
             scales: vec![SavedNormalScores::new(&NormalScores::of(&[0.0]), device); COUNT],
             weights: zeros([COUNT, 1]),
         }
@@ -105,8 +104,7 @@ impl Method for QuorumConfig {
             directions: whole(fitted.directions),
             squares: whole(fitted.squares),
             rows: matrix(fitted.known.rows().to_vec(), data.columns()),
-            nodes: matrix(fitted.nodes, trees::NODE),
-            roots: matrix(fitted.roots, 1),
+            forest: SavedForest::new(fitted.forest, &device),
             scales: scales.iter().map(|scale| SavedNormalScores::new(scale, &device)).collect(),
             weights: matrix(weights, 1),
         }
@@ -259,9 +257,8 @@ pub struct Quorum<B: Backend> {
     squares: Param<Tensor<B, 2>>,
     /// Whitened unlabelled rows, `[rows, columns]`.
     rows: Param<Tensor<B, 2>>,
-    /// The trees, `[nodes, 4]`, and the places of their roots, `[trees, 1]`.
-    nodes: Param<Tensor<B, 2>>,
-    roots: Param<Tensor<B, 2>>,
+    /// The trees.
+    forest: SavedForest<B>,
     /// The scales of the opinions.
     scales: Vec<SavedNormalScores<B>>,
     /// The weights of the opinions, `[opinions, 1]`.
@@ -280,8 +277,7 @@ impl<B: Backend> Network<B> for Quorum<B> {
             directions: self.directions.val(),
             squares: self.squares.val(),
             known: Known::new(cells(self.rows.val()), columns),
-            nodes: cells(self.nodes.val()),
-            roots: cells(self.roots.val()),
+            forest: self.forest.read(),
         };
         let scales: Vec<NormalScores> = self.scales.iter().map(SavedNormalScores::read).collect();
         let weights = cells(self.weights.val());

@@ -14,6 +14,7 @@ use crate::ecod::{Ecod, EcodConfig};
 use crate::feawad::{Feawad, FeawadConfig};
 use crate::fisher::{Fisher, FisherConfig};
 use crate::fused::Direct;
+use crate::gbdt::{Gbdt, GbdtConfig};
 use crate::graph::Graph;
 use crate::hbos::{Hbos, HbosConfig};
 use crate::isolation_forest::{IsolationForest, IsolationForestConfig};
@@ -28,9 +29,11 @@ use crate::ocsvm::{Ocsvm, OcsvmConfig};
 use crate::pca::{Pca, PcaConfig};
 use crate::prenet::{PReNet, PReNetConfig};
 use crate::quorum::{Quorum, QuorumConfig};
+use crate::random_forest::{RandomForest, RandomForestConfig};
 use crate::recipe::Recipe;
 use crate::whitened_cosine::{WhitenedCosine, WhitenedCosineConfig};
 use crate::whitened_cosine_mahalanobis::{WhitenedCosineMahalanobis, WhitenedCosineMahalanobisConfig};
+use crate::xgbod::{Xgbod, XgbodConfig};
 use crate::{Batch, ConfigError, LossTerms, Method, MethodInfo, Network, Norm, Shapes, TrainingData};
 
 /// Makes [`AnyMethod`] and [`AnyNetwork`] from one line a method: its name in configuration files, configuration and network.
@@ -229,6 +232,9 @@ registry! {
     "feawad" => Feawad(FeawadConfig, Feawad),
     "deepsad" => DeepSad(DeepSadConfig, DeepSad),
     "quorum" => Quorum(QuorumConfig, Quorum),
+    "random-forest" => RandomForest(RandomForestConfig, RandomForest),
+    "gbdt" => Gbdt(GbdtConfig, Gbdt),
+    "xgbod" => Xgbod(XgbodConfig, Xgbod),
     "logistic" => Logistic(LogisticConfig, Logistic),
     "mean-difference" => MeanDifference(MeanDifferenceConfig, MeanDifference),
     "mahalanobis" => Mahalanobis(MahalanobisConfig, Mahalanobis),

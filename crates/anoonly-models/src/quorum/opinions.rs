@@ -6,11 +6,11 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use rand::Rng;
 
-use super::trees::{Trees, share};
 use crate::TrainingData;
 use crate::covariance::Covariance;
 use crate::host::{cells, tensor};
 use crate::neighbours::Neighbours;
+use crate::trees::{Classes, Forest, Splits};
 use crate::whitening::Whitening;
 
 /// The number of opinions.
@@ -28,6 +28,8 @@ const RIDGES: [f64; 3] = [10.0, 30.0, 100.0];
 const RIDGE: f64 = 30.0;
 /// Neighbours whose cosines are averaged.
 const NEIGHBOURS: usize = 10;
+/// Rows in a leaf of a tree at least.
+const LEAF: usize = 2;
 /// Rows looked at together.
 pub(super) const BLOCK: usize = 512;
 
@@ -37,8 +39,7 @@ pub(super) struct Fitted<B: Backend> {
     pub directions: Tensor<B, 2>,
     pub squares: Tensor<B, 2>,
     pub known: Known,
-    pub nodes: Vec<f32>,
-    pub roots: Vec<f32>,
+    pub forest: Forest,
 }
 
 impl<B: Backend> Fitted<B> {
@@ -80,9 +81,10 @@ impl<B: Backend> Fitted<B> {
                 squares[column * AXES + 1 + axis] = (factor * factor) as f32;
             }
         }
-        let Trees { nodes, roots } = Trees::grow(&host(kept), &host(anomalies), columns, trees, rng);
+        let classes = Classes { trees, leaf: LEAF, splits: Splits::Random };
+        let forest = classes.grow(&host(kept), &host(anomalies), columns, rng);
         let [directions, squares] = [directions, squares].map(|values| tensor(values, [columns, AXES], &device));
-        Self { whitening, directions, squares, known, nodes, roots }
+        Self { whitening, directions, squares, known, forest }
     }
 
     /// The values of all opinions on at most [`BLOCK`] rows, one vector an opinion; higher means more anomalous.
@@ -106,7 +108,7 @@ impl<B: Backend> Fitted<B> {
                 values[2 + axis].push(product / square.max(1e-12).sqrt());
             }
             values[5].push(-cosines[row]);
-            values[6].push(share(&self.nodes, &self.roots, plain));
+            values[6].push(self.forest.mean(plain) as f32);
         }
         values
     }
