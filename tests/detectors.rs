@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use anoonly::models::Norm;
 use anoonly::models::devnet::Depth;
 use anoonly::models::feawad::FeawadConfig;
+use anoonly::models::nng_mix::NngMix;
 use anoonly::models::overrides::overridden;
+use anoonly::models::recipe::Augmentation;
+use anoonly::models::{Kind, Method, Norm};
 use anoonly::prelude::*;
 use anoonly::train::backend::Backend;
 use anoonly::train::{FitError, Fitter, ScoreError, model_file};
@@ -68,8 +70,30 @@ fn pretraining_and_training_each_have_a_part_in_feawad() {
     assert_ne!(scores(1, 1), scores(1, 2));
 }
 
+/// Pseudo-anomalies go with every method that is trained, under every strategy: they change the fit, if labels do at all.
+#[test]
+fn nng_mix_goes_with_every_host_and_strategy() {
+    let (samples, _) = clear();
+    let mut composed = 0;
+    for detector in detectors(1) {
+        let mut method = detector.method().clone();
+        let Some(recipe) = method.recipe_mut() else { continue };
+        recipe.augmentation = Augmentation::NngMix(NngMix::default());
+        let mixed = Detector::new(method, detector.supervision(), Seed(1)).unwrap();
+        let scores = |detector| fit::<Flex>(detector, &samples).score(samples.features()).unwrap();
+        let (with, without) = (scores(&mixed), scores(&detector));
+        assert!(with.iter().all(|score| score.is_finite()), "{mixed:?}");
+        let learns = mixed.method().info().kind == Kind::FewLabels;
+        assert_eq!(with != without, learns, "{mixed:?}");
+        assert_eq!(with, scores(&mixed), "{mixed:?}");
+        composed += 1;
+    }
+    assert!(composed >= 14, "{composed}");
+}
+
 /// Every method of the zoo under every strategy, and the depths of DevNet and its normalisations beside the default ones.
-/// What trains long in its default configuration trains shorter here, with a larger step.
+/// What trains long in its default configuration trains shorter here, with a larger step. Boosted trees look at half of the columns
+/// each: one of them parts the labelled anomalies from the hidden ones, and they would look at no other.
 fn detectors(seed: u64) -> Vec<Detector> {
     let changes = "
         [devnet.recipe]
@@ -83,6 +107,10 @@ fn detectors(seed: u64) -> Vec<Detector> {
         pretraining.epochs = 2
         recipe.epochs = 3
         recipe.optimiser.learning_rate = 1e-3
+        [gbdt]
+        columns = 0.5
+        [xgbod]
+        gbdt.columns = 0.5
     ";
     let mut methods = overridden(AnyMethod::all(), changes).unwrap();
     let AnyMethod::DevNet(devnet) = methods[0].clone() else { panic!("{:?}", methods[0]) };

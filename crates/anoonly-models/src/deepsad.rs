@@ -15,7 +15,7 @@ use crate::fused::{self, Direct};
 use crate::graph::{Graph, Step};
 use crate::init::{WeightInit, linear_weights};
 use crate::norm::{NormLayer, NormSettings};
-use crate::recipe::{Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
+use crate::recipe::{Augmentation, Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
 use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Norm, Shapes, TrainingData};
 
 /// DeepSAD's configuration.
@@ -54,6 +54,7 @@ impl Default for DeepSadConfig {
                 schedule: Schedule::Constant,
                 keep: Keep::Last,
                 statistics: Statistics::Running,
+                augmentation: Augmentation::None,
             },
         }
     }

@@ -18,7 +18,7 @@ use crate::fused::{self, Direct};
 use crate::graph::Graph;
 use crate::init::{WeightInit, linear_weights};
 use crate::norm::{NormLayer, NormSettings};
-use crate::recipe::{Batches, EpsilonAt, Keep, Optimiser, Recipe, Schedule, Statistics};
+use crate::recipe::{Augmentation, Batches, EpsilonAt, Keep, Optimiser, Recipe, Schedule, Statistics};
 use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Norm, Shapes, TrainingData};
 
 /// DevNet's configuration. The defaults are those of the AnoOnly paper's host.
@@ -87,6 +87,7 @@ impl Default for DevNetConfig {
                 schedule: Schedule::Constant,
                 keep: Keep::LowestLoss,
                 statistics: Statistics::Running,
+                augmentation: Augmentation::None,
             },
         }
     }

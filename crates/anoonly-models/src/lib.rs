@@ -34,6 +34,7 @@ pub mod mahalanobis;
 pub mod mean_difference;
 mod method;
 pub mod neighbours;
+pub mod nng_mix;
 pub mod norm;
 mod normal_scores;
 pub mod ocsvm;

@@ -18,7 +18,7 @@ use crate::graph::Graph;
 use crate::init::{WeightInit, linear_weights};
 use crate::method::section;
 use crate::norm::{NormLayer, NormSettings};
-use crate::recipe::{Batches, EpsilonAt, Keep, Optimiser, Recipe, Schedule, Statistics};
+use crate::recipe::{Augmentation, Batches, EpsilonAt, Keep, Optimiser, Recipe, Schedule, Statistics};
 use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Norm, Shapes, TrainingData};
 
 /// PReNet's configuration. The defaults are those of the AnoOnly paper's host.
@@ -63,6 +63,7 @@ impl Default for PReNetConfig {
                 schedule: Schedule::Cosine { to: 1e-5 },
                 keep: Keep::Last,
                 statistics: Statistics::Running,
+                augmentation: Augmentation::None,
             },
         }
     }

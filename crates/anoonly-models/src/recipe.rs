@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ConfigError;
 use crate::error::Checks;
+use crate::nng_mix::NngMix;
 
 /// Batches, epochs and optimiser of one training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,6 +22,20 @@ pub struct Recipe {
     pub keep: Keep,
     /// Which statistics batch normalisation scores by.
     pub statistics: Statistics,
+    /// What is made of the training rows before.
+    #[serde(default)]
+    pub augmentation: Augmentation,
+}
+
+/// Rows that are added to the training rows, and known to everything the method does with these. Pretraining goes without.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Augmentation {
+    /// None.
+    #[default]
+    None,
+    /// Anomalies mixed from labelled ones and their neighbours.
+    NngMix(NngMix),
 }
 
 /// How the rows of a step are drawn.
@@ -170,6 +185,14 @@ impl Recipe {
                 .that(unlabelled + anomalies >= 2, "recipe.batches", unlabelled + anomalies, "at least 2 rows")
                 .at_least_one("recipe.batches.steps", steps),
             Batches::Shuffled { rows } => checks.that(rows >= 2, "recipe.batches.rows", rows, "at least 2"),
+        };
+        let checks = match &self.augmentation {
+            Augmentation::None => checks,
+            Augmentation::NngMix(mix) => checks
+                .that((1..=1000).contains(&mix.times), "recipe.augmentation.times", mix.times, "from 1 to 1000")
+                .at_least_one("recipe.augmentation.neighbours", mix.neighbours)
+                .that((0.01..=100.0).contains(&mix.alpha), "recipe.augmentation.alpha", mix.alpha, "from 0.01 to 100")
+                .not_negative("recipe.augmentation.noise", mix.noise),
         };
         let checks = match self.schedule {
             Schedule::Constant => checks,

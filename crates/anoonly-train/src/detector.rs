@@ -6,6 +6,7 @@ use std::time::Instant;
 use anoonly_data::scale::MinMaxScaler;
 use anoonly_data::{Samples, Seed};
 use anoonly_models::graph::Graph;
+use anoonly_models::recipe::Augmentation;
 use anoonly_models::{AnyMethod, Network, Norm, Trainable, TrainingData};
 use burn::backend::Autodiff;
 use burn::tensor::backend::Backend;
@@ -161,16 +162,21 @@ impl<B: Backend, M: Trainable<Autodiff<B>>> Fitter<B, M> {
         mut watch: impl FnMut(Epoch<'_, B, M>) -> ControlFlow<()>,
     ) -> Result<FittedDetector<B, M>, FitError> {
         let Detector { method, supervision, seed } = detector;
+        let augmented = match method.recipe().map(|recipe| &recipe.augmentation) {
+            None | Some(Augmentation::None) => None,
+            Some(Augmentation::NngMix(mix)) => Some(mix.augmented(&self.data, &mut seed.stream(&["augmentation"]))),
+        };
         // Made anew for each training: burn takes the parameters of a clone for constants.
-        let start = || method.init(&self.data, &mut seed.stream(&["weights"]));
-        let mut network = start();
+        let start = |data| method.init(data, &mut seed.stream(&["weights"]));
+        let mut network = start(augmented.as_ref().unwrap_or(&self.data));
         if let Some(recipe) = method.pretraining() {
             let known = match self.known(detector) {
                 Some(known) => known,
                 None => {
                     let begun = Instant::now();
                     let on = &mut |_: &History, _: &dyn Fn() -> M::Network<B>| ControlFlow::Continue(());
-                    let (network, _) = train::<B, M>(Objective::Pretrain, recipe, start(), &self.data, *seed, on)?;
+                    let (network, _) =
+                        train::<B, M>(Objective::Pretrain, recipe, start(&self.data), &self.data, *seed, on)?;
                     let (method, seconds) = (apart_from_norm(method), begun.elapsed().as_secs_f64());
                     self.pretrained.push(Pretrained { method, seed: *seed, network, seconds });
                     self.pretrained.len() - 1
@@ -178,20 +184,27 @@ impl<B: Backend, M: Trainable<Autodiff<B>>> Fitter<B, M> {
             };
             network = network.pretrained(&self.pretrained[known].network);
         }
+        let data = augmented.as_ref().unwrap_or(&self.data);
         let Some(recipe) = method.recipe() else {
-            return Ok(self.fitted(detector, network, History::default()));
+            return Ok(self.fitted(detector, network, data, History::default()));
         };
         let mut watch = |history: &History, network: &dyn Fn() -> M::Network<B>| {
-            watch(Epoch { history, fitted: &|| self.fitted(detector, network(), history.clone()) })
+            watch(Epoch { history, fitted: &|| self.fitted(detector, network(), data, history.clone()) })
         };
         let objective = Objective::Detect(*supervision);
-        let (network, history) = train::<B, M>(objective, recipe, network, &self.data, *seed, &mut watch)?;
-        Ok(self.fitted(detector, network, history))
+        let (network, history) = train::<B, M>(objective, recipe, network, data, *seed, &mut watch)?;
+        Ok(self.fitted(detector, network, data, history))
     }
 
-    fn fitted(&self, detector: &Detector<M>, network: M::Network<B>, history: History) -> FittedDetector<B, M> {
+    fn fitted(
+        &self,
+        detector: &Detector<M>,
+        network: M::Network<B>,
+        data: &TrainingData<B>,
+        history: History,
+    ) -> FittedDetector<B, M> {
         let (scaler, device) = (self.scaler.clone(), self.data.rows.device());
-        FittedDetector { detector: detector.clone(), network: network.finish(&self.data), scaler, history, device }
+        FittedDetector { detector: detector.clone(), network: network.finish(data), scaler, history, device }
     }
 
     /// The seconds of pretraining that a fit of the detector need not spend any more, because another one has.
