@@ -1,17 +1,17 @@
 //! `anoonly bench-speed`.
 
+mod tables;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use anoonly_bench::BenchError;
 use anoonly_bench::speed::{Machine, Measured, Memory, Task, memory_of_a_fit, methods, steps};
-use anoonly_bench::summary::markdown;
 use anoonly_models::AnyMethod;
 use anoonly_train::{BackendName, Supervision};
 use clap::Args;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use crate::compute::Compute;
 use crate::{failed, print};
@@ -44,12 +44,57 @@ const STRATEGIES: [(&str, Supervision); 2] = [("host", Supervision::Full), ("ano
 /// The task of a case that measures memory.
 const MEMORY: &str = "memory";
 
-/// CPU seconds of a fit and of scoring 3684 × 512 by the published implementation, one core of another machine.
-const PUBLISHED: [(&str, f64); 4] = [("devnet", 5.8), ("prenet", 11.4), ("deepsad", 7.9), ("feawad", 113.0)];
+/// The tasks whose rates are told.
+const RATES: [Task; 3] = [Task::Train, Task::ScoreNarrow, Task::ScoreWide];
+
+/// All that was measured.
+#[derive(Debug, Serialize)]
+struct Report {
+    backend: String,
+    /// The GPU's name.
+    device: Option<String>,
+    cores: usize,
+    /// What the processor can do, where it computes.
+    machine: Option<Machine>,
+    /// Training and scoring, on one number of threads after the other.
+    rates: Vec<Case>,
+    /// Whole fits and scoring.
+    whole: Vec<Case>,
+    memory: Vec<MemoryCase>,
+}
+
+/// What a case took.
+#[derive(Debug, Serialize)]
+struct Case {
+    task: Task,
+    model: &'static str,
+    strategy: &'static str,
+    threads: usize,
+    /// Of a whole fit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    steps: Option<usize>,
+    ours: Measured,
+    pytorch: Option<Measured>,
+    /// The machine's rate at best, in steps or rows a second.
+    limit: Option<f64>,
+}
+
+/// What a fit held.
+#[derive(Debug, Serialize)]
+struct MemoryCase {
+    model: &'static str,
+    strategy: &'static str,
+    #[serde(flatten)]
+    held: Memory,
+}
 
 impl Options {
     pub fn run(self) -> ExitCode {
-        let told = if self.case.is_empty() { self.tables() } else { self.measure() };
+        let told = match () {
+            () if !self.case.is_empty() => self.measure(),
+            () if self.json => self.report().and_then(|report| json(&report)),
+            () => self.report().map(|report| report.tables()),
+        };
         match told {
             Ok(told) => {
                 print(&told);
@@ -75,7 +120,7 @@ impl Options {
     }
 
     /// Measures all cases.
-    fn tables(&self) -> Result<String, BenchError> {
+    fn report(&self) -> Result<Report, BenchError> {
         let compute = self.compute.device()?;
         if self.threads.contains(&0) {
             return Err(BenchError::Option { option: "--threads", reason: "at least 1 is needed".into() });
@@ -87,125 +132,39 @@ impl Options {
             given => given.to_vec(),
         };
         let machine = (compute.backend() == BackendName::Flex).then(Machine::measure);
-        let device = compute.name().map_or_else(String::new, |name| format!(" on {name}"));
-        let mut measured = Vec::new();
-        let mut told =
-            format!("Backend {}{device}, {cores} {}.\n", compute.backend(), if cores == 1 { "core" } else { "cores" });
-        if let Some(machine) = machine {
-            let Machine { gflops, bandwidth } = machine;
-            told += &format!(
-                "One thread multiplies 512 × 512 matrices at {gflops:.0} GFLOP/s and reads memory at {bandwidth:.1} GB/s.\n"
-            );
-        }
-        for threads in threads {
-            let title = if threads == 1 { "One thread".into() } else { format!("{threads} threads") };
-            let machine = machine.filter(|_| threads == 1);
-            told += &format!("\n### {title}\n\n{}", self.rates(threads, machine.as_ref(), &mut measured)?);
-        }
-        told += &format!("\n### Whole fits and scoring, 3684 × 512, one thread\n\n{}", self.whole(&mut measured)?);
-        told += &format!("\n### Memory of a fit, 50 000 × 512, one thread\n\n{}", self.memory(&mut measured)?);
-        if self.json {
-            let (backend, device) = (compute.backend().to_string(), compute.name());
-            let all = serde_json::json!({
-                "backend": backend, "device": device, "cores": cores, "machine": machine, "measured": measured,
-            });
-            return Ok(format!("{all}\n"));
-        }
-        Ok(told)
-    }
-
-    fn rates(
-        &self,
-        threads: usize,
-        machine: Option<&Machine>,
-        measured: &mut Vec<Value>,
-    ) -> Result<String, BenchError> {
-        let mut head = vec!["work", "model", "strategy", "rate"];
-        head.extend(machine.map(|_| "share of the limit"));
-        head.push("peak memory");
-        if self.python.is_some() {
-            head.extend(["PyTorch's rate", "its peak memory", "ratio"]);
-        }
-        let mut table = markdown(&head, 3);
-        for (task, work, unit) in [
-            (Task::Train, "training, 5000 × 512", "steps/s"),
-            (Task::ScoreNarrow, "scoring, 1 000 000 × 64", "rows/s"),
-            (Task::ScoreWide, "scoring, 100 000 × 512", "rows/s"),
-        ] {
-            for (method, strategy) in cases() {
-                let rate = |measured: Measured| format!("{} {unit}", thousands(measured.rate()));
-                let memory = |measured: Measured| format!("{:.0} MiB", measured.peak_mib);
-                let (ours, theirs) = self.both(task, &method, strategy, threads)?;
-                let limit = machine.and_then(|machine| machine.limit(task, &method));
-                measured.push(told_of(task.name(), &method, strategy, threads, &ours, theirs.as_ref(), limit));
-                let mut row = vec![work.to_owned(), method.info().name.to_owned(), strategy.to_owned(), rate(ours)];
-                row.extend(machine.map(|_| limit.map_or(dash(), |limit| format!("{:.2}", ours.rate() / limit))));
-                row.push(memory(ours));
-                if let Some(theirs) = theirs {
-                    row.extend([rate(theirs), memory(theirs), format!("{:.1}", ours.rate() / theirs.rate())]);
+        let mut rates = Vec::new();
+        for &threads in &threads {
+            for task in RATES {
+                for (method, strategy) in cases() {
+                    let machine = machine.filter(|_| threads == 1);
+                    let limit = machine.and_then(|machine| machine.limit(task, &method));
+                    rates.push(Case { limit, ..self.both(task, &method, strategy, threads)? });
                 }
-                table.add_row(row);
             }
         }
-        Ok(format!("{table}\n"))
-    }
-
-    fn whole(&self, measured: &mut Vec<Value>) -> Result<String, BenchError> {
-        let mut head = vec!["model", "strategy", "steps", "seconds"];
-        if self.python.is_some() {
-            head.extend(["PyTorch's", "ratio"]);
-        }
-        head.extend(["published, elsewhere", "ratio"]);
-        let mut table = markdown(&head, 2);
-        for (method, strategy) in cases() {
-            let name = method.info().name;
-            let (ours, theirs) = self.both(Task::Whole, &method, strategy, 1)?;
-            measured.push(told_of(Task::Whole.name(), &method, strategy, 1, &ours, theirs.as_ref(), None));
-            let seconds = |seconds: f64| format!("{seconds:.2}");
-            let ratio = |theirs: f64| format!("{:.1}", theirs / ours.seconds);
-            let mut row = vec![name.to_owned(), strategy.to_owned(), steps(Task::Whole, &method).to_string()];
-            row.push(seconds(ours.seconds));
-            row.extend(theirs.into_iter().flat_map(|theirs| [seconds(theirs.seconds), ratio(theirs.seconds)]));
-            let published = PUBLISHED.iter().find(|(published, _)| *published == name).map(|(_, seconds)| *seconds);
-            row.extend(published.map_or([dash(), dash()], |published| [format!("{published:.1}"), ratio(published)]));
-            table.add_row(row);
-        }
-        Ok(format!("{table}\n"))
-    }
-
-    fn memory(&self, measured: &mut Vec<Value>) -> Result<String, BenchError> {
-        let mut table = markdown(&["model", "strategy", "training matrix", "held in all", "ratio"], 2);
-        for (method, strategy) in cases() {
-            let Memory { matrix_mib, held_mib } = self.ours(&case(&method, strategy, MEMORY), 1)?;
-            let model = method.info().name;
-            measured.push(serde_json::json!({
-                "task": MEMORY, "model": model, "strategy": strategy, "threads": 1,
-                "ours": { "matrix_mib": matrix_mib, "held_mib": held_mib },
-            }));
-            let mib = |mib: f64| format!("{mib:.0} MiB");
-            let told = [mib(matrix_mib), mib(held_mib), format!("{:.2}", held_mib / matrix_mib)];
-            table.add_row([method.info().name.to_owned(), strategy.to_owned()].into_iter().chain(told));
-        }
-        Ok(format!("{table}\n"))
+        let whole = cases().map(|(method, strategy)| self.both(Task::Whole, &method, strategy, 1));
+        let whole = whole.collect::<Result<_, _>>()?;
+        let memory = cases().map(|(method, strategy)| {
+            let held = self.ours(&case(&method, strategy, MEMORY), 1)?;
+            Ok(MemoryCase { model: method.info().name, strategy, held })
+        });
+        let memory = memory.collect::<Result<_, BenchError>>()?;
+        let (backend, device) = (compute.backend().to_string(), compute.name().map(str::to_owned));
+        Ok(Report { backend, device, cores, machine, rates, whole, memory })
     }
 
     /// A measurement of ours and, where there is a peer, of the peer's.
-    fn both(
-        &self,
-        task: Task,
-        method: &AnyMethod,
-        strategy: &str,
-        threads: usize,
-    ) -> Result<(Measured, Option<Measured>), BenchError> {
+    fn both(&self, task: Task, method: &AnyMethod, strategy: &'static str, threads: usize) -> Result<Case, BenchError> {
         let case = case(method, strategy, task.name());
         let ours = self.ours(&case, threads)?;
-        let theirs = match (&self.python, &self.peer) {
+        let pytorch = match (&self.python, &self.peer) {
             (Some(python), Some(peer)) => {
                 Some(start(python, &[&peer.display().to_string(), &case, &threads.to_string()])?)
             }
             _ => None,
         };
-        Ok((ours, theirs))
+        let steps = (task == Task::Whole).then(|| steps(task, method));
+        Ok(Case { task, model: method.info().name, strategy, threads, steps, ours, pytorch, limit: None })
     }
 
     fn ours<T: DeserializeOwned>(&self, case: &str, threads: usize) -> Result<T, BenchError> {
@@ -218,22 +177,6 @@ impl Options {
     }
 }
 
-/// A measurement as JSON; `limit` is the rate of the machine at best, in steps or rows a second.
-fn told_of(
-    task: &str,
-    method: &AnyMethod,
-    strategy: &str,
-    threads: usize,
-    ours: &Measured,
-    theirs: Option<&Measured>,
-    limit: Option<f64>,
-) -> Value {
-    let model = method.info().name;
-    serde_json::json!({
-        "task": task, "model": model, "strategy": strategy, "threads": threads, "ours": ours, "pytorch": theirs, "limit": limit,
-    })
-}
-
 /// Every method that trains, with every strategy.
 fn cases() -> impl Iterator<Item = (AnyMethod, &'static str)> {
     methods().into_iter().flat_map(|method| STRATEGIES.map(|(strategy, _)| (method.clone(), strategy)))
@@ -244,7 +187,8 @@ fn case(method: &AnyMethod, strategy: &str, task: &str) -> String {
 }
 
 fn json(measured: &impl Serialize) -> Result<String, BenchError> {
-    serde_json::to_string(measured).map_err(|error| BenchError::Measure { reason: error.to_string() })
+    let told = serde_json::to_string(measured).map_err(|error| BenchError::Measure { reason: error.to_string() })?;
+    Ok(told + "\n")
 }
 
 /// Runs a process that prints a measurement.
@@ -256,18 +200,4 @@ fn start<T: DeserializeOwned>(program: &Path, arguments: &[&str]) -> Result<T, B
         return Err(failed(told.lines().last().unwrap_or("no message").to_owned()));
     }
     serde_json::from_slice(&output.stdout).map_err(|error| failed(error.to_string()))
-}
-
-fn dash() -> String {
-    "–".to_owned()
-}
-
-/// Three digits that count.
-fn thousands(rate: f64) -> String {
-    match rate {
-        rate if rate >= 1e6 => format!("{:.2} M", rate / 1e6),
-        rate if rate >= 1e4 => format!("{:.1} k", rate / 1e3),
-        rate if rate >= 100.0 => format!("{rate:.0}"),
-        rate => format!("{rate:.1}"),
-    }
 }

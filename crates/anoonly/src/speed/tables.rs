@@ -1,0 +1,182 @@
+//! Measurements as tables.
+
+use anoonly_bench::speed::{Machine, Measured, Memory, Task};
+use anoonly_bench::summary::markdown;
+
+use super::{Case, MemoryCase, Report};
+
+/// CPU seconds of a fit and of scoring 3684 × 512 by the published implementation, one core of another machine.
+const PUBLISHED: [(&str, f64); 4] = [("devnet", 5.8), ("prenet", 11.4), ("deepsad", 7.9), ("feawad", 113.0)];
+
+impl Report {
+    /// The report as a page.
+    pub fn tables(&self) -> String {
+        let device = self.device.as_ref().map_or_else(String::new, |name| format!(" on {name}"));
+        let cores = if self.cores == 1 { "core" } else { "cores" };
+        let mut told = format!("Backend {}{device}, {} {cores}.\n", self.backend, self.cores);
+        if let Some(Machine { gflops, bandwidth }) = self.machine {
+            told += &format!(
+                "One thread multiplies 512 × 512 matrices at {gflops:.0} GFLOP/s and reads memory at {bandwidth:.1} GB/s.\n"
+            );
+        }
+        for cases in self.rates.chunk_by(|a, b| a.threads == b.threads) {
+            let threads = cases[0].threads;
+            let title = if threads == 1 { "One thread".into() } else { format!("{threads} threads") };
+            told += &format!("\n### {title}\n\n{}\n", self.rate_table(cases));
+        }
+        told += &format!("\n### Whole fits and scoring, 3684 × 512, one thread\n\n{}\n", whole_table(&self.whole));
+        told += &format!("\n### Memory of a fit, 50 000 × 512, one thread\n\n{}\n", memory_table(&self.memory));
+        told
+    }
+
+    fn rate_table(&self, cases: &[Case]) -> String {
+        let limited = self.machine.is_some() && cases.iter().all(|case| case.threads == 1);
+        let mut head = vec!["work", "model", "strategy", "rate"];
+        head.extend(limited.then_some("share of the limit"));
+        head.push("peak memory");
+        if beside_pytorch(cases) {
+            head.extend(["PyTorch's rate", "its peak memory", "ratio"]);
+        }
+        let mut table = markdown(&head, 3);
+        for case in cases {
+            let (work, unit) = match case.task {
+                Task::Train => ("training, 5000 × 512", "steps/s"),
+                Task::ScoreNarrow => ("scoring, 1 000 000 × 64", "rows/s"),
+                Task::ScoreWide => ("scoring, 100 000 × 512", "rows/s"),
+                Task::Whole => ("whole fit, 3684 × 512", "steps/s"),
+            };
+            let rate = |measured: Measured| format!("{} {unit}", thousands(measured.rate()));
+            let memory = |measured: Measured| format!("{:.0} MiB", measured.peak_mib);
+            let ours = case.ours;
+            let mut row = vec![work.to_owned(), case.model.to_owned(), case.strategy.to_owned(), rate(ours)];
+            let share = || case.limit.map_or_else(dash, |limit| format!("{:.2}", ours.rate() / limit));
+            row.extend(limited.then(share));
+            row.push(memory(ours));
+            if let Some(theirs) = case.pytorch {
+                row.extend([rate(theirs), memory(theirs), format!("{:.1}", ours.rate() / theirs.rate())]);
+            }
+            table.add_row(row);
+        }
+        table.to_string()
+    }
+}
+
+fn whole_table(cases: &[Case]) -> String {
+    let mut head = vec!["model", "strategy", "steps", "seconds"];
+    if beside_pytorch(cases) {
+        head.extend(["PyTorch's", "ratio"]);
+    }
+    head.extend(["published, elsewhere", "ratio"]);
+    let mut table = markdown(&head, 2);
+    for case in cases {
+        let seconds = |seconds: f64| format!("{seconds:.2}");
+        let ratio = |theirs: f64| format!("{:.1}", theirs / case.ours.seconds);
+        let mut row = vec![case.model.to_owned(), case.strategy.to_owned()];
+        row.push(case.steps.map_or_else(dash, |steps| steps.to_string()));
+        row.push(seconds(case.ours.seconds));
+        row.extend(case.pytorch.into_iter().flat_map(|theirs| [seconds(theirs.seconds), ratio(theirs.seconds)]));
+        let published = PUBLISHED.iter().find(|(published, _)| *published == case.model).map(|(_, seconds)| *seconds);
+        row.extend(published.map_or([dash(), dash()], |published| [format!("{published:.1}"), ratio(published)]));
+        table.add_row(row);
+    }
+    table.to_string()
+}
+
+fn memory_table(cases: &[MemoryCase]) -> String {
+    let mut table = markdown(&["model", "strategy", "training matrix", "held in all", "ratio"], 2);
+    for &MemoryCase { model, strategy, held: Memory { matrix_mib, held_mib } } in cases {
+        let mib = |mib: f64| format!("{mib:.0} MiB");
+        let told = [mib(matrix_mib), mib(held_mib), format!("{:.2}", held_mib / matrix_mib)];
+        table.add_row([model.to_owned(), strategy.to_owned()].into_iter().chain(told));
+    }
+    table.to_string()
+}
+
+fn beside_pytorch(cases: &[Case]) -> bool {
+    cases.iter().any(|case| case.pytorch.is_some())
+}
+
+fn dash() -> String {
+    "–".to_owned()
+}
+
+/// Three digits that count.
+fn thousands(rate: f64) -> String {
+    match rate {
+        rate if rate >= 1e6 => format!("{:.2} M", rate / 1e6),
+        rate if rate >= 1e4 => format!("{:.1} k", rate / 1e3),
+        rate if rate >= 100.0 => format!("{rate:.0}"),
+        rate => format!("{rate:.1}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(pytorch: Option<Measured>) -> Report {
+        let case = |task, threads, limit| Case {
+            task,
+            model: "devnet",
+            strategy: "host",
+            threads,
+            steps: (task == Task::Whole).then_some(1000),
+            ours: Measured { work: 1000.0, seconds: 0.25, peak_mib: 40.4 },
+            pytorch,
+            limit,
+        };
+        Report {
+            backend: "flex".into(),
+            device: None,
+            cores: 2,
+            machine: Some(Machine { gflops: 75.7, bandwidth: 24.21 }),
+            rates: vec![case(Task::Train, 1, Some(8000.0)), case(Task::ScoreWide, 2, None)],
+            whole: vec![case(Task::Whole, 1, None)],
+            memory: vec![MemoryCase {
+                model: "prenet",
+                strategy: "anoonly",
+                held: Memory { matrix_mib: 100.0, held_mib: 106.0 },
+            }],
+        }
+    }
+
+    fn cells(told: &str) -> Vec<String> {
+        let line = |line: &str| line.split('|').map(str::trim).collect::<Vec<_>>().join("|");
+        told.lines().map(line).collect()
+    }
+
+    #[test]
+    fn rates_shares_and_ratios_are_of_the_same_case() {
+        let theirs = Measured { work: 1000.0, seconds: 0.5, peak_mib: 300.0 };
+        let told = report(Some(theirs)).tables();
+        let cells = cells(&told);
+        for line in [
+            "|training, 5000 × 512|devnet|host|4000 steps/s|0.50|40 MiB|2000 steps/s|300 MiB|2.0|",
+            "|scoring, 100 000 × 512|devnet|host|4000 rows/s|40 MiB|2000 rows/s|300 MiB|2.0|",
+            "|devnet|host|1000|0.25|0.50|2.0|5.8|23.2|",
+            "|prenet|anoonly|100 MiB|106 MiB|1.06|",
+        ] {
+            assert!(cells.iter().any(|cells| cells == line), "{line} is not in\n{told}");
+        }
+        assert!(told.starts_with("Backend flex, 2 cores.\nOne thread multiplies"), "{told}");
+        assert!(told.contains("### One thread\n") && told.contains("### 2 threads\n"), "{told}");
+    }
+
+    #[test]
+    fn without_a_peer_there_are_no_columns_for_it() {
+        let told = report(None).tables();
+        assert!(!told.contains("PyTorch"), "{told}");
+        assert!(cells(&told).iter().any(|cells| cells == "|devnet|host|1000|0.25|5.8|23.2|"), "{told}");
+    }
+
+    #[test]
+    fn the_same_is_told_as_json() {
+        let told = serde_json::json!(report(None));
+        assert_eq!((&told["machine"]["gflops"], &told["rates"][0]["task"]), (&75.7.into(), &"train".into()));
+        assert_eq!(
+            (&told["rates"][0]["limit"], &told["rates"][1]["limit"]),
+            (&8000.0.into(), &serde_json::Value::Null)
+        );
+        assert_eq!((&told["whole"][0]["steps"], &told["memory"][0]["held_mib"]), (&1000.into(), &106.0.into()));
+    }
+}
