@@ -43,7 +43,7 @@ impl Report {
                 Task::Train => ("training, 5000 × 512", "steps/s"),
                 Task::ScoreNarrow => ("scoring, 1 000 000 × 64", "rows/s"),
                 Task::ScoreWide => ("scoring, 100 000 × 512", "rows/s"),
-                Task::Whole => ("whole fit, 3684 × 512", "steps/s"),
+                Task::Whole => ("whole fit, 3684 × 512", "fits/s"),
             };
             let rate = |measured: Measured| format!("{} {unit}", thousands(measured.rate()));
             let memory = |measured: Measured| format!("{:.0} MiB", measured.peak_mib);
