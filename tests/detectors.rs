@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use anoonly::models::Norm;
 use anoonly::models::devnet::Depth;
 use anoonly::models::feawad::FeawadConfig;
+use anoonly::models::nng_mix::NngMix;
 use anoonly::models::overrides::overridden;
+use anoonly::models::recipe::Augmentation;
+use anoonly::models::{Kind, Method, Norm};
 use anoonly::prelude::*;
 use anoonly::train::backend::Backend;
 use anoonly::train::{FitError, Fitter, ScoreError, model_file};
@@ -28,6 +30,7 @@ battery! {
     a_row_alone_scores_as_among_others
     the_same_seed_gives_the_same_bits_on_every_thread
     another_seed_gives_another_fit_where_chance_has_a_part
+    a_strategy_has_a_say_in_the_methods_that_take_one_and_in_no_other
     what_cannot_be_fitted_is_a_typed_error
     what_cannot_be_scored_is_a_typed_error
     one_column_and_constant_columns_are_fine
@@ -68,8 +71,30 @@ fn pretraining_and_training_each_have_a_part_in_feawad() {
     assert_ne!(scores(1, 1), scores(1, 2));
 }
 
+/// Pseudo-anomalies go with every method that is trained, under every strategy: they change the fit, if labels do at all.
+#[test]
+fn nng_mix_goes_with_every_host_and_strategy() {
+    let (samples, _) = clear();
+    let mut composed = 0;
+    for detector in detectors(1) {
+        let mut method = detector.method().clone();
+        let Some(recipe) = method.recipe_mut() else { continue };
+        recipe.augmentation = Augmentation::NngMix(NngMix::default());
+        let mixed = Detector::new(method, detector.supervision(), Seed(1)).unwrap();
+        let scores = |detector| fit::<Flex>(detector, &samples).score(samples.features()).unwrap();
+        let (with, without) = (scores(&mixed), scores(&detector));
+        assert!(with.iter().all(|score| score.is_finite()), "{mixed:?}");
+        let learns = mixed.method().info().kind == Kind::FewLabels;
+        assert_eq!(with != without, learns, "{mixed:?}");
+        assert_eq!(with, scores(&mixed), "{mixed:?}");
+        composed += 1;
+    }
+    assert!(composed >= 14, "{composed}");
+}
+
 /// Every method of the zoo under every strategy, and the depths of DevNet and its normalisations beside the default ones.
-/// What trains long in its default configuration trains shorter here, with a larger step.
+/// What trains long in its default configuration trains shorter here, with a larger step. Boosted trees look at half of the columns
+/// each: one of them parts the labelled anomalies from the hidden ones, and they would look at no other.
 fn detectors(seed: u64) -> Vec<Detector> {
     let changes = "
         [devnet.recipe]
@@ -79,10 +104,26 @@ fn detectors(seed: u64) -> Vec<Detector> {
         epochs = 5
         [deepsad.recipe]
         optimiser.learning_rate = 2e-3
+        [rosas.recipe]
+        epochs = 5
+        [repen.recipe]
+        epochs = 10
+        [resnet.recipe]
+        epochs = 5
+        [mlp.recipe]
+        epochs = 5
+        optimiser.learning_rate = 3e-3
+        [deepsvdd.recipe]
+        epochs = 20
+        optimiser.learning_rate = 1e-3
         [feawad]
         pretraining.epochs = 2
         recipe.epochs = 3
         recipe.optimiser.learning_rate = 1e-3
+        [gbdt]
+        columns = 0.5
+        [xgbod]
+        gbdt.columns = 0.5
     ";
     let mut methods = overridden(AnyMethod::all(), changes).unwrap();
     let AnyMethod::DevNet(devnet) = methods[0].clone() else { panic!("{:?}", methods[0]) };
@@ -163,6 +204,14 @@ fn another_seed_gives_another_fit_where_chance_has_a_part<B: Backend>() {
     }
 }
 
+fn a_strategy_has_a_say_in_the_methods_that_take_one_and_in_no_other<B: Backend>() {
+    let (samples, _) = clear();
+    for pair in detectors(1).chunks_exact(2) {
+        let [host, anoonly] = [0, 1].map(|at| fit::<B>(&pair[at], &samples).score(samples.features()).unwrap());
+        assert_eq!(host != anoonly, pair[0].method().takes_strategy(), "{:?}", pair[0]);
+    }
+}
+
 fn what_cannot_be_fitted_is_a_typed_error<B: Backend>() {
     let (samples, _) = clear();
     let labelled = |label| Samples::new(samples.features().clone(), vec![label; samples.rows()]).unwrap();
@@ -234,9 +283,18 @@ fn the_layer_before_the_score_is_finite_and_tells_the_rows_apart<B: Backend>() {
         let layer = fitted.representation(samples.features()).unwrap();
         // Floors have no such layer, and neither has the linear DevNet.
         let told = format!("{detector:?}");
-        let widths = [("DevNet(", 20), ("PReNet(", 20), ("Feawad(", 33), ("DeepSad(", 10)];
-        let width = widths.iter().find(|(name, _)| told.contains(name)).filter(|_| !told.contains("depth: One"));
-        assert_eq!(layer.as_ref().map(|layer| layer.ncols()), width.map(|(_, width)| *width), "{told}");
+        let width = match detector.method().info().name {
+            "devnet" if told.contains("depth: One") => None,
+            "devnet" | "prenet" | "repen" => Some(20),
+            "feawad" => Some(33),
+            "deepsad" => Some(10),
+            "mlp" => Some(100),
+            "resnet" => Some(128),
+            "autoencoder" | "deepsvdd" | "rosas" => Some(32),
+            "dagmm" => Some(3),
+            _ => None,
+        };
+        assert_eq!(layer.as_ref().map(|layer| layer.ncols()), width, "{told}");
         let Some(layer) = layer else { continue };
         assert_eq!(layer.nrows(), samples.rows());
         assert!(layer.iter().all(|cell| cell.is_finite()), "{told}");

@@ -84,7 +84,20 @@ fn every_method_is_exported_or_refused_by_name() {
         }
     }
     assert!(refused.contains(&"knn"));
-    for name in ["devnet", "prenet", "feawad", "deepsad", "logistic", "mean-difference"] {
+    let all = [
+        "devnet",
+        "prenet",
+        "feawad",
+        "deepsad",
+        "rosas",
+        "mlp",
+        "resnet",
+        "autoencoder",
+        "deepsvdd",
+        "logistic",
+        "mean-difference",
+    ];
+    for name in all {
         assert!(!refused.contains(&name), "{name}");
     }
 }
@@ -112,7 +125,7 @@ fn the_command_writes_a_whole_file_or_none() {
         assert!(output.status.success(), "{}", stderr(&output));
         String::from_utf8(output.stdout).unwrap()
     };
-    done(&["train", table, "--label", "bad", "--ensemble", "2", "--out", &model]);
+    done(&["train", table, "--label", "bad", "--model", "devnet", "--ensemble", "2", "--out", &model]);
     let told = done(&["export", &model, "--out", &out]);
     for words in ["[rows, 3]", "amount, age, known", "no threshold is set", "model.onnx written"] {
         assert!(told.contains(words), "`{words}` is not in: {told}");

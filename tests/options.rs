@@ -94,7 +94,7 @@ fn a_table_may_be_compressed_or_come_from_standard_input() {
 fn early_stopping_is_told_and_kept_in_the_model() {
     let (_folder, file) = tables();
     let (train, model) = (file("train.csv"), file("model.anoonly"));
-    let told = trained(&file, &["--early-stopping", "--config", &config(&file)]);
+    let told = trained(&file, &["--model", "devnet", "--early-stopping", "--config", &config(&file)]);
     assert!(told.contains("6 epochs"), "{told}");
     let inspected = json(&["inspect", &model, "--json"]);
     let stopping = &inspected["about"]["stopping"];
@@ -106,11 +106,15 @@ fn early_stopping_is_told_and_kept_in_the_model() {
     // Two rows are few, and all others of the column normal then.
     fs::write(file("few.csv"), fs::read_to_string(&train).unwrap().replacen(",yes\n", ",few\n", 2)).unwrap();
     for (table, words, reason) in [
-        (&train, ["--model", "knn"], "option --early-stopping: knn is not trained in epochs"),
-        (&file("few.csv"), ["--anomaly", "few"], "option --early-stopping: needs at least 3 labelled anomalies"),
+        (&train, &["--model", "knn"][..], "option --early-stopping: knn is not trained in epochs"),
+        (
+            &file("few.csv"),
+            &["--model", "devnet", "--anomaly", "few"],
+            "option --early-stopping: needs at least 3 labelled anomalies",
+        ),
     ] {
         let output =
-            anoonly(["train", table, "--label", "fraud", "--early-stopping", words[0], words[1], "--out", &model]);
+            anoonly([&["train", table, "--label", "fraud", "--early-stopping", "--out", &model], words].concat());
         assert_eq!(output.status.code(), Some(2));
         assert!(stderr(&output).contains(reason), "{}", stderr(&output));
     }

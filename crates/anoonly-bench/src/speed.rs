@@ -229,7 +229,7 @@ pub fn steps(task: Task, method: &AnyMethod) -> usize {
     let of = |recipe: &Recipe| {
         let steps = match recipe.batches {
             Batches::Balanced { steps, .. } => steps,
-            Batches::Shuffled { rows } => training_rows / rows,
+            Batches::Shuffled { rows } | Batches::Unlabelled { rows } => training_rows / rows,
         };
         steps * recipe.epochs
     };

@@ -1,8 +1,10 @@
 //! The table a bench prints: host beside AnoOnly, for each family of data sets.
 
 mod means;
+mod ranks;
 
 pub use means::{Mean, means};
+pub use ranks::rank_table;
 
 use std::collections::{BTreeMap, BTreeSet};
 

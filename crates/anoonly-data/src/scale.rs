@@ -68,22 +68,65 @@ impl MinMaxScaler {
     /// # Panics
     /// When the number of columns is not [`columns`](Self::columns).
     pub fn transform(&self, features: ArrayView2<'_, f32>) -> Array2<f32> {
+        self.transform_telling(features).0
+    }
+
+    /// The same; none where a value is NaN or infinite.
+    ///
+    /// # Panics
+    /// As [`transform`](Self::transform).
+    pub fn transform_finite(&self, features: ArrayView2<'_, f32>) -> Option<Array2<f32>> {
+        let (scaled, finite) = self.transform_telling(features);
+        finite.then_some(scaled)
+    }
+
+    /// The scaled rows, and whether all values were finite.
+    fn transform_telling(&self, features: ArrayView2<'_, f32>) -> (Array2<f32>, bool) {
         assert_eq!(features.ncols(), self.columns(), "the scaler was fitted on another number of columns");
-        let mut scaled = features.as_standard_layout().into_owned();
-        let (minimum, scale) = (&self.minimum[..], &self.scale[..]);
-        if let Some(cells) = scaled.as_slice_mut() {
-            pulp::Arch::new().dispatch(|| {
-                for row in cells.chunks_exact_mut(minimum.len()) {
-                    for ((cell, &lowest), scale) in row.iter_mut().zip(minimum).zip(scale) {
-                        let scaled = (f64::from(*cell) - f64::from(lowest)) * scale;
-                        *cell = scaled.clamp(f64::from(f32::MIN), f64::from(f32::MAX)) as f32;
-                    }
-                }
-            });
+        let ordinary = |scale: &f64| (1e-30..1e30).contains(scale);
+        let short = self.scale.iter().all(ordinary) && self.minimum.iter().all(|minimum| minimum.abs() <= LARGE);
+        let scale: Vec<f32> = self.scale.iter().map(|&scale| scale as f32).collect();
+        let cells = features.as_standard_layout();
+        let Some(cells) = cells.as_slice() else { unreachable!("the layout is the standard one") };
+        let mut scaled = Vec::with_capacity(cells.len());
+        let mut finite = true;
+        for cells in cells.chunks_exact(self.columns()) {
+            let start = scaled.len();
+            scaled.extend_from_slice(cells);
+            let row = &mut scaled[start..];
+            // By itself each, so that what a row becomes does not depend on the others.
+            if !(short && self.in_f32(row, &scale)) {
+                finite &= cells.iter().all(|cell| cell.is_finite());
+                row.copy_from_slice(cells);
+                self.in_f64(row);
+            }
         }
-        scaled
+        (Array2::from_shape_vec(features.raw_dim(), scaled).expect("each cell has been scaled"), finite)
+    }
+
+    /// Scales a row; false where something may have overflowed on the way. The last bit may differ from that in [`f64`].
+    fn in_f32(&self, row: &mut [f32], scale: &[f32]) -> bool {
+        pulp::Arch::new().dispatch(|| {
+            let mut small = true;
+            for ((cell, &lowest), scale) in row.iter_mut().zip(&self.minimum).zip(scale) {
+                small &= cell.abs() <= LARGE;
+                *cell = ((*cell - lowest) * scale).clamp(f32::MIN, f32::MAX);
+            }
+            small
+        })
+    }
+
+    /// Scales a row of any cells.
+    fn in_f64(&self, row: &mut [f32]) {
+        for ((cell, &lowest), scale) in row.iter_mut().zip(&self.minimum).zip(&self.scale) {
+            let scaled = (f64::from(*cell) - f64::from(lowest)) * scale;
+            *cell = scaled.clamp(f64::from(f32::MIN), f64::from(f32::MAX)) as f32;
+        }
     }
 }
+
+/// The difference of two values up to this does not overflow.
+const LARGE: f32 = f32::MAX / 2.0;
 
 #[cfg(test)]
 mod tests {
@@ -104,6 +147,34 @@ mod tests {
         let train = array![[f32::MAX, 0.0], [f32::MIN, f32::MIN_POSITIVE / 2.0]];
         let scaled = MinMaxScaler::fit(&train).transform(train.view());
         assert!(scaled.iter().all(|v| v.is_finite()), "{scaled}");
+    }
+
+    /// Both ways give the same up to the last bits, and extreme cells take the one that holds them.
+    #[test]
+    fn both_ways_agree() {
+        let columns = 21;
+        let value = |i: usize| (i * 7919 % 2003) as f32 / 1001.0 * 10.0f32.powi((i % columns) as i32 - 10) + 3.0;
+        let features = Array2::from_shape_fn((50, columns), |(row, column)| value(row * columns + column));
+        let scaler = MinMaxScaler::fit(&features);
+        let scale: Vec<f32> = scaler.scale().iter().map(|&scale| scale as f32).collect();
+        for row in features.rows() {
+            let (mut short, mut exact) = (row.to_vec(), row.to_vec());
+            assert!(scaler.in_f32(&mut short, &scale));
+            scaler.in_f64(&mut exact);
+            for (short, exact) in short.into_iter().zip(exact) {
+                assert!((short - exact).abs() <= 2.0 * f32::EPSILON * exact.abs(), "{short} and {exact}");
+            }
+        }
+        let scaled = scaler.transform(features.view());
+        for extreme in [f32::MAX, f32::MIN, f32::INFINITY, f32::NAN] {
+            let mut features = features.clone();
+            features[[1, 3]] = extreme;
+            assert!(!scaler.in_f32(&mut features.row(1).to_vec(), &scale), "{extreme}");
+            assert_eq!(scaler.transform_finite(features.view()).is_some(), extreme.is_finite(), "{extreme}");
+            assert_eq!(scaler.transform(features.view()).row(2), scaled.row(2), "{extreme} changes another row");
+        }
+        let narrow = array![[0.0], [f32::MIN_POSITIVE]];
+        assert_eq!(MinMaxScaler::fit(&narrow).transform(narrow.view()), array![[0.0], [1.0]]);
     }
 
     proptest! {

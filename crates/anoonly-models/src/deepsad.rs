@@ -5,16 +5,18 @@
 use burn::module::{Module, Param, ParamId};
 use burn::nn::Linear;
 use burn::tensor::Tensor;
-use burn::tensor::backend::Backend;
+use burn::tensor::backend::{AutodiffBackend, Backend};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::activation::{Activation, dense};
 use crate::error::Checks;
+use crate::fused::{self, Direct};
 use crate::graph::{Graph, Step};
 use crate::init::{WeightInit, linear_weights};
+use crate::layers;
 use crate::norm::{NormLayer, NormSettings};
-use crate::recipe::{Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
+use crate::recipe::{Augmentation, Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
 use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Norm, Shapes, TrainingData};
 
 /// DeepSAD's configuration.
@@ -53,17 +55,26 @@ impl Default for DeepSadConfig {
                 schedule: Schedule::Constant,
                 keep: Keep::Last,
                 statistics: Statistics::Running,
+                augmentation: Augmentation::None,
             },
         }
     }
 }
 
-/// More layers than anyone trains without shortcuts; a bound on what a model file can ask for.
-const MOST_LAYERS: usize = 64;
 /// No component of the centre is closer to 0 than this: a trivial network could map rows there.
 const CENTRE_GAP: f64 = 0.1;
 /// Keeps the inverse distance of a labelled anomaly finite.
-const DISTANCE_GAP: f64 = 1e-6;
+pub(crate) const DISTANCE_GAP: f64 = 1e-6;
+
+impl DeepSadConfig {
+    /// Checks every value but the recipe's, in the name of a method.
+    pub(crate) fn check_network(&self, method: &'static str) -> Result<(), ConfigError> {
+        layers::check(Checks::of(method), "widths", &self.widths)
+            .norm(self.norm_settings)
+            .positive("eta", self.eta)
+            .done()
+    }
+}
 
 impl Method for DeepSadConfig {
     type Network<B: Backend> = DeepSad<B>;
@@ -72,13 +83,7 @@ impl Method for DeepSadConfig {
         MethodInfo { name: "deepsad", title: "DeepSAD", kind: Kind::FewLabels, source: "Ruff et al., ICLR 2020" };
 
     fn check(&self) -> Result<(), ConfigError> {
-        let smallest = self.widths.iter().copied().min().unwrap_or(0);
-        Checks::of(Self::INFO.name)
-            .that(smallest > 0, "widths", format!("{:?}", self.widths), "one width or more, each at least 1")
-            .that(self.widths.len() <= MOST_LAYERS, "widths", self.widths.len(), "at most 64 widths")
-            .norm(self.norm_settings)
-            .positive("eta", self.eta)
-            .done()?;
+        self.check_network(Self::INFO.name)?;
         self.recipe.check(Self::INFO.name)
     }
 
@@ -126,11 +131,11 @@ impl Method for DeepSadConfig {
 /// DeepSAD's network φ: `Linear – norm – leaky ReLU` for each layer but the last, which is linear.
 #[derive(Module, Debug)]
 pub struct DeepSad<B: Backend> {
-    layers: Vec<Linear<B>>,
-    norms: Vec<NormLayer<B>>,
+    pub(crate) layers: Vec<Linear<B>>,
+    pub(crate) norms: Vec<NormLayer<B>>,
     /// The centre c, `[width]`, fixed before the training.
-    centre: Param<Tensor<B, 1>>,
-    eta: f64,
+    pub(crate) centre: Param<Tensor<B, 1>>,
+    pub(crate) eta: f64,
 }
 
 impl<B: Backend> DeepSad<B> {
@@ -153,6 +158,13 @@ impl<B: Backend> Network<B> for DeepSad<B> {
     fn terms(&self, batch: &Batch<B>) -> LossTerms<B> {
         let (normal, anomalous) = batch.part(self.score(batch.by_row(|rows| rows)));
         LossTerms { normal, anomalous: anomalous.add_scalar(DISTANCE_GAP).recip().mul_scalar(self.eta) }
+    }
+
+    fn direct(&self, data: &TrainingData<B::InnerBackend>) -> Option<Box<dyn Direct>>
+    where
+        B: AutodiffBackend,
+    {
+        fused::direct::deepsad(self, data)
     }
 
     fn norms_mut(&mut self) -> Vec<&mut NormLayer<B>> {

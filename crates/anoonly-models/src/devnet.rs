@@ -8,16 +8,17 @@ use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
-use burn::tensor::backend::Backend;
+use burn::tensor::backend::{AutodiffBackend, Backend};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::activation::{Activation, dense, sum_of_squares};
 use crate::error::Checks;
+use crate::fused::{self, Direct};
 use crate::graph::Graph;
 use crate::init::{WeightInit, linear_weights};
 use crate::norm::{NormLayer, NormSettings};
-use crate::recipe::{Batches, EpsilonAt, Keep, Optimiser, Recipe, Schedule, Statistics};
+use crate::recipe::{Augmentation, Batches, EpsilonAt, Keep, Optimiser, Recipe, Schedule, Statistics};
 use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Norm, Shapes, TrainingData};
 
 /// DevNet's configuration. The defaults are those of the AnoOnly paper's host.
@@ -86,6 +87,7 @@ impl Default for DevNetConfig {
                 schedule: Schedule::Constant,
                 keep: Keep::LowestLoss,
                 statistics: Statistics::Running,
+                augmentation: Augmentation::None,
             },
         }
     }
@@ -179,19 +181,19 @@ impl Method for DevNetConfig {
 /// DevNet's network: `Linear – ReLU – norm` for each hidden layer, then a linear score.
 #[derive(Module, Debug)]
 pub struct DevNet<B: Backend> {
-    input_norm: Option<NormLayer<B>>,
-    hidden: Vec<Hidden<B>>,
-    output: Linear<B>,
-    margin: f64,
-    l2: f64,
+    pub(crate) input_norm: Option<NormLayer<B>>,
+    pub(crate) hidden: Vec<Hidden<B>>,
+    pub(crate) output: Linear<B>,
+    pub(crate) margin: f64,
+    pub(crate) l2: f64,
     #[module(skip)]
-    anomaly_loss: AnomalyLoss,
+    pub(crate) anomaly_loss: AnomalyLoss,
 }
 
 #[derive(Module, Debug)]
-struct Hidden<B: Backend> {
-    linear: Linear<B>,
-    norm: NormLayer<B>,
+pub(crate) struct Hidden<B: Backend> {
+    pub(crate) linear: Linear<B>,
+    pub(crate) norm: NormLayer<B>,
 }
 
 impl<B: Backend> DevNet<B> {
@@ -233,6 +235,13 @@ impl<B: Backend> Network<B> for DevNet<B> {
         let squares = self.hidden.iter().map(|layer| sum_of_squares(layer.linear.weight.val()));
         let sum = squares.reduce(|sum, square| sum + square)?;
         (self.l2 > 0.0).then(|| sum.mul_scalar(self.l2))
+    }
+
+    fn direct(&self, data: &TrainingData<B::InnerBackend>) -> Option<Box<dyn Direct>>
+    where
+        B: AutodiffBackend,
+    {
+        fused::direct::devnet(self, data)
     }
 
     fn norms_mut(&mut self) -> Vec<&mut NormLayer<B>> {

@@ -16,7 +16,7 @@ use crate::error::Checks;
 use crate::graph::{Graph, Step};
 use crate::init::{WeightInit, linear_weights, trainable_copy};
 use crate::norm::{NormLayer, NormSettings};
-use crate::recipe::{Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
+use crate::recipe::{Augmentation, Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
 use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Norm, Shapes, TrainingData};
 
 /// FEAWAD's configuration. The defaults are those of the AnoOnly paper's host, without the faults of its published code.
@@ -50,6 +50,7 @@ impl Default for FeawadConfig {
             schedule: Schedule::Constant,
             keep,
             statistics: Statistics::Running,
+            augmentation: Augmentation::None,
         };
         Self {
             norm: Norm::None,
@@ -77,7 +78,17 @@ impl Method for FeawadConfig {
         MethodInfo { name: "feawad", title: "FEAWAD", kind: Kind::FewLabels, source: "Zhou et al., TNNLS 2021" };
 
     fn check(&self) -> Result<(), ConfigError> {
-        Checks::of(Self::INFO.name).norm(self.norm_settings).positive("margin", self.margin).done()?;
+        let plain = self.pretraining.augmentation == Augmentation::None;
+        Checks::of(Self::INFO.name)
+            .norm(self.norm_settings)
+            .positive("margin", self.margin)
+            .that(
+                plain,
+                "pretraining.augmentation",
+                "a way to make anomalies",
+                "none: it trains on unlabelled rows alone",
+            )
+            .done()?;
         self.pretraining.check(Self::INFO.name)?;
         self.recipe.check(Self::INFO.name)
     }

@@ -7,6 +7,8 @@
 
 mod batch_norm;
 mod dense;
+pub(crate) mod direct;
+mod kernels;
 #[cfg(test)]
 mod tests;
 
@@ -21,10 +23,11 @@ use burn::tensor::backend::Backend;
 use burn::tensor::ops::FloatTensor;
 use burn::tensor::{Shape, Tensor, TensorData, TensorPrimitive};
 use burn_flex::{Flex, FlexTensor};
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 
 pub(crate) use batch_norm::batch_norm;
 pub(crate) use dense::dense;
+pub use direct::{Direct, Put, Trained};
 
 type Differentiating = Autodiff<Flex>;
 
@@ -82,13 +85,34 @@ fn bent(value: f32, slope: f32) -> f32 {
 }
 
 /// Turns the gradient of an activation's output into that of its input.
-fn unbend(gradient: &mut FlexTensor, output: &FlexTensor, slope: f32) {
-    let (cells, output) = (gradient.storage_mut::<f32>(), values(output));
+fn unbend(gradient: &mut [f32], output: &[f32], slope: f32) {
     Arch::new().dispatch(|| {
-        for (cell, &output) in cells.iter_mut().zip(output) {
+        for (cell, &output) in gradient.iter_mut().zip(output) {
             *cell = if output > 0.0 { *cell } else { slope * *cell };
         }
     });
+}
+
+/// Adds the rows up, `[rows, width]` to `[width]`.
+fn add_rows(cells: &[f32], sums: &mut [f32]) {
+    Arch::new().dispatch(|| {
+        for row in cells.chunks_exact(sums.len()) {
+            sums.iter_mut().zip(row).for_each(|(sum, cell)| *sum += cell);
+        }
+    });
+}
+
+/// Adds the bias, where there is one, and bends.
+fn add_and_bend(cells: &mut [f32], bias: Option<&[f32]>, slope: f32) {
+    match bias {
+        Some(bias) => Arch::new().dispatch(|| {
+            for row in cells.chunks_exact_mut(bias.len()) {
+                row.iter_mut().zip(bias).for_each(|(cell, bias)| *cell = bent(*cell + bias, slope));
+            }
+        }),
+        None if slope == 1.0 => {}
+        None => Arch::new().dispatch(|| cells.iter_mut().for_each(|cell| *cell = bent(*cell, slope))),
+    }
 }
 
 /// Puts a node into the graph.
@@ -118,21 +142,41 @@ pub fn in_place<B: Backend, const D: usize, const N: usize>(
     Ok(back(tensors.map(tensor::<Flex, D>)))
 }
 
+/// The sum of the squares.
+fn squares(values: &[f32]) -> f32 {
+    Arch::new().dispatch(Squared { values })
+}
+
+struct Squared<'a> {
+    values: &'a [f32],
+}
+
+impl WithSimd for Squared<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> f32 {
+        let (vectors, rest) = S::as_simd_f32s(self.values);
+        // Four sums side by side, of which none waits for another one.
+        let (parts, others) = vectors.as_chunks::<4>();
+        let mut sums = [simd.splat_f32s(0.0); 4];
+        for part in parts {
+            sums.iter_mut().zip(part).for_each(|(sum, values)| *sum = simd.mul_add_e_f32s(*values, *values, *sum));
+        }
+        let last = simd.partial_load_f32s(rest);
+        for (sum, values) in sums.iter_mut().zip(others.iter().chain([&last])) {
+            *sum = simd.mul_add_e_f32s(*values, *values, *sum);
+        }
+        let [a, b, c, d] = sums;
+        simd.reduce_sum_f32s(simd.add_f32s(simd.add_f32s(a, b), simd.add_f32s(c, d)))
+    }
+}
+
 /// The sum of the squares, `[1]`.
 pub(crate) fn sum_of_squares<B: Backend>(weights: Tensor<B, 2>) -> Result<Tensor<B, 1>, Tensor<B, 2>> {
     let weights = primitive(cast::<_, Tensor<Differentiating, 2>>(weights)?);
     let state = weights.primitive.to_contiguous();
-    // Sixteen sums side by side, which fit the processor's vectors.
-    let sums = Arch::new().dispatch(|| {
-        let (parts, rest) = values(&state).as_chunks::<16>();
-        let mut sums = [0.0f32; 16];
-        for part in parts {
-            sums.iter_mut().zip(part).for_each(|(sum, weight)| *sum += weight * weight);
-        }
-        sums.iter_mut().zip(rest).for_each(|(sum, weight)| *sum += weight * weight);
-        sums
-    });
-    let sum = sums.iter().sum();
+    let sum = squares(values(&state));
     Ok(back(tensor::<Differentiating, 1>(finish(Squares.prepare([weights.node]), state, flex(vec![sum], [1])))))
 }
 

@@ -227,7 +227,20 @@ mod tests {
                 assert!((ours - theirs).abs() <= 1e-5 * (1.0 + ours.abs()), "{method:?}: {ours} and {theirs}");
             }
         }
-        for name in ["devnet", "prenet", "feawad", "deepsad", "logistic", "mean-difference"] {
+        let all = [
+            "devnet",
+            "prenet",
+            "feawad",
+            "deepsad",
+            "rosas",
+            "mlp",
+            "resnet",
+            "autoencoder",
+            "deepsvdd",
+            "logistic",
+            "mean-difference",
+        ];
+        for name in all {
             assert!(told.contains(&name), "{name} tells no graph");
         }
     }

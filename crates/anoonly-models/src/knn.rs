@@ -9,6 +9,8 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
+use crate::host::{cells, places};
+use crate::neighbours::Neighbours;
 use crate::{ConfigError, Kind, Method, MethodInfo, Network, Shapes, TrainingData};
 
 /// Configuration of the k-th neighbour's distance.
@@ -61,22 +63,13 @@ pub struct Knn<B: Backend> {
     k: usize,
 }
 
-/// Distances held at a time: 16 MiB of them.
-const BLOCK: usize = 4 << 20;
-
 impl<B: Backend> Network<B> for Knn<B> {
     fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
-        let known = self.rows.val();
-        let known_squares = known.clone().square().sum_dim(1).transpose();
-        let k = self.k.min(known.dims()[0]);
-        let at_once = (BLOCK / known.dims()[0]).max(1);
-        let blocks = rows.split(at_once, 0).into_iter().map(|block| {
-            let squares = block.clone().square().sum_dim(1);
-            // |x − t|² = |x|² + |t|² − 2xt; rounding may leave it a hair below 0.
-            let distances = squares + known_squares.clone() - block.matmul(known.clone().transpose()).mul_scalar(2.0);
-            let nearest = distances.sort(1).narrow(1, k - 1, 1);
-            nearest.clamp_min(0.0).sqrt().squeeze_dim(1)
-        });
-        Tensor::cat(blocks.collect(), 0)
+        let (known, columns) = (self.rows.val(), rows.dims()[1]);
+        let nearest = Neighbours::new(cells(known.clone()), columns).of(&cells(rows.clone()), self.k);
+        let kth = nearest.by_row().filter_map(|(places, _)| places.last().copied());
+        // Of that row alone the distance is taken on the device, so that it has a gradient.
+        let kth = known.select(0, places(kth, &rows.device()));
+        (rows - kth).square().sum_dim(1).sqrt().squeeze_dim(1)
     }
 }

@@ -10,6 +10,7 @@ use rand::Rng;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::fused::Direct;
 use crate::graph::Graph;
 use crate::norm::NormLayer;
 use crate::recipe::Recipe;
@@ -127,6 +128,15 @@ pub trait Network<B: Backend>: Module<B> {
         self
     }
 
+    /// The same steps as by [`terms`](Self::terms) and [`penalty`](Self::penalty) in plain memory, where there is that short
+    /// cut for this network and backend.
+    fn direct(&self, _data: &TrainingData<B::InnerBackend>) -> Option<Box<dyn Direct>>
+    where
+        B: AutodiffBackend,
+    {
+        None
+    }
+
     /// What the network still wants to know of the training rows once its weights are fitted.
     fn finish(self, _data: &TrainingData<B>) -> Self {
         self
@@ -141,6 +151,11 @@ pub trait Network<B: Backend>: Module<B> {
     /// that of a layer keeps this default.
     fn representation(&self, _rows: Tensor<B, 2>) -> Option<Tensor<B, 2>> {
         None
+    }
+
+    /// Whether the score has a gradient; one made of ranks or trees has none.
+    fn smooth(&self) -> bool {
+        true
     }
 
     /// The steps of [`score`](Self::score) as plain data, for export. A network that keeps this default cannot be exported.
@@ -173,6 +188,36 @@ pub struct Batch<B: Backend> {
     unlabelled: usize,
 }
 
+/// The rows of a batch, each anomaly once.
+#[derive(Clone, Debug)]
+pub(crate) struct Distinct {
+    /// The training rows: the unlabelled as they come, then the anomalies.
+    pub rows: Vec<usize>,
+    /// The place of each row of the batch among them; none where no anomaly comes twice.
+    pub places: Option<Vec<usize>>,
+}
+
+impl Distinct {
+    /// Of the indices of a batch's rows, of which the first `unlabelled` are unlabelled.
+    pub fn of(indices: &[usize], unlabelled: usize) -> Self {
+        let (normals, drawn) = indices.split_at(unlabelled);
+        let mut anomalies = drawn.to_vec();
+        anomalies.sort_unstable();
+        anomalies.dedup();
+        if anomalies.len() == drawn.len() {
+            return Self { rows: indices.to_vec(), places: None };
+        }
+        let place = |row: &usize| unlabelled + anomalies.partition_point(|anomaly| anomaly < row);
+        let places = (0..unlabelled).chain(drawn.iter().map(place)).collect();
+        Self { rows: [normals, &anomalies].concat(), places: Some(places) }
+    }
+
+    /// The place of a row of the batch.
+    pub fn place(&self, row: usize) -> usize {
+        self.places.as_ref().map_or(row, |places| places[row])
+    }
+}
+
 impl<B: Backend> Batch<B> {
     /// Rows, `[rows, columns]`, of which the first `unlabelled` are unlabelled and the others labelled anomalies.
     ///
@@ -192,18 +237,13 @@ impl<B: Backend> Batch<B> {
     where
         B: AutodiffBackend,
     {
-        let mut distinct = indices[..unlabelled].to_vec();
-        let mut anomalies = indices[unlabelled..].to_vec();
-        anomalies.sort_unstable();
-        anomalies.dedup();
+        let Distinct { rows, places } = Distinct::of(indices, unlabelled);
         // Below that, what is saved does not make up for the spreading.
-        if 4 * (unlabelled + anomalies.len()) > 3 * indices.len() {
+        let worth = |places: &Vec<usize>| 4 * rows.len() <= 3 * places.len();
+        let Some(places) = places.filter(worth) else {
             return Self::new(Tensor::from_inner(data.select(indices)), unlabelled);
-        }
-        let place = |row: &usize| unlabelled + anomalies.partition_point(|anomaly| anomaly < row);
-        let places: Vec<usize> = (0..unlabelled).chain(indices[unlabelled..].iter().map(place)).collect();
-        distinct.extend(anomalies);
-        let distinct = Tensor::from_inner(data.select(&distinct));
+        };
+        let distinct = Tensor::from_inner(data.select(&rows));
         let places = Some(index_tensor(&places, &distinct.device()));
         Self { distinct, places, rows: indices.len(), unlabelled }
     }

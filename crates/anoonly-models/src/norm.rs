@@ -142,6 +142,16 @@ impl<B: Backend> NormLayer<B> {
         graph.activate(normalised, activation)
     }
 
+    /// Whether it leaves rows as they are.
+    pub(crate) fn is_none(&self) -> bool {
+        self.batch.is_none() && self.layer.is_none()
+    }
+
+    /// The batch normalisation, where it is one that goes by the rows' own statistics.
+    pub(crate) fn batch(&self) -> Option<&BatchNorm<B>> {
+        self.batch.as_ref().filter(|_| !self.frozen)
+    }
+
     #[cfg(test)]
     pub(crate) fn batch_mut(&mut self) -> Option<&mut BatchNorm<B>> {
         self.batch.as_mut()

@@ -2,20 +2,23 @@
 //!
 //! Pang, Shen, Jin and van den Hengel, "Deep Weakly-supervised Anomaly Detection", KDD 2023.
 
+use std::ops::Range;
+
 use burn::module::{Module, Param, ParamId};
 use burn::nn::Linear;
 use burn::tensor::Tensor;
-use burn::tensor::backend::Backend;
+use burn::tensor::backend::{AutodiffBackend, Backend};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::activation::{Activation, dense};
 use crate::error::Checks;
+use crate::fused::{self, Direct};
 use crate::graph::Graph;
 use crate::init::{WeightInit, linear_weights};
 use crate::method::section;
 use crate::norm::{NormLayer, NormSettings};
-use crate::recipe::{Batches, EpsilonAt, Keep, Optimiser, Recipe, Schedule, Statistics};
+use crate::recipe::{Augmentation, Batches, EpsilonAt, Keep, Optimiser, Recipe, Schedule, Statistics};
 use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Norm, Shapes, TrainingData};
 
 /// PReNet's configuration. The defaults are those of the AnoOnly paper's host.
@@ -60,6 +63,7 @@ impl Default for PReNetConfig {
                 schedule: Schedule::Cosine { to: 1e-5 },
                 keep: Keep::Last,
                 statistics: Statistics::Running,
+                augmentation: Augmentation::None,
             },
         }
     }
@@ -120,13 +124,54 @@ impl Method for PReNetConfig {
 /// PReNet's network: `f(x) = norm(ReLU(Linear(x)))`, and a linear score of `[f(x), f(x′)]`.
 #[derive(Module, Debug)]
 pub struct PReNet<B: Backend> {
-    feature: Linear<B>,
-    norm: NormLayer<B>,
-    pair: Linear<B>,
+    pub(crate) feature: Linear<B>,
+    pub(crate) norm: NormLayer<B>,
+    pub(crate) pair: Linear<B>,
     /// What is added to a row's own share to make it its expected score, `[1]`.
     offset: Param<Tensor<B, 1>>,
-    anomalous_target: f64,
-    mixed_target: f64,
+    pub(crate) anomalous_target: f64,
+    pub(crate) mixed_target: f64,
+}
+
+/// The pairs that a batch makes, in this order.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pairs {
+    /// Pairs of two anomalies.
+    pub anomalies: usize,
+    /// Pairs of an anomaly and an unlabelled row.
+    pub mixed: usize,
+    /// Pairs of two unlabelled rows.
+    pub unlabelled: usize,
+    /// Unlabelled rows of the batch, behind which its anomalies stand.
+    start: usize,
+}
+
+impl Pairs {
+    /// Of so many rows, of which the first `unlabelled` are unlabelled.
+    pub fn of(rows: usize, unlabelled: usize) -> Self {
+        let anomalies = rows - unlabelled;
+        let mixed = (anomalies / 3).min(unlabelled);
+        Self { anomalies: (anomalies - mixed) / 2, mixed, unlabelled: (unlabelled - mixed) / 2, start: unlabelled }
+    }
+
+    pub fn count(self) -> usize {
+        self.anomalies + self.mixed + self.unlabelled
+    }
+
+    /// The rows on the left side.
+    pub fn left(self) -> [Range<usize>; 2] {
+        [section_of(self.start, self.anomalies + self.mixed), section_of(0, self.unlabelled)]
+    }
+
+    /// The rows on the right side.
+    pub fn right(self) -> [Range<usize>; 2] {
+        let anomalies = section_of(self.start + self.anomalies + self.mixed, self.anomalies);
+        [anomalies, section_of(self.unlabelled, self.mixed + self.unlabelled)]
+    }
+}
+
+fn section_of(from: usize, count: usize) -> Range<usize> {
+    from..from + count
 }
 
 impl<B: Backend> PReNet<B> {
@@ -160,21 +205,23 @@ impl<B: Backend> PReNet<B> {
 impl<B: Backend> Network<B> for PReNet<B> {
     /// `|target − s|` of each pair (equation 4 of the paper).
     fn terms(&self, batch: &Batch<B>) -> LossTerms<B> {
-        let (unlabelled, anomalies) = (batch.unlabelled(), batch.rows() - batch.unlabelled());
-        let mixed = (anomalies / 3).min(unlabelled);
-        let of_anomalies = (anomalies - mixed) / 2;
-        let of_unlabelled = (unlabelled - mixed) / 2;
+        let pairs = Pairs::of(batch.rows(), batch.unlabelled());
         let hidden = batch.by_row(|rows| self.hidden(rows));
-        let take = |from, count| section(hidden.clone(), from, count);
-        // Both sides in the order: pairs of anomalies, mixed pairs, pairs of unlabelled rows.
-        let left = vec![take(unlabelled, of_anomalies + mixed), take(0, of_unlabelled)];
-        let right =
-            vec![take(unlabelled + of_anomalies + mixed, of_anomalies), take(of_unlabelled, mixed + of_unlabelled)];
-        let scores = self.pair_scores_of_hidden(joined(left), joined(right));
+        let take = |ranges: [Range<usize>; 2]| {
+            joined(ranges.map(|range| section(hidden.clone(), range.start, range.len())).into())
+        };
+        let scores = self.pair_scores_of_hidden(take(pairs.left()), take(pairs.right()));
         let part = |from, count, target: f64| section(scores.clone(), from, count).sub_scalar(target).abs();
-        let anomalous =
-            vec![part(0, of_anomalies, self.anomalous_target), part(of_anomalies, mixed, self.mixed_target)];
-        LossTerms { normal: part(of_anomalies + mixed, of_unlabelled, 0.0), anomalous: joined(anomalous) }
+        let Pairs { anomalies, mixed, unlabelled, .. } = pairs;
+        let anomalous = vec![part(0, anomalies, self.anomalous_target), part(anomalies, mixed, self.mixed_target)];
+        LossTerms { normal: part(anomalies + mixed, unlabelled, 0.0), anomalous: joined(anomalous) }
+    }
+
+    fn direct(&self, data: &TrainingData<B::InnerBackend>) -> Option<Box<dyn Direct>>
+    where
+        B: AutodiffBackend,
+    {
+        fused::direct::prenet(self, data)
     }
 
     fn norms_mut(&mut self) -> Vec<&mut NormLayer<B>> {

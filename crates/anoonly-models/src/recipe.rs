@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ConfigError;
 use crate::error::Checks;
+use crate::nng_mix::NngMix;
 
 /// Batches, epochs and optimiser of one training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,6 +22,20 @@ pub struct Recipe {
     pub keep: Keep,
     /// Which statistics batch normalisation scores by.
     pub statistics: Statistics,
+    /// What is made of the training rows before.
+    #[serde(default)]
+    pub augmentation: Augmentation,
+}
+
+/// Rows that are added to the training rows, and known to everything the method does with these. Pretraining goes without.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Augmentation {
+    /// None.
+    #[default]
+    None,
+    /// Anomalies mixed from labelled ones and their neighbours.
+    NngMix(NngMix),
 }
 
 /// How the rows of a step are drawn.
@@ -39,6 +54,11 @@ pub enum Batches {
     /// All training rows in random order, cut into batches; a last batch that is not full is left out. An epoch is one pass. A
     /// training set smaller than a batch is one batch. With few labels, many batches hold no anomaly.
     Shuffled {
+        /// Rows in a batch.
+        rows: usize,
+    },
+    /// The same of the unlabelled rows alone, for a method that knows no labels.
+    Unlabelled {
         /// Rows in a batch.
         rows: usize,
     },
@@ -136,7 +156,7 @@ impl Batches {
     pub fn with_unlabelled_share(self, share: f64) -> Self {
         let (rows, steps) = match self {
             Batches::Balanced { unlabelled, anomalies, steps } => (unlabelled + anomalies, steps),
-            Batches::Shuffled { rows } => (rows, STEPS),
+            Batches::Shuffled { rows } | Batches::Unlabelled { rows } => (rows, STEPS),
         };
         let unlabelled = ((share * rows as f64).round() as usize).min(rows - 1);
         Batches::Balanced { unlabelled, anomalies: rows - unlabelled, steps }
@@ -159,6 +179,17 @@ impl Recipe {
         }
     }
 
+    /// The same as [`check`](Self::check), for a method that knows no labels.
+    ///
+    /// # Errors
+    /// Names the first bad option; batches that hold labelled anomalies are one.
+    pub fn check_unlabelled(&self, method: &'static str) -> Result<(), ConfigError> {
+        let alone = matches!(self.batches, Batches::Unlabelled { .. } | Batches::Balanced { anomalies: 0, .. });
+        let told = "of both kinds of rows";
+        Checks::of(method).that(alone, "recipe.batches", told, "of unlabelled rows alone").done()?;
+        self.check(method)
+    }
+
     /// Checks every value; `method` is named in the error.
     ///
     /// # Errors
@@ -169,7 +200,17 @@ impl Recipe {
             Batches::Balanced { unlabelled, anomalies, steps } => checks
                 .that(unlabelled + anomalies >= 2, "recipe.batches", unlabelled + anomalies, "at least 2 rows")
                 .at_least_one("recipe.batches.steps", steps),
-            Batches::Shuffled { rows } => checks.that(rows >= 2, "recipe.batches.rows", rows, "at least 2"),
+            Batches::Shuffled { rows } | Batches::Unlabelled { rows } => {
+                checks.that(rows >= 2, "recipe.batches.rows", rows, "at least 2")
+            }
+        };
+        let checks = match &self.augmentation {
+            Augmentation::None => checks,
+            Augmentation::NngMix(mix) => checks
+                .that((1..=1000).contains(&mix.times), "recipe.augmentation.times", mix.times, "from 1 to 1000")
+                .at_least_one("recipe.augmentation.neighbours", mix.neighbours)
+                .that((0.01..=100.0).contains(&mix.alpha), "recipe.augmentation.alpha", mix.alpha, "from 0.01 to 100")
+                .not_negative("recipe.augmentation.noise", mix.noise),
         };
         let checks = match self.schedule {
             Schedule::Constant => checks,
@@ -189,5 +230,27 @@ impl Recipe {
                 .not_negative("recipe.optimiser.weight_decay", weight_decay),
         };
         checks.done()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::autoencoder::AutoencoderConfig;
+    use crate::{AnyMethod, Kind, Method};
+
+    use super::*;
+
+    #[test]
+    fn a_method_that_knows_no_labels_refuses_batches_that_hold_some() {
+        let mut method = AutoencoderConfig::default();
+        method.recipe.batches = Batches::Shuffled { rows: 32 };
+        let told = method.check().unwrap_err().to_string();
+        assert_eq!(
+            told,
+            "autoencoder: option `recipe.batches` is of both kinds of rows, must be of unlabelled rows alone"
+        );
+        for method in AnyMethod::all().into_iter().filter(|method| method.info().kind == Kind::Unsupervised) {
+            assert!(!method.takes_strategy(), "{method:?}");
+        }
     }
 }

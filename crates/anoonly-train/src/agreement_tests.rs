@@ -52,7 +52,7 @@ fn shortened(name: &str, epochs: usize, steps: usize) -> AnyMethod {
         match &mut recipe.batches {
             Batches::Balanced { steps: of, .. } => *of = steps,
             // All rows are one batch.
-            Batches::Shuffled { .. } => recipe.epochs = epochs * steps,
+            Batches::Shuffled { .. } | Batches::Unlabelled { .. } => recipe.epochs = epochs * steps,
         }
     };
     shorten(method.recipe_mut().unwrap());

@@ -1,5 +1,7 @@
 //! Explanations: what each column contributes to the score of a row.
 
+mod orders;
+
 use anoonly_models::norm::NormLayer;
 use anoonly_models::{Network, Trainable};
 use burn::backend::Autodiff;
@@ -54,20 +56,29 @@ impl<B: Backend, M: Trainable<Autodiff<B>>> FittedDetector<B, M> {
     /// at their ends; this finds the kinks. What is left is told as [`remainders`](Attributions::remainders): usually less
     /// than a thousandth of the difference, more with kNN, whose score has many kinks.
     ///
+    /// A score without a gradient ([`has_gradient`](Self::has_gradient)) is explained by Shapley values instead, estimated from random
+    /// orders of the columns (Štrumbelj and Kononenko, "Explaining prediction models and individual predictions with feature
+    /// contributions", 2014): going from the baseline to the row a column at a time, each contributes what the score changes by,
+    /// in the mean over the orders.
+    ///
     /// Blocks of rows are explained in parallel, in bounded memory beside the result; the result does not depend on the
     /// number of threads.
     ///
     /// # Errors
-    /// As [`score`](Self::score), for the rows and for the baseline, or when the score of the method has no gradient.
+    /// As [`score`](Self::score), for the rows and for the baseline.
     pub fn attributions(&self, features: &Array2<f32>, baseline: &[f32]) -> Result<Attributions, ScoreError> {
         let origin = Array2::from_shape_fn((1, baseline.len()), |(_, column)| baseline[column]);
         let start = self.score(&origin).map_err(|error| ScoreError::Baseline(Box::new(error)))?[0];
         let scores = self.score(features)?;
         let mut network = M::Network::<Autodiff<B>>::from_inner(self.network.clone()).no_grad();
+        let mut contributions = Array2::zeros(features.raw_dim());
+        if !Network::<Autodiff<B>>::smooth(&network) {
+            self.by_orders(features, baseline, start, &mut contributions)?;
+            return told(start, scores, contributions);
+        }
         network.norms_mut().into_iter().for_each(NormLayer::freeze);
         let origin = self.scaler.transform(origin.view());
 
-        let mut contributions = Array2::zeros(features.raw_dim());
         let rows = contributions.axis_chunks_iter_mut(Axis(0), ROWS).zip(features.axis_chunks_iter(Axis(0), ROWS));
         let blocks: Vec<_> = rows.zip(scores.chunks(ROWS)).collect();
         let (parts, scaler) = ((network, self.device.clone()), &self.scaler);
@@ -76,16 +87,21 @@ impl<B: Backend, M: Trainable<Autodiff<B>>> FittedDetector<B, M> {
             Paths { network, device, origin: origin.row(0), towards, start, scores }.integrate(contributions)
         });
         explained.collect::<Result<(), ScoreError>>()?;
-        let left = |(row, &score): (ArrayView1<'_, f32>, &f32)| {
-            let explained: f64 = row.iter().map(|&part| f64::from(part)).sum();
-            (f64::from(score) - f64::from(start) - explained) as f32
-        };
-        let remainders = contributions.rows().into_iter().zip(&scores).map(left);
-        let attributions = Attributions { baseline: start, remainders: remainders.collect(), scores, contributions };
-        match attributions.remainders.iter().position(|left| !left.is_finite()) {
-            None => Ok(attributions),
-            Some(row) => Err(ScoreError::NoScore { row: row + 1 }),
-        }
+        told(start, scores, contributions)
+    }
+}
+
+/// The contributions with what they leave.
+fn told(start: f32, scores: Vec<f32>, contributions: Array2<f32>) -> Result<Attributions, ScoreError> {
+    let left = |(row, &score): (ArrayView1<'_, f32>, &f32)| {
+        let explained: f64 = row.iter().map(|&part| f64::from(part)).sum();
+        (f64::from(score) - f64::from(start) - explained) as f32
+    };
+    let remainders = contributions.rows().into_iter().zip(&scores).map(left);
+    let attributions = Attributions { baseline: start, remainders: remainders.collect(), scores, contributions };
+    match attributions.remainders.iter().position(|left| !left.is_finite()) {
+        None => Ok(attributions),
+        Some(row) => Err(ScoreError::NoScore { row: row + 1 }),
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Instant;
 use anoonly_data::scale::MinMaxScaler;
 use anoonly_data::{Samples, Seed};
 use anoonly_models::graph::Graph;
+use anoonly_models::recipe::Augmentation;
 use anoonly_models::{AnyMethod, Network, Norm, Trainable, TrainingData};
 use burn::backend::Autodiff;
 use burn::tensor::backend::Backend;
@@ -161,16 +162,21 @@ impl<B: Backend, M: Trainable<Autodiff<B>>> Fitter<B, M> {
         mut watch: impl FnMut(Epoch<'_, B, M>) -> ControlFlow<()>,
     ) -> Result<FittedDetector<B, M>, FitError> {
         let Detector { method, supervision, seed } = detector;
+        let augmented = match method.recipe().map(|recipe| &recipe.augmentation) {
+            None | Some(Augmentation::None) => None,
+            Some(Augmentation::NngMix(mix)) => Some(mix.augmented(&self.data, &mut seed.stream(&["augmentation"]))),
+        };
         // Made anew for each training: burn takes the parameters of a clone for constants.
-        let start = || method.init(&self.data, &mut seed.stream(&["weights"]));
-        let mut network = start();
+        let start = |data| method.init(data, &mut seed.stream(&["weights"]));
+        let mut network = start(augmented.as_ref().unwrap_or(&self.data));
         if let Some(recipe) = method.pretraining() {
             let known = match self.known(detector) {
                 Some(known) => known,
                 None => {
                     let begun = Instant::now();
                     let on = &mut |_: &History, _: &dyn Fn() -> M::Network<B>| ControlFlow::Continue(());
-                    let (network, _) = train::<B, M>(Objective::Pretrain, recipe, start(), &self.data, *seed, on)?;
+                    let (network, _) =
+                        train::<B, M>(Objective::Pretrain, recipe, start(&self.data), &self.data, *seed, on)?;
                     let (method, seconds) = (apart_from_norm(method), begun.elapsed().as_secs_f64());
                     self.pretrained.push(Pretrained { method, seed: *seed, network, seconds });
                     self.pretrained.len() - 1
@@ -178,20 +184,28 @@ impl<B: Backend, M: Trainable<Autodiff<B>>> Fitter<B, M> {
             };
             network = network.pretrained(&self.pretrained[known].network);
         }
+        let data = augmented.as_ref().unwrap_or(&self.data);
         let Some(recipe) = method.recipe() else {
-            return Ok(self.fitted(detector, network, History::default()));
+            return Ok(self.fitted(detector, network, data, History::default()));
         };
         let mut watch = |history: &History, network: &dyn Fn() -> M::Network<B>| {
-            watch(Epoch { history, fitted: &|| self.fitted(detector, network(), history.clone()) })
+            watch(Epoch { history, fitted: &|| self.fitted(detector, network(), data, history.clone()) })
         };
-        let objective = Objective::Detect(*supervision);
-        let (network, history) = train::<B, M>(objective, recipe, network, &self.data, *seed, &mut watch)?;
-        Ok(self.fitted(detector, network, history))
+        // The loss of a method that no strategy has a say in is one.
+        let objective = Objective::Detect(if method.takes_strategy() { *supervision } else { Supervision::Full });
+        let (network, history) = train::<B, M>(objective, recipe, network, data, *seed, &mut watch)?;
+        Ok(self.fitted(detector, network, data, history))
     }
 
-    fn fitted(&self, detector: &Detector<M>, network: M::Network<B>, history: History) -> FittedDetector<B, M> {
+    fn fitted(
+        &self,
+        detector: &Detector<M>,
+        network: M::Network<B>,
+        data: &TrainingData<B>,
+        history: History,
+    ) -> FittedDetector<B, M> {
         let (scaler, device) = (self.scaler.clone(), self.data.rows.device());
-        FittedDetector { detector: detector.clone(), network: network.finish(&self.data), scaler, history, device }
+        FittedDetector { detector: detector.clone(), network: network.finish(data), scaler, history, device }
     }
 
     /// The seconds of pretraining that a fit of the detector need not spend any more, because another one has.
@@ -247,10 +261,8 @@ impl<B: Backend, M: anoonly_models::Method> FittedDetector<B, M> {
     pub fn representation(&self, features: &Array2<f32>) -> Result<Option<Array2<f32>>, ScoreError> {
         let (mut cells, mut width) = (Vec::new(), 0);
         for block in self.blocks(features)? {
-            if !all_finite(block) {
-                return Err(not_finite(features));
-            }
-            let rows = to_tensor(self.scaler.transform(block), &self.device);
+            let scaled = self.scaler.transform_finite(block).ok_or_else(|| not_finite(features))?;
+            let rows = to_tensor(scaled, &self.device);
             let Some(made) = self.network.representation(rows) else { return Ok(None) };
             width = made.dims()[1];
             cells.extend(made.into_data().iter::<f32>());
@@ -281,6 +293,11 @@ impl<B: Backend, M: anoonly_models::Method> FittedDetector<B, M> {
         self.network.graph()
     }
 
+    /// Whether the score has a gradient, by which [`attributions`](Self::attributions) explains it.
+    pub fn has_gradient(&self) -> bool {
+        self.network.smooth()
+    }
+
     /// What was fitted.
     pub fn detector(&self) -> &Detector<M> {
         &self.detector
@@ -299,10 +316,10 @@ fn score_block<B: Backend, M: anoonly_models::Method>(
     device: &B::Device,
     block: ArrayView2<'_, f32>,
 ) -> Option<Vec<f32>> {
-    all_finite(block).then(|| {
-        let rows = to_tensor(scaler.transform(block), device);
-        network.score(rows).into_data().iter::<f32>().collect()
-    })
+    let rows = to_tensor(scaler.transform_finite(block)?, device);
+    let scores = network.score(rows).into_data();
+    // A backend may compute in another type.
+    Some(scores.to_vec().unwrap_or_else(|_| scores.iter::<f32>().collect()))
 }
 
 fn all_scores(blocks: Option<Vec<Vec<f32>>>, features: &Array2<f32>) -> Result<Vec<f32>, ScoreError> {
@@ -318,14 +335,6 @@ fn not_finite(features: &Array2<f32>) -> ScoreError {
     let bad = features.indexed_iter().find(|(_, value)| !value.is_finite());
     let (row, column) = bad.map_or((0, 0), |((row, column), _)| (row + 1, column + 1));
     ScoreError::NotFinite { row, column }
-}
-
-fn all_finite(block: ArrayView2<'_, f32>) -> bool {
-    match block.as_slice() {
-        // Without an early end, which would keep the loop from being a wide one.
-        Some(cells) => pulp::Arch::new().dispatch(|| cells.iter().fold(true, |finite, cell| finite & cell.is_finite())),
-        None => block.iter().all(|cell| cell.is_finite()),
-    }
 }
 
 /// A matrix in standard layout as a tensor.

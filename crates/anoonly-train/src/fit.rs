@@ -7,12 +7,12 @@ use anoonly_models::recipe::{Keep, Recipe, Statistics};
 use anoonly_models::{Batch, Method, Network, Trainable, TrainingData};
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
+use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use burn::tensor::{ElementConversion, Tensor};
 use tracing::debug;
 
 use crate::detector::History;
-use crate::optimiser::Stepper;
+use crate::learner::Learner;
 use crate::sampler::Sampler;
 use crate::{FitError, Supervision};
 
@@ -23,6 +23,22 @@ pub(crate) enum Objective {
     Pretrain,
     /// Its terms, of which the strategy takes its part.
     Detect(Supervision),
+}
+
+impl Objective {
+    /// The loss of a batch, `[1]`.
+    pub fn loss<B: Backend>(self, network: &impl Network<B>, batch: &Batch<B>) -> Tensor<B, 1> {
+        match self {
+            Objective::Pretrain => network.pretraining_loss(batch).mean(),
+            Objective::Detect(supervision) => {
+                let loss = supervision.loss(network.terms(batch));
+                match network.penalty() {
+                    Some(penalty) => loss + penalty,
+                    None => loss,
+                }
+            }
+        }
+    }
 }
 
 /// What is told after each epoch: what the loop has seen, and what makes the network that would be kept if it ended here. Says
@@ -44,36 +60,14 @@ pub(crate) fn train<B: Backend, M: Trainable<Autodiff<B>>>(
         Objective::Detect(_) => "batches",
     };
     let mut sampler = Sampler::new(&recipe.batches, &data.unlabelled, &data.anomalies, seed.stream(&[purpose]));
-    let mut network = <M as Method>::Network::<Autodiff<B>>::from_inner(start);
-    let mut stepper = Stepper::new(&recipe.optimiser);
+    let mut learner = Learner::<B, M>::new(objective, &recipe.optimiser, start, data);
     let mut history = History::default();
     let mut best = None;
     for epoch in 1..=recipe.epochs {
         let rate = recipe.learning_rate(epoch - 1);
         let steps = sampler.steps();
-        // Read back once an epoch: on a GPU, reading a loss waits for its step.
-        let mut sum: Option<Tensor<B, 1>> = None;
-        for _ in 0..steps {
-            let step = sampler.draw();
-            let batch = Batch::gather(data, &step.rows, step.unlabelled);
-            let loss = match objective {
-                Objective::Pretrain => network.pretraining_loss(&batch).mean(),
-                Objective::Detect(supervision) => {
-                    let loss = supervision.loss(network.terms(&batch));
-                    match network.penalty() {
-                        Some(penalty) => loss + penalty,
-                        None => loss,
-                    }
-                }
-            };
-            network = stepper.step(rate, network, &loss);
-            let value = loss.inner();
-            sum = Some(match sum {
-                Some(sum) => sum + value,
-                None => value,
-            });
-        }
-        let loss = sum.map_or(0.0, |sum| sum.into_scalar().elem::<f64>() / steps as f64);
+        (0..steps).for_each(|_| learner.step(objective, rate, &sampler.draw(), data));
+        let loss = learner.sum_of_losses() / steps as f64;
         debug!(?objective, epoch, loss, "epoch done");
         if !loss.is_finite() {
             return Err(FitError::Diverged { epoch });
@@ -85,14 +79,14 @@ pub(crate) fn train<B: Backend, M: Trainable<Autodiff<B>>>(
             history.kept_epoch = epoch;
         }
         if kept && recipe.keep == Keep::LowestLoss {
-            best = Some(network.valid());
+            best = Some(learner.network());
         }
-        let fitted = || finished::<B, M>(recipe, best.clone().unwrap_or_else(|| network.valid()), data);
+        let fitted = || finished::<B, M>(recipe, best.clone().unwrap_or_else(|| learner.network()), data);
         if watch(&history, &fitted).is_break() {
             break;
         }
     }
-    Ok((finished::<B, M>(recipe, best.unwrap_or_else(|| network.valid()), data), history))
+    Ok((finished::<B, M>(recipe, best.unwrap_or_else(|| learner.network()), data), history))
 }
 
 /// A network as it scores at the end of its training.

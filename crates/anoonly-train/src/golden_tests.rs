@@ -11,7 +11,7 @@ use burn::tensor::{ElementConversion, Tensor, TensorData};
 use serde::Deserialize;
 
 use crate::Supervision;
-use crate::optimiser::Stepper;
+use crate::optimiser::{DirectStepper, Stepper};
 
 const FEATURES: usize = 6;
 const ROWS: usize = 12;
@@ -92,6 +92,30 @@ fn check<B: Backend>(index: usize, case: Case) {
     close(&scores, &case.scores, &format!("scores of {name}"));
 }
 
+/// The same by direct steps: the batches are one training set, of which each step takes its part.
+fn check_direct(index: usize, case: &Case) {
+    type B = burn_flex::Flex;
+    let name = format!("case {index}, {:?}, {:?}, {:?}", case.norm, case.anomaly_loss, case.optimiser);
+    let config = DevNetConfig { norm: case.norm, anomaly_loss: case.anomaly_loss, ..Default::default() };
+    let rows = tensor(&case.batches.concat(), ROWS * case.batches.len());
+    let data = TrainingData::<B> { rows, unlabelled: vec![0], anomalies: vec![1] };
+    let network = config.init(&data, &mut Seed(1).stream(&[]));
+    let network = DevNet::<Autodiff<B>>::from_inner(network).map(&mut Put(case.start.clone().into_iter()));
+    let Some(mut direct) = network.direct(&data) else {
+        assert_eq!(case.norm, Norm::Layer, "{name}: only these have none");
+        return;
+    };
+    let mut stepper = DirectStepper::new(&case.optimiser);
+    for (step, loss) in case.losses.iter().enumerate() {
+        let batch: Vec<usize> = (step * ROWS..(step + 1) * ROWS).collect();
+        close(&[direct.descend(&batch, UNLABELLED, case.normal_weight as f32)], &[*loss], &format!("losses of {name}"));
+        stepper.step(case.optimiser.learning_rate(), direct.trained());
+    }
+    let network = network.valid().map(&mut anoonly_models::fused::Put(direct.values()));
+    let scores: Vec<f32> = network.score(tensor(&case.probe, 4)).into_data().iter::<f32>().collect();
+    close(&scores, &case.scores, &format!("scores of {name}"));
+}
+
 fn cases() -> Vec<Case> {
     serde_json::from_str(include_str!("../golden/steps.json")).unwrap()
 }
@@ -104,6 +128,11 @@ fn three_steps_agree_with_pytorch_on_ndarray() {
 #[test]
 fn three_steps_agree_with_pytorch_on_flex() {
     cases().into_iter().enumerate().for_each(|(index, case)| check::<burn_flex::Flex>(index, case));
+}
+
+#[test]
+fn three_direct_steps_agree_with_pytorch() {
+    cases().iter().enumerate().for_each(|(index, case)| check_direct(index, case));
 }
 
 /// Needs a Vulkan driver; Mesa's software driver (Debian's `mesa-vulkan-drivers`) will do.

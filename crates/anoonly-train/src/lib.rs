@@ -9,6 +9,7 @@ pub mod backend;
 mod detector;
 mod error;
 mod fit;
+mod learner;
 pub mod model_file;
 mod optimiser;
 mod sampler;

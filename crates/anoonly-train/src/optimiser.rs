@@ -1,6 +1,6 @@
 //! Optimisers as methods name them.
 
-use anoonly_models::fused::in_place;
+use anoonly_models::fused::{Trained, in_place};
 use anoonly_models::recipe::{EpsilonAt, Optimiser};
 use burn::module::AutodiffModule;
 use burn::optim::adaptor::OptimizerAdaptor;
@@ -11,6 +11,7 @@ use burn::optim::{
 use burn::record::Record;
 use burn::tensor::Tensor;
 use burn::tensor::backend::{AutodiffBackend, Backend};
+use pulp::{Arch, Simd, WithSimd};
 
 /// RMSprop without momentum, with a say in where epsilon goes (burn's own puts it outside of the root only).
 #[derive(Clone, Debug)]
@@ -28,6 +29,24 @@ pub struct RmsPropState<B: Backend, const D: usize> {
     pub mean_square: Tensor<B, D>,
 }
 
+impl RmsProp {
+    /// The rule in one pass over the weights.
+    #[inline(always)]
+    fn change(&self, rate: f64, weights: &mut [f32], gradient: &[f32], mean_square: &mut [f32]) {
+        let Self { decay, epsilon, epsilon_at, weight_decay } = *self;
+        let [decay, epsilon, weight_decay, rate] = [decay, epsilon, weight_decay, rate].map(|value| value as f32);
+        let (inside, outside) = match epsilon_at {
+            EpsilonAt::InsideRoot => (epsilon, 0.0),
+            EpsilonAt::OutsideRoot => (0.0, epsilon),
+        };
+        for ((weight, gradient), mean_square) in weights.iter_mut().zip(gradient).zip(mean_square) {
+            let gradient = gradient + weight_decay * *weight;
+            *mean_square = flushed(decay * *mean_square + (1.0 - decay) * gradient * gradient);
+            *weight -= rate * gradient / ((*mean_square + inside).sqrt() + outside);
+        }
+    }
+}
+
 impl<B: Backend> SimpleOptimizer<B> for RmsProp {
     type State<const D: usize> = RmsPropState<B, D>;
 
@@ -41,16 +60,7 @@ impl<B: Backend> SimpleOptimizer<B> for RmsProp {
         let mean_square = state.map_or_else(|| weights.zeros_like(), |state| state.mean_square);
         let Self { decay, epsilon, epsilon_at, weight_decay } = *self;
         let plain = in_place([weights, gradient, mean_square], |[weights, gradient, mean_square]| {
-            let [decay, epsilon, weight_decay, rate] = [decay, epsilon, weight_decay, rate].map(|value| value as f32);
-            let (inside, outside) = match epsilon_at {
-                EpsilonAt::InsideRoot => (epsilon, 0.0),
-                EpsilonAt::OutsideRoot => (0.0, epsilon),
-            };
-            for ((weight, gradient), mean_square) in weights.iter_mut().zip(gradient).zip(mean_square) {
-                let gradient = *gradient + weight_decay * *weight;
-                *mean_square = flushed(decay * *mean_square + (1.0 - decay) * gradient * gradient);
-                *weight -= rate * gradient / ((*mean_square + inside).sqrt() + outside);
-            }
+            self.change(rate, weights, gradient, mean_square);
         });
         let (weights, gradient, mean_square) = match plain {
             Ok([weights, _, mean_square]) => return (weights, Some(RmsPropState { mean_square })),
@@ -82,6 +92,31 @@ pub(crate) struct OnePassAdam {
     weight_decay: f32,
 }
 
+impl OnePassAdam {
+    /// The rule in one pass over the weights; `time` counts the steps from 1.
+    #[inline(always)]
+    fn change(
+        &self,
+        rate: f64,
+        time: usize,
+        weights: &mut [f32],
+        gradient: &[f32],
+        [mean, mean_square]: [&mut [f32]; 2],
+    ) {
+        let Self { betas: [beta_1, beta_2], epsilon, weight_decay, .. } = *self;
+        let correction = |beta: f32| 1.0 - f64::from(beta).powi(time as i32);
+        let rate = (rate / correction(beta_1)) as f32;
+        let correction_2 = correction(beta_2).recip() as f32;
+        let cells = weights.iter_mut().zip(gradient).zip(mean.iter_mut().zip(mean_square));
+        for ((weight, gradient), (mean, mean_square)) in cells {
+            let gradient = gradient + weight_decay * *weight;
+            *mean = flushed(beta_1 * *mean + (1.0 - beta_1) * gradient);
+            *mean_square = flushed(beta_2 * *mean_square + (1.0 - beta_2) * gradient * gradient);
+            *weight -= rate * *mean / ((*mean_square * correction_2).sqrt() + epsilon);
+        }
+    }
+}
+
 impl<B: Backend> SimpleOptimizer<B> for OnePassAdam {
     type State<const D: usize> = AdamState<B, D>;
 
@@ -98,17 +133,7 @@ impl<B: Backend> SimpleOptimizer<B> for OnePassAdam {
         };
         let state = |time, mean, mean_square| AdamState::new(AdaptiveMomentumState::new(time, mean, mean_square));
         let plain = in_place([weights, gradient, mean, mean_square], |[weights, gradient, mean, mean_square]| {
-            let Self { betas: [beta_1, beta_2], epsilon, weight_decay, .. } = *self;
-            let correction = |beta: f32| 1.0 - f64::from(beta).powi(time as i32 + 1);
-            let rate = (rate / correction(beta_1)) as f32;
-            let correction_2 = correction(beta_2).recip() as f32;
-            let cells = weights.iter_mut().zip(gradient).zip(mean.iter_mut().zip(mean_square));
-            for ((weight, gradient), (mean, mean_square)) in cells {
-                let gradient = *gradient + weight_decay * *weight;
-                *mean = flushed(beta_1 * *mean + (1.0 - beta_1) * gradient);
-                *mean_square = flushed(beta_2 * *mean_square + (1.0 - beta_2) * gradient * gradient);
-                *weight -= rate * *mean / ((*mean_square * correction_2).sqrt() + epsilon);
-            }
+            self.change(rate, time + 1, weights, gradient, [mean, mean_square]);
         });
         match plain {
             Ok([weights, _, mean, mean_square]) => (weights, Some(state(time + 1, mean, mean_square))),
@@ -129,6 +154,29 @@ fn flushed(value: f32) -> f32 {
     if value.abs() < f32::MIN_POSITIVE { 0.0 } else { value }
 }
 
+/// A rule by which weights change.
+enum Rule {
+    RmsProp(RmsProp),
+    Adam(OnePassAdam),
+}
+
+impl Rule {
+    fn new(optimiser: &Optimiser) -> Self {
+        match *optimiser {
+            Optimiser::RmsProp { decay, epsilon, epsilon_at, weight_decay, .. } => {
+                Rule::RmsProp(RmsProp { decay, epsilon, epsilon_at, weight_decay })
+            }
+            Optimiser::Adam { beta_1, beta_2, epsilon, weight_decay, .. } => {
+                let decay = (weight_decay > 0.0).then(|| WeightDecayConfig::new(weight_decay as f32));
+                let (betas, epsilon) = ([beta_1 as f32, beta_2 as f32], epsilon as f32);
+                let plain = AdamConfig::new().with_beta_1(betas[0]).with_beta_2(betas[1]).with_epsilon(epsilon);
+                let plain = plain.with_weight_decay(decay).build();
+                Rule::Adam(OnePassAdam { plain, betas, epsilon, weight_decay: weight_decay as f32 })
+            }
+        }
+    }
+}
+
 /// An optimiser at work on a network.
 pub(crate) enum Stepper<B: AutodiffBackend, M: AutodiffModule<B>> {
     RmsProp(OptimizerAdaptor<RmsProp, M, B>),
@@ -137,17 +185,9 @@ pub(crate) enum Stepper<B: AutodiffBackend, M: AutodiffModule<B>> {
 
 impl<B: AutodiffBackend, M: AutodiffModule<B>> Stepper<B, M> {
     pub fn new(optimiser: &Optimiser) -> Self {
-        match *optimiser {
-            Optimiser::RmsProp { decay, epsilon, epsilon_at, weight_decay, .. } => {
-                Stepper::RmsProp(RmsProp { decay, epsilon, epsilon_at, weight_decay }.into())
-            }
-            Optimiser::Adam { beta_1, beta_2, epsilon, weight_decay, .. } => {
-                let decay = (weight_decay > 0.0).then(|| WeightDecayConfig::new(weight_decay as f32));
-                let (betas, epsilon) = ([beta_1 as f32, beta_2 as f32], epsilon as f32);
-                let plain = AdamConfig::new().with_beta_1(betas[0]).with_beta_2(betas[1]).with_epsilon(epsilon);
-                let plain = plain.with_weight_decay(decay).build();
-                Stepper::Adam(OnePassAdam { plain, betas, epsilon, weight_decay: weight_decay as f32 }.into())
-            }
+        match Rule::new(optimiser) {
+            Rule::RmsProp(rule) => Stepper::RmsProp(rule.into()),
+            Rule::Adam(rule) => Stepper::Adam(rule.into()),
         }
     }
 
@@ -157,6 +197,56 @@ impl<B: AutodiffBackend, M: AutodiffModule<B>> Stepper<B, M> {
         match self {
             Stepper::RmsProp(optimiser) => optimiser.step(rate, network, gradients),
             Stepper::Adam(optimiser) => optimiser.step(rate, network, gradients),
+        }
+    }
+}
+
+/// An optimiser at work on tensors in plain memory.
+pub(crate) struct DirectStepper {
+    rule: Rule,
+    /// Steps made.
+    time: usize,
+    /// The moving averages of each tensor, of which RMSprop has but the last.
+    averages: Vec<[Vec<f32>; 2]>,
+}
+
+impl DirectStepper {
+    pub fn new(optimiser: &Optimiser) -> Self {
+        Self { rule: Rule::new(optimiser), time: 0, averages: Vec::new() }
+    }
+
+    /// One step of the given size along the gradients, of the same tensors as ever.
+    pub fn step(&mut self, rate: f64, tensors: Vec<&mut Trained>) {
+        self.time += 1;
+        if self.averages.is_empty() {
+            let zeros = |tensor: &&mut Trained| [(); 2].map(|()| vec![0.0; tensor.values.len()]);
+            self.averages = tensors.iter().map(zeros).collect();
+        }
+        for (Trained { values, gradient, .. }, averages) in tensors.into_iter().zip(&mut self.averages) {
+            Arch::new().dispatch(Change { rule: &self.rule, rate, time: self.time, values, gradient, averages });
+        }
+    }
+}
+
+/// One step of a tensor. A closure in its place would not be inlined where the wide instructions are.
+struct Change<'a> {
+    rule: &'a Rule,
+    rate: f64,
+    time: usize,
+    values: &'a mut [f32],
+    gradient: &'a [f32],
+    averages: &'a mut [Vec<f32>; 2],
+}
+
+impl WithSimd for Change<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { rule, rate, time, values, gradient, averages: [mean, mean_square] } = self;
+        match rule {
+            Rule::RmsProp(rule) => rule.change(rate, values, gradient, mean_square),
+            Rule::Adam(rule) => rule.change(rate, time, values, gradient, [mean, mean_square]),
         }
     }
 }

@@ -11,7 +11,7 @@ pub(crate) struct Sampler<'a, R> {
     unlabelled: &'a [usize],
     anomalies: &'a [usize],
     rng: R,
-    /// For shuffled batches, the rows of this pass that have not been drawn yet.
+    /// For shuffled rows, those of this pass that have not been drawn yet.
     left: Vec<usize>,
 }
 
@@ -34,6 +34,7 @@ impl<'a, R: Rng> Sampler<'a, R> {
         match *self.batches {
             Batches::Balanced { steps, .. } => steps,
             Batches::Shuffled { rows } => ((self.unlabelled.len() + self.anomalies.len()) / rows).max(1),
+            Batches::Unlabelled { rows } => (self.unlabelled.len() / rows).max(1),
         }
     }
 
@@ -47,19 +48,28 @@ impl<'a, R: Rng> Sampler<'a, R> {
                 Step { rows, unlabelled }
             }
             Batches::Shuffled { rows } => {
-                let rows = rows.min(self.unlabelled.len() + self.anomalies.len());
-                if self.left.len() < rows {
-                    self.left = [self.unlabelled, self.anomalies].concat();
-                    self.left.shuffle(&mut self.rng);
-                }
-                let drawn = self.left.split_off(self.left.len() - rows);
+                let drawn = self.next_of(rows, self.anomalies);
                 let is_anomaly = |row: &usize| self.anomalies.binary_search(row).is_ok();
                 let (anomalies, mut rows): (Vec<usize>, Vec<usize>) = drawn.into_iter().partition(is_anomaly);
                 let unlabelled = rows.len();
                 rows.extend(anomalies);
                 Step { rows, unlabelled }
             }
+            Batches::Unlabelled { rows } => {
+                let rows = self.next_of(rows, &[]);
+                Step { unlabelled: rows.len(), rows }
+            }
         }
+    }
+
+    /// The next rows of a pass over the unlabelled rows and others, or of a new one where there are too few left.
+    fn next_of(&mut self, rows: usize, others: &[usize]) -> Vec<usize> {
+        let rows = rows.min(self.unlabelled.len() + others.len());
+        if self.left.len() < rows {
+            self.left = [self.unlabelled, others].concat();
+            self.left.shuffle(&mut self.rng);
+        }
+        self.left.split_off(self.left.len() - rows)
     }
 }
 
@@ -103,6 +113,12 @@ mod tests {
             seen.sort_unstable();
             assert_eq!(seen, (0..40).collect::<Vec<_>>());
         }
+        let alone = Batches::Unlabelled { rows: 10 };
+        let mut sampler = Sampler::new(&alone, &unlabelled, &anomalies, Seed(1).stream(&["batches"]));
+        let drawn: Vec<Step> = (0..sampler.steps()).map(|_| sampler.draw()).collect();
+        assert!(drawn.iter().all(|step| step.unlabelled == 10 && step.rows.iter().all(|&row| row < 36)));
+        let different: HashSet<usize> = drawn.iter().flat_map(|step| step.rows.iter().copied()).collect();
+        assert_eq!(different.len(), 30);
         let large = Batches::Shuffled { rows: 64 };
         let mut sampler = Sampler::new(&large, &unlabelled, &anomalies, Seed(1).stream(&["batches"]));
         assert_eq!((sampler.steps(), sampler.draw().rows.len()), (1, 40));

@@ -395,7 +395,10 @@ fn tell_results(results: &Results, ablation: bool) {
             true => summary::ablation_table(results).to_string(),
             false => {
                 let verdicts = summary::verdicts(results).into_iter().map(|(model, told)| format!("{model}: {told}"));
-                format!("{}\n\n{}", summary::table(results), verdicts.collect::<Vec<_>>().join("\n"))
+                let ranks = summary::rank_table(results).map_or_else(String::new, |(sets, table)| {
+                    format!("Average ranks over {sets} data sets, and whether the best is better (Wilcoxon, Holm):\n\n{table}\n\n")
+                });
+                format!("{}\n\n{ranks}{}", summary::table(results), verdicts.collect::<Vec<_>>().join("\n"))
             }
         };
         let told = format!("{}{}", summary::labels(setting.budget), setting.besides_labels());

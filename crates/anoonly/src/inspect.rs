@@ -81,13 +81,12 @@ fn told(model: &Model) -> String {
     }
     for (member, _) in model.members() {
         let detector = member.detector();
-        line(format!(
-            "member: {}, seed {}, epoch {} of {} kept",
-            method_told(detector),
-            detector.seed().0,
-            member.history().kept_epoch,
-            member.history().losses.len()
-        ));
+        let history = member.history();
+        let epochs = match history.losses.len() {
+            0 => String::new(),
+            epochs => format!(", epoch {} of {epochs} kept", history.kept_epoch),
+        };
+        line(format!("member: {}, seed {}{epochs}", method_told(detector), detector.seed().0));
     }
     if let Some(stopping) = about.stopping {
         line(format!(

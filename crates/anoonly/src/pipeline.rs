@@ -22,6 +22,7 @@ use anoonly_models::deepsad::DeepSadConfig;
 use anoonly_models::devnet::DevNetConfig;
 use anoonly_models::feawad::FeawadConfig;
 use anoonly_models::prenet::PReNetConfig;
+use anoonly_models::quorum::QuorumConfig;
 use anoonly_models::{AnyMethod, Method};
 use anoonly_train::backend::{Backend, Flex};
 use anoonly_train::{Epoch, FittedDetector, Fitter, Supervision};
@@ -101,6 +102,11 @@ impl Detector {
             ids: Vec::new(),
             columns: EncoderOptions::default(),
         }
+    }
+
+    /// Quorum, to be tried first where nothing speaks for another method.
+    pub fn quorum() -> Self {
+        Self::new(AnyMethod::Quorum(QuorumConfig::default()))
     }
 
     /// DevNet with the paper's settings.

@@ -30,9 +30,9 @@ pub struct Options {
     #[arg(long, value_name = "VALUE")]
     anomaly: Option<String>,
     /// The method, as `anoonly models` lists them
-    #[arg(long, default_value = "devnet", value_name = "NAME")]
+    #[arg(long, default_value = "quorum", value_name = "NAME")]
     model: String,
-    /// `anoonly` trains with the loss of labelled anomalies alone, `host` with the whole loss
+    /// How a method with a loss is trained: `anoonly` by the loss of labelled anomalies alone, `host` by the whole loss
     #[arg(long, default_value = "anoonly", value_name = "host|anoonly")]
     strategy: Strategy,
     /// TOML file that changes the method, as `[devnet]` with `depth = 4`

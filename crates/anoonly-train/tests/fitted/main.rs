@@ -40,6 +40,29 @@ fn detectors() -> Vec<Detector> {
         pretraining.epochs = 2
         recipe.epochs = 3
         recipe.optimiser.learning_rate = 1e-3
+        [rosas]
+        recipe.epochs = 3
+        [repen]
+        width = 5
+        samples = 4
+        recipe.epochs = 3
+        [mlp]
+        widths = [8]
+        recipe.epochs = 3
+        [resnet]
+        width = 6
+        hidden = 8
+        recipe.epochs = 2
+        [autoencoder]
+        widths = [6, 2]
+        [deepsvdd]
+        widths = [8, 4]
+        recipe.epochs = 20
+        [dagmm]
+        widths = [6, 1]
+        estimation = 4
+        components = 2
+        recipe.epochs = 20
     ";
     let strategies = [Supervision::Full, Supervision::AnomalyOnly];
     let both = |method: AnyMethod| strategies.map(|strategy| Detector::new(method.clone(), strategy, Seed(1)).unwrap());

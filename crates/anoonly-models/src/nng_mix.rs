@@ -1,0 +1,132 @@
+//! NNG-Mix: more anomalies, mixed from labelled ones and their neighbours.
+//!
+//! Dong, Frusque, Zhao, Chatzi and Fink, "NNG-Mix: Improving Semi-supervised Anomaly Detection with Pseudo-anomaly Generation",
+//! arXiv 2311.11961.
+
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use rand::{Rng, RngExt};
+use rand_distr::{Beta, Distribution, StandardNormal};
+use serde::{Deserialize, Serialize};
+
+use crate::TrainingData;
+use crate::host::{cells, tensor, unlabelled};
+use crate::neighbours::Neighbours;
+
+/// Settings of NNG-Mix. A pseudo-anomaly is `λ·(a + ε) + (1 − λ)·(b + ε′)`, where `a` is a labelled anomaly, `b` one of its nearest
+/// neighbours, by the toss of a coin among the unlabelled rows or among the other labelled anomalies, `λ` a draw from
+/// `Beta(alpha, alpha)`, and `ε`, `ε′` Gaussian noise in each column, which ranges from 0 to 1.
+///
+/// The defaults are those that the paper has for most of its data. A lone labelled anomaly has no other: it is mixed with
+/// itself, where the authors' code does the same.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NngMix {
+    /// Pseudo-anomalies for each labelled anomaly.
+    pub times: usize,
+    /// Neighbours to choose from, of either kind; all where there are fewer.
+    pub neighbours: usize,
+    /// Of the distribution of λ: 1 for a uniform one, and the smaller, the nearer to 0 or 1.
+    pub alpha: f64,
+    /// The standard deviation of the noise.
+    pub noise: f64,
+}
+
+impl Default for NngMix {
+    fn default() -> Self {
+        Self { times: 10, neighbours: 10, alpha: 0.2, noise: 0.01 }
+    }
+}
+
+impl NngMix {
+    /// The training rows with pseudo-anomalies behind them, which count as labelled.
+    ///
+    /// # Panics
+    /// When the settings are not those that a recipe's check lets through.
+    pub fn augmented<B: Backend>(&self, data: &TrainingData<B>, rng: &mut impl Rng) -> TrainingData<B> {
+        let (columns, device) = (data.columns(), data.rows.device());
+        let anomalies = cells(data.select(&data.anomalies));
+        let unlabelled = unlabelled(data);
+        let among_unlabelled = Neighbours::new(unlabelled.clone(), columns).of(&anomalies, self.neighbours);
+        let among_anomalies = Neighbours::new(anomalies.clone(), columns).of_each(self.neighbours);
+        let share = Beta::new(self.alpha, self.alpha).expect("the settings are checked");
+        let row = |rows: &[f32], place: usize| rows[place * columns..][..columns].to_vec();
+        let mut made = Vec::with_capacity(self.times * anomalies.len());
+        for _ in 0..self.times * data.anomalies.len() {
+            let anomaly = rng.random_range(0..data.anomalies.len());
+            let (rows, nearest) = match rng.random::<bool>() {
+                true => (&unlabelled, &among_unlabelled),
+                false => (&anomalies, &among_anomalies),
+            };
+            let other = match nearest.count {
+                0 => row(&anomalies, anomaly),
+                count => row(rows, nearest.places[anomaly * count + rng.random_range(0..count)] as usize),
+            };
+            let lambda = share.sample(rng);
+            for (cell, other) in row(&anomalies, anomaly).into_iter().zip(other) {
+                let mut noisy = |cell: f32| {
+                    let noise: f64 = StandardNormal.sample(rng);
+                    f64::from(cell) + self.noise * noise
+                };
+                made.push((lambda * noisy(cell) + (1.0 - lambda) * noisy(other)) as f32);
+            }
+        }
+        let (before, added) = (data.rows.dims()[0], made.len() / columns);
+        let anomalies = data.anomalies.iter().copied().chain(before..before + added).collect();
+        let rows = Tensor::cat(vec![data.rows.clone(), tensor(made, [added, columns], &device)], 0);
+        TrainingData { rows, unlabelled: data.unlabelled.clone(), anomalies }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anoonly_data::Seed;
+    use burn_ndarray::NdArray;
+
+    fn data(rows: &[[f32; 2]], anomalies: usize) -> TrainingData<NdArray> {
+        let unlabelled = rows.len() - anomalies;
+        TrainingData {
+            rows: tensor(rows.concat(), [rows.len(), 2], &Default::default()),
+            unlabelled: (0..unlabelled).collect(),
+            anomalies: (unlabelled..rows.len()).collect(),
+        }
+    }
+
+    fn added(mix: &NngMix, data: &TrainingData<NdArray>) -> Vec<Vec<f32>> {
+        let augmented = mix.augmented(data, &mut Seed(1).stream(&[]));
+        let before = data.rows.dims()[0];
+        assert_eq!(cells(augmented.rows.clone().narrow(0, 0, before)), cells(data.rows.clone()));
+        assert_eq!(augmented.unlabelled, data.unlabelled);
+        assert!(augmented.anomalies.is_sorted(), "the rows of a batch are told apart by their order");
+        assert_eq!(augmented.anomalies.len(), data.anomalies.len() * (1 + mix.times));
+        let new = augmented.anomalies[data.anomalies.len()..].to_vec();
+        cells(augmented.select(&new)).chunks(2).map(<[f32]>::to_vec).collect()
+    }
+
+    /// Without noise, what is made lies on the line to the neighbour of either kind, never to the row that is far off.
+    #[test]
+    fn pseudo_anomalies_lie_between_an_anomaly_and_its_neighbours() {
+        let rows = [[0.0, 0.0], [0.0, 1.0], [1.0, 1.0], [0.9, 1.0]];
+        let mix = NngMix { times: 100, neighbours: 1, noise: 0.0, ..Default::default() };
+        let made = added(&mix, &data(&rows, 2));
+        assert!(made.iter().all(|row| (row[1] - 1.0).abs() < 1e-6 && (0.0..=1.0).contains(&row[0])), "{made:?}");
+        // Half of them are mixed with the other anomaly, and of the rest about a fifth is all but an anomaly: 118, give or take
+        // four times 7.
+        let between = made.iter().filter(|row| row[0] >= 0.9 - 1e-6).count();
+        assert!((90..=146).contains(&between), "{between}");
+        // λ is near 0 or 1 more often than not.
+        let ends = made.iter().filter(|row| row[0] < 0.1 || row[0] > 0.8).count();
+        assert!(ends > 140, "{ends}");
+    }
+
+    #[test]
+    fn noise_spreads_as_far_as_it_says() {
+        let mix = NngMix { times: 2000, noise: 0.1, ..Default::default() };
+        let made = added(&mix, &data(&[[0.5, 0.5], [0.5, 0.5]], 1));
+        let variance = made.iter().map(|row| f64::from(row[0] - 0.5).powi(2)).sum::<f64>() / made.len() as f64;
+        // The mean of λ² + (1 − λ)² is 1 − 2·E λ(1 − λ) = 1 − α/(2α + 1).
+        let expected = 0.01 * (1.0 - 0.2 / 1.4);
+        assert!((variance / expected - 1.0).abs() < 0.15, "{variance} {expected}");
+    }
+}

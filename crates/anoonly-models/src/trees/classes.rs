@@ -1,0 +1,229 @@
+//! Trees that tell labelled anomalies from unlabelled rows.
+//!
+//! Both classes have the same weight in sum, and a node is split by the best of `√columns` columns, by the Gini impurity.
+
+use rand::{Rng, RngExt};
+
+use super::{Forest, MOST_ROWS, NODE, between};
+
+/// How trees are grown. What a row is worth at an end is the share of anomalies there, by weight.
+pub(crate) struct Classes {
+    /// Trees.
+    pub trees: usize,
+    /// Rows in a leaf at least.
+    pub leaf: usize,
+    /// How thresholds are found.
+    pub splits: Splits,
+}
+
+/// How thresholds are found.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Splits {
+    /// One at random for each column: extremely randomised trees, each of all rows (Geurts, Ernst and Wehenkel, "Extremely
+    /// randomized trees", Machine Learning 2006).
+    Random,
+    /// The best of each column, in the middle between two values: a random forest, each tree of so many rows drawn with
+    /// replacement as there are (Breiman, "Random Forests", Machine Learning 2001).
+    Best,
+}
+
+/// Rows by column, with the classes and what a row of each weighs.
+struct Grower<'a, R> {
+    columns: Vec<Vec<f32>>,
+    anomalous: Vec<bool>,
+    weights: [f64; 2],
+    /// Columns looked at for a split.
+    tried: usize,
+    leaf: usize,
+    splits: Splits,
+    rng: &'a mut R,
+}
+
+struct Split {
+    column: usize,
+    threshold: f32,
+    impurity: f64,
+}
+
+impl Classes {
+    /// Trees grown from rows given one after the other.
+    pub fn grow(&self, unlabelled: &[f32], anomalies: &[f32], columns: usize, rng: &mut impl Rng) -> Forest {
+        let counts = [unlabelled, anomalies].map(|rows| rows.len() / columns);
+        let count = counts[0] + counts[1];
+        let column = |column: usize| {
+            let cells = [unlabelled, anomalies].into_iter().flat_map(|rows| rows.chunks_exact(columns));
+            cells.map(|row| row[column]).collect()
+        };
+        let mut grower = Grower {
+            columns: (0..columns).map(column).collect(),
+            anomalous: (0..count).map(|row| row >= counts[0]).collect(),
+            weights: counts.map(|class| count as f64 / (2.0 * class.max(1) as f64)),
+            tried: ((columns as f64).sqrt() as usize).max(1),
+            leaf: self.leaf,
+            splits: self.splits,
+            rng,
+        };
+        let mut forest = Forest::default();
+        for _ in 0..self.trees {
+            let mut rows: Vec<u32> = match self.splits {
+                Splits::Random => (0..count as u32).collect(),
+                Splits::Best => (0..count.min(MOST_ROWS)).map(|_| grower.rng.random_range(0..count as u32)).collect(),
+            };
+            let mut tree = vec![0.0; NODE];
+            grower.node(&mut tree, 0, &mut rows);
+            forest.push(&tree);
+        }
+        forest
+    }
+}
+
+impl<R: Rng> Grower<'_, R> {
+    fn node(&mut self, nodes: &mut Vec<f32>, place: usize, rows: &mut [u32]) {
+        let sums = self.sums(rows.iter().copied());
+        nodes[place * NODE + 3] = (sums[1] / (sums[0] + sums[1])) as f32;
+        if sums.contains(&0.0) || rows.len() < 2 * self.leaf {
+            return;
+        }
+        let Some(split) = self.split(rows, sums) else { return };
+        let cells = &self.columns[split.column];
+        let mut first = 0;
+        for place in 0..rows.len() {
+            if cells[rows[place] as usize] <= split.threshold {
+                rows.swap(first, place);
+                first += 1;
+            }
+        }
+        let child = nodes.len() / NODE;
+        nodes[place * NODE] = split.column as f32;
+        nodes[place * NODE + 1] = split.threshold;
+        nodes[place * NODE + 2] = child as f32;
+        nodes.extend([0.0; 2 * NODE]);
+        let (left, right) = rows.split_at_mut(first);
+        self.node(nodes, child, left);
+        self.node(nodes, child + 1, right);
+    }
+
+    fn sums(&self, rows: impl Iterator<Item = u32>) -> [f64; 2] {
+        let mut counts = [0usize; 2];
+        rows.for_each(|row| counts[usize::from(self.anomalous[row as usize])] += 1);
+        [0, 1].map(|class| counts[class] as f64 * self.weights[class])
+    }
+
+    /// The best split on as many random columns as are tried, on columns that are not constant.
+    fn split(&mut self, rows: &[u32], sums: [f64; 2]) -> Option<Split> {
+        let mut columns: Vec<usize> = (0..self.columns.len()).collect();
+        let (mut best, mut tried) = (None::<Split>, 0);
+        for drawn in 0..columns.len() {
+            if tried == self.tried {
+                break;
+            }
+            let other = self.rng.random_range(drawn..columns.len());
+            columns.swap(drawn, other);
+            let column = columns[drawn];
+            let cells = &self.columns[column];
+            let ends = (f32::INFINITY, f32::NEG_INFINITY);
+            let (low, high) = rows.iter().fold(ends, |(low, high), &row| {
+                let cell = cells[row as usize];
+                (low.min(cell), high.max(cell))
+            });
+            if low >= high {
+                continue;
+            }
+            tried += 1;
+            let found = match self.splits {
+                Splits::Random => {
+                    let threshold = self.rng.random_range(low..high);
+                    self.impurity_at(column, threshold, rows, sums).map(|impurity| (threshold, impurity))
+                }
+                Splits::Best => self.best_threshold(column, rows, sums),
+            };
+            if let Some((threshold, impurity)) = found
+                && best.as_ref().is_none_or(|best| impurity < best.impurity)
+            {
+                best = Some(Split { column, threshold, impurity });
+            }
+        }
+        best
+    }
+
+    /// The impurity of both sides of a threshold; none where one of them is too small.
+    fn impurity_at(&self, column: usize, threshold: f32, rows: &[u32], sums: [f64; 2]) -> Option<f64> {
+        let cells = &self.columns[column];
+        let below = |row: &u32| cells[*row as usize] <= threshold;
+        let count = rows.iter().filter(|row| below(row)).count();
+        let large = count >= self.leaf && rows.len() - count >= self.leaf;
+        large.then(|| impurity(self.sums(rows.iter().copied().filter(below)), sums))
+    }
+
+    /// The threshold of a column with the least impurity, and this.
+    fn best_threshold(&self, column: usize, rows: &[u32], sums: [f64; 2]) -> Option<(f32, f64)> {
+        let cells = &self.columns[column];
+        let mut sorted: Vec<(f32, bool)> =
+            rows.iter().map(|&row| (cells[row as usize], self.anomalous[row as usize])).collect();
+        sorted.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+        let (mut left, mut best) = ([0.0; 2], None::<(f32, f64)>);
+        for (place, pair) in sorted.windows(2).enumerate() {
+            let class = usize::from(pair[0].1);
+            left[class] += self.weights[class];
+            let large = place + 1 >= self.leaf && rows.len() - place > self.leaf;
+            if !large || pair[0].0 == pair[1].0 {
+                continue;
+            }
+            let impurity = impurity(left, sums);
+            if best.is_none_or(|(_, best)| impurity < best) {
+                best = Some((between(pair[0].0, pair[1].0), impurity));
+            }
+        }
+        best
+    }
+}
+
+/// The Gini impurity of both sides of a split, each by its weight, given one side and the whole.
+fn impurity(left: [f64; 2], sums: [f64; 2]) -> f64 {
+    let side = |[a, b]: [f64; 2]| if a + b > 0.0 { 2.0 * a * b / (a + b) } else { 0.0 };
+    side(left) + side([sums[0] - left[0], sums[1] - left[1]])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anoonly_data::Seed;
+
+    /// Rows in the unit square; the anomalies are those of a corner.
+    fn rows(count: usize, corner: f32) -> Vec<f32> {
+        let mut rng = Seed(3).stream(&["rows", &count.to_string()]);
+        (0..2 * count).map(|_| corner + rng.random_range(0.0..1.0 - corner)).collect()
+    }
+
+    #[test]
+    fn rows_among_the_anomalies_have_the_higher_share() {
+        for (splits, leaf) in [(Splits::Random, 2), (Splits::Best, 10)] {
+            let classes = Classes { trees: 50, leaf, splits };
+            let forest = classes.grow(&rows(200, 0.0), &rows(10, 0.8), 2, &mut Seed(1).stream(&[]));
+            let [near, far] = [[0.9, 0.9], [0.2, 0.3]].map(|row| forest.mean(&row));
+            assert!(near > 0.5 && far < 0.1, "{near} {far}");
+        }
+    }
+
+    /// One column that parts the classes: every tree finds pure leaves, and the share is 0 or 1 away from the gap.
+    #[test]
+    fn classes_apart_are_told_apart_wholly() {
+        let classes = Classes { trees: 20, leaf: 2, splits: Splits::Random };
+        let forest = classes.grow(&[0.0, 0.1, 0.2, 0.3], &[0.8, 0.9, 1.0, 0.7], 1, &mut Seed(1).stream(&[]));
+        let share = |cell: f32| forest.mean(&[cell]);
+        assert!(share(0.0) < 0.35 && share(1.0) > 0.65, "{} {}", share(0.0), share(1.0));
+    }
+
+    /// Of all thresholds of a column, the one in the middle of the gap leaves no impurity.
+    #[test]
+    fn the_best_threshold_is_between_the_classes() {
+        let anomalous = vec![false, true, false, true];
+        let columns = vec![vec![0.0, 0.8, 0.4, 1.0]];
+        let rng = &mut Seed(1).stream(&[]);
+        let grower = Grower { columns, anomalous, weights: [1.0; 2], tried: 1, leaf: 1, splits: Splits::Best, rng };
+        let (threshold, impurity) = grower.best_threshold(0, &[0, 1, 2, 3], [2.0; 2]).unwrap();
+        assert!((threshold - 0.6).abs() < 1e-6 && impurity == 0.0, "{threshold} {impurity}");
+        let leaf = Grower { leaf: 3, ..grower };
+        assert_eq!(leaf.best_threshold(0, &[0, 1, 2, 3], [2.0; 2]), None);
+    }
+}

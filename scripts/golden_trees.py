@@ -1,0 +1,47 @@
+"""Print the figures of crates/anoonly-models/src/gbdt.rs: what scikit-learn's boosted trees say.
+
+    pip install numpy scikit-learn
+    python scripts/golden_trees.py
+
+`HistGradientBoostingClassifier` makes the same second-order trees from the same cuts, all values being different and fewer than
+255 to a column. Both start at log odds of 0, as classes of the same weight in sum have them. Its sums of second derivatives have
+a least one by a constant of the module, `min_hessian_to_split`, which is set to ours.
+"""
+
+import numpy as np
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.ensemble._hist_gradient_boosting import gradient_boosting
+
+
+def rows():
+    state, cells = 1, []
+    for _ in range(600):
+        state = (state * 1103515245 + 12345) % 2**31
+        cells.append(np.float32(state >> 7) / np.float32(2**24))
+    cells = np.array(cells, np.float32).reshape(150, 4)
+    cells[120:] += np.float32(0.25)
+    return cells
+
+
+class Grower(gradient_boosting.TreeGrower):
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options | {"min_hessian_to_split": 1.0})
+
+
+def main():
+    gradient_boosting.TreeGrower = Grower
+    cells = rows()
+    truth = np.arange(150) >= 120
+    weights = np.where(truth, 150 / 60, 150 / 240)
+    asked = np.concatenate([cells[:4], cells[120:122], np.float32([[0.6] * 4, [0.1, 0.9, 0.3, 1.2]])])
+    for depth, rate, l2 in [(3, 0.1, 0.0), (4, 0.3, 2.5)]:
+        model = HistGradientBoostingClassifier(
+            learning_rate=rate, max_iter=30, max_leaf_nodes=None, max_depth=depth, min_samples_leaf=1,
+            l2_regularization=l2, early_stopping=False,
+        )
+        model.fit(cells, truth, sample_weight=weights)
+        assert abs(model._baseline_prediction).max() < 1e-6
+        print(", ".join(f"{score:.6f}" for score in model.decision_function(asked)))
+
+
+main()
