@@ -17,7 +17,7 @@ use crate::graph::{Graph, Step};
 use crate::init::{WeightInit, linear_weights};
 use crate::layers::{self, Layers, Plan};
 use crate::norm::{NormLayer, NormSettings};
-use crate::recipe::{Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
+use crate::recipe::{Augmentation, Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
 use crate::standard::{self, Standard};
 use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Norm, Shapes, TrainingData};
 
@@ -57,6 +57,7 @@ impl Default for AutoencoderConfig {
                 schedule: Schedule::Constant,
                 keep: Keep::Last,
                 statistics: Statistics::Running,
+                augmentation: Augmentation::None,
             },
         }
     }

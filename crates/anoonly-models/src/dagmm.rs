@@ -19,7 +19,7 @@ use crate::error::Checks;
 use crate::host::parameter;
 use crate::init::{WeightInit, linear_weights};
 use crate::layers;
-use crate::recipe::{Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
+use crate::recipe::{Augmentation, Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
 use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Shapes, TrainingData};
 
 /// DAGMM's configuration.
@@ -64,6 +64,7 @@ impl Default for DagmmConfig {
                 schedule: Schedule::Constant,
                 keep: Keep::Last,
                 statistics: Statistics::Running,
+                augmentation: Augmentation::None,
             },
         }
     }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::deepsad::{DeepSad, DeepSadConfig};
 use crate::graph::Graph;
 use crate::norm::{NormLayer, NormSettings};
-use crate::recipe::{Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
+use crate::recipe::{Augmentation, Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
 use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Norm, Shapes, TrainingData};
 
 /// DeepSVDD's configuration: the network of DeepSAD, with the widths and the training of PyOD.
@@ -47,6 +47,7 @@ impl Default for DeepSvddConfig {
                 schedule: Schedule::Constant,
                 keep: Keep::LowestLoss,
                 statistics: Statistics::Running,
+                augmentation: Augmentation::None,
             },
         }
     }

@@ -17,7 +17,7 @@ use crate::graph::Graph;
 use crate::init::{WeightInit, linear_weights};
 use crate::layers::{self, Layers, Plan};
 use crate::norm::{NormLayer, NormSettings};
-use crate::recipe::{Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
+use crate::recipe::{Augmentation, Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
 use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Norm, Shapes, TrainingData};
 
 /// The configuration of a multi-layer perceptron.
@@ -53,6 +53,7 @@ impl Default for MlpConfig {
                 schedule: Schedule::Constant,
                 keep: Keep::Last,
                 statistics: Statistics::Running,
+                augmentation: Augmentation::None,
             },
         }
     }

@@ -17,7 +17,7 @@ use crate::error::Checks;
 use crate::host::{cells, parameter};
 use crate::init::{WeightInit, linear_weights};
 use crate::method::section;
-use crate::recipe::{Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
+use crate::recipe::{Augmentation, Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
 use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Shapes, TrainingData};
 
 /// REPEN's configuration.
@@ -56,6 +56,7 @@ impl Default for RepenConfig {
                 schedule: Schedule::Constant,
                 keep: Keep::Last,
                 statistics: Statistics::Running,
+                augmentation: Augmentation::None,
             },
         }
     }

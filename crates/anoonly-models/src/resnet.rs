@@ -16,7 +16,7 @@ use crate::error::Checks;
 use crate::graph::{Graph, Step};
 use crate::init::{WeightInit, linear_weights};
 use crate::norm::{NormLayer, NormSettings};
-use crate::recipe::{Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
+use crate::recipe::{Augmentation, Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
 use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Norm, Shapes, TrainingData};
 
 /// The configuration of a residual network. The defaults are those of ADBench, with batches that hold both classes.
@@ -61,6 +61,7 @@ impl Default for ResNetConfig {
                 schedule: Schedule::Constant,
                 keep: Keep::Last,
                 statistics: Statistics::Running,
+                augmentation: Augmentation::None,
             },
         }
     }

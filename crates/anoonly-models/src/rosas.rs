@@ -22,7 +22,7 @@ use crate::init::{WeightInit, linear_weights};
 use crate::layers::{self, Layers, Plan};
 use crate::method::section;
 use crate::norm::{NormLayer, NormSettings};
-use crate::recipe::{Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
+use crate::recipe::{Augmentation, Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
 use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Norm, Shapes, TrainingData};
 
 /// RoSAS' configuration. The defaults are those of the authors' implementation.
@@ -68,6 +68,7 @@ impl Default for RosasConfig {
                 schedule: Schedule::Constant,
                 keep: Keep::Last,
                 statistics: Statistics::Running,
+                augmentation: Augmentation::None,
             },
         }
     }
