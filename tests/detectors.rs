@@ -123,7 +123,7 @@ fn detectors(seed: u64) -> Vec<Detector> {
         [gbdt]
         columns = 0.5
         [xgbod]
-        gbdt.columns = 0.5
+        gbdt.columns = 0.25
     ";
     let mut methods = overridden(AnyMethod::all(), changes).unwrap();
     let AnyMethod::DevNet(devnet) = methods[0].clone() else { panic!("{:?}", methods[0]) };

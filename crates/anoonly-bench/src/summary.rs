@@ -4,7 +4,7 @@ mod means;
 mod ranks;
 
 pub use means::{Mean, means};
-pub use ranks::rank_table;
+pub use ranks::standings;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -29,6 +29,9 @@ pub struct FeawadConfig {
     pub norm_settings: NormSettings,
     /// The score, and the reconstruction error, that labelled anomalies are pushed to.
     pub margin: f64,
+    /// The weight of the reconstruction error's own terms in the loss, beside the score's. 1 is the paper's equation; 0 leaves
+    /// them out, which is what the published code comes to.
+    pub error_weight: f64,
     /// How the autoencoder is trained on unlabelled rows, before all is trained.
     pub pretraining: Recipe,
     /// How all of it is trained.
@@ -56,6 +59,7 @@ impl Default for FeawadConfig {
             norm: Norm::None,
             norm_settings: NormSettings { epsilon: 1e-3, keep: 0.99 },
             margin: 5.0,
+            error_weight: 1.0,
             pretraining: recipe(512, 0, 100, Keep::LowestLoss),
             recipe: recipe(256, 256, 30, Keep::LowestLoss),
         }
@@ -82,6 +86,7 @@ impl Method for FeawadConfig {
         Checks::of(Self::INFO.name)
             .norm(self.norm_settings)
             .positive("margin", self.margin)
+            .not_negative("error_weight", self.error_weight)
             .that(
                 plain,
                 "pretraining.augmentation",
@@ -136,6 +141,7 @@ impl Method for FeawadConfig {
             norm: NormLayer::new(self.norm, SECOND + 1, self.norm_settings, &device),
             output: linear(SECOND + 1, 1),
             margin: self.margin,
+            error_weight: self.error_weight,
         }
     }
 }
@@ -150,6 +156,7 @@ pub struct Feawad<B: Backend> {
     norm: NormLayer<B>,
     output: Linear<B>,
     margin: f64,
+    error_weight: f64,
 }
 
 impl<B: Backend> Feawad<B> {
@@ -188,14 +195,18 @@ impl<B: Backend> Network<B> for Feawad<B> {
         Self { encoder: copy(&from.encoder), decoder: copy(&from.decoder), ..self }
     }
 
-    /// `|s| + e` for an unlabelled row, `max(0, a − s) + max(0, a − e)` for a labelled anomaly, with `e` the norm of the
-    /// residual and `a` the margin.
+    /// `|s| + w·e` for an unlabelled row, `max(0, a − s) + w·max(0, a − e)` for a labelled anomaly, with `e` the norm of the
+    /// residual, `w` its weight and `a` the margin.
     fn terms(&self, batch: &Batch<B>) -> LossTerms<B> {
         let last = batch.by_row(|rows| self.last(rows));
         let (error, anomaly_error) = batch.part(last.clone().narrow(1, SECOND, 1).squeeze_dim(1));
         let (score, anomaly_score) = batch.part(self.scores(last));
         let short = |value: Tensor<B, 1>| relu(value.neg().add_scalar(self.margin));
-        LossTerms { normal: score.abs() + error, anomalous: short(anomaly_score) + short(anomaly_error) }
+        let weighted = |value: Tensor<B, 1>| value.mul_scalar(self.error_weight);
+        LossTerms {
+            normal: score.abs() + weighted(error),
+            anomalous: short(anomaly_score) + weighted(short(anomaly_error)),
+        }
     }
 
     fn norms_mut(&mut self) -> Vec<&mut NormLayer<B>> {

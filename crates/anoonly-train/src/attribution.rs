@@ -2,27 +2,29 @@
 
 mod orders;
 
+use std::ops::Range;
+
 use anoonly_models::norm::NormLayer;
 use anoonly_models::{Network, Trainable};
 use burn::backend::Autodiff;
 use burn::module::{AutodiffModule, Module};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use ndarray::{Array2, ArrayView1, ArrayViewMut2, Axis};
+use ndarray::{Array2, ArrayView1, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 
 use crate::detector::to_tensor;
 use crate::{FittedDetector, ScoreError};
 
-/// What each column contributes to the difference between the score of a row and that of a baseline.
+/// What each part of the columns contributes to the difference between the score of a row and that of a baseline.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Attributions {
     /// The score of the baseline.
     pub baseline: f32,
     /// The score of each row.
     pub scores: Vec<f32>,
-    /// The contributions, `[rows, columns]`, in units of the score. A column in which a row has the value of the baseline
-    /// contributes 0.
+    /// The contributions, `[rows, parts]`, in units of the score. A part in which a row has the values of the baseline contributes
+    /// 0.
     pub contributions: Array2<f32>,
     /// What the contributions of a row leave of the difference: its score less the baseline's, less their sum.
     pub remainders: Vec<f32>,
@@ -49,7 +51,9 @@ impl<B: Backend, M: Trainable<Autodiff<B>>> FittedDetector<B, M> {
     /// Explains the scores of rows, `[rows, columns]` in their original units, by integrated gradients (Sundararajan, Taly and
     /// Yan, "Axiomatic Attribution for Deep Networks", ICML 2017, equation 1): the gradient of the score, in the mode it is
     /// computed in, is integrated along the straight line from `baseline` to the row, so that the contributions of the columns
-    /// sum to the difference of the two scores. The median of normal rows is a good baseline.
+    /// sum to the difference of the two scores. A usual row is a good baseline.
+    ///
+    /// `parts` are the columns that are taken together, as all that one column of a table became: each part has one contribution.
     ///
     /// Between the kinks of its ReLUs a network is smooth, and at a kink its gradient jumps. So the integral is taken by the
     /// midpoint rule over intervals, of which those are halved whose midpoint does not explain the difference of the scores
@@ -57,8 +61,8 @@ impl<B: Backend, M: Trainable<Autodiff<B>>> FittedDetector<B, M> {
     /// than a thousandth of the difference, more with kNN, whose score has many kinks.
     ///
     /// A score without a gradient ([`has_gradient`](Self::has_gradient)) is explained by Shapley values instead, estimated from random
-    /// orders of the columns (Štrumbelj and Kononenko, "Explaining prediction models and individual predictions with feature
-    /// contributions", 2014): going from the baseline to the row a column at a time, each contributes what the score changes by,
+    /// orders of the parts (Štrumbelj and Kononenko, "Explaining prediction models and individual predictions with feature
+    /// contributions", 2014): going from the baseline to the row a part at a time, each contributes what the score changes by,
     /// in the mean over the orders.
     ///
     /// Blocks of rows are explained in parallel, in bounded memory beside the result; the result does not depend on the
@@ -66,28 +70,40 @@ impl<B: Backend, M: Trainable<Autodiff<B>>> FittedDetector<B, M> {
     ///
     /// # Errors
     /// As [`score`](Self::score), for the rows and for the baseline.
-    pub fn attributions(&self, features: &Array2<f32>, baseline: &[f32]) -> Result<Attributions, ScoreError> {
+    ///
+    /// # Panics
+    /// When a part is of columns that are not there.
+    pub fn attributions(
+        &self,
+        features: &Array2<f32>,
+        baseline: &[f32],
+        parts: &[Range<usize>],
+    ) -> Result<Attributions, ScoreError> {
         let origin = Array2::from_shape_fn((1, baseline.len()), |(_, column)| baseline[column]);
         let start = self.score(&origin).map_err(|error| ScoreError::Baseline(Box::new(error)))?[0];
         let scores = self.score(features)?;
         let mut network = M::Network::<Autodiff<B>>::from_inner(self.network.clone()).no_grad();
-        let mut contributions = Array2::zeros(features.raw_dim());
         if !Network::<Autodiff<B>>::smooth(&network) {
-            self.by_orders(features, baseline, start, &mut contributions)?;
-            return told(start, scores, contributions);
+            return told(start, scores, self.by_orders(features, baseline, start, parts)?);
         }
+        let mut contributions = Array2::zeros(features.raw_dim());
         network.norms_mut().into_iter().for_each(NormLayer::freeze);
         let origin = self.scaler.transform(origin.view());
 
         let rows = contributions.axis_chunks_iter_mut(Axis(0), ROWS).zip(features.axis_chunks_iter(Axis(0), ROWS));
         let blocks: Vec<_> = rows.zip(scores.chunks(ROWS)).collect();
-        let (parts, scaler) = ((network, self.device.clone()), &self.scaler);
-        let explained = blocks.into_par_iter().map_with(parts, |(network, device), ((contributions, rows), scores)| {
-            let towards = scaler.transform(rows) - &origin;
-            Paths { network, device, origin: origin.row(0), towards, start, scores }.integrate(contributions)
-        });
+        let (followed, scaler) = ((network, self.device.clone()), &self.scaler);
+        let explained =
+            blocks.into_par_iter().map_with(followed, |(network, device), ((contributions, rows), scores)| {
+                let towards = scaler.transform(rows) - &origin;
+                Paths { network, device, origin: origin.row(0), towards, start, scores }.integrate(contributions)
+            });
         explained.collect::<Result<(), ScoreError>>()?;
-        told(start, scores, contributions)
+        let mut of_parts = Array2::zeros((features.nrows(), parts.len()));
+        for (mut sum, part) in of_parts.columns_mut().into_iter().zip(parts) {
+            sum.assign(&contributions.slice(s![.., part.clone()]).sum_axis(Axis(1)));
+        }
+        told(start, scores, of_parts)
     }
 }
 

@@ -98,6 +98,9 @@ pub struct Options {
     /// Also write a report, one HTML file with figures; on a folder where all is measured, nothing else is done
     #[arg(long, value_name = "FILE", global = true)]
     report: Option<PathBuf>,
+    /// Tables with a line for each method and strategy instead, the best first: AUROC on each family, ranks, and seconds a fit
+    #[arg(long, global = true, conflicts_with = "json")]
+    standings: bool,
     /// Print the means of the tables as JSON instead
     #[arg(long, global = true, conflicts_with = "reference")]
     json: bool,
@@ -158,12 +161,16 @@ impl Options {
                 "device" => says("backend") || says("device"),
                 name => says(name),
             };
-            if !overruled {
-                let value = match value {
-                    Value::Array(values) => values.iter().map(word).collect::<Vec<_>>().join(","),
-                    value => word(&value),
-                };
-                words.push(OsString::from(format!("--{name}={value}")));
+            match value {
+                _ if overruled => {}
+                Value::Boolean(said) => words.extend(said.then(|| OsString::from(format!("--{name}")))),
+                value => {
+                    let value = match value {
+                        Value::Array(values) => values.iter().map(word).collect::<Vec<_>>().join(","),
+                        value => word(&value),
+                    };
+                    words.push(OsString::from(format!("--{name}={value}")));
+                }
             }
         }
         let words = [OsString::from("bench")].into_iter().chain(words).chain(given);
@@ -176,7 +183,7 @@ impl Options {
     fn start(self) -> ExitCode {
         let out = self.out.clone();
         let done = match self.task {
-            Some(Task::Merge { folders }) => merge(&folders, &out, self.report.as_deref(), self.json),
+            Some(Task::Merge { ref folders }) => self.merge(folders),
             None => self.measure(),
         };
         match done {
@@ -201,7 +208,7 @@ impl Options {
             None => std::thread::available_parallelism().map_or(1, usize::from),
         };
         let out = self.out.clone();
-        let (ablation, json) = (self.ablation, self.json);
+        let (layout, json) = (Layout::new(self.standings, self.ablation.is_some()), self.json);
         let (budgets, noises) = (self.budgets(), self.noises()?);
         let synthetic = self.synthetic()?;
         let reference = match (self.reference.as_deref(), budgets.as_slice(), noises.as_slice(), synthetic.as_slice()) {
@@ -252,7 +259,7 @@ impl Options {
 
         match json {
             true => print(&as_json(&results)),
-            false => tell_results(&results, ablation.is_some()),
+            false => tell_results(&results, layout),
         }
         if let Some(reference) = reference {
             let told = "Beside the reference, on the sets that both have, means over seeds and sets:";
@@ -260,6 +267,23 @@ impl Options {
         }
         store.write_csv(&results)?;
         write_report(report_to.as_deref(), &results, methods)?;
+        Ok(results)
+    }
+
+    /// Joins results of the same protocol and backend.
+    fn merge(&self, folders: &[PathBuf]) -> Result<Results, BenchError> {
+        let report_to = self.report.as_deref();
+        report_to.map_or(Ok(()), report::check_place)?;
+        let Merged { results, missing } = Store::open(&self.out)?.merge(folders)?;
+        if missing > 0 {
+            eprintln!("{missing} of the grid's {} runs are in none of these folders", results.rows.len() + missing);
+        }
+        let ablation = results.rows.iter().any(|row| !["host", "anoonly", "none"].contains(&row.strategy.name()));
+        match self.json {
+            true => print(&as_json(&results)),
+            false => tell_results(&results, Layout::new(self.standings, ablation)),
+        }
+        write_report(report_to, &results, Vec::new())?;
         Ok(results)
     }
 
@@ -347,22 +371,6 @@ fn word(value: &Value) -> String {
     }
 }
 
-/// Joins results of the same protocol and backend.
-fn merge(folders: &[PathBuf], out: &Path, report_to: Option<&Path>, json: bool) -> Result<Results, BenchError> {
-    report_to.map_or(Ok(()), report::check_place)?;
-    let Merged { results, missing } = Store::open(out)?.merge(folders)?;
-    if missing > 0 {
-        eprintln!("{missing} of the grid's {} runs are in none of these folders", results.rows.len() + missing);
-    }
-    let ablation = results.rows.iter().any(|row| !["host", "anoonly", "none"].contains(&row.strategy.name()));
-    match json {
-        true => print(&as_json(&results)),
-        false => tell_results(&results, ablation),
-    }
-    write_report(report_to, &results, Vec::new())?;
-    Ok(results)
-}
-
 fn write_report(path: Option<&Path>, results: &Results, methods: Vec<AnyMethod>) -> Result<(), BenchError> {
     let Some(path) = path else { return Ok(()) };
     let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
@@ -376,9 +384,30 @@ fn as_json(results: &Results) -> String {
     format!("{}\n", serde_json::json!(summary::means(results)))
 }
 
+/// What a table of results sets side by side.
+#[derive(Clone, Copy)]
+enum Layout {
+    /// Host and AnoOnly, for each family.
+    Strategies,
+    /// AnoOnly and its parts.
+    Ablation,
+    /// All methods.
+    Standings,
+}
+
+impl Layout {
+    fn new(standings: bool, ablation: bool) -> Self {
+        match (standings, ablation) {
+            (true, _) => Layout::Standings,
+            (false, true) => Layout::Ablation,
+            (false, false) => Layout::Strategies,
+        }
+    }
+}
+
 /// Prints the tables of results, under what their numbers are: one for each setting, and, where these are several, one of them
 /// all.
-fn tell_results(results: &Results, ablation: bool) {
+fn tell_results(results: &Results, layout: Layout) {
     let Some(first) = results.rows.first() else { return };
     let seeds: BTreeSet<u64> = results.rows.iter().map(|row| row.seed).collect();
     let seeds = match seeds.len() {
@@ -391,14 +420,18 @@ fn tell_results(results: &Results, ablation: bool) {
     print(&heading);
     let settings = summary::by_setting(results);
     for (setting, results) in &settings {
-        let table = match ablation {
-            true => summary::ablation_table(results).to_string(),
-            false => {
-                let verdicts = summary::verdicts(results).into_iter().map(|(model, told)| format!("{model}: {told}"));
-                let ranks = summary::rank_table(results).map_or_else(String::new, |(sets, table)| {
-                    format!("Average ranks over {sets} data sets, and whether the best is better (Wilcoxon, Holm):\n\n{table}\n\n")
+        let table = match layout {
+            Layout::Ablation => summary::ablation_table(results).to_string(),
+            Layout::Standings => {
+                let (sets, table) = summary::standings(results);
+                let ranks = sets.map_or_else(String::new, |sets| {
+                    format!("Ranks are averages over {sets} data sets; p is that of the best rank against this one (Wilcoxon, Holm).\n\n")
                 });
-                format!("{}\n\n{ranks}{}", summary::table(results), verdicts.collect::<Vec<_>>().join("\n"))
+                format!("{ranks}{table}")
+            }
+            Layout::Strategies => {
+                let verdicts = summary::verdicts(results).into_iter().map(|(model, told)| format!("{model}: {told}"));
+                format!("{}\n\n{}", summary::table(results), verdicts.collect::<Vec<_>>().join("\n"))
             }
         };
         let told = format!("{}{}", summary::labels(setting.budget), setting.besides_labels());

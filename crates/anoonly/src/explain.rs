@@ -89,7 +89,7 @@ impl Options {
             table.add_row(cells);
         }
         format!(
-            "{table}\n\nContributions lead from the median row, whose score is {:.2}, to the score of the row.\n",
+            "{table}\n\nContributions lead from a usual row, whose score is {:.2}, to the score of the row.\n",
             first.baseline
         )
     }

@@ -214,7 +214,7 @@ impl Detector {
             stopping,
             validation: None,
         };
-        let baseline = medians(usual.features());
+        let baseline = usual_row(usual.features());
         let mut model = Model {
             encoder,
             ids: self.ids.clone(),
@@ -303,14 +303,21 @@ fn labels_of(table: &Table, label: &LabelColumn) -> Result<Labels, PipelineError
     }
 }
 
-/// The median of each column.
-fn medians(features: &Array2<f32>) -> Vec<f32> {
-    let median = |column: ndarray::ArrayView1<'_, f32>| {
+/// The row nearest to the median of each column, in mean absolute deviations from it; the first of several.
+fn usual_row(features: &Array2<f32>) -> Vec<f32> {
+    let mut distances = vec![0.0f64; features.nrows()];
+    for column in features.axis_iter(Axis(1)) {
         let mut values = column.to_vec();
         let middle = values.len() / 2;
-        *values.select_nth_unstable_by(middle, f32::total_cmp).1
-    };
-    features.axis_iter(Axis(1)).map(median).collect()
+        let median = f64::from(*values.select_nth_unstable_by(middle, f32::total_cmp).1);
+        let apart = column.mapv(|value| (f64::from(value) - median).abs());
+        let all = apart.sum();
+        if all > 0.0 {
+            distances.iter_mut().zip(apart).for_each(|(distance, apart)| *distance += apart / all);
+        }
+    }
+    let nearest = (0..distances.len()).min_by(|&a, &b| distances[a].total_cmp(&distances[b]));
+    nearest.map(|row| features.row(row).to_vec()).unwrap_or_default()
 }
 
 /// A digest of the features and labels that a model was made from.

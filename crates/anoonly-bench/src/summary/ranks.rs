@@ -2,23 +2,26 @@
 
 use std::collections::BTreeMap;
 
-use anoonly_eval::Comparison;
+use anoonly_eval::{Comparison, Interval, mean_interval};
 use comfy_table::Table;
 
-use super::{METRICS, Metric, complete_rows, in_order, markdown};
-use crate::{Results, Status};
+use super::{LEVEL, METRICS, Metric, by_seed, complete_rows, dash, in_order, markdown, shown};
+use crate::{Results, Row, Status};
 
 /// Fewer data sets say little about ranks.
 const LEAST_SETS: usize = 10;
 
-/// A Markdown table with a line for each model and strategy, by their average rank in AUROC over data sets: 1 is the best on each. Beside
-/// it what the Wilcoxon signed-rank test says of the first line against this one, with Holm's correction for all lines.
-/// Compared are means over seeds, on the data sets on which all are measured; `None` where these are less than ten, or where there
-/// are not three lines.
+/// A Markdown table with a line for each model and strategy, the best first: the mean AUROC on each family, over all families, mean
+/// average precision, the average rank in both metrics over data sets, and the median seconds of a fit. With it goes the number of
+/// data sets that the ranks are over.
 ///
-/// The test takes data sets to be independent, which sets of one family are not, and the first line was found on the same values: a
+/// A rank of 1 is the best on every data set. Beside it stands what the Wilcoxon signed-rank test says of the line with the best average
+/// rank against this one, with Holm's correction for all lines. Compared are means over seeds, on the data sets on which all are
+/// measured; where these are less than ten, or where there are not three lines, there are no ranks.
+///
+/// The test takes data sets to be independent, which sets of one family are not, and the best line was found on the same values: a
 /// p-value is then too small rather than too large.
-pub fn rank_table(results: &Results) -> Option<(usize, Table)> {
+pub fn standings(results: &Results) -> (Option<usize>, Table) {
     let contestants: Vec<(&str, &str)> = in_order(results, |row| &row.model)
         .into_iter()
         .flat_map(|model| in_order(results, |row| row.strategy.name()).into_iter().map(move |name| (model, name)))
@@ -26,39 +29,95 @@ pub fn rank_table(results: &Results) -> Option<(usize, Table)> {
             results.rows.iter().any(|row| row.model == model && row.strategy.name() == strategy)
         })
         .collect();
-    if contestants.len() < 3 {
-        return None;
-    }
-    let compared = METRICS.map(|(_, metric)| compare(results, &contestants, metric));
-    let [Some(auroc), Some(ap)] = compared else { return None };
-    let ranks = [auroc.average_ranks(), ap.average_ranks()];
-    let best: Vec<usize> = ranks.iter().map(|ranks| argmin(ranks)).collect();
-    let p_values: Vec<Vec<Option<f64>>> = [&auroc, &ap]
-        .into_iter()
-        .zip(&best)
-        .map(|(comparison, &best)| {
-            let others: Vec<(usize, usize)> =
-                (0..contestants.len()).filter(|&other| other != best).map(|other| (best, other)).collect();
-            let mut p_values = vec![None; contestants.len()];
-            for test in comparison.wilcoxon(&others) {
-                p_values[test.second] = Some(test.adjusted_p_value);
-            }
-            p_values
-        })
-        .collect();
-    let mut order: Vec<usize> = (0..contestants.len()).collect();
-    order.sort_by(|&a, &b| ranks[0][a].total_cmp(&ranks[0][b]));
-    let mut table = markdown(&["model", "strategy", "rank AUROC", "p", "rank AP", "p"], 2);
-    for line in order {
-        let (model, strategy) = contestants[line];
+    let families = in_order(results, |row| &row.family);
+    let shown_families: &[&str] = if families.len() > 1 { &families } else { &[] };
+    let compared = METRICS.map(|(_, metric)| Ranks::of(results, &contestants, metric));
+    let ranks = match &compared {
+        [Some(auroc), Some(ap)] => Some([auroc, ap]),
+        _ => None,
+    };
+
+    let mut header = vec!["model", "strategy"];
+    header.extend(shown_families);
+    header.extend(["AUROC", "AP"]);
+    header.extend(ranks.iter().flat_map(|_| ["rank AUROC", "p", "rank AP", "p"]));
+    header.push("seconds a fit");
+    let mut table = markdown(&header, 2);
+    let mut lines: Vec<(f64, Vec<String>)> = Vec::new();
+    for (place, &(model, strategy)) in contestants.iter().enumerate() {
+        let cell = |families: &[&str], metric: Metric| {
+            let values = by_seed(&complete_rows(results, families, model), &[strategy], metric);
+            mean_interval(&values.into_values().collect::<Vec<_>>(), LEVEL)
+        };
+        let told = |interval: Option<Interval>| interval.map_or_else(dash, |interval| shown(interval, false));
+        let mean = |interval: Option<Interval>| {
+            interval.map_or_else(dash, |interval| format!("{:.1}", 100.0 * interval.estimate))
+        };
+        let [auroc, ap] = METRICS.map(|(_, metric)| cell(&families, metric));
         let mut cells = vec![model.to_owned(), strategy.to_owned()];
-        for (ranks, p_values) in ranks.iter().zip(&p_values) {
-            cells.push(format!("{:.2}", ranks[line]));
-            cells.push(p_values[line].map_or_else(|| "best".into(), told));
-        }
-        table.add_row(cells);
+        cells.extend(shown_families.iter().map(|family| mean(cell(&[family], METRICS[0].1))));
+        cells.extend([told(auroc), told(ap)]);
+        cells.extend(ranks.iter().flatten().flat_map(|ranks| ranks.cells(place)));
+        cells.push(seconds(results, model, strategy));
+        // Without ranks, the order is that of AUROC.
+        let order = match &ranks {
+            Some([auroc, _]) => auroc.average[place],
+            None => auroc.map_or(f64::INFINITY, |interval| -interval.estimate),
+        };
+        lines.push((order, cells));
     }
-    Some((auroc.sets(), table))
+    lines.sort_by(|a, b| a.0.total_cmp(&b.0));
+    lines.into_iter().for_each(|(_, cells)| {
+        table.add_row(cells);
+    });
+    (ranks.map(|[auroc, _]| auroc.sets), table)
+}
+
+/// The median of the seconds that a fit took.
+fn seconds(results: &Results, model: &str, strategy: &str) -> String {
+    let of = |row: &Row| match &row.status {
+        Status::Ok(scores) if row.model == model && row.strategy.name() == strategy => Some(scores.fit_seconds),
+        _ => None,
+    };
+    let mut seconds: Vec<f64> = results.rows.iter().filter_map(of).collect();
+    seconds.sort_by(f64::total_cmp);
+    match seconds.get(seconds.len() / 2) {
+        None => dash(),
+        Some(median) if *median < 0.095 => format!("{median:.3}"),
+        Some(median) if *median < 9.5 => format!("{median:.2}"),
+        Some(median) => format!("{median:.0}"),
+    }
+}
+
+/// Average ranks in one metric, and what the first of them is worth.
+struct Ranks {
+    sets: usize,
+    average: Vec<f64>,
+    /// Of the best against each; `None` for itself.
+    p_values: Vec<Option<f64>>,
+}
+
+impl Ranks {
+    /// `None` where there is too little to rank.
+    fn of(results: &Results, contestants: &[(&str, &str)], metric: Metric) -> Option<Self> {
+        if contestants.len() < 3 {
+            return None;
+        }
+        let comparison = compare(results, contestants, metric)?;
+        let average = comparison.average_ranks();
+        let best = argmin(&average);
+        let others: Vec<(usize, usize)> =
+            (0..contestants.len()).filter(|&other| other != best).map(|other| (best, other)).collect();
+        let mut p_values = vec![None; contestants.len()];
+        for test in comparison.wilcoxon(&others) {
+            p_values[test.second] = Some(test.adjusted_p_value);
+        }
+        Some(Self { sets: comparison.sets(), average, p_values })
+    }
+
+    fn cells(&self, place: usize) -> [String; 2] {
+        [format!("{:.2}", self.average[place]), self.p_values[place].map_or_else(|| "best".into(), told)]
+    }
 }
 
 fn argmin(values: &[f64]) -> usize {
@@ -107,27 +166,39 @@ mod tests {
         Results { rows: (0..sets).flat_map(of_set).collect() }
     }
 
-    /// By hand: ten differences of one sign have the p-value 2/2^10 = 0.00195; twice that after Holm's correction, for both.
+    fn cells(table: &Table, line: usize) -> Vec<String> {
+        table.row(line).unwrap().cell_iter().map(|cell| cell.content()).collect()
+    }
+
+    /// By hand: ten differences of one sign have the p-value 2/2^10 = 0.00195; twice that after Holm's correction, for both. The means
+    /// are those of 0.7, 0.71 and so on.
     #[test]
     fn lines_stand_by_their_rank_and_are_tested_against_the_best() {
-        let (sets, table) = rank_table(&results(10)).unwrap();
-        let cells =
-            |line: usize| -> Vec<String> { table.row(line).unwrap().cell_iter().map(|c| c.content()).collect() };
-        assert_eq!(sets, 10);
-        assert_eq!(cells(0)[..1], ["high"]);
-        assert_eq!(cells(0)[2..], ["1.00", "best", "3.00", "0.004"]);
-        assert_eq!(cells(2)[..1], ["low"]);
-        assert_eq!(cells(2)[2..], ["3.00", "0.004", "1.00", "best"]);
+        let (sets, table) = standings(&results(10));
+        assert_eq!(sets, Some(10));
+        assert_eq!(cells(&table, 0), ["high", "host", "74.5", "25.5", "1.00", "best", "3.00", "0.004", "1.00"]);
+        assert_eq!(cells(&table, 2)[..4], ["low", "host", "14.5", "85.5"]);
+        assert_eq!(cells(&table, 2)[4..], ["3.00", "0.004", "1.00", "best", "1.00"]);
     }
 
     #[test]
     fn few_sets_and_few_methods_have_no_ranks() {
-        assert!(rank_table(&results(9)).is_none());
+        let (sets, table) = standings(&results(9));
+        assert_eq!(sets, None);
+        assert_eq!(cells(&table, 0), ["high", "host", "74.0", "26.0", "1.00"]);
         let mut two = results(12);
         two.rows.retain(|row| row.model != "low");
-        assert!(rank_table(&two).is_none());
+        assert_eq!(standings(&two).0, None);
         let mut gap = results(10);
         gap.rows.remove(0);
-        assert!(rank_table(&gap).is_none());
+        assert_eq!(standings(&gap).0, None);
+    }
+
+    #[test]
+    fn families_have_a_column_each_and_weigh_the_same() {
+        let mut results = results(2);
+        results.rows.iter_mut().filter(|row| row.dataset == "set 1").for_each(|row| row.family = "other".into());
+        let (_, table) = standings(&results);
+        assert_eq!(cells(&table, 0), ["high", "host", "70.0", "71.0", "70.5", "29.5", "1.00"]);
     }
 }

@@ -1,8 +1,10 @@
 //! Explanations of scores without a gradient.
 
+use std::ops::Range;
+
 use anoonly_models::Method;
 use burn::tensor::backend::Backend;
-use ndarray::{Array2, Axis};
+use ndarray::{Array2, Axis, s};
 use rand::seq::SliceRandom;
 
 use crate::{FittedDetector, ScoreError};
@@ -15,37 +17,38 @@ const FEWEST: usize = 2;
 const MOST: usize = 32;
 
 impl<B: Backend, M: Method> FittedDetector<B, M> {
-    /// Fills in the contributions, `[rows, columns]`. The orders are the same for every row.
+    /// The contributions, `[rows, parts]`. The orders are the same for every row.
     pub(super) fn by_orders(
         &self,
         features: &Array2<f32>,
         baseline: &[f32],
         start: f32,
-        contributions: &mut Array2<f32>,
-    ) -> Result<(), ScoreError> {
-        let columns = baseline.len();
-        let pairs = (SCORED / (2 * columns)).clamp(FEWEST, MOST);
+        parts: &[Range<usize>],
+    ) -> Result<Array2<f32>, ScoreError> {
+        let pairs = (SCORED / (2 * parts.len().max(1))).clamp(FEWEST, MOST);
         let mut rng = self.detector.seed.stream(&["orders of columns"]);
-        let mut order: Vec<usize> = (0..columns).collect();
+        let mut order: Vec<usize> = (0..parts.len()).collect();
         let orders: Vec<Vec<usize>> = (0..pairs)
             .flat_map(|_| {
                 order.shuffle(&mut rng);
                 [order.clone(), order.iter().rev().copied().collect()]
             })
             .collect();
+        let mut contributions = Array2::zeros((features.nrows(), parts.len()));
         for (row, mut contributions) in features.axis_iter(Axis(0)).zip(contributions.axis_iter_mut(Axis(0))) {
-            let mut sums = vec![0.0f64; columns];
+            let mut sums = vec![0.0f64; parts.len()];
+            // A part that is as in the baseline changes nothing.
+            let differs = |part: &usize| parts[*part].clone().any(|column| row[column] != baseline[column]);
             for order in &orders {
-                // A column that is as in the baseline changes nothing.
-                let order: Vec<usize> =
-                    order.iter().copied().filter(|&column| row[column] != baseline[column]).collect();
-                let mut steps = Array2::from_shape_fn((order.len(), columns), |(_, column)| baseline[column]);
-                for (step, &column) in order.iter().enumerate() {
-                    steps.slice_mut(ndarray::s![step.., column]).fill(row[column]);
+                let order: Vec<usize> = order.iter().copied().filter(differs).collect();
+                let mut steps = Array2::from_shape_fn((order.len(), baseline.len()), |(_, column)| baseline[column]);
+                for (step, &part) in order.iter().enumerate() {
+                    let columns = parts[part].clone();
+                    steps.slice_mut(s![step.., columns.clone()]).assign(&row.slice(s![columns]));
                 }
                 let mut before = start;
-                for (&column, score) in order.iter().zip(self.score(&steps)?) {
-                    sums[column] += f64::from(score) - f64::from(before);
+                for (&part, score) in order.iter().zip(self.score(&steps)?) {
+                    sums[part] += f64::from(score) - f64::from(before);
                     before = score;
                 }
             }
@@ -53,6 +56,6 @@ impl<B: Backend, M: Method> FittedDetector<B, M> {
                 *contribution = (sum / orders.len() as f64) as f32;
             }
         }
-        Ok(())
+        Ok(contributions)
     }
 }

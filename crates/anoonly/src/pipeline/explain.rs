@@ -4,7 +4,7 @@ use anoonly_data::encode::{Encoded, Unknown};
 use anoonly_data::table::{Blocks, Table};
 use anoonly_train::Attributions;
 use anoonly_train::backend::Backend;
-use ndarray::{Array2, Axis, s};
+use ndarray::Array2;
 use serde::Serialize;
 
 use super::{Model, PipelineError};
@@ -18,7 +18,7 @@ pub struct ExplainedRow {
     pub row: Vec<(String, String)>,
     /// Its score.
     pub score: f32,
-    /// The score of the median row, from which the contributions lead to the score of this one.
+    /// The score of the usual row, from which the contributions lead to the score of this one.
     pub baseline: f32,
     /// What each column contributes, the largest contributions first.
     pub contributions: Vec<Contribution>,
@@ -33,7 +33,7 @@ pub struct Contribution {
     pub column: String,
     /// Its value in the row; empty where it is missing.
     pub value: String,
-    /// In units of the score: above 0, it makes the row more anomalous than the median row, below 0 less.
+    /// In units of the score: above 0, it makes the row more anomalous than the usual row, below 0 less.
     pub contribution: f32,
 }
 
@@ -46,10 +46,9 @@ struct Candidate {
 }
 
 impl<B: Backend> Model<B> {
-    /// Explains the scores of the `top` rows with the highest ones, by integrated gradients along the straight line from the
-    /// median of the rows fitted on that are not labelled anomalies ([`FittedDetector::attributions`]); the features that a
-    /// column became are taken together. The contributions of a row and its remainder sum to the difference between its
-    /// score and that of the median row.
+    /// Explains the scores of the `top` rows with the highest ones, by integrated gradients along the straight line from a
+    /// usual row ([`Model::baseline`], [`FittedDetector::attributions`]); the features that a column became are taken together. The
+    /// contributions of a row and its remainder sum to the difference between its score and that of the usual row.
     ///
     /// [`FittedDetector::attributions`]: anoonly_train::FittedDetector::attributions
     ///
@@ -126,25 +125,21 @@ impl<B: Backend> Model<B> {
 
     /// What the columns contribute to the scores of encoded rows: the members' contributions, each on the scale of all.
     fn contributions(&self, features: &Array2<f32>) -> Result<Attributions, PipelineError> {
-        let mut of_features = Array2::<f64>::zeros(features.raw_dim());
+        let spans = self.encoder.spans();
+        let mut contributions = Array2::<f64>::zeros((features.nrows(), spans.len()));
         let mut remainders = vec![0.0f64; features.nrows()];
         let mut baseline = 0.0;
         for (member, standard) in self.members() {
-            let told = member.attributions(features, &self.baseline)?;
+            let told = member.attributions(features, &self.baseline, &spans)?;
             let scale = standard.deviation * self.members.len() as f64;
             baseline += (f64::from(told.baseline) - standard.mean) / scale;
-            of_features.zip_mut_with(&told.contributions, |sum, &part| *sum += f64::from(part) / scale);
+            contributions.zip_mut_with(&told.contributions, |sum, &part| *sum += f64::from(part) / scale);
             remainders.iter_mut().zip(told.remainders).for_each(|(sum, left)| *sum += f64::from(left) / scale);
-        }
-        let spans = self.encoder.spans();
-        let mut contributions = Array2::zeros((features.nrows(), spans.len()));
-        for (mut column, span) in contributions.columns_mut().into_iter().zip(spans) {
-            column.assign(&of_features.slice(s![.., span]).sum_axis(Axis(1)).mapv(|sum| sum as f32));
         }
         Ok(Attributions {
             baseline: baseline as f32,
             scores: self.score_features(features)?,
-            contributions,
+            contributions: contributions.mapv(|sum| sum as f32),
             remainders: remainders.into_iter().map(|left| left as f32).collect(),
         })
     }

@@ -186,7 +186,8 @@ impl<B: Backend> Model<B> {
         self.members.iter().zip(self.standards.iter().copied())
     }
 
-    /// The median of each feature over the rows fitted on that are not labelled anomalies.
+    /// The features of a usual row: of those fitted on that are not labelled anomalies, the one nearest to the median of each
+    /// feature. The medians themselves may be a row like no other, as one of no category is.
     pub fn baseline(&self) -> &[f32] {
         &self.baseline
     }
