@@ -110,6 +110,12 @@ fn detectors(seed: u64) -> Vec<Detector> {
         epochs = 10
         [resnet.recipe]
         epochs = 5
+        [ft-transformer]
+        width = 16
+        heads = 4
+        hidden = 20
+        recipe.epochs = 5
+        recipe.optimiser.learning_rate = 3e-3
         [mlp.recipe]
         epochs = 5
         optimiser.learning_rate = 3e-3
@@ -290,6 +296,8 @@ fn the_layer_before_the_score_is_finite_and_tells_the_rows_apart<B: Backend>() {
             "deepsad" => Some(10),
             "mlp" => Some(100),
             "resnet" => Some(128),
+            "ft-transformer" => Some(16),
+            "ganomaly" => Some(2),
             "autoencoder" | "deepsvdd" | "rosas" => Some(32),
             "dagmm" => Some(3),
             _ => None,
