@@ -93,7 +93,8 @@ fn nng_mix_goes_with_every_host_and_strategy() {
 }
 
 /// Every method of the zoo under every strategy, and the depths of DevNet and its normalisations beside the default ones.
-/// What trains long in its default configuration trains shorter here, with a larger step. Boosted trees look at half of the columns
+/// What trains long in its default configuration trains shorter here, with a larger step, and GANomaly in more steps than one an
+/// epoch. Boosted trees look at half of the columns
 /// each: one of them parts the labelled anomalies from the hidden ones, and they would look at no other.
 fn detectors(seed: u64) -> Vec<Detector> {
     let changes = "
@@ -122,6 +123,8 @@ fn detectors(seed: u64) -> Vec<Detector> {
         [deepsvdd.recipe]
         epochs = 20
         optimiser.learning_rate = 1e-3
+        [ganomaly.recipe]
+        batches.rows = 8
         [feawad]
         pretraining.epochs = 2
         recipe.epochs = 3
