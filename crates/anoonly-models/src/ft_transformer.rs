@@ -240,7 +240,7 @@ impl<B: Backend, R: Rng> Dropout<B> for Masks<R> {
 }
 
 impl<B: Backend> Block<B> {
-    /// `[rows, tokens, width]` to the same, or to `[rows, 1, width]` where but the first token is `wanted`: the others are then
+    /// `[rows, tokens, width]` to the same, or to `[rows, 1, width]` where the `first_alone` is wanted: the other tokens are then
     /// attended to and ask nothing.
     fn forward(
         &self,
