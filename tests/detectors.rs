@@ -93,7 +93,8 @@ fn nng_mix_goes_with_every_host_and_strategy() {
 }
 
 /// Every method of the zoo under every strategy, and the depths of DevNet and its normalisations beside the default ones.
-/// What trains long in its default configuration trains shorter here, with a larger step. Boosted trees look at half of the columns
+/// What trains long in its default configuration trains shorter here, with a larger step, and GANomaly in more steps than one an
+/// epoch. Boosted trees look at half of the columns
 /// each: one of them parts the labelled anomalies from the hidden ones, and they would look at no other.
 fn detectors(seed: u64) -> Vec<Detector> {
     let changes = "
@@ -110,12 +111,20 @@ fn detectors(seed: u64) -> Vec<Detector> {
         epochs = 10
         [resnet.recipe]
         epochs = 5
+        [ft-transformer]
+        width = 16
+        heads = 4
+        hidden = 20
+        recipe.epochs = 5
+        recipe.optimiser.learning_rate = 3e-3
         [mlp.recipe]
         epochs = 5
         optimiser.learning_rate = 3e-3
         [deepsvdd.recipe]
         epochs = 20
         optimiser.learning_rate = 1e-3
+        [ganomaly.recipe]
+        batches.rows = 8
         [feawad]
         pretraining.epochs = 2
         recipe.epochs = 3
@@ -290,6 +299,8 @@ fn the_layer_before_the_score_is_finite_and_tells_the_rows_apart<B: Backend>() {
             "deepsad" => Some(10),
             "mlp" => Some(100),
             "resnet" => Some(128),
+            "ft-transformer" => Some(16),
+            "ganomaly" => Some(2),
             "autoencoder" | "deepsvdd" | "rosas" => Some(32),
             "dagmm" => Some(3),
             _ => None,

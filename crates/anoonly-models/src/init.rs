@@ -69,6 +69,25 @@ pub(crate) fn trainable_copy<B: Backend>(layer: &Linear<B>) -> Linear<B> {
     Linear { weight: parameter(layer.weight.val()), bias: layer.bias.as_ref().map(|bias| parameter(bias.val())) }
 }
 
+/// The layer with the same values as constants: a gradient flows through it, and none to it.
+pub(crate) fn constant_copy<B: Backend>(layer: &Linear<B>) -> Linear<B> {
+    fn constant<B: Backend, const D: usize>(param: &Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
+        Param::initialized(ParamId::new(), param.val().set_require_grad(false))
+    }
+    Linear { weight: constant(&layer.weight), bias: layer.bias.as_ref().map(constant) }
+}
+
+/// Values drawn uniformly within ±`limit`, to be trained.
+pub(crate) fn uniform_parameter<B: Backend, const D: usize>(
+    shape: [usize; D],
+    limit: f64,
+    rng: &mut impl Rng,
+    device: &B::Device,
+) -> Param<Tensor<B, D>> {
+    let values: Vec<f32> = (0..shape.iter().product()).map(|_| uniform(limit, rng) as f32).collect();
+    parameter(Tensor::from_data(TensorData::new(values, shape), device))
+}
+
 /// A tensor as a parameter that is trained.
 fn parameter<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Param<Tensor<B, D>> {
     // A parameter made with `Param::initialized` on a backend that does not differentiate is taken for a constant when the

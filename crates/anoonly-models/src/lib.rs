@@ -22,8 +22,12 @@ pub mod ecod;
 mod error;
 pub mod feawad;
 pub mod fisher;
+pub mod ft_transformer;
 pub mod fused;
+pub mod ganomaly;
 pub mod gbdt;
+#[cfg(test)]
+mod golden_tests;
 pub mod graph;
 pub mod hbos;
 mod histogram;

@@ -129,6 +129,14 @@ pub enum Optimiser {
         /// L2 penalty, added to the gradient as `weight_decay·w`.
         weight_decay: f64,
     },
+    /// Gradient descent with momentum (Polyak 1964) as PyTorch writes it: `v ← momentum·v + g`, then a step of
+    /// `learning_rate·v`.
+    Sgd {
+        /// Step size.
+        learning_rate: f64,
+        /// Share of the old velocity `v` that is kept; 0 for plain descent.
+        momentum: f64,
+    },
 }
 
 /// Where RMSprop adds its epsilon.
@@ -145,7 +153,9 @@ impl Optimiser {
     /// The step size at the start.
     pub fn learning_rate(&self) -> f64 {
         match *self {
-            Optimiser::RmsProp { learning_rate, .. } | Optimiser::Adam { learning_rate, .. } => learning_rate,
+            Optimiser::RmsProp { learning_rate, .. }
+            | Optimiser::Adam { learning_rate, .. }
+            | Optimiser::Sgd { learning_rate, .. } => learning_rate,
         }
     }
 }
@@ -228,6 +238,9 @@ impl Recipe {
                 .share("recipe.optimiser.beta_2", beta_2)
                 .positive("recipe.optimiser.epsilon", epsilon)
                 .not_negative("recipe.optimiser.weight_decay", weight_decay),
+            Optimiser::Sgd { learning_rate, momentum } => checks
+                .positive("recipe.optimiser.learning_rate", learning_rate)
+                .share("recipe.optimiser.momentum", momentum),
         };
         checks.done()
     }

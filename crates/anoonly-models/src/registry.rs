@@ -16,7 +16,9 @@ use crate::devnet::{DevNet, DevNetConfig};
 use crate::ecod::{Ecod, EcodConfig};
 use crate::feawad::{Feawad, FeawadConfig};
 use crate::fisher::{Fisher, FisherConfig};
+use crate::ft_transformer::{FtTransformer, FtTransformerConfig};
 use crate::fused::Direct;
+use crate::ganomaly::{Ganomaly, GanomalyConfig};
 use crate::gbdt::{Gbdt, GbdtConfig};
 use crate::graph::Graph;
 use crate::hbos::{Hbos, HbosConfig};
@@ -242,6 +244,7 @@ registry! {
     "repen" => Repen(RepenConfig, Repen),
     "mlp" => Mlp(MlpConfig, Mlp),
     "resnet" => ResNet(ResNetConfig, ResNet),
+    "ft-transformer" => FtTransformer(FtTransformerConfig, FtTransformer),
     "quorum" => Quorum(QuorumConfig, Quorum),
     "random-forest" => RandomForest(RandomForestConfig, RandomForest),
     "gbdt" => Gbdt(GbdtConfig, Gbdt),
@@ -266,6 +269,7 @@ registry! {
     "autoencoder" => Autoencoder(AutoencoderConfig, Autoencoder),
     "deepsvdd" => DeepSvdd(DeepSvddConfig, DeepSvdd),
     "dagmm" => Dagmm(DagmmConfig, Dagmm),
+    "ganomaly" => Ganomaly(GanomalyConfig, Ganomaly),
 }
 
 impl AnyMethod {

@@ -3,7 +3,8 @@
     pip install numpy torch        (or Debian's python3-torch)
     python crates/anoonly-train/golden/steps.py
 
-Made with PyTorch 1.13.0a0 (as Debian 12 packages it) and NumPy 1.24.2. The forward pass, the losses and batch normalisation are written out from
+Made with PyTorch 1.13.0a0 (as Debian 12 packages it) and NumPy 1.24.2, the last three cases with PyTorch 2.15.0, which
+gives the same figures for the others. The forward pass, the losses and batch normalisation are written out from
 their equations; gradients are PyTorch's; RMSprop with epsilon outside of the root and Adam are `torch.optim`'s; RMSprop
 with epsilon inside of the root follows Keras 3, whose rule is written out. Running statistics follow Keras: the biased
 variance of the batch, and a share `keep` of the old value kept.
@@ -86,33 +87,41 @@ def optimiser(kind, params):
         settings = dict(learning_rate=2e-2, decay=0.99, epsilon=1e-3, weight_decay=1e-2)
         return torch.optim.RMSprop(params, lr=2e-2, alpha=0.99, eps=1e-3, weight_decay=1e-2), {
             "kind": "rms-prop", **settings, "epsilon_at": "outside-root"}
+    if kind == "sgd":
+        return torch.optim.SGD(params, lr=2e-2, momentum=0.7), {"kind": "sgd", "learning_rate": 2e-2, "momentum": 0.7}
     settings = dict(learning_rate=2e-2, beta_1=0.9, beta_2=0.999, epsilon=1e-4, weight_decay=1e-2)
     return torch.optim.Adam(params, lr=2e-2, eps=1e-4, weight_decay=1e-2), {"kind": "adam", **settings}
 
 
-cases = []
+def case(norm, normal_weight, anomaly_loss, kind):
+    net = DevNet(norm, rng)
+    stepper, settings = optimiser(kind, net.trained())
+    start = net.values()
+    batches, losses = [], []
+    for _ in range(3):
+        x = torch.tensor(rng.uniform(size=(UNLABELLED + ANOMALIES, FEATURES)))
+        batches.append(x.ravel().tolist())
+        loss = net.loss(x, normal_weight, anomaly_loss)
+        stepper.zero_grad()
+        loss.backward()
+        stepper.step()
+        losses.append(float(loss.detach()))
+    probe = torch.tensor(rng.uniform(size=(4, FEATURES)))
+    return {
+        "norm": norm, "normal_weight": normal_weight, "anomaly_loss": anomaly_loss, "optimiser": settings,
+        "start": start, "batches": batches, "losses": losses, "end": net.values(),
+        "probe": probe.ravel().tolist(), "scores": net.forward(probe, training=False).tolist(),
+    }
+
+
 rng = np.random.default_rng(7)
-for norm in ("none", "batch", "layer"):
-    for normal_weight, anomaly_loss in ((1.0, "absolute"), (0.0, "unbounded"), (0.25, "hinge")):
-        for kind in ("keras-rmsprop", "torch-rmsprop", "adam"):
-            net = DevNet(norm, rng)
-            stepper, settings = optimiser(kind, net.trained())
-            start = net.values()
-            batches, losses = [], []
-            for _ in range(3):
-                x = torch.tensor(rng.uniform(size=(UNLABELLED + ANOMALIES, FEATURES)))
-                batches.append(x.ravel().tolist())
-                loss = net.loss(x, normal_weight, anomaly_loss)
-                stepper.zero_grad()
-                loss.backward()
-                stepper.step()
-                losses.append(float(loss))
-            probe = torch.tensor(rng.uniform(size=(4, FEATURES)))
-            cases.append({
-                "norm": norm, "normal_weight": normal_weight, "anomaly_loss": anomaly_loss, "optimiser": settings,
-                "start": start, "batches": batches, "losses": losses, "end": net.values(),
-                "probe": probe.ravel().tolist(), "scores": net.forward(probe, training=False).tolist(),
-            })
+NORMS = ("none", "batch", "layer")
+LOSSES = ((1.0, "absolute"), (0.0, "unbounded"), (0.25, "hinge"))
+cases = [
+    case(norm, *losses, kind) for norm in NORMS for losses in LOSSES for kind in ("keras-rmsprop", "torch-rmsprop", "adam")
+]
+# Behind all others, whose draws it leaves as they were.
+cases += [case(norm, *losses, "sgd") for norm, losses in zip(NORMS, LOSSES)]
 
 
 def rounded(value):

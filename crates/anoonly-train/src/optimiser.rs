@@ -148,6 +148,59 @@ impl<B: Backend> SimpleOptimizer<B> for OnePassAdam {
     }
 }
 
+/// Gradient descent with momentum. burn's own makes new tensors in each step; here one pass changes the weights in place.
+#[derive(Clone, Debug)]
+pub struct Sgd {
+    momentum: f64,
+}
+
+/// The velocity of gradient descent with momentum.
+#[derive(Record, Clone)]
+pub struct SgdState<B: Backend, const D: usize> {
+    /// `v`, of the shape of the weights.
+    pub velocity: Tensor<B, D>,
+}
+
+impl Sgd {
+    /// The rule in one pass over the weights.
+    #[inline(always)]
+    fn change(&self, rate: f64, weights: &mut [f32], gradient: &[f32], velocity: &mut [f32]) {
+        let (momentum, rate) = (self.momentum as f32, rate as f32);
+        for ((weight, gradient), velocity) in weights.iter_mut().zip(gradient).zip(velocity) {
+            *velocity = flushed(momentum * *velocity + gradient);
+            *weight -= rate * *velocity;
+        }
+    }
+}
+
+impl<B: Backend> SimpleOptimizer<B> for Sgd {
+    type State<const D: usize> = SgdState<B, D>;
+
+    fn step<const D: usize>(
+        &self,
+        rate: LearningRate,
+        weights: Tensor<B, D>,
+        gradient: Tensor<B, D>,
+        state: Option<Self::State<D>>,
+    ) -> (Tensor<B, D>, Option<Self::State<D>>) {
+        let velocity = state.map_or_else(|| weights.zeros_like(), |state| state.velocity);
+        let plain = in_place([weights, gradient, velocity], |[weights, gradient, velocity]| {
+            self.change(rate, weights, gradient, velocity);
+        });
+        match plain {
+            Ok([weights, _, velocity]) => (weights, Some(SgdState { velocity })),
+            Err([weights, gradient, velocity]) => {
+                let velocity = velocity.mul_scalar(self.momentum) + gradient;
+                (weights - velocity.clone().mul_scalar(rate), Some(SgdState { velocity }))
+            }
+        }
+    }
+
+    fn to_device<const D: usize>(state: Self::State<D>, device: &B::Device) -> Self::State<D> {
+        SgdState { velocity: state.velocity.to_device(device) }
+    }
+}
+
 /// The value, or 0 where it is so small that processors compute with it many times slower.
 #[inline(always)]
 fn flushed(value: f32) -> f32 {
@@ -158,6 +211,7 @@ fn flushed(value: f32) -> f32 {
 enum Rule {
     RmsProp(RmsProp),
     Adam(OnePassAdam),
+    Sgd(Sgd),
 }
 
 impl Rule {
@@ -173,6 +227,7 @@ impl Rule {
                 let plain = plain.with_weight_decay(decay).build();
                 Rule::Adam(OnePassAdam { plain, betas, epsilon, weight_decay: weight_decay as f32 })
             }
+            Optimiser::Sgd { momentum, .. } => Rule::Sgd(Sgd { momentum }),
         }
     }
 }
@@ -181,6 +236,7 @@ impl Rule {
 pub(crate) enum Stepper<B: AutodiffBackend, M: AutodiffModule<B>> {
     RmsProp(OptimizerAdaptor<RmsProp, M, B>),
     Adam(OptimizerAdaptor<OnePassAdam, M, B>),
+    Sgd(OptimizerAdaptor<Sgd, M, B>),
 }
 
 impl<B: AutodiffBackend, M: AutodiffModule<B>> Stepper<B, M> {
@@ -188,6 +244,7 @@ impl<B: AutodiffBackend, M: AutodiffModule<B>> Stepper<B, M> {
         match Rule::new(optimiser) {
             Rule::RmsProp(rule) => Stepper::RmsProp(rule.into()),
             Rule::Adam(rule) => Stepper::Adam(rule.into()),
+            Rule::Sgd(rule) => Stepper::Sgd(rule.into()),
         }
     }
 
@@ -197,6 +254,7 @@ impl<B: AutodiffBackend, M: AutodiffModule<B>> Stepper<B, M> {
         match self {
             Stepper::RmsProp(optimiser) => optimiser.step(rate, network, gradients),
             Stepper::Adam(optimiser) => optimiser.step(rate, network, gradients),
+            Stepper::Sgd(optimiser) => optimiser.step(rate, network, gradients),
         }
     }
 }
@@ -206,7 +264,8 @@ pub(crate) struct DirectStepper {
     rule: Rule,
     /// Steps made.
     time: usize,
-    /// The moving averages of each tensor, of which RMSprop has but the last.
+    /// The moving averages of each tensor, of which RMSprop has but the last, and descent with momentum its velocity in the
+    /// place of the first.
     averages: Vec<[Vec<f32>; 2]>,
 }
 
@@ -247,6 +306,7 @@ impl WithSimd for Change<'_> {
         match rule {
             Rule::RmsProp(rule) => rule.change(rate, values, gradient, mean_square),
             Rule::Adam(rule) => rule.change(rate, time, values, gradient, [mean, mean_square]),
+            Rule::Sgd(rule) => rule.change(rate, values, gradient, mean),
         }
     }
 }

@@ -53,6 +53,14 @@ fn detectors() -> Vec<Detector> {
         width = 6
         hidden = 8
         recipe.epochs = 2
+        [ft-transformer]
+        tokens = 2
+        width = 6
+        heads = 2
+        hidden = 8
+        recipe.epochs = 2
+        [ganomaly]
+        discriminator = [6, 4]
         [autoencoder]
         widths = [6, 2]
         [deepsvdd]

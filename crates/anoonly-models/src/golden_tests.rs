@@ -1,0 +1,104 @@
+//! Losses, gradients and scores of networks against PyTorch: `golden/networks.json`, made by `golden/networks.py`, which tells
+//! the weights and rows.
+
+use anoonly_data::Seed;
+use burn::backend::Autodiff;
+use burn::module::{AutodiffModule, Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::backend::{AutodiffBackend, Backend};
+use burn::tensor::{Tensor, TensorData};
+use burn_flex::Flex;
+use burn_ndarray::NdArray;
+use serde::Deserialize;
+
+use crate::host::{cells, tensor};
+use crate::{AnyMethod, AnyNetwork, Batch, LossTerms, Method, Network, TrainingData};
+
+#[derive(Deserialize)]
+struct Case {
+    method: AnyMethod,
+    columns: usize,
+    unlabelled: usize,
+    anomalies: usize,
+    normal: Vec<f32>,
+    anomalous: Vec<f32>,
+    scores: Vec<f32>,
+    gradients: Vec<Vec<f32>>,
+}
+
+/// The sine of each number from `from` on, times `factor`.
+fn sines(from: usize, count: usize, step: f64, factor: f64) -> Vec<f32> {
+    (from..from + count).map(|number| (factor * (step * number as f64).sin()) as f32).collect()
+}
+
+/// Puts the weights into a network's tensors; counts them.
+struct Put(usize);
+
+impl<B: Backend> ModuleMapper<B> for Put {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
+        param.map(|tensor| {
+            let count = tensor.shape().num_elements();
+            let values = sines(self.0 + 1, count, 1.0, 0.5);
+            self.0 += count;
+            let new = Tensor::from_data(TensorData::new(values, tensor.shape()), &tensor.device());
+            new.set_require_grad(tensor.is_require_grad())
+        })
+    }
+}
+
+/// Reads the gradients of all tensors.
+struct Gradients<'a, B: AutodiffBackend>(&'a B::Gradients, Vec<Vec<f32>>);
+
+impl<B: AutodiffBackend> ModuleVisitor<B> for Gradients<'_, B> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+        self.1.push(cells(param.val().grad(self.0).expect("every tensor has a gradient")));
+    }
+}
+
+#[track_caller]
+fn close(ours: &[f32], theirs: &[f32], what: &str) {
+    assert_eq!(ours.len(), theirs.len(), "{what}");
+    for (a, b) in ours.iter().zip(theirs) {
+        assert!((a - b).abs() <= 2e-5 * (0.1 + b.abs()), "{what}: {a}, but PyTorch says {b}");
+    }
+}
+
+fn check<B: Backend>() {
+    let cases: Vec<Case> = serde_json::from_str(include_str!("../golden/networks.json")).unwrap();
+    for case in cases {
+        let Case { method, columns, unlabelled, .. } = case;
+        let count = unlabelled + case.anomalies;
+        let rows = tensor::<B, 2>(sines(1, count * columns, 0.7, 1.0), [count, columns], &Default::default());
+        let data = TrainingData {
+            rows: rows.clone(),
+            unlabelled: (0..unlabelled).collect(),
+            anomalies: (unlabelled..count).collect(),
+        };
+        let network = method.init(&data, &mut Seed(1).stream(&[]));
+        let network = AnyNetwork::<Autodiff<B>>::from_inner(network).map(&mut Put(0));
+        let LossTerms { normal, anomalous } = network.terms(&Batch::new(Tensor::from_inner(rows.clone()), unlabelled));
+        close(&cells(normal.clone()), &case.normal, &format!("losses of unlabelled rows, {method:?}"));
+        close(&cells(anomalous.clone()), &case.anomalous, &format!("losses of anomalies, {method:?}"));
+        let sum = match case.anomalies {
+            0 => normal.sum(),
+            _ => normal.sum() + anomalous.sum(),
+        };
+        let gradients = sum.div_scalar(count as f64).backward();
+        let mut ours = Gradients::<Autodiff<B>>(&gradients, Vec::new());
+        network.visit(&mut ours);
+        assert_eq!(ours.1.len(), case.gradients.len(), "{method:?}");
+        for (at, (ours, theirs)) in ours.1.iter().zip(&case.gradients).enumerate() {
+            close(ours, theirs, &format!("gradients of tensor {at}, {method:?}"));
+        }
+        close(&cells(network.valid().score(rows)), &case.scores, &format!("scores, {method:?}"));
+    }
+}
+
+#[test]
+fn networks_agree_with_pytorch_on_ndarray() {
+    check::<NdArray>();
+}
+
+#[test]
+fn networks_agree_with_pytorch_on_flex() {
+    check::<Flex>();
+}
