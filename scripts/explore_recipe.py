@@ -253,4 +253,5 @@ def main():
         print(f"| {kind} | {chosen} | {place} of {len(honest)} |")
 
 
-main()
+if __name__ == "__main__":
+    main()

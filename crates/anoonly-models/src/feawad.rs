@@ -29,9 +29,8 @@ pub struct FeawadConfig {
     pub norm_settings: NormSettings,
     /// The score, and the reconstruction error, that labelled anomalies are pushed to.
     pub margin: f64,
-    /// The weight of the reconstruction error's own terms in the loss, beside the score's. 1 is the paper's equation; 0 leaves
-    /// them out, which is what the published code comes to.
-    pub error_weight: f64,
+    /// What the reconstruction error's own terms in the loss do, beside the score's.
+    pub error_terms: ErrorTerms,
     /// How the autoencoder is trained on unlabelled rows, before all is trained.
     pub pretraining: Recipe,
     /// How all of it is trained.
@@ -59,11 +58,21 @@ impl Default for FeawadConfig {
             norm: Norm::None,
             norm_settings: NormSettings { epsilon: 1e-3, keep: 0.99 },
             margin: 5.0,
-            error_weight: 1.0,
+            error_terms: ErrorTerms::Train,
             pretraining: recipe(512, 0, 100, Keep::LowestLoss),
             recipe: recipe(256, 256, 30, Keep::LowestLoss),
         }
     }
+}
+
+/// What the terms of the reconstruction error in FEAWAD's loss do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ErrorTerms {
+    /// They train, as in the paper's equation.
+    Train,
+    /// They have no gradient, as in the published code, but a say in which epoch's weights are kept.
+    Judge,
 }
 
 /// Widths of the autoencoder's middle layers and of its code.
@@ -86,7 +95,6 @@ impl Method for FeawadConfig {
         Checks::of(Self::INFO.name)
             .norm(self.norm_settings)
             .positive("margin", self.margin)
-            .not_negative("error_weight", self.error_weight)
             .that(
                 plain,
                 "pretraining.augmentation",
@@ -141,7 +149,7 @@ impl Method for FeawadConfig {
             norm: NormLayer::new(self.norm, SECOND + 1, self.norm_settings, &device),
             output: linear(SECOND + 1, 1),
             margin: self.margin,
-            error_weight: self.error_weight,
+            error_terms: self.error_terms,
         }
     }
 }
@@ -156,7 +164,8 @@ pub struct Feawad<B: Backend> {
     norm: NormLayer<B>,
     output: Linear<B>,
     margin: f64,
-    error_weight: f64,
+    #[module(skip)]
+    error_terms: ErrorTerms,
 }
 
 impl<B: Backend> Feawad<B> {
@@ -195,18 +204,18 @@ impl<B: Backend> Network<B> for Feawad<B> {
         Self { encoder: copy(&from.encoder), decoder: copy(&from.decoder), ..self }
     }
 
-    /// `|s| + w·e` for an unlabelled row, `max(0, a − s) + w·max(0, a − e)` for a labelled anomaly, with `e` the norm of the
-    /// residual, `w` its weight and `a` the margin.
+    /// `|s| + e` for an unlabelled row, `max(0, a − s) + max(0, a − e)` for a labelled anomaly, with `e` the norm of the
+    /// residual and `a` the margin.
     fn terms(&self, batch: &Batch<B>) -> LossTerms<B> {
         let last = batch.by_row(|rows| self.last(rows));
         let (error, anomaly_error) = batch.part(last.clone().narrow(1, SECOND, 1).squeeze_dim(1));
         let (score, anomaly_score) = batch.part(self.scores(last));
         let short = |value: Tensor<B, 1>| relu(value.neg().add_scalar(self.margin));
-        let weighted = |value: Tensor<B, 1>| value.mul_scalar(self.error_weight);
-        LossTerms {
-            normal: score.abs() + weighted(error),
-            anomalous: short(anomaly_score) + weighted(short(anomaly_error)),
-        }
+        let term = |value: Tensor<B, 1>| match self.error_terms {
+            ErrorTerms::Train => value,
+            ErrorTerms::Judge => value.detach(),
+        };
+        LossTerms { normal: score.abs() + term(error), anomalous: short(anomaly_score) + term(short(anomaly_error)) }
     }
 
     fn norms_mut(&mut self) -> Vec<&mut NormLayer<B>> {
@@ -240,5 +249,36 @@ impl<B: Backend> Network<B> for Feawad<B> {
 
     fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
         self.scores(self.last(rows))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::cells;
+    use anoonly_data::Seed;
+    use burn::backend::Autodiff;
+    use burn_ndarray::NdArray;
+
+    type B = Autodiff<NdArray>;
+
+    /// Terms that only judge are the same losses. What they would teach, the layers of the autoencoder alone would learn.
+    #[test]
+    fn error_terms_that_judge_have_no_gradient() {
+        let rows = Tensor::<B, 2>::from_data([[0.1, 0.9, 0.4], [0.8, 0.2, 0.3], [0.5, 0.6, 0.7]], &Default::default());
+        let data = TrainingData { rows: rows.clone(), unlabelled: vec![0, 1], anomalies: vec![2] };
+        let batch = Batch::new(rows, 2);
+        let of = |error_terms| {
+            let method = FeawadConfig { error_terms, ..Default::default() };
+            let network = method.init::<B>(&data, &mut Seed(1).stream(&[]));
+            let LossTerms { normal, anomalous } = network.terms(&batch);
+            let losses = [cells(normal.clone()), cells(anomalous.clone())];
+            let gradients = (normal.sum() + anomalous.sum()).backward();
+            let gradient = |layer: &Linear<B>| cells(layer.weight.val().grad(&gradients).unwrap());
+            (losses, gradient(&network.first), gradient(&network.decoder[1]))
+        };
+        let ((losses, head, decoder), judged) = (of(ErrorTerms::Train), of(ErrorTerms::Judge));
+        assert_eq!((losses, head), (judged.0, judged.1));
+        assert_ne!(decoder, judged.2);
     }
 }

@@ -1,5 +1,7 @@
 //! Every method of the zoo by its name.
 
+#![expect(clippy::large_enum_variant, reason = "networks are as many as fits, and the largest is of kilobytes")]
+
 use burn::module::Module;
 use burn::tensor::Tensor;
 use burn::tensor::backend::{AutodiffBackend, Backend};
