@@ -94,7 +94,7 @@ def candidates(unlabelled, anomalies, tested, seed):
     with torch.no_grad():
         yield "host", host(asked).numpy()
     bounded = fit(usual, known, seed, anoonly=True, batch_norm=True, bounded=True)
-    yield "AnoOnly, the anomalies' loss bounded: |5 − s|", judged(bounded)[0][1]
+    yield "AnoOnly, its loss bounded: the distance from 5", judged(bounded)[0][1]
     members = [fit(usual, known, seed + 100 * member, True, True, False) for member in range(MEMBERS)]
     scores, divergence = judged(members[0])
     yield "AnoOnly", scores[1]

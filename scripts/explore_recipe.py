@@ -1,7 +1,7 @@
 """Compare candidates for a detector that learns from few labels, as told in docs/experiments/recipe.md; prints its tables.
 
     pip install numpy scipy scikit-learn
-    python scripts/explore_recipe.py DATA [--ratio 0.1] [--seeds 3] [--processes 2]
+    python scripts/explore_recipe.py DATA [--ratio 0.1] [--seeds 3] [--processes 2] [--without Classical]
 
 DATA is a folder of ADBench's `.npz` files. Protocol clean: of more than 10 000 rows so many are drawn, 70 % of both classes train, rows
 that are alike stay on one side, columns are scaled to the range of the training rows, and of the training anomalies the given share,
@@ -213,14 +213,17 @@ def told(values):
     return f"{values.mean():.1f} ± {half:.1f}"
 
 
-def main():
+def main(run, against=None):
+    """Runs all jobs and prints the tables; where there is a candidate `against`, the others' gains on it too, paired by seed."""
     parser = argparse.ArgumentParser()
     parser.add_argument("data", type=Path)
     parser.add_argument("--ratio", type=float, default=0.1)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--without", metavar="FAMILY")
     options = parser.parse_args()
     paths = sorted(options.data.glob("**/*.npz"), key=lambda path: -path.stat().st_size)
+    paths = [path for path in paths if family(path) != options.without]
     jobs = [(path, options.ratio, seed) for path in paths for seed in range(1, options.seeds + 1)]
     with Pool(options.processes) as pool:
         runs = list(pool.imap_unordered(run, jobs))
@@ -233,15 +236,20 @@ def main():
 
     seeds = range(1, options.seeds + 1)
     print(f"{len(paths)} sets, {options.ratio:.0%} of the training anomalies labelled, {options.seeds} seeds; AUROC / average precision.\n")
-    print("| candidate | " + " | ".join(families) + " | mean |")
-    print("|---|" + "---|" * (len(families) + 1))
-    means = {}
+    gain = f" more than {against} |" if against else ""
+    print("| candidate | " + " | ".join(families) + " | mean |" + gain)
+    print("|---|" + "---|" * (len(families) + 1 + bool(against)))
+    by_family = {
+        name: {kind: [[of_seed(name, kind, seed, metric) for seed in seeds] for metric in (0, 1)] for kind in families}
+        for name in names
+    }
+    found = {name: [np.mean([values[kind][metric] for kind in families], axis=0) for metric in (0, 1)] for name, values in by_family.items()}
+    means = {name: {kind: np.mean(both[0]) + np.mean(both[1]) for kind, both in values.items()} for name, values in by_family.items()}
     for name in names:
-        by_family = {kind: [[of_seed(name, kind, seed, metric) for seed in seeds] for metric in (0, 1)] for kind in families}
-        cells = [f"{np.mean(both[0]):.1%} / {np.mean(both[1]):.1%}".replace("%", "") for both in by_family.values()]
-        mean = [np.mean([by_family[kind][metric] for kind in families], axis=0) for metric in (0, 1)]
-        means[name] = {kind: np.mean(both[0]) + np.mean(both[1]) for kind, both in by_family.items()}
-        print(f"| {name} | " + " | ".join(cells) + f" | {told(mean[0])} / {told(mean[1])} |")
+        cells = [f"{100 * np.mean(both[0]):.1f} / {100 * np.mean(both[1]):.1f}" for both in by_family[name].values()]
+        mean = " / ".join(map(told, found[name]))
+        more = " / ".join(told(ours - theirs) for ours, theirs in zip(found[name], found[against])) + " |" if against else ""
+        print(f"| {name} | " + " | ".join(cells) + f" | {mean} | " + more)
     print("\nChosen on the other families, by the sum of both:\n")
     print("| left out | chosen | its place there among all |")
     print("|---|---|---|")
@@ -254,4 +262,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    main(run)
