@@ -225,3 +225,14 @@ fn every_command_that_prints_results_prints_json() {
     assert!(means[0]["auroc"]["low"].is_number());
     assert_eq!(json(&["bench", "merge", &out, "--out", &file("merged"), "--json"]), means);
 }
+
+/// However long its name and title, a method's kind stands where those of the others do.
+#[test]
+fn methods_are_listed_in_columns() {
+    let told = done(anoonly(["models"]));
+    let kinds = ["few labels  ", "unsupervised  ", "floor  "];
+    let place = |line: &str| kinds.iter().find_map(|kind| line.rfind(kind)).unwrap();
+    let places: Vec<usize> = told.lines().map(place).collect();
+    assert_eq!(places.len(), AnyMethod::all().len());
+    assert!(places.iter().all(|place| *place == places[0]), "{told}");
+}

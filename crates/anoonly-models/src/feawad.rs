@@ -258,6 +258,7 @@ mod tests {
     use crate::host::cells;
     use anoonly_data::Seed;
     use burn::backend::Autodiff;
+    use burn::module::AutodiffModule;
     use burn_ndarray::NdArray;
 
     type B = Autodiff<NdArray>;
@@ -265,12 +266,13 @@ mod tests {
     /// Terms that only judge are the same losses. What they would teach, the layers of the autoencoder alone would learn.
     #[test]
     fn error_terms_that_judge_have_no_gradient() {
-        let rows = Tensor::<B, 2>::from_data([[0.1, 0.9, 0.4], [0.8, 0.2, 0.3], [0.5, 0.6, 0.7]], &Default::default());
-        let data = TrainingData { rows: rows.clone(), unlabelled: vec![0, 1], anomalies: vec![2] };
-        let batch = Batch::new(rows, 2);
+        let rows = [[0.1, 0.9, 0.4], [0.8, 0.2, 0.3], [0.5, 0.6, 0.7]];
+        let rows = Tensor::<NdArray, 2>::from_data(rows, &Default::default());
+        let batch = Batch::new(Tensor::from_inner(rows.clone()), 2);
+        let data = TrainingData { rows, unlabelled: vec![0, 1], anomalies: vec![2] };
         let of = |error_terms| {
             let method = FeawadConfig { error_terms, ..Default::default() };
-            let network = method.init::<B>(&data, &mut Seed(1).stream(&[]));
+            let network = Feawad::<B>::from_inner(method.init(&data, &mut Seed(1).stream(&[])));
             let LossTerms { normal, anomalous } = network.terms(&batch);
             let losses = [cells(normal.clone()), cells(anomalous.clone())];
             let gradients = (normal.sum() + anomalous.sum()).backward();

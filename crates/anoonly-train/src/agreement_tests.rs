@@ -1,10 +1,10 @@
-//! The GPU backends against ndarray: scores, gradients, the first steps and whole fits of every method that trains, with and
-//! without AnoOnly. Those of wgpu need a Vulkan driver; Mesa's software driver (Debian's `mesa-vulkan-drivers`) will do. Those of
+//! The GPU backends against ndarray: scores, gradients, the first steps and whole fits of every method that a strategy trains, with
+//! and without AnoOnly. Those of wgpu need a Vulkan driver; Mesa's software driver (Debian's `mesa-vulkan-drivers`) will do. Those of
 //! CUDA need a GPU of NVIDIA.
 
 use anoonly_data::{Label, Samples, Seed};
 use anoonly_models::recipe::{Batches, Recipe};
-use anoonly_models::{AnyMethod, AnyNetwork, Batch, Kind, Method, Network, TrainingData};
+use anoonly_models::{AnyMethod, AnyNetwork, Batch, Method, Network, TrainingData};
 use burn::backend::Autodiff;
 use burn::module::{AutodiffModule, Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
@@ -175,20 +175,20 @@ fn a_whole_fit_is_alike(name: &str, supervision: Supervision) {
 
 /// Makes a test of each check for each method and strategy.
 macro_rules! agreement {
-    ($($method:ident)*) => {
+    ($($method:ident = $name:literal),* $(,)?) => {
         mod gpu {
-            const TESTED: &[&str] = &[$(stringify!($method)),*];
+            const TESTED: &[&str] = &[$($name),*];
 
             #[test]
-            fn every_method_that_trains_is_tested() {
+            fn every_method_that_a_strategy_trains_is_tested() {
                 use super::*;
-                let trains = AnyMethod::all().into_iter().filter(|method| method.info().kind == Kind::FewLabels);
+                let trains = AnyMethod::all().into_iter().filter(Method::takes_strategy);
                 assert!(trains.map(|method| method.info().name).eq(TESTED.iter().copied()));
             }
 
             $(mod $method {
-                mod host { agreement!(stringify!($method), crate::Supervision::Full); }
-                mod anoonly { agreement!(stringify!($method), crate::Supervision::AnomalyOnly); }
+                mod host { agreement!($name, crate::Supervision::Full); }
+                mod anoonly { agreement!($name, crate::Supervision::AnomalyOnly); }
             })*
         }
     };
@@ -201,4 +201,13 @@ macro_rules! agreement {
     };
 }
 
-agreement! { devnet prenet feawad deepsad }
+agreement! {
+    devnet = "devnet",
+    prenet = "prenet",
+    feawad = "feawad",
+    deepsad = "deepsad",
+    rosas = "rosas",
+    mlp = "mlp",
+    resnet = "resnet",
+    ft_transformer = "ft-transformer",
+}

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use anoonly::models::{AnyMethod, Kind};
+use anoonly::models::{AnyMethod, Kind, MethodInfo};
 use clap::Args;
 
 use crate::print;
@@ -22,10 +22,16 @@ impl Options {
                 let told: Vec<serde_json::Value> = methods.iter().map(json).collect();
                 print(&format!("{}\n", serde_json::Value::from(told)));
             }
-            false => methods.iter().for_each(|method| {
-                let info = method.info();
-                print(&format!("{:16} {:16} {:13} {}\n", info.name, info.title, kind(info.kind), info.source));
-            }),
+            false => {
+                let infos: Vec<_> = methods.iter().map(AnyMethod::info).collect();
+                let widest = |of: fn(&MethodInfo) -> &str| infos.iter().map(|info| of(info).len()).max().unwrap_or(0);
+                let [names, titles, kinds] =
+                    [widest(|info| info.name), widest(|info| info.title), widest(|info| kind(info.kind))];
+                for info in &infos {
+                    let (name, title, kind) = (info.name, info.title, kind(info.kind));
+                    print(&format!("{name:names$}  {title:titles$}  {kind:kinds$}  {}\n", info.source));
+                }
+            }
         }
         ExitCode::SUCCESS
     }
