@@ -32,9 +32,9 @@ fn sum(row: ArrayView1<'_, f32>) -> f64 {
 }
 
 /// What may be left, as shares of a difference and of the largest score: the scores of kNN and REPEN have a kink wherever a row gets
-/// another neighbour, more of them than are halved to the end, the scores of DeepSVDD and DAGMM bend sharply beside theirs, that of
-/// GANomaly has a kink where a code is that of its reconstruction, and what the
-/// columns contribute to a residual network's or a transformer's cancels, so that little is left of it in the difference.
+/// another neighbour, more of them than are halved to the end; the scores of DeepSVDD and DAGMM bend sharply beside theirs; that of
+/// GANomaly has a kink where a code meets that of its reconstruction; and what the columns contribute to a residual network's or a
+/// transformer's score cancels, so that little is left of it in the difference.
 fn tolerance(detector: &Detector) -> (f64, f64) {
     match detector.method().info().name {
         "knn" | "repen" | "resnet" | "ft-transformer" | "deepsvdd" | "dagmm" | "ganomaly" => (1e-2, 1e-4),
