@@ -28,10 +28,10 @@ torch.set_flush_denormal(True)
 
 
 class DevNet(torch.nn.Module):
-    def __init__(self, columns, batch_norm):
+    def __init__(self, columns, batch_norm, width):
         super().__init__()
-        self.first, self.output = torch.nn.Linear(columns, 20), torch.nn.Linear(20, 1)
-        self.norm = torch.nn.BatchNorm1d(20, eps=1e-3, momentum=0.01) if batch_norm else torch.nn.Identity()
+        self.first, self.output = torch.nn.Linear(columns, width), torch.nn.Linear(width, 1)
+        self.norm = torch.nn.BatchNorm1d(width, eps=1e-3, momentum=0.01) if batch_norm else torch.nn.Identity()
         for layer in (self.first, self.output):
             torch.nn.init.xavier_uniform_(layer.weight)
             torch.nn.init.zeros_(layer.bias)
@@ -43,13 +43,14 @@ class DevNet(torch.nn.Module):
         return self.output(self.norm(self.layer(rows))).squeeze(1)
 
 
-def fit(unlabelled, anomalies, seed, anoonly, batch_norm, bounded):
+def fit(unlabelled, anomalies, seed, anoonly, batch_norm, bounded, width=20, penalty=0.01, epochs=50, watch=None):
+    """Trains a network; `watch` is given it after each epoch, and then the last one is kept."""
     generator = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
-    network = DevNet(unlabelled.shape[1], batch_norm)
+    network = DevNet(unlabelled.shape[1], batch_norm, width)
     optimiser = torch.optim.RMSprop(network.parameters(), lr=2e-4, alpha=0.9, eps=1e-7)
     best, kept = np.inf, None
-    for _ in range(50):
+    for _ in range(epochs):
         total = 0.0
         for _ in range(20):
             drawn = [rows[torch.randint(len(rows), (32,), generator=generator)] for rows in (unlabelled, anomalies)]
@@ -58,12 +59,15 @@ def fit(unlabelled, anomalies, seed, anoonly, batch_norm, bounded):
             loss = (missing.abs() if bounded else missing).sum()
             if not anoonly:
                 loss = loss + scores[:32].abs().sum()
-            loss = loss / 64 + 0.01 * network.first.weight.square().sum()
+            loss = loss / 64 + penalty * network.first.weight.square().sum()
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
             total += loss.item()
-        if total < best:
+        if watch:
+            watch(network.eval())
+            network.train()
+        if total < best or watch:
             best, kept = total, {name: value.clone() for name, value in network.state_dict().items()}
     network.load_state_dict(kept)
     return network.eval()
@@ -108,7 +112,7 @@ def candidates(unlabelled, anomalies, tested, seed):
     yield "Mahalanobis alone", far[1]
 
 
-def main():
+def main(candidates):
     parser = argparse.ArgumentParser()
     parser.add_argument("data", type=Path)
     parser.add_argument("--ratio", type=float, default=0.1)
@@ -138,4 +142,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    main(candidates)

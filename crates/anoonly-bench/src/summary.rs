@@ -4,7 +4,7 @@ mod means;
 mod ranks;
 
 pub use means::{Mean, means};
-pub use ranks::standings;
+pub use ranks::{Ranked, Standings, standings};
 
 use std::collections::{BTreeMap, BTreeSet};
 

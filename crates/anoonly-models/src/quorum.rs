@@ -14,8 +14,8 @@ use rand::Rng;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use self::held_out::HeldOut;
-use self::opinions::{COUNT, Fitted, Known};
+use self::held_out::{HeldOut, Joining};
+use self::opinions::{COUNT, Fitted, GROUPS, Known};
 use crate::error::Checks;
 use crate::host::{cells, parameter, tensor};
 use crate::normal_scores::{self, NormalScores, SavedNormalScores};
@@ -29,7 +29,7 @@ use crate::{ConfigError, Kind, Method, MethodInfo, Network, Shapes, TrainingData
 pub struct QuorumConfig {
     /// Parts of the training rows, each of which is judged by opinions formed on the others.
     pub folds: usize,
-    /// Trees.
+    /// Trees on the columns; there are as many again on the axes of largest variance.
     pub trees: usize,
     /// Unlabelled rows that are kept as neighbours and that trees grow from: of more, so many are drawn. The covariance is of
     /// all rows.
@@ -72,9 +72,10 @@ impl Method for QuorumConfig {
     fn weights(&self, columns: usize, saved: &Shapes) -> usize {
         // What turns rows and points; then what depends on the rows.
         let axes = whitening::weights(columns).saturating_add(columns.saturating_mul(2 * opinions::AXES));
-        let kept =
-            columns.saturating_mul(saved.entries("rows")).saturating_add(trees::weights(&saved.within("forest")));
-        axes.saturating_add(kept).saturating_add(COUNT * (normal_scores::WEIGHTS + 1))
+        let kept = columns.saturating_mul(saved.entries("rows"));
+        let forests = ["forest", "turned"].map(|forest| trees::weights(&saved.within(forest)));
+        let kept = forests.into_iter().fold(kept, usize::saturating_add);
+        axes.saturating_add(kept).saturating_add(COUNT * normal_scores::WEIGHTS + GROUPS.len() * 2)
     }
 
     fn blank<B: Backend>(&self, columns: usize, saved: &Shapes, device: &B::Device) -> Quorum<B> {
@@ -85,8 +86,9 @@ impl Method for QuorumConfig {
             squares: zeros([columns, opinions::AXES]),
             rows: zeros([saved.entries("rows"), columns]),
             forest: SavedForest::blank(&saved.within("forest"), device),
+            turned: SavedForest::blank(&saved.within("turned"), device),
             scales: vec![SavedNormalScores::new(&NormalScores::of(&[0.0]), device); COUNT],
-            weights: zeros([COUNT, 1]),
+            joining: zeros([GROUPS.len(), 2]),
         }
     }
 
@@ -95,7 +97,7 @@ impl Method for QuorumConfig {
         let held = HeldOut::judged(self, data, rng);
         let fitted = self.fitted(data, &data.unlabelled, &data.anomalies, rng);
         let scales = held.unlabelled.each_ref().map(|values| NormalScores::of(values));
-        let weights = held.weights(&scales, self.trust);
+        let joining = held.joining(&scales, self.trust);
         let whole = |tensor| Param::initialized(ParamId::new(), tensor);
         let matrix = |cells: Vec<f32>, width: usize| {
             let shape = [cells.len() / width, width];
@@ -107,8 +109,9 @@ impl Method for QuorumConfig {
             squares: whole(fitted.squares),
             rows: matrix(fitted.known.rows().to_vec(), data.columns()),
             forest: SavedForest::new(fitted.forest, &device),
+            turned: SavedForest::new(fitted.turned, &device),
             scales: scales.iter().map(|scale| SavedNormalScores::new(scale, &device)).collect(),
-            weights: matrix(weights, 1),
+            joining: matrix(joining.groups.as_flattened().to_vec(), 2),
         }
     }
 }
@@ -130,7 +133,7 @@ impl QuorumConfig {
     }
 }
 
-/// The opinions, what brings them to one scale, and their weights.
+/// The opinions, what brings them to one scale, and what joins them.
 #[derive(Module, Debug)]
 pub struct Quorum<B: Backend> {
     whitening: Whitening<B>,
@@ -139,12 +142,14 @@ pub struct Quorum<B: Backend> {
     squares: Param<Tensor<B, 2>>,
     /// Whitened unlabelled rows, `[rows, columns]`.
     rows: Param<Tensor<B, 2>>,
-    /// The trees.
+    /// The trees on the columns,
     forest: SavedForest<B>,
+    /// and those on the axes of largest variance.
+    turned: SavedForest<B>,
     /// The scales of the opinions.
     scales: Vec<SavedNormalScores<B>>,
-    /// The weights of the opinions, `[opinions, 1]`.
-    weights: Param<Tensor<B, 2>>,
+    /// How the groups of opinions are joined, `[groups, 2]`.
+    joining: Param<Tensor<B, 2>>,
 }
 
 impl<B: Backend> Network<B> for Quorum<B> {
@@ -160,17 +165,17 @@ impl<B: Backend> Network<B> for Quorum<B> {
             squares: self.squares.val(),
             known: Known::new(cells(self.rows.val()), columns),
             forest: self.forest.read(),
+            turned: self.turned.read(),
         };
         let scales: Vec<NormalScores> = self.scales.iter().map(SavedNormalScores::read).collect();
-        let weights = cells(self.weights.val());
+        let joining = cells(self.joining.val());
+        let (groups, _) = joining.as_chunks();
+        let joining = Joining { groups: std::array::from_fn(|group| groups[group]) };
         let mut scores = Vec::new();
         for block in rows.split(opinions::BLOCK, 0) {
             let judged = fitted.opinions(block);
-            let level = |row: usize| {
-                let parts = judged.iter().zip(&scales).zip(&weights);
-                parts.map(|((values, scale), weight)| weight * scale.of_value(values[row])).sum::<f32>()
-            };
-            scores.extend((0..judged[0].len()).map(level));
+            let levels = |row: usize| std::array::from_fn(|opinion| scales[opinion].of_value(judged[opinion][row]));
+            scores.extend((0..judged[0].len()).map(|row| joining.score(levels(row))));
         }
         let shape = [scores.len()];
         tensor(scores, shape, &device)

@@ -14,9 +14,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::activation::{Activation, dense};
 use crate::error::Checks;
-use crate::host::{cells, parameter};
+use crate::host::{cells, parameter, places};
 use crate::init::{WeightInit, linear_weights};
 use crate::method::section;
+use crate::neighbours::Neighbours;
 use crate::recipe::{Augmentation, Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
 use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Shapes, TrainingData};
 
@@ -163,12 +164,14 @@ impl<B: Backend> Network<B> for Repen<B> {
     /// The distance to the nearest row of a sample, on average over the samples.
     fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
         let (codes, known) = (self.represent(rows), self.represent(self.sampled.val()));
-        let samples = known.dims()[0] / self.sample;
-        let codes = codes.unsqueeze_dim::<3>(1);
+        let (samples, width) = (known.dims()[0] / self.sample, known.dims()[1]);
+        let asked = cells(codes.clone());
         let nearest = |sample: usize| -> Tensor<B, 1> {
-            let known = known.clone().narrow(0, sample * self.sample, self.sample).unsqueeze_dim::<3>(0);
-            let squares = (codes.clone() - known).square().sum_dim(2).squeeze_dim::<2>(2);
-            squares.min_dim(1).add_scalar(GAP).sqrt().squeeze_dim(1)
+            let known = known.clone().narrow(0, sample * self.sample, self.sample);
+            let nearest = Neighbours::new(cells(known.clone()), width).of(&asked, 1).places;
+            // Of the nearest row alone the distance is taken on the device, so that it has a gradient.
+            let nearest = known.select(0, places(nearest.into_iter(), &codes.device()));
+            (codes.clone() - nearest).square().sum_dim(1).add_scalar(GAP).sqrt().squeeze_dim(1)
         };
         let sum = (1..samples).fold(nearest(0), |sum, sample| sum + nearest(sample));
         sum.div_scalar(samples as f64)

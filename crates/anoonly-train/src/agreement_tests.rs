@@ -1,5 +1,5 @@
 //! The GPU backends against ndarray: scores, gradients, the first steps and whole fits of the four hosts of the AnoOnly paper,
-//! with and without it. Those of wgpu need a Vulkan driver; Mesa's software driver (Debian's `mesa-vulkan-drivers`) will do. Those of
+//! with and without it; scores by every method; whole fits of Quorum. Those of wgpu need a Vulkan driver; Mesa's software driver (Debian's `mesa-vulkan-drivers`) will do. Those of
 //! CUDA need a GPU of NVIDIA.
 
 use anoonly_data::{Label, Samples, Seed};
@@ -55,7 +55,7 @@ fn shortened(name: &str, epochs: usize, steps: usize) -> AnyMethod {
             Batches::Shuffled { .. } | Batches::Unlabelled { .. } => recipe.epochs = epochs * steps,
         }
     };
-    shorten(method.recipe_mut().unwrap());
+    method.recipe_mut().into_iter().for_each(shorten);
     if let AnyMethod::Feawad(feawad) = &mut method {
         shorten(&mut feawad.pretraining);
     }
@@ -193,3 +193,21 @@ macro_rules! agreement {
 }
 
 agreement! { devnet prenet feawad deepsad }
+
+mod gpu_every_method {
+    use super::*;
+
+    /// Fitted on the processor, scored on both.
+    #[test]
+    fn scores_alike() {
+        for method in AnyMethod::all() {
+            the_same_weights_score_alike(method.info().name, Supervision::Full);
+        }
+    }
+
+    /// The default of `anoonly train`, which has no gradients.
+    #[test]
+    fn a_quorum_formed_there_scores_alike() {
+        a_whole_fit_is_alike("quorum", Supervision::Full);
+    }
+}

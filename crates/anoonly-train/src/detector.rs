@@ -9,6 +9,7 @@ use anoonly_models::graph::Graph;
 use anoonly_models::recipe::Augmentation;
 use anoonly_models::{AnyMethod, Network, Norm, Trainable, TrainingData};
 use burn::backend::Autodiff;
+use burn::module::Module;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 use ndarray::{Array2, ArrayView2, Axis};
@@ -224,8 +225,10 @@ fn apart_from_norm<M: anoonly_models::Method>(method: &M) -> M {
     method.clone().with_norm(Norm::None)
 }
 
-/// Rows scored at a time: what a network makes of them stays in the cache of a core.
-const BLOCK: usize = 2048;
+/// Rows scored at a time, at most and at least.
+const BLOCK: std::ops::RangeInclusive<usize> = 64..=2048;
+/// Cells scored at a time, half a MiB: they stay in the cache of a core while a network looks at them.
+const CELLS: usize = 1 << 17;
 
 impl<B: Backend, M: anoonly_models::Method> FittedDetector<B, M> {
     /// One anomaly score a row, for features of shape `[rows, columns]` in their original units; higher means more anomalous.
@@ -273,9 +276,16 @@ impl<B: Backend, M: anoonly_models::Method> FittedDetector<B, M> {
 
     fn blocks<'a>(&self, features: &'a Array2<f32>) -> Result<Vec<ArrayView2<'a, f32>>, ScoreError> {
         match features.ncols() == self.scaler.columns() {
-            true => Ok(features.axis_chunks_iter(Axis(0), BLOCK).collect()),
+            true => Ok(features.axis_chunks_iter(Axis(0), self.block()).collect()),
             false => Err(ScoreError::Columns { expected: self.scaler.columns(), found: features.ncols() }),
         }
+    }
+
+    /// The rows of a block: of a network that is larger than [`CELLS`], one that keeps rows, say, as many that going
+    /// through it once a block is little beside what they cost.
+    fn block(&self) -> usize {
+        let cells = CELLS.max(self.network.num_params());
+        (cells / self.columns()).clamp(*BLOCK.start(), *BLOCK.end())
     }
 
     /// The columns of the rows it was fitted on and can score.

@@ -42,7 +42,7 @@ impl RmsProp {
         for ((weight, gradient), mean_square) in weights.iter_mut().zip(gradient).zip(mean_square) {
             let gradient = gradient + weight_decay * *weight;
             *mean_square = flushed(decay * *mean_square + (1.0 - decay) * gradient * gradient);
-            *weight -= rate * gradient / ((*mean_square + inside).sqrt() + outside);
+            *weight = settled(*weight - rate * gradient / ((*mean_square + inside).sqrt() + outside));
         }
     }
 }
@@ -112,7 +112,7 @@ impl OnePassAdam {
             let gradient = gradient + weight_decay * *weight;
             *mean = flushed(beta_1 * *mean + (1.0 - beta_1) * gradient);
             *mean_square = flushed(beta_2 * *mean_square + (1.0 - beta_2) * gradient * gradient);
-            *weight -= rate * *mean / ((*mean_square * correction_2).sqrt() + epsilon);
+            *weight = settled(*weight - rate * *mean / ((*mean_square * correction_2).sqrt() + epsilon));
         }
     }
 }
@@ -168,7 +168,7 @@ impl Sgd {
         let (momentum, rate) = (self.momentum as f32, rate as f32);
         for ((weight, gradient), velocity) in weights.iter_mut().zip(gradient).zip(velocity) {
             *velocity = flushed(momentum * *velocity + gradient);
-            *weight -= rate * *velocity;
+            *weight = settled(*weight - rate * *velocity);
         }
     }
 }
@@ -205,6 +205,13 @@ impl<B: Backend> SimpleOptimizer<B> for Sgd {
 #[inline(always)]
 fn flushed(value: f32) -> f32 {
     if value.abs() < f32::MIN_POSITIVE { 0.0 } else { value }
+}
+
+/// A weight, or 0 where it is so small that its products would be flushed: those of a unit that nothing trains any more
+/// decay without end.
+#[inline(always)]
+fn settled(weight: f32) -> f32 {
+    if weight.abs() < 1e-30 { 0.0 } else { weight }
 }
 
 /// A rule by which weights change.
@@ -308,5 +315,29 @@ impl WithSimd for Change<'_> {
             Rule::Adam(rule) => rule.change(rate, time, values, gradient, [mean, mean_square]),
             Rule::Sgd(rule) => rule.change(rate, values, gradient, mean),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Steps from 2 to 1 and 3 units, of which only the second is worth its time.
+    #[test]
+    fn weights_that_have_decayed_are_zero() {
+        let unit = 4e-31f32;
+        let gradient = [unit, -unit];
+        let settled_by = |change: &dyn Fn(&mut [f32])| {
+            let mut weights = [2.0 * unit; 2];
+            change(&mut weights);
+            assert!(weights[0] == 0.0 && (weights[1] / unit - 3.0).abs() < 1e-3, "{weights:?}");
+        };
+        settled_by(&|weights| Sgd { momentum: 0.0 }.change(1.0, weights, &gradient, &mut [0.0; 2]));
+        let epsilon_at = EpsilonAt::OutsideRoot;
+        let rms_prop = RmsProp { decay: 0.9, epsilon: 1.0, epsilon_at, weight_decay: 0.0 };
+        settled_by(&|weights| rms_prop.change(1.0, weights, &gradient, &mut [0.0; 2]));
+        let adam =
+            OnePassAdam { plain: AdamConfig::new().build(), betas: [0.9, 0.999], epsilon: 1.0, weight_decay: 0.0 };
+        settled_by(&|weights| adam.change(1.0, 1, weights, &gradient, [&mut [0.0; 2], &mut [0.0; 2]]));
     }
 }

@@ -423,11 +423,14 @@ fn tell_results(results: &Results, layout: Layout) {
         let table = match layout {
             Layout::Ablation => summary::ablation_table(results).to_string(),
             Layout::Standings => {
-                let (sets, table) = summary::standings(results);
-                let ranks = sets.map_or_else(String::new, |sets| {
-                    format!("Ranks are averages over {sets} data sets; p is that of the best rank against this one (Wilcoxon, Holm).\n\n")
-                });
-                format!("{ranks}{table}")
+                let summary::Standings { table, ranks } = summary::standings(results);
+                match ranks {
+                    None => table.to_string(),
+                    Some(summary::Ranked { sets, diagram }) => format!(
+                        "Ranks are averages over {sets} data sets; p is that of the best rank against this one (Wilcoxon, Holm).\n\n\
+                         {table}\n\n{diagram}"
+                    ),
+                }
             }
             Layout::Strategies => {
                 let verdicts = summary::verdicts(results).into_iter().map(|(model, told)| format!("{model}: {told}"));

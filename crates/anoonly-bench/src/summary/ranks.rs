@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anoonly_eval::{Comparison, Interval, mean_interval};
+use anoonly_eval::{Comparison, Interval, critical_difference, mean_interval};
 use comfy_table::Table;
 
 use super::{LEVEL, METRICS, Metric, by_seed, complete_rows, dash, in_order, markdown, shown};
@@ -11,9 +11,28 @@ use crate::{Results, Row, Status};
 /// Fewer data sets say little about ranks.
 const LEAST_SETS: usize = 10;
 
+/// Methods in the order of their ranks.
+pub struct Standings {
+    /// The table.
+    pub table: Table,
+    /// What stands below it where there are ranks.
+    pub ranks: Option<Ranked>,
+}
+
+/// What average ranks are over, and which of them are apart.
+pub struct Ranked {
+    /// The data sets that the ranks are over.
+    pub sets: usize,
+    /// The critical-difference diagram of ranks in AUROC.
+    pub diagram: String,
+}
+
+/// The level of the Nemenyi test.
+const ALPHA: f64 = 0.05;
+
 /// A Markdown table with a line for each model and strategy, the best first: the mean AUROC on each family, over all families, mean
-/// average precision, the average rank in both metrics over data sets, and the median seconds of a fit. With it goes the number of
-/// data sets that the ranks are over.
+/// average precision, the average rank in both metrics over data sets, and the median seconds of a fit. With it goes a critical-difference
+/// diagram (Demšar 2006) of all against all.
 ///
 /// A rank of 1 is the best on every data set. Beside it stands what the Wilcoxon signed-rank test says of the line with the best average
 /// rank against this one, with Holm's correction for all lines. Compared are means over seeds, on the data sets on which all are
@@ -21,7 +40,7 @@ const LEAST_SETS: usize = 10;
 ///
 /// The test takes data sets to be independent, which sets of one family are not, and the best line was found on the same values: a
 /// p-value is then too small rather than too large.
-pub fn standings(results: &Results) -> (Option<usize>, Table) {
+pub fn standings(results: &Results) -> Standings {
     let contestants: Vec<(&str, &str)> = in_order(results, |row| &row.model)
         .into_iter()
         .flat_map(|model| in_order(results, |row| row.strategy.name()).into_iter().map(move |name| (model, name)))
@@ -70,7 +89,8 @@ pub fn standings(results: &Results) -> (Option<usize>, Table) {
     lines.into_iter().for_each(|(_, cells)| {
         table.add_row(cells);
     });
-    (ranks.map(|[auroc, _]| auroc.sets), table)
+    let ranks = ranks.map(|[auroc, _]| Ranked { sets: auroc.sets, diagram: auroc.diagram(&contestants) });
+    Standings { table, ranks }
 }
 
 /// The median of the seconds that a fit took.
@@ -113,6 +133,36 @@ impl Ranks {
             p_values[test.second] = Some(test.adjusted_p_value);
         }
         Some(Self { sets: comparison.sets(), average, p_values })
+    }
+
+    /// A line for each method, the best first: a mark at its average rank, and behind it as many dashes as the critical difference is
+    /// long. Every method with its mark above those dashes is one that the Nemenyi test does not tell from it.
+    fn diagram(&self, contestants: &[(&str, &str)]) -> String {
+        const LETTERS_A_RANK: f64 = 2.0;
+        let column = |rank: f64| ((rank - 1.0) * LETTERS_A_RANK).round() as usize;
+        let last = contestants.len();
+        let critical = critical_difference(last, self.sets, ALPHA);
+        let mut lines = vec![String::new(), String::new()];
+        for rank in (1..=last).filter(|rank| *rank == 1 || rank % 5 == 0) {
+            let at = column(rank as f64);
+            lines.iter_mut().for_each(|line| line.extend(std::iter::repeat_n(' ', at - line.chars().count())));
+            lines[0] += &rank.to_string();
+            lines[1] += "|";
+        }
+        let mut order: Vec<usize> = (0..last).collect();
+        order.sort_by(|&a, &b| self.average[a].total_cmp(&self.average[b]));
+        for method in order {
+            let rank = self.average[method];
+            let [at, end] = [rank, (rank + critical).min(last as f64)].map(column);
+            let (model, strategy) = contestants[method];
+            let name = if strategy == "none" { model.to_owned() } else { format!("{model} {strategy}") };
+            let drawn = format!("{}o{}", " ".repeat(at), "-".repeat(end - at));
+            lines.push(format!("{drawn:<width$}  {name} {rank:.2}", width = column(last as f64) + 1));
+        }
+        let title = format!(
+            "Average rank in AUROC; the dashes are as long as the critical difference of {critical:.2} (Nemenyi, 5 %)."
+        );
+        format!("{title}\n\n```text\n{}\n```", lines.join("\n"))
     }
 
     fn cells(&self, place: usize) -> [String; 2] {
@@ -174,31 +224,43 @@ mod tests {
     /// are those of 0.7, 0.71 and so on.
     #[test]
     fn lines_stand_by_their_rank_and_are_tested_against_the_best() {
-        let (sets, table) = standings(&results(10));
-        assert_eq!(sets, Some(10));
+        let Standings { table, ranks } = standings(&results(10));
+        assert_eq!(ranks.unwrap().sets, 10);
         assert_eq!(cells(&table, 0), ["high", "anoonly", "74.5", "25.5", "1.00", "best", "3.00", "0.004", "1.00"]);
         assert_eq!(cells(&table, 2)[..4], ["low", "anoonly", "14.5", "85.5"]);
         assert_eq!(cells(&table, 2)[4..], ["3.00", "0.004", "1.00", "best", "1.00"]);
     }
 
+    /// By hand (Demšar 2006, table 5): q = 2.343 for three methods, times √(3·4/(6·10)) is 1.05.
+    #[test]
+    fn a_diagram_reaches_from_each_rank_as_far_as_the_critical_difference() {
+        let diagram = standings(&results(10)).ranks.unwrap().diagram;
+        let lines: Vec<&str> = diagram.lines().collect();
+        assert!(lines[0].contains("difference of 1.05 "), "{diagram}");
+        assert_eq!(
+            lines[3..8],
+            ["1", "|", "o--    high anoonly 1.00", "  o--  middle anoonly 2.00", "    o  low anoonly 3.00"]
+        );
+    }
+
     #[test]
     fn few_sets_and_few_methods_have_no_ranks() {
-        let (sets, table) = standings(&results(9));
-        assert_eq!(sets, None);
+        let Standings { table, ranks } = standings(&results(9));
+        assert!(ranks.is_none());
         assert_eq!(cells(&table, 0), ["high", "anoonly", "74.0", "26.0", "1.00"]);
         let mut two = results(12);
         two.rows.retain(|row| row.model != "low");
-        assert_eq!(standings(&two).0, None);
+        assert!(standings(&two).ranks.is_none());
         let mut gap = results(10);
         gap.rows.remove(0);
-        assert_eq!(standings(&gap).0, None);
+        assert!(standings(&gap).ranks.is_none());
     }
 
     #[test]
     fn families_have_a_column_each_and_weigh_the_same() {
         let mut results = results(2);
         results.rows.iter_mut().filter(|row| row.dataset == "set 1").for_each(|row| row.family = "other".into());
-        let (_, table) = standings(&results);
+        let table = standings(&results).table;
         assert_eq!(cells(&table, 0), ["high", "anoonly", "70.0", "71.0", "70.5", "29.5", "1.00"]);
     }
 }

@@ -47,11 +47,13 @@ fn few_outputs(rows: &FlexTensor, weight: &FlexTensor) -> Option<FlexTensor> {
     if inputs < FEW || outputs > FEW_OUTPUTS {
         return None;
     }
-    let rows = rows.to_contiguous();
-    let weight = Flex::float_transpose(weight.clone()).to_contiguous();
+    let (rows, weight) = (rows.to_contiguous(), weight.to_contiguous());
+    let weight = values(&weight);
+    let column = |output: usize| weight[output..].iter().step_by(outputs).copied();
+    let transposed: Vec<f32> = (0..outputs).flat_map(column).collect();
     let rows = Rows::all(values(&rows), inputs);
     let mut product = vec![0.0; rows.len() * outputs];
-    dots(rows, Rows::all(values(&weight), inputs), &mut product);
+    dots(rows, Rows::all(&transposed, inputs), &mut product);
     Some(flex(product, [rows.len(), outputs]))
 }
 

@@ -52,12 +52,12 @@ impl HeldOut {
         values
     }
 
-    /// The weight of each opinion.
+    /// How the groups are joined.
     ///
-    /// Weights of the four groups come from a grid. Each point of it has a weight expected beforehand, and one by how it ranks
+    /// Their weights come from a grid. Each point of it has a weight expected beforehand, and one by how it ranks
     /// the labelled anomalies among the unlabelled rows: `exp(−trust · Σ (1 − share of unlabelled rows below))`, the sum being
     /// over the anomalies. The result is the mean over the grid.
-    pub fn weights(&self, scales: &[NormalScores; COUNT], trust: f64) -> Vec<f32> {
+    pub fn joining(&self, scales: &[NormalScores; COUNT], trust: f64) -> Joining {
         let levels = |values: &[Vec<f32>]| -> Vec<Vec<f64>> {
             let of = |(values, scale): (&Vec<f32>, &NormalScores)| {
                 values.iter().map(|&value| f64::from(scale.of_value(value))).collect()
@@ -65,22 +65,27 @@ impl HeldOut {
             values.iter().zip(scales).map(of).collect()
         };
         let (unlabelled, anomalies) = (levels(&self.unlabelled), levels(&self.anomalies));
-        let sums = |levels: &[Vec<f64>], group: &Range<usize>| -> Vec<f64> {
+        let sums = |levels: &[Vec<f64>], group: Range<usize>| -> Vec<f64> {
             let count = levels[group.start].len();
             (0..count).map(|row| group.clone().map(|opinion| levels[opinion][row]).sum()).collect()
         };
-        let deviations = GROUPS.clone().map(|group| deviation(&sums(&unlabelled, &group)));
-        let scaled = |levels: &[Vec<f64>]| {
-            let mut deviations = deviations.iter();
-            GROUPS.clone().map(|group| {
-                let deviation = deviations.next().copied().unwrap_or(1.0);
-                sums(levels, &group).into_iter().map(|sum| sum / deviation).collect::<Vec<f64>>()
+        let widths = GROUPS.map(|group| deviation(&sums(&unlabelled, group)));
+        let bent = |levels: &[Vec<f64>]| -> [Vec<f64>; GROUPS.len()] {
+            std::array::from_fn(|group| {
+                sums(levels, GROUPS[group].clone()).into_iter().map(|sum| softplus(sum / widths[group])).collect()
             })
         };
-        let (unlabelled, anomalies) = (scaled(&unlabelled), scaled(&anomalies));
-        let joined = |groups: &[Vec<f64>; 4], weights: [f64; 4]| -> Vec<f64> {
-            let count = groups[0].len();
-            (0..count).map(|row| groups.iter().zip(weights).map(|(group, weight)| weight * group[row]).sum()).collect()
+        let (unlabelled, anomalies) = (bent(&unlabelled), bent(&anomalies));
+        let heights = unlabelled.each_ref().map(|values| deviation(values));
+        let joined = |groups: &[Vec<f64>; GROUPS.len()], weights: [f64; GROUPS.len()]| -> Vec<f64> {
+            let parts = |row: usize| {
+                groups
+                    .iter()
+                    .zip(heights)
+                    .zip(weights)
+                    .map(move |((group, height), weight)| weight * group[row] / height)
+            };
+            (0..groups[0].len()).map(|row| parts(row).sum()).collect()
         };
         let grid = grid();
         let logs: Vec<f64> = grid
@@ -97,21 +102,40 @@ impl HeldOut {
         let most = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let beliefs: Vec<f64> = logs.iter().map(|log| (log - most).exp()).collect();
         let all: f64 = beliefs.iter().sum();
-        let mut result = vec![0.0; COUNT];
+        let mut found = [0.0; GROUPS.len()];
         for ((weights, _), belief) in grid.iter().zip(&beliefs) {
             let length = weights.iter().map(|weight| weight * weight).sum::<f64>().sqrt();
-            for ((group, weight), deviation) in GROUPS.iter().zip(weights).zip(deviations) {
-                for opinion in group.clone() {
-                    result[opinion] += belief / all * weight / length / deviation;
-                }
-            }
+            found.iter_mut().zip(weights).for_each(|(found, weight)| *found += belief / all * weight / length);
         }
-        result.into_iter().map(|weight| weight as f32).collect()
+        let weight = |group: usize| found[group] / heights[group];
+        Joining { groups: std::array::from_fn(|group| [widths[group], weight(group)].map(|value| value as f32)) }
     }
 }
 
+/// What makes one score of normal scores: for each group, what the sum of its opinions is divided by, and the weight that the softplus
+/// of the quotient has.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Joining {
+    pub groups: [[f32; 2]; GROUPS.len()],
+}
+
+impl Joining {
+    /// The score of a row of which the opinions have these normal scores.
+    pub fn score(&self, levels: [f32; COUNT]) -> f32 {
+        let part = |(group, [width, weight]): (Range<usize>, [f32; 2])| {
+            weight * softplus(f64::from(levels[group].iter().sum::<f32>() / width)) as f32
+        };
+        GROUPS.into_iter().zip(self.groups).map(part).sum()
+    }
+}
+
+/// `ln(1 + eˣ)`: an opinion that a row is usual takes little away from another one that it is not.
+fn softplus(value: f64) -> f64 {
+    value.max(0.0) + (-value.abs()).exp().ln_1p()
+}
+
 /// Weights of the groups, and how far each is expected before any label is looked at.
-fn grid() -> Vec<([f64; 4], f64)> {
+fn grid() -> Vec<([f64; GROUPS.len()], f64)> {
     let mut grid = Vec::new();
     for direction in [0.5, 1.0, 2.0, 4.0] {
         for (neighbours, near) in [(0.0, 0.5), (1.0, 1.0)] {
@@ -141,26 +165,25 @@ mod tests {
         HeldOut { unlabelled: std::array::from_fn(usual), anomalies: anomalies.map(<[f32]>::to_vec) }
     }
 
-    fn weights(held: &HeldOut, trust: f64) -> Vec<f32> {
-        held.weights(&held.unlabelled.each_ref().map(|values| NormalScores::of(values)), trust)
-    }
-
-    /// The share of a group in all weights.
-    fn share(weights: &[f32], group: usize) -> f32 {
-        weights[GROUPS[group].clone()].iter().sum::<f32>() / weights.iter().sum::<f32>()
+    /// The share of each group in all weights.
+    fn shares(held: &HeldOut, trust: f64) -> [f32; GROUPS.len()] {
+        let groups = held.joining(&held.unlabelled.each_ref().map(|values| NormalScores::of(values)), trust).groups;
+        let all: f32 = groups.iter().map(|[_, weight]| weight).sum();
+        assert!(groups.as_flattened().iter().all(|value| value.is_finite() && *value > 0.0), "{groups:?}");
+        groups.map(|[_, weight]| weight / all)
     }
 
     #[test]
     fn opinions_that_put_anomalies_on_top_count_more_than_expected() {
         let (high, middle, low): (&[f32], &[f32], &[f32]) = (&[99.5; 5], &[50.5; 5], &[5.5; 5]);
-        for (group, places) in GROUPS.iter().enumerate().skip(1) {
+        for (group, places) in GROUPS.into_iter().enumerate().skip(1) {
             let says = |opinion| if places.contains(&opinion) { high } else { middle };
             let held = held_out(std::array::from_fn(says));
-            let (expected, found) = (weights(&held, 0.0), weights(&held, 8.0));
-            assert!(share(&found, group) > 1.05 * share(&expected, group), "{group}: {expected:?} {found:?}");
+            let (expected, found) = (shares(&held, 0.0), shares(&held, 8.0));
+            assert!(found[group] > 1.05 * expected[group], "{group}: {expected:?} {found:?}");
             let says = |opinion| if places.contains(&opinion) { low } else { middle };
-            let found = weights(&held_out(std::array::from_fn(says)), 8.0);
-            assert!(share(&found, group) < share(&expected, group), "{group}: {expected:?} {found:?}");
+            let found = shares(&held_out(std::array::from_fn(says)), 8.0);
+            assert!(found[group] < expected[group], "{group}: {expected:?} {found:?}");
         }
     }
 
@@ -169,8 +192,8 @@ mod tests {
     fn one_anomaly_says_less_than_many() {
         let of = |count: usize| {
             let (high, low) = (vec![99.5; count], vec![50.5; count]);
-            let held = held_out(std::array::from_fn(|opinion| if opinion == 6 { &high[..] } else { &low }));
-            share(&weights(&held, 8.0), 3)
+            let held = held_out(std::array::from_fn(|opinion| if opinion >= 6 { &high[..] } else { &low }));
+            shares(&held, 8.0)[3]
         };
         let shares = [0, 1, 3, 20].map(of);
         assert!(shares.is_sorted_by(|a, b| a < b), "{shares:?}");
@@ -179,15 +202,23 @@ mod tests {
     #[test]
     fn without_held_out_anomalies_the_weights_are_those_expected() {
         let none = held_out([&[]; COUNT]);
-        assert_eq!(weights(&none, 8.0), weights(&none, 0.0));
+        assert_eq!(shares(&none, 8.0), shares(&none, 0.0));
         let some = held_out([&[70.0, 3.0]; COUNT]);
-        assert_eq!(weights(&some, 0.0), weights(&none, 0.0));
-        assert!(weights(&none, 8.0).iter().all(|weight| *weight > 0.0));
+        assert_eq!(shares(&some, 0.0), shares(&none, 0.0));
     }
 
     #[test]
     fn opinions_that_say_the_same_of_all_rows_do_no_harm() {
         let held = HeldOut { unlabelled: std::array::from_fn(|_| vec![1.0; 9]), anomalies: Default::default() };
-        assert!(weights(&held, 8.0).iter().all(|weight| weight.is_finite()));
+        shares(&held, 8.0);
+    }
+
+    /// ln(1 + e^(3/2)), twice ln 2 and ln(1 + e⁻²)/2; and what no exponential may overflow at.
+    #[test]
+    fn a_score_is_the_weighted_sum_of_bent_groups() {
+        let joining = Joining { groups: [[2.0, 1.0], [1.0, 2.0], [0.5, 0.5], [1.0, 0.0]] };
+        let score = joining.score([1.0, 2.0, 3.0, -1.0, -2.0, -1.0, 5.0, 5.0]);
+        assert!((score - (1.701_413_3 + 1.386_294_4 + 0.063_464)).abs() < 1e-5, "{score}");
+        assert_eq!((softplus(1e4), softplus(-1e4)), (1e4, 0.0));
     }
 }

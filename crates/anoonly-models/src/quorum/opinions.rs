@@ -14,11 +14,11 @@ use crate::trees::{Classes, Forest, Splits};
 use crate::whitening::Whitening;
 
 /// The number of opinions.
-pub(super) const COUNT: usize = 7;
+pub(super) const COUNT: usize = 8;
 /// Which of them say much the same, by the weights they share: how far a row lies from all (Mahalanobis' distance, and the
 /// distance to the nearest whitened row), how far it points the way of the labelled anomalies (three cosines), how few
-/// unlabelled rows point its way, and the trees.
-pub(super) const GROUPS: [Range<usize>; 4] = [0..2, 2..5, 5..6, 6..7];
+/// unlabelled rows point its way, and the trees (on the columns, and on the axes of largest variance).
+pub(super) const GROUPS: [Range<usize>; 4] = [0..2, 2..5, 5..6, 6..8];
 /// Products of a whitened row that are taken at once: for Mahalanobis' distance, and one for each cosine.
 pub(super) const AXES: usize = 4;
 /// What is added to the variance along an axis before a row is divided by its root, in median variances: the more, the less
@@ -28,6 +28,8 @@ const RIDGES: [f64; 3] = [10.0, 30.0, 100.0];
 const RIDGE: f64 = 30.0;
 /// Neighbours whose cosines are averaged.
 const NEIGHBOURS: usize = 10;
+/// Axes that trees grow on.
+const WIDE: usize = 64;
 /// Rows in a leaf of a tree at least.
 const LEAF: usize = 2;
 /// Rows looked at together.
@@ -40,6 +42,7 @@ pub(super) struct Fitted<B: Backend> {
     pub squares: Tensor<B, 2>,
     pub known: Known,
     pub forest: Forest,
+    pub turned: Forest,
 }
 
 impl<B: Backend> Fitted<B> {
@@ -83,8 +86,9 @@ impl<B: Backend> Fitted<B> {
         }
         let classes = Classes { trees, leaf: LEAF, splits: Splits::Random };
         let forest = classes.grow(&host(kept), &host(anomalies), columns, rng);
+        let turned = classes.grow(&wide(known.rows(), columns), &wide(&pointed, columns), columns.min(WIDE), rng);
         let [directions, squares] = [directions, squares].map(|values| tensor(values, [columns, AXES], &device));
-        Self { whitening, directions, squares, known, forest }
+        Self { whitening, directions, squares, known, forest, turned }
     }
 
     /// The values of all opinions on at most [`BLOCK`] rows, one vector an opinion; higher means more anomalous.
@@ -98,7 +102,7 @@ impl<B: Backend> Fitted<B> {
         let [distances, cosines] = [self.known.distances(&white), self.known.cosines(&white, columns)];
 
         let mut values: [Vec<f32>; COUNT] = Default::default();
-        for (row, plain) in plain.chunks_exact(columns).enumerate() {
+        for (row, (plain, white)) in plain.chunks_exact(columns).zip(white.chunks_exact(columns)).enumerate() {
             let at = row * AXES..(row + 1) * AXES;
             values[0].push(squared[at.start]);
             values[1].push(distances[row]);
@@ -109,9 +113,19 @@ impl<B: Backend> Fitted<B> {
             }
             values[5].push(-cosines[row]);
             values[6].push(self.forest.mean(plain) as f32);
+            values[7].push(self.turned.mean(widest(white)) as f32);
         }
         values
     }
+}
+
+/// Of whitened rows, their places along the axes of largest variance: these come last.
+fn wide(rows: &[f32], columns: usize) -> Vec<f32> {
+    rows.chunks_exact(columns).flat_map(widest).copied().collect()
+}
+
+fn widest(row: &[f32]) -> &[f32] {
+    &row[row.len().saturating_sub(WIDE)..]
 }
 
 /// Whitened unlabelled rows, among which neighbours are looked for.
