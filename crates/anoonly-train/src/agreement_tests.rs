@@ -21,11 +21,13 @@ const TOLERANCE: f32 = 1e-4;
 
 /// The same after training. FEAWAD's residual divided by its own length makes rounding grow: on ndarray, a last bit changed in
 /// the data moves its scores by up to some 3e-3. PReNet's loss has a kink where a pair's score meets its target, at which
-/// rounding decides the side.
+/// rounding decides the side. Quorum ranks rows: of two that are nearly alike it decides which is first, and one rank of the 80 here
+/// is worth some 0.03 of scores up to 23.
 fn tolerance_of_training(name: &str) -> f32 {
     match name {
         "feawad" => 5e-2,
         "prenet" => 1e-3,
+        "quorum" => 5e-3,
         _ => TOLERANCE,
     }
 }
