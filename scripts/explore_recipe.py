@@ -248,8 +248,8 @@ def main(run, against=None):
     for name in names:
         cells = [f"{100 * np.mean(both[0]):.1f} / {100 * np.mean(both[1]):.1f}" for both in by_family[name].values()]
         mean = " / ".join(map(told, found[name]))
-        more = " / ".join(told(ours - theirs) for ours, theirs in zip(found[name], found[against])) + " |" if against else ""
-        print(f"| {name} | " + " | ".join(cells) + f" | {mean} | " + more)
+        more = " " + " / ".join(told(ours - theirs) for ours, theirs in zip(found[name], found[against])) + " |" if against else ""
+        print(f"| {name} | " + " | ".join(cells) + f" | {mean} |" + more)
     print("\nChosen on the other families, by the sum of both:\n")
     print("| left out | chosen | its place there among all |")
     print("|---|---|---|")
