@@ -1,7 +1,7 @@
 """Compare ways to train DevNet under AnoOnly, as told in docs/experiments/recipe.md; prints its table.
 
     pip install numpy scipy scikit-learn torch
-    python scripts/explore_training.py DATA [--ratio 0.1] [--seeds 2]
+    python scripts/explore_training.py DATA [--ratio 0.1] [--seeds 3]
 
 Sets, splits and network are those of explore_networks.py; one thing at a time is changed. An ensemble's score is the mean of its members'
 normal scores by their values on unlabelled rows. Where the epoch is chosen, the labelled anomalies are left out in turn, one at a time or, of

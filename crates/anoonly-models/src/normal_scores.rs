@@ -54,7 +54,9 @@ impl NormalScores {
         let end = self.knots.len() - 1;
         // Beyond the ends the map starts as steeply as it is within them in the mean.
         let range = (self.levels[end] - self.levels[0]).max(1.0);
-        let unit = ((last - first) / range).max(1e-6 * (first.abs() + last.abs())).max(f32::MIN_POSITIVE);
+        let unit = ((last - first) / range).max(1e-6 * (first.abs() + last.abs()));
+        // Zeros alone, as the distances of rows that all have copies, have no scale.
+        let unit = if unit >= f32::MIN_POSITIVE { unit } else { 1.0 };
         if value <= first {
             return self.levels[0] - ((first - value) / unit).ln_1p();
         }
@@ -148,5 +150,11 @@ mod tests {
             assert!(scores[0] == 0.0 && scores[1] > 0.0 && scores[2] < 0.0, "{scores:?}");
             assert!(scores.iter().all(|score| score.is_finite()), "{scores:?}");
         }
+    }
+
+    #[test]
+    fn above_zeros_alone_scores_are_finite_and_in_order() {
+        let scores = fitted(&[0.0; 9])(&[0.0, 1e-3, 20.0, 1e30]);
+        assert!(scores.is_sorted_by(|a, b| a < b) && scores.iter().all(|score| score.is_finite()), "{scores:?}");
     }
 }

@@ -207,8 +207,8 @@ fn flushed(value: f32) -> f32 {
     if value.abs() < f32::MIN_POSITIVE { 0.0 } else { value }
 }
 
-/// A weight, or 0 where it is so small that its products would be flushed: those of a unit that nothing trains any more
-/// decay without end.
+/// A weight, or 0 where it is so small that its products would be below the smallest normal number: the weights of a unit that
+/// nothing trains any more decay without end.
 #[inline(always)]
 fn settled(weight: f32) -> f32 {
     if weight.abs() < 1e-30 { 0.0 } else { weight }
