@@ -4,7 +4,7 @@ docs/models, written as a user of PyTorch would write them.
     pip install torch
     cargo xtask bench-speed --python python
 
-Called with a case, as `devnet:host:train`, and a number of threads; prints JSON.
+Called with a case, as `devnet:host:train`, a number of threads and what to do with denormals, `keep` or `flush`; prints JSON.
 """
 
 import json
@@ -20,6 +20,7 @@ ANOONLY = STRATEGY == "anoonly"
 THREADS = int(sys.argv[2])
 TURNS = 3
 torch.set_num_threads(THREADS)
+torch.set_flush_denormal(sys.argv[3] == "flush")
 torch.manual_seed(1)
 
 
@@ -187,14 +188,14 @@ def score(rows):
                 model(part)
 
 
-# As in crates/anoonly-bench/src/speed.rs: all epochs, or a tenth of them where a method pretrains.
-EPOCHS = (10, 3) if MODEL == "feawad" else (0, 50)
+# As in crates/anoonly-bench/src/speed.rs. A long fit has one turn.
+EPOCHS, TURNS_OF_FITS = ((100, 30), 1) if MODEL == "feawad" else ((0, 50), TURNS)
 # A block that stays in a core's cache; on several threads, one that is worth sharing.
 block = 2048 if THREADS == 1 else 65_536
 best = float("inf")
 if TASK == "train":
     x, anomalies, others = data(5000, 512, 25)
-    for _ in range(TURNS):
+    for _ in range(TURNS_OF_FITS):
         model = MODELS[MODEL](512)
         start = time.perf_counter()
         work = train(model, x, anomalies, others, EPOCHS)
@@ -202,10 +203,10 @@ if TASK == "train":
 elif TASK == "whole":
     work = 1
     x, anomalies, others = data(3684, 512, 18)
-    for _ in range(1 if MODEL == "feawad" else TURNS):
+    for _ in range(TURNS_OF_FITS):
         model = MODELS[MODEL](512)
         start = time.perf_counter()
-        train(model, x, anomalies, others, (100, 30) if MODEL == "feawad" else EPOCHS)
+        train(model, x, anomalies, others, EPOCHS)
         model.eval()
         score(x)
         best = min(best, time.perf_counter() - start)

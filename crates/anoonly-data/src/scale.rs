@@ -1,6 +1,7 @@
 //! Min-max scaling.
 
 use ndarray::{Array2, ArrayView2, Zip};
+use pulp::{Arch, Simd, WithSimd};
 use serde::{Deserialize, Serialize};
 
 /// Maps each column linearly so that its range in the rows it was fitted on becomes [0, 1].
@@ -83,45 +84,105 @@ impl MinMaxScaler {
     /// The scaled rows, and whether all values were finite.
     fn transform_telling(&self, features: ArrayView2<'_, f32>) -> (Array2<f32>, bool) {
         assert_eq!(features.ncols(), self.columns(), "the scaler was fitted on another number of columns");
-        let ordinary = |scale: &f64| (1e-30..1e30).contains(scale);
-        let short = self.scale.iter().all(ordinary) && self.minimum.iter().all(|minimum| minimum.abs() <= LARGE);
-        let scale: Vec<f32> = self.scale.iter().map(|&scale| scale as f32).collect();
+        let by_row = self.by_row();
         let cells = features.as_standard_layout();
         let Some(cells) = cells.as_slice() else { unreachable!("the layout is the standard one") };
-        let mut scaled = Vec::with_capacity(cells.len());
-        let mut finite = true;
-        for cells in cells.chunks_exact(self.columns()) {
-            let start = scaled.len();
-            scaled.extend_from_slice(cells);
-            let row = &mut scaled[start..];
-            // By itself each, so that what a row becomes does not depend on the others.
-            if !(short && self.in_f32(row, &scale)) {
-                finite &= cells.iter().all(|cell| cell.is_finite());
-                row.copy_from_slice(cells);
-                self.in_f64(row);
-            }
-        }
+        let mut scaled = vec![0.0; cells.len()];
+        let finite = by_row.scale(cells, &mut scaled, self.columns());
         (Array2::from_shape_vec(features.raw_dim(), scaled).expect("each cell has been scaled"), finite)
     }
 
-    /// Scales a row; false where something may have overflowed on the way. The last bit may differ from that in [`f64`].
-    fn in_f32(&self, row: &mut [f32], scale: &[f32]) -> bool {
-        pulp::Arch::new().dispatch(|| {
-            let mut small = true;
-            for ((cell, &lowest), scale) in row.iter_mut().zip(&self.minimum).zip(scale) {
-                small &= cell.abs() <= LARGE;
-                *cell = ((*cell - lowest) * scale).clamp(f32::MIN, f32::MAX);
+    /// Ready to scale row by row.
+    pub fn by_row(&self) -> RowScaler<'_> {
+        let ordinary = |scale: &f64| (1e-30..1e30).contains(scale);
+        let short = self.scale.iter().all(ordinary) && self.minimum.iter().all(|minimum| minimum.abs() <= LARGE);
+        let scale = self.scale.iter().map(|&scale| scale as f32).collect();
+        RowScaler { scaler: self, scale, short }
+    }
+}
+
+/// A [`MinMaxScaler`] that scales row by row.
+#[derive(Clone, Debug)]
+pub struct RowScaler<'a> {
+    scaler: &'a MinMaxScaler,
+    scale: Vec<f32>,
+    /// Whether rows may be tried in `f32`.
+    short: bool,
+}
+
+impl RowScaler<'_> {
+    /// Scales rows, one after the other in `cells`, into the first cells of rows that are `stride` apart; false where a cell is
+    /// NaN or infinite. What becomes of a row does not depend on the others.
+    ///
+    /// # Panics
+    /// When there are not as many rows on both sides, or the stride is less than the number of columns.
+    pub fn scale(&self, cells: &[f32], scaled: &mut [f32], stride: usize) -> bool {
+        let columns = self.scale.len();
+        assert!(stride >= columns && cells.len() / columns == scaled.len() / stride, "one row for each");
+        if self.short && self.in_f32(cells, scaled, stride) {
+            return true;
+        }
+        let mut finite = true;
+        for (cells, scaled) in cells.chunks_exact(columns).zip(scaled.chunks_exact_mut(stride)) {
+            if !(self.short && self.in_f32(cells, scaled, stride)) {
+                self.in_f64(cells, scaled);
+                finite &= cells.iter().all(|cell| cell.is_finite());
             }
-            small
-        })
+        }
+        finite
     }
 
-    /// Scales a row of any cells.
-    fn in_f64(&self, row: &mut [f32]) {
-        for ((cell, &lowest), scale) in row.iter_mut().zip(&self.minimum).zip(&self.scale) {
-            let scaled = (f64::from(*cell) - f64::from(lowest)) * scale;
-            *cell = scaled.clamp(f64::from(f32::MIN), f64::from(f32::MAX)) as f32;
+    /// False where a result is not finite. The last bit may differ from that in `f64`.
+    fn in_f32(&self, cells: &[f32], scaled: &mut [f32], stride: usize) -> bool {
+        Arch::new().dispatch(InF32 { cells, scaled, stride, minimum: &self.scaler.minimum, scale: &self.scale })
+    }
+
+    /// A row of any cells.
+    fn in_f64(&self, cells: &[f32], scaled: &mut [f32]) {
+        let MinMaxScaler { minimum, scale } = self.scaler;
+        for (((scaled, &cell), &lowest), scale) in scaled.iter_mut().zip(cells).zip(minimum).zip(scale) {
+            let exact = (f64::from(cell) - f64::from(lowest)) * scale;
+            *scaled = exact.clamp(f64::from(f32::MIN), f64::from(f32::MAX)) as f32;
         }
+    }
+}
+
+struct InF32<'a> {
+    cells: &'a [f32],
+    scaled: &'a mut [f32],
+    stride: usize,
+    minimum: &'a [f32],
+    scale: &'a [f32],
+}
+
+impl WithSimd for InF32<'_> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> bool {
+        let zero = simd.splat_f32s(0.0);
+        // 0 as long as all are finite, then NaN.
+        let mut zeros = zero;
+        let mut scaled = |cell: S::f32s, lowest: S::f32s, scale: S::f32s| {
+            let made = simd.mul_f32s(simd.sub_f32s(cell, lowest), scale);
+            zeros = simd.mul_add_e_f32s(made, zero, zeros);
+            made
+        };
+        let (minimum, minimum_end) = S::as_simd_f32s(self.minimum);
+        let (scale, scale_end) = S::as_simd_f32s(self.scale);
+        let columns = self.minimum.len();
+        for (cells, made) in self.cells.chunks_exact(columns).zip(self.scaled.chunks_exact_mut(self.stride)) {
+            let (cells, cells_end) = S::as_simd_f32s(cells);
+            let (made, made_end) = S::as_mut_simd_f32s(&mut made[..columns]);
+            for (((made, &cell), &lowest), &scale) in made.iter_mut().zip(cells).zip(minimum).zip(scale) {
+                *made = scaled(cell, lowest, scale);
+            }
+            if !cells_end.is_empty() {
+                let [cells, lowest, scale] = [cells_end, minimum_end, scale_end].map(|end| simd.partial_load_f32s(end));
+                simd.partial_store_f32s(made_end, scaled(cells, lowest, scale));
+            }
+        }
+        simd.reduce_sum_f32s(zeros) == 0.0
     }
 }
 
@@ -156,11 +217,11 @@ mod tests {
         let value = |i: usize| (i * 7919 % 2003) as f32 / 1001.0 * 10.0f32.powi((i % columns) as i32 - 10) + 3.0;
         let features = Array2::from_shape_fn((50, columns), |(row, column)| value(row * columns + column));
         let scaler = MinMaxScaler::fit(&features);
-        let scale: Vec<f32> = scaler.scale().iter().map(|&scale| scale as f32).collect();
+        let by_row = scaler.by_row();
         for row in features.rows() {
             let (mut short, mut exact) = (row.to_vec(), row.to_vec());
-            assert!(scaler.in_f32(&mut short, &scale));
-            scaler.in_f64(&mut exact);
+            assert!(by_row.in_f32(&row.to_vec(), &mut short, columns));
+            by_row.in_f64(&row.to_vec(), &mut exact);
             for (short, exact) in short.into_iter().zip(exact) {
                 assert!((short - exact).abs() <= 2.0 * f32::EPSILON * exact.abs(), "{short} and {exact}");
             }
@@ -169,7 +230,7 @@ mod tests {
         for extreme in [f32::MAX, f32::MIN, f32::INFINITY, f32::NAN] {
             let mut features = features.clone();
             features[[1, 3]] = extreme;
-            assert!(!scaler.in_f32(&mut features.row(1).to_vec(), &scale), "{extreme}");
+            assert!(!by_row.in_f32(&features.row(1).to_vec(), &mut [0.0; 21], columns), "{extreme}");
             assert_eq!(scaler.transform_finite(features.view()).is_some(), extreme.is_finite(), "{extreme}");
             assert_eq!(scaler.transform(features.view()).row(2), scaled.row(2), "{extreme} changes another row");
         }

@@ -9,6 +9,8 @@ mod batch_norm;
 mod dense;
 pub(crate) mod direct;
 mod kernels;
+mod panels;
+mod scorer;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +30,7 @@ use pulp::{Arch, Simd, WithSimd};
 pub(crate) use batch_norm::batch_norm;
 pub(crate) use dense::dense;
 pub use direct::{Direct, Put, Trained};
+pub use scorer::{Scorer, scorer};
 
 type Differentiating = Autodiff<Flex>;
 

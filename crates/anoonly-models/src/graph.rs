@@ -99,6 +99,23 @@ pub enum Step {
     },
 }
 
+impl Step {
+    /// The values that it takes.
+    pub fn takes(&self) -> Vec<Value> {
+        match self {
+            Step::Linear { of, .. }
+            | Step::LeakyRelu { of, .. }
+            | Step::Add { of, .. }
+            | Step::Multiply { of, .. }
+            | Step::Root { of }
+            | Step::Sum { of }
+            | Step::SumOfSquares { of } => vec![*of],
+            Step::Subtract { left, right } | Step::Divide { left, right } => vec![*left, *right],
+            Step::Concat { of } => of.clone(),
+        }
+    }
+}
+
 impl Value {
     /// 0 for the rows, and for the result of a step its place among them, counted from 1.
     pub fn index(self) -> usize {
@@ -166,7 +183,7 @@ fn cells<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f32> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::{AnyMethod, AnyNetwork, Method, Network, Norm, TrainingData};
     use anoonly_data::Seed;
@@ -206,24 +223,32 @@ mod tests {
     }
 
     /// Of every method that tells its graph, with every normalisation, whose statistics are not those at the start.
-    #[test]
-    fn a_graph_scores_as_its_network() {
-        let rows = |shift: usize| {
-            let cells = (0..60).map(|cell| ((cell * 7 + shift) % 23) as f32 / 10.0 - 0.4).collect::<Vec<_>>();
-            Tensor::<B, 2>::from_data(TensorData::new(cells, [20, 3]), &Default::default())
-        };
-        let data = TrainingData { rows: rows(0), unlabelled: (0..15).collect(), anomalies: (15..20).collect() };
+    pub(crate) fn networks(columns: usize) -> Vec<(AnyMethod, AnyNetwork<B>)> {
+        let data =
+            TrainingData { rows: rows(20, columns, 0), unlabelled: (0..15).collect(), anomalies: (15..20).collect() };
         let norms = [Norm::None, Norm::Batch, Norm::Layer];
-        let mut told = Vec::new();
-        for method in AnyMethod::all().into_iter().flat_map(|method| norms.map(|norm| method.clone().with_norm(norm))) {
+        let methods = AnyMethod::all().into_iter().flat_map(|method| norms.map(|norm| method.clone().with_norm(norm)));
+        let networks = methods.map(|method| {
             let network = method.init(&data, &mut Seed(1).stream(&["weights"]));
             let network = AnyNetwork::<Autodiff<B>>::from_inner(network);
-            network.score(Tensor::from_inner(rows(1)));
-            let network = network.valid().finish(&data);
-            let Some(graph) = network.graph() else { continue };
+            network.score(Tensor::from_inner(rows(20, columns, 1)));
+            (method, network.valid().finish(&data))
+        });
+        networks.filter(|(_, network)| network.graph().is_some()).collect()
+    }
+
+    pub(crate) fn rows(count: usize, columns: usize, shift: usize) -> Tensor<B, 2> {
+        let cells = (0..count * columns).map(|cell| ((cell * 7 + shift) % 23) as f32 / 10.0 - 0.4).collect::<Vec<_>>();
+        Tensor::from_data(TensorData::new(cells, [count, columns]), &Default::default())
+    }
+
+    #[test]
+    fn a_graph_scores_as_its_network() {
+        let mut told = Vec::new();
+        for (method, network) in networks(3) {
             told.push(method.info().name);
-            let scores: Vec<f32> = network.score(rows(2)).into_data().iter::<f32>().collect();
-            for (ours, theirs) in scores.iter().zip(run(&graph, rows(2))) {
+            let scores: Vec<f32> = network.score(rows(20, 3, 2)).into_data().iter::<f32>().collect();
+            for (ours, theirs) in scores.iter().zip(run(&network.graph().unwrap(), rows(20, 3, 2))) {
                 assert!((ours - theirs).abs() <= 1e-5 * (1.0 + ours.abs()), "{method:?}: {ours} and {theirs}");
             }
         }

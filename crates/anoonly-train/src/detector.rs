@@ -1,10 +1,13 @@
 //! Detectors before and after the fit.
 
+use std::borrow::Cow;
 use std::ops::ControlFlow;
+use std::sync::OnceLock;
 use std::time::Instant;
 
 use anoonly_data::scale::MinMaxScaler;
 use anoonly_data::{Samples, Seed};
+use anoonly_models::fused::{Scorer, scorer};
 use anoonly_models::graph::Graph;
 use anoonly_models::recipe::Augmentation;
 use anoonly_models::{AnyMethod, Network, Norm, Trainable, TrainingData};
@@ -44,6 +47,7 @@ pub struct FittedDetector<B: Backend, M: anoonly_models::Method = AnyMethod> {
     pub(crate) scaler: MinMaxScaler,
     pub(crate) history: History,
     pub(crate) device: B::Device,
+    pub(crate) scorer: OnceLock<Option<Scorer>>,
 }
 
 impl<M: anoonly_models::Method> Detector<M> {
@@ -206,7 +210,8 @@ impl<B: Backend, M: Trainable<Autodiff<B>>> Fitter<B, M> {
         history: History,
     ) -> FittedDetector<B, M> {
         let (scaler, device) = (self.scaler.clone(), self.data.rows.device());
-        FittedDetector { detector: detector.clone(), network: network.finish(data), scaler, history, device }
+        let (detector, network) = (detector.clone(), network.finish(data));
+        FittedDetector { detector, network, scaler, history, device, scorer: OnceLock::new() }
     }
 
     /// The seconds of pretraining that a fit of the detector need not spend any more, because another one has.
@@ -238,7 +243,14 @@ impl<B: Backend, M: anoonly_models::Method> FittedDetector<B, M> {
     /// # Errors
     /// When the number of columns is not that of the rows fitted on, or a value or a score is NaN or infinite.
     pub fn score(&self, features: &Array2<f32>) -> Result<Vec<f32>, ScoreError> {
-        let blocks = self.blocks(features)?;
+        if let Some(scorer) = self.scorer() {
+            let (scaler, blocks) = (self.scaler.by_row(), self.blocks(features, (1 << 20) / self.columns())?);
+            let scores = blocks
+                .into_par_iter()
+                .map(|block| scorer.score(&standard(block), |rows, to, stride| scaler.scale(rows, to, stride)));
+            return all_scores(scores.collect(), features);
+        }
+        let blocks = self.blocks(features, self.block())?;
         // A network may move between threads, but not be shared by them; a clone shares the weights.
         let parts = (self.network.clone(), &self.scaler, &self.device);
         let scores = blocks
@@ -252,9 +264,20 @@ impl<B: Backend, M: anoonly_models::Method> FittedDetector<B, M> {
     /// # Errors
     /// As [`score`](Self::score).
     pub fn score_on_one_thread(&self, features: &Array2<f32>) -> Result<Vec<f32>, ScoreError> {
-        let blocks = self.blocks(features)?.into_iter();
+        if let Some(scorer) = self.scorer() {
+            let (scaler, blocks) = (self.scaler.by_row(), self.blocks(features, features.nrows())?.into_iter());
+            let scores =
+                blocks.map(|block| scorer.score(&standard(block), |rows, to, stride| scaler.scale(rows, to, stride)));
+            return all_scores(scores.collect(), features);
+        }
+        let blocks = self.blocks(features, self.block())?.into_iter();
         let scores = blocks.map(|block| score_block::<B, M>(&self.network, &self.scaler, &self.device, block));
         all_scores(scores.collect(), features)
+    }
+
+    /// The network ready to score in plain memory, made when rows are scored for the first time; none where it has no such form.
+    fn scorer(&self) -> Option<&Scorer> {
+        self.scorer.get_or_init(|| scorer(&self.network, self.columns())).as_ref()
     }
 
     /// What the layer before the score makes of each row, `[rows, width]`; none for a method without such a layer.
@@ -263,7 +286,7 @@ impl<B: Backend, M: anoonly_models::Method> FittedDetector<B, M> {
     /// As [`score`](Self::score).
     pub fn representation(&self, features: &Array2<f32>) -> Result<Option<Array2<f32>>, ScoreError> {
         let (mut cells, mut width) = (Vec::new(), 0);
-        for block in self.blocks(features)? {
+        for block in self.blocks(features, self.block())? {
             let scaled = self.scaler.transform_finite(block).ok_or_else(|| not_finite(features))?;
             let rows = to_tensor(scaled, &self.device);
             let Some(made) = self.network.representation(rows) else { return Ok(None) };
@@ -274,9 +297,9 @@ impl<B: Backend, M: anoonly_models::Method> FittedDetector<B, M> {
         Ok(Some(made.expect("the layer makes one row of each row")))
     }
 
-    fn blocks<'a>(&self, features: &'a Array2<f32>) -> Result<Vec<ArrayView2<'a, f32>>, ScoreError> {
+    fn blocks<'a>(&self, features: &'a Array2<f32>, rows: usize) -> Result<Vec<ArrayView2<'a, f32>>, ScoreError> {
         match features.ncols() == self.scaler.columns() {
-            true => Ok(features.axis_chunks_iter(Axis(0), self.block()).collect()),
+            true => Ok(features.axis_chunks_iter(Axis(0), rows.max(1)).collect()),
             false => Err(ScoreError::Columns { expected: self.scaler.columns(), found: features.ncols() }),
         }
     }
@@ -316,6 +339,14 @@ impl<B: Backend, M: anoonly_models::Method> FittedDetector<B, M> {
     /// What the training loop saw.
     pub fn history(&self) -> &History {
         &self.history
+    }
+}
+
+/// The cells of a block, row by row.
+fn standard(block: ArrayView2<'_, f32>) -> Cow<'_, [f32]> {
+    match block.to_slice() {
+        Some(cells) => Cow::Borrowed(cells),
+        None => Cow::Owned(block.iter().copied().collect()),
     }
 }
 

@@ -11,6 +11,7 @@ mod container;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use anoonly_data::Seed;
 use anoonly_data::scale::MinMaxScaler;
@@ -147,7 +148,14 @@ pub fn read<B: Backend, M: Method, P: DeserializeOwned>(
             return Err(malformed(problem));
         }
         let Member { scaler, history, .. } = member;
-        fitted.push(FittedDetector { detector, network, scaler, history, device: device.clone() });
+        fitted.push(FittedDetector {
+            detector,
+            network,
+            scaler,
+            history,
+            device: device.clone(),
+            scorer: OnceLock::new(),
+        });
     }
     match tensors.left() {
         None => Ok((fitted, pipeline)),

@@ -75,6 +75,8 @@ struct Case {
     steps: Option<usize>,
     ours: Measured,
     pytorch: Option<Measured>,
+    /// Of training on one thread: PyTorch where it is told to take denormal numbers for 0.
+    pytorch_flushing: Option<Measured>,
     /// The machine's rate at best, in steps or rows a second.
     limit: Option<f64>,
 }
@@ -157,14 +159,17 @@ impl Options {
     fn both(&self, task: Task, method: &AnyMethod, strategy: &'static str, threads: usize) -> Result<Case, BenchError> {
         let case = case(method, strategy, task.name());
         let ours = self.ours(&case, threads)?;
-        let pytorch = match (&self.python, &self.peer) {
+        let pytorch = |denormals: &str| match (&self.python, &self.peer) {
             (Some(python), Some(peer)) => {
-                Some(start(python, &[&peer.display().to_string(), &case, &threads.to_string()])?)
+                start(python, &[&peer.display().to_string(), &case, &threads.to_string(), denormals]).map(Some)
             }
-            _ => None,
+            _ => Ok(None),
         };
+        let pytorch_flushing = if task == Task::Train && threads == 1 { pytorch("flush")? } else { None };
+        let pytorch = pytorch("keep")?;
         let steps = (task == Task::Whole).then(|| steps(task, method));
-        Ok(Case { task, model: method.info().name, strategy, threads, steps, ours, pytorch, limit: None })
+        let model = method.info().name;
+        Ok(Case { task, model, strategy, threads, steps, ours, pytorch, pytorch_flushing, limit: None })
     }
 
     fn ours<T: DeserializeOwned>(&self, case: &str, threads: usize) -> Result<T, BenchError> {

@@ -58,7 +58,7 @@ fn few_outputs(rows: &FlexTensor, weight: &FlexTensor) -> Option<FlexTensor> {
 }
 
 /// From so many outputs on, the general product fills the vectors better.
-const FEW_OUTPUTS: usize = 48;
+pub(super) const FEW_OUTPUTS: usize = 48;
 
 /// What the backward of a layer wants to know; `rows` and `weight` only where a gradient flows to the other one.
 #[derive(Clone, Debug)]

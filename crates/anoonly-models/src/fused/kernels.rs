@@ -5,6 +5,9 @@
 //! weights stand transposed, `[outputs, inputs]`, forward takes scalar products of rows, and backward sums multiples of rows. Nothing is
 //! copied, and rows are read where they stand.
 
+use std::iter::StepBy;
+use std::slice::Iter;
+
 use pulp::{Arch, Simd, WithSimd};
 
 /// Rows of one width: all that stand in `cells` one after the other, or those of some indices.
@@ -45,10 +48,46 @@ impl<'a> Rows<'a> {
     }
 }
 
+/// What a product fetches from memory while it multiplies, for whoever comes next.
+#[derive(Clone, Debug)]
+pub(super) struct Ahead<'a> {
+    lines: StepBy<Iter<'a, f32>>,
+    at_once: usize,
+}
+
+/// The cells that come from memory together.
+pub(super) const LINE: usize = 16;
+
+impl<'a> Ahead<'a> {
+    /// All of the cells in so many turns.
+    pub fn new(cells: &'a [f32], turns: usize) -> Self {
+        let lines = cells.iter().step_by(LINE);
+        let at_once = lines.len().div_ceil(turns.max(1));
+        Self { lines, at_once }
+    }
+
+    /// A turn. The program goes on meanwhile, and nothing else changes for it.
+    #[inline(always)]
+    pub fn fetch(&mut self) {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(sse) = pulp::core_arch::x86::Sse::try_new() {
+            for cell in self.lines.by_ref().take(self.at_once) {
+                sse._mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(std::ptr::from_ref(cell).cast());
+            }
+        }
+    }
+}
+
 /// `rows · weightsᵀ`: the scalar product of each row with each of the weights, `[rows, outputs]`.
 pub(super) fn dots(rows: Rows<'_>, weights: Rows<'_>, out: &mut [f32]) {
+    dots_and_fetch(rows, weights, &[], out);
+}
+
+/// The same; while the processor multiplies, what will be read next, `ahead`, is fetched from memory.
+pub(super) fn dots_and_fetch(rows: Rows<'_>, weights: Rows<'_>, ahead: &[f32], out: &mut [f32]) {
     assert_eq!((rows.width, out.len()), (weights.width, rows.len() * weights.len()));
-    Arch::new().dispatch(Dots { rows, weights, out });
+    let ahead = Ahead::new(ahead, rows.len().div_ceil(TALL) * weights.len().div_ceil(WIDE));
+    Arch::new().dispatch(Dots { rows, weights, ahead, out });
 }
 
 /// Scalar products of fewer terms than this cost more than the sums that make the same of weights that stand upright.
@@ -57,6 +96,7 @@ pub(super) const FEW: usize = 256;
 struct Dots<'a> {
     rows: Rows<'a>,
     weights: Rows<'a>,
+    ahead: Ahead<'a>,
     out: &'a mut [f32],
 }
 
@@ -106,6 +146,7 @@ impl Dots<'_> {
         if !rows[0].1.is_empty() {
             add(rows.map(|row| simd.partial_load_f32s(row.1)), weights.map(|row| simd.partial_load_f32s(row.1)));
         }
+        self.ahead.fetch();
         let width = self.weights.len();
         for (offset, sums) in sums.into_iter().enumerate() {
             let out = &mut self.out[(row + offset) * width + weight..][..C];
@@ -150,22 +191,32 @@ impl WithSimd for Sums<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        let count = self.out.len() / self.rows.width;
-        let whole = count - count % MANY;
-        (0..whole).step_by(MANY).for_each(|sum| self.some_sums::<S, MANY>(simd, sum));
-        (whole..count).for_each(|sum| self.some_sums::<S, 1>(simd, sum));
+        let (width, lanes) = (self.rows.width, S::F32_LANES);
+        let (long, whole) = (width - width % (LONG * lanes), width - width % lanes);
+        // The cells of the rows in some columns stay in the nearest cache from sum to sum.
+        (0..long).step_by(LONG * lanes).for_each(|column| self.columns::<S, LONG>(simd, column));
+        (long..whole).step_by(lanes).for_each(|column| self.columns::<S, 1>(simd, column));
+        if whole < width {
+            self.columns::<S, 0>(simd, whole);
+        }
     }
 }
 
 impl Sums<'_> {
+    /// Of `V` vectors; of none, the last columns, which do not fill one.
     #[inline(always)]
-    fn some_sums<S: Simd, const N: usize>(&mut self, simd: S, from: usize) {
-        let (width, lanes) = (self.rows.width, S::F32_LANES);
-        let (long, whole) = (width - width % (LONG * lanes), width - width % lanes);
-        (0..long).step_by(LONG * lanes).for_each(|column| self.tile::<S, N, LONG>(simd, from, column));
-        (long..whole).step_by(lanes).for_each(|column| self.tile::<S, N, 1>(simd, from, column));
-        if whole < width {
-            self.ends::<S, N>(simd, from, whole);
+    fn columns<S: Simd, const V: usize>(&mut self, simd: S, column: usize) {
+        let count = self.out.len() / self.rows.width;
+        let whole = count - count % MANY;
+        (0..whole).step_by(MANY).for_each(|sum| self.some_sums::<S, MANY, V>(simd, sum, column));
+        (whole..count).for_each(|sum| self.some_sums::<S, 1, V>(simd, sum, column));
+    }
+
+    #[inline(always)]
+    fn some_sums<S: Simd, const N: usize, const V: usize>(&mut self, simd: S, from: usize, column: usize) {
+        match V {
+            0 => self.ends::<S, N>(simd, from, column),
+            _ => self.tile::<S, N, V>(simd, from, column),
         }
     }
 

@@ -22,39 +22,60 @@ impl Report {
         for cases in self.rates.chunk_by(|a, b| a.threads == b.threads) {
             let threads = cases[0].threads;
             let title = if threads == 1 { "One thread".into() } else { format!("{threads} threads") };
-            told += &format!("\n### {title}\n\n{}\n", self.rate_table(cases));
+            let (training, scoring): (Vec<&Case>, Vec<_>) = cases.iter().partition(|case| case.task == Task::Train);
+            told += &format!("\n### {title}: fits on 5000 × 512\n\n{}\n", self.rate_table(&training));
+            told += &format!("\n### {title}: scoring\n\n{}\n", self.rate_table(&scoring));
         }
         told += &format!("\n### Whole fits and scoring, 3684 × 512, one thread\n\n{}\n", whole_table(&self.whole));
         told += &format!("\n### Memory of a fit, 50 000 × 512, one thread\n\n{}\n", memory_table(&self.memory));
         told
     }
 
-    fn rate_table(&self, cases: &[Case]) -> String {
+    /// Of training or of scoring.
+    fn rate_table(&self, cases: &[&Case]) -> String {
         let limited = self.machine.is_some() && cases.iter().all(|case| case.threads == 1);
-        let mut head = vec!["work", "model", "strategy", "rate"];
+        let training = cases.iter().all(|case| case.task == Task::Train);
+        let beside = cases.iter().any(|case| case.pytorch.is_some());
+        let flushing = cases.iter().any(|case| case.pytorch_flushing.is_some());
+        let mut head = vec!["model", "strategy"];
+        head.extend((!training).then_some("rows"));
+        head.push("rate");
         head.extend(limited.then_some("share of the limit"));
+        head.extend(training.then_some("seconds"));
         head.push("peak memory");
-        if beside_pytorch(cases) {
-            head.extend(["PyTorch's rate", "its peak memory", "ratio"]);
+        if beside {
+            head.push("PyTorch's rate");
+            head.extend(training.then_some("its seconds"));
+            head.extend(["its peak memory", "ratio"]);
         }
-        let mut table = markdown(&head, 3);
+        if flushing {
+            head.extend(["its rate, flushing denormals", "ratio"]);
+        }
+        let mut table = markdown(&head, 2);
         for case in cases {
-            let (work, unit) = match case.task {
-                Task::Train => ("training, 5000 × 512", "steps/s"),
-                Task::ScoreNarrow => ("scoring, 1 000 000 × 64", "rows/s"),
-                Task::ScoreWide => ("scoring, 100 000 × 512", "rows/s"),
-                Task::Whole => ("whole fit, 3684 × 512", "fits/s"),
-            };
+            let unit = if training { "steps/s" } else { "rows/s" };
             let rate = |measured: Measured| format!("{} {unit}", thousands(measured.rate()));
             let memory = |measured: Measured| format!("{:.0} MiB", measured.peak_mib);
+            let seconds = |measured: Measured| training.then(|| format!("{:.2}", measured.seconds));
             let ours = case.ours;
-            let mut row = vec![work.to_owned(), case.model.to_owned(), case.strategy.to_owned(), rate(ours)];
+            let ratio = |theirs: Measured| format!("{:.1}", ours.rate() / theirs.rate());
+            let mut row = vec![case.model.to_owned(), case.strategy.to_owned()];
+            row.extend(match case.task {
+                Task::ScoreNarrow => Some("1 000 000 × 64".to_owned()),
+                Task::ScoreWide => Some("100 000 × 512".to_owned()),
+                Task::Train | Task::Whole => None,
+            });
+            row.push(rate(ours));
             let share = || case.limit.map_or_else(dash, |limit| format!("{:.2}", ours.rate() / limit));
             row.extend(limited.then(share));
+            row.extend(seconds(ours));
             row.push(memory(ours));
             if let Some(theirs) = case.pytorch {
-                row.extend([rate(theirs), memory(theirs), format!("{:.1}", ours.rate() / theirs.rate())]);
+                row.push(rate(theirs));
+                row.extend(seconds(theirs));
+                row.extend([memory(theirs), ratio(theirs)]);
             }
+            row.extend(case.pytorch_flushing.into_iter().flat_map(|theirs| [rate(theirs), ratio(theirs)]));
             table.add_row(row);
         }
         table.to_string()
@@ -63,7 +84,7 @@ impl Report {
 
 fn whole_table(cases: &[Case]) -> String {
     let mut head = vec!["model", "strategy", "steps", "seconds"];
-    if beside_pytorch(cases) {
+    if cases.iter().any(|case| case.pytorch.is_some()) {
         head.extend(["PyTorch's", "ratio"]);
     }
     head.extend(["published, elsewhere", "ratio"]);
@@ -90,10 +111,6 @@ fn memory_table(cases: &[MemoryCase]) -> String {
         table.add_row([model.to_owned(), strategy.to_owned()].into_iter().chain(told));
     }
     table.to_string()
-}
-
-fn beside_pytorch(cases: &[Case]) -> bool {
-    cases.iter().any(|case| case.pytorch.is_some())
 }
 
 fn dash() -> String {
@@ -123,6 +140,7 @@ mod tests {
             steps: (task == Task::Whole).then_some(1000),
             ours: Measured { work: 1000.0, seconds: 0.25, peak_mib: 40.4 },
             pytorch,
+            pytorch_flushing: pytorch.filter(|_| task == Task::Train && threads == 1),
             limit,
         };
         Report {
@@ -151,15 +169,15 @@ mod tests {
         let told = report(Some(theirs)).tables();
         let cells = cells(&told);
         for line in [
-            "|training, 5000 × 512|devnet|host|4000 steps/s|0.50|40 MiB|2000 steps/s|300 MiB|2.0|",
-            "|scoring, 100 000 × 512|devnet|host|4000 rows/s|40 MiB|2000 rows/s|300 MiB|2.0|",
+            "|devnet|host|4000 steps/s|0.50|0.25|40 MiB|2000 steps/s|0.50|300 MiB|2.0|2000 steps/s|2.0|",
+            "|devnet|host|100 000 × 512|4000 rows/s|40 MiB|2000 rows/s|300 MiB|2.0|",
             "|devnet|host|1000|0.25|0.50|2.0|5.8|23.2|",
             "|prenet|anoonly|100 MiB|106 MiB|1.06|",
         ] {
             assert!(cells.iter().any(|cells| cells == line), "{line} is not in\n{told}");
         }
         assert!(told.starts_with("Backend flex, 2 cores.\nOne thread multiplies"), "{told}");
-        assert!(told.contains("### One thread\n") && told.contains("### 2 threads\n"), "{told}");
+        assert!(told.contains("### One thread: fits") && told.contains("### 2 threads: scoring\n"), "{told}");
     }
 
     #[test]
