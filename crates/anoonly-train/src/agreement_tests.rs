@@ -207,6 +207,22 @@ mod gpu_every_method {
         }
     }
 
+    /// Beside the largest gradient of all tensors: that of a bias in front of a batch normalisation, or of an attention's keys, is 0 but
+    /// for rounding, and has no scale of its own.
+    #[test]
+    fn has_gradients_that_are_alike() {
+        for method in AnyMethod::all().into_iter().filter(|method| method.recipe().is_some()) {
+            let name = method.info().name;
+            let strategies = [Supervision::Full, Supervision::AnomalyOnly];
+            for supervision in &strategies[..if method.takes_strategy() { 2 } else { 1 }] {
+                let gradients = || Gradients(method.clone(), *supervision);
+                let (gpu, ndarray) = (on_gpu(gradients()), on_ndarray(gradients()));
+                assert_eq!(gpu.len(), ndarray.len(), "{name}");
+                close(&gpu.concat(), &ndarray.concat(), tolerance_of_gradients(name), name);
+            }
+        }
+    }
+
     /// The default of `anoonly train`, which has no gradients.
     #[test]
     fn a_quorum_formed_there_scores_alike() {

@@ -138,12 +138,13 @@ impl Ranks {
     /// A line for each method, the best first: a mark at its average rank, and behind it as many dashes as the critical difference is
     /// long. Every method with its mark above those dashes is one that the Nemenyi test does not tell from it.
     fn diagram(&self, contestants: &[(&str, &str)]) -> String {
-        const LETTERS_A_RANK: f64 = 2.0;
-        let column = |rank: f64| ((rank - 1.0) * LETTERS_A_RANK).round() as usize;
         let last = contestants.len();
+        // Of many methods, every fifth rank is marked.
+        let (letters_a_rank, marked) = if last <= 10 { (6.0, 1) } else { (2.0, 5) };
+        let column = |rank: f64| ((rank - 1.0) * letters_a_rank).round() as usize;
         let critical = critical_difference(last, self.sets, ALPHA);
         let mut lines = vec![String::new(), String::new()];
-        for rank in (1..=last).filter(|rank| *rank == 1 || rank % 5 == 0) {
+        for rank in (1..=last).filter(|rank| *rank == 1 || rank % marked == 0) {
             let at = column(rank as f64);
             lines.iter_mut().for_each(|line| line.extend(std::iter::repeat_n(' ', at - line.chars().count())));
             lines[0] += &rank.to_string();
@@ -239,7 +240,13 @@ mod tests {
         assert!(lines[0].contains("difference of 1.05 "), "{diagram}");
         assert_eq!(
             lines[3..8],
-            ["1", "|", "o--    high anoonly 1.00", "  o--  middle anoonly 2.00", "    o  low anoonly 3.00"]
+            [
+                "1     2     3",
+                "|     |     |",
+                "o------        high anoonly 1.00",
+                "      o------  middle anoonly 2.00",
+                "            o  low anoonly 3.00"
+            ]
         );
     }
 

@@ -191,32 +191,22 @@ impl WithSimd for Sums<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        let (width, lanes) = (self.rows.width, S::F32_LANES);
-        let (long, whole) = (width - width % (LONG * lanes), width - width % lanes);
-        // The cells of the rows in some columns stay in the nearest cache from sum to sum.
-        (0..long).step_by(LONG * lanes).for_each(|column| self.columns::<S, LONG>(simd, column));
-        (long..whole).step_by(lanes).for_each(|column| self.columns::<S, 1>(simd, column));
-        if whole < width {
-            self.columns::<S, 0>(simd, whole);
-        }
+        let count = self.out.len() / self.rows.width;
+        let whole = count - count % MANY;
+        (0..whole).step_by(MANY).for_each(|sum| self.some_sums::<S, MANY>(simd, sum));
+        (whole..count).for_each(|sum| self.some_sums::<S, 1>(simd, sum));
     }
 }
 
 impl Sums<'_> {
-    /// Of `V` vectors; of none, the last columns, which do not fill one.
     #[inline(always)]
-    fn columns<S: Simd, const V: usize>(&mut self, simd: S, column: usize) {
-        let count = self.out.len() / self.rows.width;
-        let whole = count - count % MANY;
-        (0..whole).step_by(MANY).for_each(|sum| self.some_sums::<S, MANY, V>(simd, sum, column));
-        (whole..count).for_each(|sum| self.some_sums::<S, 1, V>(simd, sum, column));
-    }
-
-    #[inline(always)]
-    fn some_sums<S: Simd, const N: usize, const V: usize>(&mut self, simd: S, from: usize, column: usize) {
-        match V {
-            0 => self.ends::<S, N>(simd, from, column),
-            _ => self.tile::<S, N, V>(simd, from, column),
+    fn some_sums<S: Simd, const N: usize>(&mut self, simd: S, from: usize) {
+        let (width, lanes) = (self.rows.width, S::F32_LANES);
+        let (long, whole) = (width - width % (LONG * lanes), width - width % lanes);
+        (0..long).step_by(LONG * lanes).for_each(|column| self.tile::<S, N, LONG>(simd, from, column));
+        (long..whole).step_by(lanes).for_each(|column| self.tile::<S, N, 1>(simd, from, column));
+        if whole < width {
+            self.ends::<S, N>(simd, from, whole);
         }
     }
 
