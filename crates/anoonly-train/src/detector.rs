@@ -244,7 +244,7 @@ impl<B: Backend, M: anoonly_models::Method> FittedDetector<B, M> {
     /// When the number of columns is not that of the rows fitted on, or a value or a score is NaN or infinite.
     pub fn score(&self, features: &Array2<f32>) -> Result<Vec<f32>, ScoreError> {
         if let Some(scorer) = self.scorer() {
-            let (scaler, blocks) = (self.scaler.by_row(), self.blocks(features, (1 << 20) / self.columns())?);
+            let (scaler, blocks) = (self.scaler.by_row(), self.blocks(features, PART / self.columns())?);
             let scores = blocks
                 .into_par_iter()
                 .map(|block| scorer.score(&standard(block), |rows, to, stride| scaler.scale(rows, to, stride)));
@@ -341,6 +341,9 @@ impl<B: Backend, M: anoonly_models::Method> FittedDetector<B, M> {
         &self.history
     }
 }
+
+/// Cells that are scored in plain memory at a time, in parallel.
+const PART: usize = 1 << 20;
 
 /// The cells of a block, row by row.
 fn standard(block: ArrayView2<'_, f32>) -> Cow<'_, [f32]> {
