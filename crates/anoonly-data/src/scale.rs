@@ -86,10 +86,12 @@ impl MinMaxScaler {
         assert_eq!(features.ncols(), self.columns(), "the scaler was fitted on another number of columns");
         let by_row = self.by_row();
         let cells = features.as_standard_layout();
-        let Some(cells) = cells.as_slice() else { unreachable!("the layout is the standard one") };
-        let mut scaled = vec![0.0; cells.len()];
-        let finite = by_row.scale(cells, &mut scaled, self.columns());
-        (Array2::from_shape_vec(features.raw_dim(), scaled).expect("each cell has been scaled"), finite)
+        let mut scaled = Array2::zeros(features.raw_dim());
+        let (Some(cells), Some(made)) = (cells.as_slice(), scaled.as_slice_mut()) else {
+            unreachable!("the layout of both is the standard one")
+        };
+        let finite = by_row.scale(cells, made, self.columns());
+        (scaled, finite)
     }
 
     /// Ready to scale row by row.

@@ -243,12 +243,9 @@ impl<B: Backend, M: anoonly_models::Method> FittedDetector<B, M> {
     /// # Errors
     /// When the number of columns is not that of the rows fitted on, or a value or a score is NaN or infinite.
     pub fn score(&self, features: &Array2<f32>) -> Result<Vec<f32>, ScoreError> {
-        if let Some(scorer) = self.scorer() {
-            let (scaler, blocks) = (self.scaler.by_row(), self.blocks(features, PART / self.columns())?);
-            let scores = blocks
-                .into_par_iter()
-                .map(|block| scorer.score(&standard(block), |rows, to, stride| scaler.scale(rows, to, stride)));
-            return all_scores(scores.collect(), features);
+        if let Some(score) = self.scorer() {
+            let blocks = self.blocks(features, PART / self.columns())?;
+            return all_scores(blocks.into_par_iter().map(score).collect(), features);
         }
         let blocks = self.blocks(features, self.block())?;
         // A network may move between threads, but not be shared by them; a clone shares the weights.
@@ -264,20 +261,22 @@ impl<B: Backend, M: anoonly_models::Method> FittedDetector<B, M> {
     /// # Errors
     /// As [`score`](Self::score).
     pub fn score_on_one_thread(&self, features: &Array2<f32>) -> Result<Vec<f32>, ScoreError> {
-        if let Some(scorer) = self.scorer() {
-            let (scaler, blocks) = (self.scaler.by_row(), self.blocks(features, features.nrows())?.into_iter());
-            let scores =
-                blocks.map(|block| scorer.score(&standard(block), |rows, to, stride| scaler.scale(rows, to, stride)));
-            return all_scores(scores.collect(), features);
+        if let Some(score) = self.scorer() {
+            let blocks = self.blocks(features, features.nrows())?;
+            return all_scores(blocks.into_iter().map(score).collect(), features);
         }
         let blocks = self.blocks(features, self.block())?.into_iter();
         let scores = blocks.map(|block| score_block::<B, M>(&self.network, &self.scaler, &self.device, block));
         all_scores(scores.collect(), features)
     }
 
-    /// The network ready to score in plain memory, made when rows are scored for the first time; none where it has no such form.
-    fn scorer(&self) -> Option<&Scorer> {
-        self.scorer.get_or_init(|| scorer(&self.network, self.columns())).as_ref()
+    /// What scores a block in plain memory, made when rows are scored for the first time; none where the network has no such form.
+    fn scorer(&self) -> Option<impl Fn(ArrayView2<'_, f32>) -> Option<Vec<f32>> + Send + Sync> {
+        let scorer = self.scorer.get_or_init(|| scorer(&self.network, self.columns())).as_ref()?;
+        let scaler = self.scaler.by_row();
+        Some(move |block: ArrayView2<'_, f32>| {
+            scorer.score(&standard(block), |rows, to, stride| scaler.scale(rows, to, stride))
+        })
     }
 
     /// What the layer before the score makes of each row, `[rows, width]`; none for a method without such a layer.

@@ -199,8 +199,10 @@ impl Scorer {
         let (scaled, results) = room.made.split_at_mut(1);
         let stride = self.made[0].stride;
         // A product of the rows goes along with their scaling: what is scaled next is fetched meanwhile.
-        let first = self.steps.first().filter(|step| matches!(step, Ready::Dense(0, ..)));
-        let (first, steps) = (first, if first.is_some() { &self.steps[1..] } else { &self.steps[..] });
+        let (first, steps) = match self.steps.split_first() {
+            Some((Ready::Dense(0, weights, afters), steps)) => (Some((weights, afters)), steps),
+            _ => (None, &self.steps[..]),
+        };
         let stretch = match first {
             Some(_) => (NEAR / stride / TALL * TALL).clamp(TALL, MOST),
             None => count,
@@ -212,12 +214,13 @@ impl Scorer {
             if !scale(&block[from * self.columns..to * self.columns], part, stride) {
                 return None;
             }
-            if let Some(step) = first {
+            if let Some((weights, afters)) = first {
                 let next = &block[to * self.columns..];
                 let next = if next.is_empty() { others } else { next };
                 let ahead = &next[..next.len().min(stretch * self.columns)];
                 let width = self.made[1].stride;
-                multiply(step, part, stride, ahead, &mut results[0][from * width..to * width], &mut room.products);
+                let made = &mut results[0][from * width..to * width];
+                weights.multiply(part, stride, afters, ahead, made, &mut room.products);
             }
             from = to;
         }
@@ -230,8 +233,8 @@ impl Scorer {
     }
 
     fn step(&self, step: &Ready, before: &[Vec<f32>], made: &mut [f32], shape: Shape, products: &mut Vec<f32>) {
-        if let Ready::Dense(of, ..) = step {
-            return multiply(step, &before[*of], self.made[*of].stride, &[], made, products);
+        if let Ready::Dense(of, weights, afters) = step {
+            return weights.multiply(&before[*of], self.made[*of].stride, afters, &[], made, products);
         }
         // The rows of a value, and whether they are of a single cell.
         let rows = |value: usize| before[value].chunks_exact(self.made[value].stride);
@@ -293,24 +296,33 @@ fn transposed(weight: &Matrix, stride: usize) -> Vec<f32> {
     cells
 }
 
-/// The step of a product, of rows so many cells apart; `ahead` is what is read after it.
-fn multiply(step: &Ready, rows: &[f32], stride: usize, ahead: &[f32], made: &mut [f32], products: &mut Vec<f32>) {
-    let Ready::Dense(_, weights, afters) = step else { unreachable!("no other step is a product") };
-    match weights {
-        Weights::Panels(panels) => panels.multiply(rows, stride, afters, ahead, made),
-        Weights::Dots(weights, bias) => {
-            products.resize(rows.len() / stride * bias.len(), 0.0);
-            dots_and_fetch(Rows::all(rows, stride), Rows::all(weights, stride), ahead, products);
-            let width = bias.len().next_multiple_of(lanes());
-            Arch::new().dispatch(
-                #[inline(always)]
-                || {
-                    for (made, product) in made.chunks_exact_mut(width).zip(products.chunks_exact(bias.len())) {
-                        made.iter_mut().zip(product).zip(bias).for_each(|((made, cell), bias)| *made = cell + bias);
-                    }
-                    afters.iter().for_each(|after| after.run(made));
-                },
-            );
+impl Weights {
+    /// The product of rows so many cells apart, and what comes after it; `ahead` is what is read next, and `products` room.
+    fn multiply(
+        &self,
+        rows: &[f32],
+        stride: usize,
+        afters: &[After],
+        ahead: &[f32],
+        made: &mut [f32],
+        products: &mut Vec<f32>,
+    ) {
+        match self {
+            Weights::Panels(panels) => panels.multiply(rows, stride, afters, ahead, made),
+            Weights::Dots(weights, bias) => {
+                products.resize(rows.len() / stride * bias.len(), 0.0);
+                dots_and_fetch(Rows::all(rows, stride), Rows::all(weights, stride), ahead, products);
+                let width = bias.len().next_multiple_of(lanes());
+                Arch::new().dispatch(
+                    #[inline(always)]
+                    || {
+                        for (made, product) in made.chunks_exact_mut(width).zip(products.chunks_exact(bias.len())) {
+                            made.iter_mut().zip(product).zip(bias).for_each(|((made, cell), bias)| *made = cell + bias);
+                        }
+                        afters.iter().for_each(|after| after.run(made));
+                    },
+                );
+            }
         }
     }
 }
