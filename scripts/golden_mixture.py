@@ -1,4 +1,4 @@
-"""Write crates/anoonly-data/golden/mixture.json: Gaussian mixtures by scikit-learn, each from a start that is told.
+"""Write crates/anoonly-core/golden/mixture.json: Gaussian mixtures by scikit-learn, each from a start that is told.
 
     pip install numpy scipy scikit-learn
     python scripts/golden_mixture.py
@@ -66,6 +66,6 @@ for count in range(1, 6):
     })
 
 versions = {"numpy": np.__version__, "scikit-learn": sklearn.__version__}
-out = Path(__file__).parent.parent / "crates/anoonly-data/golden/mixture.json"
+out = Path(__file__).parent.parent / "crates/anoonly-core/golden/mixture.json"
 out.write_text(json.dumps({"versions": versions, "points": points.tolist(), "cases": cases}) + "\n")
 print([case["rounds"] for case in cases], [round(case["end"]["information_criterion"], 1) for case in cases])

@@ -23,7 +23,7 @@ pub fn build(options: &[String]) -> Result<Command, String> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--release", "--workspace", "--bin", "anoonly"]);
     if let Some(backend @ ("wgpu" | "cuda")) = backend(options) {
-        cargo.args(["--features", &format!("anoonly/{backend}")]);
+        cargo.args(["--features", &format!("anoonly-cli/{backend}")]);
     }
     let built = cargo.status().map_err(|error| format!("cannot start cargo: {error}"))?;
     match built.success() {

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::Write;
 
 use anoonly_bench::speed::{random, samples, with_epochs};
-use anoonly_data::Seed;
+use anoonly_core::Seed;
 use anoonly_data::table::{LabelColumn, Table};
 use anoonly_eval::{auroc, average_precision};
 use anoonly_models::recipe::Batches;

@@ -5,11 +5,11 @@
 use std::error::Error;
 
 use anoonly_bench::{Grid, Plan, Store, Strategy, summary};
-use anoonly_data::Seed;
-use anoonly_data::budget::LabelBudget;
+use anoonly_core::Seed;
+use anoonly_core::budget::LabelBudget;
+use anoonly_core::noise::Noise;
+use anoonly_core::protocol::Protocol;
 use anoonly_data::catalogue::Source;
-use anoonly_data::noise::Noise;
-use anoonly_data::protocol::Protocol;
 use anoonly_models::AnyMethod;
 use anoonly_train::{BackendName, ComputeDevice};
 

@@ -1,7 +1,7 @@
 //! What a report draws of a run, besides its row.
 
-use anoonly_data::protocol::Trial;
-use anoonly_data::{Samples, Seed};
+use anoonly_core::protocol::Trial;
+use anoonly_core::{Samples, Seed};
 use anoonly_eval::{precision_recall_curve, roc_curve};
 use anoonly_train::{FittedDetector, History};
 use burn::tensor::backend::Backend;

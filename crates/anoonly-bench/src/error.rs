@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use anoonly_core::CoreError;
 use anoonly_data::DataError;
 use anoonly_models::ConfigError;
 use anoonly_train::BackendError;
@@ -10,9 +11,12 @@ use anoonly_train::BackendError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BenchError {
-    /// A data set, a split or a label budget.
+    /// A data set.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// Samples, a split or a label budget.
+    #[error(transparent)]
+    Core(#[from] CoreError),
     /// A method's name or configuration.
     #[error(transparent)]
     Config(#[from] ConfigError),

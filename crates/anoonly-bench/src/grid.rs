@@ -10,10 +10,10 @@ use std::str::FromStr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use anoonly_data::Dataset;
-use anoonly_data::budget::LabelBudget;
-use anoonly_data::noise::Noise;
-use anoonly_data::synthetic::Synthetic;
+use anoonly_core::Dataset;
+use anoonly_core::budget::LabelBudget;
+use anoonly_core::noise::Noise;
+use anoonly_core::synthetic::Synthetic;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};

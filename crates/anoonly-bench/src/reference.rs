@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use anoonly_data::budget::LabelBudget;
+use anoonly_core::budget::LabelBudget;
 
 use crate::summary::markdown;
 use crate::{BenchError, Results, Row, Status};

@@ -17,7 +17,7 @@ mod tsne;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use anoonly_data::protocol::Protocol;
+use anoonly_core::protocol::Protocol;
 use anoonly_models::{AnyMethod, Method};
 use maud::{Markup, html};
 

@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anoonly_data::budget::LabelBudget;
-use anoonly_data::noise::Noise;
-use anoonly_data::protocol::Protocol;
-use anoonly_data::synthetic::Synthetic;
+use anoonly_core::budget::LabelBudget;
+use anoonly_core::noise::Noise;
+use anoonly_core::protocol::Protocol;
+use anoonly_core::synthetic::Synthetic;
 use anoonly_train::BackendName;
 use serde::{Deserialize, Serialize};
 
@@ -124,7 +124,7 @@ impl Results {
 pub(crate) fn write(path: &Path, content: &[u8]) -> Result<(), BenchError> {
     // Only the kind: the whole message would name the temporary file.
     let failed = |error: std::io::Error| BenchError::Output { path: path.into(), reason: error.kind().to_string() };
-    anoonly_data::write_whole(path, content, None).map_err(failed)
+    anoonly_core::write_whole(path, content, None).map_err(failed)
 }
 
 impl Row {

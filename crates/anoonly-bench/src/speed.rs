@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use anoonly_data::{Label, Samples, Seed};
+use anoonly_core::{Label, Samples, Seed};
 use anoonly_models::recipe::{Batches, Recipe};
 use anoonly_models::{AnyMethod, Method};
 use anoonly_train::backend::OnBackend;

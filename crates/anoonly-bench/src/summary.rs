@@ -11,9 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use anoonly_eval::{Interval, mean_interval};
 use comfy_table::{CellAlignment, Table, presets};
 
-use anoonly_data::budget::LabelBudget;
-use anoonly_data::noise::Noise;
-use anoonly_data::synthetic::Synthetic;
+use anoonly_core::budget::LabelBudget;
+use anoonly_core::noise::Noise;
+use anoonly_core::synthetic::Synthetic;
 
 use crate::{Results, Row, Scores, Status, synthetic_name};
 

@@ -9,9 +9,10 @@ use rand::seq::SliceRandom;
 use wildmatch::WildMatch;
 
 use self::embedded::{EMBEDDED, Embedded};
+use crate::DataError;
 use crate::names::{family, nearest};
 use crate::table::{LabelColumn, Table};
-use crate::{DataError, Dataset, Label, Samples, Seed};
+use anoonly_core::{Dataset, Label, Samples, Seed};
 
 /// Where data sets are looked for.
 #[derive(Clone, Debug, PartialEq, Eq)]

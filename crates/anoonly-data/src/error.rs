@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use anoonly_core::CoreError;
+
 /// What is wrong with a file, a table, its labels or a label budget.
 ///
 /// Rows and feature columns are counted from 1, the header of a CSV file not counted.
@@ -181,104 +183,6 @@ pub enum DataError {
         /// The first row at fault.
         row: usize,
     },
-    /// A feature in memory is NaN or infinite.
-    #[error("row {row}, feature column {column} holds {value}: every feature must be a finite number")]
-    NotFinite {
-        /// The row.
-        row: usize,
-        /// The feature column.
-        column: usize,
-        /// What stands there.
-        value: f32,
-    },
-    /// There are more or fewer labels than rows.
-    #[error("{rows} rows of features but {labels} labels")]
-    LabelCount {
-        /// Rows of features.
-        rows: usize,
-        /// Labels.
-        labels: usize,
-    },
-    /// There is nothing to work on.
-    #[error("{rows} rows of {columns} features: at least one row and one feature are needed")]
-    Empty {
-        /// Rows.
-        rows: usize,
-        /// Feature columns.
-        columns: usize,
-    },
-    /// No row is labelled an anomaly.
-    #[error("no row is labelled an anomaly: at least one is needed")]
-    NoAnomalies,
-    /// A label count above what the training side has.
-    #[error("{count} labelled anomalies asked for, but the training rows hold only {anomalies}: lower the label count")]
-    TooFewAnomalies {
-        /// Labels asked for.
-        count: usize,
-        /// Anomalies there are.
-        anomalies: usize,
-    },
-    /// A class has too few rows to stand on both sides of a split.
-    #[error("{anomalies} anomalies and {others} other rows: a split needs at least two of each")]
-    TooFewToSplit {
-        /// Anomalies.
-        anomalies: usize,
-        /// Other rows.
-        others: usize,
-    },
-    /// Rows that are equal must stay together, which leaves a side without one of the classes.
-    #[error(
-        "too many equal rows: kept together, they leave one side of the split without anomalies or without normal rows"
-    )]
-    EqualRowsPreventSplit,
-    /// A label ratio that is no share.
-    #[error("label ratio {ratio}: must be above 0 and at most 1")]
-    BadRatio {
-        /// The ratio.
-        ratio: f64,
-    },
-    /// A noise with a level it cannot have.
-    #[error("level {level} of {noise}: must be {must}")]
-    NoiseLevel {
-        /// The noise.
-        noise: &'static str,
-        /// The level.
-        level: f64,
-        /// What it has to be.
-        must: &'static str,
-    },
-    /// A name that no noise has.
-    #[error("unknown noise `{name}`: use one of {} or {}", crate::noise::Noise::NAMES.join(", "), crate::noise::Noise::NORMAL_CLEAN)]
-    UnknownNoise {
-        /// The name.
-        name: String,
-    },
-    /// A name that no kind of synthetic anomalies has.
-    #[error("unknown synthetic anomalies `{name}`: use {}", crate::synthetic::Synthetic::ALL.map(|kind| kind.name()).join(", "))]
-    UnknownSynthetic {
-        /// The name.
-        name: String,
-    },
-    /// Too few normal rows for synthetic ones like them.
-    #[error("{normals} normal rows: synthetic rows are made after at least two; leave the set out")]
-    TooFewToImitate {
-        /// Normal rows.
-        normals: usize,
-    },
-    /// No model for synthetic rows can be fitted to the normal ones.
-    #[error(
-        "no synthetic rows can be made after the normal ones: drop columns that follow from others, or leave the set out"
-    )]
-    TooCloseToImitate,
-    /// A label count of 0.
-    #[error("label count 0: at least one labelled anomaly is needed")]
-    BadCount,
-    /// No protocol has this name.
-    #[error("unknown protocol `{name}`: use adbench or clean")]
-    UnknownProtocol {
-        /// The name given.
-        name: String,
-    },
     /// No data set fits a name or pattern.
     #[error("no data set fits `{pattern}` in {place}{hint}")]
     UnknownDataset {
@@ -305,19 +209,7 @@ pub enum DataError {
         /// The other.
         second: PathBuf,
     },
-    /// An error in a named data set.
-    #[error("data set `{name}`: {source}")]
-    InDataset {
-        /// The data set.
-        name: String,
-        /// What is wrong with it.
-        source: Box<DataError>,
-    },
-}
-
-impl DataError {
-    /// Says which data set the error is about.
-    pub fn in_dataset(self, name: &str) -> Self {
-        DataError::InDataset { name: name.into(), source: Box::new(self) }
-    }
+    /// What is wrong with the samples, once they are read.
+    #[error(transparent)]
+    Core(#[from] CoreError),
 }

@@ -8,7 +8,6 @@
 //! catalogue of data sets, and with them polars; everything else builds without it. The feature `fetch` brings downloads of
 //! ADBench's data sets.
 
-pub mod budget;
 #[cfg(feature = "tables")]
 pub mod catalogue;
 #[cfg(feature = "tables")]
@@ -18,23 +17,12 @@ mod error;
 pub mod fetch;
 #[cfg(any(feature = "tables", feature = "fetch"))]
 mod names;
-pub mod noise;
-pub mod protocol;
-mod samples;
-pub mod scale;
-pub mod seed;
-pub mod split;
-pub mod synthetic;
 #[cfg(feature = "tables")]
 pub mod table;
-mod whole_file;
 
 pub use error::DataError;
 #[cfg(any(feature = "tables", feature = "fetch"))]
 pub use names::nearest;
-pub use samples::{Dataset, Label, Samples};
-pub use seed::Seed;
-pub use whole_file::write_whole;
 
 /// The examples of the README are run with the documentation's.
 #[cfg(all(doctest, feature = "tables"))]

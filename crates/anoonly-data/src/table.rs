@@ -22,8 +22,9 @@ use ndarray::Array2;
 use polars::io::mmap::MmapBytesReader;
 use polars::prelude::*;
 
+use crate::DataError;
 use crate::encode::{Cells, number, truth};
-use crate::{DataError, Samples};
+use anoonly_core::Samples;
 
 /// A table of typed, named columns, and the file it came from.
 #[derive(Clone, Debug)]
@@ -157,7 +158,7 @@ impl Table {
     }
 
     /// Takes the labels from one column and `f32` features from all others. A missing label is
-    /// [`Label::Unlabelled`](crate::Label::Unlabelled).
+    /// [`Label::Unlabelled`](anoonly_core::Label::Unlabelled).
     ///
     /// # Errors
     /// Names the first cell that is no label, no number, missing, NaN, infinite or too large for `f32`.

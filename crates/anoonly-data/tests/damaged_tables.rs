@@ -8,9 +8,10 @@ use std::fs;
 use std::io::{Cursor, Write};
 use std::path::Path;
 
+use anoonly_core::Seed;
+use anoonly_data::DataError;
 use anoonly_data::encode::{Encoder, EncoderOptions, Unknown};
 use anoonly_data::table::{LabelColumn, Table, TableWriter};
-use anoonly_data::{DataError, Seed};
 use polars::prelude::{Column, DataFrame, IpcWriter, SerWriter};
 use rand::{Rng, RngExt};
 

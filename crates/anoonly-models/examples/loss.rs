@@ -2,7 +2,7 @@
 
 #![expect(clippy::print_stdout, reason = "an example talks to its user")]
 
-use anoonly_data::Seed;
+use anoonly_core::Seed;
 use anoonly_models::{AnyMethod, AnyNetwork, Batch, Method, Network, TrainingData};
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule;

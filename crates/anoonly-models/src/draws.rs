@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use anoonly_data::Seed;
+use anoonly_core::Seed;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use rand::{Rng, RngExt};

@@ -256,7 +256,7 @@ impl<B: Backend> Network<B> for Feawad<B> {
 mod tests {
     use super::*;
     use crate::host::cells;
-    use anoonly_data::Seed;
+    use anoonly_core::Seed;
     use burn::backend::Autodiff;
     use burn::module::AutodiffModule;
     use burn_ndarray::NdArray;

@@ -337,7 +337,7 @@ impl<B: Backend> Network<B> for FtTransformer<B> {
 mod tests {
     use super::*;
     use crate::host::cells;
-    use anoonly_data::Seed;
+    use anoonly_core::Seed;
     use burn::tensor::TensorData;
     use burn_ndarray::NdArray;
 

@@ -172,7 +172,7 @@ impl<B: Backend> Network<B> for Gbdt<B> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use anoonly_data::Seed;
+    use anoonly_core::Seed;
 
     /// 150 rows of four columns from a fixed sequence; the last 30 are the anomalies, which lie a little higher.
     fn rows() -> (Vec<f32>, Vec<f32>) {

@@ -1,7 +1,7 @@
 //! Losses, gradients and scores of networks against PyTorch: `golden/networks.json`, made by `golden/networks.py`, which tells
 //! the weights and rows.
 
-use anoonly_data::Seed;
+use anoonly_core::Seed;
 use burn::backend::Autodiff;
 use burn::module::{AutodiffModule, Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::backend::{AutodiffBackend, Backend};

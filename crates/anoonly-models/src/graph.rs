@@ -186,7 +186,7 @@ fn cells<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f32> {
 pub(crate) mod tests {
     use super::*;
     use crate::{AnyMethod, AnyNetwork, Method, Network, Norm, TrainingData};
-    use anoonly_data::Seed;
+    use anoonly_core::Seed;
     use burn::backend::Autodiff;
     use burn::module::AutodiffModule;
     use burn::tensor::TensorData;

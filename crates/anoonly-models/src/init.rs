@@ -114,7 +114,7 @@ fn cut_normal(rng: &mut impl Rng) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use anoonly_data::Seed;
+    use anoonly_core::Seed;
     use burn_ndarray::NdArray;
 
     fn draw(init: WeightInit) -> (Vec<f32>, Vec<f32>) {

@@ -112,7 +112,7 @@ fn squared_distance(a: &[f32], b: &[f32]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use anoonly_data::Seed;
+    use anoonly_core::Seed;
 
     #[test]
     fn rows_of_three_places_have_their_means_for_centres_whatever_the_draw() {

@@ -174,7 +174,7 @@ impl<B: Backend> Problem<B> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use anoonly_data::Seed;
+    use anoonly_core::Seed;
     use burn::tensor::TensorData;
     use burn_flex::Flex;
     use burn_ndarray::NdArray;

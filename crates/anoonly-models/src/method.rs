@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use anoonly_data::Seed;
+use anoonly_core::Seed;
 use burn::module::{AutodiffModule, Module};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Int, Tensor, TensorData};

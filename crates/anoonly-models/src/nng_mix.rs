@@ -81,7 +81,7 @@ impl NngMix {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use anoonly_data::Seed;
+    use anoonly_core::Seed;
     use burn_ndarray::NdArray;
 
     fn data(rows: &[[f32; 2]], anomalies: usize) -> TrainingData<NdArray> {

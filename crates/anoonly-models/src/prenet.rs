@@ -281,7 +281,7 @@ fn joined<B: Backend, const D: usize>(mut parts: Vec<Tensor<B, D>>) -> Tensor<B,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use anoonly_data::Seed;
+    use anoonly_core::Seed;
     use burn::tensor::{Distribution, ElementConversion};
     use burn_ndarray::NdArray;
 

@@ -305,7 +305,7 @@ impl Default for AnyMethod {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use anoonly_data::Seed;
+    use anoonly_core::Seed;
     use burn::backend::Autodiff;
     use burn::module::{AutodiffModule, ModuleVisitor, Param};
     use burn::tensor::TensorData;

@@ -181,7 +181,7 @@ impl<B: Backend> Network<B> for Repen<B> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use anoonly_data::Seed;
+    use anoonly_core::Seed;
     use burn_ndarray::NdArray;
 
     fn network() -> Repen<NdArray> {

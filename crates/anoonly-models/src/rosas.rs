@@ -274,7 +274,7 @@ impl<B: Backend> Network<B> for Rosas<B> {
 mod tests {
     use super::*;
     use crate::host::cells;
-    use anoonly_data::Seed;
+    use anoonly_core::Seed;
     use burn_ndarray::NdArray;
 
     #[test]

@@ -162,7 +162,7 @@ impl<B: Backend> Network<B> for Xgbod<B> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use anoonly_data::Seed;
+    use anoonly_core::Seed;
     use burn_ndarray::NdArray;
 
     /// Unlabelled rows within a disc, anomalies around it on all sides, of which two that lie to the right are labelled: no column tells

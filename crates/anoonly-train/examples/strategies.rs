@@ -4,7 +4,7 @@
 
 use std::error::Error;
 
-use anoonly_data::{Label, Samples, Seed};
+use anoonly_core::{Label, Samples, Seed};
 use anoonly_models::{AnyMethod, Method};
 use anoonly_train::backend::Flex;
 use anoonly_train::{Detector, Supervision};

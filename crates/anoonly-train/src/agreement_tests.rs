@@ -2,7 +2,7 @@
 //! with and without it; scores by every method; whole fits of Quorum. Those of wgpu need a Vulkan driver; Mesa's software driver (Debian's `mesa-vulkan-drivers`) will do. Those of
 //! CUDA need a GPU of NVIDIA.
 
-use anoonly_data::{Label, Samples, Seed};
+use anoonly_core::{Label, Samples, Seed};
 use anoonly_models::recipe::{Batches, Recipe};
 use anoonly_models::{AnyMethod, AnyNetwork, Batch, Method, Network, TrainingData};
 use burn::backend::Autodiff;

@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 use std::sync::OnceLock;
 use std::time::Instant;
 
-use anoonly_data::scale::MinMaxScaler;
-use anoonly_data::{Samples, Seed};
+use anoonly_core::scale::MinMaxScaler;
+use anoonly_core::{Samples, Seed};
 use anoonly_models::fused::{Scorer, scorer};
 use anoonly_models::graph::Graph;
 use anoonly_models::recipe::Augmentation;

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use anoonly_data::Seed;
+use anoonly_core::Seed;
 use anoonly_models::recipe::{Keep, Recipe, Statistics};
 use anoonly_models::{Batch, Method, Network, Trainable, TrainingData};
 use burn::backend::Autodiff;

@@ -1,6 +1,6 @@
 //! Losses, gradients, optimisers and normalisations against PyTorch: `golden/steps.json`, made by `golden/steps.py`.
 
-use anoonly_data::Seed;
+use anoonly_core::Seed;
 use anoonly_models::devnet::{AnomalyLoss, DevNet, DevNetConfig};
 use anoonly_models::recipe::Optimiser;
 use anoonly_models::{Batch, Method, Network, Norm, TrainingData};

@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use anoonly_data::Seed;
-use anoonly_data::scale::MinMaxScaler;
+use anoonly_core::Seed;
+use anoonly_core::scale::MinMaxScaler;
 use anoonly_models::Method;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::backend::Backend;

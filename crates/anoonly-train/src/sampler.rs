@@ -76,7 +76,7 @@ impl<'a, R: Rng> Sampler<'a, R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use anoonly_data::Seed;
+    use anoonly_core::Seed;
     use std::collections::HashSet;
 
     #[test]

@@ -78,7 +78,7 @@ impl Supervision {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use anoonly_data::Seed;
+    use anoonly_core::Seed;
     use anoonly_models::devnet::DevNetConfig;
     use anoonly_models::{Batch, Network, TrainingData};
     use burn::backend::Autodiff;

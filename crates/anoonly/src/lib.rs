@@ -1,6 +1,6 @@
 #![doc = include_str!("../../../README.md")]
 
-pub use anoonly_bench as bench;
+pub use anoonly_core as core;
 pub use anoonly_data as data;
 pub use anoonly_eval as eval;
 pub use anoonly_models as models;
@@ -12,11 +12,11 @@ pub use pipeline::{Detector, Model};
 
 /// What a program that fits and scores needs.
 pub mod prelude {
-    pub use anoonly_data::budget::LabelBudget;
+    pub use anoonly_core::budget::LabelBudget;
+    pub use anoonly_core::protocol::{Protocol, Trial};
+    pub use anoonly_core::{Dataset, Label, Samples, Seed};
     pub use anoonly_data::catalogue::Source;
-    pub use anoonly_data::protocol::{Protocol, Trial};
     pub use anoonly_data::table::{LabelColumn, Table};
-    pub use anoonly_data::{Dataset, Label, Samples, Seed};
     pub use anoonly_eval::{auroc, average_precision, best_f1, precision_at_k};
     pub use anoonly_models::AnyMethod;
     pub use anoonly_models::devnet::DevNetConfig;

@@ -14,9 +14,10 @@ mod validation;
 
 use std::ops::ControlFlow;
 
+use anoonly_core::{Label, Samples, Seed};
+use anoonly_data::DataError;
 use anoonly_data::encode::{Encoder, EncoderOptions, Unknown};
 use anoonly_data::table::{LabelColumn, Labels, Table};
-use anoonly_data::{DataError, Label, Samples, Seed};
 use anoonly_eval::Calibration;
 use anoonly_models::deepsad::DeepSadConfig;
 use anoonly_models::devnet::DevNetConfig;

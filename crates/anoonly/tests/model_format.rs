@@ -6,7 +6,7 @@ use std::fs;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-use anoonly::data::Seed;
+use anoonly::core::Seed;
 use anoonly::data::encode::{EncoderOptions, Unknown};
 use anoonly::data::table::Table;
 use anoonly::models::AnyMethod;

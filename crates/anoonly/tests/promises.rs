@@ -5,8 +5,8 @@
 use std::path::Path;
 
 use anoonly::Detector;
+use anoonly::core::{Label, Samples, Seed};
 use anoonly::data::table::Table;
-use anoonly::data::{Label, Samples, Seed};
 use anoonly::models::AnyMethod;
 use anoonly::pipeline::ThresholdRule;
 use ndarray::Array2;

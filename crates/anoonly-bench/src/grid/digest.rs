@@ -1,6 +1,6 @@
 //! Digests of what determines a run.
 
-use anoonly_data::Dataset;
+use anoonly_core::Dataset;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 

@@ -5,8 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use anoonly_data::Seed;
-use anoonly_data::protocol::Trial;
+use anoonly_core::Seed;
+use anoonly_core::protocol::Trial;
 use anoonly_eval::{MetricError, auroc, average_precision, average_precision_normal};
 use anoonly_train::backend::OnBackend;
 use anoonly_train::{Detector, Fitter};

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anoonly_data::Dataset;
-use anoonly_data::protocol::Trial;
-use anoonly_data::split::Split;
+use anoonly_core::Dataset;
+use anoonly_core::protocol::Trial;
+use anoonly_core::split::Split;
 use anoonly_train::Detector;
 use tracing::{info, warn};
 

@@ -1,12 +1,12 @@
 //! What is to be run.
 
-use anoonly_data::budget::LabelBudget;
+use anoonly_core::budget::LabelBudget;
+use anoonly_core::noise::Noise;
+use anoonly_core::protocol::Protocol;
+use anoonly_core::split::Split;
+use anoonly_core::synthetic::Synthetic;
+use anoonly_core::{Dataset, Seed};
 use anoonly_data::catalogue::Source;
-use anoonly_data::noise::Noise;
-use anoonly_data::protocol::Protocol;
-use anoonly_data::split::Split;
-use anoonly_data::synthetic::Synthetic;
-use anoonly_data::{Dataset, Seed};
 use anoonly_models::{AnyMethod, Method};
 use anoonly_train::ComputeDevice;
 

@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anoonly_data::protocol::Protocol;
-use anoonly_data::split::Split;
-use anoonly_data::synthetic::Synthetic;
-use anoonly_data::{Dataset, Seed};
+use anoonly_core::protocol::Protocol;
+use anoonly_core::split::Split;
+use anoonly_core::synthetic::Synthetic;
+use anoonly_core::{Dataset, Seed};
 
 use super::fitting::caught;
 

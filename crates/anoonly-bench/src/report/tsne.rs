@@ -118,7 +118,7 @@ fn of_neighbours(distances: &[f64], row: usize, entropy: f64) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use anoonly_data::Seed;
+    use anoonly_core::Seed;
 
     /// Two clusters of 20 rows far apart, and what t-SNE makes of them.
     fn clusters(seed: u64) -> Vec<(f64, f64)> {

@@ -1,6 +1,6 @@
 //! The memory of a fit.
 
-use anoonly_data::Seed;
+use anoonly_core::Seed;
 use anoonly_models::AnyMethod;
 use anoonly_train::{ComputeDevice, Detector, Supervision};
 use serde::{Deserialize, Serialize};

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::results::Scores;
-use anoonly_data::synthetic::Synthetic;
+use anoonly_core::synthetic::Synthetic;
 use anoonly_train::History;
 
 fn row(seed: u64, status: Status) -> Row {

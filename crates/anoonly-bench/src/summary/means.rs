@@ -1,9 +1,9 @@
 //! What the tables of a bench tell, as data.
 
-use anoonly_data::budget::LabelBudget;
-use anoonly_data::noise::Noise;
-use anoonly_data::protocol::Protocol;
-use anoonly_data::synthetic::Synthetic;
+use anoonly_core::budget::LabelBudget;
+use anoonly_core::noise::Noise;
+use anoonly_core::protocol::Protocol;
+use anoonly_core::synthetic::Synthetic;
 use anoonly_eval::{Interval, mean_interval};
 use serde::Serialize;
 

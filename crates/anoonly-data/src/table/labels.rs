@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use super::{Table, plain_text, shortened};
+use crate::DataError;
 use crate::encode::is_missing;
-use crate::{DataError, Label};
+use anoonly_core::Label;
 
 /// Which column holds the labels, and how its values are read.
 ///

@@ -5,7 +5,8 @@ use std::path::Path;
 use polars::prelude::*;
 
 use super::Table;
-use crate::{DataError, Label, Samples};
+use crate::DataError;
+use anoonly_core::{Label, Samples};
 
 impl Table {
     /// Samples as a table, with columns `x0`, `x1`, … and one named `label`, in which 1 is an anomaly, 0 a normal row and nothing

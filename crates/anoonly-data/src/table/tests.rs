@@ -1,5 +1,5 @@
 use super::*;
-use crate::Label;
+use anoonly_core::Label;
 use std::fs;
 use std::io::Write;
 

@@ -12,7 +12,7 @@ use tempfile::NamedTempFile;
 
 use super::Table;
 use crate::DataError;
-use crate::whole_file::beside;
+use anoonly_core::temporary_beside;
 
 /// A file that tables of the same columns are written to one after another. It has its name only once it is whole.
 pub struct TableWriter {
@@ -84,7 +84,7 @@ impl TableWriter {
     /// When its name ends otherwise, or no file can be made in its folder.
     pub fn create(path: &Path) -> Result<Self, DataError> {
         // Only the kind: the whole message would name the temporary file.
-        let file = || beside(path).map_err(|error| failed(path, error.kind()));
+        let file = || temporary_beside(path).map_err(|error| failed(path, error.kind()));
         let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
         let goal = match ending.as_str() {
             "csv" => Goal::Csv(file()?),

@@ -105,7 +105,7 @@ fn mean_search(rows: usize) -> f64 {
 mod tests {
     use super::*;
     use crate::trees::worth;
-    use anoonly_data::Seed;
+    use anoonly_core::Seed;
 
     fn grown(rows: &[f32], columns: usize, trees: usize, sample: usize) -> Forest {
         grow(rows, columns, trees, sample, &mut Seed(1).stream(&[]))

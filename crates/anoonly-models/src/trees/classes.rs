@@ -187,7 +187,7 @@ fn impurity(left: [f64; 2], sums: [f64; 2]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use anoonly_data::Seed;
+    use anoonly_core::Seed;
 
     /// Rows in the unit square; the anomalies are those of a corner.
     fn rows(count: usize, corner: f32) -> Vec<f32> {

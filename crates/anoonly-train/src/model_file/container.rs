@@ -7,7 +7,7 @@ use std::fs::{File, Permissions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use anoonly_data::write_whole;
+use anoonly_core::write_whole;
 use anoonly_models::Shapes;
 use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, Metadata, TensorInfo, TensorView};

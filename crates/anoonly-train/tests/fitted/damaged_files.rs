@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use anoonly_data::Seed;
+use anoonly_core::Seed;
 use anoonly_train::backend::Flex;
 use anoonly_train::model_file::{self, MANIFEST};
 use anoonly_train::{FittedDetector, ModelFileError};

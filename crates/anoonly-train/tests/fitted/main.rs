@@ -7,7 +7,7 @@ mod damaged_files;
 mod model_files;
 mod stopping;
 
-use anoonly_data::{Label, Samples, Seed};
+use anoonly_core::{Label, Samples, Seed};
 use anoonly_models::AnyMethod;
 use anoonly_models::overrides::overridden;
 use anoonly_train::backend::Backend;

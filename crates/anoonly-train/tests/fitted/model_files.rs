@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anoonly_data::{Samples, Seed};
+use anoonly_core::{Samples, Seed};
 use anoonly_models::AnyMethod;
 use anoonly_models::devnet::DevNetConfig;
 use anoonly_train::backend::{Flex, NdArray};

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anoonly_bench::BenchError;
+use anoonly_core::CoreError;
 use anoonly_data::DataError;
 use anoonly_eval::{MetricError, StatisticsError, ThresholdError};
 use anoonly_models::ConfigError;
@@ -15,6 +15,9 @@ pub enum PipelineError {
     /// The table.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// Samples, a split or a label budget.
+    #[error(transparent)]
+    Core(#[from] CoreError),
     /// A setting of the method.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -103,9 +106,6 @@ pub enum PipelineError {
         /// Why not.
         reason: String,
     },
-    /// A page that cannot be written.
-    #[error(transparent)]
-    Page(#[from] BenchError),
     /// A file that cannot be written.
     #[error("cannot write {}: {reason}", path.display())]
     Output {

@@ -1,6 +1,6 @@
 //! What a model is worth on rows whose truth is known.
 
-use anoonly_data::Label;
+use anoonly_core::Label;
 use anoonly_data::encode::Unknown;
 use anoonly_data::table::{LabelColumn, Table};
 use anoonly_eval::{Interval, auroc, average_precision, best_f1, bootstrap, precision_at_k, share_interval};

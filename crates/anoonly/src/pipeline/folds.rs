@@ -1,6 +1,6 @@
 //! Cross-validation: every row is judged once, by what was fitted without it.
 
-use anoonly_data::{Samples, Seed};
+use anoonly_core::{Samples, Seed};
 use rand::seq::SliceRandom;
 
 /// Rows in folds, in each of which the labelled anomalies and the other rows have their share.
@@ -48,7 +48,7 @@ impl Folds {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use anoonly_data::Label;
+    use anoonly_core::Label;
     use ndarray::Array2;
 
     #[test]

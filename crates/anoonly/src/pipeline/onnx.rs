@@ -9,9 +9,9 @@ mod proto;
 
 use std::path::Path;
 
+use anoonly_core::scale::MinMaxScaler;
+use anoonly_core::write_whole;
 use anoonly_data::encode::{Encoder, Encoding, Kind};
-use anoonly_data::scale::MinMaxScaler;
-use anoonly_data::write_whole;
 use anoonly_train::backend::Backend;
 use prost::Message;
 use serde::Serialize;

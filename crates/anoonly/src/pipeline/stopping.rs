@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use anoonly_data::{Samples, Seed};
+use anoonly_core::{Samples, Seed};
 use anoonly_eval::average_precision;
 use anoonly_models::Method;
 use anoonly_train::backend::Backend;

@@ -1,6 +1,6 @@
 //! The layer before the score, as a plane: the host's beside AnoOnly's.
 
-use anoonly_data::Seed;
+use anoonly_core::Seed;
 use maud::html;
 use rayon::prelude::*;
 

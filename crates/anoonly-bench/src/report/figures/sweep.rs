@@ -1,7 +1,7 @@
 //! Curves over what a bench sweeps.
 
-use anoonly_data::budget::LabelBudget;
-use anoonly_data::noise::Noise;
+use anoonly_core::budget::LabelBudget;
+use anoonly_core::noise::Noise;
 use anoonly_eval::mean_interval;
 use maud::html;
 

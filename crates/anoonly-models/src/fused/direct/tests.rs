@@ -1,6 +1,6 @@
 //! Direct steps against the graph of burn's operations on another backend, of which they are a shorter form.
 
-use anoonly_data::Seed;
+use anoonly_core::Seed;
 use burn::backend::Autodiff;
 use burn::module::{AutodiffModule, Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::backend::{AutodiffBackend, Backend};

@@ -4,7 +4,7 @@ use rand::Rng;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use crate::{DataError, Label, Samples};
+use crate::{CoreError, Label, Samples};
 
 /// The share or number of training anomalies that stay labelled. All other rows become unlabelled.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,10 +21,10 @@ impl LabelBudget {
     ///
     /// # Errors
     /// When the ratio is not in (0, 1] or the count is 0.
-    pub fn checked(self) -> Result<Self, DataError> {
+    pub fn checked(self) -> Result<Self, CoreError> {
         match self {
-            LabelBudget::Ratio(ratio) if !(ratio > 0.0 && ratio <= 1.0) => Err(DataError::BadRatio { ratio }),
-            LabelBudget::Count(0) => Err(DataError::BadCount),
+            LabelBudget::Ratio(ratio) if !(ratio > 0.0 && ratio <= 1.0) => Err(CoreError::BadRatio { ratio }),
+            LabelBudget::Count(0) => Err(CoreError::BadCount),
             budget => Ok(budget),
         }
     }
@@ -33,14 +33,14 @@ impl LabelBudget {
     ///
     /// # Errors
     /// When there is no anomaly, or fewer than the count asks for.
-    pub fn labelled(self, anomalies: usize) -> Result<usize, DataError> {
+    pub fn labelled(self, anomalies: usize) -> Result<usize, CoreError> {
         if anomalies == 0 {
-            return Err(DataError::NoAnomalies);
+            return Err(CoreError::NoAnomalies);
         }
         match self.checked()? {
             // The product of a decimal ratio and a whole number may come out a hair above the whole number it means.
             LabelBudget::Ratio(ratio) => Ok(((ratio * anomalies as f64 - 1e-9).ceil() as usize).clamp(1, anomalies)),
-            LabelBudget::Count(count) if count > anomalies => Err(DataError::TooFewAnomalies { count, anomalies }),
+            LabelBudget::Count(count) if count > anomalies => Err(CoreError::TooFewAnomalies { count, anomalies }),
             LabelBudget::Count(count) => Ok(count),
         }
     }
@@ -49,7 +49,7 @@ impl LabelBudget {
     ///
     /// # Errors
     /// As [`labelled`](Self::labelled).
-    pub fn apply(self, samples: Samples, rng: &mut impl Rng) -> Result<Samples, DataError> {
+    pub fn apply(self, samples: Samples, rng: &mut impl Rng) -> Result<Samples, CoreError> {
         let mut anomalies = samples.by_class().anomalies;
         let count = self.labelled(anomalies.len())?;
         let mut labels = vec![Label::Unlabelled; samples.rows()];
@@ -81,13 +81,13 @@ mod tests {
     fn what_cannot_be_is_an_error() {
         assert!(matches!(
             LabelBudget::Count(6).labelled(5),
-            Err(DataError::TooFewAnomalies { count: 6, anomalies: 5 })
+            Err(CoreError::TooFewAnomalies { count: 6, anomalies: 5 })
         ));
-        assert!(matches!(LabelBudget::Ratio(0.1).labelled(0), Err(DataError::NoAnomalies)));
+        assert!(matches!(LabelBudget::Ratio(0.1).labelled(0), Err(CoreError::NoAnomalies)));
         for ratio in [0.0, -0.1, 1.1, f64::NAN] {
-            assert!(matches!(LabelBudget::Ratio(ratio).checked(), Err(DataError::BadRatio { .. })));
+            assert!(matches!(LabelBudget::Ratio(ratio).checked(), Err(CoreError::BadRatio { .. })));
         }
-        assert!(matches!(LabelBudget::Count(0).checked(), Err(DataError::BadCount)));
+        assert!(matches!(LabelBudget::Count(0).checked(), Err(CoreError::BadCount)));
     }
 
     #[test]

@@ -6,19 +6,19 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anoonly::bench::report::{self, About};
-use anoonly::bench::{
-    Ablation, BenchError, Grid, Merged, Plan, Reference, Results, Shard, Store, Strategy, summary, usage,
-};
-use anoonly::data::Seed;
-use anoonly::data::budget::LabelBudget;
+use anoonly::core::Seed;
+use anoonly::core::budget::LabelBudget;
+use anoonly::core::noise::Noise;
+use anoonly::core::protocol::Protocol;
+use anoonly::core::synthetic::Synthetic;
 use anoonly::data::catalogue::Source;
 use anoonly::data::fetch::cache_folder;
-use anoonly::data::noise::Noise;
-use anoonly::data::protocol::Protocol;
-use anoonly::data::synthetic::Synthetic;
 use anoonly::models::overrides::overridden;
 use anoonly::models::{AnyMethod, ConfigError};
+use anoonly_bench::report::{self, About};
+use anoonly_bench::{
+    Ablation, BenchError, Grid, Merged, Plan, Reference, Results, Shard, Store, Strategy, summary, usage,
+};
 use clap::{Args, FromArgMatches, Subcommand};
 use toml::{Table, Value};
 

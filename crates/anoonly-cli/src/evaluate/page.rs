@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use anoonly::bench::report;
 use anoonly::data::table::Table;
-use anoonly::pipeline::{AtThreshold, Evaluation, Judged, Model, PipelineError};
+use anoonly::pipeline::{AtThreshold, Evaluation, Judged, Model};
+use anoonly_bench::report;
 use maud::{Markup, html};
 
 use super::percent;
+use crate::error::CommandError;
 
 /// What the page tells of.
 pub struct Told<'a> {
@@ -21,12 +22,13 @@ pub struct Told<'a> {
 const LISTED: usize = 10;
 
 /// Writes the page, complete or not at all.
-pub fn write(path: &Path, told: &Told<'_>, evaluation: &Evaluation) -> Result<(), PipelineError> {
+pub fn write(path: &Path, told: &Told<'_>, evaluation: &Evaluation) -> Result<(), CommandError> {
     let Judged { scores, anomalous, .. } = told.judged;
     let threshold = told.model.threshold().and_then(|threshold| threshold.score);
     let figures = [report::both_curves(scores, anomalous, threshold)?, report::histogram(scores, anomalous, threshold)];
     let tail = html! { (flags(told, evaluation)) (mistakes(told)?) };
-    Ok(report::write_figures(path, "What the model is worth", &head(told, evaluation), &figures, &tail)?)
+    report::write_figures(path, "What the model is worth", &head(told, evaluation), &figures, &tail)
+        .map_err(CommandError::Page)
 }
 
 fn head(told: &Told<'_>, evaluation: &Evaluation) -> Markup {
@@ -111,7 +113,7 @@ fn flags(told: &Told<'_>, evaluation: &Evaluation) -> Markup {
 }
 
 /// The rows that the model is most wrong about.
-fn mistakes(told: &Told<'_>) -> Result<Markup, PipelineError> {
+fn mistakes(told: &Told<'_>) -> Result<Markup, CommandError> {
     let Judged { rows, scores, anomalous, .. } = told.judged;
     let mut order: Vec<usize> = (0..rows.len()).collect();
     order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));

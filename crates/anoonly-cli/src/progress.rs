@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anoonly::bench::{BenchError, Progress};
+use anoonly_bench::{BenchError, Progress};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 /// One bar for all runs, and below it a line for each job at work. Where standard error is no terminal, nothing is shown.

@@ -11,7 +11,7 @@ use tempfile::NamedTempFile;
 /// # Errors
 /// When it cannot be written. The message of the error may name the temporary file; its kind does not.
 pub fn write_whole(path: &Path, bytes: &[u8], permissions: Option<Permissions>) -> io::Result<()> {
-    let mut file = beside(path)?;
+    let mut file = temporary_beside(path)?;
     file.write_all(bytes)?;
     if let Some(permissions) = permissions {
         file.as_file().set_permissions(permissions)?;
@@ -25,7 +25,10 @@ pub fn write_whole(path: &Path, bytes: &[u8], permissions: Option<Permissions>) 
 }
 
 /// A temporary file in the folder of another one, whose name it may take.
-pub(crate) fn beside(path: &Path) -> io::Result<NamedTempFile> {
+///
+/// # Errors
+/// When none can be made there.
+pub fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     // Readable as any new file is; a temporary file would be its owner's alone.
     #[cfg(unix)]

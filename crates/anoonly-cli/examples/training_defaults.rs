@@ -17,10 +17,10 @@ use std::error::Error;
 use std::path::Path;
 
 use anoonly::Detector;
-use anoonly::bench::summary::markdown;
 use anoonly::data::encode::Unknown;
 use anoonly::eval::mean_interval;
 use anoonly::prelude::{AnyMethod, LabelBudget, Protocol, Seed, Source, Table, Trial, auroc, average_precision};
+use anoonly_bench::summary::markdown;
 
 const MEMBERS: usize = 20;
 const SIZES: [usize; 5] = [1, 2, 5, 10, 20];

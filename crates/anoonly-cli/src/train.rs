@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anoonly::bench::Strategy;
+use anoonly::core::{Label, Seed};
 use anoonly::data::encode::{EncoderOptions, Kind as CellKind};
 use anoonly::data::table::{LabelColumn, Labels, Table, shortened};
-use anoonly::data::{Label, Seed};
 use anoonly::models::AnyMethod;
 use anoonly::models::overrides::overridden;
 use anoonly::pipeline::{Detector, Model, PipelineError};
 use anoonly::train::backend::{Backend, OnBackend};
+use anoonly_bench::Strategy;
 use clap::Args;
 
 use crate::compute::Compute;

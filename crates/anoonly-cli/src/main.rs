@@ -5,6 +5,7 @@
 mod bench;
 mod compute;
 mod data;
+mod error;
 mod evaluate;
 mod explain;
 mod export;
@@ -23,11 +24,11 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anoonly::bench::BenchError;
 use anoonly::data::DataError;
 use anoonly::data::table::{Blocks, Table, is_reading};
 use anoonly::models::Method;
 use anoonly::train::Detector;
+use anoonly_bench::BenchError;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;

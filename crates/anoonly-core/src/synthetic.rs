@@ -17,7 +17,7 @@ use nalgebra::DMatrix;
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
-use crate::{DataError, Dataset, Samples, Seed};
+use crate::{CoreError, Dataset, Samples, Seed};
 use copula::GaussianCopula;
 use gaussians::Gaussians;
 
@@ -90,15 +90,15 @@ impl Synthetic {
     ///
     /// # Errors
     /// When the data set has fewer than two normal rows, or columns that hang together too closely for the model.
-    pub fn apply(self, dataset: &Dataset, seed: Seed) -> Result<Dataset, DataError> {
+    pub fn apply(self, dataset: &Dataset, seed: Seed) -> Result<Dataset, CoreError> {
         let classes = dataset.samples.by_class();
         let (normals, anomalies) = (classes.others.len(), classes.anomalies.len());
         if normals < 2 {
-            return Err(DataError::TooFewToImitate { normals }.in_dataset(&dataset.name));
+            return Err(CoreError::TooFewToImitate { normals }.in_dataset(&dataset.name));
         }
         let points = points(&dataset.samples, &classes.others);
         let stream = |purpose: &str| seed.stream(&[&dataset.name, "synthetic", purpose]);
-        let too_close = || DataError::TooCloseToImitate.in_dataset(&dataset.name);
+        let too_close = || CoreError::TooCloseToImitate.in_dataset(&dataset.name);
         let mut chance = stream(self.name());
         let (normal, anomalous) = if self == Synthetic::Dependency {
             let copula = GaussianCopula::fitted(&points).ok_or_else(too_close)?;
@@ -130,11 +130,11 @@ impl fmt::Display for Synthetic {
 }
 
 impl FromStr for Synthetic {
-    type Err = DataError;
+    type Err = CoreError;
 
-    fn from_str(name: &str) -> Result<Self, DataError> {
+    fn from_str(name: &str) -> Result<Self, CoreError> {
         let found = Synthetic::ALL.into_iter().find(|kind| kind.name() == name);
-        found.ok_or_else(|| DataError::UnknownSynthetic { name: name.into() })
+        found.ok_or_else(|| CoreError::UnknownSynthetic { name: name.into() })
     }
 }
 

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anoonly::bench::report;
-use anoonly::bench::summary::markdown;
 use anoonly::data::encode::Unknown;
 use anoonly::pipeline::{Contribution, ExplainedRow, Model, PipelineError};
+use anoonly_bench::report;
+use anoonly_bench::summary::markdown;
 use clap::Args;
 use maud::{Markup, html};
 
+use crate::error::CommandError;
 use crate::{print, refuse, table_blocks};
 
 #[derive(Debug, Args)]
@@ -46,15 +47,16 @@ impl Options {
         }
     }
 
-    fn explain(&self) -> Result<String, PipelineError> {
-        let wrong = |option| Err(PipelineError::Option { option, reason: "at least 1 is needed".into() });
+    fn explain(&self) -> Result<String, CommandError> {
+        let wrong =
+            |option| Err(CommandError::from(PipelineError::Option { option, reason: "at least 1 is needed".into() }));
         match () {
             () if self.top == 0 => return wrong("top"),
             () if self.columns == 0 => return wrong("columns"),
             () => {}
         }
         if let Some(path) = &self.html {
-            report::check_place(path)?;
+            report::check_place(path).map_err(CommandError::Page)?;
         }
         let model = Model::load(&self.model)?;
         let unknown = if self.lenient { Unknown::Accept } else { Unknown::Refuse };
@@ -68,7 +70,7 @@ impl Options {
             false => self.table(&rows),
         };
         if let Some(path) = &self.html {
-            report::write_page(path, "What makes these scores", &page(&rows))?;
+            report::write_page(path, "What makes these scores", &page(&rows)).map_err(CommandError::Page)?;
             if !self.json {
                 told.push_str(&format!("\n{} written\n", path.display()));
             }

@@ -3,10 +3,11 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
+use anoonly::core::Label;
 use anoonly::data::catalogue::{Entry, Source};
 use anoonly::data::fetch::{ADDRESS, Digest, FetchError, Fetcher, KnownSet, LICENCE, SOURCE, known};
 use anoonly::data::table::{LabelColumn, Table};
-use anoonly::data::{DataError, Label, nearest};
+use anoonly::data::{DataError, nearest};
 use clap::Args;
 use serde::Serialize;
 

@@ -3,7 +3,7 @@
 use ndarray::{Array2, ArrayView1, Axis};
 use serde::{Deserialize, Serialize};
 
-use crate::DataError;
+use crate::CoreError;
 use crate::split::equal_rows;
 
 /// What is known of a row.
@@ -39,16 +39,16 @@ impl Samples {
     ///
     /// # Errors
     /// When the numbers of rows differ, when there is no row or no column, or when a value is NaN or infinite.
-    pub fn new(features: Array2<f32>, labels: Vec<Label>) -> Result<Self, DataError> {
+    pub fn new(features: Array2<f32>, labels: Vec<Label>) -> Result<Self, CoreError> {
         let (rows, columns) = features.dim();
         if rows != labels.len() {
-            return Err(DataError::LabelCount { rows, labels: labels.len() });
+            return Err(CoreError::LabelCount { rows, labels: labels.len() });
         }
         if rows == 0 || columns == 0 {
-            return Err(DataError::Empty { rows, columns });
+            return Err(CoreError::Empty { rows, columns });
         }
         if let Some(((row, column), &value)) = features.indexed_iter().find(|(_, v)| !v.is_finite()) {
-            return Err(DataError::NotFinite { row: row + 1, column: column + 1, value });
+            return Err(CoreError::NotFinite { row: row + 1, column: column + 1, value });
         }
         Ok(Self { features, labels })
     }
@@ -156,13 +156,13 @@ mod tests {
         assert_eq!(error.to_string(), "row 2, feature column 1 holds NaN: every feature must be a finite number");
         assert!(matches!(
             Samples::new(array![[0.0]], labels.clone()).unwrap_err(),
-            DataError::LabelCount { rows: 1, labels: 2 }
+            CoreError::LabelCount { rows: 1, labels: 2 }
         ));
         assert!(matches!(
             Samples::new(Array2::zeros((2, 0)), labels).unwrap_err(),
-            DataError::Empty { rows: 2, columns: 0 }
+            CoreError::Empty { rows: 2, columns: 0 }
         ));
-        assert!(matches!(Samples::new(Array2::zeros((0, 3)), vec![]).unwrap_err(), DataError::Empty { .. }));
+        assert!(matches!(Samples::new(Array2::zeros((0, 3)), vec![]).unwrap_err(), CoreError::Empty { .. }));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::budget::LabelBudget;
 use crate::noise::Noise;
 use crate::split::{self, Split};
 use crate::synthetic::Synthetic;
-use crate::{DataError, Dataset, Samples, Seed};
+use crate::{CoreError, Dataset, Samples, Seed};
 
 /// The share of rows that are held out for the test.
 pub const TEST_SHARE: f64 = 0.3;
@@ -47,7 +47,7 @@ impl Protocol {
     ///
     /// # Errors
     /// When either class is too small to stand on both sides.
-    pub fn split(self, dataset: &Dataset, seed: Seed) -> Result<Split, DataError> {
+    pub fn split(self, dataset: &Dataset, seed: Seed) -> Result<Split, CoreError> {
         let samples = &dataset.samples;
         let mut rng = seed.stream(&[&dataset.name, "split"]);
         let mut part = |samples: &Samples| match self {
@@ -70,7 +70,7 @@ impl Protocol {
     ///
     /// # Errors
     /// As [`Synthetic::apply`].
-    pub fn synthesised(self, dataset: &Dataset, synthetic: Synthetic, seed: Seed) -> Result<Dataset, DataError> {
+    pub fn synthesised(self, dataset: &Dataset, synthetic: Synthetic, seed: Seed) -> Result<Dataset, CoreError> {
         match self.drawn(dataset, seed) {
             None => synthetic.apply(dataset, seed),
             Some(rows) => {
@@ -99,13 +99,13 @@ impl fmt::Display for Protocol {
 }
 
 impl FromStr for Protocol {
-    type Err = DataError;
+    type Err = CoreError;
 
-    fn from_str(name: &str) -> Result<Self, DataError> {
+    fn from_str(name: &str) -> Result<Self, CoreError> {
         Protocol::ALL
             .into_iter()
             .find(|p| p.name() == name)
-            .ok_or_else(|| DataError::UnknownProtocol { name: name.into() })
+            .ok_or_else(|| CoreError::UnknownProtocol { name: name.into() })
     }
 }
 
@@ -125,7 +125,7 @@ impl Trial {
     ///
     /// # Errors
     /// When the budget asks for more anomalies than the training side has.
-    pub fn new(dataset: &Dataset, split: &Split, budget: LabelBudget, seed: Seed) -> Result<Self, DataError> {
+    pub fn new(dataset: &Dataset, split: &Split, budget: LabelBudget, seed: Seed) -> Result<Self, CoreError> {
         Self::noisy(dataset, split, budget, Noise::None, seed)
     }
 
@@ -139,7 +139,7 @@ impl Trial {
         budget: LabelBudget,
         noise: Noise,
         seed: Seed,
-    ) -> Result<Self, DataError> {
+    ) -> Result<Self, CoreError> {
         let mut chance = seed.stream(&[&dataset.name, "noise", noise.name()]);
         let truly: Vec<bool> = split.train.iter().map(|&row| dataset.samples.labels()[row].is_anomaly()).collect();
         let sides = [&split.train, &split.test].map(|rows| dataset.samples.select(rows));

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use rand::Rng;
 use rand::seq::SliceRandom;
 
-use crate::{DataError, Samples};
+use crate::{CoreError, Samples};
 
 /// Row indices of the two sides, each in random order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct Split {
 ///
 /// # Errors
 /// When there are fewer than two anomalies or fewer than two other rows.
-pub fn stratified(samples: &Samples, test_share: f64, rng: &mut impl Rng) -> Result<Split, DataError> {
+pub fn stratified(samples: &Samples, test_share: f64, rng: &mut impl Rng) -> Result<Split, CoreError> {
     let quota = TestQuota::new(samples, test_share)?;
     let classes = samples.by_class();
     let mut split = Split { train: Vec::new(), test: Vec::new() };
@@ -47,7 +47,7 @@ pub fn stratified_without_shared_rows(
     samples: &Samples,
     test_share: f64,
     rng: &mut impl Rng,
-) -> Result<Split, DataError> {
+) -> Result<Split, CoreError> {
     let quota = TestQuota::new(samples, test_share)?;
     let mut groups = equal_rows(samples);
     groups.shuffle(rng);
@@ -71,7 +71,7 @@ pub fn stratified_without_shared_rows(
     for side in [&split.train, &split.test] {
         let anomalies = side.iter().filter(|&&row| samples.labels()[row].is_anomaly()).count();
         if anomalies == 0 || anomalies == side.len() {
-            return Err(DataError::EqualRowsPreventSplit);
+            return Err(CoreError::EqualRowsPreventSplit);
         }
     }
     Ok(split.shuffled(rng))
@@ -92,15 +92,15 @@ struct TestQuota {
 }
 
 impl TestQuota {
-    fn new(samples: &Samples, test_share: f64) -> Result<Self, DataError> {
+    fn new(samples: &Samples, test_share: f64) -> Result<Self, CoreError> {
         assert!(test_share > 0.0 && test_share < 1.0, "the test share must be between 0 and 1");
         let rows = samples.rows();
         let total = samples.by_class().anomalies.len();
         if total == 0 {
-            return Err(DataError::NoAnomalies);
+            return Err(CoreError::NoAnomalies);
         }
         if total < 2 || rows - total < 2 {
-            return Err(DataError::TooFewToSplit { anomalies: total, others: rows - total });
+            return Err(CoreError::TooFewToSplit { anomalies: total, others: rows - total });
         }
         let test = ((test_share * rows as f64).ceil() as usize).clamp(2, rows - 2);
         let anomalies = (test as f64 * total as f64 / rows as f64).round() as usize;
@@ -183,16 +183,16 @@ mod tests {
     #[test]
     fn too_few_rows_are_an_error() {
         let mut rng = Seed(1).stream(&[]);
-        assert!(matches!(stratified(&samples(9, 0, 1), 0.3, &mut rng), Err(DataError::NoAnomalies)));
+        assert!(matches!(stratified(&samples(9, 0, 1), 0.3, &mut rng), Err(CoreError::NoAnomalies)));
         assert!(matches!(
             stratified(&samples(9, 1, 1), 0.3, &mut rng),
-            Err(DataError::TooFewToSplit { anomalies: 1, others: 8 })
+            Err(CoreError::TooFewToSplit { anomalies: 1, others: 8 })
         ));
-        assert!(matches!(stratified(&samples(9, 8, 1), 0.3, &mut rng), Err(DataError::TooFewToSplit { .. })));
+        assert!(matches!(stratified(&samples(9, 8, 1), 0.3, &mut rng), Err(CoreError::TooFewToSplit { .. })));
         // All ten anomalies are one row repeated: no side could have an anomaly that the other does not know.
         assert!(matches!(
             stratified_without_shared_rows(&samples(40, 10, 10), 0.3, &mut rng),
-            Err(DataError::EqualRowsPreventSplit)
+            Err(CoreError::EqualRowsPreventSplit)
         ));
     }
 }

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anoonly::bench::summary::markdown;
 use anoonly::data::encode::Unknown;
 use anoonly::data::table::{Table, TableWriter, Values};
 use anoonly::pipeline::{Model, PipelineError};
 use anoonly::train::backend::{Backend, OnBackend};
+use anoonly_bench::summary::markdown;
 use clap::Args;
 
 use crate::compute::Compute;

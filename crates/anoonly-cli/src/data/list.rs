@@ -1,8 +1,8 @@
 //! `anoonly data list`.
 
-use anoonly::bench::summary::markdown;
 use anoonly::data::catalogue::{Entry, Source};
 use anoonly::data::fetch::{KnownSet, LICENCE, SOURCE, cache_folder, known};
+use anoonly_bench::summary::markdown;
 use clap::Args;
 use serde::Serialize;
 

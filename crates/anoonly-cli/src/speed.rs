@@ -5,10 +5,10 @@ mod tables;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
+use anoonly::models::AnyMethod;
+use anoonly::train::{BackendName, Supervision};
 use anoonly_bench::BenchError;
 use anoonly_bench::speed::{Machine, Measured, Memory, Task, memory_of_a_fit, methods, steps};
-use anoonly_models::AnyMethod;
-use anoonly_train::{BackendName, Supervision};
 use clap::Args;
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -7,7 +7,7 @@ use rand::seq::{SliceRandom, index};
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
-use crate::{DataError, Label, Samples};
+use crate::{CoreError, Label, Samples};
 
 /// A noise and its level.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -42,7 +42,7 @@ impl Noise {
     ///
     /// # Errors
     /// When there is no noise of that name, or the level is none it can have.
-    pub fn named(name: &str, level: f64) -> Result<Self, DataError> {
+    pub fn named(name: &str, level: f64) -> Result<Self, CoreError> {
         let noise = match name {
             "none" => Noise::None,
             "label-contamination" => Noise::LabelContamination(level),
@@ -51,16 +51,16 @@ impl Noise {
                 Noise::DuplicatedAnomalies(level as usize)
             }
             "duplicated-anomalies" => {
-                return Err(DataError::NoiseLevel { noise: Noise::NAMES[3], level, must: "a whole number from 1" });
+                return Err(CoreError::NoiseLevel { noise: Noise::NAMES[3], level, must: "a whole number from 1" });
             }
             "irrelevant-features" => Noise::IrrelevantFeatures(level),
             Noise::NORMAL_CLEAN if level == 0.0 => Noise::AnomalyContamination(0.0),
             Noise::NORMAL_CLEAN => {
-                return Err(DataError::NoiseLevel { noise: Noise::NORMAL_CLEAN, level, must: "left out" });
+                return Err(CoreError::NoiseLevel { noise: Noise::NORMAL_CLEAN, level, must: "left out" });
             }
-            _ => return Err(DataError::UnknownNoise { name: name.into() }),
+            _ => return Err(CoreError::UnknownNoise { name: name.into() }),
         };
-        let bad = |must| Err(DataError::NoiseLevel { noise: noise.name(), level, must });
+        let bad = |must| Err(CoreError::NoiseLevel { noise: noise.name(), level, must });
         match noise {
             Noise::LabelContamination(share) | Noise::AnomalyContamination(share) if !(0.0..=1.0).contains(&share) => {
                 bad("from 0 to 1")

@@ -5,13 +5,14 @@ mod page;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anoonly::bench::report;
 use anoonly::data::encode::Unknown;
 use anoonly::data::table::LabelColumn;
 use anoonly::eval::Interval;
-use anoonly::pipeline::{Evaluation, Model, PipelineError};
+use anoonly::pipeline::{Evaluation, Model};
+use anoonly_bench::report;
 use clap::Args;
 
+use crate::error::CommandError;
 use crate::{print, read_table, refuse};
 
 #[derive(Debug, Args)]
@@ -49,9 +50,9 @@ impl Options {
         }
     }
 
-    fn evaluate(&self) -> Result<String, PipelineError> {
+    fn evaluate(&self) -> Result<String, CommandError> {
         if let Some(path) = &self.report {
-            report::check_place(path)?;
+            report::check_place(path).map_err(CommandError::Page)?;
         }
         let model = Model::load(&self.model)?;
         let table = read_table(&self.table)?;
