@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use anoonly::models::devnet::Depth;
-use anoonly::models::feawad::FeawadConfig;
+use anoonly::models::networks::devnet::Depth;
+use anoonly::models::networks::feawad::FeawadConfig;
 use anoonly::models::nng_mix::NngMix;
 use anoonly::models::overrides::overridden;
 use anoonly::models::recipe::Augmentation;

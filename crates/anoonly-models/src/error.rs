@@ -1,6 +1,6 @@
 //! What can be wrong with a method's configuration.
 
-use crate::norm::NormSettings;
+use crate::layers::norm::NormSettings;
 
 /// A configuration no fit can start from.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

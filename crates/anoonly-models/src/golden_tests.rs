@@ -10,7 +10,7 @@ use burn_flex::Flex;
 use burn_ndarray::NdArray;
 use serde::Deserialize;
 
-use crate::host::{cells, tensor};
+use crate::layers::host::{cells, tensor};
 use crate::{AnyMethod, AnyNetwork, Batch, LossTerms, Method, Network, TrainingData};
 
 #[derive(Deserialize)]

@@ -8,7 +8,7 @@ use burn::nn::Linear;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
-use crate::activation::Activation;
+use crate::layers::activation::Activation;
 
 /// The steps from the rows to their score.
 #[derive(Clone, Debug, Default, PartialEq)]

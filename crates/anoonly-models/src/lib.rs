@@ -7,70 +7,25 @@
 //! This crate knows nothing of files, optimisers, training loops, or of the strategy that decides which part of a loss
 //! trains.
 
-mod activation;
-pub mod autoencoder;
-pub mod cblof;
-pub mod copod;
-pub mod covariance;
-mod cross_entropy;
-pub mod dagmm;
-pub mod deepsad;
-pub mod deepsvdd;
-pub mod devnet;
-mod draws;
-pub mod ecod;
 mod error;
-pub mod feawad;
-pub mod fisher;
-pub mod ft_transformer;
-pub mod fused;
-pub mod ganomaly;
-pub mod gbdt;
 #[cfg(test)]
 mod golden_tests;
 pub mod graph;
-pub mod hbos;
-mod histogram;
-mod host;
-pub mod init;
-pub mod isolation_forest;
-mod kmeans;
-pub mod knn;
-mod layers;
-pub mod loda;
-pub mod lof;
-pub mod logistic;
-pub mod mahalanobis;
-pub mod mean_difference;
+pub mod kernels;
+pub mod layers;
 mod method;
-pub mod mlp;
-pub mod neighbours;
+pub mod networks;
 pub mod nng_mix;
-pub mod norm;
-mod normal_scores;
-pub mod ocsvm;
 pub mod overrides;
-pub mod pca;
-pub mod prenet;
-pub mod quorum;
-pub mod random_forest;
 pub mod recipe;
 pub mod registry;
-pub mod repen;
-pub mod resnet;
-pub mod rosas;
+pub mod rules;
 mod shapes;
-mod standard;
-pub mod tails;
-pub mod trees;
-pub mod whitened_cosine;
-pub mod whitened_cosine_mahalanobis;
-pub mod whitening;
-pub mod xgbod;
+pub mod tools;
 
 pub use error::ConfigError;
+pub use layers::norm::Norm;
 pub use method::{Batch, Kind, LossTerms, Method, MethodInfo, Network, Trainable, TrainingData};
-pub use norm::Norm;
 pub use registry::{AnyMethod, AnyNetwork};
 pub use shapes::Shapes;
 

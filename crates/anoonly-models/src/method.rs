@@ -10,9 +10,9 @@ use rand::Rng;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::fused::Direct;
 use crate::graph::Graph;
-use crate::norm::NormLayer;
+use crate::kernels::Direct;
+use crate::layers::norm::NormLayer;
 use crate::recipe::Recipe;
 use crate::{ConfigError, Norm, Shapes};
 

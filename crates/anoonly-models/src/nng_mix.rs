@@ -10,8 +10,8 @@ use rand_distr::{Beta, Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 
 use crate::TrainingData;
-use crate::host::{cells, tensor, unlabelled};
-use crate::neighbours::Neighbours;
+use crate::layers::host::{cells, tensor, unlabelled};
+use crate::tools::neighbours::Neighbours;
 
 /// Settings of NNG-Mix. A pseudo-anomaly is `λ·(a + ε) + (1 − λ)·(b + ε′)`, where `a` is a labelled anomaly, `b` one of its nearest
 /// neighbours, by the toss of a coin among the unlabelled rows or among the other labelled anomalies, `λ` a draw from

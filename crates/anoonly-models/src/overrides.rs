@@ -73,7 +73,7 @@ fn bad(reason: impl ToString) -> ConfigError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::devnet::{Depth, DevNetConfig};
+    use crate::networks::devnet::{Depth, DevNetConfig};
     use crate::recipe::{EpsilonAt, Optimiser};
 
     fn devnet(text: &str) -> Result<DevNetConfig, String> {

@@ -248,7 +248,7 @@ impl Recipe {
 
 #[cfg(test)]
 mod tests {
-    use crate::autoencoder::AutoencoderConfig;
+    use crate::networks::autoencoder::AutoencoderConfig;
     use crate::{AnyMethod, Kind, Method};
 
     use super::*;

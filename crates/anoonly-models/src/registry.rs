@@ -8,43 +8,43 @@ use burn::tensor::backend::{AutodiffBackend, Backend};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::autoencoder::{Autoencoder, AutoencoderConfig};
-use crate::cblof::{Cblof, CblofConfig};
-use crate::copod::{Copod, CopodConfig};
-use crate::dagmm::{Dagmm, DagmmConfig};
-use crate::deepsad::{DeepSad, DeepSadConfig};
-use crate::deepsvdd::{DeepSvdd, DeepSvddConfig};
-use crate::devnet::{DevNet, DevNetConfig};
-use crate::ecod::{Ecod, EcodConfig};
-use crate::feawad::{Feawad, FeawadConfig};
-use crate::fisher::{Fisher, FisherConfig};
-use crate::ft_transformer::{FtTransformer, FtTransformerConfig};
-use crate::fused::Direct;
-use crate::ganomaly::{Ganomaly, GanomalyConfig};
-use crate::gbdt::{Gbdt, GbdtConfig};
 use crate::graph::Graph;
-use crate::hbos::{Hbos, HbosConfig};
-use crate::isolation_forest::{IsolationForest, IsolationForestConfig};
-use crate::knn::{Knn, KnnConfig};
-use crate::loda::{Loda, LodaConfig};
-use crate::lof::{Lof, LofConfig};
-use crate::logistic::{Logistic, LogisticConfig};
-use crate::mahalanobis::{Mahalanobis, MahalanobisConfig};
-use crate::mean_difference::{MeanDifference, MeanDifferenceConfig};
-use crate::mlp::{Mlp, MlpConfig};
-use crate::norm::NormLayer;
-use crate::ocsvm::{Ocsvm, OcsvmConfig};
-use crate::pca::{Pca, PcaConfig};
-use crate::prenet::{PReNet, PReNetConfig};
-use crate::quorum::{Quorum, QuorumConfig};
-use crate::random_forest::{RandomForest, RandomForestConfig};
+use crate::kernels::Direct;
+use crate::layers::norm::NormLayer;
+use crate::networks::autoencoder::{Autoencoder, AutoencoderConfig};
+use crate::networks::dagmm::{Dagmm, DagmmConfig};
+use crate::networks::deepsad::{DeepSad, DeepSadConfig};
+use crate::networks::deepsvdd::{DeepSvdd, DeepSvddConfig};
+use crate::networks::devnet::{DevNet, DevNetConfig};
+use crate::networks::feawad::{Feawad, FeawadConfig};
+use crate::networks::ft_transformer::{FtTransformer, FtTransformerConfig};
+use crate::networks::ganomaly::{Ganomaly, GanomalyConfig};
+use crate::networks::mlp::{Mlp, MlpConfig};
+use crate::networks::prenet::{PReNet, PReNetConfig};
+use crate::networks::repen::{Repen, RepenConfig};
+use crate::networks::resnet::{ResNet, ResNetConfig};
+use crate::networks::rosas::{Rosas, RosasConfig};
 use crate::recipe::Recipe;
-use crate::repen::{Repen, RepenConfig};
-use crate::resnet::{ResNet, ResNetConfig};
-use crate::rosas::{Rosas, RosasConfig};
-use crate::whitened_cosine::{WhitenedCosine, WhitenedCosineConfig};
-use crate::whitened_cosine_mahalanobis::{WhitenedCosineMahalanobis, WhitenedCosineMahalanobisConfig};
-use crate::xgbod::{Xgbod, XgbodConfig};
+use crate::rules::cblof::{Cblof, CblofConfig};
+use crate::rules::copod::{Copod, CopodConfig};
+use crate::rules::ecod::{Ecod, EcodConfig};
+use crate::rules::fisher::{Fisher, FisherConfig};
+use crate::rules::gbdt::{Gbdt, GbdtConfig};
+use crate::rules::hbos::{Hbos, HbosConfig};
+use crate::rules::isolation_forest::{IsolationForest, IsolationForestConfig};
+use crate::rules::knn::{Knn, KnnConfig};
+use crate::rules::loda::{Loda, LodaConfig};
+use crate::rules::lof::{Lof, LofConfig};
+use crate::rules::logistic::{Logistic, LogisticConfig};
+use crate::rules::mahalanobis::{Mahalanobis, MahalanobisConfig};
+use crate::rules::mean_difference::{MeanDifference, MeanDifferenceConfig};
+use crate::rules::ocsvm::{Ocsvm, OcsvmConfig};
+use crate::rules::pca::{Pca, PcaConfig};
+use crate::rules::quorum::{Quorum, QuorumConfig};
+use crate::rules::random_forest::{RandomForest, RandomForestConfig};
+use crate::rules::whitened_cosine::{WhitenedCosine, WhitenedCosineConfig};
+use crate::rules::whitened_cosine_mahalanobis::{WhitenedCosineMahalanobis, WhitenedCosineMahalanobisConfig};
+use crate::rules::xgbod::{Xgbod, XgbodConfig};
 use crate::{Batch, ConfigError, LossTerms, Method, MethodInfo, Network, Norm, Shapes, TrainingData};
 
 /// Makes [`AnyMethod`] and [`AnyNetwork`] from one line a method: its name in configuration files, configuration and network.
@@ -350,7 +350,7 @@ mod tests {
     #[test]
     fn every_method_knows_the_size_of_its_network() {
         let mut methods = AnyMethod::all();
-        for depth in [crate::devnet::Depth::One, crate::devnet::Depth::Four] {
+        for depth in [crate::networks::devnet::Depth::One, crate::networks::devnet::Depth::Four] {
             methods.push(AnyMethod::DevNet(DevNetConfig { depth, ..Default::default() }));
         }
         methods.push(AnyMethod::DeepSad(DeepSadConfig { widths: vec![4], ..Default::default() }));
@@ -451,7 +451,7 @@ mod tests {
     fn a_file_gives_only_what_differs_and_bad_values_are_named() {
         let method: AnyMethod = serde_json::from_str(r#"{"model": "devnet", "depth": 4}"#).unwrap();
         let AnyMethod::DevNet(config) = &method else { panic!("{method:?}") };
-        assert_eq!(config, &DevNetConfig { depth: crate::devnet::Depth::Four, ..Default::default() });
+        assert_eq!(config, &DevNetConfig { depth: crate::networks::devnet::Depth::Four, ..Default::default() });
         assert!(serde_json::from_str::<AnyMethod>(r#"{"model": "devnet", "depth": 3}"#).is_err());
         assert!(serde_json::from_str::<AnyMethod>(r#"{"model": "devnet", "dept": 2}"#).is_err());
         let bad = AnyMethod::DevNet(DevNetConfig { margin: -1.0, ..Default::default() });

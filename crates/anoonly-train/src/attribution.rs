@@ -4,7 +4,7 @@ mod orders;
 
 use std::ops::Range;
 
-use anoonly_models::norm::NormLayer;
+use anoonly_models::layers::norm::NormLayer;
 use anoonly_models::{Network, Trainable};
 use burn::backend::Autodiff;
 use burn::module::{AutodiffModule, Module};

@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use anoonly_core::scale::MinMaxScaler;
 use anoonly_core::{Samples, Seed};
-use anoonly_models::fused::{Scorer, scorer};
 use anoonly_models::graph::Graph;
+use anoonly_models::kernels::{Scorer, scorer};
 use anoonly_models::recipe::Augmentation;
 use anoonly_models::{AnyMethod, Network, Norm, Trainable, TrainingData};
 use burn::backend::Autodiff;

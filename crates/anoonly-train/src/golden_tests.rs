@@ -1,7 +1,7 @@
 //! Losses, gradients, optimisers and normalisations against PyTorch: `golden/steps.json`, made by `golden/steps.py`.
 
 use anoonly_core::Seed;
-use anoonly_models::devnet::{AnomalyLoss, DevNet, DevNetConfig};
+use anoonly_models::networks::devnet::{AnomalyLoss, DevNet, DevNetConfig};
 use anoonly_models::recipe::Optimiser;
 use anoonly_models::{Batch, Method, Network, Norm, TrainingData};
 use burn::backend::Autodiff;
@@ -111,7 +111,7 @@ fn check_direct(index: usize, case: &Case) {
         close(&[direct.descend(&batch, UNLABELLED, case.normal_weight as f32)], &[*loss], &format!("losses of {name}"));
         stepper.step(case.optimiser.learning_rate(), direct.trained());
     }
-    let network = network.valid().map(&mut anoonly_models::fused::Put(direct.values()));
+    let network = network.valid().map(&mut anoonly_models::kernels::Put(direct.values()));
     let scores: Vec<f32> = network.score(tensor(&case.probe, 4)).into_data().iter::<f32>().collect();
     close(&scores, &case.scores, &format!("scores of {name}"));
 }

@@ -1,6 +1,6 @@
 //! A network in training.
 
-use anoonly_models::fused::{Direct, Put};
+use anoonly_models::kernels::{Direct, Put};
 use anoonly_models::recipe::Optimiser;
 use anoonly_models::{Batch, Method, Network, Trainable, TrainingData};
 use burn::backend::Autodiff;

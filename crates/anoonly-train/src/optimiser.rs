@@ -1,6 +1,6 @@
 //! Optimisers as methods name them.
 
-use anoonly_models::fused::{Trained, in_place};
+use anoonly_models::kernels::{Trained, in_place};
 use anoonly_models::recipe::{EpsilonAt, Optimiser};
 use burn::module::AutodiffModule;
 use burn::optim::adaptor::OptimizerAdaptor;

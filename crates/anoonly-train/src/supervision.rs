@@ -79,7 +79,7 @@ impl Supervision {
 mod tests {
     use super::*;
     use anoonly_core::Seed;
-    use anoonly_models::devnet::DevNetConfig;
+    use anoonly_models::networks::devnet::DevNetConfig;
     use anoonly_models::{Batch, Network, TrainingData};
     use burn::backend::Autodiff;
     use burn::module::AutodiffModule;
@@ -97,7 +97,7 @@ mod tests {
         };
         let method = supervision.prepare(DevNetConfig::default());
         let network = method.init(&data, &mut Seed(1).stream(&[]));
-        let network = anoonly_models::devnet::DevNet::<Autodiff<NdArray>>::from_inner(network);
+        let network = anoonly_models::networks::devnet::DevNet::<Autodiff<NdArray>>::from_inner(network);
         let terms = network.terms(&Batch::new(Tensor::from_inner(data.rows), 2));
         supervision.loss(terms).into_scalar().elem()
     }
@@ -138,7 +138,7 @@ mod tests {
         let data = TrainingData { rows: rows.clone(), unlabelled: vec![0], anomalies: vec![1] };
         let method = Supervision::AnomalyOnly.prepare(DevNetConfig::default());
         let start = method.init(&data, &mut Seed(1).stream(&[]));
-        let network = anoonly_models::devnet::DevNet::<Autodiff<NdArray>>::from_inner(start);
+        let network = anoonly_models::networks::devnet::DevNet::<Autodiff<NdArray>>::from_inner(start);
         let loss = Supervision::AnomalyOnly.loss(network.terms(&Batch::new(Tensor::from_inner(rows.clone()), 2)));
         let before = network.valid().score(rows.clone()).into_data();
         let gradients = GradientsParams::from_grads(loss.backward(), &network);

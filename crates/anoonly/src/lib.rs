@@ -19,7 +19,7 @@ pub mod prelude {
     pub use anoonly_data::table::{LabelColumn, Table};
     pub use anoonly_eval::{auroc, average_precision, best_f1, precision_at_k};
     pub use anoonly_models::AnyMethod;
-    pub use anoonly_models::devnet::DevNetConfig;
+    pub use anoonly_models::networks::devnet::DevNetConfig;
     pub use anoonly_train::backend::{Flex, NdArray};
     pub use anoonly_train::{BackendName, Detector, FittedDetector, Supervision};
 }

@@ -10,7 +10,7 @@ use anoonly::core::Seed;
 use anoonly::data::encode::{EncoderOptions, Unknown};
 use anoonly::data::table::Table;
 use anoonly::models::AnyMethod;
-use anoonly::models::devnet::DevNetConfig;
+use anoonly::models::networks::devnet::DevNetConfig;
 use anoonly::pipeline::{PipelineError, ThresholdRule};
 use anoonly::train::ModelFileError;
 use anoonly::train::model_file::{FORMAT, MANIFEST};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anoonly_core::{Samples, Seed};
 use anoonly_models::AnyMethod;
-use anoonly_models::devnet::DevNetConfig;
+use anoonly_models::networks::devnet::DevNetConfig;
 use anoonly_train::backend::{Flex, NdArray};
 use anoonly_train::model_file::{self, FORMAT};
 use anoonly_train::{Detector, FittedDetector, ModelFileError, Supervision};

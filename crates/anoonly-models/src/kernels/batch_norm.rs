@@ -1,0 +1,229 @@
+//! A batch normalisation with its activation.
+
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops};
+use burn::module::RunningState;
+use burn::nn::BatchNorm;
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use burn_flex::{Flex, FlexTensor};
+use pulp::Arch;
+
+use super::{Differentiating, back, bent, cast, columns, finish, flex, primitive, same, tensor, unbend, values};
+use crate::layers::activation::Activation;
+
+/// `activation(batch normalisation)`: by the statistics of the rows, which the running ones take in, on a backend that
+/// differentiates, and by the running ones on one that does not.
+pub(crate) fn batch_norm<B: Backend>(
+    rows: Tensor<B, 2>,
+    norm: &BatchNorm<B>,
+    activation: Activation,
+) -> Result<Tensor<B, 2>, Tensor<B, 2>> {
+    let rows = match cast::<_, Tensor<Differentiating, 2>>(rows) {
+        Ok(rows) => {
+            return Ok(back(batch_norm_node(rows, same(norm), activation)));
+        }
+        Err(rows) => rows,
+    };
+    let rows = cast::<_, Tensor<Flex, 2>>(rows)?;
+    let norm: &BatchNorm<Flex> = same(norm);
+    let [mean, variance, scale, shift] =
+        [norm.running_mean.value(), norm.running_var.value(), norm.gamma.val(), norm.beta.val()]
+            .map(|values| primitive(values).to_contiguous());
+    let (mean, scale, shift) = (values(&mean), values(&scale), values(&shift));
+    let epsilon = norm.epsilon as f32;
+    let factor: Vec<f32> =
+        values(&variance).iter().zip(scale).map(|(variance, scale)| scale / (variance + epsilon).sqrt()).collect();
+    let slope = activation.slope();
+    let mut output = primitive(rows).to_contiguous();
+    let width = columns(&output);
+    let cells = output.storage_mut::<f32>();
+    Arch::new().dispatch(|| {
+        for row in cells.chunks_exact_mut(width) {
+            for ((cell, mean), (factor, shift)) in row.iter_mut().zip(mean).zip(factor.iter().zip(shift)) {
+                *cell = bent((*cell - mean) * factor + shift, slope);
+            }
+        }
+    });
+    Ok(back(tensor::<Flex, 2>(output)))
+}
+
+#[derive(Clone, Debug)]
+struct NormState {
+    /// The rows, centred and divided by their deviation.
+    whitened: FlexTensor,
+    /// One over the deviation of each column.
+    inverse: Vec<f32>,
+    scale: FlexTensor,
+    output: Option<FlexTensor>,
+    slope: f32,
+}
+
+#[derive(Debug)]
+struct Norm;
+
+fn batch_norm_node(
+    rows: Tensor<Differentiating, 2>,
+    norm: &BatchNorm<Differentiating>,
+    activation: Activation,
+) -> Tensor<Differentiating, 2> {
+    let rows = primitive(rows);
+    let (scale, shift) = (primitive(norm.gamma.val()), primitive(norm.beta.val()));
+    let input = rows.primitive.to_contiguous();
+    let (cells, width) = (values(&input), columns(&input));
+    let Moments { means, variances } = Moments::of(cells, width);
+    let keep = |running: &RunningState<Tensor<Differentiating, 1>>, new: &[f32]| {
+        let mut old = primitive(running.value_sync().inner()).to_contiguous();
+        let taken = norm.momentum as f32;
+        old.storage_mut::<f32>().iter_mut().zip(new).for_each(|(old, new)| *old = *old * (1.0 - taken) + new * taken);
+        running.update(Tensor::from_inner(tensor::<Flex, 1>(old)));
+    };
+    keep(&norm.running_mean, &means);
+    keep(&norm.running_var, &variances);
+
+    let inverse = inverse_deviations(&variances, norm.epsilon);
+    let slope = activation.slope();
+    let (scale_values, shift_values) = (scale.primitive.to_contiguous(), shift.primitive.to_contiguous());
+    let mut whitened = vec![0.0; cells.len()];
+    let mut output = vec![0.0; cells.len()];
+    let columns =
+        Columns { means: &means, inverse: &inverse, scale: values(&scale_values), shift: values(&shift_values) };
+    columns.normalise(cells, slope, &mut whitened, &mut output);
+    let height = cells.len() / width;
+    let output = flex(output, [height, width]);
+    let state = NormState {
+        whitened: flex(whitened, [height, width]),
+        inverse,
+        scale: scale_values,
+        output: (slope != 1.0).then(|| output.clone()),
+        slope,
+    };
+    tensor(finish(Norm.prepare([rows.node, scale.node, shift.node]), state, output))
+}
+
+/// Mean and biased variance of each column.
+pub(super) struct Moments {
+    pub means: Vec<f32>,
+    pub variances: Vec<f32>,
+}
+
+impl Moments {
+    /// In f64: a pass that recomputes the statistics goes over the whole training set.
+    pub fn of(cells: &[f32], width: usize) -> Self {
+        let count = (cells.len() / width) as f64;
+        let means = column_sums(cells, width, |cell, _| f64::from(cell)).map(|sum| (sum / count) as f32);
+        let means: Vec<f32> = means.collect();
+        let variances = column_sums(cells, width, |cell, column| f64::from(cell - means[column]).powi(2));
+        let variances = variances.map(|sum| (sum / count) as f32).collect();
+        Self { means, variances }
+    }
+}
+
+/// The sum over the rows of what `f` makes of each cell and the index of its column.
+fn column_sums(cells: &[f32], width: usize, f: impl Fn(f32, usize) -> f64) -> impl Iterator<Item = f64> {
+    let mut sums = vec![0.0; width];
+    Arch::new().dispatch(|| {
+        for row in cells.chunks_exact(width) {
+            for (column, (sum, &cell)) in sums.iter_mut().zip(row).enumerate() {
+                *sum += f(cell, column);
+            }
+        }
+    });
+    sums.into_iter()
+}
+
+/// One over the deviation of each column.
+pub(super) fn inverse_deviations(variances: &[f32], epsilon: f64) -> Vec<f32> {
+    variances.iter().map(|variance| 1.0 / (variance + epsilon as f32).sqrt()).collect()
+}
+
+/// What a normalisation knows of each column.
+pub(super) struct Columns<'a> {
+    pub means: &'a [f32],
+    pub inverse: &'a [f32],
+    pub scale: &'a [f32],
+    pub shift: &'a [f32],
+}
+
+impl Columns<'_> {
+    /// The rows centred and divided by their deviation, and these scaled and shifted, with an activation behind.
+    pub fn normalise(&self, cells: &[f32], slope: f32, whitened: &mut [f32], output: &mut [f32]) {
+        let Self { means, inverse, scale, shift } = self;
+        let width = means.len();
+        Arch::new().dispatch(|| {
+            let outputs = whitened.chunks_exact_mut(width).zip(output.chunks_exact_mut(width));
+            for (row, (white, output)) in cells.chunks_exact(width).zip(outputs) {
+                let columns = means.iter().zip(*inverse).zip(scale.iter().zip(*shift));
+                let cells = row.iter().zip(white).zip(output);
+                for (((cell, white), output), ((mean, inverse), (scale, shift))) in cells.zip(columns) {
+                    *white = (*cell - mean) * inverse;
+                    *output = bent(*white * scale + shift, slope);
+                }
+            }
+        });
+    }
+}
+
+/// Adds the gradients of scale and shift, of which `gradient` is that of what they make of the whitened rows.
+pub(super) fn add_gradients(gradient: &[f32], white: &[f32], of_scale: &mut [f32], of_shift: &mut [f32]) {
+    let width = of_scale.len();
+    Arch::new().dispatch(|| {
+        for (row, white) in gradient.chunks_exact(width).zip(white.chunks_exact(width)) {
+            let sums = of_shift.iter_mut().zip(of_scale.iter_mut());
+            for ((of_shift, of_scale), (cell, white)) in sums.zip(row.iter().zip(white)) {
+                *of_shift += cell;
+                *of_scale += cell * white;
+            }
+        }
+    });
+}
+
+/// Turns that gradient into the one of the rows. With `x̂` the whitened rows, `g` the gradient and `n` the rows:
+/// `γ/(n·σ) · (n·g − Σg − x̂·Σ(g·x̂))`.
+pub(super) fn through(
+    gradient: &mut [f32],
+    white: &[f32],
+    [scale, inverse]: [&[f32]; 2],
+    of_scale: &[f32],
+    of_shift: &[f32],
+) {
+    let width = inverse.len();
+    let count = (white.len() / width) as f32;
+    let factors: Vec<f32> = scale.iter().zip(inverse).map(|(scale, inverse)| scale * inverse / count).collect();
+    Arch::new().dispatch(|| {
+        for (row, white) in gradient.chunks_exact_mut(width).zip(white.chunks_exact(width)) {
+            let columns = factors.iter().zip(of_shift.iter().zip(of_scale));
+            for ((cell, white), (factor, (of_shift, of_scale))) in row.iter_mut().zip(white).zip(columns) {
+                *cell = factor * (count * *cell - of_shift - white * of_scale);
+            }
+        }
+    });
+}
+
+impl Backward<Flex, 3> for Norm {
+    type State = NormState;
+
+    fn backward(self, ops: Ops<NormState, 3>, gradients: &mut Gradients, _checkpointer: &mut Checkpointer) {
+        let NormState { whitened, inverse, scale, output, slope } = ops.state;
+        let mut gradient = gradients.consume::<Flex>(&ops.node).to_contiguous();
+        if let Some(output) = output {
+            unbend(gradient.storage_mut::<f32>(), values(&output), slope);
+        }
+        let width = inverse.len();
+        let white = values(&whitened);
+        let (mut of_shift, mut of_scale) = (vec![0.0f32; width], vec![0.0f32; width]);
+        add_gradients(values(&gradient), white, &mut of_scale, &mut of_shift);
+        let [rows, gamma, beta] = ops.parents;
+        if let Some(node) = rows {
+            through(gradient.storage_mut::<f32>(), white, [values(&scale), &inverse], &of_scale, &of_shift);
+            gradients.register::<Flex>(node.id, gradient);
+        }
+        if let Some(node) = gamma {
+            gradients.register::<Flex>(node.id, flex(of_scale, [width]));
+        }
+        if let Some(node) = beta {
+            gradients.register::<Flex>(node.id, flex(of_shift, [width]));
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! Products of few columns.
+//!
+//! The hidden layers of this field have some twenty units, which fill neither a vector unit nor the panels that a general
+//! product copies its factors into. So the vectors run along the columns of the rows here, of which there are hundreds: a layer's
+//! weights stand transposed, `[outputs, inputs]`, forward takes scalar products of rows, and backward sums multiples of rows. Nothing is
+//! copied, and rows are read where they stand.
+
+use std::iter::StepBy;
+use std::slice::Iter;
+
+use pulp::{Arch, Simd, WithSimd};
+
+/// Rows of one width: all that stand in `cells` one after the other, or those of some indices.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StridedRows<'a> {
+    pub cells: &'a [f32],
+    pub width: usize,
+    pub indices: Option<&'a [usize]>,
+}
+
+impl<'a> StridedRows<'a> {
+    pub fn all(cells: &'a [f32], width: usize) -> Self {
+        Self { cells, width, indices: None }
+    }
+
+    pub fn len(self) -> usize {
+        self.indices.map_or(self.cells.len() / self.width, <[usize]>::len)
+    }
+
+    /// The cells of the rows, one row after the other, put into `room` where they do not stand so.
+    pub fn gathered(self, room: &'a mut Vec<f32>) -> &'a [f32] {
+        let Some(indices) = self.indices else { return self.cells };
+        room.clear();
+        indices.iter().for_each(|row| room.extend_from_slice(&self.cells[row * self.width..][..self.width]));
+        room
+    }
+
+    #[inline(always)]
+    fn row(self, place: usize) -> &'a [f32] {
+        let row = self.indices.map_or(place, |indices| indices[place]);
+        &self.cells[row * self.width..][..self.width]
+    }
+
+    /// `N` rows from a place on.
+    #[inline(always)]
+    fn rows<const N: usize>(self, from: usize) -> [&'a [f32]; N] {
+        std::array::from_fn(|offset| self.row(from + offset))
+    }
+}
+
+/// What a product fetches from memory while it multiplies, for whoever comes next.
+#[derive(Clone, Debug)]
+pub(crate) struct Ahead<'a> {
+    lines: StepBy<Iter<'a, f32>>,
+    at_once: usize,
+}
+
+/// The cells that come from memory together.
+pub(crate) const LINE: usize = 16;
+
+impl<'a> Ahead<'a> {
+    /// All of the cells in so many turns.
+    pub fn new(cells: &'a [f32], turns: usize) -> Self {
+        let lines = cells.iter().step_by(LINE);
+        let at_once = lines.len().div_ceil(turns.max(1));
+        Self { lines, at_once }
+    }
+
+    /// A turn. The program goes on meanwhile, and nothing else changes for it.
+    #[inline(always)]
+    pub fn fetch(&mut self) {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(sse) = pulp::core_arch::x86::Sse::try_new() {
+            for cell in self.lines.by_ref().take(self.at_once) {
+                sse._mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(std::ptr::from_ref(cell).cast());
+            }
+        }
+    }
+}
+
+/// `rows · weightsᵀ`: the scalar product of each row with each of the weights, `[rows, outputs]`.
+pub(crate) fn dots(rows: StridedRows<'_>, weights: StridedRows<'_>, out: &mut [f32]) {
+    dots_and_fetch(rows, weights, &[], out);
+}
+
+/// The same; while the processor multiplies, what will be read next, `ahead`, is fetched from memory.
+pub(crate) fn dots_and_fetch(rows: StridedRows<'_>, weights: StridedRows<'_>, ahead: &[f32], out: &mut [f32]) {
+    assert_eq!((rows.width, out.len()), (weights.width, rows.len() * weights.len()));
+    let ahead = Ahead::new(ahead, rows.len().div_ceil(TALL) * weights.len().div_ceil(WIDE));
+    Arch::new().dispatch(Dots { rows, weights, ahead, out });
+}
+
+/// Scalar products of fewer terms than this cost more than the sums that make the same of weights that stand upright.
+pub(crate) const FEW: usize = 256;
+
+struct Dots<'a> {
+    rows: StridedRows<'a>,
+    weights: StridedRows<'a>,
+    ahead: Ahead<'a>,
+    out: &'a mut [f32],
+}
+
+/// Rows and weights that are multiplied at a time: their products fill the registers.
+const TALL: usize = 4;
+const WIDE: usize = 5;
+
+impl WithSimd for Dots<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let count = self.rows.len();
+        let whole = count - count % TALL;
+        (0..whole).step_by(TALL).for_each(|row| self.some_rows::<S, TALL>(simd, row));
+        (whole..count).for_each(|row| self.some_rows::<S, 1>(simd, row));
+    }
+}
+
+impl Dots<'_> {
+    #[inline(always)]
+    fn some_rows<S: Simd, const R: usize>(&mut self, simd: S, from: usize) {
+        let count = self.weights.len();
+        let whole = count - count % WIDE;
+        (0..whole).step_by(WIDE).for_each(|weight| self.tile::<S, R, WIDE>(simd, from, weight));
+        (whole..count).for_each(|weight| self.tile::<S, R, 1>(simd, from, weight));
+    }
+
+    #[inline(always)]
+    fn tile<S: Simd, const R: usize, const C: usize>(&mut self, simd: S, row: usize, weight: usize) {
+        let rows = self.rows.rows::<R>(row).map(S::as_simd_f32s);
+        let weights = self.weights.rows::<C>(weight).map(S::as_simd_f32s);
+        let length = rows[0].0.len();
+        // Of one length, told once, so that no access is checked in the loop.
+        let (row_vectors, weight_vectors) = (rows.map(|row| &row.0[..length]), weights.map(|row| &row.0[..length]));
+        let mut sums = [[simd.splat_f32s(0.0); C]; R];
+        let mut add = |row: [S::f32s; R], weight: [S::f32s; C]| {
+            for (sums, row) in sums.iter_mut().zip(row) {
+                for (sum, weight) in sums.iter_mut().zip(weight) {
+                    *sum = simd.mul_add_e_f32s(row, weight, *sum);
+                }
+            }
+        };
+        for place in 0..length {
+            add(row_vectors.map(|vectors| vectors[place]), weight_vectors.map(|vectors| vectors[place]));
+        }
+        if !rows[0].1.is_empty() {
+            add(rows.map(|row| simd.partial_load_f32s(row.1)), weights.map(|row| simd.partial_load_f32s(row.1)));
+        }
+        self.ahead.fetch();
+        let width = self.weights.len();
+        for (offset, sums) in sums.into_iter().enumerate() {
+            let out = &mut self.out[(row + offset) * width + weight..][..C];
+            out.iter_mut().zip(sums).for_each(|(out, sum)| *out = simd.reduce_sum_f32s(sum));
+        }
+    }
+}
+
+/// Factors `[sums, rows]`, or transposed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Factors<'a> {
+    pub cells: &'a [f32],
+    /// Where the factors stand that belong to one sum, and where those that belong to one row.
+    pub strides: [usize; 2],
+}
+
+impl Factors<'_> {
+    #[inline(always)]
+    fn at(self, sum: usize, row: usize) -> f32 {
+        self.cells[sum * self.strides[0] + row * self.strides[1]]
+    }
+}
+
+/// `factors · rows`: sums of multiples of the rows, `[sums, width]`.
+pub(crate) fn sums(factors: Factors<'_>, rows: StridedRows<'_>, out: &mut [f32]) {
+    assert!(rows.len() * (out.len() / rows.width) <= factors.cells.len());
+    Arch::new().dispatch(Sums { factors, rows, out });
+}
+
+struct Sums<'a> {
+    factors: Factors<'a>,
+    rows: StridedRows<'a>,
+    out: &'a mut [f32],
+}
+
+/// Sums, and vectors of each of them, that are made at a time.
+const MANY: usize = 5;
+const LONG: usize = 4;
+
+impl WithSimd for Sums<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let count = self.out.len() / self.rows.width;
+        let whole = count - count % MANY;
+        (0..whole).step_by(MANY).for_each(|sum| self.some_sums::<S, MANY>(simd, sum));
+        (whole..count).for_each(|sum| self.some_sums::<S, 1>(simd, sum));
+    }
+}
+
+impl Sums<'_> {
+    #[inline(always)]
+    fn some_sums<S: Simd, const N: usize>(&mut self, simd: S, from: usize) {
+        let (width, lanes) = (self.rows.width, S::F32_LANES);
+        let (long, whole) = (width - width % (LONG * lanes), width - width % lanes);
+        (0..long).step_by(LONG * lanes).for_each(|column| self.tile::<S, N, LONG>(simd, from, column));
+        (long..whole).step_by(lanes).for_each(|column| self.tile::<S, N, 1>(simd, from, column));
+        if whole < width {
+            self.ends::<S, N>(simd, from, whole);
+        }
+    }
+
+    #[inline(always)]
+    fn tile<S: Simd, const N: usize, const V: usize>(&mut self, simd: S, from: usize, column: usize) {
+        let mut sums = [[simd.splat_f32s(0.0); V]; N];
+        for row in 0..self.rows.len() {
+            let (vectors, _) = S::as_simd_f32s(&self.rows.row(row)[column..][..V * S::F32_LANES]);
+            let vectors: [S::f32s; V] = std::array::from_fn(|place| vectors[place]);
+            for (sum, vector_sums) in sums.iter_mut().enumerate() {
+                let factor = simd.splat_f32s(self.factors.at(from + sum, row));
+                for (vector_sum, vector) in vector_sums.iter_mut().zip(vectors) {
+                    *vector_sum = simd.mul_add_e_f32s(factor, vector, *vector_sum);
+                }
+            }
+        }
+        for (sum, vector_sums) in sums.into_iter().enumerate() {
+            let out = &mut self.out[(from + sum) * self.rows.width + column..][..V * S::F32_LANES];
+            S::as_mut_simd_f32s(out).0.copy_from_slice(&vector_sums);
+        }
+    }
+
+    /// The last columns, which do not fill a vector.
+    #[inline(always)]
+    fn ends<S: Simd, const N: usize>(&mut self, simd: S, from: usize, column: usize) {
+        let mut sums = [simd.splat_f32s(0.0); N];
+        for row in 0..self.rows.len() {
+            let vector = simd.partial_load_f32s(&self.rows.row(row)[column..]);
+            for (sum, vector_sum) in sums.iter_mut().enumerate() {
+                let factor = simd.splat_f32s(self.factors.at(from + sum, row));
+                *vector_sum = simd.mul_add_e_f32s(factor, vector, *vector_sum);
+            }
+        }
+        let width = self.rows.width;
+        for (sum, vector_sum) in sums.into_iter().enumerate() {
+            simd.partial_store_f32s(&mut self.out[(from + sum) * width + column..(from + sum + 1) * width], vector_sum);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(count: usize, start: usize) -> Vec<f32> {
+        (0..count).map(|i| ((i + start) * 7919 % 2003) as f32 / 1001.0 - 1.0).collect()
+    }
+
+    #[track_caller]
+    fn close(found: &[f32], expected: impl Iterator<Item = f64>, scale: f64, what: &str) {
+        for (found, expected) in found.iter().zip(expected) {
+            assert!((f64::from(*found) - expected).abs() <= 1e-6 * scale, "{what}: {found} and {expected}");
+        }
+    }
+
+    /// Every remainder: of rows, of outputs and of columns.
+    #[test]
+    fn products_of_all_shapes_agree_with_their_definition() {
+        for (rows, width, outputs) in
+            [(1, 1, 1), (4, 16, 5), (7, 20, 1), (9, 130, 12), (3, 64, 20), (6, 100, 9), (13, 31, 4), (5, 67, 6)]
+        {
+            let what = format!("{rows} × {width} × {outputs}");
+            let cells = numbers(3 * rows * width, 1);
+            let indices: Vec<usize> = (0..rows).map(|row| row * 5 % (3 * rows)).collect();
+            let weights = numbers(outputs * width, 77);
+            let gathered = StridedRows { cells: &cells, width, indices: Some(&indices) };
+            let cell = |row: usize, column: usize| f64::from(cells[indices[row] * width + column]);
+
+            let mut out = vec![f32::NAN; rows * outputs];
+            dots(gathered, StridedRows::all(&weights, width), &mut out);
+            let product = |row: usize, output: usize| {
+                (0..width).map(|k| cell(row, k) * f64::from(weights[output * width + k])).sum::<f64>()
+            };
+            let expected = (0..rows).flat_map(|row| (0..outputs).map(move |output| (row, output)));
+            close(&out, expected.map(|(row, output)| product(row, output)), width as f64, &what);
+
+            // Factors in both orders.
+            let factors = numbers(rows * outputs, 5);
+            for strides in [[1, outputs], [rows, 1]] {
+                let mut out = vec![f32::NAN; outputs * width];
+                sums(Factors { cells: &factors, strides }, gathered, &mut out);
+                let sum = |output: usize, column: usize| {
+                    let factor = |row: usize| f64::from(factors[output * strides[0] + row * strides[1]]);
+                    (0..rows).map(|row| factor(row) * cell(row, column)).sum::<f64>()
+                };
+                let expected = (0..outputs).flat_map(|output| (0..width).map(move |column| (output, column)));
+                close(&out, expected.map(|(output, column)| sum(output, column)), rows as f64, &what);
+            }
+        }
+    }
+}

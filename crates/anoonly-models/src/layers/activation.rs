@@ -1,0 +1,48 @@
+//! Layers with what stands behind them.
+
+use burn::nn::Linear;
+use burn::tensor::Tensor;
+use burn::tensor::activation::{leaky_relu, relu};
+use burn::tensor::backend::Backend;
+
+use crate::kernels;
+
+/// What stands behind a layer or a normalisation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Activation {
+    /// Nothing.
+    Linear,
+    /// `max(0, x)`.
+    Relu,
+    /// `x` above 0 and `x/100` below.
+    LeakyRelu,
+}
+
+impl Activation {
+    /// The slope below 0; above it is 1.
+    pub fn slope(self) -> f32 {
+        match self {
+            Activation::Linear => 1.0,
+            Activation::Relu => 0.0,
+            Activation::LeakyRelu => 0.01,
+        }
+    }
+
+    pub fn apply<B: Backend>(self, rows: Tensor<B, 2>) -> Tensor<B, 2> {
+        match self {
+            Activation::Linear => rows,
+            Activation::Relu => relu(rows),
+            Activation::LeakyRelu => leaky_relu(rows, f64::from(self.slope())),
+        }
+    }
+}
+
+/// `activation(rows · weight + bias)`, `[rows, inputs]` to `[rows, outputs]`.
+pub(crate) fn dense<B: Backend>(rows: Tensor<B, 2>, layer: &Linear<B>, activation: Activation) -> Tensor<B, 2> {
+    kernels::dense(rows, layer, activation).unwrap_or_else(|rows| activation.apply(layer.forward(rows)))
+}
+
+/// The sum of the squared weights, `[1]`.
+pub(crate) fn sum_of_squares<B: Backend>(weights: Tensor<B, 2>) -> Tensor<B, 1> {
+    kernels::sum_of_squares(weights).unwrap_or_else(|weights| weights.square().sum())
+}

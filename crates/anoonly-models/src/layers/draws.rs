@@ -1,0 +1,79 @@
+//! What a network draws at random while it is trained.
+//!
+//! burn's own dropout draws from one process-wide generator, in which other threads have a part. Here the draws come from a
+//! stream of the run, as the weights do.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anoonly_core::Seed;
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use rand::{Rng, RngExt};
+
+use crate::layers::host::tensor;
+
+/// Random streams, one for each step of a training. Clones count the steps together: a network and what an optimiser makes of
+/// it are one training.
+#[derive(Clone, Debug)]
+pub(crate) struct Draws {
+    seed: Seed,
+    steps: Arc<AtomicU64>,
+}
+
+impl Draws {
+    /// Of a new training.
+    pub fn new(rng: &mut impl Rng) -> Self {
+        Self { seed: Seed(rng.next_u64()), steps: Arc::default() }
+    }
+
+    /// The same streams from the first one on.
+    #[cfg(test)]
+    pub fn again(&self) -> Self {
+        Self { seed: self.seed, steps: Arc::default() }
+    }
+
+    /// The stream of the next step.
+    pub fn next(&self) -> impl Rng + use<> {
+        let step = self.steps.fetch_add(1, Ordering::Relaxed);
+        self.seed.stream(&["step", &step.to_string()])
+    }
+}
+
+/// Sets each value to 0 with the probability `rate` and divides the others by `1 − rate` (Srivastava et al. 2014).
+pub(crate) fn dropout<B: Backend>(rows: Tensor<B, 2>, rate: f64, rng: &mut impl Rng) -> Tensor<B, 2> {
+    if rate == 0.0 {
+        return rows;
+    }
+    let (shape, kept) = (rows.dims(), (1.0 / (1.0 - rate)) as f32);
+    // A draw of 32 bits tells a rate to a ten-billionth, and costs half of one of 64.
+    let limit = (rate * 2f64.powi(32)) as u32;
+    let mask = (0..shape[0] * shape[1]).map(|_| if rng.random::<u32>() < limit { 0.0 } else { kept }).collect();
+    let device = rows.device();
+    rows * tensor(mask, shape, &device)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layers::host::cells;
+    use burn_ndarray::NdArray;
+
+    #[test]
+    fn dropout_keeps_the_mean_and_differs_from_step_to_step() {
+        let draws = || Draws::new(&mut Seed(1).stream(&["weights"]));
+        let drop = |draws: &Draws| {
+            let rows = Tensor::<NdArray, 2>::ones([100, 100], &Default::default());
+            cells(dropout(rows, 0.2, &mut draws.next()))
+        };
+        let (one, other) = (draws(), draws());
+        let first = drop(&one);
+        assert!(first.iter().all(|cell| *cell == 0.0 || *cell == 1.25));
+        // Of 10 000 cells, 8000 stay, give or take 40.
+        let kept = first.iter().filter(|cell| **cell > 0.0).count();
+        assert!((7800..8200).contains(&kept), "{kept}");
+        assert_ne!(drop(&one), first);
+        assert_eq!(drop(&other), first);
+        assert_ne!(drop(&other.clone()), first);
+    }
+}

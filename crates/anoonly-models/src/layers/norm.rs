@@ -1,0 +1,168 @@
+//! The normalisation between a hidden layer and the next one.
+
+use burn::module::{Module, Param, ParamId};
+use burn::nn::{BatchNorm, BatchNormConfig, LayerNorm, LayerNormConfig};
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use serde::{Deserialize, Serialize};
+
+use crate::graph::{Graph, Step, Value};
+use crate::kernels;
+use crate::layers::activation::Activation;
+
+/// Which normalisation a network carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Norm {
+    /// None.
+    None,
+    /// Batch normalisation (Ioffe and Szegedy 2015): over the rows of a batch, by running statistics when scoring. It is
+    /// through these statistics that unlabelled rows act on a network that has no loss on them.
+    Batch,
+    /// Layer normalisation (Ba, Kiros and Hinton 2016): over the features of a row.
+    Layer,
+}
+
+impl Norm {
+    /// The number of values in a layer of this width: scale and shift, and with them the running statistics.
+    pub(crate) fn weights(self, width: usize) -> usize {
+        match self {
+            Norm::None => 0,
+            Norm::Batch => width.saturating_mul(4),
+            Norm::Layer => width.saturating_mul(2),
+        }
+    }
+}
+
+/// Settings of a batch or layer normalisation.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NormSettings {
+    /// Added to the variance under the root.
+    pub epsilon: f64,
+    /// Batch normalisation only: the share of the old running statistics that a step keeps (Keras calls it momentum;
+    /// PyTorch's momentum is one minus it). The running variance averages the biased variances of the batches.
+    pub keep: f64,
+}
+
+/// A normalisation layer, or none.
+#[derive(Module, Debug)]
+pub struct NormLayer<B: Backend> {
+    batch: Option<BatchNorm<B>>,
+    layer: Option<LayerNorm<B>>,
+    /// Added to the variance; burn's layer normalisation keeps its own to itself.
+    epsilon: f64,
+    frozen: bool,
+}
+
+impl<B: Backend> NormLayer<B> {
+    /// A layer for inputs of `[rows, width]`, scale 1 and shift 0.
+    pub fn new(norm: Norm, width: usize, settings: NormSettings, device: &B::Device) -> Self {
+        let NormSettings { epsilon, keep } = settings;
+        let batch = BatchNormConfig::new(width).with_epsilon(epsilon).with_momentum(1.0 - keep);
+        let layer = LayerNormConfig::new(width).with_epsilon(epsilon);
+        Self {
+            batch: (norm == Norm::Batch).then(|| batch.init(device)),
+            layer: (norm == Norm::Layer).then(|| layer.init(device)),
+            epsilon,
+            frozen: false,
+        }
+    }
+
+    /// The same layer without a trained scale and shift.
+    pub fn fixed(mut self) -> Self {
+        fn fix<B: Backend>(param: &mut Param<Tensor<B, 1>>) {
+            *param = Param::initialized(ParamId::new(), param.val().set_require_grad(false));
+        }
+        if let Some(norm) = &mut self.batch {
+            fix(&mut norm.gamma);
+            fix(&mut norm.beta);
+        }
+        if let Some(norm) = &mut self.layer {
+            fix(&mut norm.gamma);
+            norm.beta.iter_mut().for_each(fix);
+        }
+        self
+    }
+
+    /// Sets the share of the old running statistics that a step keeps.
+    pub fn set_keep(&mut self, keep: f64) {
+        if let Some(norm) = &mut self.batch {
+            norm.momentum = 1.0 - keep;
+        }
+    }
+
+    /// From now on batch normalisation goes by its running statistics and leaves them alone, on a backend that
+    /// differentiates, too: what a score's gradient is taken of is the score.
+    pub fn freeze(&mut self) {
+        self.frozen = true;
+    }
+
+    /// Normalises `[rows, width]`.
+    pub fn forward(&self, rows: Tensor<B, 2>) -> Tensor<B, 2> {
+        self.then(rows, Activation::Linear)
+    }
+
+    /// Normalises `[rows, width]`, with an activation behind.
+    pub(crate) fn then(&self, rows: Tensor<B, 2>, activation: Activation) -> Tensor<B, 2> {
+        match (&self.batch, &self.layer) {
+            (Some(batch), _) if self.frozen => activation.apply(by_running_statistics(rows, batch)),
+            (Some(batch), _) => kernels::batch_norm(rows, batch, activation)
+                .unwrap_or_else(|rows| activation.apply(batch.forward(rows))),
+            (None, Some(layer)) => activation.apply(layer.forward(rows)),
+            (None, None) => activation.apply(rows),
+        }
+    }
+
+    /// Adds to a graph what [`then`](Self::then) does when scoring.
+    pub(crate) fn describe(&self, graph: &mut Graph, of: Value, activation: Activation) -> Value {
+        let normalised = match (&self.batch, &self.layer) {
+            (Some(batch), _) => {
+                let centred = graph.add(of, batch.running_mean.value().neg());
+                let scaled = graph.multiply(centred, running_factor(batch));
+                graph.add(scaled, batch.beta.val())
+            }
+            (None, Some(layer)) => {
+                let share = 1.0 / layer.gamma.val().dims()[0] as f32;
+                let mean = |graph: &mut Graph, sum| graph.then(Step::Multiply { of: sum, constants: vec![share] });
+                let sum = graph.then(Step::Sum { of });
+                let centre = mean(graph, sum);
+                let centred = graph.then(Step::Subtract { left: of, right: centre });
+                let squares = graph.then(Step::SumOfSquares { of: centred });
+                let variance = mean(graph, squares);
+                let above_zero = graph.then(Step::Add { of: variance, constants: vec![self.epsilon as f32] });
+                let deviation = graph.then(Step::Root { of: above_zero });
+                let whitened = graph.then(Step::Divide { left: centred, right: deviation });
+                let scaled = graph.multiply(whitened, layer.gamma.val());
+                layer.beta.as_ref().map_or(scaled, |beta| graph.add(scaled, beta.val()))
+            }
+            (None, None) => of,
+        };
+        graph.activate(normalised, activation)
+    }
+
+    /// Whether it leaves rows as they are.
+    pub(crate) fn is_none(&self) -> bool {
+        self.batch.is_none() && self.layer.is_none()
+    }
+
+    /// The batch normalisation, where it is one that goes by the rows' own statistics.
+    pub(crate) fn batch(&self) -> Option<&BatchNorm<B>> {
+        self.batch.as_ref().filter(|_| !self.frozen)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn batch_mut(&mut self) -> Option<&mut BatchNorm<B>> {
+        self.batch.as_mut()
+    }
+}
+
+fn by_running_statistics<B: Backend>(rows: Tensor<B, 2>, norm: &BatchNorm<B>) -> Tensor<B, 2> {
+    let centred = rows - norm.running_mean.value().unsqueeze_dim(0);
+    centred * running_factor(norm).unsqueeze_dim(0) + norm.beta.val().unsqueeze_dim(0)
+}
+
+/// What centred columns are multiplied by, `[columns]`.
+fn running_factor<B: Backend>(norm: &BatchNorm<B>) -> Tensor<B, 1> {
+    norm.gamma.val() / norm.running_var.value().add_scalar(norm.epsilon).sqrt()
+}

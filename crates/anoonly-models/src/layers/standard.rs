@@ -1,0 +1,53 @@
+//! Rows in standard deviations of each column.
+
+use burn::module::{Module, Param};
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+
+use crate::TrainingData;
+use crate::graph::{Graph, Value};
+use crate::layers::host::{parameter, unlabelled};
+
+/// Mean and inverse deviation of each column among the unlabelled rows, both `[columns]`.
+#[derive(Module, Debug)]
+pub(crate) struct Standard<B: Backend> {
+    mean: Param<Tensor<B, 1>>,
+    scale: Param<Tensor<B, 1>>,
+}
+
+/// A smaller variance is what rounding makes of a constant column, which is left as it is.
+const CONSTANT: f64 = 1e-12;
+
+/// The number of values of a [`Standard`].
+pub(crate) fn weights(columns: usize) -> usize {
+    columns.saturating_mul(2)
+}
+
+impl<B: Backend> Standard<B> {
+    pub fn of(data: &TrainingData<B>) -> Self {
+        let (rows, columns, device) = (unlabelled(data), data.columns(), data.rows.device());
+        let count = data.unlabelled.len() as f64;
+        let of_column = |column: usize| rows.iter().skip(column).step_by(columns).map(|&cell| f64::from(cell));
+        let (mut means, mut scales) = (vec![0.0; columns], vec![1.0; columns]);
+        for (column, (mean, scale)) in means.iter_mut().zip(&mut scales).enumerate() {
+            let centre = of_column(column).sum::<f64>() / count;
+            let variance = of_column(column).map(|cell| (cell - centre).powi(2)).sum::<f64>() / count;
+            *mean = centre as f32;
+            if variance > CONSTANT {
+                *scale = variance.sqrt().recip() as f32;
+            }
+        }
+        Self { mean: parameter(means, [columns], &device), scale: parameter(scales, [columns], &device) }
+    }
+
+    /// `[rows, columns]` to the same shape.
+    pub fn forward(&self, rows: Tensor<B, 2>) -> Tensor<B, 2> {
+        (rows - self.mean.val().unsqueeze_dim(0)) * self.scale.val().unsqueeze_dim(0)
+    }
+
+    /// Adds its steps to a graph.
+    pub fn describe(&self, graph: &mut Graph, of: Value) -> Value {
+        let centred = graph.add(of, self.mean.val().neg());
+        graph.multiply(centred, self.scale.val())
+    }
+}

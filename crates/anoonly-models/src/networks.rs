@@ -1,0 +1,17 @@
+//! Methods that are trained by gradients: burn modules, the loss of each example and the score, generic over the backend.
+
+pub mod autoencoder;
+pub mod dagmm;
+pub mod deepsad;
+pub mod deepsvdd;
+pub mod devnet;
+#[cfg(test)]
+mod direct_tests;
+pub mod feawad;
+pub mod ft_transformer;
+pub mod ganomaly;
+pub mod mlp;
+pub mod prenet;
+pub mod repen;
+pub mod resnet;
+pub mod rosas;

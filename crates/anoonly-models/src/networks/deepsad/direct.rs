@@ -1,0 +1,79 @@
+//! DeepSAD's steps.
+
+use std::any::Any;
+
+use burn::module::ParamId;
+use burn::tensor::backend::AutodiffBackend;
+use burn_flex::FlexTensor;
+
+use super::{DISTANCE_GAP, DeepSad};
+use crate::TrainingData;
+use crate::kernels::direct::stack::Stack;
+use crate::kernels::direct::{Direct, Shares, Trained, read, rows, total};
+use crate::kernels::{Differentiating, columns, values};
+use crate::layers::activation::Activation;
+use crate::method::Distinct;
+
+struct DirectDeepSad {
+    rows: FlexTensor,
+    stack: Stack,
+    centre: Vec<f32>,
+    eta: f32,
+    gradient: Vec<f32>,
+}
+
+/// On [`Flex`](burn_flex::Flex).
+pub(super) fn direct<B: AutodiffBackend>(
+    network: &DeepSad<B>,
+    data: &TrainingData<B::InnerBackend>,
+) -> Option<Box<dyn Direct>> {
+    let rows = rows::<B>(data)?;
+    let network = (network as &dyn Any).downcast_ref::<DeepSad<Differentiating>>()?;
+    let (last, hidden) = network.layers.split_last()?;
+    let stack = Stack::new(hidden.iter().zip(&network.norms), last, [Activation::Linear, Activation::LeakyRelu])?;
+    let (centre, eta) = (read(network.centre.val()), network.eta as f32);
+    Some(Box::new(DirectDeepSad { rows, stack, centre, eta, gradient: Vec::new() }))
+}
+
+impl Direct for DirectDeepSad {
+    fn descend(&mut self, indices: &[usize], unlabelled: usize, normal_weight: f32) -> f32 {
+        let Self { rows, stack, centre, eta, gradient } = self;
+        let batch = Distinct::of(indices, unlabelled);
+        let (width, rows) = (columns(rows), values(rows));
+        let codes = stack.forward(rows, width, &batch);
+        let shares = Shares::new(unlabelled, indices.len() - unlabelled, normal_weight);
+        let shape = [indices.len(), centre.len()];
+        let loss = total(
+            shares,
+            shape,
+            |row| row >= unlabelled,
+            gradient,
+            |row, gradient| {
+                let code = &codes[row * centre.len()..][..centre.len()];
+                let mut distance = 0.0;
+                for ((cell, code), centre) in gradient.iter_mut().zip(code).zip(&*centre) {
+                    let apart = code - centre;
+                    distance += apart * apart;
+                    *cell = 2.0 * apart;
+                }
+                if row < unlabelled {
+                    return distance;
+                }
+                let near = 1.0 / (distance + DISTANCE_GAP as f32);
+                let slope = -*eta * near * near;
+                gradient.iter_mut().for_each(|cell| *cell *= slope);
+                *eta * near
+            },
+        );
+        stack.backward(rows, width, &batch, gradient);
+        loss
+    }
+
+    fn trained(&mut self) -> Vec<&mut Trained> {
+        self.stack.trained()
+    }
+
+    fn values(&self) -> Vec<(ParamId, Vec<f32>)> {
+        self.stack.values()
+    }
+}

@@ -1,0 +1,134 @@
+//! DeepSVDD: a network that maps the rows near a centre; what it maps far from there is an anomaly.
+//!
+//! Ruff et al., "Deep One-Class Classification", ICML 2018.
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::graph::Graph;
+use crate::layers::norm::{NormLayer, NormSettings};
+use crate::networks::deepsad::{DeepSad, DeepSadConfig};
+use crate::recipe::{Augmentation, Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
+use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Norm, Shapes, TrainingData};
+
+/// DeepSVDD's configuration: the network of DeepSAD, with the widths and the training of PyOD.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DeepSvddConfig {
+    /// Widths of the layers; the last one is the space of the centre. No layer has a bias, which could map every row onto it.
+    pub widths: Vec<usize>,
+    /// What stands between a layer and its leaky ReLU; without scale and shift.
+    pub norm: Norm,
+    /// Settings of `norm`.
+    pub norm_settings: NormSettings,
+    /// How it is trained, on unlabelled rows.
+    pub recipe: Recipe,
+}
+
+impl Default for DeepSvddConfig {
+    fn default() -> Self {
+        Self {
+            widths: vec![64, 32],
+            norm: Norm::Batch,
+            norm_settings: NormSettings { epsilon: 1e-4, keep: 0.9 },
+            recipe: Recipe {
+                batches: Batches::Unlabelled { rows: 32 },
+                epochs: 100,
+                optimiser: Optimiser::Adam {
+                    learning_rate: 1e-4,
+                    beta_1: 0.9,
+                    beta_2: 0.999,
+                    epsilon: 1e-8,
+                    weight_decay: 5e-7,
+                },
+                schedule: Schedule::Constant,
+                keep: Keep::LowestLoss,
+                statistics: Statistics::Running,
+                augmentation: Augmentation::None,
+            },
+        }
+    }
+}
+
+impl DeepSvddConfig {
+    /// The configuration of DeepSAD with the same network.
+    fn network(&self) -> DeepSadConfig {
+        let Self { widths, norm, norm_settings, .. } = self.clone();
+        DeepSadConfig { widths, norm, norm_settings, ..Default::default() }
+    }
+}
+
+impl Method for DeepSvddConfig {
+    type Network<B: Backend> = DeepSvdd<B>;
+
+    const INFO: MethodInfo =
+        MethodInfo { name: "deepsvdd", title: "DeepSVDD", kind: Kind::Unsupervised, source: "Ruff et al., ICML 2018" };
+
+    fn check(&self) -> Result<(), ConfigError> {
+        self.network().check_network(Self::INFO.name)?;
+        self.recipe.check_unlabelled(Self::INFO.name)
+    }
+
+    fn recipe(&self) -> Option<&Recipe> {
+        Some(&self.recipe)
+    }
+
+    fn recipe_mut(&mut self) -> Option<&mut Recipe> {
+        Some(&mut self.recipe)
+    }
+
+    /// Knows no labels.
+    fn takes_strategy(&self) -> bool {
+        false
+    }
+
+    fn anomaly_only(self) -> Self {
+        self
+    }
+
+    fn weights(&self, columns: usize, saved: &Shapes) -> usize {
+        self.network().weights(columns, saved)
+    }
+
+    /// The centre is the mean of the unlabelled rows alone.
+    fn init<B: Backend>(&self, data: &TrainingData<B>, rng: &mut impl Rng) -> DeepSvdd<B> {
+        let rows = data.select(&data.unlabelled);
+        let unlabelled = TrainingData { rows, unlabelled: (0..data.unlabelled.len()).collect(), anomalies: Vec::new() };
+        DeepSvdd { network: self.network().init(&unlabelled, rng) }
+    }
+}
+
+/// DeepSAD's network φ and its centre c.
+#[derive(Module, Debug)]
+pub struct DeepSvdd<B: Backend> {
+    network: DeepSad<B>,
+}
+
+impl<B: Backend> Network<B> for DeepSvdd<B> {
+    /// `‖φ(x) − c‖²` of each unlabelled row (equation 4 of the paper).
+    fn terms(&self, batch: &Batch<B>) -> LossTerms<B> {
+        let (normal, _) = batch.part(self.network.score(batch.by_row(|rows| rows)));
+        LossTerms { anomalous: Tensor::zeros([0], &normal.device()), normal }
+    }
+
+    fn norms_mut(&mut self) -> Vec<&mut NormLayer<B>> {
+        self.network.norms_mut()
+    }
+
+    /// `φ(x)`, of which the score is the distance to the centre.
+    fn representation(&self, rows: Tensor<B, 2>) -> Option<Tensor<B, 2>> {
+        self.network.representation(rows)
+    }
+
+    fn graph(&self) -> Option<Graph> {
+        self.network.graph()
+    }
+
+    /// `‖φ(x) − c‖²`.
+    fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
+        self.network.score(rows)
+    }
+}

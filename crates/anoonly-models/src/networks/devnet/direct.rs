@@ -1,0 +1,94 @@
+//! DevNet's steps.
+
+use std::any::Any;
+
+use burn::module::ParamId;
+use burn::tensor::backend::AutodiffBackend;
+use burn_flex::FlexTensor;
+use pulp::Arch;
+
+use super::{AnomalyLoss, DevNet};
+use crate::TrainingData;
+use crate::kernels::direct::stack::Stack;
+use crate::kernels::direct::{Direct, Shares, Trained, rows, sign, total};
+use crate::kernels::{Differentiating, columns, squares, values};
+use crate::layers::activation::Activation;
+use crate::method::Distinct;
+
+struct DirectDevNet {
+    rows: FlexTensor,
+    stack: Stack,
+    margin: f32,
+    /// What the sum of the squared weights of the hidden layers counts.
+    l2: f32,
+    anomaly_loss: AnomalyLoss,
+    gradient: Vec<f32>,
+}
+
+/// On [`Flex`](burn_flex::Flex), and with a hidden layer.
+pub(super) fn direct<B: AutodiffBackend>(
+    network: &DevNet<B>,
+    data: &TrainingData<B::InnerBackend>,
+) -> Option<Box<dyn Direct>> {
+    let rows = rows::<B>(data)?;
+    let network = (network as &dyn Any).downcast_ref::<DevNet<Differentiating>>()?;
+    let hidden = network.hidden.iter().map(|layer| (&layer.linear, &layer.norm));
+    let stack = Stack::new(hidden, &network.output, [Activation::Relu, Activation::Linear])?;
+    let (margin, l2, anomaly_loss) = (network.margin as f32, network.l2 as f32, network.anomaly_loss);
+    let direct = DirectDevNet { rows, stack, margin, l2, anomaly_loss, gradient: Vec::new() };
+    network.input_norm.is_none().then(|| Box::new(direct) as Box<dyn Direct>)
+}
+
+impl Direct for DirectDevNet {
+    fn descend(&mut self, indices: &[usize], unlabelled: usize, normal_weight: f32) -> f32 {
+        let Self { rows, stack, margin, l2, anomaly_loss, gradient } = self;
+        let batch = Distinct::of(indices, unlabelled);
+        let (width, rows) = (columns(rows), values(rows));
+        let scores = stack.forward(rows, width, &batch);
+        let shares = Shares::new(unlabelled, indices.len() - unlabelled, normal_weight);
+        let loss = total(
+            shares,
+            [scores.len(), 1],
+            |row| row >= unlabelled,
+            gradient,
+            |row, gradient| {
+                let score = scores[row];
+                let short = *margin - score;
+                let (value, slope) = match anomaly_loss {
+                    _ if row < unlabelled => (score.abs(), sign(score)),
+                    AnomalyLoss::Absolute => (short.abs(), -sign(short)),
+                    AnomalyLoss::Unbounded => (short, -1.0),
+                    AnomalyLoss::Hinge if short > 0.0 => (short, -1.0),
+                    // NaN stays NaN.
+                    AnomalyLoss::Hinge => (0.0 * short, 0.0),
+                };
+                gradient[0] = slope;
+                value
+            },
+        );
+        stack.backward(rows, width, &batch, gradient);
+        if *l2 == 0.0 {
+            return loss;
+        }
+        let squares: f32 = stack.hidden_weights().map(|weight| add_penalty(weight, *l2)).sum();
+        loss + *l2 * squares
+    }
+
+    fn trained(&mut self) -> Vec<&mut Trained> {
+        self.stack.trained()
+    }
+
+    fn values(&self) -> Vec<(ParamId, Vec<f32>)> {
+        self.stack.values()
+    }
+}
+
+/// Adds the gradient of `l2` times the sum of squares, which is returned.
+fn add_penalty(weight: &mut Trained, l2: f32) -> f32 {
+    let sum = squares(&weight.values);
+    let factor = 2.0 * l2;
+    Arch::new().dispatch(|| {
+        weight.gradient.iter_mut().zip(&weight.values).for_each(|(cell, value)| *cell += factor * value);
+    });
+    sum
+}

@@ -1,0 +1,286 @@
+//! FEAWAD: an autoencoder whose residual, code and reconstruction error feed a network that scores.
+//!
+//! Zhou, Song, Zhang, Liu, Zhu and Liu, "Feature Encoding with AutoEncoders for Weakly-supervised Anomaly Detection", IEEE
+//! Transactions on Neural Networks and Learning Systems 2021.
+
+use burn::module::Module;
+use burn::nn::Linear;
+use burn::tensor::Tensor;
+use burn::tensor::activation::relu;
+use burn::tensor::backend::Backend;
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Checks;
+use crate::graph::{Graph, Step};
+use crate::layers::activation::{Activation, dense};
+use crate::layers::init::{WeightInit, linear_weights, trainable_copy};
+use crate::layers::norm::{NormLayer, NormSettings};
+use crate::recipe::{Augmentation, Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
+use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Norm, Shapes, TrainingData};
+
+/// FEAWAD's configuration. The defaults are those of the AnoOnly paper's host, without the faults of its published code.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FeawadConfig {
+    /// What stands before the score.
+    pub norm: Norm,
+    /// Settings of `norm`.
+    pub norm_settings: NormSettings,
+    /// The score, and the reconstruction error, that labelled anomalies are pushed to.
+    pub margin: f64,
+    /// What the reconstruction error's own terms in the loss do, beside the score's.
+    pub error_terms: ErrorTerms,
+    /// How the autoencoder is trained on unlabelled rows, before all is trained.
+    pub pretraining: Recipe,
+    /// How all of it is trained.
+    pub recipe: Recipe,
+}
+
+impl Default for FeawadConfig {
+    fn default() -> Self {
+        let recipe = |unlabelled, anomalies, epochs, keep| Recipe {
+            batches: Batches::Balanced { unlabelled, anomalies, steps: 20 },
+            epochs,
+            optimiser: Optimiser::Adam {
+                learning_rate: 1e-4,
+                beta_1: 0.9,
+                beta_2: 0.999,
+                epsilon: 1e-7,
+                weight_decay: 0.0,
+            },
+            schedule: Schedule::Constant,
+            keep,
+            statistics: Statistics::Running,
+            augmentation: Augmentation::None,
+        };
+        Self {
+            norm: Norm::None,
+            norm_settings: NormSettings { epsilon: 1e-3, keep: 0.99 },
+            margin: 5.0,
+            error_terms: ErrorTerms::Train,
+            pretraining: recipe(512, 0, 100, Keep::LowestLoss),
+            recipe: recipe(256, 256, 30, Keep::LowestLoss),
+        }
+    }
+}
+
+/// What the terms of the reconstruction error in FEAWAD's loss do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ErrorTerms {
+    /// They train, as in the paper's equation.
+    Train,
+    /// They have no gradient, as in the published code, but a say in which epoch's weights are kept.
+    Judge,
+}
+
+/// Widths of the autoencoder's middle layers and of its code.
+const MIDDLE: usize = 128;
+const CODE: usize = 64;
+/// Widths of the two layers before the score.
+const FIRST: usize = 256;
+const SECOND: usize = 32;
+/// Added to the squared residual under the root, so that a residual of zero has a gradient.
+const RESIDUAL_GAP: f64 = 1e-12;
+
+impl Method for FeawadConfig {
+    type Network<B: Backend> = Feawad<B>;
+
+    const INFO: MethodInfo =
+        MethodInfo { name: "feawad", title: "FEAWAD", kind: Kind::FewLabels, source: "Zhou et al., TNNLS 2021" };
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let plain = self.pretraining.augmentation == Augmentation::None;
+        Checks::of(Self::INFO.name)
+            .norm(self.norm_settings)
+            .positive("margin", self.margin)
+            .that(
+                plain,
+                "pretraining.augmentation",
+                "a way to make anomalies",
+                "none: it trains on unlabelled rows alone",
+            )
+            .done()?;
+        self.pretraining.check(Self::INFO.name)?;
+        self.recipe.check(Self::INFO.name)
+    }
+
+    fn recipe(&self) -> Option<&Recipe> {
+        Some(&self.recipe)
+    }
+
+    fn recipe_mut(&mut self) -> Option<&mut Recipe> {
+        Some(&mut self.recipe)
+    }
+
+    fn pretraining(&self) -> Option<&Recipe> {
+        Some(&self.pretraining)
+    }
+
+    fn with_norm(self, norm: Norm) -> Self {
+        Self { norm, ..self }
+    }
+
+    fn weights(&self, columns: usize, _: &Shapes) -> usize {
+        let layers = [
+            (columns, columns),
+            (columns, MIDDLE),
+            (MIDDLE, CODE),
+            (CODE, MIDDLE),
+            (MIDDLE, columns),
+            (columns.saturating_add(CODE + 1), FIRST),
+            (FIRST + 1, SECOND),
+            (SECOND + 1, 1),
+        ];
+        let layers = layers.into_iter().map(|(from, to)| linear_weights(from, to, true));
+        layers.fold(self.norm.weights(SECOND + 1), usize::saturating_add)
+    }
+
+    fn init<B: Backend>(&self, data: &TrainingData<B>, rng: &mut impl Rng) -> Feawad<B> {
+        let device = data.rows.device();
+        let columns = data.columns();
+        let mut linear = |inputs, outputs| WeightInit::GlorotNormal.linear(inputs, outputs, true, rng, &device);
+        Feawad {
+            encoder: vec![linear(columns, columns), linear(columns, MIDDLE), linear(MIDDLE, CODE)],
+            decoder: vec![linear(CODE, MIDDLE), linear(MIDDLE, columns)],
+            first: linear(columns + CODE + 1, FIRST),
+            second: linear(FIRST + 1, SECOND),
+            norm: NormLayer::new(self.norm, SECOND + 1, self.norm_settings, &device),
+            output: linear(SECOND + 1, 1),
+            margin: self.margin,
+            error_terms: self.error_terms,
+        }
+    }
+}
+
+/// FEAWAD's network: an autoencoder, and two layers and a linear score on what it makes of a row.
+#[derive(Module, Debug)]
+pub struct Feawad<B: Backend> {
+    encoder: Vec<Linear<B>>,
+    decoder: Vec<Linear<B>>,
+    first: Linear<B>,
+    second: Linear<B>,
+    norm: NormLayer<B>,
+    output: Linear<B>,
+    margin: f64,
+    #[module(skip)]
+    error_terms: ErrorTerms,
+}
+
+impl<B: Backend> Feawad<B> {
+    /// The code `[rows, 64]` and the residual `x − x̂`, `[rows, columns]`.
+    fn encode(&self, rows: Tensor<B, 2>) -> (Tensor<B, 2>, Tensor<B, 2>) {
+        let through = |layers: &[Linear<B>], x| layers.iter().fold(x, |x, layer| dense(x, layer, Activation::Relu));
+        let code = through(&self.encoder, rows.clone());
+        let residual = rows - through(&self.decoder, code.clone());
+        (code, residual)
+    }
+
+    /// The last layer before its normalisation: 32 features and the norm of the residual, `[rows, 33]`.
+    fn last(&self, rows: Tensor<B, 2>) -> Tensor<B, 2> {
+        let (code, residual) = self.encode(rows);
+        let error = residual.clone().square().sum_dim(1).add_scalar(RESIDUAL_GAP).sqrt();
+        let direction = residual / error.clone();
+        let hidden = dense(Tensor::cat(vec![direction, code, error.clone()], 1), &self.first, Activation::Relu);
+        let hidden = dense(Tensor::cat(vec![hidden, error.clone()], 1), &self.second, Activation::Relu);
+        Tensor::cat(vec![hidden, error], 1)
+    }
+
+    /// The score, `[rows]`, from [`last`](Self::last).
+    fn scores(&self, last: Tensor<B, 2>) -> Tensor<B, 1> {
+        dense(self.norm.forward(last), &self.output, Activation::Linear).squeeze_dim(1)
+    }
+}
+
+impl<B: Backend> Network<B> for Feawad<B> {
+    /// The mean square of the residual.
+    fn pretraining_loss(&self, batch: &Batch<B>) -> Tensor<B, 1> {
+        batch.by_row(|rows| self.encode(rows).1.square().mean_dim(1)).squeeze_dim(1)
+    }
+
+    fn pretrained(self, from: &Self) -> Self {
+        let copy = |layers: &[Linear<B>]| layers.iter().map(trainable_copy).collect();
+        Self { encoder: copy(&from.encoder), decoder: copy(&from.decoder), ..self }
+    }
+
+    /// `|s| + e` for an unlabelled row, `max(0, a − s) + max(0, a − e)` for a labelled anomaly, with `e` the norm of the
+    /// residual and `a` the margin.
+    fn terms(&self, batch: &Batch<B>) -> LossTerms<B> {
+        let last = batch.by_row(|rows| self.last(rows));
+        let (error, anomaly_error) = batch.part(last.clone().narrow(1, SECOND, 1).squeeze_dim(1));
+        let (score, anomaly_score) = batch.part(self.scores(last));
+        let short = |value: Tensor<B, 1>| relu(value.neg().add_scalar(self.margin));
+        let term = |value: Tensor<B, 1>| match self.error_terms {
+            ErrorTerms::Train => value,
+            ErrorTerms::Judge => value.detach(),
+        };
+        LossTerms { normal: score.abs() + term(error), anomalous: short(anomaly_score) + term(short(anomaly_error)) }
+    }
+
+    fn norms_mut(&mut self) -> Vec<&mut NormLayer<B>> {
+        vec![&mut self.norm]
+    }
+
+    /// The 32 features and the norm of the residual, normalised.
+    fn representation(&self, rows: Tensor<B, 2>) -> Option<Tensor<B, 2>> {
+        Some(self.norm.forward(self.last(rows)))
+    }
+
+    fn graph(&self) -> Option<Graph> {
+        let mut graph = Graph::default();
+        let through = |graph: &mut Graph, layers: &[Linear<B>], of| {
+            layers.iter().fold(of, |of, layer| graph.dense(of, layer, Activation::Relu))
+        };
+        let code = through(&mut graph, &self.encoder, Graph::ROWS);
+        let decoded = through(&mut graph, &self.decoder, code);
+        let residual = graph.then(Step::Subtract { left: Graph::ROWS, right: decoded });
+        let error = graph.length(residual, RESIDUAL_GAP as f32);
+        let direction = graph.then(Step::Divide { left: residual, right: error });
+        let all = graph.then(Step::Concat { of: vec![direction, code, error] });
+        let hidden = graph.dense(all, &self.first, Activation::Relu);
+        let beside = graph.then(Step::Concat { of: vec![hidden, error] });
+        let hidden = graph.dense(beside, &self.second, Activation::Relu);
+        let last = graph.then(Step::Concat { of: vec![hidden, error] });
+        let normalised = self.norm.describe(&mut graph, last, Activation::Linear);
+        graph.dense(normalised, &self.output, Activation::Linear);
+        Some(graph)
+    }
+
+    fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
+        self.scores(self.last(rows))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layers::host::cells;
+    use anoonly_core::Seed;
+    use burn::backend::Autodiff;
+    use burn::module::AutodiffModule;
+    use burn_ndarray::NdArray;
+
+    type B = Autodiff<NdArray>;
+
+    /// Terms that only judge are the same losses. What they would teach, the layers of the autoencoder alone would learn.
+    #[test]
+    fn error_terms_that_judge_have_no_gradient() {
+        let rows = [[0.1, 0.9, 0.4], [0.8, 0.2, 0.3], [0.5, 0.6, 0.7]];
+        let rows = Tensor::<NdArray, 2>::from_data(rows, &Default::default());
+        let batch = Batch::new(Tensor::from_inner(rows.clone()), 2);
+        let data = TrainingData { rows, unlabelled: vec![0, 1], anomalies: vec![2] };
+        let of = |error_terms| {
+            let method = FeawadConfig { error_terms, ..Default::default() };
+            let network = Feawad::<B>::from_inner(method.init(&data, &mut Seed(1).stream(&[])));
+            let LossTerms { normal, anomalous } = network.terms(&batch);
+            let losses = [cells(normal.clone()), cells(anomalous.clone())];
+            let gradients = (normal.sum() + anomalous.sum()).backward();
+            let gradient = |layer: &Linear<B>| cells(layer.weight.val().grad(&gradients).unwrap());
+            (losses, gradient(&network.first), gradient(&network.decoder[1]))
+        };
+        let ((losses, head, decoder), judged) = (of(ErrorTerms::Train), of(ErrorTerms::Judge));
+        assert_eq!((losses, head), (judged.0, judged.1));
+        assert_ne!(decoder, judged.2);
+    }
+}

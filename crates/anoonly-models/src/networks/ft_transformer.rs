@@ -1,0 +1,383 @@
+//! A transformer for tables, whose tokens are columns, that is trained to tell labelled anomalies from unlabelled rows.
+//!
+//! Gorishniy, Rubachev, Khrulkov and Babenko, "Revisiting Deep Learning Models for Tabular Data", NeurIPS 2021.
+
+use burn::module::{Module, Param};
+use burn::nn::Linear;
+use burn::tensor::Tensor;
+use burn::tensor::activation::softmax;
+use burn::tensor::backend::Backend;
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Checks;
+use crate::layers::activation::{Activation, dense};
+use crate::layers::cross_entropy::balanced_cross_entropy;
+use crate::layers::draws::{Draws, dropout};
+use crate::layers::init::{WeightInit, linear_weights, uniform_parameter};
+use crate::layers::norm::{NormLayer, NormSettings};
+use crate::recipe::{Augmentation, Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
+use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Norm, Shapes, TrainingData};
+
+/// The configuration of an FT-Transformer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FtTransformerConfig {
+    /// Most tokens of a row, beside the one from which the score is read. A row of more columns first goes through one linear
+    /// layer to so many values.
+    pub tokens: usize,
+    /// Width of a token; a multiple of `heads`.
+    pub width: usize,
+    /// Blocks.
+    pub blocks: usize,
+    /// Heads of each attention.
+    pub heads: usize,
+    /// Width of each block's hidden layer.
+    pub hidden: usize,
+    /// The probability with which a weight of an attention is left out in a step of the training.
+    pub attention_dropout: f64,
+    /// The same of a value of a block's hidden layer.
+    pub dropout: f64,
+    /// What stands before the score, behind the head's own layer normalisation and ReLU.
+    pub norm: Norm,
+    /// Settings of `norm`; the layer normalisations within have its epsilon.
+    pub norm_settings: NormSettings,
+    /// How it is trained.
+    pub recipe: Recipe,
+}
+
+impl Default for FtTransformerConfig {
+    fn default() -> Self {
+        Self {
+            tokens: 32,
+            width: 64,
+            blocks: 2,
+            heads: 8,
+            hidden: 85,
+            attention_dropout: 0.15,
+            dropout: 0.05,
+            norm: Norm::None,
+            norm_settings: NormSettings { epsilon: 1e-5, keep: 0.9 },
+            recipe: Recipe {
+                batches: Batches::Balanced { unlabelled: 32, anomalies: 32, steps: 20 },
+                epochs: 50,
+                optimiser: Optimiser::Adam {
+                    learning_rate: 1e-4,
+                    beta_1: 0.9,
+                    beta_2: 0.999,
+                    epsilon: 1e-8,
+                    weight_decay: 1e-5,
+                },
+                schedule: Schedule::Constant,
+                keep: Keep::Last,
+                statistics: Statistics::Running,
+                augmentation: Augmentation::None,
+            },
+        }
+    }
+}
+
+/// Bounds on what a model file can ask for: more than anyone trains on tables.
+const MOST_BLOCKS: usize = 64;
+const MOST_TOKENS: usize = 1 << 16;
+
+impl Method for FtTransformerConfig {
+    type Network<B: Backend> = FtTransformer<B>;
+
+    const INFO: MethodInfo = MethodInfo {
+        name: "ft-transformer",
+        title: "FT-Transformer",
+        kind: Kind::FewLabels,
+        source: "Gorishniy et al., NeurIPS 2021",
+    };
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let divides = self.heads > 0 && self.width.is_multiple_of(self.heads);
+        Checks::of(Self::INFO.name)
+            .that((1..=MOST_TOKENS).contains(&self.tokens), "tokens", self.tokens, "from 1 to 65536")
+            .at_least_one("width", self.width)
+            .that((1..=MOST_BLOCKS).contains(&self.blocks), "blocks", self.blocks, "from 1 to 64")
+            .that(divides, "heads", self.heads, "a divisor of `width`")
+            .at_least_one("hidden", self.hidden)
+            .share("attention_dropout", self.attention_dropout)
+            .share("dropout", self.dropout)
+            .norm(self.norm_settings)
+            .done()?;
+        self.recipe.check(Self::INFO.name)
+    }
+
+    fn recipe(&self) -> Option<&Recipe> {
+        Some(&self.recipe)
+    }
+
+    fn recipe_mut(&mut self) -> Option<&mut Recipe> {
+        Some(&mut self.recipe)
+    }
+
+    fn with_norm(self, norm: Norm) -> Self {
+        Self { norm, ..self }
+    }
+
+    fn weights(&self, columns: usize, _: &Shapes) -> usize {
+        let Self { tokens, width, blocks, hidden, norm, .. } = *self;
+        let sum = |parts: &[usize]| parts.iter().copied().fold(0, usize::saturating_add);
+        let layer_norm = Norm::Layer.weights(width);
+        let attention = linear_weights(width, width, true).saturating_mul(4);
+        let behind = linear_weights(width, hidden, true).saturating_mul(2);
+        let block = sum(&[attention, layer_norm, behind, linear_weights(hidden, width, true)]);
+        let first = if columns > tokens { linear_weights(columns, tokens, true) } else { 0 };
+        let tokenizer = width.saturating_mul(tokens.min(columns).saturating_mul(2).saturating_add(1));
+        let head = sum(&[layer_norm, norm.weights(width), linear_weights(width, 1, true)]);
+        // The first block has no normalisation before its attention.
+        let before = layer_norm.saturating_mul(blocks.saturating_sub(1));
+        sum(&[first, tokenizer, block.saturating_mul(blocks), before, head])
+    }
+
+    fn init<B: Backend>(&self, data: &TrainingData<B>, rng: &mut impl Rng) -> FtTransformer<B> {
+        let Self { width, hidden, norm_settings, .. } = *self;
+        let (columns, device) = (data.columns(), data.rows.device());
+        let tokens = self.tokens.min(columns);
+        let first = (columns > tokens).then(|| WeightInit::PytorchUniform.linear(columns, tokens, true, rng, &device));
+        let limit = 1.0 / (width as f64).sqrt();
+        let mut table = |rows| uniform_parameter([rows, width], limit, rng, &device);
+        let [direction, offset, class] = [tokens, tokens, 1].map(&mut table);
+        let normalise = |norm| NormLayer::new(norm, width, norm_settings, &device);
+        let mut linear = |inputs, outputs| WeightInit::PytorchUniform.linear(inputs, outputs, true, rng, &device);
+        let mut block = |at: usize| Block {
+            before: normalise(if at == 0 { Norm::None } else { Norm::Layer }),
+            query: linear(width, width),
+            key: linear(width, width),
+            value: linear(width, width),
+            joined: linear(width, width),
+            between: normalise(Norm::Layer),
+            wide: linear(width, hidden),
+            gate: linear(width, hidden),
+            narrow: linear(hidden, width),
+        };
+        FtTransformer {
+            first,
+            direction,
+            offset,
+            class,
+            blocks: (0..self.blocks).map(&mut block).collect(),
+            head: normalise(Norm::Layer),
+            norm: normalise(self.norm),
+            output: linear(width, 1),
+            heads: self.heads,
+            attention_dropout: self.attention_dropout,
+            dropout: self.dropout,
+            draws: Draws::new(rng),
+        }
+    }
+}
+
+/// Tokens, transformer blocks, and a linear score of what the blocks make of a token that is the same for every row.
+#[derive(Module, Debug)]
+pub struct FtTransformer<B: Backend> {
+    first: Option<Linear<B>>,
+    direction: Param<Tensor<B, 2>>,
+    offset: Param<Tensor<B, 2>>,
+    class: Param<Tensor<B, 2>>,
+    blocks: Vec<Block<B>>,
+    head: NormLayer<B>,
+    norm: NormLayer<B>,
+    output: Linear<B>,
+    heads: usize,
+    attention_dropout: f64,
+    dropout: f64,
+    #[module(skip)]
+    draws: Draws,
+}
+
+/// `y = x + attention(norm(x))`, then `y + Linear(ReGLU(norm(y)))`.
+#[derive(Module, Debug)]
+struct Block<B: Backend> {
+    before: NormLayer<B>,
+    query: Linear<B>,
+    key: Linear<B>,
+    value: Linear<B>,
+    joined: Linear<B>,
+    between: NormLayer<B>,
+    wide: Linear<B>,
+    gate: Linear<B>,
+    narrow: Linear<B>,
+}
+
+/// What is left out at random in a step of the training, and nothing when scoring.
+trait Dropout<B: Backend> {
+    /// Of weights of an attention.
+    fn attention(&mut self, cells: Tensor<B, 2>) -> Tensor<B, 2>;
+    /// Of values of a hidden layer.
+    fn hidden(&mut self, cells: Tensor<B, 2>) -> Tensor<B, 2>;
+}
+
+struct Nothing;
+
+impl<B: Backend> Dropout<B> for Nothing {
+    fn attention(&mut self, cells: Tensor<B, 2>) -> Tensor<B, 2> {
+        cells
+    }
+
+    fn hidden(&mut self, cells: Tensor<B, 2>) -> Tensor<B, 2> {
+        cells
+    }
+}
+
+struct Masks<R> {
+    attention: f64,
+    hidden: f64,
+    rng: R,
+}
+
+impl<B: Backend, R: Rng> Dropout<B> for Masks<R> {
+    fn attention(&mut self, cells: Tensor<B, 2>) -> Tensor<B, 2> {
+        dropout(cells, self.attention, &mut self.rng)
+    }
+
+    fn hidden(&mut self, cells: Tensor<B, 2>) -> Tensor<B, 2> {
+        dropout(cells, self.hidden, &mut self.rng)
+    }
+}
+
+impl<B: Backend> Block<B> {
+    /// `[rows, tokens, width]` to the same, or to `[rows, 1, width]` where the `first_alone` is wanted: the other tokens are then
+    /// attended to and ask nothing.
+    fn forward(
+        &self,
+        tokens: Tensor<B, 3>,
+        heads: usize,
+        first_alone: bool,
+        drop: &mut impl Dropout<B>,
+    ) -> Tensor<B, 3> {
+        let [rows, count, width] = tokens.dims();
+        let asking = if first_alone { 1 } else { count };
+        let those = |tokens: Tensor<B, 3>| if first_alone { tokens.narrow(1, 0, 1) } else { tokens };
+        let flat = |tokens: Tensor<B, 3>, count: usize| tokens.reshape([rows * count, width]);
+        let normal = self.before.forward(flat(tokens.clone(), count));
+        let asked = flat(those(normal.clone().reshape([rows, count, width])), asking);
+        let parted = |cells: Tensor<B, 2>, layer: &Linear<B>, count: usize| {
+            let made = dense(cells, layer, Activation::Linear);
+            made.reshape([rows, count, heads, width / heads]).swap_dims(1, 2)
+        };
+        let query = parted(asked, &self.query, asking).mul_scalar(((width / heads) as f64).sqrt().recip());
+        let key = parted(normal.clone(), &self.key, count);
+        let value = parted(normal, &self.value, count);
+        let weights = softmax(query.matmul(key.swap_dims(2, 3)), 3);
+        let weights = drop.attention(weights.reshape([rows * heads * asking, count]));
+        let attended = weights.reshape([rows, heads, asking, count]).matmul(value).swap_dims(1, 2);
+        let attended = dense(attended.reshape([rows * asking, width]), &self.joined, Activation::Linear);
+        let through = flat(those(tokens), asking) + attended;
+
+        let normal = self.between.forward(through.clone());
+        let wide = dense(normal.clone(), &self.wide, Activation::Linear);
+        let hidden = drop.hidden(wide * dense(normal, &self.gate, Activation::Relu));
+        (through + dense(hidden, &self.narrow, Activation::Linear)).reshape([rows, asking, width])
+    }
+}
+
+impl<B: Backend> FtTransformer<B> {
+    /// `xⱼ·wⱼ + bⱼ` of each column behind the token of the class, `[rows, columns]` to `[rows, tokens + 1, width]`.
+    fn tokens(&self, rows: Tensor<B, 2>) -> Tensor<B, 3> {
+        let rows = match &self.first {
+            Some(first) => dense(rows, first, Activation::Linear),
+            None => rows,
+        };
+        let [count, _] = rows.dims();
+        let tokens = rows.unsqueeze_dim::<3>(2) * self.direction.val().unsqueeze() + self.offset.val().unsqueeze();
+        let class = self.class.val().unsqueeze::<3>().repeat_dim(0, count);
+        Tensor::cat(vec![class, tokens], 1)
+    }
+
+    /// The layer before the score, `[rows, width]`.
+    fn code(&self, batch: &Batch<B>, drop: &mut impl Dropout<B>) -> Tensor<B, 2> {
+        let class = batch.by_row(|rows| {
+            let last = self.blocks.len() - 1;
+            let blocks = self.blocks.iter().enumerate();
+            let through = blocks
+                .fold(self.tokens(rows), |tokens, (at, block)| block.forward(tokens, self.heads, at == last, drop));
+            self.head.then(through.squeeze_dim(1), Activation::Relu)
+        });
+        self.norm.forward(class)
+    }
+
+    fn scores(&self, code: Tensor<B, 2>) -> Tensor<B, 1> {
+        dense(code, &self.output, Activation::Linear).squeeze_dim(1)
+    }
+
+    fn plainly(&self, rows: Tensor<B, 2>) -> Tensor<B, 2> {
+        let count = rows.dims()[0];
+        self.code(&Batch::new(rows, count), &mut Nothing)
+    }
+}
+
+impl<B: Backend> Network<B> for FtTransformer<B> {
+    /// The cross-entropy of each row, of which those of unlabelled rows and those of labelled anomalies weigh the same together.
+    fn terms(&self, batch: &Batch<B>) -> LossTerms<B> {
+        let mut masks = Masks { attention: self.attention_dropout, hidden: self.dropout, rng: self.draws.next() };
+        let (unlabelled, anomalies) = batch.part(self.scores(self.code(batch, &mut masks)));
+        balanced_cross_entropy(unlabelled, anomalies)
+    }
+
+    fn norms_mut(&mut self) -> Vec<&mut NormLayer<B>> {
+        vec![&mut self.norm]
+    }
+
+    /// What the blocks make of the class's token, normalised, behind its ReLU.
+    fn representation(&self, rows: Tensor<B, 2>) -> Option<Tensor<B, 2>> {
+        Some(self.plainly(rows))
+    }
+
+    /// The log odds of being a labelled anomaly.
+    fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
+        self.scores(self.plainly(rows))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layers::host::cells;
+    use anoonly_core::Seed;
+    use burn::tensor::TensorData;
+    use burn_ndarray::NdArray;
+
+    #[test]
+    fn a_width_that_the_heads_do_not_divide_is_refused() {
+        for (heads, width) in [(3, 64), (0, 64), (8, 4)] {
+            let method = FtTransformerConfig { heads, width, ..Default::default() };
+            let told = method.check().unwrap_err().to_string();
+            assert_eq!(told, format!("ft-transformer: option `heads` is {heads}, must be a divisor of `width`"));
+        }
+    }
+
+    /// Without dropout a step's losses are those of the scores; with it they are others in each step, and the scores stay.
+    #[test]
+    fn dropout_has_a_part_in_the_training_alone() {
+        let cells_of = |rows: usize| (0..rows * 3).map(|cell| ((cell * 7) % 11) as f32 / 10.0).collect::<Vec<_>>();
+        let rows = Tensor::<NdArray, 2>::from_data(TensorData::new(cells_of(5), [5, 3]), &Default::default());
+        let data = TrainingData { rows: rows.clone(), unlabelled: (0..3).collect(), anomalies: vec![3, 4] };
+        let batch = Batch::new(rows.clone(), 3);
+        let small = FtTransformerConfig { width: 8, heads: 2, hidden: 6, ..Default::default() };
+        let made = |attention_dropout, dropout| {
+            let method = FtTransformerConfig { attention_dropout, dropout, ..small.clone() };
+            method.init::<NdArray>(&data, &mut Seed(1).stream(&[]))
+        };
+        let losses = |network: &FtTransformer<NdArray>| {
+            let LossTerms { normal, anomalous } = network.terms(&batch);
+            [cells(normal), cells(anomalous)]
+        };
+        let plain = made(0.0, 0.0);
+        let scores = cells(plain.score(rows.clone()));
+        let LossTerms { normal, anomalous } = balanced_cross_entropy(
+            plain.score(rows.clone()).narrow(0, 0, 3),
+            plain.score(rows.clone()).narrow(0, 3, 2),
+        );
+        assert_eq!(losses(&plain), [cells(normal), cells(anomalous)]);
+        assert_eq!(losses(&plain), losses(&plain));
+        for network in [made(0.5, 0.0), made(0.0, 0.5)] {
+            assert_ne!(losses(&network), losses(&plain));
+            assert_ne!(losses(&network), losses(&network));
+            assert_eq!(cells(network.score(rows.clone())), scores);
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! PReNet's steps.
+
+use std::any::Any;
+
+use burn::module::ParamId;
+use burn::tensor::backend::AutodiffBackend;
+use burn_flex::FlexTensor;
+
+use super::{PReNet, Pairs};
+use crate::TrainingData;
+use crate::kernels::direct::dense::Dense;
+use crate::kernels::direct::norm::{Norm, Pass};
+use crate::kernels::direct::stack::{gather_rows, spread_rows};
+use crate::kernels::direct::{Direct, Shares, Trained, rows, sign, total};
+use crate::kernels::products::StridedRows;
+use crate::kernels::{Differentiating, columns, values};
+use crate::layers::activation::Activation;
+use crate::method::Distinct;
+
+struct DirectPReNet {
+    rows: FlexTensor,
+    feature: Dense,
+    norm: Option<Norm>,
+    pair: Dense,
+    targets: [f32; 2],
+    /// What stands on the two sides of the pairs, and what the normalisation makes of it.
+    sides: [Side; 2],
+    both: Vec<f32>,
+    gradient: Vec<f32>,
+    of_both: Vec<f32>,
+    of_hidden: Vec<f32>,
+}
+
+#[derive(Default)]
+struct Side {
+    places: Vec<usize>,
+    hidden: Vec<f32>,
+    pass: Pass,
+}
+
+/// On [`Flex`](burn_flex::Flex).
+pub(super) fn direct<B: AutodiffBackend>(
+    network: &PReNet<B>,
+    data: &TrainingData<B::InnerBackend>,
+) -> Option<Box<dyn Direct>> {
+    let rows = rows::<B>(data)?;
+    let network = (network as &dyn Any).downcast_ref::<PReNet<Differentiating>>()?;
+    let norm = if network.norm.is_none() { None } else { Some(Norm::new(network.norm.batch()?, Activation::Linear)) };
+    let [both, gradient, of_both, of_hidden] = Default::default();
+    Some(Box::new(DirectPReNet {
+        rows,
+        feature: Dense::new(&network.feature, Activation::Relu),
+        norm,
+        pair: Dense::new(&network.pair, Activation::Linear),
+        targets: [network.anomalous_target as f32, network.mixed_target as f32],
+        sides: Default::default(),
+        both,
+        gradient,
+        of_both,
+        of_hidden,
+    }))
+}
+
+impl Direct for DirectPReNet {
+    fn descend(&mut self, indices: &[usize], unlabelled: usize, normal_weight: f32) -> f32 {
+        let Self { rows, feature, norm, pair, targets, sides, both, gradient, of_both, of_hidden } = self;
+        let batch = Distinct::of(indices, unlabelled);
+        let rows = StridedRows { cells: values(rows), width: columns(rows), indices: Some(&batch.rows) };
+        let pairs = Pairs::of(indices.len(), unlabelled);
+        let count = pairs.count();
+        feature.forward(rows);
+        let width = feature.outputs();
+        norm.iter_mut().for_each(Norm::begin);
+        both.resize(2 * width * count, 0.0);
+        for (side, (taken, into)) in sides.iter_mut().zip([(pairs.left(), 0), (pairs.right(), width)]) {
+            side.places.clear();
+            side.places.extend(taken.into_iter().flatten().map(|row| batch.place(row)));
+            spread_rows(&feature.output, width, &side.places, &mut side.hidden);
+            let normed = match norm {
+                Some(norm) if count > 0 => {
+                    norm.forward(&side.hidden, &mut side.pass);
+                    &side.pass.output
+                }
+                _ => &side.hidden,
+            };
+            for (both, row) in both.chunks_exact_mut(2 * width).zip(normed.chunks_exact(width)) {
+                both[into..][..width].copy_from_slice(row);
+            }
+        }
+        pair.forward(StridedRows::all(both, 2 * width));
+        let Pairs { anomalies, mixed, unlabelled: normals, .. } = pairs;
+        let shares = Shares::new(normals, anomalies + mixed, normal_weight);
+        let scores = &pair.output;
+        let loss = total(
+            shares,
+            [count, 1],
+            |pair| pair < anomalies + mixed,
+            gradient,
+            |pair, gradient| {
+                let target = match pair {
+                    pair if pair < anomalies => targets[0],
+                    pair if pair < anomalies + mixed => targets[1],
+                    _ => 0.0,
+                };
+                gradient[0] = sign(scores[pair] - target);
+                (scores[pair] - target).abs()
+            },
+        );
+        pair.backward(StridedRows::all(both, 2 * width), gradient, Some(of_both));
+        of_hidden.clear();
+        of_hidden.resize(batch.rows.len() * width, 0.0);
+        for (side, from) in sides.iter_mut().zip([0, width]) {
+            side.hidden.clear();
+            of_both.chunks_exact(2 * width).for_each(|both| side.hidden.extend_from_slice(&both[from..][..width]));
+            if let Some(norm) = norm
+                && count > 0
+            {
+                norm.backward(&mut side.hidden, &side.pass);
+            }
+            gather_rows(&side.hidden, width, &side.places, of_hidden);
+        }
+        feature.backward(rows, of_hidden, None);
+        loss
+    }
+
+    fn trained(&mut self) -> Vec<&mut Trained> {
+        let norm = self.norm.iter_mut().flat_map(Norm::trained);
+        self.feature.trained().chain(norm).chain(self.pair.trained()).collect()
+    }
+
+    fn values(&self) -> Vec<(ParamId, Vec<f32>)> {
+        let norm = self.norm.iter().flat_map(Norm::values);
+        self.feature.values().chain(norm).chain(self.pair.values()).collect()
+    }
+}

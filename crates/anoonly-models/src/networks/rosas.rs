@@ -1,0 +1,332 @@
+//! RoSAS: a network that learns a continuous score from mixtures of labelled anomalies and unlabelled rows.
+//!
+//! Xu, Wang, Pang, Jian, Liu and Wang, "RoSAS: Deep semi-supervised anomaly detection with contamination-resilient continuous
+//! supervision", Information Processing and Management 2023.
+
+use burn::module::Module;
+use burn::nn::Linear;
+use burn::tensor::activation::{relu, tanh};
+use burn::tensor::backend::Backend;
+use burn::tensor::{Tensor, TensorData};
+use rand::seq::SliceRandom;
+use rand::{Rng, RngExt};
+use rand_distr::Beta;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Checks;
+use crate::graph::Graph;
+use crate::layers::activation::{Activation, dense};
+use crate::layers::draws::Draws;
+use crate::layers::hidden::{self, Layers, Plan};
+use crate::layers::host::{places, tensor};
+use crate::layers::init::{WeightInit, linear_weights};
+use crate::layers::norm::{NormLayer, NormSettings};
+use crate::method::section;
+use crate::recipe::{Augmentation, Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
+use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Norm, Shapes, TrainingData};
+
+/// RoSAS' configuration. The defaults are those of the authors' implementation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RosasConfig {
+    /// Widths of the layers to the representation, its own being the last.
+    pub widths: Vec<usize>,
+    /// Width of the layer between the representation and the score.
+    pub scorer: usize,
+    /// What stands after each of these layers' leaky ReLU.
+    pub norm: Norm,
+    /// Settings of `norm`.
+    pub norm_settings: NormSettings,
+    /// By how much a row's distance to an anomaly is to exceed that to an unlabelled row.
+    pub margin: f64,
+    /// Shares of a mixture are drawn from Beta(α, α).
+    pub alpha: f64,
+    /// How it is trained. A batch of `u` unlabelled rows and `a` labelled anomalies makes `min(u/2, a)` triplets and `u + a`
+    /// mixtures.
+    pub recipe: Recipe,
+}
+
+impl Default for RosasConfig {
+    fn default() -> Self {
+        Self {
+            widths: vec![32, 32],
+            scorer: 16,
+            norm: Norm::None,
+            norm_settings: NormSettings { epsilon: 1e-5, keep: 0.9 },
+            margin: 5.0,
+            alpha: 0.5,
+            recipe: Recipe {
+                batches: Batches::Balanced { unlabelled: 256, anomalies: 128, steps: 20 },
+                epochs: 100,
+                optimiser: Optimiser::Adam {
+                    learning_rate: 5e-3,
+                    beta_1: 0.9,
+                    beta_2: 0.999,
+                    epsilon: 1e-8,
+                    weight_decay: 1e-5,
+                },
+                schedule: Schedule::Constant,
+                keep: Keep::Last,
+                statistics: Statistics::Running,
+                augmentation: Augmentation::None,
+            },
+        }
+    }
+}
+
+/// Added to squared distances under the root, so that a distance of zero has a gradient.
+const GAP: f64 = 1e-12;
+
+impl RosasConfig {
+    fn plan<'a>(&self, widths: &'a [usize]) -> Plan<'a> {
+        let Self { norm, norm_settings, .. } = *self;
+        Plan { widths, bias: false, activation: Activation::LeakyRelu, norm, settings: norm_settings }
+    }
+}
+
+impl Method for RosasConfig {
+    type Network<B: Backend> = Rosas<B>;
+
+    const INFO: MethodInfo = MethodInfo {
+        name: "rosas",
+        title: "RoSAS",
+        kind: Kind::FewLabels,
+        source: "Xu et al., Information Processing and Management 2023",
+    };
+
+    fn check(&self) -> Result<(), ConfigError> {
+        hidden::check(Checks::of(Self::INFO.name), "widths", &self.widths)
+            .at_least_one("scorer", self.scorer)
+            .norm(self.norm_settings)
+            .positive("margin", self.margin)
+            .positive("alpha", self.alpha)
+            .done()?;
+        self.recipe.check(Self::INFO.name)
+    }
+
+    fn recipe(&self) -> Option<&Recipe> {
+        Some(&self.recipe)
+    }
+
+    fn recipe_mut(&mut self) -> Option<&mut Recipe> {
+        Some(&mut self.recipe)
+    }
+
+    fn with_norm(self, norm: Norm) -> Self {
+        Self { norm, ..self }
+    }
+
+    fn weights(&self, columns: usize, _: &Shapes) -> usize {
+        let encoder = self.plan(&self.widths);
+        let parts = [
+            encoder.weights(columns),
+            self.plan(&[self.scorer]).weights(encoder.outputs(columns)),
+            linear_weights(self.scorer, 1, true),
+        ];
+        parts.into_iter().fold(0, usize::saturating_add)
+    }
+
+    fn init<B: Backend>(&self, data: &TrainingData<B>, rng: &mut impl Rng) -> Rosas<B> {
+        let (columns, device) = (data.columns(), data.rows.device());
+        let encoder = self.plan(&self.widths);
+        Rosas {
+            encoder: encoder.layers(columns, rng, &device),
+            scorer: self.plan(&[self.scorer]).layers(encoder.outputs(columns), rng, &device),
+            output: WeightInit::PytorchUniform.linear(self.scorer, 1, true, rng, &device),
+            margin: self.margin,
+            alpha: self.alpha,
+            draws: Draws::new(rng),
+        }
+    }
+}
+
+/// The layers to the representation, one more, and a linear score, which a hyperbolic tangent bounds in training.
+#[derive(Module, Debug)]
+pub struct Rosas<B: Backend> {
+    encoder: Layers<B>,
+    scorer: Layers<B>,
+    output: Linear<B>,
+    margin: f64,
+    alpha: f64,
+    #[module(skip)]
+    draws: Draws,
+}
+
+/// A mixture of two rows of a batch: so much of the one and the rest of the other.
+#[derive(Clone, Copy, Debug)]
+struct Mixture {
+    one: usize,
+    other: usize,
+    share: f32,
+}
+
+/// A mixture of each row of a batch with one drawn from it, so that each row is drawn once; first those of two unlabelled rows,
+/// whose number comes along.
+fn mixtures(rows: usize, unlabelled: usize, alpha: f64, rng: &mut impl Rng) -> (Vec<Mixture>, usize) {
+    let mut others: Vec<usize> = (0..rows).collect();
+    others.shuffle(rng);
+    let mut share = || match Beta::new(alpha, alpha) {
+        Ok(beta) => rng.sample::<f64, _>(beta) as f32,
+        Err(_) => unreachable!("the configuration has been checked"),
+    };
+    let mix = |(one, other)| Mixture { one, other, share: share() };
+    let all: Vec<Mixture> = others.into_iter().enumerate().map(mix).collect();
+    let (normal, anomalous): (Vec<_>, Vec<_>) =
+        all.into_iter().partition(|mixture| mixture.one < unlabelled && mixture.other < unlabelled);
+    let normals = normal.len();
+    ([normal, anomalous].concat(), normals)
+}
+
+/// `d²/2` of differences within ±1 and `|d| − ½` of larger ones.
+fn smooth_l1<B: Backend>(difference: Tensor<B, 1>) -> Tensor<B, 1> {
+    let size = difference.abs();
+    let within = size.clone().clamp_max(1.0);
+    within.clone().square().mul_scalar(0.5) + size - within
+}
+
+impl<B: Backend> Rosas<B> {
+    /// The score from the representation, `[rows]`.
+    fn scores(&self, code: Tensor<B, 2>) -> Tensor<B, 1> {
+        dense(self.scorer.forward(code), &self.output, Activation::Linear).squeeze_dim(1)
+    }
+
+    /// `max(0, m + ‖φ(q) − φ(p)‖ − ‖φ(q) − φ(a)‖)` of triplets of two unlabelled rows and an anomaly.
+    fn triplets(&self, codes: &Tensor<B, 2>, count: usize, unlabelled: usize) -> Tensor<B, 1> {
+        if count == 0 {
+            return Tensor::zeros([0], &codes.device());
+        }
+        let [query, near, far] = [0, count, unlabelled].map(|start| codes.clone().narrow(0, start, count));
+        let distance = |other: Tensor<B, 2>| {
+            (query.clone() - other).square().sum_dim(1).add_scalar(GAP).sqrt().squeeze_dim::<1>(1)
+        };
+        relu((distance(near) - distance(far)).add_scalar(self.margin))
+    }
+}
+
+impl<B: Backend> Network<B> for Rosas<B> {
+    /// Half of it the loss of triplets in the representation, half that of mixtures: how far the bounded score of a mixture is
+    /// from its target (−1 for an unlabelled row, 1 for an anomaly, and in between as the rows are mixed), and how far from the
+    /// mixed scores of its rows. A mixture of two unlabelled rows is an example whose target is normal; all other examples hold
+    /// an anomaly.
+    fn terms(&self, batch: &Batch<B>) -> LossTerms<B> {
+        let (rows, unlabelled) = (batch.rows(), batch.unlabelled());
+        let (mixtures, normals) = mixtures(rows, unlabelled, self.alpha, &mut self.draws.next());
+        let own = batch.by_row(|rows| rows);
+        let device = own.device();
+        let share: Vec<f32> = mixtures.iter().map(|mixture| mixture.share).collect();
+        let rest = share.iter().map(|share| 1.0 - share).collect();
+        let [share, rest] = [share, rest].map(|shares| tensor::<B, 2>(shares, [rows, 1], &device));
+        let one = places(mixtures.iter().map(|mixture| mixture.one as u32), &device);
+        let other = places(mixtures.iter().map(|mixture| mixture.other as u32), &device);
+        let mixed =
+            own.clone().select(0, one.clone()) * share.clone() + own.clone().select(0, other.clone()) * rest.clone();
+        // In one pass, so that batch normalisation sees both.
+        let codes = self.encoder.forward(Tensor::cat(vec![own, mixed], 0));
+        let scores = tanh(self.scores(codes.clone()));
+        let (own, mixed) = (scores.clone().narrow(0, 0, rows), scores.narrow(0, rows, rows));
+        let by_shares = own.clone().select(0, one) * share.squeeze_dim(1) + own.select(0, other) * rest.squeeze_dim(1);
+        let target = |row: usize| if row < unlabelled { -1.0 } else { 1.0 };
+        let targets: Vec<f32> = mixtures
+            .iter()
+            .map(|Mixture { one, other, share }| share * target(*one) + (1.0 - share) * target(*other))
+            .collect();
+        let targets = Tensor::from_data(TensorData::new(targets, [rows]), &device);
+        let of_mixtures = smooth_l1(mixed.clone() - targets) + smooth_l1(mixed - by_shares);
+        let count = (unlabelled / 2).min(rows - unlabelled);
+        let of_triplets = self.triplets(&codes, count, unlabelled);
+        // The mean over all examples is then that of the two means.
+        let half = |of: usize| (count + rows) as f64 / (2 * of.max(1)) as f64;
+        let of_mixtures = of_mixtures.mul_scalar(half(rows));
+        let mut anomalous =
+            vec![of_triplets.mul_scalar(half(count)), section(of_mixtures.clone(), normals, rows - normals)];
+        anomalous.retain(|part| part.dims()[0] > 0);
+        let anomalous = match anomalous.is_empty() {
+            true => Tensor::zeros([0], &device),
+            false => Tensor::cat(anomalous, 0),
+        };
+        LossTerms { normal: section(of_mixtures, 0, normals), anomalous }
+    }
+
+    fn norms_mut(&mut self) -> Vec<&mut NormLayer<B>> {
+        self.encoder.norms_mut().chain(self.scorer.norms_mut()).collect()
+    }
+
+    /// The representation φ.
+    fn representation(&self, rows: Tensor<B, 2>) -> Option<Tensor<B, 2>> {
+        Some(self.encoder.forward(rows))
+    }
+
+    fn graph(&self) -> Option<Graph> {
+        let mut graph = Graph::default();
+        let code = self.encoder.describe(&mut graph, Graph::ROWS);
+        let hidden = self.scorer.describe(&mut graph, code);
+        graph.dense(hidden, &self.output, Activation::Linear);
+        Some(graph)
+    }
+
+    /// The score before its hyperbolic tangent, which ranks rows as it does after, and does not make the highest all the same.
+    fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
+        self.scores(self.encoder.forward(rows))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layers::host::cells;
+    use anoonly_core::Seed;
+    use burn_ndarray::NdArray;
+
+    #[test]
+    fn mixtures_of_unlabelled_rows_come_first_and_each_row_is_drawn_once() {
+        let (all, normals) = mixtures(30, 20, 0.5, &mut Seed(1).stream(&["mixtures"]));
+        let normal = |mixture: &Mixture| mixture.one < 20 && mixture.other < 20;
+        assert!(all[..normals].iter().all(normal) && !all[normals..].iter().any(normal));
+        assert!(normals > 0 && normals < 20);
+        for row in [|m: &Mixture| m.one, |m: &Mixture| m.other] {
+            let mut rows: Vec<usize> = all.iter().map(row).collect();
+            rows.sort_unstable();
+            assert_eq!(rows, (0..30).collect::<Vec<_>>());
+        }
+        assert!(all.iter().all(|mixture| (0.0..=1.0).contains(&mixture.share)));
+    }
+
+    /// Of 6 unlabelled rows and 2 anomalies, which make 2 triplets and 8 mixtures; without normalisation each example can be
+    /// worked out alone.
+    #[test]
+    fn losses_are_those_worked_by_hand() {
+        let device = Default::default();
+        let cell = |row: usize, column: usize| ((row * 7 + column * 5) % 11) as f32 / 5.0 - 1.0;
+        let table: Vec<[f32; 3]> = (0..8).map(|row| std::array::from_fn(|column| cell(row, column))).collect();
+        let rows = Tensor::<NdArray, 2>::from_data(TensorData::new(table.concat(), [8, 3]), &device);
+        let data = TrainingData { rows: rows.clone(), unlabelled: (0..6).collect(), anomalies: vec![6, 7] };
+        let network = RosasConfig::default().init(&data, &mut Seed(1).stream(&[]));
+        // The first draw of this training.
+        let (mixed, normals) = mixtures(8, 6, 0.5, &mut network.draws.again().next());
+        let LossTerms { normal, anomalous } = network.terms(&Batch::new(rows, 6));
+        let one = |row: Vec<f32>| Tensor::<NdArray, 2>::from_data(TensorData::new(row, [1, 3]), &device);
+        let score = |row: &[f32]| cells(network.score(one(row.to_vec())))[0].tanh();
+        let code = |row: usize| cells(network.encoder.forward(one(table[row].to_vec())));
+        let apart = |a: usize, b: usize| code(a).iter().zip(code(b)).map(|(a, b)| (a - b).powi(2)).sum::<f32>().sqrt();
+        let loss = |d: f32| if d.abs() < 1.0 { d * d / 2.0 } else { d.abs() - 0.5 };
+        let of_mixture = |&Mixture { one, other, share }: &Mixture| {
+            let blend = |a: f32, b: f32| share * a + (1.0 - share) * b;
+            let row: Vec<f32> = table[one].iter().zip(table[other]).map(|(a, b)| blend(*a, b)).collect();
+            let target = |row: usize| if row < 6 { -1.0 } else { 1.0 };
+            let (score_of, mixed) = (|row: usize| score(&table[row]), score(&row));
+            let both =
+                loss(mixed - blend(target(one), target(other))) + loss(mixed - blend(score_of(one), score_of(other)));
+            both * 10.0 / 16.0
+        };
+        let of_triplet = |t: usize| (5.0 + apart(t, 2 + t) - apart(t, 6 + t)).max(0.0) * 10.0 / 4.0;
+        let expected: Vec<f32> = (0..2).map(of_triplet).chain(mixed[normals..].iter().map(of_mixture)).collect();
+        let close = |ours: Vec<f32>, theirs: Vec<f32>| {
+            assert_eq!(ours.len(), theirs.len());
+            for (ours, theirs) in ours.iter().zip(theirs) {
+                assert!((ours - theirs).abs() < 1e-4, "{ours}, not {theirs}");
+            }
+        };
+        close(cells(anomalous), expected);
+        close(cells(normal), mixed[..normals].iter().map(of_mixture).collect());
+    }
+}

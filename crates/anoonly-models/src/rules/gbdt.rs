@@ -1,0 +1,225 @@
+//! Gradient-boosted trees between labelled anomalies and unlabelled rows.
+//!
+//! Friedman, "Greedy Function Approximation: A Gradient Boosting Machine", Annals of Statistics 2001; the second order of Chen and
+//! Guestrin, "XGBoost: A Scalable Tree Boosting System", KDD 2016. The crate `forust-ml` grows the trees.
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use forust_ml::objective::ObjectiveType;
+use forust_ml::tree::Tree;
+use forust_ml::{GradientBooster, Matrix};
+use rand::{Rng, RngExt};
+use serde::{Deserialize, Serialize};
+
+use crate::error::Checks;
+use crate::layers::host::{cells, tensor, unlabelled};
+use crate::tools::trees::{self, Forest, NODE, SavedForest, between};
+use crate::{ConfigError, Kind, Method, MethodInfo, Network, Shapes, TrainingData};
+
+/// Configuration of gradient-boosted trees. The loss is the logistic one, both classes having the same weight in sum; the score of a row
+/// is its log odds.
+///
+/// A column is cut at 256 values at most. Thresholds lie in the middle between two training values, as scikit-learn has it;
+/// XGBoost puts them on the upper one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GbdtConfig {
+    /// Trees.
+    pub trees: usize,
+    /// Splits between a tree's root and its ends at most.
+    pub depth: usize,
+    /// What the value at an end is multiplied with.
+    pub learning_rate: f64,
+    /// Added to the second derivatives at a node: the more, the smaller the values.
+    pub l2: f64,
+    /// The sum of the second derivatives at a node at least, a quarter of a row's weight where nothing is known of it yet.
+    pub least_hessian: f64,
+    /// The share of the columns that each tree looks at, drawn at random; 1 for all, and above 0.
+    pub columns: f64,
+}
+
+impl Default for GbdtConfig {
+    fn default() -> Self {
+        Self { trees: 100, depth: 3, learning_rate: 0.1, l2: 1.0, least_hessian: 1.0, columns: 1.0 }
+    }
+}
+
+/// Values at which a column is cut at most.
+const CUTS: u16 = 256;
+
+impl Method for GbdtConfig {
+    type Network<B: Backend> = Gbdt<B>;
+
+    const INFO: MethodInfo = MethodInfo {
+        name: "gbdt",
+        title: "Gradient-boosted trees",
+        kind: Kind::FewLabels,
+        source: "Friedman 2001; Chen and Guestrin, KDD 2016",
+    };
+
+    fn check(&self) -> Result<(), ConfigError> {
+        Checks::of(Self::INFO.name)
+            .at_least_one("trees", self.trees)
+            .that((1..=20).contains(&self.depth), "depth", self.depth, "from 1 to 20")
+            .positive("learning_rate", self.learning_rate)
+            .not_negative("l2", self.l2)
+            .not_negative("least_hessian", self.least_hessian)
+            .that(self.columns > 0.0 && self.columns <= 1.0, "columns", self.columns, "above 0 and at most 1")
+            .done()
+    }
+
+    fn weights(&self, _: usize, saved: &Shapes) -> usize {
+        trees::weights(&saved.within("forest"))
+    }
+
+    fn blank<B: Backend>(&self, _: usize, saved: &Shapes, device: &B::Device) -> Gbdt<B> {
+        Gbdt { forest: SavedForest::blank(&saved.within("forest"), device) }
+    }
+
+    fn init<B: Backend>(&self, data: &TrainingData<B>, rng: &mut impl Rng) -> Gbdt<B> {
+        let anomalies = cells(data.select(&data.anomalies));
+        let forest = self.grow(&unlabelled(data), &anomalies, data.columns(), rng);
+        Gbdt { forest: SavedForest::new(forest, &data.rows.device()) }
+    }
+}
+
+impl GbdtConfig {
+    /// Trees grown from rows given one after the other. The sum of what a row is worth is its log odds.
+    pub(crate) fn grow(&self, unlabelled: &[f32], anomalies: &[f32], columns: usize, rng: &mut impl Rng) -> Forest {
+        let counts = [unlabelled, anomalies].map(|rows| rows.len() / columns);
+        let count = counts[0] + counts[1];
+        let by_column: Vec<f64> = (0..columns)
+            .flat_map(|column| {
+                let rows = [unlabelled, anomalies].into_iter().flat_map(|rows| rows.chunks_exact(columns));
+                rows.map(move |row| f64::from(row[column]))
+            })
+            .collect();
+        let of_class =
+            |values: [f64; 2]| -> Vec<f64> { (0..count).map(|row| values[usize::from(row >= counts[0])]).collect() };
+        let mut booster = GradientBooster::default();
+        booster.objective_type = ObjectiveType::LogLoss;
+        booster.iterations = self.trees;
+        booster.learning_rate = self.learning_rate as f32;
+        booster.max_depth = self.depth;
+        booster.l2 = self.l2 as f32;
+        booster.min_leaf_weight = self.least_hessian as f32;
+        // The log odds of classes of the same weight.
+        (booster.initialize_base_score, booster.base_score) = (false, 0.0);
+        booster.nbins = CUTS;
+        // The bits are the same on every machine, and fits go side by side.
+        booster.parallel = false;
+        booster.allow_missing_splits = false;
+        // One column at least.
+        booster.colsample_bytree = self.columns.max(1.0 / columns as f64);
+        booster.seed = rng.random();
+        let weights = of_class(counts.map(|class| count as f64 / (2.0 * class.max(1) as f64)));
+        let rows = Matrix::new(&by_column, count, columns);
+        booster.fit(&rows, &of_class([0.0, 1.0]), &weights, None).expect("the options are checked");
+        let mut forest = Forest::default();
+        booster.trees.iter().for_each(|tree| forest.push(&kept(tree, &rows)));
+        forest
+    }
+}
+
+/// The nodes of a tree in the order in which they are kept.
+fn kept(tree: &Tree, rows: &Matrix<'_, f64>) -> Vec<f32> {
+    let mut nodes = vec![0.0; NODE];
+    let mut open = vec![(0, 0)];
+    while let Some((from, place)) = open.pop() {
+        let node = &tree.nodes[from];
+        if node.is_leaf {
+            nodes[place * NODE + 3] = node.weight_value;
+            continue;
+        }
+        // There a value below goes to the left, here one up to the threshold to the first child.
+        let (mut low, mut high) = (f64::NEG_INFINITY, f64::INFINITY);
+        for &value in rows.get_col(node.split_feature) {
+            if value < node.split_value {
+                low = low.max(value);
+            } else {
+                high = high.min(value);
+            }
+        }
+        let child = nodes.len() / NODE;
+        let split = [node.split_feature as f32, between(low as f32, high as f32), child as f32];
+        nodes[place * NODE..][..3].copy_from_slice(&split);
+        nodes.extend([0.0; 2 * NODE]);
+        open.extend([(node.left_child, child), (node.right_child, child + 1)]);
+    }
+    nodes
+}
+
+/// Trees whose ends tell a part of the log odds.
+#[derive(Module, Debug)]
+pub struct Gbdt<B: Backend> {
+    forest: SavedForest<B>,
+}
+
+impl<B: Backend> Network<B> for Gbdt<B> {
+    fn smooth(&self) -> bool {
+        false
+    }
+
+    fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
+        let ([count, columns], device) = (rows.dims(), rows.device());
+        let forest = self.forest.read();
+        let scores = cells(rows).chunks_exact(columns).map(|row| forest.sum(row) as f32).collect();
+        tensor(scores, [count], &device)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anoonly_core::Seed;
+
+    /// 150 rows of four columns from a fixed sequence; the last 30 are the anomalies, which lie a little higher.
+    fn rows() -> (Vec<f32>, Vec<f32>) {
+        let mut state = 1u64;
+        let mut next = || {
+            state = (state * 1_103_515_245 + 12_345) % (1 << 31);
+            (state >> 7) as f32 / (1 << 24) as f32
+        };
+        let mut cells: Vec<f32> = (0..600).map(|_| next()).collect();
+        let anomalies: Vec<f32> = cells.split_off(480).into_iter().map(|cell| cell + 0.25).collect();
+        (cells, anomalies)
+    }
+
+    /// Figures of `scripts/golden_trees.py`, which has the same rows and says what else is the same. Sums are of type f32 here.
+    #[test]
+    fn log_odds_agree_with_scikit_learn() {
+        let (unlabelled, anomalies) = rows();
+        for (config, expected) in [
+            (GbdtConfig { trees: 30, l2: 0.0, ..Default::default() }, PLAIN),
+            (GbdtConfig { trees: 30, depth: 4, learning_rate: 0.3, l2: 2.5, ..Default::default() }, SHRUNK),
+        ] {
+            let forest = config.grow(&unlabelled, &anomalies, 4, &mut Seed(1).stream(&[]));
+            assert_eq!(forest.sizes.len(), 30);
+            let asked = unlabelled.chunks(4).take(4).chain(anomalies.chunks(4).take(2));
+            for (row, theirs) in asked.chain([&[0.6, 0.6, 0.6, 0.6][..], &[0.1, 0.9, 0.3, 1.2]]).zip(expected) {
+                let ours = forest.sum(row);
+                assert!((ours - theirs).abs() < 1e-4, "{ours}, but scikit-learn says {theirs}");
+            }
+        }
+    }
+
+    #[test]
+    fn rows_all_alike_are_told_nothing_of() {
+        let forest = GbdtConfig::default().grow(&[0.5; 20], &[0.5; 4], 2, &mut Seed(1).stream(&[]));
+        assert!(forest.sum(&[0.5, 0.5]).abs() < 1e-5, "{}", forest.sum(&[0.5, 0.5]));
+    }
+
+    /// Which columns a tree looks at is a matter of chance, and of the seed alone.
+    #[test]
+    fn a_share_of_the_columns_is_drawn_by_the_seed() {
+        let (unlabelled, anomalies) = rows();
+        let config = GbdtConfig { columns: 0.5, ..Default::default() };
+        let grown = |seed: u64| config.grow(&unlabelled, &anomalies, 4, &mut Seed(seed).stream(&[]));
+        assert_eq!(grown(1), grown(1));
+        assert_ne!(grown(1), grown(2));
+    }
+
+    const PLAIN: [f64; 8] = [-3.103366, -1.967850, -3.100815, -2.829064, 0.933878, 3.103753, -1.482416, 0.527642];
+    const SHRUNK: [f64; 8] = [-4.169571, -2.726640, -4.169571, -3.747637, 1.439633, 4.595685, -2.228141, -0.902204];
+}

@@ -1,0 +1,157 @@
+//! Trees of random splits.
+
+use rand::seq::SliceRandom;
+use rand::{Rng, RngExt};
+
+use crate::tools::trees::{Forest, NODE};
+
+/// Grows trees, each from `sample` rows drawn without repetition from those given one after the other, or from all where there
+/// are fewer. What a row is worth at an end is the length of its path, measured in the mean length of a search among so many rows.
+pub fn grow(rows: &[f32], columns: usize, trees: usize, sample: usize, rng: &mut impl Rng) -> Forest {
+    let mut all: Vec<u32> = (0..(rows.len() / columns) as u32).collect();
+    let sample = sample.min(all.len());
+    let unit = mean_search(sample);
+    let highest = (sample.max(2) as f64).log2().ceil() as usize;
+    let mut grower = Grower { rows, columns, unit, highest, order: (0..columns as u32).collect(), rng };
+    let mut forest = Forest::default();
+    for _ in 0..trees {
+        let (drawn, _) = all.partial_shuffle(grower.rng, sample);
+        let mut tree = vec![0.0; NODE];
+        grower.node(&mut tree, 0, drawn, 0);
+        forest.push(&tree);
+    }
+    forest
+}
+
+/// The score of a row, `2^(−mean path)`: near 1 for one that is soon alone, 0.5 for one as usual.
+pub fn score(forest: &Forest, row: &[f32]) -> f32 {
+    (-forest.mean(row)).exp2() as f32
+}
+
+struct Grower<'a, R> {
+    rows: &'a [f32],
+    columns: usize,
+    unit: f64,
+    /// The length of a path at most.
+    highest: usize,
+    /// All columns, in an order that changes with every draw.
+    order: Vec<u32>,
+    rng: &'a mut R,
+}
+
+impl<R: Rng> Grower<'_, R> {
+    fn node(&mut self, tree: &mut Vec<f32>, place: usize, rows: &mut [u32], depth: usize) {
+        let split = if depth < self.highest && rows.len() > 1 { self.split(rows) } else { None };
+        let Some((column, threshold)) = split else {
+            // Of one row alone the path would end here whatever the row.
+            let length = depth as f64 + mean_search(rows.len());
+            tree[place * NODE + 3] = if self.unit > 0.0 { length / self.unit } else { 1.0 } as f32;
+            return;
+        };
+        let mut first = 0;
+        for at in 0..rows.len() {
+            if self.cell(rows[at], column) <= threshold {
+                rows.swap(first, at);
+                first += 1;
+            }
+        }
+        let child = tree.len() / NODE;
+        tree[place * NODE..][..3].copy_from_slice(&[column as f32, threshold, child as f32]);
+        tree.extend([0.0; 2 * NODE]);
+        let (left, right) = rows.split_at_mut(first);
+        self.node(tree, child, left, depth + 1);
+        self.node(tree, child + 1, right, depth + 1);
+    }
+
+    fn cell(&self, row: u32, column: usize) -> f32 {
+        self.rows[row as usize * self.columns + column]
+    }
+
+    /// A random column in which the rows differ, and a threshold between them.
+    fn split(&mut self, rows: &[u32]) -> Option<(usize, f32)> {
+        for drawn in 0..self.columns {
+            let other = self.rng.random_range(drawn..self.columns);
+            self.order.swap(drawn, other);
+            let column = self.order[drawn] as usize;
+            let ends = (f32::INFINITY, f32::NEG_INFINITY);
+            let (low, high) = rows.iter().fold(ends, |(low, high), &row| {
+                let cell = self.cell(row, column);
+                (low.min(cell), high.max(cell))
+            });
+            if low < high {
+                // Drawn as the value that is saved: the same rows go the same way afterwards.
+                return Some((column, self.rng.random_range(low..high)));
+            }
+        }
+        None
+    }
+}
+
+/// The mean length of an unsuccessful search in a binary search tree of so many rows (equation 1 of the paper, with the harmonic
+/// number by its logarithm).
+fn mean_search(rows: usize) -> f64 {
+    const EULER: f64 = 0.577_215_664_901_532_9;
+    match rows {
+        0 | 1 => 0.0,
+        2 => 1.0,
+        _ => {
+            let count = rows as f64;
+            2.0 * ((count - 1.0).ln() + EULER) - 2.0 * (count - 1.0) / count
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tools::trees::worth;
+    use anoonly_core::Seed;
+
+    fn grown(rows: &[f32], columns: usize, trees: usize, sample: usize) -> Forest {
+        grow(rows, columns, trees, sample, &mut Seed(1).stream(&[]))
+    }
+
+    /// Figures of scikit-learn 1.9.1, `sklearn.ensemble._iforest._average_path_length([2, 3, 256])`.
+    #[test]
+    fn searches_are_as_long_as_scikit_learn_says() {
+        for (rows, expected) in [(0, 0.0), (1, 0.0), (2, 1.0), (3, 1.207_392_357), (256, 10.244_770_920)] {
+            assert!((mean_search(rows) - expected).abs() < 1e-8, "{rows}: {}", mean_search(rows));
+        }
+    }
+
+    /// Of two rows every tree has one split, and every path is as long as a search among two.
+    #[test]
+    fn two_rows_are_told_apart_by_one_split() {
+        let forest = grown(&[0.0, 1.0], 1, 10, 256);
+        assert_eq!(forest.sizes, [3.0; 10]);
+        assert_eq!((score(&forest, &[0.0]), score(&forest, &[1.0]), score(&forest, &[9.0])), (0.5, 0.5, 0.5));
+    }
+
+    #[test]
+    fn a_row_far_from_all_is_soon_alone() {
+        let mut rows: Vec<f32> = (0..400).map(|cell| (cell * 7919 % 1000) as f32 / 1000.0).collect();
+        rows.extend([5.0, 5.0]);
+        let forest = grown(&rows, 2, 100, 256);
+        assert!(score(&forest, &[5.0, 5.0]) > 0.65, "{}", score(&forest, &[5.0, 5.0]));
+        assert!(score(&forest, &[0.5, 0.5]) < 0.5, "{}", score(&forest, &[0.5, 0.5]));
+    }
+
+    /// Every row of a sample ends at a node that tells its depth: no tree is higher than it may be.
+    #[test]
+    fn no_path_is_longer_than_the_height_allows() {
+        let rows: Vec<f32> = (0..300).map(|cell| (cell * 7919 % 1000) as f32).collect();
+        let forest = grown(&rows, 1, 20, 64);
+        let longest = rows.chunks(1).map(|row| f64::from(worth(&forest.nodes[..forest.sizes[0] as usize * NODE], row)));
+        // Six splits, and what a search among the rows left at such an end would take.
+        assert!(longest.fold(0.0, f64::max) <= (6.0 + mean_search(59)) / mean_search(64));
+        assert!(forest.sizes.iter().all(|&size| size <= 127.0 && size > 20.0), "{:?}", forest.sizes);
+    }
+
+    #[test]
+    fn rows_all_alike_or_one_row_make_ends_alone() {
+        for rows in [vec![1.0; 10], vec![1.0; 2]] {
+            let forest = grown(&rows, 2, 3, 256);
+            assert_eq!((forest.sizes.clone(), score(&forest, &[1.0, 2.0])), (vec![1.0; 3], 0.5));
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! What rules share. Nothing here knows a method.
+
+pub mod covariance;
+pub(crate) mod histogram;
+pub(crate) mod kmeans;
+pub mod neighbours;
+pub(crate) mod normal_scores;
+pub mod tails;
+pub mod trees;
+pub mod whitening;
