@@ -7,9 +7,8 @@ use anoonly::models::networks::feawad::FeawadConfig;
 use anoonly::models::nng_mix::NngMix;
 use anoonly::models::overrides::overridden;
 use anoonly::models::recipe::Augmentation;
-use anoonly::models::{Kind, Method, Norm};
+use anoonly::models::{MethodKind, Norm};
 use anoonly::prelude::*;
-use anoonly::train::backend::Backend;
 use anoonly::train::{FitError, Fitter, ScoreError, model_file};
 use ndarray::{Array2, Axis, array, concatenate, s};
 
@@ -17,10 +16,10 @@ use ndarray::{Array2, Axis, array, concatenate, s};
 macro_rules! battery {
     ($($check:ident)*) => {
         mod ndarray_backend {
-            $(#[test] fn $check() { super::$check::<super::NdArray>() })*
+            $(#[test] fn $check() { super::$check(&super::on(super::BackendName::Ndarray)) })*
         }
         mod flex_backend {
-            $(#[test] fn $check() { super::$check::<super::Flex>() })*
+            $(#[test] fn $check() { super::$check(&super::on(super::BackendName::Flex)) })*
         }
     };
 }
@@ -43,14 +42,14 @@ battery! {
 #[test]
 fn strategies_share_a_pretraining_and_give_the_same_bits() {
     let (samples, _) = clear();
-    let scores = |fitted: FittedDetector<Flex>| fitted.score(samples.features()).unwrap();
+    let scores = |fitted: FittedDetector| fitted.score(samples.features()).unwrap();
     let mut spared = 0;
     for pair in detectors(1).chunks_exact(2) {
-        let mut fitter = Fitter::<Flex>::new(&samples, &Default::default()).unwrap();
+        let mut fitter = Fitter::new(&samples, &ComputeDevice::default()).unwrap();
         for detector in pair {
             spared += usize::from(fitter.spared_seconds(detector) > 0.0);
             let together = scores(fitter.fit(detector).unwrap());
-            assert_eq!(together, scores(fit::<Flex>(detector, &samples)), "{detector:?}");
+            assert_eq!(together, scores(fit(detector, &samples, &ComputeDevice::default())), "{detector:?}");
         }
     }
     assert_eq!(spared, 1, "FEAWAD alone pretrains, and its second fit need not");
@@ -65,7 +64,7 @@ fn pretraining_and_training_each_have_a_part_in_feawad() {
         method.pretraining.epochs = pretraining;
         method.recipe.epochs = training;
         let detector = Detector::new(AnyMethod::Feawad(method), Supervision::AnomalyOnly, Seed(1)).unwrap();
-        fit::<Flex>(&detector, &samples).score(samples.features()).unwrap()
+        fit(&detector, &samples, &ComputeDevice::default()).score(samples.features()).unwrap()
     };
     assert_ne!(scores(1, 1), scores(2, 1));
     assert_ne!(scores(1, 1), scores(1, 2));
@@ -81,10 +80,10 @@ fn nng_mix_goes_with_every_host_and_strategy() {
         let Some(recipe) = method.recipe_mut() else { continue };
         recipe.augmentation = Augmentation::NngMix(NngMix::default());
         let mixed = Detector::new(method, detector.supervision(), Seed(1)).unwrap();
-        let scores = |detector| fit::<Flex>(detector, &samples).score(samples.features()).unwrap();
+        let scores = |detector| fit(detector, &samples, &ComputeDevice::default()).score(samples.features()).unwrap();
         let (with, without) = (scores(&mixed), scores(&detector));
         assert!(with.iter().all(|score| score.is_finite()), "{mixed:?}");
-        let learns = mixed.method().info().kind == Kind::FewLabels;
+        let learns = mixed.method().info().kind == MethodKind::FewLabels;
         assert_eq!(with != without, learns, "{mixed:?}");
         assert_eq!(with, scores(&mixed), "{mixed:?}");
         composed += 1;
@@ -147,8 +146,12 @@ fn detectors(seed: u64) -> Vec<Detector> {
     methods.into_iter().flat_map(both).collect()
 }
 
-fn fit<B: Backend>(detector: &Detector, samples: &Samples) -> FittedDetector<B> {
-    detector.fit::<B>(samples, &B::Device::default()).unwrap()
+fn on(backend: BackendName) -> ComputeDevice {
+    ComputeDevice::new(backend, None).unwrap()
+}
+
+fn fit(detector: &Detector, samples: &Samples, device: &ComputeDevice) -> FittedDetector {
+    detector.fit(samples, device).unwrap()
 }
 
 /// 80 rows around 0 and 8 around 3 in each of four columns, four of these labelled. The spread comes from a fixed sequence.
@@ -167,10 +170,10 @@ fn close(a: &[f32], b: &[f32], relative: f32, what: &str) {
     assert!(worst <= relative * scale, "{what}: scores differ by {worst}, the largest being {scale}");
 }
 
-fn scores_are_finite_and_rank_clear_anomalies_first<B: Backend>() {
+fn scores_are_finite_and_rank_clear_anomalies_first(device: &ComputeDevice) {
     let (samples, truth) = clear();
     for detector in detectors(1) {
-        let scores = fit::<B>(&detector, &samples).score(samples.features()).unwrap();
+        let scores = fit(&detector, &samples, device).score(samples.features()).unwrap();
         assert_eq!(scores.len(), samples.rows());
         assert!(scores.iter().all(|score| score.is_finite()), "{detector:?}");
         let auroc = auroc(&scores, &truth).unwrap();
@@ -178,10 +181,10 @@ fn scores_are_finite_and_rank_clear_anomalies_first<B: Backend>() {
     }
 }
 
-fn a_row_alone_scores_as_among_others<B: Backend>() {
+fn a_row_alone_scores_as_among_others(device: &ComputeDevice) {
     let (samples, _) = clear();
     for detector in detectors(1) {
-        let fitted = fit::<B>(&detector, &samples);
+        let fitted = fit(&detector, &samples, device);
         let together = fitted.score(samples.features()).unwrap();
         let rows = samples.features().axis_chunks_iter(Axis(0), 1);
         let alone: Vec<f32> = rows.flat_map(|row| fitted.score(&row.to_owned()).unwrap()).collect();
@@ -189,10 +192,10 @@ fn a_row_alone_scores_as_among_others<B: Backend>() {
     }
 }
 
-fn the_same_seed_gives_the_same_bits_on_every_thread<B: Backend>() {
+fn the_same_seed_gives_the_same_bits_on_every_thread(device: &ComputeDevice) {
     let (samples, _) = clear();
     for detector in detectors(1) {
-        let scores = || fit::<B>(&detector, &samples).score(samples.features()).unwrap();
+        let scores = || fit(&detector, &samples, device).score(samples.features()).unwrap();
         let here = scores();
         std::thread::scope(|scope| {
             let threads: Vec<_> = (0..3).map(|_| scope.spawn(scores)).collect();
@@ -203,38 +206,38 @@ fn the_same_seed_gives_the_same_bits_on_every_thread<B: Backend>() {
     }
 }
 
-fn another_seed_gives_another_fit_where_chance_has_a_part<B: Backend>() {
+fn another_seed_gives_another_fit_where_chance_has_a_part(device: &ComputeDevice) {
     let (samples, _) = clear();
     for (one, two) in detectors(1).iter().zip(detectors(2)) {
-        let (one, two) = (fit::<B>(one, &samples), fit::<B>(&two, &samples));
+        let (one, two) = (fit(one, &samples, device), fit(&two, &samples, device));
         if one.history().kept_epoch > 0 {
             assert_ne!(one.score(samples.features()).unwrap(), two.score(samples.features()).unwrap());
         }
     }
 }
 
-fn a_strategy_has_a_say_in_the_methods_that_take_one_and_in_no_other<B: Backend>() {
+fn a_strategy_has_a_say_in_the_methods_that_take_one_and_in_no_other(device: &ComputeDevice) {
     let (samples, _) = clear();
     for pair in detectors(1).chunks_exact(2) {
-        let [host, anoonly] = [0, 1].map(|at| fit::<B>(&pair[at], &samples).score(samples.features()).unwrap());
+        let [host, anoonly] = [0, 1].map(|at| fit(&pair[at], &samples, device).score(samples.features()).unwrap());
         assert_eq!(host != anoonly, pair[0].method().takes_strategy(), "{:?}", pair[0]);
     }
 }
 
-fn what_cannot_be_fitted_is_a_typed_error<B: Backend>() {
+fn what_cannot_be_fitted_is_a_typed_error(device: &ComputeDevice) {
     let (samples, _) = clear();
     let labelled = |label| Samples::new(samples.features().clone(), vec![label; samples.rows()]).unwrap();
     for detector in detectors(1) {
-        let error = |samples| detector.fit::<B>(&samples, &B::Device::default()).unwrap_err();
+        let error = |samples| detector.fit(&samples, device).unwrap_err();
         assert_eq!(error(labelled(Label::Unlabelled)), FitError::NoAnomalies, "{detector:?}");
         assert_eq!(error(labelled(Label::Anomaly)), FitError::OnlyAnomalies, "{detector:?}");
     }
 }
 
-fn what_cannot_be_scored_is_a_typed_error<B: Backend>() {
+fn what_cannot_be_scored_is_a_typed_error(device: &ComputeDevice) {
     let (samples, _) = clear();
     for detector in detectors(1) {
-        let fitted = fit::<B>(&detector, &samples);
+        let fitted = fit(&detector, &samples, device);
         let narrow = samples.features().slice(s![.., ..3]).to_owned();
         assert_eq!(fitted.score(&narrow), Err(ScoreError::Columns { expected: 4, found: 3 }));
         let bad = array![[0.0, 0.0, 0.0, 0.0], [0.0, f32::NAN, 0.0, 0.0]];
@@ -244,7 +247,7 @@ fn what_cannot_be_scored_is_a_typed_error<B: Backend>() {
     }
 }
 
-fn one_column_and_constant_columns_are_fine<B: Backend>() {
+fn one_column_and_constant_columns_are_fine(device: &ComputeDevice) {
     let (samples, _) = clear();
     let labels = samples.labels().to_vec();
     let constant = Array2::ones((samples.rows(), 2));
@@ -253,42 +256,42 @@ fn one_column_and_constant_columns_are_fine<B: Backend>() {
     for features in [one, padded, constant] {
         let samples = Samples::new(features, labels.clone()).unwrap();
         for detector in detectors(1) {
-            let scores = fit::<B>(&detector, &samples).score(samples.features()).unwrap();
+            let scores = fit(&detector, &samples, device).score(samples.features()).unwrap();
             assert!(scores.iter().all(|score| score.is_finite()), "{detector:?}");
         }
     }
 }
 
-fn rows_known_to_be_normal_count_as_unlabelled<B: Backend>() {
+fn rows_known_to_be_normal_count_as_unlabelled(device: &ComputeDevice) {
     let (samples, _) = clear();
     let normal = |&label: &Label| if label == Label::Anomaly { label } else { Label::Normal };
     let labels = samples.labels().iter().map(normal).collect();
     let known = Samples::new(samples.features().clone(), labels).unwrap();
     for detector in detectors(1) {
-        let score = |samples| fit::<B>(&detector, samples).score(known.features()).unwrap();
+        let score = |samples| fit(&detector, samples, device).score(known.features()).unwrap();
         assert_eq!(score(&samples), score(&known), "{detector:?}");
     }
 }
 
-fn a_saved_detector_scores_the_same_bits<B: Backend>() {
+fn a_saved_detector_scores_the_same_bits(device: &ComputeDevice) {
     let (samples, _) = clear();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.anoonly");
     for detector in detectors(1) {
-        let fitted = fit::<B>(&detector, &samples);
+        let fitted = fit(&detector, &samples, device);
         let fitted = [fitted];
         model_file::write(&path, &fitted, &()).unwrap();
-        let (loaded, ()) = model_file::read::<B, AnyMethod, _>(&path, &B::Device::default()).unwrap();
-        let scores = |detector: &FittedDetector<B>| detector.score(samples.features());
+        let (loaded, ()) = model_file::read(&path, device).unwrap();
+        let scores = |detector: &FittedDetector| detector.score(samples.features());
         assert_eq!(scores(&loaded[0]), scores(&fitted[0]), "{detector:?}");
         assert_eq!(loaded[0].history(), fitted[0].history());
     }
 }
 
-fn the_layer_before_the_score_is_finite_and_tells_the_rows_apart<B: Backend>() {
+fn the_layer_before_the_score_is_finite_and_tells_the_rows_apart(device: &ComputeDevice) {
     let (samples, _) = clear();
     for detector in detectors(1) {
-        let fitted = fit::<B>(&detector, &samples);
+        let fitted = fit(&detector, &samples, device);
         let layer = fitted.representation(samples.features()).unwrap();
         // Floors have no such layer, and neither has the linear DevNet.
         let told = format!("{detector:?}");
@@ -329,10 +332,10 @@ fn one_fitted_detector_scores_alike_on_ndarray_and_flex() {
         let split = Protocol::Clean.split(&dataset, Seed(1)).unwrap();
         let trial = Trial::new(&dataset, &split, LabelBudget::Ratio(0.1), Seed(1)).unwrap();
         for detector in detectors(1) {
-            let flex = fit::<Flex>(&detector, &trial.train);
+            let flex = fit(&detector, &trial.train, &ComputeDevice::default());
             let scores = flex.score(trial.test.features()).unwrap();
             model_file::write(&path, &[flex], &()).unwrap();
-            let (ndarray, ()) = model_file::read::<NdArray, AnyMethod, _>(&path, &Default::default()).unwrap();
+            let (ndarray, ()) = model_file::read(&path, &on(BackendName::Ndarray)).unwrap();
             let others = ndarray[0].score(trial.test.features()).unwrap();
             close(&scores, &others, 1e-4, &format!("{name}, {detector:?}"));
         }

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anoonly::data::table::Table;
-use anoonly::models::{AnyMethod, Method};
+use anoonly::models::AnyMethod;
 use anoonly::pipeline::{Model, PipelineError, Threshold, ThresholdRule};
 use anoonly::train::model_file;
 use anoonly_system_tests::{anoonly, stderr};

@@ -38,7 +38,7 @@ fn numbers(value: &Value) -> Vec<f64> {
 
 fn scores(name: &str, seed: u64, fitted: &Samples, scored: &Array2<f32>) -> Vec<f32> {
     let detector = Detector::new(AnyMethod::by_name(name).unwrap(), Supervision::Full, Seed(seed)).unwrap();
-    let fitted: FittedDetector<Flex> = detector.fit(fitted, &Default::default()).unwrap();
+    let fitted = detector.fit(fitted, &ComputeDevice::default()).unwrap();
     fitted.score(scored).unwrap()
 }
 

@@ -10,15 +10,11 @@ use anoonly_core::Seed;
 use anoonly_data::table::{LabelColumn, Table};
 use anoonly_eval::{auroc, average_precision};
 use anoonly_models::recipe::Batches;
-use anoonly_models::{AnyMethod, Batch, Method, TrainingData};
-use anoonly_train::backend::Flex;
-use anoonly_train::{Detector, FittedDetector, Supervision};
-use burn::backend::Autodiff;
-use burn::tensor::{Tensor, TensorData};
+use anoonly_models::AnyMethod;
+use anoonly_train::{ComputeDevice, Detector, FittedDetector, Supervision};
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use npyz::WriterBuilder;
-use rand::RngExt;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
@@ -29,26 +25,6 @@ const METHODS: [&str; 4] = ["devnet", "prenet", "feawad", "deepsad"];
 
 fn main() {
     divan::main();
-}
-
-/// Rows of a batch put together from the training rows, half of it anomalies.
-#[divan::bench(args = [64, 512])]
-fn batch_assembly(bencher: Bencher, rows: usize) {
-    let features = random(ROWS, COLUMNS, "bench");
-    let data = TensorData::new(features.into_raw_vec_and_offset().0, [ROWS, COLUMNS]);
-    let rows_on_device = Tensor::<Flex, 2>::from_data(data, &Default::default());
-    let (anomalies, unlabelled) = ((0..ANOMALIES).collect(), (ANOMALIES..ROWS).collect());
-    let data = TrainingData { rows: rows_on_device, unlabelled, anomalies };
-    let mut rng = Seed(1).stream(&["bench", "batch"]);
-    let mut drawn = || -> Vec<usize> {
-        let unlabelled: Vec<usize> = (0..rows / 2).map(|_| rng.random_range(ANOMALIES..ROWS)).collect();
-        unlabelled.into_iter().chain((0..rows / 2).map(|row| row % ANOMALIES)).collect()
-    };
-    let batches: Vec<Vec<usize>> = (0..64).map(|_| drawn()).collect();
-    let mut next = batches.iter().cycle();
-    bencher
-        .counter(ItemsCount::new(rows))
-        .bench_local(|| Batch::<Autodiff<Flex>>::gather(&data, next.next().unwrap(), rows / 2));
 }
 
 /// Twenty steps of training, scaling and first weights included.
@@ -68,13 +44,13 @@ fn twenty_steps(bencher: Bencher, method: &str) {
     let samples = samples(rows, COLUMNS, ANOMALIES);
     bencher
         .counter(ItemsCount::new(20usize))
-        .bench_local(|| detector.fit::<Flex>(black_box(&samples), &Default::default()).unwrap());
+        .bench_local(|| detector.fit(black_box(&samples), &ComputeDevice::default()).unwrap());
 }
 
-fn fitted(method: &str) -> FittedDetector<Flex> {
+fn fitted(method: &str) -> FittedDetector {
     let method = with_epochs(AnyMethod::by_name(method).unwrap(), |_| 1);
     let detector = Detector::new(method, Supervision::AnomalyOnly, Seed(1)).unwrap();
-    detector.fit(&samples(1000, COLUMNS, ANOMALIES), &Default::default()).unwrap()
+    detector.fit(&samples(1000, COLUMNS, ANOMALIES), &ComputeDevice::default()).unwrap()
 }
 
 /// Rows scored on one thread.

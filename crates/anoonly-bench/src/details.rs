@@ -4,7 +4,6 @@ use anoonly_core::protocol::Trial;
 use anoonly_core::{Samples, Seed};
 use anoonly_eval::{precision_recall_curve, roc_curve};
 use anoonly_train::{FittedDetector, History};
-use burn::tensor::backend::Backend;
 use ndarray::{Array2, Axis, concatenate};
 use rand::Rng;
 use rand::seq::index;
@@ -48,12 +47,7 @@ impl Details {
     ///
     /// # Errors
     /// When a curve or the layer cannot be had, and why.
-    pub(crate) fn of<B: Backend>(
-        fitted: &FittedDetector<B>,
-        trial: &Trial,
-        scores: &[f32],
-        seed: Seed,
-    ) -> Result<Self, String> {
+    pub(crate) fn of(fitted: &FittedDetector, trial: &Trial, scores: &[f32], seed: Seed) -> Result<Self, String> {
         let truth = trial.test.anomalous();
         let roc = roc_curve(scores, &truth, Some(POINTS)).map_err(|error| error.to_string())?;
         let recall = precision_recall_curve(scores, &truth, Some(POINTS)).map_err(|error| error.to_string())?;

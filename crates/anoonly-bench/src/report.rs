@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anoonly_core::protocol::Protocol;
-use anoonly_models::{AnyMethod, Method};
+use anoonly_models::AnyMethod;
 use maud::{Markup, html};
 
 use crate::summary::{self, Setting};
@@ -234,7 +234,7 @@ fn tail(results: &Results, about: &About) -> Markup {
 }
 
 /// A method's settings in one line; its name is among them.
-fn settings_of(method: &impl Method) -> String {
+fn settings_of(method: &AnyMethod) -> String {
     serde_json::to_string(method).unwrap_or_default()
 }
 

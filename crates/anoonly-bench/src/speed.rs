@@ -3,11 +3,9 @@
 use std::time::Instant;
 
 use anoonly_core::{Label, Samples, Seed};
+use anoonly_models::AnyMethod;
 use anoonly_models::recipe::{Batches, Recipe};
-use anoonly_models::{AnyMethod, Method};
-use anoonly_train::backend::OnBackend;
 use anoonly_train::{ComputeDevice, Detector, Supervision};
-use burn::tensor::backend::Backend;
 use ndarray::Array2;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
@@ -99,7 +97,7 @@ impl Task {
                 let (rows, columns, anomalies) = TRAINING;
                 let samples = samples(rows, columns, anomalies);
                 let detector = Detector::new(method.clone(), supervision, Seed(1)).map_err(failed)?;
-                let fits = || pool.broadcast(|_| compute.run(Fit { detector: &detector, samples: &samples }));
+                let fits = || pool.broadcast(|_| detector.fit(&samples, compute).map(drop));
                 let seconds = best(turns(method), || fits().into_iter().try_for_each(|fitted| fitted.map_err(failed)))?;
                 (steps, seconds)
             }
@@ -109,8 +107,11 @@ impl Task {
                 let (rows, columns, anomalies) = WHOLE;
                 let samples = samples(rows, columns, anomalies);
                 let detector = Detector::new(method.clone(), supervision, Seed(1)).map_err(failed)?;
-                let fit_and_score = || compute.run(FitAndScore { detector: &detector, samples: &samples });
-                (1.0, best(turns(method), || fit_and_score().map_err(failed))?)
+                let fit_and_score = || {
+                    let fitted = detector.fit(&samples, compute).map_err(failed)?;
+                    fitted.score_on_one_thread(samples.features()).map(drop).map_err(failed)
+                };
+                (1.0, best(turns(method), fit_and_score)?)
             }
         };
         Ok(Measured { work, seconds, peak_mib: peak_mib() })
@@ -128,63 +129,12 @@ fn score(
     let detector = Detector::new(with_epochs(method.clone(), |_| 1), supervision, Seed(1)).map_err(failed)?;
     let training = samples(1000, columns, 25);
     let features = random(rows, columns, "rows to score");
-    compute.run(FitThenScore { detector, training, features, pool }).map_err(failed)
+    let fitted = detector.fit(&training, compute).map_err(failed)?;
+    best(TURNS, || pool.install(|| fitted.score(&features)).map(drop).map_err(failed))
 }
 
 fn failed(error: impl std::fmt::Display) -> BenchError {
     BenchError::Measure { reason: error.to_string() }
-}
-
-struct Fit<'a> {
-    detector: &'a Detector,
-    samples: &'a Samples,
-}
-
-impl OnBackend for Fit<'_> {
-    type Output = Result<(), anoonly_train::FitError>;
-
-    fn run<B: Backend>(self, device: B::Device) -> Self::Output {
-        self.detector.fit::<B>(self.samples, &device).map(drop)
-    }
-}
-
-struct FitAndScore<'a> {
-    detector: &'a Detector,
-    samples: &'a Samples,
-}
-
-impl OnBackend for FitAndScore<'_> {
-    type Output = Result<(), String>;
-
-    fn run<B: Backend>(self, device: B::Device) -> Self::Output {
-        let fitted = self.detector.fit::<B>(self.samples, &device).map_err(|error| error.to_string())?;
-        fitted.score_on_one_thread(self.samples.features()).map(drop).map_err(|error| error.to_string())
-    }
-}
-
-struct FitThenScore<'a> {
-    detector: Detector,
-    training: Samples,
-    features: Array2<f32>,
-    pool: &'a rayon::ThreadPool,
-}
-
-impl OnBackend for FitThenScore<'_> {
-    type Output = Result<f64, String>;
-
-    fn run<B: Backend>(self, device: B::Device) -> Self::Output {
-        let fitted = self.detector.fit::<B>(&self.training, &device).map_err(|error| error.to_string())?;
-        // The fitted network is not shared between threads; the pool takes the work from inside.
-        let mut seconds = f64::INFINITY;
-        for _ in 0..TURNS {
-            let fitted = fitted.clone();
-            let (features, start) = (&self.features, Instant::now());
-            let scored = self.pool.install(move || fitted.score(features));
-            scored.map_err(|error| error.to_string())?;
-            seconds = seconds.min(start.elapsed().as_secs_f64());
-        }
-        Ok(seconds)
-    }
 }
 
 fn best(turns: usize, mut turn: impl FnMut() -> Result<(), BenchError>) -> Result<f64, BenchError> {

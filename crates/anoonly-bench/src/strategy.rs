@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use anoonly_models::recipe::Statistics;
-use anoonly_models::{AnyMethod, Method, Norm};
+use anoonly_models::{AnyMethod, Norm};
 use anoonly_train::Supervision;
 use serde::{Deserialize, Serialize};
 

@@ -26,7 +26,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anoonly::data::DataError;
 use anoonly::data::table::{Blocks, Table, is_reading};
-use anoonly::models::Method;
 use anoonly::train::Detector;
 use anoonly_bench::BenchError;
 use clap::error::ErrorKind;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use anoonly::models::{AnyMethod, Kind, MethodInfo};
+use anoonly::models::{AnyMethod, MethodInfo, MethodKind};
 use clap::Args;
 
 use crate::print;
@@ -43,10 +43,10 @@ fn json(method: &AnyMethod) -> serde_json::Value {
     serde_json::json!({ "name": name, "title": title, "kind": kind(info.kind), "source": source, "settings": method })
 }
 
-fn kind(kind: Kind) -> &'static str {
+fn kind(kind: MethodKind) -> &'static str {
     match kind {
-        Kind::FewLabels => "few labels",
-        Kind::Unsupervised => "unsupervised",
-        Kind::Floor => "floor",
+        MethodKind::FewLabels => "few labels",
+        MethodKind::Unsupervised => "unsupervised",
+        MethodKind::Baseline => "baseline",
     }
 }

@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use anoonly::data::encode::Unknown;
 use anoonly::data::table::{Table, TableWriter, Values};
 use anoonly::pipeline::{Model, PipelineError};
-use anoonly::train::backend::{Backend, OnBackend};
 use anoonly_bench::summary::markdown;
 use clap::Args;
 
@@ -38,8 +37,7 @@ pub struct Options {
 
 impl Options {
     pub fn run(self) -> ExitCode {
-        let done = self.compute.device().map_err(PipelineError::from).and_then(|compute| compute.run(Task(&self)));
-        match done {
+        match self.score() {
             Ok(told) => {
                 print(&told);
                 ExitCode::SUCCESS
@@ -47,15 +45,9 @@ impl Options {
             Err(error) => refuse(&error),
         }
     }
-}
 
-struct Task<'a>(&'a Options);
-
-impl OnBackend for Task<'_> {
-    type Output = Result<String, PipelineError>;
-
-    fn run<B: Backend>(self, device: B::Device) -> Self::Output {
-        let options = self.0;
+    fn score(&self) -> Result<String, PipelineError> {
+        let options = self;
         if options.json && options.out.as_ref().is_some_and(|path| path.as_os_str() == "-") {
             let reason = "the scores take standard output already: leave it out, or write them to a file".into();
             return Err(PipelineError::Option { option: "json", reason });
@@ -63,7 +55,7 @@ impl OnBackend for Task<'_> {
         if options.top == 0 {
             return Err(PipelineError::Option { option: "top", reason: "at least 1 is needed".into() });
         }
-        let model = Model::<B>::load_on(&options.model, &device)?;
+        let model = Model::load_on(&options.model, &options.compute.device()?)?;
         // Only its identifiers are kept of a row, in a file of their own: the table may be larger than memory.
         let folder = tempfile::tempdir()
             .map_err(|error| PipelineError::Output { path: std::env::temp_dir(), reason: error.to_string() })?;
@@ -120,8 +112,8 @@ impl OnBackend for Task<'_> {
 
 /// The scores of all rows, and how many missing values were filled in; the identifiers of the rows, or their numbers, go to
 /// a file.
-fn score_blocks<B: Backend>(
-    model: &Model<B>,
+fn score_blocks(
+    model: &Model,
     options: &Options,
     aside: &Path,
 ) -> Result<(Vec<f32>, usize), PipelineError> {

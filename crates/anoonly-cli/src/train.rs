@@ -7,11 +7,10 @@ use std::time::Instant;
 
 use anoonly::core::{Label, Seed};
 use anoonly::data::encode::{EncoderOptions, Kind as CellKind};
-use anoonly::data::table::{LabelColumn, Labels, Table, shortened};
+use anoonly::data::table::{LabelColumn, Labels, shortened};
 use anoonly::models::AnyMethod;
 use anoonly::models::overrides::overridden;
 use anoonly::pipeline::{Detector, Model, PipelineError};
-use anoonly::train::backend::{Backend, OnBackend};
 use anoonly_bench::Strategy;
 use clap::Args;
 
@@ -108,42 +107,23 @@ impl Options {
         if let Some(members) = self.ensemble {
             detector = detector.members(members);
         }
-        let task = Task { options: &self, detector: &detector, table: &table, label: &label };
-        self.compute.device()?.run(task)
-    }
-}
-
-/// The training itself, on whichever backend.
-struct Task<'a> {
-    options: &'a Options,
-    detector: &'a Detector,
-    table: &'a Table,
-    label: &'a LabelColumn,
-}
-
-impl OnBackend for Task<'_> {
-    type Output = Result<String, PipelineError>;
-
-    fn run<B: Backend>(self, device: B::Device) -> Self::Output {
-        let Task { options, detector, table, label } = self;
+        let device = self.compute.device()?;
         let start = Instant::now();
-        let mut model = detector.fit_on::<B>(table, label.clone(), &device)?;
+        let mut model = detector.fit_on(&table, label.clone(), &device)?;
         let seconds = start.elapsed().as_secs_f64();
-        if options.validate {
-            let validation = detector.validate::<B>(table, label.clone(), &device)?;
+        if self.validate {
+            let validation = detector.validate(&table, label.clone(), &device)?;
             model.set_validation(validation);
         }
-        model.save(&options.out)?;
-        Ok(match options.json {
-            true => {
-                format!("{}\n", serde_json::json!({ "model": options.out, "seconds": seconds, "about": model.about() }))
-            }
-            false => told(&model, &table.labels(label)?, options, seconds),
+        model.save(&self.out)?;
+        Ok(match self.json {
+            true => format!("{}\n", serde_json::json!({ "model": self.out, "seconds": seconds, "about": model.about() })),
+            false => told(&model, &table.labels(&label)?, &self, seconds),
         })
     }
 }
 
-fn told<B: Backend>(model: &Model<B>, labels: &Labels, options: &Options, seconds: f64) -> String {
+fn told(model: &Model, labels: &Labels, options: &Options, seconds: f64) -> String {
     let about = model.about();
     let mut text = String::new();
     let mut line = |words: String| {

@@ -18,7 +18,7 @@ pub mod synthetic;
 mod whole_file;
 
 pub use error::CoreError;
-pub use samples::{Dataset, Label, Samples};
+pub use samples::{ByClass, Dataset, Label, Samples};
 pub use seed::Seed;
 pub use whole_file::{temporary_beside, write_whole};
 

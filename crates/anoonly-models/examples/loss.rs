@@ -3,7 +3,7 @@
 #![expect(clippy::print_stdout, reason = "an example talks to its user")]
 
 use anoonly_core::Seed;
-use anoonly_models::{AnyMethod, AnyNetwork, Batch, Method, Network, TrainingData};
+use anoonly_models::{AnyMethod, AnyNetwork, Batch, MethodForm, Network, NetworkMethod, TrainingData};
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
 use burn::tensor::Tensor;
@@ -13,8 +13,9 @@ fn main() {
     let rows = [[0.1, 0.2, 0.1], [0.2, 0.1, 0.3], [0.0, 0.3, 0.2], [0.9, 0.8, 1.0], [1.0, 0.7, 0.9]];
     let rows = Tensor::<Flex, 2>::from_data(rows, &Default::default());
     let data = TrainingData { rows: rows.clone(), unlabelled: vec![0, 1, 2], anomalies: vec![3, 4] };
-    for method in AnyMethod::all().into_iter().filter(|method| method.recipe().is_some()) {
-        let network = method.init(&data, &mut Seed(1).stream(&["weights"]));
+    for method in AnyMethod::all() {
+        let MethodForm::Network(trained) = method.form() else { continue };
+        let network = trained.init(&data, &mut Seed(1).stream(&["weights"]));
         let network = AnyNetwork::<Autodiff<Flex>>::from_inner(network);
         let terms = network.terms(&Batch::new(Tensor::from_inner(rows.clone()), 3));
         let mean = |part: Tensor<Autodiff<Flex>, 1>| {

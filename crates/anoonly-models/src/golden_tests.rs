@@ -11,11 +11,11 @@ use burn_ndarray::NdArray;
 use serde::Deserialize;
 
 use crate::layers::host::{cells, tensor};
-use crate::{AnyMethod, AnyNetwork, Batch, LossTerms, Method, Network, TrainingData};
+use crate::{AnyNetwork, AnyNetworkMethod, Batch, LossTerms, Network, NetworkMethod, TrainingData};
 
 #[derive(Deserialize)]
 struct Case {
-    method: AnyMethod,
+    method: AnyNetworkMethod,
     columns: usize,
     unlabelled: usize,
     anomalies: usize,

@@ -4,12 +4,6 @@
 //! network tells its own by [`Network::graph`](crate::Network::graph), in the state in which it scores: batch normalisation
 //! goes by its running statistics. Whoever turns it into a file format has to know these steps and no method.
 
-use burn::nn::Linear;
-use burn::tensor::Tensor;
-use burn::tensor::backend::Backend;
-
-use crate::layers::activation::Activation;
-
 /// The steps from the rows to their score.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Graph {
@@ -138,35 +132,19 @@ impl Graph {
         Value(self.steps.len())
     }
 
-    /// Adds `activation(of · weight + bias)`.
-    pub(crate) fn dense<B: Backend>(&mut self, of: Value, layer: &Linear<B>, activation: Activation) -> Value {
-        let bias = layer.bias.as_ref().map(|bias| bias.val());
-        let made = self.linear(of, layer.weight.val(), bias);
-        self.activate(made, activation)
-    }
-
     /// Adds `of · weight + bias`, of weights `[inputs, outputs]` and biases `[outputs]`.
-    pub fn linear<B: Backend>(&mut self, of: Value, weight: Tensor<B, 2>, bias: Option<Tensor<B, 1>>) -> Value {
-        let weight = Matrix { shape: weight.dims(), cells: cells(weight) };
-        self.then(Step::Linear { of, weight, bias: bias.map(cells) })
-    }
-
-    /// Adds an activation, where there is one.
-    pub(crate) fn activate(&mut self, of: Value, activation: Activation) -> Value {
-        match activation {
-            Activation::Linear => of,
-            Activation::Relu | Activation::LeakyRelu => self.then(Step::LeakyRelu { of, slope: activation.slope() }),
-        }
+    pub fn linear(&mut self, of: Value, weight: Matrix, bias: Option<Vec<f32>>) -> Value {
+        self.then(Step::Linear { of, weight, bias })
     }
 
     /// Adds constants, `[columns]`.
-    pub fn add<B: Backend>(&mut self, of: Value, constants: Tensor<B, 1>) -> Value {
-        self.then(Step::Add { of, constants: cells(constants) })
+    pub fn add(&mut self, of: Value, constants: Vec<f32>) -> Value {
+        self.then(Step::Add { of, constants })
     }
 
     /// Multiplies by constants, `[columns]`.
-    pub fn multiply<B: Backend>(&mut self, of: Value, constants: Tensor<B, 1>) -> Value {
-        self.then(Step::Multiply { of, constants: cells(constants) })
+    pub fn multiply(&mut self, of: Value, constants: Vec<f32>) -> Value {
+        self.then(Step::Multiply { of, constants })
     }
 
     /// Adds `√(Σ x² + gap)`, over the columns.
@@ -177,18 +155,14 @@ impl Graph {
     }
 }
 
-/// The values of a tensor.
-fn cells<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f32> {
-    tensor.into_data().iter::<f32>().collect()
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::{AnyMethod, AnyNetwork, Method, Network, Norm, TrainingData};
+    use crate::{AnyNetwork, AnyNetworkMethod, Network, NetworkMethod, Norm, TrainingData};
     use anoonly_core::Seed;
     use burn::backend::Autodiff;
     use burn::module::AutodiffModule;
+    use burn::tensor::Tensor;
     use burn::tensor::TensorData;
     use burn::tensor::activation::leaky_relu;
     use burn_flex::Flex;
@@ -223,11 +197,11 @@ pub(crate) mod tests {
     }
 
     /// Of every method that tells its graph, with every normalisation, whose statistics are not those at the start.
-    pub(crate) fn networks(columns: usize) -> Vec<(AnyMethod, AnyNetwork<B>)> {
+    pub(crate) fn networks(columns: usize) -> Vec<(AnyNetworkMethod, AnyNetwork<B>)> {
         let data =
             TrainingData { rows: rows(20, columns, 0), unlabelled: (0..15).collect(), anomalies: (15..20).collect() };
         let norms = [Norm::None, Norm::Batch, Norm::Layer];
-        let methods = AnyMethod::all().into_iter().flat_map(|method| norms.map(|norm| method.clone().with_norm(norm)));
+        let methods = AnyNetworkMethod::all().into_iter().flat_map(|method| norms.map(|norm| method.clone().with_norm(norm)));
         let networks = methods.map(|method| {
             let network = method.init(&data, &mut Seed(1).stream(&["weights"]));
             let network = AnyNetwork::<Autodiff<B>>::from_inner(network);
@@ -244,29 +218,16 @@ pub(crate) mod tests {
 
     #[test]
     fn a_graph_scores_as_its_network() {
-        let mut told = Vec::new();
+        let mut names = Vec::new();
         for (method, network) in networks(3) {
-            told.push(method.info().name);
+            names.push(crate::AnyMethod::from(method.clone()).info().name);
             let scores: Vec<f32> = network.score(rows(20, 3, 2)).into_data().iter::<f32>().collect();
             for (ours, theirs) in scores.iter().zip(run(&network.graph().unwrap(), rows(20, 3, 2))) {
                 assert!((ours - theirs).abs() <= 1e-5 * (1.0 + ours.abs()), "{method:?}: {ours} and {theirs}");
             }
         }
-        let all = [
-            "devnet",
-            "prenet",
-            "feawad",
-            "deepsad",
-            "rosas",
-            "mlp",
-            "resnet",
-            "autoencoder",
-            "deepsvdd",
-            "logistic",
-            "mean-difference",
-        ];
-        for name in all {
-            assert!(told.contains(&name), "{name} tells no graph");
-        }
+        names.dedup();
+        let all = ["devnet", "prenet", "feawad", "deepsad", "rosas", "mlp", "resnet", "autoencoder", "deepsvdd"];
+        assert_eq!(names, all);
     }
 }

@@ -8,7 +8,7 @@
 mod batch_norm;
 mod dense;
 pub(crate) mod direct;
-mod panels;
+pub(crate) mod panels;
 pub(crate) mod products;
 mod scorer;
 #[cfg(test)]

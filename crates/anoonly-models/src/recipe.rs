@@ -249,7 +249,7 @@ impl Recipe {
 #[cfg(test)]
 mod tests {
     use crate::networks::autoencoder::AutoencoderConfig;
-    use crate::{AnyMethod, Kind, Method};
+    use crate::{AnyMethod, Method, MethodKind};
 
     use super::*;
 
@@ -262,7 +262,7 @@ mod tests {
             told,
             "autoencoder: option `recipe.batches` is of both kinds of rows, must be of unlabelled rows alone"
         );
-        for method in AnyMethod::all().into_iter().filter(|method| method.info().kind == Kind::Unsupervised) {
+        for method in AnyMethod::all().into_iter().filter(|method| method.info().kind == MethodKind::Unsupervised) {
             assert!(!method.takes_strategy(), "{method:?}");
         }
     }

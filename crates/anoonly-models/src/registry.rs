@@ -1,6 +1,8 @@
-//! Every method of the zoo by its name.
+//! Every method of the zoo by its name: one line a method.
 
 #![expect(clippy::large_enum_variant, reason = "networks are as many as fits, and the largest is of kilobytes")]
+
+use std::fmt::Debug;
 
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -25,56 +27,102 @@ use crate::networks::repen::{Repen, RepenConfig};
 use crate::networks::resnet::{ResNet, ResNetConfig};
 use crate::networks::rosas::{Rosas, RosasConfig};
 use crate::recipe::Recipe;
-use crate::rules::cblof::{Cblof, CblofConfig};
-use crate::rules::copod::{Copod, CopodConfig};
-use crate::rules::ecod::{Ecod, EcodConfig};
-use crate::rules::fisher::{Fisher, FisherConfig};
-use crate::rules::gbdt::{Gbdt, GbdtConfig};
-use crate::rules::hbos::{Hbos, HbosConfig};
-use crate::rules::isolation_forest::{IsolationForest, IsolationForestConfig};
-use crate::rules::knn::{Knn, KnnConfig};
-use crate::rules::loda::{Loda, LodaConfig};
-use crate::rules::lof::{Lof, LofConfig};
-use crate::rules::logistic::{Logistic, LogisticConfig};
-use crate::rules::mahalanobis::{Mahalanobis, MahalanobisConfig};
-use crate::rules::mean_difference::{MeanDifference, MeanDifferenceConfig};
-use crate::rules::ocsvm::{Ocsvm, OcsvmConfig};
-use crate::rules::pca::{Pca, PcaConfig};
-use crate::rules::quorum::{Quorum, QuorumConfig};
-use crate::rules::random_forest::{RandomForest, RandomForestConfig};
-use crate::rules::whitened_cosine::{WhitenedCosine, WhitenedCosineConfig};
-use crate::rules::whitened_cosine_mahalanobis::{WhitenedCosineMahalanobis, WhitenedCosineMahalanobisConfig};
-use crate::rules::xgbod::{Xgbod, XgbodConfig};
-use crate::{Batch, ConfigError, LossTerms, Method, MethodInfo, Network, Norm, Shapes, TrainingData};
+use crate::rules::cblof::CblofConfig;
+use crate::rules::copod::CopodConfig;
+use crate::rules::ecod::EcodConfig;
+use crate::rules::fisher::FisherConfig;
+use crate::rules::gbdt::GbdtConfig;
+use crate::rules::hbos::HbosConfig;
+use crate::rules::isolation_forest::IsolationForestConfig;
+use crate::rules::knn::KnnConfig;
+use crate::rules::loda::LodaConfig;
+use crate::rules::lof::LofConfig;
+use crate::rules::logistic::LogisticConfig;
+use crate::rules::mahalanobis::MahalanobisConfig;
+use crate::rules::mean_difference::MeanDifferenceConfig;
+use crate::rules::ocsvm::OcsvmConfig;
+use crate::rules::pca::PcaConfig;
+use crate::rules::quorum::QuorumConfig;
+use crate::rules::random_forest::RandomForestConfig;
+use crate::rules::whitened_cosine::WhitenedCosineConfig;
+use crate::rules::whitened_cosine_mahalanobis::WhitenedCosineMahalanobisConfig;
+use crate::rules::xgbod::XgbodConfig;
+use crate::{
+    Batch, ConfigError, FittedRule, LossTerms, Method, MethodInfo, MethodKind, Network, NetworkMethod, Norm, RuleData,
+    RuleMethod, SavedTensors, Shapes, TrainingData,
+};
 
-/// Makes [`AnyMethod`] and [`AnyNetwork`] from one line a method: its name in configuration files, configuration and network.
+/// Makes [`AnyMethod`], [`AnyNetworkMethod`] and [`AnyNetwork`] from one line a method: its name in configuration files, its
+/// configuration and, for a network, its module.
 macro_rules! registry {
-    ($($name:literal => $variant:ident($config:ty, $network:ident)),* $(,)?) => {
-        /// The configuration of any method of the zoo; in a configuration file, the key `model` tells which.
+    (
+        networks { $($network_name:literal => $network:ident($network_config:ty, $module:ident)),* $(,)? }
+        rules { $($rule_name:literal => $rule:ident($rule_config:ty)),* $(,)? }
+    ) => {
+        /// The configuration of any method of the zoo. In a configuration file, the key `model` names the method.
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
         #[serde(tag = "model")]
         #[expect(missing_docs, reason = "each variant holds the documented configuration of its name")]
         pub enum AnyMethod {
-            $(#[serde(rename = $name)] $variant($config),)*
+            $(#[serde(rename = $network_name)] $network($network_config),)*
+            $(#[serde(rename = $rule_name)] $rule($rule_config),)*
         }
 
-        /// The network of any method of the zoo.
+        /// The configuration of any method that is trained by gradients.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "model")]
+        #[expect(missing_docs, reason = "each variant holds the documented configuration of its name")]
+        pub enum AnyNetworkMethod {
+            $(#[serde(rename = $network_name)] $network($network_config),)*
+        }
+
+        /// The network of any method that is trained by gradients.
         #[derive(Module, Debug)]
         #[expect(missing_docs, reason = "each variant holds the documented network of its name")]
         pub enum AnyNetwork<B: Backend> {
-            $($variant($network<B>),)*
+            $($network($module<B>),)*
+        }
+
+        $(
+            impl From<$network_config> for AnyMethod {
+                fn from(config: $network_config) -> Self {
+                    AnyMethod::$network(config)
+                }
+            }
+        )*
+
+        $(
+            impl From<$rule_config> for AnyMethod {
+                fn from(config: $rule_config) -> Self {
+                    AnyMethod::$rule(config)
+                }
+            }
+        )*
+
+        impl From<AnyNetworkMethod> for AnyMethod {
+            fn from(method: AnyNetworkMethod) -> Self {
+                match method {
+                    $(AnyNetworkMethod::$network(config) => AnyMethod::$network(config),)*
+                }
+            }
         }
 
         impl AnyMethod {
-            /// Every method in its default configuration.
+            /// Every method in its default configuration: by kind, those that learn from few labels first.
             pub fn all() -> Vec<AnyMethod> {
-                vec![$(AnyMethod::$variant(Default::default()),)*]
+                let mut all = vec![
+                    $(AnyMethod::$network(Default::default()),)*
+                    $(AnyMethod::$rule(Default::default()),)*
+                ];
+                all.sort_by_key(|method| method.info().kind);
+                all
             }
 
             /// Name, kind and source.
             pub fn info(&self) -> MethodInfo {
                 match self {
-                    $(AnyMethod::$variant(_) => <$config as Method>::INFO,)*
+                    $(AnyMethod::$network(_) => <$network_config as Method>::INFO,)*
+                    $(AnyMethod::$rule(_) => <$rule_config as Method>::INFO,)*
                 }
             }
 
@@ -84,79 +132,167 @@ macro_rules! registry {
             /// Names the first option with a value that no fit could start from.
             pub fn check(&self) -> Result<(), ConfigError> {
                 match self {
-                    $(AnyMethod::$variant(method) => method.check(),)*
+                    $(AnyMethod::$network(method) => method.check(),)*
+                    $(AnyMethod::$rule(method) => method.check(),)*
+                }
+            }
+
+            /// How the method is fitted.
+            pub fn form(&self) -> MethodForm {
+                match self {
+                    $(AnyMethod::$network(method) => MethodForm::Network(AnyNetworkMethod::$network(method.clone())),)*
+                    $(AnyMethod::$rule(method) => MethodForm::Rule(Box::new(method.clone())),)*
+                }
+            }
+
+            /// The name of the method's part in a model file.
+            pub fn part(&self) -> &'static str {
+                match self {
+                    $(AnyMethod::$network(_) => stringify!($network),)*
+                    $(AnyMethod::$rule(_) => stringify!($rule),)*
+                }
+            }
+
+            /// How the method is trained; `None` for a rule.
+            pub fn recipe(&self) -> Option<&Recipe> {
+                match self {
+                    $(AnyMethod::$network(method) => Some(method.recipe()),)*
+                    $(AnyMethod::$rule(_) => None,)*
+                }
+            }
+
+            /// The same recipe, to be changed.
+            pub fn recipe_mut(&mut self) -> Option<&mut Recipe> {
+                match self {
+                    $(AnyMethod::$network(method) => Some(method.recipe_mut()),)*
+                    $(AnyMethod::$rule(_) => None,)*
+                }
+            }
+
+            /// How the method is trained before that; `None` for most.
+            pub fn pretraining(&self) -> Option<&Recipe> {
+                match self {
+                    $(AnyMethod::$network(method) => method.pretraining(),)*
+                    $(AnyMethod::$rule(_) => None,)*
+                }
+            }
+
+            /// The same recipe, to be changed.
+            pub fn pretraining_mut(&mut self) -> Option<&mut Recipe> {
+                match self {
+                    $(AnyMethod::$network(method) => method.pretraining_mut(),)*
+                    $(AnyMethod::$rule(_) => None,)*
+                }
+            }
+
+            /// Whether a strategy decides which part of the loss trains. A rule has no loss.
+            pub fn takes_strategy(&self) -> bool {
+                match self {
+                    $(AnyMethod::$network(method) => method.takes_strategy(),)*
+                    $(AnyMethod::$rule(_) => false,)*
+                }
+            }
+
+            /// The form that AnoOnly trains ([`NetworkMethod::anomaly_only`]); a rule stays as it is.
+            pub fn anomaly_only(self) -> Self {
+                match self {
+                    $(AnyMethod::$network(method) => AnyMethod::$network(method.anomaly_only()),)*
+                    rule => rule,
+                }
+            }
+
+            /// The same method with another normalisation ([`NetworkMethod::with_norm`]); a rule stays as it is.
+            pub fn with_norm(self, norm: Norm) -> Self {
+                match self {
+                    $(AnyMethod::$network(method) => AnyMethod::$network(method.with_norm(norm)),)*
+                    rule => rule,
                 }
             }
         }
 
-        impl Method for AnyMethod {
-            type Network<B: Backend> = AnyNetwork<B>;
+        impl AnyNetworkMethod {
+            /// Every method that is trained by gradients, in its default configuration.
+            pub fn all() -> Vec<AnyNetworkMethod> {
+                vec![$(AnyNetworkMethod::$network(Default::default()),)*]
+            }
+        }
 
-            /// Of any method; [`AnyMethod::info`] tells of the one at hand.
-            const INFO: MethodInfo = MethodInfo {
-                name: "any",
-                title: "Any method",
-                kind: crate::Kind::FewLabels,
-                source: "the registry",
-            };
+        impl Method for AnyNetworkMethod {
+            /// Of any method; [`AnyMethod::info`] describes the one at hand.
+            const INFO: MethodInfo =
+                MethodInfo { name: "any", title: "Any method", kind: MethodKind::FewLabels, source: "the registry" };
 
             fn check(&self) -> Result<(), ConfigError> {
-                AnyMethod::check(self)
+                match self {
+                    $(AnyNetworkMethod::$network(method) => method.check(),)*
+                }
+            }
+        }
+
+        impl NetworkMethod for AnyNetworkMethod {
+            type Network<B: Backend> = AnyNetwork<B>;
+
+            fn recipe(&self) -> &Recipe {
+                match self {
+                    $(AnyNetworkMethod::$network(method) => method.recipe(),)*
+                }
             }
 
-            fn recipe(&self) -> Option<&Recipe> {
+            fn recipe_mut(&mut self) -> &mut Recipe {
                 match self {
-                    $(AnyMethod::$variant(method) => method.recipe(),)*
+                    $(AnyNetworkMethod::$network(method) => method.recipe_mut(),)*
                 }
             }
 
             fn pretraining(&self) -> Option<&Recipe> {
                 match self {
-                    $(AnyMethod::$variant(method) => method.pretraining(),)*
+                    $(AnyNetworkMethod::$network(method) => method.pretraining(),)*
                 }
             }
 
-            fn recipe_mut(&mut self) -> Option<&mut Recipe> {
+            fn pretraining_mut(&mut self) -> Option<&mut Recipe> {
                 match self {
-                    $(AnyMethod::$variant(method) => method.recipe_mut(),)*
-                }
-            }
-
-            fn anomaly_only(self) -> Self {
-                match self {
-                    $(AnyMethod::$variant(method) => AnyMethod::$variant(method.anomaly_only()),)*
-                }
-            }
-
-            fn with_norm(self, norm: Norm) -> Self {
-                match self {
-                    $(AnyMethod::$variant(method) => AnyMethod::$variant(method.with_norm(norm)),)*
+                    $(AnyNetworkMethod::$network(method) => method.pretraining_mut(),)*
                 }
             }
 
             fn takes_strategy(&self) -> bool {
                 match self {
-                    $(AnyMethod::$variant(method) => method.takes_strategy(),)*
+                    $(AnyNetworkMethod::$network(method) => method.takes_strategy(),)*
+                }
+            }
+
+            fn anomaly_only(self) -> Self {
+                match self {
+                    $(AnyNetworkMethod::$network(method) => AnyNetworkMethod::$network(method.anomaly_only()),)*
+                }
+            }
+
+            fn with_norm(self, norm: Norm) -> Self {
+                match self {
+                    $(AnyNetworkMethod::$network(method) => AnyNetworkMethod::$network(method.with_norm(norm)),)*
                 }
             }
 
             fn weights(&self, columns: usize, saved: &Shapes) -> usize {
                 match self {
-                    $(AnyMethod::$variant(method) => method.weights(columns, &saved.within(stringify!($variant))),)*
+                    $(AnyNetworkMethod::$network(method) => {
+                        method.weights(columns, &saved.within(stringify!($network)))
+                    })*
                 }
             }
 
             fn blank<B: Backend>(&self, columns: usize, saved: &Shapes, device: &B::Device) -> AnyNetwork<B> {
                 match self {
-                    $(AnyMethod::$variant(method) => {
-                        AnyNetwork::$variant(method.blank(columns, &saved.within(stringify!($variant)), device))
+                    $(AnyNetworkMethod::$network(method) => {
+                        AnyNetwork::$network(method.blank(columns, &saved.within(stringify!($network)), device))
                     })*
                 }
             }
 
             fn init<B: Backend>(&self, data: &TrainingData<B>, rng: &mut impl Rng) -> AnyNetwork<B> {
                 match self {
-                    $(AnyMethod::$variant(method) => AnyNetwork::$variant(method.init(data, rng)),)*
+                    $(AnyNetworkMethod::$network(method) => AnyNetwork::$network(method.init(data, rng)),)*
                 }
             }
         }
@@ -164,26 +300,26 @@ macro_rules! registry {
         impl<B: Backend> Network<B> for AnyNetwork<B> {
             fn terms(&self, batch: &Batch<B>) -> LossTerms<B> {
                 match self {
-                    $(AnyNetwork::$variant(network) => network.terms(batch),)*
+                    $(AnyNetwork::$network(network) => network.terms(batch),)*
                 }
             }
 
             fn penalty(&self) -> Option<Tensor<B, 1>> {
                 match self {
-                    $(AnyNetwork::$variant(network) => Network::<B>::penalty(network),)*
+                    $(AnyNetwork::$network(network) => Network::<B>::penalty(network),)*
                 }
             }
 
             fn pretraining_loss(&self, batch: &Batch<B>) -> Tensor<B, 1> {
                 match self {
-                    $(AnyNetwork::$variant(network) => network.pretraining_loss(batch),)*
+                    $(AnyNetwork::$network(network) => network.pretraining_loss(batch),)*
                 }
             }
 
             fn pretrained(self, from: &Self) -> Self {
                 match (self, from) {
-                    $((AnyNetwork::$variant(network), AnyNetwork::$variant(from)) => {
-                        AnyNetwork::$variant(network.pretrained(from))
+                    $((AnyNetwork::$network(network), AnyNetwork::$network(from)) => {
+                        AnyNetwork::$network(network.pretrained(from))
                     })*
                     (network, _) => network,
                 }
@@ -194,43 +330,37 @@ macro_rules! registry {
                 B: AutodiffBackend,
             {
                 match self {
-                    $(AnyNetwork::$variant(network) => network.direct(data),)*
+                    $(AnyNetwork::$network(network) => network.direct(data),)*
                 }
             }
 
             fn finish(self, data: &TrainingData<B>) -> Self {
                 match self {
-                    $(AnyNetwork::$variant(network) => AnyNetwork::$variant(network.finish(data)),)*
+                    $(AnyNetwork::$network(network) => AnyNetwork::$network(network.finish(data)),)*
                 }
             }
 
             fn norms_mut(&mut self) -> Vec<&mut NormLayer<B>> {
                 match self {
-                    $(AnyNetwork::$variant(network) => network.norms_mut(),)*
+                    $(AnyNetwork::$network(network) => network.norms_mut(),)*
                 }
             }
 
             fn representation(&self, rows: Tensor<B, 2>) -> Option<Tensor<B, 2>> {
                 match self {
-                    $(AnyNetwork::$variant(network) => network.representation(rows),)*
-                }
-            }
-
-            fn smooth(&self) -> bool {
-                match self {
-                    $(AnyNetwork::$variant(network) => Network::<B>::smooth(network),)*
+                    $(AnyNetwork::$network(network) => network.representation(rows),)*
                 }
             }
 
             fn graph(&self) -> Option<Graph> {
                 match self {
-                    $(AnyNetwork::$variant(network) => Network::<B>::graph(network),)*
+                    $(AnyNetwork::$network(network) => Network::<B>::graph(network),)*
                 }
             }
 
             fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
                 match self {
-                    $(AnyNetwork::$variant(network) => network.score(rows),)*
+                    $(AnyNetwork::$network(network) => network.score(rows),)*
                 }
             }
         }
@@ -238,40 +368,74 @@ macro_rules! registry {
 }
 
 registry! {
-    "devnet" => DevNet(DevNetConfig, DevNet),
-    "prenet" => PReNet(PReNetConfig, PReNet),
-    "feawad" => Feawad(FeawadConfig, Feawad),
-    "deepsad" => DeepSad(DeepSadConfig, DeepSad),
-    "rosas" => Rosas(RosasConfig, Rosas),
-    "repen" => Repen(RepenConfig, Repen),
-    "mlp" => Mlp(MlpConfig, Mlp),
-    "resnet" => ResNet(ResNetConfig, ResNet),
-    "ft-transformer" => FtTransformer(FtTransformerConfig, FtTransformer),
-    "quorum" => Quorum(QuorumConfig, Quorum),
-    "random-forest" => RandomForest(RandomForestConfig, RandomForest),
-    "gbdt" => Gbdt(GbdtConfig, Gbdt),
-    "xgbod" => Xgbod(XgbodConfig, Xgbod),
-    "logistic" => Logistic(LogisticConfig, Logistic),
-    "mean-difference" => MeanDifference(MeanDifferenceConfig, MeanDifference),
-    "mahalanobis" => Mahalanobis(MahalanobisConfig, Mahalanobis),
-    "fisher" => Fisher(FisherConfig, Fisher),
-    "whitened-cosine" => WhitenedCosine(WhitenedCosineConfig, WhitenedCosine),
-    "whitened-cosine-mahalanobis" =>
-        WhitenedCosineMahalanobis(WhitenedCosineMahalanobisConfig, WhitenedCosineMahalanobis),
-    "knn" => Knn(KnnConfig, Knn),
-    "isolation-forest" => IsolationForest(IsolationForestConfig, IsolationForest),
-    "lof" => Lof(LofConfig, Lof),
-    "ecod" => Ecod(EcodConfig, Ecod),
-    "copod" => Copod(CopodConfig, Copod),
-    "hbos" => Hbos(HbosConfig, Hbos),
-    "pca" => Pca(PcaConfig, Pca),
-    "cblof" => Cblof(CblofConfig, Cblof),
-    "loda" => Loda(LodaConfig, Loda),
-    "ocsvm" => Ocsvm(OcsvmConfig, Ocsvm),
-    "autoencoder" => Autoencoder(AutoencoderConfig, Autoencoder),
-    "deepsvdd" => DeepSvdd(DeepSvddConfig, DeepSvdd),
-    "dagmm" => Dagmm(DagmmConfig, Dagmm),
-    "ganomaly" => Ganomaly(GanomalyConfig, Ganomaly),
+    networks {
+        "devnet" => DevNet(DevNetConfig, DevNet),
+        "prenet" => PReNet(PReNetConfig, PReNet),
+        "feawad" => Feawad(FeawadConfig, Feawad),
+        "deepsad" => DeepSad(DeepSadConfig, DeepSad),
+        "rosas" => Rosas(RosasConfig, Rosas),
+        "repen" => Repen(RepenConfig, Repen),
+        "mlp" => Mlp(MlpConfig, Mlp),
+        "resnet" => ResNet(ResNetConfig, ResNet),
+        "ft-transformer" => FtTransformer(FtTransformerConfig, FtTransformer),
+        "autoencoder" => Autoencoder(AutoencoderConfig, Autoencoder),
+        "deepsvdd" => DeepSvdd(DeepSvddConfig, DeepSvdd),
+        "dagmm" => Dagmm(DagmmConfig, Dagmm),
+        "ganomaly" => Ganomaly(GanomalyConfig, Ganomaly),
+    }
+    rules {
+        "quorum" => Quorum(QuorumConfig),
+        "random-forest" => RandomForest(RandomForestConfig),
+        "gbdt" => Gbdt(GbdtConfig),
+        "xgbod" => Xgbod(XgbodConfig),
+        "logistic" => Logistic(LogisticConfig),
+        "mean-difference" => MeanDifference(MeanDifferenceConfig),
+        "mahalanobis" => Mahalanobis(MahalanobisConfig),
+        "fisher" => Fisher(FisherConfig),
+        "whitened-cosine" => WhitenedCosine(WhitenedCosineConfig),
+        "whitened-cosine-mahalanobis" => WhitenedCosineMahalanobis(WhitenedCosineMahalanobisConfig),
+        "knn" => Knn(KnnConfig),
+        "isolation-forest" => IsolationForest(IsolationForestConfig),
+        "lof" => Lof(LofConfig),
+        "ecod" => Ecod(EcodConfig),
+        "copod" => Copod(CopodConfig),
+        "hbos" => Hbos(HbosConfig),
+        "pca" => Pca(PcaConfig),
+        "cblof" => Cblof(CblofConfig),
+        "loda" => Loda(LodaConfig),
+        "ocsvm" => Ocsvm(OcsvmConfig),
+    }
+}
+
+/// How a method is fitted.
+#[derive(Debug)]
+pub enum MethodForm {
+    /// By gradients.
+    Network(AnyNetworkMethod),
+    /// In plain memory.
+    Rule(Box<dyn AnyRuleMethod>),
+}
+
+/// Any rule, behind one type.
+pub trait AnyRuleMethod: Debug + Send + Sync {
+    /// Fits the rule ([`RuleMethod::fit`]).
+    fn fit(&self, data: &RuleData, rng: &mut dyn Rng) -> Box<dyn FittedRule>;
+
+    /// A fitted rule from what it has saved ([`RuleMethod::restore`]).
+    ///
+    /// # Errors
+    /// When a tensor is missing or has the wrong shape.
+    fn restore(&self, columns: usize, saved: &mut SavedTensors) -> Result<Box<dyn FittedRule>, String>;
+}
+
+impl<M: RuleMethod<Fitted: 'static>> AnyRuleMethod for M {
+    fn fit(&self, data: &RuleData, mut rng: &mut dyn Rng) -> Box<dyn FittedRule> {
+        Box::new(RuleMethod::fit(self, data, &mut rng))
+    }
+
+    fn restore(&self, columns: usize, saved: &mut SavedTensors) -> Result<Box<dyn FittedRule>, String> {
+        Ok(Box::new(RuleMethod::restore(self, columns, saved)?))
+    }
 }
 
 impl AnyMethod {
@@ -299,6 +463,13 @@ impl Default for AnyMethod {
     /// [`DevNetConfig`].
     fn default() -> Self {
         AnyMethod::DevNet(DevNetConfig::default())
+    }
+}
+
+impl Default for AnyNetworkMethod {
+    /// [`DevNetConfig`].
+    fn default() -> Self {
+        AnyNetworkMethod::DevNet(DevNetConfig::default())
     }
 }
 
@@ -346,14 +517,14 @@ mod tests {
         Shapes::new(collected.1)
     }
 
-    /// What a model file is held against is what the network holds, for every method, depth and normalisation.
+    /// The size that a model file is checked against is the size of the network, for every method, depth and normalisation.
     #[test]
-    fn every_method_knows_the_size_of_its_network() {
-        let mut methods = AnyMethod::all();
+    fn every_network_method_knows_the_size_of_its_network() {
+        let mut methods = AnyNetworkMethod::all();
         for depth in [crate::networks::devnet::Depth::One, crate::networks::devnet::Depth::Four] {
-            methods.push(AnyMethod::DevNet(DevNetConfig { depth, ..Default::default() }));
+            methods.push(AnyNetworkMethod::DevNet(DevNetConfig { depth, ..Default::default() }));
         }
-        methods.push(AnyMethod::DeepSad(DeepSadConfig { widths: vec![4], ..Default::default() }));
+        methods.push(AnyNetworkMethod::DeepSad(DeepSadConfig { widths: vec![4], ..Default::default() }));
         let norms = [Norm::None, Norm::Batch, Norm::Layer];
         for method in methods.into_iter().flat_map(|method| norms.map(|norm| method.clone().with_norm(norm))) {
             let mut saved = Shapes::default();
@@ -366,26 +537,100 @@ mod tests {
                 let blank = method.blank::<NdArray>(columns, &saved, &Default::default());
                 assert_eq!(shapes(&blank), saved, "{method:?}, {columns} columns");
             }
-            // But for trees, the size grows with the columns.
-            if method.weights(1, &saved) != method.weights(2, &saved) {
-                assert_eq!(method.weights(usize::MAX, &saved), usize::MAX, "{method:?}");
-            }
+            assert_eq!(method.weights(usize::MAX, &saved), usize::MAX, "{method:?}");
         }
+    }
+
+    /// A method that no strategy normalises would train under AnoOnly without any influence of the unlabelled rows.
+    #[test]
+    fn every_method_that_takes_a_strategy_has_a_batch_normalised_form() {
+        let rows = Tensor::<NdArray, 2>::zeros([3, 4], &Default::default());
+        let data = TrainingData { rows, unlabelled: vec![0, 1], anomalies: vec![2] };
+        let mut taking = 0;
+        for method in AnyNetworkMethod::all().into_iter().filter(NetworkMethod::takes_strategy) {
+            let mut network = method.clone().anomaly_only().init(&data, &mut Seed(1).stream(&["weights"]));
+            let batch_norms = network.norms_mut().into_iter().filter(|norm| norm.batch().is_some()).count();
+            assert!(batch_norms > 0, "{method:?} has no batch normalisation under AnoOnly");
+            taking += 1;
+        }
+        assert_eq!(taking, 8);
+    }
+
+    fn rule_data(anomaly: f32) -> RuleData {
+        let cell = |row: usize, column: usize| ((row * 7 + column * 5) % 13) as f32 / 12.0;
+        let mut rows: Vec<f32> = (0..60).map(|place| cell(place / 3, place % 3)).collect();
+        rows[57..].fill(anomaly);
+        RuleData { rows, columns: 3, unlabelled: (0..19).collect(), anomalies: vec![19] }
+    }
+
+    /// What a rule saves makes the same rule again; without one of its tensors, or with another number of columns, nothing does.
+    #[test]
+    fn a_restored_rule_scores_the_same_bits() {
+        let data = rule_data(0.7);
+        let mut rules = 0;
+        for method in AnyMethod::all() {
+            let MethodForm::Rule(rule) = method.form() else { continue };
+            let fitted = rule.fit(&data, &mut Seed(1).stream(&["weights"]));
+            let saved = fitted.save();
+            let mut left = saved.clone();
+            let restored = rule.restore(3, &mut left).unwrap();
+            assert_eq!((left.left(), restored.save()), (None, saved.clone()), "{method:?}");
+            let rows = crate::RowBlock::new(&data.rows, 3);
+            assert_eq!(restored.score(rows), fitted.score(rows), "{method:?}");
+            for (missing, _) in saved.clone() {
+                let mut others: SavedTensors =
+                    saved.clone().into_iter().filter(|(path, _)| *path != missing).collect();
+                assert!(rule.restore(3, &mut others).is_err(), "{method:?} without {missing}");
+            }
+            rules += 1;
+        }
+        assert_eq!(rules, 20);
+    }
+
+    /// The steps by which a rule is exported and scored fast score as the rule itself.
+    #[test]
+    fn a_graph_scores_as_its_rule() {
+        let data = rule_data(0.7);
+        let mut names = Vec::new();
+        for method in AnyMethod::all() {
+            let MethodForm::Rule(rule) = method.form() else { continue };
+            let fitted = rule.fit(&data, &mut Seed(1).stream(&["weights"]));
+            let Some(graph) = fitted.graph() else { continue };
+            let copy = |rows: &[f32], to: &mut [f32], stride: usize| {
+                for (row, to) in rows.chunks_exact(3).zip(to.chunks_mut(stride)) {
+                    to[..3].copy_from_slice(row);
+                }
+                true
+            };
+            let scores = crate::kernels::Scorer::new(&graph, 3).score(&data.rows, copy).unwrap();
+            for (ours, theirs) in scores.iter().zip(fitted.score(crate::RowBlock::new(&data.rows, 3))) {
+                assert!((ours - theirs).abs() <= 1e-5 * (1.0 + theirs.abs()), "{method:?}: {ours} and {theirs}");
+            }
+            names.push(method.info().name);
+        }
+        assert_eq!(names, ["logistic", "mean-difference", "mahalanobis", "fisher", "whitened-cosine"]);
     }
 
     /// Another labelled anomaly in the place of one makes no difference to a method that knows no labels.
     #[test]
     fn methods_without_labels_do_not_look_at_labelled_anomalies() {
         let scores = |method: &AnyMethod, anomaly: f32| -> Vec<f32> {
-            let cell = |row: usize, column: usize| ((row * 7 + column * 5) % 13) as f32 / 12.0;
-            let mut cells: Vec<f32> = (0..60).map(|place| cell(place / 3, place % 3)).collect();
-            cells[57..].fill(anomaly);
-            let rows = Tensor::<NdArray, 2>::from_data(TensorData::new(cells, [20, 3]), &Default::default());
-            let data = TrainingData { rows: rows.clone(), unlabelled: (0..19).collect(), anomalies: vec![19] };
-            let network = method.init(&data, &mut Seed(1).stream(&["weights"])).finish(&data);
-            network.score(rows.narrow(0, 0, 19)).into_data().iter::<f32>().collect()
+            let data = rule_data(anomaly);
+            let mut rng = Seed(1).stream(&["weights"]);
+            match method.form() {
+                MethodForm::Rule(rule) => {
+                    rule.fit(&data, &mut rng).score(crate::RowBlock::new(&data.rows[..57], 3))
+                }
+                MethodForm::Network(network) => {
+                    let rows = TensorData::new(data.rows, [20, 3]);
+                    let rows = Tensor::<NdArray, 2>::from_data(rows, &Default::default());
+                    let data = TrainingData { rows: rows.clone(), unlabelled: data.unlabelled, anomalies: data.anomalies };
+                    let network = network.init(&data, &mut rng).finish(&data);
+                    network.score(rows.narrow(0, 0, 19)).into_data().iter::<f32>().collect()
+                }
+            }
         };
-        let unsupervised = |method: &AnyMethod| method.info().kind == crate::Kind::Unsupervised;
+        let unsupervised = |method: &AnyMethod| method.info().kind == MethodKind::Unsupervised;
         let methods: Vec<AnyMethod> = AnyMethod::all().into_iter().filter(unsupervised).collect();
         assert!(methods.len() >= 13);
         for method in methods {
@@ -404,12 +649,9 @@ mod tests {
         };
         let data = TrainingData { rows: rows(0), unlabelled: (0..4).collect(), anomalies: vec![4, 5] };
         let norms = [Norm::None, Norm::Batch, Norm::Layer];
-        for method in AnyMethod::all().into_iter().flat_map(|method| norms.map(|norm| method.clone().with_norm(norm))) {
+        for method in AnyNetworkMethod::all().into_iter().flat_map(|method| norms.map(|norm| method.clone().with_norm(norm))) {
             let network = method.init(&data, &mut Seed(1).stream(&["weights"])).finish(&data);
             let mut network = AnyNetwork::<Autodiff<B>>::from_inner(network);
-            if !Network::<Autodiff<B>>::smooth(&network) {
-                continue;
-            }
             // Statistics other than those at the start.
             network.score(Tensor::from_inner(rows(1)));
             let plain = |network: &AnyNetwork<Autodiff<B>>| -> Vec<f32> {

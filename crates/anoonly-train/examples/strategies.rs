@@ -5,9 +5,8 @@
 use std::error::Error;
 
 use anoonly_core::{Label, Samples, Seed};
-use anoonly_models::{AnyMethod, Method};
-use anoonly_train::backend::Flex;
-use anoonly_train::{Detector, Supervision};
+use anoonly_models::AnyMethod;
+use anoonly_train::{ComputeDevice, Detector, Supervision};
 use ndarray::Array2;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -21,7 +20,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for method in AnyMethod::all().into_iter().filter(|method| method.takes_strategy()) {
         for (name, supervision) in [("host", Supervision::Full), ("anoonly", Supervision::AnomalyOnly)] {
             let fitted =
-                Detector::new(method.clone(), supervision, Seed(1))?.fit::<Flex>(&samples, &Default::default())?;
+                Detector::new(method.clone(), supervision, Seed(1))?.fit(&samples, &ComputeDevice::default())?;
             let scores = fitted.score(&features)?;
             let mut order: Vec<usize> = (6..300).collect();
             order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));

@@ -4,7 +4,7 @@
 
 use anoonly_core::{Label, Samples, Seed};
 use anoonly_models::recipe::{Batches, Recipe};
-use anoonly_models::{AnyMethod, AnyNetwork, Batch, Method, Network, TrainingData};
+use anoonly_models::{AnyMethod, AnyNetwork, Batch, MethodForm, Network, NetworkMethod, TrainingData};
 use burn::backend::Autodiff;
 use burn::module::{AutodiffModule, Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
@@ -12,8 +12,8 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use ndarray::Array2;
 
-use crate::backend::{BackendName, ComputeDevice, NdArray, OnBackend};
-use crate::detector::to_tensor;
+use crate::backend::{BackendName, ComputeDevice, OnBackend};
+use crate::network::to_tensor;
 use crate::{Detector, Supervision, model_file};
 
 /// How far the GPU may be from ndarray, as a share of the largest value.
@@ -71,12 +71,17 @@ fn detector(name: &str, supervision: Supervision, epochs: usize, steps: usize) -
 /// The GPU backend that is tested, on the first GPU or what stands for one.
 const GPU: BackendName = if cfg!(feature = "cuda") { BackendName::Cuda } else { BackendName::Wgpu };
 
-fn on_gpu<T: OnBackend>(task: T) -> T::Output {
-    ComputeDevice::new(GPU, None).unwrap().run(task)
+fn gpu() -> ComputeDevice {
+    ComputeDevice::new(GPU, None).unwrap()
 }
 
-fn on_ndarray<T: OnBackend>(task: T) -> T::Output {
-    ComputeDevice::new(BackendName::Ndarray, None).unwrap().run(task)
+fn ndarray() -> ComputeDevice {
+    ComputeDevice::new(BackendName::Ndarray, None).unwrap()
+}
+
+/// The scores of the rows fitted on.
+fn scores_of_a_fit(detector: &Detector, device: &ComputeDevice) -> Vec<f32> {
+    detector.fit(&samples(), device).unwrap().score(samples().features()).unwrap()
 }
 
 #[track_caller]
@@ -87,30 +92,6 @@ fn close(gpu: &[f32], ndarray: &[f32], tolerance: f32, what: &str) {
     assert!(worst <= tolerance * largest, "{what}: {:e} of the largest value, {largest}", worst / largest);
 }
 
-/// The scores of a fit made here.
-struct FitAndScore(Detector);
-
-impl OnBackend for FitAndScore {
-    type Output = Vec<f32>;
-
-    fn run<B: Backend>(self, device: B::Device) -> Vec<f32> {
-        let samples = samples();
-        self.0.fit::<B>(&samples, &device).unwrap().score(samples.features()).unwrap()
-    }
-}
-
-/// The scores by a model file.
-struct ReadAndScore<'a>(&'a std::path::Path);
-
-impl OnBackend for ReadAndScore<'_> {
-    type Output = Vec<f32>;
-
-    fn run<B: Backend>(self, device: B::Device) -> Vec<f32> {
-        let (members, _) = model_file::read::<B, AnyMethod, ()>(self.0, &device).unwrap();
-        members[0].score(samples().features()).unwrap()
-    }
-}
-
 /// The gradient of each tensor of a fresh network by the loss of one batch.
 struct Gradients(AnyMethod, Supervision);
 
@@ -119,7 +100,8 @@ impl OnBackend for Gradients {
 
     fn run<B: Backend>(self, device: B::Device) -> Vec<Vec<f32>> {
         let Self(method, supervision) = self;
-        let method = Detector::new(method, supervision, Seed(1)).unwrap().method().clone();
+        let detector = Detector::new(method, supervision, Seed(1)).unwrap();
+        let MethodForm::Network(method) = detector.method().form() else { panic!("a rule has no gradients") };
         let samples = samples();
         let rows = to_tensor::<B>(samples.features().clone(), &device);
         let data = TrainingData { rows, unlabelled: (ANOMALIES..88).collect(), anomalies: (0..ANOMALIES).collect() };
@@ -147,32 +129,33 @@ impl<B: Backend> ModuleVisitor<Autodiff<B>> for Taken {
 }
 
 fn the_same_weights_score_alike(name: &str, supervision: Supervision) {
-    let fitted = detector(name, supervision, 1, 20).fit::<NdArray>(&samples(), &Default::default()).unwrap();
+    let fitted = detector(name, supervision, 1, 20).fit(&samples(), &ndarray()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model");
     let scores = fitted.score(samples().features()).unwrap();
     model_file::write(&path, &[fitted], &()).unwrap();
-    close(&on_gpu(ReadAndScore(&path)), &scores, TOLERANCE, name);
+    let (members, ()) = model_file::read(&path, &gpu()).unwrap();
+    close(&members[0].score(samples().features()).unwrap(), &scores, TOLERANCE, name);
 }
 
 fn gradients_are_alike(name: &str, supervision: Supervision) {
     let gradients = || Gradients(AnyMethod::by_name(name).unwrap(), supervision);
-    let (gpu, ndarray) = (on_gpu(gradients()), on_ndarray(gradients()));
-    assert!(gpu.len() >= 2 && gpu.len() == ndarray.len(), "{name}");
-    for (tensor, (gpu, ndarray)) in gpu.iter().zip(&ndarray).enumerate() {
+    let (on_gpu, on_ndarray) = (gpu().run(gradients()), ndarray().run(gradients()));
+    assert!(on_gpu.len() >= 2 && on_gpu.len() == on_ndarray.len(), "{name}");
+    for (tensor, (gpu, ndarray)) in on_gpu.iter().zip(&on_ndarray).enumerate() {
         assert!(ndarray.iter().any(|value| *value != 0.0), "tensor {tensor} of {name} takes no part");
         close(gpu, ndarray, tolerance_of_gradients(name), &format!("gradient of tensor {tensor} of {name}"));
     }
 }
 
 fn twenty_steps_are_alike(name: &str, supervision: Supervision) {
-    let scores = |run: fn(FitAndScore) -> Vec<f32>| run(FitAndScore(detector(name, supervision, 1, 20)));
-    close(&scores(on_gpu), &scores(on_ndarray), tolerance_of_training(name), name);
+    let scores = |device: ComputeDevice| scores_of_a_fit(&detector(name, supervision, 1, 20), &device);
+    close(&scores(gpu()), &scores(ndarray()), tolerance_of_training(name), name);
 }
 
 fn a_whole_fit_is_alike(name: &str, supervision: Supervision) {
-    let scores = |run: fn(FitAndScore) -> Vec<f32>| run(FitAndScore(detector(name, supervision, 10, 20)));
-    close(&scores(on_gpu), &scores(on_ndarray), tolerance_of_training(name), name);
+    let scores = |device: ComputeDevice| scores_of_a_fit(&detector(name, supervision, 10, 20), &device);
+    close(&scores(gpu()), &scores(ndarray()), tolerance_of_training(name), name);
 }
 
 /// Makes a test of each check for each method and strategy.
@@ -216,9 +199,9 @@ mod gpu_every_method {
             let strategies = [Supervision::Full, Supervision::AnomalyOnly];
             for supervision in &strategies[..if method.takes_strategy() { 2 } else { 1 }] {
                 let gradients = || Gradients(method.clone(), *supervision);
-                let (gpu, ndarray) = (on_gpu(gradients()), on_ndarray(gradients()));
-                assert_eq!(gpu.len(), ndarray.len(), "{name}");
-                close(&gpu.concat(), &ndarray.concat(), tolerance_of_gradients(name), name);
+                let (on_gpu, on_ndarray) = (gpu().run(gradients()), ndarray().run(gradients()));
+                assert_eq!(on_gpu.len(), on_ndarray.len(), "{name}");
+                close(&on_gpu.concat(), &on_ndarray.concat(), tolerance_of_gradients(name), name);
             }
         }
     }

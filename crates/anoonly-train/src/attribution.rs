@@ -4,16 +4,10 @@ mod orders;
 
 use std::ops::Range;
 
-use anoonly_models::layers::norm::NormLayer;
-use anoonly_models::{Network, Trainable};
-use burn::backend::Autodiff;
-use burn::module::{AutodiffModule, Module};
-use burn::tensor::Tensor;
-use burn::tensor::backend::Backend;
 use ndarray::{Array2, ArrayView1, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 
-use crate::detector::to_tensor;
+use crate::fitted::GradientSource;
 use crate::{FittedDetector, ScoreError};
 
 /// What each part of the columns contributes to the difference between the score of a row and that of a baseline.
@@ -47,7 +41,7 @@ const CELLS: usize = 1 << 20;
 /// Points at once, however few their cells.
 const POINTS: usize = 2048;
 
-impl<B: Backend, M: Trainable<Autodiff<B>>> FittedDetector<B, M> {
+impl FittedDetector {
     /// Explains the scores of rows, `[rows, columns]` in their original units, by integrated gradients (Sundararajan, Taly and
     /// Yan, "Axiomatic Attribution for Deep Networks", ICML 2017, equation 1): the gradient of the score, in the mode it is
     /// computed in, is integrated along the straight line from `baseline` to the row, so that the contributions of the columns
@@ -82,33 +76,30 @@ impl<B: Backend, M: Trainable<Autodiff<B>>> FittedDetector<B, M> {
         let origin = Array2::from_shape_fn((1, baseline.len()), |(_, column)| baseline[column]);
         let start = self.score(&origin).map_err(|error| ScoreError::Baseline(Box::new(error)))?[0];
         let scores = self.score(features)?;
-        let mut network = M::Network::<Autodiff<B>>::from_inner(self.network.clone()).no_grad();
-        if !Network::<Autodiff<B>>::smooth(&network) {
-            return told(start, scores, self.by_orders(features, baseline, start, parts)?);
+        if !self.has_gradient() {
+            return attributions(start, scores, self.by_orders(features, baseline, start, parts)?);
         }
         let mut contributions = Array2::zeros(features.raw_dim());
-        network.norms_mut().into_iter().for_each(NormLayer::freeze);
         let origin = self.scaler.transform(origin.view());
 
         let rows = contributions.axis_chunks_iter_mut(Axis(0), ROWS).zip(features.axis_chunks_iter(Axis(0), ROWS));
         let blocks: Vec<_> = rows.zip(scores.chunks(ROWS)).collect();
-        let (followed, scaler) = ((network, self.device.clone()), &self.scaler);
-        let explained =
-            blocks.into_par_iter().map_with(followed, |(network, device), ((contributions, rows), scores)| {
-                let towards = scaler.transform(rows) - &origin;
-                Paths { network, device, origin: origin.row(0), towards, start, scores }.integrate(contributions)
-            });
+        let explained = blocks.into_par_iter().map(|((contributions, rows), scores)| {
+            let gradients = self.ready.gradients().ok_or(ScoreError::NoGradient)?;
+            let towards = self.scaler.transform(rows) - &origin;
+            Paths { gradients, origin: origin.row(0), towards, start, scores }.integrate(contributions)
+        });
         explained.collect::<Result<(), ScoreError>>()?;
         let mut of_parts = Array2::zeros((features.nrows(), parts.len()));
         for (mut sum, part) in of_parts.columns_mut().into_iter().zip(parts) {
             sum.assign(&contributions.slice(s![.., part.clone()]).sum_axis(Axis(1)));
         }
-        told(start, scores, of_parts)
+        attributions(start, scores, of_parts)
     }
 }
 
-/// The contributions with what they leave.
-fn told(start: f32, scores: Vec<f32>, contributions: Array2<f32>) -> Result<Attributions, ScoreError> {
+/// The contributions with their remainders.
+fn attributions(start: f32, scores: Vec<f32>, contributions: Array2<f32>) -> Result<Attributions, ScoreError> {
     let left = |(row, &score): (ArrayView1<'_, f32>, &f32)| {
         let explained: f64 = row.iter().map(|&part| f64::from(part)).sum();
         (f64::from(score) - f64::from(start) - explained) as f32
@@ -122,9 +113,8 @@ fn told(start: f32, scores: Vec<f32>, contributions: Array2<f32>) -> Result<Attr
 }
 
 /// The paths from a baseline to a block of rows, all scaled.
-struct Paths<'a, B: Backend, N> {
-    network: &'a N,
-    device: &'a B::Device,
+struct Paths<'a> {
+    gradients: GradientSource<'a>,
     /// The baseline.
     origin: ArrayView1<'a, f32>,
     /// From there to each row.
@@ -165,7 +155,7 @@ impl Interval {
     }
 }
 
-impl<B: Backend, N: Network<Autodiff<B>>> Paths<'_, B, N> {
+impl Paths<'_> {
     /// Adds the contributions, `[rows, columns]`.
     fn integrate(&self, mut contributions: ArrayViewMut2<'_, f32>) -> Result<(), ScoreError> {
         let mut sums = Array2::<f64>::zeros(self.towards.raw_dim());
@@ -211,15 +201,9 @@ impl<B: Backend, N: Network<Autodiff<B>>> Paths<'_, B, N> {
             point.assign(&self.origin);
             point.scaled_add(interval.middle(), &self.towards.row(interval.row));
         }
-        let shape = points.raw_dim();
-        let points = Tensor::<Autodiff<B>, 2>::from_inner(to_tensor(points, self.device)).require_grad();
-        let scores = self.network.score(points.clone());
-        let gradients = scores.clone().sum().backward();
-        let gradients = points.grad(&gradients).ok_or(ScoreError::NoGradient)?;
-        // Where a distance is 0 it has no gradient, but 0 for a subgradient.
-        let subgradient = |slope: f32| if slope.is_finite() { slope } else { 0.0 };
-        let cells = gradients.into_data().iter::<f32>().map(subgradient).collect();
-        let gradients = Array2::from_shape_vec(shape, cells).map_err(|_| ScoreError::NoGradient)?;
-        Ok((scores.into_data().iter::<f32>().collect(), gradients))
+        let (scores, mut gradients) = (self.gradients)(points)?;
+        // Where a distance is 0 it has no gradient, but 0 is a subgradient.
+        gradients.mapv_inplace(|slope| if slope.is_finite() { slope } else { 0.0 });
+        Ok((scores, gradients))
     }
 }

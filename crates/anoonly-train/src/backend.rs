@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::BackendError;
 
-pub use burn::tensor::backend::Backend;
-pub use burn_flex::Flex;
-pub use burn_ndarray::NdArray;
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use burn_flex::Flex;
+use burn_ndarray::NdArray;
 
 #[cfg(feature = "cuda")]
 mod cuda;
@@ -62,7 +63,7 @@ impl FromStr for BackendName {
 }
 
 /// Something to do on a backend that is only known at run time.
-pub trait OnBackend {
+pub(crate) trait OnBackend {
     /// What comes of it.
     type Output;
 
@@ -141,7 +142,7 @@ impl ComputeDevice {
     }
 
     /// Does something there.
-    pub fn run<T: OnBackend>(&self, task: T) -> T::Output {
+    pub(crate) fn run<T: OnBackend>(&self, task: T) -> T::Output {
         match &self.0 {
             Place::Ndarray => task.run::<NdArray>(Default::default()),
             Place::Flex => task.run::<Flex>(Default::default()),
@@ -150,6 +151,16 @@ impl ComputeDevice {
             #[cfg(feature = "cuda")]
             Place::Cuda(found) => task.run::<burn_cuda::Cuda>(found.device.clone()),
         }
+    }
+}
+
+/// A product of two matrices of ones, `[m, k] · [k, n]`, by the kernels of [`BackendName::Flex`], to be repeated by whoever measures a
+/// machine.
+pub fn matrix_product([m, k, n]: [usize; 3]) -> impl FnMut() {
+    let device = Default::default();
+    let (a, b) = (Tensor::<Flex, 2>::ones([m, k], &device), Tensor::<Flex, 2>::ones([k, n], &device));
+    move || {
+        std::hint::black_box(a.clone().matmul(b.clone()));
     }
 }
 

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use anoonly_core::Seed;
 use anoonly_models::recipe::{Keep, Recipe, Statistics};
-use anoonly_models::{Batch, Method, Network, Trainable, TrainingData};
+use anoonly_models::{Batch, Network, NetworkMethod, Trainable, TrainingData};
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
 use burn::tensor::Tensor;
@@ -106,7 +106,7 @@ fn with_statistics_of<B: Backend, M: Trainable<Autodiff<B>>>(
     network: M::Network<B>,
     data: &TrainingData<B>,
 ) -> M::Network<B> {
-    let mut network = <M as Method>::Network::<Autodiff<B>>::from_inner(network);
+    let mut network = <M as NetworkMethod>::Network::<Autodiff<B>>::from_inner(network);
     network.norms_mut().into_iter().for_each(|norm| norm.set_keep(0.0));
     network.score(Tensor::from_inner(data.rows.clone()));
     network.valid()

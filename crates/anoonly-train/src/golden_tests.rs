@@ -3,7 +3,7 @@
 use anoonly_core::Seed;
 use anoonly_models::networks::devnet::{AnomalyLoss, DevNet, DevNetConfig};
 use anoonly_models::recipe::Optimiser;
-use anoonly_models::{Batch, Method, Network, Norm, TrainingData};
+use anoonly_models::{Batch, Network, NetworkMethod, Norm, TrainingData};
 use burn::backend::Autodiff;
 use burn::module::{AutodiffModule, Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::backend::Backend;

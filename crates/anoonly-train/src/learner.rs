@@ -2,7 +2,7 @@
 
 use anoonly_models::kernels::{Direct, Put};
 use anoonly_models::recipe::Optimiser;
-use anoonly_models::{Batch, Method, Network, Trainable, TrainingData};
+use anoonly_models::{Batch, Network, NetworkMethod, Trainable, TrainingData};
 use burn::backend::Autodiff;
 use burn::module::{AutodiffModule, Module};
 use burn::tensor::backend::Backend;
@@ -12,7 +12,7 @@ use crate::fit::Objective;
 use crate::optimiser::{DirectStepper, Stepper};
 use crate::sampler::Step;
 
-type Differentiating<B, M> = <M as Method>::Network<Autodiff<B>>;
+type Differentiating<B, M> = <M as NetworkMethod>::Network<Autodiff<B>>;
 
 /// A network and its optimiser.
 pub(crate) struct Learner<B: Backend, M: Trainable<Autodiff<B>>> {

@@ -5,13 +5,16 @@
 //! reports.
 
 mod attribution;
-pub mod backend;
+mod backend;
 mod detector;
 mod error;
 mod fit;
+mod fitted;
 mod learner;
 pub mod model_file;
+mod network;
 mod optimiser;
+mod rule;
 mod sampler;
 mod supervision;
 
@@ -21,10 +24,10 @@ mod agreement_tests;
 mod golden_tests;
 
 pub use attribution::Attributions;
-pub use backend::{BackendName, ComputeDevice};
-pub use detector::{Detector, Epoch, FittedDetector, Fitter, History};
+pub use backend::{BackendName, ComputeDevice, matrix_product};
+pub use detector::{Detector, Epoch, EpochWatch, Fitter, History};
 pub use error::{BackendError, FitError, ModelFileError, ScoreError};
-pub use optimiser::{RmsProp, RmsPropState};
+pub use fitted::FittedDetector;
 pub use supervision::Supervision;
 
 /// The examples of the README are run with the documentation's.

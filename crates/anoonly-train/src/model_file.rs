@@ -11,12 +11,11 @@ mod container;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::OnceLock;
 
 use anoonly_core::Seed;
 use anoonly_core::scale::MinMaxScaler;
-use anoonly_models::Method;
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use anoonly_models::{AnyMethod, AnyNetworkMethod, MethodForm, NetworkMethod, SavedTensors, Shapes};
+use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 use safetensors::tensor::{Dtype, TensorView};
@@ -25,8 +24,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use self::container::{Container, Tensors};
-use crate::detector::{Detector, FittedDetector, History};
-use crate::{ModelFileError, Supervision};
+use crate::backend::OnBackend;
+use crate::detector::{Detector, History};
+use crate::fitted::FittedDetector;
+use crate::network::ReadyNetwork;
+use crate::rule::ReadyRule;
+use crate::{ComputeDevice, ModelFileError, Supervision};
 
 /// The metadata key of the manifest.
 pub const MANIFEST: &str = "anoonly";
@@ -85,11 +88,7 @@ struct Version {
 /// # Errors
 /// When there is no detector, they were fitted on different numbers of columns, one holds a value that is not finite, or the
 /// file cannot be written.
-pub fn write<B: Backend, M: Method, P: Serialize>(
-    path: &Path,
-    members: &[FittedDetector<B, M>],
-    pipeline: &P,
-) -> Result<(), ModelFileError> {
+pub fn write<P: Serialize>(path: &Path, members: &[FittedDetector], pipeline: &P) -> Result<(), ModelFileError> {
     let failed = |reason: String| ModelFileError::Write { path: path.into(), reason };
     let manifest = Manifest {
         format: FORMAT,
@@ -99,14 +98,16 @@ pub fn write<B: Backend, M: Method, P: Serialize>(
     };
     manifest.check().map_err(failed)?;
     let manifest = serde_json::to_string(&manifest).map_err(|error| failed(error.to_string()))?;
-    let mut collected = Collect::default();
+    let mut tensors = Vec::new();
     for (index, member) in members.iter().enumerate() {
-        collected.path = vec![index.to_string()];
-        member.network.visit(&mut collected);
-    }
-    let Collect { tensors, problem, .. } = collected;
-    if let Some(problem) = problem {
-        return Err(failed(problem));
+        for (name, tensor) in member.ready.save() {
+            let name = format!("{index}.{name}");
+            if tensor.values.iter().any(|value| !value.is_finite()) {
+                return Err(failed(format!("tensor `{name}` holds a value that is not finite")));
+            }
+            let bytes: Vec<u8> = tensor.values.into_iter().flat_map(f32::to_le_bytes).collect();
+            tensors.push((name, tensor.shape, bytes));
+        }
     }
     let views = tensors.iter().map(|(name, shape, bytes)| {
         let view = TensorView::new(Dtype::F32, shape.clone(), bytes);
@@ -115,51 +116,93 @@ pub fn write<B: Backend, M: Method, P: Serialize>(
     container::write(path, manifest, views.collect::<Result<_, _>>()?, None)
 }
 
-/// Reads the detectors of a model file onto a device, which need not be of the backend they were fitted on, and what the
+/// Reads the detectors of a model file onto a device, whose backend need not be the one they were fitted on, and what the
 /// layer above keeps beside them.
 ///
 /// # Errors
 /// When the file cannot be read, is no model file or a damaged one, or is of another version of the format.
-pub fn read<B: Backend, M: Method, P: DeserializeOwned>(
+pub fn read<P: DeserializeOwned>(
     path: &Path,
-    device: &B::Device,
-) -> Result<(Vec<FittedDetector<B, M>>, P), ModelFileError> {
+    device: &ComputeDevice,
+) -> Result<(Vec<FittedDetector>, P), ModelFileError> {
     let malformed = |reason: String| ModelFileError::Malformed { path: path.into(), reason };
     let container = Container::open(path)?;
-    let Manifest { members, pipeline, .. } = manifest::<M, P>(path, &container)?;
+    let Manifest { members, pipeline, .. } = manifest::<AnyMethod, P>(path, &container)?;
     // All of them before the first network is made, which takes the memory its configuration asks for.
     let checked = members.into_iter().enumerate().map(|(index, member)| {
         let detector = member.detector()?;
         let saved = container.shapes(&index.to_string());
-        let (needed, found) = (member.method.weights(member.scaler.columns(), &saved), saved.values());
-        match needed == found {
-            true => Ok((detector, member, saved)),
-            false => Err(format!("a network of {needed} values, but {found} are there")),
+        if let MethodForm::Network(method) = member.method.form() {
+            let (needed, found) = (method.weights(member.scaler.columns(), &saved), saved.values());
+            if needed != found {
+                return Err(format!("a network of {needed} values, but {found} are there"));
+            }
         }
+        Ok((detector, member, saved))
     });
     let checked: Vec<_> = checked.collect::<Result<_, String>>().map_err(malformed)?;
     let mut tensors = container.read()?;
     let mut fitted = Vec::new();
     for (index, (detector, member, saved)) in checked.into_iter().enumerate() {
-        let network = member.method.blank(member.scaler.columns(), &saved, device);
-        let mut restore = Restore { tensors: &mut tensors, path: vec![index.to_string()], problem: None };
-        let network = network.map(&mut restore);
-        if let Some(problem) = restore.problem {
-            return Err(malformed(problem));
-        }
-        let Member { scaler, history, .. } = member;
-        fitted.push(FittedDetector {
-            detector,
-            network,
-            scaler,
-            history,
-            device: device.clone(),
-            scorer: OnceLock::new(),
+        let Member { method, scaler, history, .. } = member;
+        let columns = scaler.columns();
+        fitted.push(match method.form() {
+            MethodForm::Network(method) => {
+                let network = RestoreNetwork { method, index, columns, saved, tensors: &mut tensors };
+                let parts = Parts { detector, scaler, history };
+                device.run(OnDevice { network, parts }).map_err(malformed)?
+            }
+            MethodForm::Rule(rule) => {
+                let mut saved: SavedTensors = tensors.take_member(index).map_err(malformed)?;
+                let mut own = saved.part(method.part());
+                let restored = rule.restore(columns, &mut own).map_err(malformed)?;
+                if let Some(name) = own.left().or(saved.left()) {
+                    return Err(malformed(format!("tensor `{name}` belongs to no detector")));
+                }
+                FittedDetector::new(detector, scaler, history, ReadyRule::new(method.part(), columns, restored))
+            }
         });
     }
     match tensors.left() {
         None => Ok((fitted, pipeline)),
         Some(name) => Err(malformed(format!("tensor `{name}` belongs to no detector"))),
+    }
+}
+
+/// A network that is to be made again from the tensors of a file.
+struct RestoreNetwork<'a> {
+    method: AnyNetworkMethod,
+    index: usize,
+    columns: usize,
+    saved: Shapes,
+    tensors: &'a mut Tensors,
+}
+
+/// The rest of a fitted detector.
+struct Parts {
+    detector: Detector,
+    scaler: MinMaxScaler,
+    history: History,
+}
+
+struct OnDevice<'a> {
+    network: RestoreNetwork<'a>,
+    parts: Parts,
+}
+
+impl OnBackend for OnDevice<'_> {
+    type Output = Result<FittedDetector, String>;
+
+    fn run<B: Backend>(self, device: B::Device) -> Self::Output {
+        let RestoreNetwork { method, index, columns, saved, tensors } = self.network;
+        let blank = method.blank::<B>(columns, &saved, &device);
+        let mut restore = Restore { tensors, path: vec![index.to_string()], problem: None };
+        let network = blank.map(&mut restore);
+        if let Some(problem) = restore.problem {
+            return Err(problem);
+        }
+        let Parts { detector, scaler, history } = self.parts;
+        Ok(FittedDetector::new(detector, scaler, history, ReadyNetwork::new(network, columns, device)))
     }
 }
 
@@ -220,48 +263,20 @@ impl<M, P> Manifest<M, P> {
     }
 }
 
-impl<M: Method> Member<M> {
-    fn of<B: Backend>(fitted: &FittedDetector<B, M>) -> Self {
+impl Member<AnyMethod> {
+    fn of(fitted: &FittedDetector) -> Self {
         let Detector { method, supervision, seed } = fitted.detector.clone();
         Member { method, supervision, seed, scaler: fitted.scaler.clone(), history: fitted.history.clone() }
     }
 
     /// The detector before its fit.
-    fn detector(&self) -> Result<Detector<M>, String> {
+    fn detector(&self) -> Result<Detector, String> {
         let detector = Detector::new(self.method.clone(), self.supervision, self.seed);
         let detector = detector.map_err(|error| error.to_string())?;
         match detector.method == self.method {
             true => Ok(detector),
             false => Err("a method is not in the form of its strategy".into()),
         }
-    }
-}
-
-/// Every tensor of a network with its name, shape and little-endian bytes; keeps the first thing that no file may hold.
-#[derive(Default)]
-struct Collect {
-    path: Vec<String>,
-    tensors: Vec<(String, Vec<usize>, Vec<u8>)>,
-    problem: Option<String>,
-}
-
-impl<B: Backend> ModuleVisitor<B> for Collect {
-    fn enter_module(&mut self, name: &str, _: &str) {
-        self.path.push(name.into());
-    }
-
-    fn exit_module(&mut self, _: &str, _: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
-        let tensor = param.val();
-        let (name, shape) = (self.path.join("."), tensor.dims().to_vec());
-        let values: Vec<f32> = tensor.into_data().iter::<f32>().collect();
-        if values.iter().any(|value| !value.is_finite()) {
-            self.problem.get_or_insert(format!("tensor `{name}` holds a value that is not finite"));
-        }
-        self.tensors.push((name, shape, values.into_iter().flat_map(f32::to_le_bytes).collect()));
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use anoonly_models::{LossTerms, Method, Norm};
+use anoonly_models::{LossTerms, NetworkMethod, Norm};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use serde::{Deserialize, Serialize};
@@ -41,7 +41,7 @@ impl fmt::Display for Supervision {
 
 impl Supervision {
     /// The form of the method that this strategy trains.
-    pub fn prepare<M: Method>(self, method: M) -> M {
+    pub fn prepare<M: NetworkMethod>(self, method: M) -> M {
         match self {
             Supervision::Full => method,
             Supervision::AnomalyOnly => method.anomaly_only(),
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
     use anoonly_core::Seed;
     use anoonly_models::networks::devnet::DevNetConfig;
-    use anoonly_models::{Batch, Network, TrainingData};
+    use anoonly_models::{Batch, Network, NetworkMethod, TrainingData};
     use burn::backend::Autodiff;
     use burn::module::AutodiffModule;
     use burn::optim::{AdamConfig, GradientsParams, Optimizer};

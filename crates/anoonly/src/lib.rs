@@ -20,8 +20,7 @@ pub mod prelude {
     pub use anoonly_eval::{auroc, average_precision, best_f1, precision_at_k};
     pub use anoonly_models::AnyMethod;
     pub use anoonly_models::networks::devnet::DevNetConfig;
-    pub use anoonly_train::backend::{Flex, NdArray};
-    pub use anoonly_train::{BackendName, Detector, FittedDetector, Supervision};
+    pub use anoonly_train::{BackendName, ComputeDevice, Detector, FittedDetector, Supervision};
 }
 
 /// The examples of the README are run with the documentation's.

@@ -24,9 +24,8 @@ use anoonly_models::networks::devnet::DevNetConfig;
 use anoonly_models::networks::feawad::FeawadConfig;
 use anoonly_models::networks::prenet::PReNetConfig;
 use anoonly_models::rules::quorum::QuorumConfig;
-use anoonly_models::{AnyMethod, Method};
-use anoonly_train::backend::{Backend, Flex};
-use anoonly_train::{Epoch, FittedDetector, Fitter, Supervision};
+use anoonly_models::AnyMethod;
+use anoonly_train::{ComputeDevice, Epoch, FittedDetector, Fitter, Supervision};
 use ndarray::{Array2, Axis};
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
@@ -172,19 +171,19 @@ impl Detector {
     /// # Errors
     /// When the table or an option is wrong, or the training diverges.
     pub fn fit(&self, table: &Table, label: impl Into<LabelColumn>) -> Result<Model, PipelineError> {
-        self.fit_on::<Flex>(table, label, &Default::default())
+        self.fit_on(table, label, &ComputeDevice::default())
     }
 
     /// Fits on a table, on a backend and device of choice.
     ///
     /// # Errors
     /// When the table or an option is wrong, or the training diverges.
-    pub fn fit_on<B: Backend>(
+    pub fn fit_on(
         &self,
         table: &Table,
         label: impl Into<LabelColumn>,
-        device: &B::Device,
-    ) -> Result<Model<B>, PipelineError> {
+        device: &ComputeDevice,
+    ) -> Result<Model, PipelineError> {
         self.check()?;
         let Prepared { encoder, samples, left_out, labels, filled } = self.prepare(table, &label.into())?;
         let classes = samples.by_class();
@@ -196,7 +195,7 @@ impl Detector {
         let mut fitted_on = [&classes.anomalies[..], rest].concat();
         fitted_on.sort_unstable();
         let fitted_on = samples.select(&fitted_on);
-        let Fitted { members, standards, stopping } = self.fit_members::<B>(&fitted_on, device)?;
+        let Fitted { members, standards, stopping } = self.fit_members(&fitted_on, device)?;
         let usual = fitted_on.select(&fitted_on.by_class().others);
         let count = |label: Label| samples.labels().iter().filter(|&&known| known == label).count();
         let about = About {
@@ -268,16 +267,16 @@ impl Detector {
     }
 
     /// Fits the members.
-    fn fit_members<B: Backend>(&self, samples: &Samples, device: &B::Device) -> Result<Fitted<B>, PipelineError> {
-        let stopping = self.early_stopping.then(|| self.choose_epochs::<B>(samples, device)).transpose()?;
+    fn fit_members(&self, samples: &Samples, device: &ComputeDevice) -> Result<Fitted, PipelineError> {
+        let stopping = self.early_stopping.then(|| self.choose_epochs(samples, device)).transpose()?;
         let usual = samples.select(&samples.by_class().others);
         let ends = |epoch: usize| stopping.is_some_and(|stopping| epoch == stopping.epochs);
-        let watch = |epoch: Epoch<'_, B>| match ends(epoch.number()) {
+        let watch = |epoch: Epoch<'_>| match ends(epoch.number()) {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
         };
         let fit = |member: usize| {
-            let fitted = Fitter::<B>::new(samples, device)?.fit_watched(&self.member(member)?, watch)?;
+            let fitted = Fitter::new(samples, device)?.fit_watched(&self.member(member)?, watch)?;
             let standard = Standard::of(&fitted.score_on_one_thread(usual.features())?);
             Ok((fitted, standard))
         };
@@ -288,8 +287,8 @@ impl Detector {
 }
 
 /// The members, what brings their scores to one scale, and where their training was stopped.
-struct Fitted<B: Backend> {
-    members: Vec<FittedDetector<B>>,
+struct Fitted {
+    members: Vec<FittedDetector>,
     standards: Vec<Standard>,
     stopping: Option<Stopping>,
 }

@@ -8,9 +8,7 @@ use std::time::Instant;
 use anoonly_core::Seed;
 use anoonly_core::protocol::Trial;
 use anoonly_eval::{MetricError, auroc, average_precision, average_precision_normal};
-use anoonly_train::backend::OnBackend;
-use anoonly_train::{Detector, Fitter};
-use burn::tensor::backend::Backend;
+use anoonly_train::{ComputeDevice, Detector, Fitter};
 use tracing::warn;
 
 use crate::{Details, Scores};
@@ -34,16 +32,14 @@ pub(super) struct Outcome {
     pub details: Option<Details>,
 }
 
-impl<T, E, F: Fn(usize, Result<Outcome, String>) -> Result<T, E>> OnBackend for FitAndScore<'_, F> {
-    type Output = Result<Vec<T>, E>;
-
-    fn run<B: Backend>(self, device: B::Device) -> Self::Output {
+impl<T, E, F: Fn(usize, Result<Outcome, String>) -> Result<T, E>> FitAndScore<'_, F> {
+    pub fn run(self, device: &ComputeDevice) -> Result<Vec<T>, E> {
         let Self { detectors, trial, details, stop, row } = self;
         let go_on = || !stop.load(Ordering::Relaxed);
         if !go_on() {
             return Ok(Vec::new());
         }
-        let mut fitter = caught(|| Fitter::<B>::new(&trial.train, &device).map_err(|error| error.to_string()));
+        let mut fitter = caught(|| Fitter::new(&trial.train, device).map_err(|error| error.to_string()));
         let mut outcome = |detector: Result<Detector, String>| {
             let fitter = fitter.as_mut().map_err(|error| error.clone())?;
             caught(|| fit_and_score(fitter, &detector?, trial, details))
@@ -53,8 +49,8 @@ impl<T, E, F: Fn(usize, Result<Outcome, String>) -> Result<T, E>> OnBackend for 
     }
 }
 
-fn fit_and_score<B: Backend>(
-    fitter: &mut Fitter<B>,
+fn fit_and_score(
+    fitter: &mut Fitter,
     detector: &Detector,
     trial: &Trial,
     details: Option<Seed>,

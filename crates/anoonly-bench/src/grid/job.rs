@@ -101,7 +101,7 @@ impl Grid {
         };
         let details = self.detailed(job).then(|| seed.derive(&[&dataset.name, "details"]));
         let measured = match &trial {
-            Ok(trial) => plan.compute.run(FitAndScore { detectors, trial, details, stop, row })?,
+            Ok(trial) => FitAndScore { detectors, trial, details, stop, row }.run(&plan.compute)?,
             Err(reason) => missing.iter().map(|&index| row(index, Err(reason.clone()))).collect::<Result<_, _>>()?,
         };
         for (index, row) in measured {

@@ -7,7 +7,7 @@ use anoonly_core::split::Split;
 use anoonly_core::synthetic::Synthetic;
 use anoonly_core::{Dataset, Seed};
 use anoonly_data::catalogue::Source;
-use anoonly_models::{AnyMethod, Method};
+use anoonly_models::AnyMethod;
 use anoonly_train::ComputeDevice;
 
 use crate::{BenchError, Strategy, synthetic_name};

@@ -4,8 +4,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use anoonly_models::AnyMethod;
-use anoonly_train::backend::Flex;
-use burn::tensor::Tensor;
+use anoonly_train::matrix_product;
 use serde::Serialize;
 
 use super::{TRAINING, Task};
@@ -105,12 +104,8 @@ fn products_seconds(products: &[Product]) -> f64 {
 }
 
 /// The seconds of a product by Flex's kernels, the best of some turns.
-fn seconds([m, k, n]: [usize; 3]) -> f64 {
-    let device = Default::default();
-    let (a, b) = (Tensor::<Flex, 2>::ones([m, k], &device), Tensor::<Flex, 2>::ones([k, n], &device));
-    best(|| {
-        black_box(a.clone().matmul(b.clone()));
-    })
+fn seconds(shape: [usize; 3]) -> f64 {
+    best(matrix_product(shape))
 }
 
 /// 10⁹ bytes read a second, of more than a cache holds.

@@ -5,7 +5,7 @@ use anoonly_models::AnyMethod;
 use anoonly_train::{ComputeDevice, Detector, Supervision};
 use serde::{Deserialize, Serialize};
 
-use super::{Fit, failed, samples, with_epochs};
+use super::{failed, samples, with_epochs};
 use crate::BenchError;
 use crate::usage::{peak_mib, resident_mib};
 
@@ -35,11 +35,11 @@ pub fn memory_of_a_fit(
     let (rows, columns, anomalies) = TRAINING;
     // What a fit needs whatever its rows: the program's own pages, the network, the buffers of a batch.
     let few = samples(1000, columns, anomalies);
-    compute.run(Fit { detector: &detector, samples: &few }).map_err(failed)?;
+    detector.fit(&few, compute).map(drop).map_err(failed)?;
     drop(few);
     let samples = samples(rows, columns, anomalies);
     let before = resident_mib();
-    compute.run(Fit { detector: &detector, samples: &samples }).map_err(failed)?;
+    detector.fit(&samples, compute).map(drop).map_err(failed)?;
     let matrix_mib = (rows * columns * size_of::<f32>()) as f64 / f64::from(1 << 20);
     Ok(Memory { matrix_mib, held_mib: peak_mib() - before })
 }

@@ -10,8 +10,9 @@ use crate::graph::Matrix;
 
 /// Weights `[inputs, outputs]` and biases, cut into columns as wide as a vector, of which the last ends in zeros.
 #[derive(Clone, Debug)]
-pub(super) struct Panels {
+pub(crate) struct Panels {
     inputs: usize,
+    outputs: usize,
     lanes: usize,
     /// Column after column, each `[inputs, lanes]`.
     weights: Vec<f32>,
@@ -33,7 +34,7 @@ impl Panels {
                 weights[(column * inputs + input) * lanes..][..cells.len()].copy_from_slice(cells);
             }
         }
-        Self { inputs, lanes, weights, bias: bias.map_or_else(|| padded(&vec![0.0; outputs]), padded) }
+        Self { inputs, outputs, lanes, weights, bias: bias.map_or_else(|| padded(&vec![0.0; outputs]), padded) }
     }
 
     /// The weights.
@@ -55,11 +56,24 @@ impl Panels {
         let ahead = Ahead::new(ahead, turns * self.inputs.div_ceil(LINE));
         Arch::new().dispatch(Multiply { panels: self, rows, stride, after, ahead, product });
     }
+
+    /// Appends `rows · weights + bias`, `[rows, outputs]`, of rows `[rows, inputs]`. A row's product does not depend on the other rows.
+    pub fn append(&self, rows: &[f32], products: &mut Vec<f32>) {
+        let (from, stride) = (products.len(), self.stride());
+        let count = rows.len() / self.inputs;
+        if stride == self.outputs {
+            products.resize(from + count * stride, 0.0);
+            return self.multiply(rows, self.inputs, &[], &[], &mut products[from..]);
+        }
+        let mut padded = vec![0.0; count * stride];
+        self.multiply(rows, self.inputs, &[], &[], &mut padded);
+        padded.chunks_exact(stride).for_each(|row| products.extend_from_slice(&row[..self.outputs]));
+    }
 }
 
 /// What is done to the cells of a product. Constants are one for each cell of a row, those at its end included.
 #[derive(Clone, Debug)]
-pub(super) enum After {
+pub(crate) enum After {
     /// An activation, by its slope below 0.
     Bend(f32),
     Add(Vec<f32>),

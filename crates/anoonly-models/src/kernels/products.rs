@@ -90,6 +90,13 @@ pub(crate) fn dots_and_fetch(rows: StridedRows<'_>, weights: StridedRows<'_>, ah
     Arch::new().dispatch(Dots { rows, weights, ahead, out });
 }
 
+/// The scalar product of each row, `[rows, columns]`, with one vector, `[columns]`. A row's product does not depend on the other rows.
+pub(crate) fn dots_with(rows: &[f32], vector: &[f32]) -> Vec<f32> {
+    let mut out = vec![0.0; rows.len() / vector.len()];
+    dots(StridedRows::all(rows, vector.len()), StridedRows::all(vector, vector.len()), &mut out);
+    out
+}
+
 /// Scalar products of fewer terms than this cost more than the sums that make the same of weights that stand upright.
 pub(crate) const FEW: usize = 256;
 

@@ -85,7 +85,8 @@ const NEAR: usize = 6144;
 const TALL: usize = 12;
 
 impl Scorer {
-    fn new(graph: &Graph, columns: usize) -> Self {
+    /// A scorer of rows of `columns` columns by the steps of a graph.
+    pub fn new(graph: &Graph, columns: usize) -> Self {
         let mut scorer = Self { columns, made: vec![Shape::new(columns)], steps: Vec::new() };
         let taken = |value: usize| graph.steps().iter().flat_map(Step::takes).filter(|of| of.index() == value).count();
         // Where the values of the graph are found.

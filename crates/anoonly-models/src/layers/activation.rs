@@ -5,7 +5,9 @@ use burn::tensor::Tensor;
 use burn::tensor::activation::{leaky_relu, relu};
 use burn::tensor::backend::Backend;
 
+use crate::graph::{Graph, Step, Value};
 use crate::kernels;
+use crate::layers::host::{cells, matrix};
 
 /// What stands behind a layer or a normalisation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,4 +47,21 @@ pub(crate) fn dense<B: Backend>(rows: Tensor<B, 2>, layer: &Linear<B>, activatio
 /// The sum of the squared weights, `[1]`.
 pub(crate) fn sum_of_squares<B: Backend>(weights: Tensor<B, 2>) -> Tensor<B, 1> {
     kernels::sum_of_squares(weights).unwrap_or_else(|weights| weights.square().sum())
+}
+
+impl Graph {
+    /// Adds `activation(of · weight + bias)`.
+    pub(crate) fn dense<B: Backend>(&mut self, of: Value, layer: &Linear<B>, activation: Activation) -> Value {
+        let bias = layer.bias.as_ref().map(|bias| cells(bias.val()));
+        let product = self.linear(of, matrix(layer.weight.val()), bias);
+        self.activate(product, activation)
+    }
+
+    /// Adds an activation, where there is one.
+    pub(crate) fn activate(&mut self, of: Value, activation: Activation) -> Value {
+        match activation {
+            Activation::Linear => of,
+            Activation::Relu | Activation::LeakyRelu => self.then(Step::LeakyRelu { of, slope: activation.slope() }),
+        }
+    }
 }

@@ -5,10 +5,16 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor, TensorData};
 
 use crate::TrainingData;
+use crate::graph::Matrix;
 
 /// The values of a tensor, the last dimension running fastest.
 pub(crate) fn cells<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f32> {
     tensor.into_data().iter::<f32>().collect()
+}
+
+/// A tensor as a matrix of constants.
+pub(crate) fn matrix<B: Backend>(tensor: Tensor<B, 2>) -> Matrix {
+    Matrix { shape: tensor.dims(), cells: cells(tensor) }
 }
 
 /// The values of the unlabelled rows, row by row.

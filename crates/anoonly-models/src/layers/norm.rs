@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::graph::{Graph, Step, Value};
 use crate::kernels;
 use crate::layers::activation::Activation;
+use crate::layers::host::cells;
 
 /// Which normalisation a network carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -118,9 +119,9 @@ impl<B: Backend> NormLayer<B> {
     pub(crate) fn describe(&self, graph: &mut Graph, of: Value, activation: Activation) -> Value {
         let normalised = match (&self.batch, &self.layer) {
             (Some(batch), _) => {
-                let centred = graph.add(of, batch.running_mean.value().neg());
-                let scaled = graph.multiply(centred, running_factor(batch));
-                graph.add(scaled, batch.beta.val())
+                let centred = graph.add(of, cells(batch.running_mean.value().neg()));
+                let scaled = graph.multiply(centred, cells(running_factor(batch)));
+                graph.add(scaled, cells(batch.beta.val()))
             }
             (None, Some(layer)) => {
                 let share = 1.0 / layer.gamma.val().dims()[0] as f32;
@@ -133,8 +134,8 @@ impl<B: Backend> NormLayer<B> {
                 let above_zero = graph.then(Step::Add { of: variance, constants: vec![self.epsilon as f32] });
                 let deviation = graph.then(Step::Root { of: above_zero });
                 let whitened = graph.then(Step::Divide { left: centred, right: deviation });
-                let scaled = graph.multiply(whitened, layer.gamma.val());
-                layer.beta.as_ref().map_or(scaled, |beta| graph.add(scaled, beta.val()))
+                let scaled = graph.multiply(whitened, cells(layer.gamma.val()));
+                layer.beta.as_ref().map_or(scaled, |beta| graph.add(scaled, cells(beta.val())))
             }
             (None, None) => of,
         };

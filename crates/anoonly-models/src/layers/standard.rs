@@ -6,7 +6,7 @@ use burn::tensor::backend::Backend;
 
 use crate::TrainingData;
 use crate::graph::{Graph, Value};
-use crate::layers::host::{parameter, unlabelled};
+use crate::layers::host::{cells, parameter, unlabelled};
 
 /// Mean and inverse deviation of each column among the unlabelled rows, both `[columns]`.
 #[derive(Module, Debug)]
@@ -47,7 +47,7 @@ impl<B: Backend> Standard<B> {
 
     /// Adds its steps to a graph.
     pub fn describe(&self, graph: &mut Graph, of: Value) -> Value {
-        let centred = graph.add(of, self.mean.val().neg());
-        graph.multiply(centred, self.scale.val())
+        let centred = graph.add(of, cells(self.mean.val().neg()));
+        graph.multiply(centred, cells(self.scale.val()))
     }
 }

@@ -19,7 +19,9 @@ use crate::layers::init::{WeightInit, linear_weights};
 use crate::layers::norm::{NormLayer, NormSettings};
 use crate::layers::standard::{self, Standard};
 use crate::recipe::{Augmentation, Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
-use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Norm, Shapes, TrainingData};
+use crate::{
+    Batch, ConfigError, LossTerms, Method, MethodInfo, MethodKind, Network, NetworkMethod, Norm, Shapes, TrainingData,
+};
 
 /// The configuration of an autoencoder. The defaults are those of PyOD.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -79,12 +81,10 @@ impl AutoencoderConfig {
 }
 
 impl Method for AutoencoderConfig {
-    type Network<B: Backend> = Autoencoder<B>;
-
     const INFO: MethodInfo = MethodInfo {
         name: "autoencoder",
         title: "Autoencoder",
-        kind: Kind::Unsupervised,
+        kind: MethodKind::Unsupervised,
         source: "Hawkins, He, Williams, Baxter, DaWaK 2002",
     };
 
@@ -95,21 +95,21 @@ impl Method for AutoencoderConfig {
             .done()?;
         self.recipe.check_unlabelled(Self::INFO.name)
     }
+}
 
-    fn recipe(&self) -> Option<&Recipe> {
-        Some(&self.recipe)
+impl NetworkMethod for AutoencoderConfig {
+    type Network<B: Backend> = Autoencoder<B>;
+
+    fn recipe(&self) -> &Recipe {
+        &self.recipe
     }
 
-    fn recipe_mut(&mut self) -> Option<&mut Recipe> {
-        Some(&mut self.recipe)
+    fn recipe_mut(&mut self) -> &mut Recipe {
+        &mut self.recipe
     }
 
-    /// Knows no labels.
-    fn takes_strategy(&self) -> bool {
-        false
-    }
-
-    fn anomaly_only(self) -> Self {
+    /// It learns without labels: no strategy changes its normalisation.
+    fn with_norm(self, _norm: Norm) -> Self {
         self
     }
 

@@ -20,7 +20,9 @@ use crate::layers::hidden;
 use crate::layers::host::parameter;
 use crate::layers::init::{WeightInit, linear_weights};
 use crate::recipe::{Augmentation, Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
-use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Shapes, TrainingData};
+use crate::{
+    Batch, ConfigError, LossTerms, Method, MethodInfo, MethodKind, Network, NetworkMethod, Norm, Shapes, TrainingData,
+};
 
 /// DAGMM's configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -92,10 +94,8 @@ impl DagmmConfig {
 }
 
 impl Method for DagmmConfig {
-    type Network<B: Backend> = Dagmm<B>;
-
     const INFO: MethodInfo =
-        MethodInfo { name: "dagmm", title: "DAGMM", kind: Kind::Unsupervised, source: "Zong et al., ICLR 2018" };
+        MethodInfo { name: "dagmm", title: "DAGMM", kind: MethodKind::Unsupervised, source: "Zong et al., ICLR 2018" };
 
     fn check(&self) -> Result<(), ConfigError> {
         let code = self.widths.last().copied().unwrap_or(0);
@@ -109,21 +109,21 @@ impl Method for DagmmConfig {
             .done()?;
         self.recipe.check_unlabelled(Self::INFO.name)
     }
+}
 
-    fn recipe(&self) -> Option<&Recipe> {
-        Some(&self.recipe)
+impl NetworkMethod for DagmmConfig {
+    type Network<B: Backend> = Dagmm<B>;
+
+    fn recipe(&self) -> &Recipe {
+        &self.recipe
     }
 
-    fn recipe_mut(&mut self) -> Option<&mut Recipe> {
-        Some(&mut self.recipe)
+    fn recipe_mut(&mut self) -> &mut Recipe {
+        &mut self.recipe
     }
 
-    /// Knows no labels.
-    fn takes_strategy(&self) -> bool {
-        false
-    }
-
-    fn anomaly_only(self) -> Self {
+    /// It learns without labels: no strategy changes its normalisation.
+    fn with_norm(self, _norm: Norm) -> Self {
         self
     }
 

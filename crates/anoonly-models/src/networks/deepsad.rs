@@ -16,10 +16,13 @@ use crate::graph::{Graph, Step};
 use crate::kernels::Direct;
 use crate::layers::activation::{Activation, dense};
 use crate::layers::hidden;
+use crate::layers::host::cells;
 use crate::layers::init::{WeightInit, linear_weights};
 use crate::layers::norm::{NormLayer, NormSettings};
 use crate::recipe::{Augmentation, Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
-use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Norm, Shapes, TrainingData};
+use crate::{
+    Batch, ConfigError, LossTerms, Method, MethodInfo, MethodKind, Network, NetworkMethod, Norm, Shapes, TrainingData,
+};
 
 /// DeepSAD's configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -79,22 +82,24 @@ impl DeepSadConfig {
 }
 
 impl Method for DeepSadConfig {
-    type Network<B: Backend> = DeepSad<B>;
-
     const INFO: MethodInfo =
-        MethodInfo { name: "deepsad", title: "DeepSAD", kind: Kind::FewLabels, source: "Ruff et al., ICLR 2020" };
+        MethodInfo { name: "deepsad", title: "DeepSAD", kind: MethodKind::FewLabels, source: "Ruff et al., ICLR 2020" };
 
     fn check(&self) -> Result<(), ConfigError> {
         self.check_network(Self::INFO.name)?;
         self.recipe.check(Self::INFO.name)
     }
+}
 
-    fn recipe(&self) -> Option<&Recipe> {
-        Some(&self.recipe)
+impl NetworkMethod for DeepSadConfig {
+    type Network<B: Backend> = DeepSad<B>;
+
+    fn recipe(&self) -> &Recipe {
+        &self.recipe
     }
 
-    fn recipe_mut(&mut self) -> Option<&mut Recipe> {
-        Some(&mut self.recipe)
+    fn recipe_mut(&mut self) -> &mut Recipe {
+        &mut self.recipe
     }
 
     fn with_norm(self, norm: Norm) -> Self {
@@ -187,7 +192,7 @@ impl<B: Backend> Network<B> for DeepSad<B> {
                 code = norm.describe(&mut graph, code, Activation::LeakyRelu);
             }
         }
-        let from_centre = graph.add(code, self.centre.val().neg());
+        let from_centre = graph.add(code, cells(self.centre.val().neg()));
         graph.then(Step::SumOfSquares { of: from_centre });
         Some(graph)
     }

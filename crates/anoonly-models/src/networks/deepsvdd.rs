@@ -12,7 +12,9 @@ use crate::graph::Graph;
 use crate::layers::norm::{NormLayer, NormSettings};
 use crate::networks::deepsad::{DeepSad, DeepSadConfig};
 use crate::recipe::{Augmentation, Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
-use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Norm, Shapes, TrainingData};
+use crate::{
+    Batch, ConfigError, LossTerms, Method, MethodInfo, MethodKind, Network, NetworkMethod, Norm, Shapes, TrainingData,
+};
 
 /// DeepSVDD's configuration: the network of DeepSAD, with the widths and the training of PyOD.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -62,30 +64,32 @@ impl DeepSvddConfig {
 }
 
 impl Method for DeepSvddConfig {
-    type Network<B: Backend> = DeepSvdd<B>;
-
-    const INFO: MethodInfo =
-        MethodInfo { name: "deepsvdd", title: "DeepSVDD", kind: Kind::Unsupervised, source: "Ruff et al., ICML 2018" };
+    const INFO: MethodInfo = MethodInfo {
+        name: "deepsvdd",
+        title: "DeepSVDD",
+        kind: MethodKind::Unsupervised,
+        source: "Ruff et al., ICML 2018",
+    };
 
     fn check(&self) -> Result<(), ConfigError> {
         self.network().check_network(Self::INFO.name)?;
         self.recipe.check_unlabelled(Self::INFO.name)
     }
+}
 
-    fn recipe(&self) -> Option<&Recipe> {
-        Some(&self.recipe)
+impl NetworkMethod for DeepSvddConfig {
+    type Network<B: Backend> = DeepSvdd<B>;
+
+    fn recipe(&self) -> &Recipe {
+        &self.recipe
     }
 
-    fn recipe_mut(&mut self) -> Option<&mut Recipe> {
-        Some(&mut self.recipe)
+    fn recipe_mut(&mut self) -> &mut Recipe {
+        &mut self.recipe
     }
 
-    /// Knows no labels.
-    fn takes_strategy(&self) -> bool {
-        false
-    }
-
-    fn anomaly_only(self) -> Self {
+    /// It learns without labels: no strategy changes its normalisation.
+    fn with_norm(self, _norm: Norm) -> Self {
         self
     }
 

@@ -21,7 +21,9 @@ use crate::layers::activation::{Activation, dense, sum_of_squares};
 use crate::layers::init::{WeightInit, linear_weights};
 use crate::layers::norm::{NormLayer, NormSettings};
 use crate::recipe::{Augmentation, Batches, EpsilonAt, Keep, Optimiser, Recipe, Schedule, Statistics};
-use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Norm, Shapes, TrainingData};
+use crate::{
+    Batch, ConfigError, LossTerms, Method, MethodInfo, MethodKind, Network, NetworkMethod, Norm, Shapes, TrainingData,
+};
 
 /// DevNet's configuration. The defaults are those of the AnoOnly paper's host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -122,12 +124,10 @@ impl TryFrom<u8> for Depth {
 }
 
 impl Method for DevNetConfig {
-    type Network<B: Backend> = DevNet<B>;
-
     const INFO: MethodInfo = MethodInfo {
         name: "devnet",
         title: "DevNet",
-        kind: Kind::FewLabels,
+        kind: MethodKind::FewLabels,
         source: "Pang, Shen, van den Hengel, KDD 2019",
     };
 
@@ -139,13 +139,17 @@ impl Method for DevNetConfig {
             .done()?;
         self.recipe.check(Self::INFO.name)
     }
+}
 
-    fn recipe(&self) -> Option<&Recipe> {
-        Some(&self.recipe)
+impl NetworkMethod for DevNetConfig {
+    type Network<B: Backend> = DevNet<B>;
+
+    fn recipe(&self) -> &Recipe {
+        &self.recipe
     }
 
-    fn recipe_mut(&mut self) -> Option<&mut Recipe> {
-        Some(&mut self.recipe)
+    fn recipe_mut(&mut self) -> &mut Recipe {
+        &mut self.recipe
     }
 
     fn anomaly_only(self) -> Self {

@@ -12,7 +12,7 @@ use crate::kernels::direct::{Put, read};
 use crate::networks::deepsad::DeepSadConfig;
 use crate::networks::devnet::{AnomalyLoss, Depth, DevNetConfig};
 use crate::networks::prenet::PReNetConfig;
-use crate::{AnyMethod, AnyNetwork, Batch, LossTerms, Method, Network, Norm, TrainingData};
+use crate::{AnyNetwork, AnyNetworkMethod, Batch, LossTerms, Network, NetworkMethod, Norm, TrainingData};
 
 const COLUMNS: usize = 37;
 const ANOMALIES: usize = 4;
@@ -63,12 +63,12 @@ fn taken<B: AutodiffBackend>(
     taken.found.into_iter().filter(|(id, _)| wanted(id)).map(|(_, found)| found).collect()
 }
 
-fn network<B: Backend>(method: &AnyMethod, data: &TrainingData<B>) -> AnyNetwork<Autodiff<B>> {
+fn network<B: Backend>(method: &AnyNetworkMethod, data: &TrainingData<B>) -> AnyNetwork<Autodiff<B>> {
     AnyNetwork::from_inner(method.init(data, &mut Seed(1).stream(&["weights"])))
 }
 
 /// The loss of a second batch, its gradients, and the network's values after it, running statistics among them.
-fn by_graph(method: &AnyMethod, batch: &(Vec<usize>, usize), normal_weight: f32) -> Results {
+fn by_graph(method: &AnyNetworkMethod, batch: &(Vec<usize>, usize), normal_weight: f32) -> Results {
     type B = Autodiff<NdArray>;
     let data = data::<NdArray>();
     let network = network(method, &data);
@@ -92,7 +92,7 @@ fn by_graph(method: &AnyMethod, batch: &(Vec<usize>, usize), normal_weight: f32)
 }
 
 /// The same directly; `None` where a network has no direct steps.
-fn directly(method: &AnyMethod, batch: &(Vec<usize>, usize), normal_weight: f32) -> Option<Results> {
+fn directly(method: &AnyNetworkMethod, batch: &(Vec<usize>, usize), normal_weight: f32) -> Option<Results> {
     type B = Autodiff<Flex>;
     let data = data::<Flex>();
     let network = network(method, &data);
@@ -128,8 +128,8 @@ fn close(graph: &[Vec<f32>], direct: &[Vec<f32>], what: &str) {
     }
 }
 
-fn devnet(depth: Depth, anomaly_loss: AnomalyLoss) -> AnyMethod {
-    AnyMethod::DevNet(DevNetConfig { depth, anomaly_loss, ..Default::default() })
+fn devnet(depth: Depth, anomaly_loss: AnomalyLoss) -> AnyNetworkMethod {
+    AnyNetworkMethod::DevNet(DevNetConfig { depth, anomaly_loss, ..Default::default() })
 }
 
 #[test]
@@ -138,10 +138,10 @@ fn direct_steps_agree_with_the_graph() {
         devnet(Depth::Two, AnomalyLoss::Absolute),
         devnet(Depth::Two, AnomalyLoss::Unbounded),
         devnet(Depth::Four, AnomalyLoss::Hinge),
-        AnyMethod::PReNet(PReNetConfig::default()),
-        AnyMethod::DeepSad(DeepSadConfig::default()),
-        AnyMethod::DeepSad(DeepSadConfig { widths: vec![6], ..Default::default() }),
-        AnyMethod::DeepSad(DeepSadConfig { widths: vec![300, 7], eta: 2.0, ..Default::default() }),
+        AnyNetworkMethod::PReNet(PReNetConfig::default()),
+        AnyNetworkMethod::DeepSad(DeepSadConfig::default()),
+        AnyNetworkMethod::DeepSad(DeepSadConfig { widths: vec![6], ..Default::default() }),
+        AnyNetworkMethod::DeepSad(DeepSadConfig { widths: vec![300, 7], eta: 2.0, ..Default::default() }),
     ];
     let mut moved = 0;
     for method in methods.iter().flat_map(|method| [Norm::None, Norm::Batch].map(|norm| method.clone().with_norm(norm)))
@@ -165,8 +165,8 @@ fn direct_steps_agree_with_the_graph() {
 /// What has no direct steps says so, and is trained by the graph.
 #[test]
 fn what_is_not_known_is_left_to_the_graph() {
-    let layered = AnyMethod::all().into_iter().map(|method| method.with_norm(Norm::Layer));
-    let others = [devnet(Depth::One, AnomalyLoss::Absolute), AnyMethod::Feawad(Default::default())];
+    let layered = AnyNetworkMethod::all().into_iter().map(|method| method.with_norm(Norm::Layer));
+    let others = [devnet(Depth::One, AnomalyLoss::Absolute), AnyNetworkMethod::Feawad(Default::default())];
     for method in layered.chain(others) {
         assert!(directly(&method, &batches()[0], 1.0).is_none(), "{method:?}");
     }

@@ -17,7 +17,9 @@ use crate::layers::activation::{Activation, dense};
 use crate::layers::init::{WeightInit, linear_weights, trainable_copy};
 use crate::layers::norm::{NormLayer, NormSettings};
 use crate::recipe::{Augmentation, Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
-use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Norm, Shapes, TrainingData};
+use crate::{
+    Batch, ConfigError, LossTerms, Method, MethodInfo, MethodKind, Network, NetworkMethod, Norm, Shapes, TrainingData,
+};
 
 /// FEAWAD's configuration. The defaults are those of the AnoOnly paper's host, without the faults of its published code.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -85,10 +87,8 @@ const SECOND: usize = 32;
 const RESIDUAL_GAP: f64 = 1e-12;
 
 impl Method for FeawadConfig {
-    type Network<B: Backend> = Feawad<B>;
-
     const INFO: MethodInfo =
-        MethodInfo { name: "feawad", title: "FEAWAD", kind: Kind::FewLabels, source: "Zhou et al., TNNLS 2021" };
+        MethodInfo { name: "feawad", title: "FEAWAD", kind: MethodKind::FewLabels, source: "Zhou et al., TNNLS 2021" };
 
     fn check(&self) -> Result<(), ConfigError> {
         let plain = self.pretraining.augmentation == Augmentation::None;
@@ -105,17 +105,25 @@ impl Method for FeawadConfig {
         self.pretraining.check(Self::INFO.name)?;
         self.recipe.check(Self::INFO.name)
     }
+}
 
-    fn recipe(&self) -> Option<&Recipe> {
-        Some(&self.recipe)
+impl NetworkMethod for FeawadConfig {
+    type Network<B: Backend> = Feawad<B>;
+
+    fn recipe(&self) -> &Recipe {
+        &self.recipe
     }
 
-    fn recipe_mut(&mut self) -> Option<&mut Recipe> {
-        Some(&mut self.recipe)
+    fn recipe_mut(&mut self) -> &mut Recipe {
+        &mut self.recipe
     }
 
     fn pretraining(&self) -> Option<&Recipe> {
         Some(&self.pretraining)
+    }
+
+    fn pretraining_mut(&mut self) -> Option<&mut Recipe> {
+        Some(&mut self.pretraining)
     }
 
     fn with_norm(self, norm: Norm) -> Self {

@@ -17,7 +17,9 @@ use crate::layers::draws::{Draws, dropout};
 use crate::layers::init::{WeightInit, linear_weights, uniform_parameter};
 use crate::layers::norm::{NormLayer, NormSettings};
 use crate::recipe::{Augmentation, Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
-use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Norm, Shapes, TrainingData};
+use crate::{
+    Batch, ConfigError, LossTerms, Method, MethodInfo, MethodKind, Network, NetworkMethod, Norm, Shapes, TrainingData,
+};
 
 /// The configuration of an FT-Transformer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -82,12 +84,10 @@ const MOST_BLOCKS: usize = 64;
 const MOST_TOKENS: usize = 1 << 16;
 
 impl Method for FtTransformerConfig {
-    type Network<B: Backend> = FtTransformer<B>;
-
     const INFO: MethodInfo = MethodInfo {
         name: "ft-transformer",
         title: "FT-Transformer",
-        kind: Kind::FewLabels,
+        kind: MethodKind::FewLabels,
         source: "Gorishniy et al., NeurIPS 2021",
     };
 
@@ -105,13 +105,17 @@ impl Method for FtTransformerConfig {
             .done()?;
         self.recipe.check(Self::INFO.name)
     }
+}
 
-    fn recipe(&self) -> Option<&Recipe> {
-        Some(&self.recipe)
+impl NetworkMethod for FtTransformerConfig {
+    type Network<B: Backend> = FtTransformer<B>;
+
+    fn recipe(&self) -> &Recipe {
+        &self.recipe
     }
 
-    fn recipe_mut(&mut self) -> Option<&mut Recipe> {
-        Some(&mut self.recipe)
+    fn recipe_mut(&mut self) -> &mut Recipe {
+        &mut self.recipe
     }
 
     fn with_norm(self, norm: Norm) -> Self {

@@ -15,9 +15,11 @@ use crate::error::Checks;
 use crate::layers::activation::{Activation, dense};
 use crate::layers::hidden;
 use crate::layers::init::{WeightInit, constant_copy, linear_weights};
-use crate::method::section;
+use crate::network::section;
 use crate::recipe::{Augmentation, Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
-use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Shapes, TrainingData};
+use crate::{
+    Batch, ConfigError, LossTerms, Method, MethodInfo, MethodKind, Network, NetworkMethod, Norm, Shapes, TrainingData,
+};
 
 /// GANomaly's configuration. The defaults are those of ADBench.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -63,12 +65,10 @@ fn code_width(columns: usize) -> usize {
 }
 
 impl Method for GanomalyConfig {
-    type Network<B: Backend> = Ganomaly<B>;
-
     const INFO: MethodInfo = MethodInfo {
         name: "ganomaly",
         title: "GANomaly",
-        kind: Kind::Unsupervised,
+        kind: MethodKind::Unsupervised,
         source: "Akçay, Atapour-Abarghouei, Breckon, ACCV 2018",
     };
 
@@ -83,21 +83,21 @@ impl Method for GanomalyConfig {
             .done()?;
         self.recipe.check_unlabelled(Self::INFO.name)
     }
+}
 
-    fn recipe(&self) -> Option<&Recipe> {
-        Some(&self.recipe)
+impl NetworkMethod for GanomalyConfig {
+    type Network<B: Backend> = Ganomaly<B>;
+
+    fn recipe(&self) -> &Recipe {
+        &self.recipe
     }
 
-    fn recipe_mut(&mut self) -> Option<&mut Recipe> {
-        Some(&mut self.recipe)
+    fn recipe_mut(&mut self) -> &mut Recipe {
+        &mut self.recipe
     }
 
-    /// Knows no labels.
-    fn takes_strategy(&self) -> bool {
-        false
-    }
-
-    fn anomaly_only(self) -> Self {
+    /// It learns without labels: no strategy changes its normalisation.
+    fn with_norm(self, _norm: Norm) -> Self {
         self
     }
 

@@ -18,7 +18,9 @@ use crate::layers::hidden::{self, Layers, Plan};
 use crate::layers::init::{WeightInit, linear_weights};
 use crate::layers::norm::{NormLayer, NormSettings};
 use crate::recipe::{Augmentation, Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
-use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Norm, Shapes, TrainingData};
+use crate::{
+    Batch, ConfigError, LossTerms, Method, MethodInfo, MethodKind, Network, NetworkMethod, Norm, Shapes, TrainingData,
+};
 
 /// The configuration of a multi-layer perceptron.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -67,12 +69,10 @@ impl MlpConfig {
 }
 
 impl Method for MlpConfig {
-    type Network<B: Backend> = Mlp<B>;
-
     const INFO: MethodInfo = MethodInfo {
         name: "mlp",
         title: "MLP",
-        kind: Kind::FewLabels,
+        kind: MethodKind::FewLabels,
         source: "Rumelhart, Hinton, Williams, Nature 1986",
     };
 
@@ -80,13 +80,17 @@ impl Method for MlpConfig {
         hidden::check(Checks::of(Self::INFO.name), "widths", &self.widths).norm(self.norm_settings).done()?;
         self.recipe.check(Self::INFO.name)
     }
+}
 
-    fn recipe(&self) -> Option<&Recipe> {
-        Some(&self.recipe)
+impl NetworkMethod for MlpConfig {
+    type Network<B: Backend> = Mlp<B>;
+
+    fn recipe(&self) -> &Recipe {
+        &self.recipe
     }
 
-    fn recipe_mut(&mut self) -> Option<&mut Recipe> {
-        Some(&mut self.recipe)
+    fn recipe_mut(&mut self) -> &mut Recipe {
+        &mut self.recipe
     }
 
     fn with_norm(self, norm: Norm) -> Self {

@@ -17,11 +17,14 @@ use crate::error::Checks;
 use crate::graph::Graph;
 use crate::kernels::Direct;
 use crate::layers::activation::{Activation, dense};
+use crate::layers::host::{cells, matrix};
 use crate::layers::init::{WeightInit, linear_weights};
 use crate::layers::norm::{NormLayer, NormSettings};
-use crate::method::section;
+use crate::network::section;
 use crate::recipe::{Augmentation, Batches, EpsilonAt, Keep, Optimiser, Recipe, Schedule, Statistics};
-use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Norm, Shapes, TrainingData};
+use crate::{
+    Batch, ConfigError, LossTerms, Method, MethodInfo, MethodKind, Network, NetworkMethod, Norm, Shapes, TrainingData,
+};
 
 /// PReNet's configuration. The defaults are those of the AnoOnly paper's host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -72,12 +75,10 @@ impl Default for PReNetConfig {
 }
 
 impl Method for PReNetConfig {
-    type Network<B: Backend> = PReNet<B>;
-
     const INFO: MethodInfo = MethodInfo {
         name: "prenet",
         title: "PReNet",
-        kind: Kind::FewLabels,
+        kind: MethodKind::FewLabels,
         source: "Pang, Shen, Jin, van den Hengel, KDD 2023",
     };
 
@@ -90,13 +91,17 @@ impl Method for PReNetConfig {
             .done()?;
         self.recipe.check(Self::INFO.name)
     }
+}
 
-    fn recipe(&self) -> Option<&Recipe> {
-        Some(&self.recipe)
+impl NetworkMethod for PReNetConfig {
+    type Network<B: Backend> = PReNet<B>;
+
+    fn recipe(&self) -> &Recipe {
+        &self.recipe
     }
 
-    fn recipe_mut(&mut self) -> Option<&mut Recipe> {
-        Some(&mut self.recipe)
+    fn recipe_mut(&mut self) -> &mut Recipe {
+        &mut self.recipe
     }
 
     fn with_norm(self, norm: Norm) -> Self {
@@ -255,7 +260,7 @@ impl<B: Backend> Network<B> for PReNet<B> {
         let hidden = graph.dense(Graph::ROWS, &self.feature, Activation::Relu);
         let code = self.norm.describe(&mut graph, hidden, Activation::Linear);
         let (left, right) = self.sides();
-        graph.linear(code, left + right, Some(self.offset.val()));
+        graph.linear(code, matrix(left + right), Some(cells(self.offset.val())));
         Some(graph)
     }
 

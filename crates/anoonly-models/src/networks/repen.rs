@@ -16,10 +16,12 @@ use crate::error::Checks;
 use crate::layers::activation::{Activation, dense};
 use crate::layers::host::{cells, parameter, places};
 use crate::layers::init::{WeightInit, linear_weights};
-use crate::method::section;
+use crate::network::section;
 use crate::recipe::{Augmentation, Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
 use crate::tools::neighbours::Neighbours;
-use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Shapes, TrainingData};
+use crate::{
+    Batch, ConfigError, LossTerms, Method, MethodInfo, MethodKind, Network, NetworkMethod, Norm, Shapes, TrainingData,
+};
 
 /// REPEN's configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -69,10 +71,12 @@ const GAP: f64 = 1e-12;
 const MOST_ROWS: usize = 1 << 16;
 
 impl Method for RepenConfig {
-    type Network<B: Backend> = Repen<B>;
-
-    const INFO: MethodInfo =
-        MethodInfo { name: "repen", title: "REPEN", kind: Kind::FewLabels, source: "Pang, Cao, Chen, Liu, KDD 2018" };
+    const INFO: MethodInfo = MethodInfo {
+        name: "repen",
+        title: "REPEN",
+        kind: MethodKind::FewLabels,
+        source: "Pang, Cao, Chen, Liu, KDD 2018",
+    };
 
     fn check(&self) -> Result<(), ConfigError> {
         let rows = self.samples.saturating_mul(self.sample);
@@ -92,21 +96,26 @@ impl Method for RepenConfig {
         }
         self.recipe.check(Self::INFO.name)
     }
+}
 
-    fn recipe(&self) -> Option<&Recipe> {
-        Some(&self.recipe)
+impl NetworkMethod for RepenConfig {
+    type Network<B: Backend> = Repen<B>;
+
+    fn recipe(&self) -> &Recipe {
+        &self.recipe
     }
 
-    fn recipe_mut(&mut self) -> Option<&mut Recipe> {
-        Some(&mut self.recipe)
+    fn recipe_mut(&mut self) -> &mut Recipe {
+        &mut self.recipe
     }
 
-    /// Every triplet holds a labelled anomaly: there is no loss that AnoOnly could leave out.
+    /// Each triplet holds a labelled anomaly: the loss has no part on normal rows that a strategy could leave out.
     fn takes_strategy(&self) -> bool {
         false
     }
 
-    fn anomaly_only(self) -> Self {
+    /// It has no normalisation layer.
+    fn with_norm(self, _norm: Norm) -> Self {
         self
     }
 

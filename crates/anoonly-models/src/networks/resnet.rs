@@ -17,7 +17,9 @@ use crate::layers::draws::{Draws, dropout};
 use crate::layers::init::{WeightInit, linear_weights};
 use crate::layers::norm::{NormLayer, NormSettings};
 use crate::recipe::{Augmentation, Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
-use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Norm, Shapes, TrainingData};
+use crate::{
+    Batch, ConfigError, LossTerms, Method, MethodInfo, MethodKind, Network, NetworkMethod, Norm, Shapes, TrainingData,
+};
 
 /// The configuration of a residual network. The defaults are those of ADBench, with batches that hold both classes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -71,12 +73,10 @@ impl Default for ResNetConfig {
 const MOST_BLOCKS: usize = 64;
 
 impl Method for ResNetConfig {
-    type Network<B: Backend> = ResNet<B>;
-
     const INFO: MethodInfo = MethodInfo {
         name: "resnet",
         title: "Tabular ResNet",
-        kind: Kind::FewLabels,
+        kind: MethodKind::FewLabels,
         source: "Gorishniy et al., NeurIPS 2021",
     };
 
@@ -90,13 +90,17 @@ impl Method for ResNetConfig {
             .done()?;
         self.recipe.check(Self::INFO.name)
     }
+}
 
-    fn recipe(&self) -> Option<&Recipe> {
-        Some(&self.recipe)
+impl NetworkMethod for ResNetConfig {
+    type Network<B: Backend> = ResNet<B>;
+
+    fn recipe(&self) -> &Recipe {
+        &self.recipe
     }
 
-    fn recipe_mut(&mut self) -> Option<&mut Recipe> {
-        Some(&mut self.recipe)
+    fn recipe_mut(&mut self) -> &mut Recipe {
+        &mut self.recipe
     }
 
     fn with_norm(self, norm: Norm) -> Self {

@@ -21,9 +21,11 @@ use crate::layers::hidden::{self, Layers, Plan};
 use crate::layers::host::{places, tensor};
 use crate::layers::init::{WeightInit, linear_weights};
 use crate::layers::norm::{NormLayer, NormSettings};
-use crate::method::section;
+use crate::network::section;
 use crate::recipe::{Augmentation, Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
-use crate::{Batch, ConfigError, Kind, LossTerms, Method, MethodInfo, Network, Norm, Shapes, TrainingData};
+use crate::{
+    Batch, ConfigError, LossTerms, Method, MethodInfo, MethodKind, Network, NetworkMethod, Norm, Shapes, TrainingData,
+};
 
 /// RoSAS' configuration. The defaults are those of the authors' implementation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -85,12 +87,10 @@ impl RosasConfig {
 }
 
 impl Method for RosasConfig {
-    type Network<B: Backend> = Rosas<B>;
-
     const INFO: MethodInfo = MethodInfo {
         name: "rosas",
         title: "RoSAS",
-        kind: Kind::FewLabels,
+        kind: MethodKind::FewLabels,
         source: "Xu et al., Information Processing and Management 2023",
     };
 
@@ -103,13 +103,17 @@ impl Method for RosasConfig {
             .done()?;
         self.recipe.check(Self::INFO.name)
     }
+}
 
-    fn recipe(&self) -> Option<&Recipe> {
-        Some(&self.recipe)
+impl NetworkMethod for RosasConfig {
+    type Network<B: Backend> = Rosas<B>;
+
+    fn recipe(&self) -> &Recipe {
+        &self.recipe
     }
 
-    fn recipe_mut(&mut self) -> Option<&mut Recipe> {
-        Some(&mut self.recipe)
+    fn recipe_mut(&mut self) -> &mut Recipe {
+        &mut self.recipe
     }
 
     fn with_norm(self, norm: Norm) -> Self {

@@ -2,30 +2,29 @@
 //!
 //! He, Xu and Deng, "Discovering cluster-based local outliers", Pattern Recognition Letters 2003.
 
-use burn::module::{Module, Param};
-use burn::tensor::Tensor;
-use burn::tensor::backend::Backend;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
-use crate::layers::host::{parameter, unlabelled};
-use crate::tools::kmeans::Clusters;
-use crate::{ConfigError, Kind, Method, MethodInfo, Network, Shapes, TrainingData};
+use crate::tools::kmeans::{Clusters, squared_distance};
+use crate::{
+    ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleGradient, RuleMethod, SavedTensors,
+};
 
-/// Configuration of CBLOF. The score of a row is its distance from the nearest centre of a large cluster: a row of a small cluster
-/// has no large one nearer, and one of a large cluster has its own.
+/// Configuration of CBLOF. The score of a row is its distance from the nearest centre of a large cluster. For a row of a large cluster
+/// this is usually its own centre.
 ///
-/// Departs from the paper, as PyOD does by default, in that clusters come from k-means and a score is not multiplied by the size
-/// of the cluster. Where no number of clusters passes for large, all do; PyOD refuses.
+/// Departs from the paper, as PyOD does by default: clusters come from k-means, and a score is not multiplied by the size of the
+/// cluster. If no number of clusters counts as large, all clusters do; PyOD raises an error.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CblofConfig {
-    /// Clusters; fewer where there are not so many different rows.
+    /// The number of clusters; there are fewer if there are fewer distinct rows.
     pub clusters: usize,
-    /// The largest clusters are large that together hold this share of the rows,
+    /// The large clusters together hold at least this share of the rows.
     pub alpha: f64,
-    /// and the last of which is so many times as large as the next one. If both cannot be, the share decides.
+    /// The smallest large cluster is at least this many times as large as the next cluster. If `alpha` and `beta` cannot both be met,
+    /// `alpha` decides.
     pub beta: f64,
 }
 
@@ -36,12 +35,10 @@ impl Default for CblofConfig {
 }
 
 impl Method for CblofConfig {
-    type Network<B: Backend> = Cblof<B>;
-
     const INFO: MethodInfo = MethodInfo {
         name: "cblof",
         title: "CBLOF",
-        kind: Kind::Unsupervised,
+        kind: MethodKind::Unsupervised,
         source: "He, Xu, Deng, Pattern Recognition Letters 2003",
     };
 
@@ -52,25 +49,28 @@ impl Method for CblofConfig {
             .that(self.beta > 1.0 && self.beta.is_finite(), "beta", self.beta, "a finite number above 1")
             .done()
     }
+}
 
-    fn weights(&self, columns: usize, saved: &Shapes) -> usize {
-        columns.saturating_mul(saved.entries("centres"))
-    }
+impl RuleMethod for CblofConfig {
+    type Fitted = Cblof;
 
-    fn blank<B: Backend>(&self, columns: usize, saved: &Shapes, device: &B::Device) -> Cblof<B> {
-        let centres = saved.entries("centres");
-        Cblof { centres: parameter(vec![0.0; centres * columns], [centres, columns], device) }
-    }
-
-    fn init<B: Backend>(&self, data: &TrainingData<B>, rng: &mut impl Rng) -> Cblof<B> {
-        let columns = data.columns();
-        let Clusters { centres, sizes } = Clusters::of(&unlabelled(data), columns, self.clusters, rng);
+    fn fit(&self, data: &RuleData, rng: &mut impl Rng) -> Cblof {
+        let columns = data.columns;
+        let Clusters { centres, sizes } = Clusters::of(&data.unlabelled_rows(), columns, self.clusters, rng);
         let mut order: Vec<usize> = (0..sizes.len()).collect();
         order.sort_by(|&a, &b| sizes[b].cmp(&sizes[a]));
         let sorted: Vec<usize> = order.iter().map(|&cluster| sizes[cluster]).collect();
         let large = large(&sorted, self.alpha, self.beta);
         let kept = order[..large].iter().flat_map(|&cluster| &centres[cluster * columns..][..columns]).copied();
-        Cblof { centres: parameter(kept.collect(), [large, columns], &data.rows.device()) }
+        Cblof { centres: kept.collect(), columns }
+    }
+
+    fn restore(&self, columns: usize, saved: &mut SavedTensors) -> Result<Cblof, String> {
+        let centres = saved.take_rows("centres", columns)?;
+        match centres.is_empty() {
+            true => Err("tensor `centres` has no rows".into()),
+            false => Ok(Cblof { centres, columns }),
+        }
     }
 }
 
@@ -85,41 +85,93 @@ fn large(sizes: &[usize], alpha: f64, beta: f64) -> usize {
 }
 
 /// The centres of the large clusters, `[clusters, columns]`.
-#[derive(Module, Debug)]
-pub struct Cblof<B: Backend> {
-    centres: Param<Tensor<B, 2>>,
+#[derive(Clone, Debug)]
+pub struct Cblof {
+    centres: Vec<f32>,
+    columns: usize,
 }
 
-/// The least squared distance that is told from 0: a gradient needs one above it.
+/// The smallest squared distance: at 0 the square root has no gradient.
 const NEAREST: f32 = 1e-30;
 
-impl<B: Backend> Network<B> for Cblof<B> {
-    fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
-        let centres = self.centres.val().split(1, 0).into_iter();
-        let squares = centres.map(|centre| (rows.clone() - centre).square().sum_dim(1)).collect();
-        Tensor::cat(squares, 1).min_dim(1).clamp_min(NEAREST).sqrt().squeeze_dim(1)
+impl Cblof {
+    /// The nearest centre of a row, and its squared distance.
+    fn nearest(&self, row: &[f32]) -> (&[f32], f32) {
+        let mut centres = self.centres.chunks_exact(self.columns);
+        let measured = |centre| (centre, squared_distance(row, centre) as f32);
+        let first = measured(centres.next().expect("there is at least one centre"));
+        centres.map(measured).fold(first, |nearest, other| if other.1 < nearest.1 { other } else { nearest })
+    }
+}
+
+impl FittedRule for Cblof {
+    fn score(&self, rows: RowBlock<'_>) -> Vec<f32> {
+        // Unlike `f32::max`, this keeps NaN.
+        let distance = |square: f32| if square < NEAREST { NEAREST } else { square }.sqrt();
+        rows.iter().map(|row| distance(self.nearest(row).1)).collect()
+    }
+
+    /// `centres`, `[clusters, columns]`.
+    fn save(&self) -> SavedTensors {
+        let shape = [self.centres.len() / self.columns, self.columns];
+        SavedTensors::default().with("centres", &shape, self.centres.clone())
+    }
+
+    fn gradient(&self) -> Option<&dyn RuleGradient> {
+        Some(self)
+    }
+}
+
+/// `(x − centre)/distance`, and 0 at a centre.
+impl RuleGradient for Cblof {
+    fn gradient(&self, rows: RowBlock<'_>) -> Vec<f32> {
+        let of_row = |row: &[f32]| -> Vec<f32> {
+            let (centre, square) = self.nearest(row);
+            let factor = if square >= NEAREST { square.sqrt().recip() } else { 0.0 };
+            row.iter().zip(centre).map(|(cell, centre)| (cell - centre) * factor).collect()
+        };
+        rows.iter().flat_map(of_row).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::large;
+    use super::*;
+    use crate::rule::tests::{cells, check_gradient, check_saving, data};
+    use anoonly_core::Seed;
 
     /// By the rules of PyOD 3.6.7, `CBLOF._set_small_large_clusters`.
     #[test]
     fn clusters_are_large_by_both_rules_or_by_the_share() {
         for (sizes, expected) in [
             (&[50, 45, 5][..], 2),
-            // The fall alone comes too early; the share decides.
+            // Sizes fall steeply too early; the share decides.
             (&[60, 10, 10, 10, 10], 4),
-            // Both hold later than the share alone.
+            // Both are met by more clusters than the share alone.
             (&[90, 40, 1], 2),
-            // Only the fall holds.
+            // Only the steep fall is met.
             (&[30, 6], 1),
             (&[1, 1, 1], 3),
             (&[7], 1),
         ] {
             assert_eq!(large(sizes, 0.9, 5.0), expected, "{sizes:?}");
         }
+    }
+
+    #[test]
+    fn saved_centres_score_the_same_bits() {
+        let data = data(40, 3, 5);
+        let config = CblofConfig::default();
+        let centres = config.fit(&data, &mut Seed(3).stream(&[])).save().entries("centres");
+        check_saving(&config, &data, &[("centres", &[centres, 5])]);
+        let empty = SavedTensors::default().with("centres", &[0, 5], Vec::new());
+        assert!(config.restore(5, &mut empty.clone()).is_err());
+    }
+
+    #[test]
+    fn the_gradient_is_the_slope_of_the_score() {
+        let fitted = CblofConfig::default().fit(&data(40, 3, 5), &mut Seed(1).stream(&[]));
+        check_gradient(&fitted, RowBlock::new(&cells(4, 5), 5), 1e-3, 1e-2);
+        assert_eq!(RuleGradient::gradient(&fitted, RowBlock::new(&fitted.centres[..5], 5)), [0.0; 5]);
     }
 }

@@ -3,60 +3,67 @@
 //! Li, Zhao, Hu, Botta, Ionescu and Chen, "ECOD: Unsupervised Outlier Detection Using Empirical Cumulative Distribution
 //! Functions", TKDE 2022.
 
-use burn::module::Module;
-use burn::tensor::Tensor;
-use burn::tensor::backend::Backend;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::tools::tails::{self, Tail, Tails};
-use crate::{ConfigError, Kind, Method, MethodInfo, Network, Shapes, TrainingData};
+use crate::tools::tails::{Tail, Tails};
+use crate::{ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleMethod, SavedTensors};
 
-/// The score of a row is the sum over its columns of the largest of three: the rarity of its left tail, of its right tail, and of the
-/// tail that the column is skewed to. A rarity is `−ln` of the share of values as far out. There is nothing to set.
+/// The score of a row is a sum over its columns: the largest of the rarity in the left tail, the rarity in the right tail, and the
+/// rarity in the tail that the column is skewed to. A rarity is `−ln` of the share of values at least as far out. There are no options.
 ///
-/// Departs from the paper, which compares the sums of the three over all columns, as PyOD does, which takes the largest column by
-/// column. What is scored is counted as one more row beside the unlabelled ones and by itself; PyOD counts all rows that are
-/// scored together, so that the score of one would depend on the others.
+/// Departs from the paper, which takes the largest of three sums over all columns; PyOD also takes the largest column by column.
+/// A row that is scored counts as one more row beside the unlabelled ones. PyOD counts all rows that are scored together, so that a
+/// row's score would depend on the others.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EcodConfig {}
 
 impl Method for EcodConfig {
-    type Network<B: Backend> = Ecod<B>;
-
     const INFO: MethodInfo =
-        MethodInfo { name: "ecod", title: "ECOD", kind: Kind::Unsupervised, source: "Li et al., TKDE 2022" };
+        MethodInfo { name: "ecod", title: "ECOD", kind: MethodKind::Unsupervised, source: "Li et al., TKDE 2022" };
 
     fn check(&self) -> Result<(), ConfigError> {
         Ok(())
     }
+}
 
-    fn weights(&self, columns: usize, saved: &Shapes) -> usize {
-        tails::weights(columns, saved)
-    }
+impl RuleMethod for EcodConfig {
+    type Fitted = Ecod;
 
-    fn blank<B: Backend>(&self, columns: usize, saved: &Shapes, device: &B::Device) -> Ecod<B> {
-        Ecod { tails: Tails::blank(columns, saved, device) }
-    }
-
-    fn init<B: Backend>(&self, data: &TrainingData<B>, _: &mut impl Rng) -> Ecod<B> {
+    fn fit(&self, data: &RuleData, _: &mut impl Rng) -> Ecod {
         Ecod { tails: Tails::of(data) }
+    }
+
+    fn restore(&self, columns: usize, saved: &mut SavedTensors) -> Result<Ecod, String> {
+        Ok(Ecod { tails: Tails::restore(columns, &mut saved.part("tails"))? })
     }
 }
 
 /// The distribution of each column.
-#[derive(Module, Debug)]
-pub struct Ecod<B: Backend> {
-    tails: Tails<B>,
+#[derive(Clone, Debug)]
+pub struct Ecod {
+    tails: Tails,
 }
 
-impl<B: Backend> Network<B> for Ecod<B> {
-    fn smooth(&self) -> bool {
-        false
+impl FittedRule for Ecod {
+    fn score(&self, rows: RowBlock<'_>) -> Vec<f32> {
+        self.tails.score(rows, |Tail { left, right, skewed }| left.max(right).max(skewed))
     }
 
-    fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
-        self.tails.score(rows, |Tail { left, right, skewed }| left.max(right).max(skewed))
+    fn save(&self) -> SavedTensors {
+        SavedTensors::default().with_part("tails", self.tails.save())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rule::tests::{check_saving, data};
+
+    #[test]
+    fn saved_distributions_score_the_same_bits() {
+        let names: [(&str, &[usize]); 2] = [("tails.skews", &[5]), ("tails.sorted", &[40, 5])];
+        check_saving(&EcodConfig {}, &data(40, 3, 5), &names);
     }
 }

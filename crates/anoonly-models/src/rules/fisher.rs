@@ -1,83 +1,132 @@
-//! The floor of two Gaussians: Fisher's direction between the unlabelled rows and the labelled anomalies.
+//! The baseline of two Gaussians: Fisher's direction between the unlabelled rows and the labelled anomalies.
 //!
-//! Fisher, "The use of multiple measurements in taxonomic problems", 1936; the covariance is shrunk as Ledoit and Wolf (2004)
-//! do.
+//! Fisher, "The use of multiple measurements in taxonomic problems", 1936; the covariance is shrunk after Ledoit and Wolf (2004).
 
-use burn::module::{Module, Param};
-use burn::tensor::Tensor;
-use burn::tensor::backend::Backend;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::graph::Graph;
-use crate::layers::host::{self, cells, parameter};
+use crate::graph::{Graph, Matrix};
+use crate::kernels::products::dots_with;
 use crate::tools::covariance::Covariance;
-use crate::{ConfigError, Kind, Method, MethodInfo, Network, Shapes, TrainingData};
+use crate::{
+    ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleGradient, RuleMethod, SavedTensors,
+};
 
-/// The score of a row is its product with `Σ⁻¹(a − u)`, where `u` is the mean unlabelled row, `Σ` the shrunk covariance of these
-/// rows ([`Covariance::ledoit_wolf`]) and `a` the mean labelled anomaly, counted from `u` on and in standard deviations of the
-/// unlabelled rows along this direction. It has nothing to set.
+/// The score of a row `x` is `(x − u) · Σ⁻¹(a − u)`, where `u` is the mean unlabelled row, `a` the mean labelled anomaly and `Σ` the
+/// shrunk covariance of the unlabelled rows ([`Covariance::ledoit_wolf`]), in standard deviations of the unlabelled rows along this
+/// direction. It has no options.
 ///
-/// Departs from Fisher's covariance within both classes: labelled anomalies are too few to have a say in it.
+/// Departs from Fisher, whose covariance is that within both classes: labelled anomalies are too few to estimate one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FisherConfig {}
 
 impl Method for FisherConfig {
-    type Network<B: Backend> = Fisher<B>;
-
     const INFO: MethodInfo = MethodInfo {
         name: "fisher",
         title: "Fisher direction",
-        kind: Kind::Floor,
+        kind: MethodKind::Baseline,
         source: "Fisher 1936; Ledoit and Wolf 2004",
     };
 
     fn check(&self) -> Result<(), ConfigError> {
         Ok(())
     }
+}
 
-    fn weights(&self, columns: usize, _: &Shapes) -> usize {
-        columns.saturating_add(1)
-    }
+impl RuleMethod for FisherConfig {
+    type Fitted = Fisher;
 
-    fn init<B: Backend>(&self, data: &TrainingData<B>, _: &mut impl Rng) -> Fisher<B> {
-        let (columns, device) = (data.columns(), data.rows.device());
-        let covariance = Covariance::ledoit_wolf(&host::unlabelled(data), columns);
+    fn fit(&self, data: &RuleData, _: &mut impl Rng) -> Fisher {
+        let covariance = Covariance::ledoit_wolf(&data.unlabelled_rows(), data.columns);
         let mut difference: Vec<f64> = covariance.mean.iter().map(|cell| -cell).collect();
-        for anomaly in cells(data.select(&data.anomalies)).chunks_exact(columns) {
+        for anomaly in data.anomalous_rows().chunks_exact(data.columns) {
             let shares = anomaly.iter().map(|&cell| f64::from(cell) / data.anomalies.len() as f64);
             difference.iter_mut().zip(shares).for_each(|(cell, share)| *cell += share);
         }
         let direction = covariance.inverse_times(&difference);
         let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-        // Along the direction the variance is this very product. Where the means are equal, all scores are 0.
+        // The variance along the direction is this very product. If the means are equal, all scores are 0.
         let variance = product(&direction, &difference);
         let scale = if variance > 0.0 { 1.0 / variance.sqrt() } else { 0.0 };
         let offset = -scale * product(&direction, &covariance.mean);
-        let direction = direction.iter().map(|cell| (cell * scale) as f32).collect();
-        Fisher {
-            direction: parameter(direction, [columns], &device),
-            offset: parameter(vec![offset as f32], [1], &device),
-        }
+        Fisher { direction: direction.iter().map(|cell| (cell * scale) as f32).collect(), offset: offset as f32 }
+    }
+
+    fn restore(&self, columns: usize, saved: &mut SavedTensors) -> Result<Fisher, String> {
+        Ok(Fisher { direction: saved.take("direction", &[columns])?, offset: saved.take("offset", &[1])?[0] })
     }
 }
 
-/// The direction, `[columns]`, and what is added to the product with it, `[1]`.
-#[derive(Module, Debug)]
-pub struct Fisher<B: Backend> {
-    direction: Param<Tensor<B, 1>>,
-    offset: Param<Tensor<B, 1>>,
+/// The direction, `[columns]`, and what is added to the product with it.
+#[derive(Clone, Debug)]
+pub struct Fisher {
+    direction: Vec<f32>,
+    offset: f32,
 }
 
-impl<B: Backend> Network<B> for Fisher<B> {
+impl FittedRule for Fisher {
+    fn score(&self, rows: RowBlock<'_>) -> Vec<f32> {
+        dots_with(rows.cells(), &self.direction).into_iter().map(|product| product + self.offset).collect()
+    }
+
+    /// `direction`, `[columns]`, and `offset`, `[1]`.
+    fn save(&self) -> SavedTensors {
+        SavedTensors::default().with("direction", &[self.direction.len()], self.direction.clone()).with(
+            "offset",
+            &[1],
+            vec![self.offset],
+        )
+    }
+
+    fn gradient(&self) -> Option<&dyn RuleGradient> {
+        Some(self)
+    }
+
     fn graph(&self) -> Option<Graph> {
         let mut graph = Graph::default();
-        graph.linear(Graph::ROWS, self.direction.val().unsqueeze_dim(1), Some(self.offset.val()));
+        let direction = Matrix { shape: [self.direction.len(), 1], cells: self.direction.clone() };
+        graph.linear(Graph::ROWS, direction, Some(vec![self.offset]));
         Some(graph)
     }
+}
 
-    fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
-        rows.matmul(self.direction.val().unsqueeze_dim(1)).squeeze_dim(1) + self.offset.val()
+/// The direction, for every row.
+impl RuleGradient for Fisher {
+    fn gradient(&self, rows: RowBlock<'_>) -> Vec<f32> {
+        self.direction.repeat(rows.count())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rule::tests::{cells, check_gradient, check_saving, data};
+    use anoonly_core::Seed;
+
+    #[test]
+    fn a_saved_direction_scores_the_same_bits() {
+        check_saving(&FisherConfig {}, &data(40, 3, 5), &[("direction", &[5]), ("offset", &[1])]);
+    }
+
+    #[test]
+    fn the_gradient_is_the_slope_of_the_score() {
+        let fitted = FisherConfig {}.fit(&data(40, 3, 5), &mut Seed(1).stream(&[]));
+        check_gradient(&fitted, RowBlock::new(&cells(4, 5), 5), 0.1, 1e-3);
+    }
+
+    /// In one column the score is the distance from the mean in standard deviations.
+    #[test]
+    fn scores_are_in_standard_deviations_of_the_unlabelled_rows() {
+        let data = RuleData {
+            rows: vec![1.0, 3.0, 1.0, 3.0, 5.0],
+            columns: 1,
+            unlabelled: vec![0, 1, 2, 3],
+            anomalies: vec![4],
+        };
+        let fitted = FisherConfig {}.fit(&data, &mut Seed(1).stream(&[]));
+        for (score, expected) in fitted.score(RowBlock::new(&data.rows, 1)).iter().zip([-1.0, 1.0, -1.0, 1.0, 3.0]) {
+            assert!((score - expected).abs() < 1e-5, "{score}, not {expected}");
+        }
     }
 }

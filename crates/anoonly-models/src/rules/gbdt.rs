@@ -1,11 +1,8 @@
 //! Gradient-boosted trees between labelled anomalies and unlabelled rows.
 //!
-//! Friedman, "Greedy Function Approximation: A Gradient Boosting Machine", Annals of Statistics 2001; the second order of Chen and
-//! Guestrin, "XGBoost: A Scalable Tree Boosting System", KDD 2016. The crate `forust-ml` grows the trees.
+//! Friedman, "Greedy Function Approximation: A Gradient Boosting Machine", Annals of Statistics 2001, with second derivatives as in
+//! Chen and Guestrin, "XGBoost: A Scalable Tree Boosting System", KDD 2016. The crate `forust-ml` grows the trees.
 
-use burn::module::Module;
-use burn::tensor::Tensor;
-use burn::tensor::backend::Backend;
 use forust_ml::objective::ObjectiveType;
 use forust_ml::tree::Tree;
 use forust_ml::{GradientBooster, Matrix};
@@ -13,29 +10,28 @@ use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
-use crate::layers::host::{cells, tensor, unlabelled};
-use crate::tools::trees::{self, Forest, NODE, SavedForest, between};
-use crate::{ConfigError, Kind, Method, MethodInfo, Network, Shapes, TrainingData};
+use crate::tools::trees::{Forest, NODE, between};
+use crate::{ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleMethod, SavedTensors};
 
-/// Configuration of gradient-boosted trees. The loss is the logistic one, both classes having the same weight in sum; the score of a row
-/// is its log odds.
+/// Configuration of gradient-boosted trees. The loss is logistic, and both classes have the same total weight. The score of a row is its
+/// log odds.
 ///
-/// A column is cut at 256 values at most. Thresholds lie in the middle between two training values, as scikit-learn has it;
-/// XGBoost puts them on the upper one.
+/// A column is cut at no more than 256 values. A threshold lies in the middle between two training values, as in scikit-learn; in
+/// XGBoost it is the upper one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct GbdtConfig {
-    /// Trees.
+    /// The number of trees.
     pub trees: usize,
-    /// Splits between a tree's root and its ends at most.
+    /// The largest number of splits between a tree's root and a leaf.
     pub depth: usize,
-    /// What the value at an end is multiplied with.
+    /// The factor of each leaf's value.
     pub learning_rate: f64,
-    /// Added to the second derivatives at a node: the more, the smaller the values.
+    /// Added to the sum of second derivatives at a node: the larger it is, the smaller are the values of leaves.
     pub l2: f64,
-    /// The sum of the second derivatives at a node at least, a quarter of a row's weight where nothing is known of it yet.
+    /// The smallest sum of second derivatives at a node. Before the first tree, a row contributes a quarter of its weight.
     pub least_hessian: f64,
-    /// The share of the columns that each tree looks at, drawn at random; 1 for all, and above 0.
+    /// The share of the columns that each tree may split, above 0 and at most 1. They are drawn at random for each tree.
     pub columns: f64,
 }
 
@@ -45,16 +41,14 @@ impl Default for GbdtConfig {
     }
 }
 
-/// Values at which a column is cut at most.
+/// The largest number of values at which a column is cut.
 const CUTS: u16 = 256;
 
 impl Method for GbdtConfig {
-    type Network<B: Backend> = Gbdt<B>;
-
     const INFO: MethodInfo = MethodInfo {
         name: "gbdt",
         title: "Gradient-boosted trees",
-        kind: Kind::FewLabels,
+        kind: MethodKind::FewLabels,
         source: "Friedman 2001; Chen and Guestrin, KDD 2016",
     };
 
@@ -68,24 +62,23 @@ impl Method for GbdtConfig {
             .that(self.columns > 0.0 && self.columns <= 1.0, "columns", self.columns, "above 0 and at most 1")
             .done()
     }
+}
 
-    fn weights(&self, _: usize, saved: &Shapes) -> usize {
-        trees::weights(&saved.within("forest"))
+impl RuleMethod for GbdtConfig {
+    type Fitted = Gbdt;
+
+    fn fit(&self, data: &RuleData, rng: &mut impl Rng) -> Gbdt {
+        Gbdt { forest: self.grow(&data.unlabelled_rows(), &data.anomalous_rows(), data.columns, rng) }
     }
 
-    fn blank<B: Backend>(&self, _: usize, saved: &Shapes, device: &B::Device) -> Gbdt<B> {
-        Gbdt { forest: SavedForest::blank(&saved.within("forest"), device) }
-    }
-
-    fn init<B: Backend>(&self, data: &TrainingData<B>, rng: &mut impl Rng) -> Gbdt<B> {
-        let anomalies = cells(data.select(&data.anomalies));
-        let forest = self.grow(&unlabelled(data), &anomalies, data.columns(), rng);
-        Gbdt { forest: SavedForest::new(forest, &data.rows.device()) }
+    fn restore(&self, _: usize, saved: &mut SavedTensors) -> Result<Gbdt, String> {
+        Ok(Gbdt { forest: Forest::restore(&mut saved.part("forest"))? })
     }
 }
 
 impl GbdtConfig {
-    /// Trees grown from rows given one after the other. The sum of what a row is worth is its log odds.
+    /// Grows trees from unlabelled rows and labelled anomalies, each `[rows, columns]`, row by row. The sum of a row's values is its log
+    /// odds.
     pub(crate) fn grow(&self, unlabelled: &[f32], anomalies: &[f32], columns: usize, rng: &mut impl Rng) -> Forest {
         let counts = [unlabelled, anomalies].map(|rows| rows.len() / columns);
         let count = counts[0] + counts[1];
@@ -104,35 +97,35 @@ impl GbdtConfig {
         booster.max_depth = self.depth;
         booster.l2 = self.l2 as f32;
         booster.min_leaf_weight = self.least_hessian as f32;
-        // The log odds of classes of the same weight.
+        // The log odds of two classes with the same weight.
         (booster.initialize_base_score, booster.base_score) = (false, 0.0);
         booster.nbins = CUTS;
-        // The bits are the same on every machine, and fits go side by side.
+        // One thread: the result is bitwise the same on every machine, and callers run fits in parallel.
         booster.parallel = false;
         booster.allow_missing_splits = false;
-        // One column at least.
+        // At least one column.
         booster.colsample_bytree = self.columns.max(1.0 / columns as f64);
         booster.seed = rng.random();
         let weights = of_class(counts.map(|class| count as f64 / (2.0 * class.max(1) as f64)));
         let rows = Matrix::new(&by_column, count, columns);
         booster.fit(&rows, &of_class([0.0, 1.0]), &weights, None).expect("the options are checked");
         let mut forest = Forest::default();
-        booster.trees.iter().for_each(|tree| forest.push(&kept(tree, &rows)));
+        booster.trees.iter().for_each(|tree| forest.push(&nodes(tree, &rows)));
         forest
     }
 }
 
-/// The nodes of a tree in the order in which they are kept.
-fn kept(tree: &Tree, rows: &Matrix<'_, f64>) -> Vec<f32> {
+/// The nodes of a tree in the layout of a [`Forest`].
+fn nodes(tree: &Tree, rows: &Matrix<'_, f64>) -> Vec<f32> {
     let mut nodes = vec![0.0; NODE];
     let mut open = vec![(0, 0)];
-    while let Some((from, place)) = open.pop() {
+    while let Some((from, index)) = open.pop() {
         let node = &tree.nodes[from];
         if node.is_leaf {
-            nodes[place * NODE + 3] = node.weight_value;
+            nodes[index * NODE + 3] = node.weight_value;
             continue;
         }
-        // There a value below goes to the left, here one up to the threshold to the first child.
+        // In forust-ml a value below the threshold goes left, in a forest also one equal to it.
         let (mut low, mut high) = (f64::NEG_INFINITY, f64::INFINITY);
         for &value in rows.get_col(node.split_feature) {
             if value < node.split_value {
@@ -143,29 +136,26 @@ fn kept(tree: &Tree, rows: &Matrix<'_, f64>) -> Vec<f32> {
         }
         let child = nodes.len() / NODE;
         let split = [node.split_feature as f32, between(low as f32, high as f32), child as f32];
-        nodes[place * NODE..][..3].copy_from_slice(&split);
+        nodes[index * NODE..][..3].copy_from_slice(&split);
         nodes.extend([0.0; 2 * NODE]);
         open.extend([(node.left_child, child), (node.right_child, child + 1)]);
     }
     nodes
 }
 
-/// Trees whose ends tell a part of the log odds.
-#[derive(Module, Debug)]
-pub struct Gbdt<B: Backend> {
-    forest: SavedForest<B>,
+/// Trees with leaves that hold parts of the log odds.
+#[derive(Debug)]
+pub struct Gbdt {
+    forest: Forest,
 }
 
-impl<B: Backend> Network<B> for Gbdt<B> {
-    fn smooth(&self) -> bool {
-        false
+impl FittedRule for Gbdt {
+    fn score(&self, rows: RowBlock<'_>) -> Vec<f32> {
+        rows.iter().map(|row| self.forest.sum(row) as f32).collect()
     }
 
-    fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
-        let ([count, columns], device) = (rows.dims(), rows.device());
-        let forest = self.forest.read();
-        let scores = cells(rows).chunks_exact(columns).map(|row| forest.sum(row) as f32).collect();
-        tensor(scores, [count], &device)
+    fn save(&self) -> SavedTensors {
+        SavedTensors::default().with_part("forest", self.forest.save())
     }
 }
 
@@ -174,7 +164,7 @@ mod tests {
     use super::*;
     use anoonly_core::Seed;
 
-    /// 150 rows of four columns from a fixed sequence; the last 30 are the anomalies, which lie a little higher.
+    /// 150 rows with four columns from a fixed sequence. The last 30 are anomalies, with slightly higher values.
     fn rows() -> (Vec<f32>, Vec<f32>) {
         let mut state = 1u64;
         let mut next = || {
@@ -186,7 +176,8 @@ mod tests {
         (cells, anomalies)
     }
 
-    /// Figures of `scripts/golden_trees.py`, which has the same rows and says what else is the same. Sums are of type f32 here.
+    /// Figures from `scripts/golden_trees.py`, which uses the same rows and documents the other settings. The sums of `forust-ml` are
+    /// `f32`.
     #[test]
     fn log_odds_agree_with_scikit_learn() {
         let (unlabelled, anomalies) = rows();
@@ -205,14 +196,14 @@ mod tests {
     }
 
     #[test]
-    fn rows_all_alike_are_told_nothing_of() {
+    fn equal_rows_have_log_odds_of_zero() {
         let forest = GbdtConfig::default().grow(&[0.5; 20], &[0.5; 4], 2, &mut Seed(1).stream(&[]));
         assert!(forest.sum(&[0.5, 0.5]).abs() < 1e-5, "{}", forest.sum(&[0.5, 0.5]));
     }
 
-    /// Which columns a tree looks at is a matter of chance, and of the seed alone.
+    /// The columns of a tree are drawn at random, and depend only on the seed.
     #[test]
-    fn a_share_of_the_columns_is_drawn_by_the_seed() {
+    fn the_seed_determines_the_columns_of_a_tree() {
         let (unlabelled, anomalies) = rows();
         let config = GbdtConfig { columns: 0.5, ..Default::default() };
         let grown = |seed: u64| config.grow(&unlabelled, &anomalies, 4, &mut Seed(seed).stream(&[]));

@@ -1,30 +1,28 @@
-//! HBOS: rows whose values are rare in the histograms of their columns.
+//! HBOS: rows with values that are rare in the histograms of their columns.
 //!
 //! Goldstein and Dengel, "Histogram-based Outlier Score (HBOS): A fast Unsupervised Anomaly Detection Algorithm", KI 2012.
 
-use burn::module::{Module, Param};
-use burn::tensor::Tensor;
-use burn::tensor::backend::Backend;
+use std::ops::Range;
+
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
-use crate::layers::host::{cells, parameter, tensor, unlabelled};
 use crate::tools::histogram::Bins;
-use crate::{ConfigError, Kind, Method, MethodInfo, Network, Shapes, TrainingData};
+use crate::{ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleMethod, SavedTensors};
 
 /// Configuration of HBOS. The score of a row is `−Σ log₂(density + alpha)` over its columns.
 ///
-/// Departs from PyOD where a value lies on the edge between two bins: here it has the density of the bin that it was counted in,
-/// there that of the one below.
+/// Differs from PyOD for a value on the edge between two bins: here it has the density of the bin in which the fit counted it, in PyOD
+/// that of the bin below.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HbosConfig {
-    /// Bins of each column, of equal width.
+    /// The number of bins of each column. They have equal width.
     pub bins: usize,
-    /// Added to a density, so that an empty bin has a logarithm.
+    /// Added to a density, so that an empty bin has a finite score.
     pub alpha: f64,
-    /// How far beyond the range a value may be to count as within, in widths of a bin. Beyond that it has the least density of the
+    /// How far outside the range a value still counts as inside it, in bin widths. A value farther out has the smallest density of the
     /// column.
     pub tolerance: f64,
 }
@@ -36,10 +34,12 @@ impl Default for HbosConfig {
 }
 
 impl Method for HbosConfig {
-    type Network<B: Backend> = Hbos<B>;
-
-    const INFO: MethodInfo =
-        MethodInfo { name: "hbos", title: "HBOS", kind: Kind::Unsupervised, source: "Goldstein, Dengel, KI 2012" };
+    const INFO: MethodInfo = MethodInfo {
+        name: "hbos",
+        title: "HBOS",
+        kind: MethodKind::Unsupervised,
+        source: "Goldstein, Dengel, KI 2012",
+    };
 
     fn check(&self) -> Result<(), ConfigError> {
         Checks::of(Self::INFO.name)
@@ -48,13 +48,13 @@ impl Method for HbosConfig {
             .not_negative("tolerance", self.tolerance)
             .done()
     }
+}
 
-    fn weights(&self, columns: usize, _: &Shapes) -> usize {
-        columns.saturating_mul(self.bins.saturating_add(2))
-    }
+impl RuleMethod for HbosConfig {
+    type Fitted = Hbos;
 
-    fn init<B: Backend>(&self, data: &TrainingData<B>, _: &mut impl Rng) -> Hbos<B> {
-        let (rows, columns, device) = (unlabelled(data), data.columns(), data.rows.device());
+    fn fit(&self, data: &RuleData, _: &mut impl Rng) -> Hbos {
+        let (rows, columns) = (data.unlabelled_rows(), data.columns);
         let (mut ends, mut rarities) = (Vec::new(), Vec::new());
         for column in 0..columns {
             let values = || rows.iter().skip(column).step_by(columns).copied();
@@ -65,40 +65,93 @@ impl Method for HbosConfig {
             ends.extend(range);
             rarities.extend(bins.counts(values()).into_iter().map(rarity));
         }
-        Hbos {
-            ends: parameter(ends, [columns, 2], &device),
-            rarities: parameter(rarities, [columns, self.bins], &device),
-            tolerance: self.tolerance,
-        }
+        Hbos::new(ends, rarities, self)
+    }
+
+    fn restore(&self, columns: usize, saved: &mut SavedTensors) -> Result<Hbos, String> {
+        let (ends, rarities) = (saved.take("ends", &[columns, 2])?, saved.take("rarities", &[columns, self.bins])?);
+        Ok(Hbos::new(ends, rarities, self))
     }
 }
 
-/// The range of each column, `[columns, 2]`, and `−log₂(density + alpha)` of each of its bins, `[columns, bins]`.
-#[derive(Module, Debug)]
-pub struct Hbos<B: Backend> {
-    ends: Param<Tensor<B, 2>>,
-    rarities: Param<Tensor<B, 2>>,
-    tolerance: f64,
+/// The histograms of all columns.
+#[derive(Debug)]
+pub struct Hbos {
+    /// The range of each column, `[columns, 2]`.
+    ends: Vec<f32>,
+    /// `−log₂(density + alpha)` of each bin, `[columns, bins]`.
+    rarities: Vec<f32>,
+    /// One for each column.
+    columns: Vec<Column>,
 }
 
-impl<B: Backend> Network<B> for Hbos<B> {
-    fn smooth(&self) -> bool {
-        false
+/// A column, ready to score values.
+#[derive(Debug)]
+struct Column {
+    bins: Bins,
+    /// The values that count as inside the range.
+    inside: Range<f64>,
+    /// The score of a value outside.
+    rarest: f32,
+}
+
+impl Hbos {
+    /// From ranges `[columns, 2]` and the scores of bins `[columns, bins]`.
+    fn new(ends: Vec<f32>, rarities: Vec<f32>, config: &HbosConfig) -> Self {
+        let column = |(ends, rarities): (&[f32], &[f32])| {
+            let bins = Bins::new([ends[0], ends[1]], config.bins);
+            let rarest = rarities.iter().copied().fold(f32::MIN, f32::max);
+            Column { bins, inside: bins.reach(config.tolerance), rarest }
+        };
+        let columns = ends.chunks_exact(2).zip(rarities.chunks_exact(config.bins)).map(column).collect();
+        Self { ends, rarities, columns }
+    }
+}
+
+impl FittedRule for Hbos {
+    fn score(&self, rows: RowBlock<'_>) -> Vec<f32> {
+        let width = self.rarities.len() / self.columns.len();
+        let cell = |((&value, column), rarities): ((&f32, &Column), &[f32])| {
+            let inside = f64::from(value) >= column.inside.start && f64::from(value) <= column.inside.end;
+            f64::from(if inside { rarities[column.bins.of(value)] } else { column.rarest })
+        };
+        let score = |row: &[f32]| {
+            let cells = row.iter().zip(&self.columns).zip(self.rarities.chunks_exact(width)).map(cell);
+            cells.fold(0.0, |sum, rarity| sum + rarity) as f32
+        };
+        rows.iter().map(score).collect()
     }
 
-    fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
-        let ([count, columns], device) = (rows.dims(), rows.device());
-        let width = self.rarities.val().dims()[1];
-        let (ends, rarities, rows) = (cells(self.ends.val()), cells(self.rarities.val()), cells(rows));
-        let mut scores = vec![0.0f64; count];
-        for (column, (ends, rarities)) in ends.chunks_exact(2).zip(rarities.chunks_exact(width)).enumerate() {
-            let bins = Bins::new([ends[0], ends[1]], width);
-            let (within, rarest) = (bins.reach(self.tolerance), rarities.iter().copied().fold(f32::MIN, f32::max));
-            for (score, &value) in scores.iter_mut().zip(rows.iter().skip(column).step_by(columns)) {
-                let value_within = f64::from(value) >= within.start && f64::from(value) <= within.end;
-                *score += f64::from(if value_within { rarities[bins.of(value)] } else { rarest });
-            }
+    fn save(&self) -> SavedTensors {
+        let columns = self.columns.len();
+        let bins = self.rarities.len() / columns;
+        SavedTensors::default().with("ends", &[columns, 2], self.ends.clone()).with(
+            "rarities",
+            &[columns, bins],
+            self.rarities.clone(),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anoonly_core::Seed;
+
+    /// By hand: one column of ten values in two bins, nine of them in the lower one.
+    #[test]
+    fn values_in_an_emptier_bin_or_far_outside_score_higher() {
+        let rows = [0.0, 0.1, 0.2, 0.3, 0.4, 0.1, 0.2, 0.3, 0.4, 2.0].to_vec();
+        let data = RuleData { rows, columns: 1, unlabelled: (0..10).collect(), anomalies: Vec::new() };
+        let config = HbosConfig { bins: 2, alpha: 0.1, tolerance: 0.5 };
+        let hbos = config.fit(&data, &mut Seed(1).stream(&[]));
+        let (common, rare) = (0.0, -(0.2f32.log2()));
+        let rows = RowBlock::new(&[0.5, 1.0, -0.5, -0.51, 9.0], 1);
+        for (ours, expected) in hbos.score(rows).into_iter().zip([common, rare, common, rare, rare]) {
+            assert!((ours - expected).abs() < 1e-6, "{ours}, not {expected}");
         }
-        tensor(scores.into_iter().map(|score| score as f32).collect(), [count], &device)
+        let restored = config.restore(1, &mut hbos.save()).unwrap();
+        assert_eq!(restored.score(rows), hbos.score(rows));
+        assert!(HbosConfig { bins: 3, ..config }.restore(1, &mut hbos.save()).unwrap_err().contains("rarities"));
     }
 }

@@ -1,27 +1,23 @@
-//! Isolation forest: rows that random splits soon part from the others are anomalies.
+//! Isolation forest: a row that few random splits separate from the others is an anomaly.
 //!
 //! Liu, Ting and Zhou, "Isolation Forest", ICDM 2008.
 
 mod trees;
 
-use burn::module::Module;
-use burn::tensor::Tensor;
-use burn::tensor::backend::Backend;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
-use crate::layers::host::{cells, tensor, unlabelled};
-use crate::tools::trees::{self as forests, MOST_ROWS, SavedForest};
-use crate::{ConfigError, Kind, Method, MethodInfo, Network, Shapes, TrainingData};
+use crate::tools::trees::{Forest, MOST_ROWS};
+use crate::{ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleMethod, SavedTensors};
 
 /// Configuration of an isolation forest. The score is the paper's, `2^(−E h(x)/c(ψ))`, between 0 and 1.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct IsolationForestConfig {
-    /// Trees.
+    /// The number of trees.
     pub trees: usize,
-    /// Unlabelled rows that each tree is grown from, ψ; all of them where there are fewer.
+    /// The number of unlabelled rows that each tree is grown from, ψ; all of them if there are fewer.
     pub sample: usize,
 }
 
@@ -32,12 +28,10 @@ impl Default for IsolationForestConfig {
 }
 
 impl Method for IsolationForestConfig {
-    type Network<B: Backend> = IsolationForest<B>;
-
     const INFO: MethodInfo = MethodInfo {
         name: "isolation-forest",
         title: "Isolation forest",
-        kind: Kind::Unsupervised,
+        kind: MethodKind::Unsupervised,
         source: "Liu, Ting, Zhou, ICDM 2008",
     };
 
@@ -47,36 +41,33 @@ impl Method for IsolationForestConfig {
             .that((2..=MOST_ROWS).contains(&self.sample), "sample", self.sample, "from 2 to 8388608")
             .done()
     }
+}
 
-    fn weights(&self, _: usize, saved: &Shapes) -> usize {
-        forests::weights(&saved.within("forest"))
+impl RuleMethod for IsolationForestConfig {
+    type Fitted = IsolationForest;
+
+    fn fit(&self, data: &RuleData, rng: &mut impl Rng) -> IsolationForest {
+        let forest = trees::grow(&data.unlabelled_rows(), data.columns, self.trees, self.sample, rng);
+        IsolationForest { forest }
     }
 
-    fn blank<B: Backend>(&self, _: usize, saved: &Shapes, device: &B::Device) -> IsolationForest<B> {
-        IsolationForest { forest: SavedForest::blank(&saved.within("forest"), device) }
-    }
-
-    fn init<B: Backend>(&self, data: &TrainingData<B>, rng: &mut impl Rng) -> IsolationForest<B> {
-        let forest = trees::grow(&unlabelled(data), data.columns(), self.trees, self.sample, rng);
-        IsolationForest { forest: SavedForest::new(forest, &data.rows.device()) }
+    fn restore(&self, _: usize, saved: &mut SavedTensors) -> Result<IsolationForest, String> {
+        Ok(IsolationForest { forest: Forest::restore(&mut saved.part("forest"))? })
     }
 }
 
-/// Trees whose ends tell the length of a path.
-#[derive(Module, Debug)]
-pub struct IsolationForest<B: Backend> {
-    forest: SavedForest<B>,
+/// Trees with leaves that hold the lengths of their paths.
+#[derive(Debug)]
+pub struct IsolationForest {
+    forest: Forest,
 }
 
-impl<B: Backend> Network<B> for IsolationForest<B> {
-    fn smooth(&self) -> bool {
-        false
+impl FittedRule for IsolationForest {
+    fn score(&self, rows: RowBlock<'_>) -> Vec<f32> {
+        rows.iter().map(|row| trees::score(&self.forest, row)).collect()
     }
 
-    fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
-        let ([count, columns], device) = (rows.dims(), rows.device());
-        let forest = self.forest.read();
-        let scores = cells(rows).chunks_exact(columns).map(|row| trees::score(&forest, row)).collect();
-        tensor(scores, [count], &device)
+    fn save(&self) -> SavedTensors {
+        SavedTensors::default().with_part("forest", self.forest.save())
     }
 }

@@ -1,23 +1,21 @@
-//! The floor without labels: the distance to the k-th nearest unlabelled row.
+//! The baseline without labels: the distance to the k-th nearest unlabelled row.
 //!
 //! Ramaswamy, Rastogi and Shim, "Efficient Algorithms for Mining Outliers from Large Data Sets", SIGMOD 2000.
 
-use burn::module::{Module, Param, ParamId};
-use burn::tensor::Tensor;
-use burn::tensor::backend::Backend;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
-use crate::layers::host::{cells, places};
 use crate::tools::neighbours::Neighbours;
-use crate::{ConfigError, Kind, Method, MethodInfo, Network, Shapes, TrainingData};
+use crate::{
+    ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleGradient, RuleMethod, SavedTensors,
+};
 
-/// Configuration of the k-th neighbour's distance.
+/// Configuration of the distance to the k-th nearest neighbour.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct KnnConfig {
-    /// Which neighbour's distance is the score. Where there are fewer unlabelled rows, it is the farthest one.
+    /// Which neighbour's distance is the score. If there are fewer unlabelled rows, it is the farthest one.
     pub k: usize,
 }
 
@@ -28,48 +26,110 @@ impl Default for KnnConfig {
 }
 
 impl Method for KnnConfig {
-    type Network<B: Backend> = Knn<B>;
-
     const INFO: MethodInfo = MethodInfo {
         name: "knn",
         title: "kNN distance",
-        kind: Kind::Unsupervised,
+        kind: MethodKind::Unsupervised,
         source: "Ramaswamy, Rastogi, Shim, SIGMOD 2000",
     };
 
     fn check(&self) -> Result<(), ConfigError> {
         Checks::of(Self::INFO.name).at_least_one("k", self.k).done()
     }
+}
 
-    fn weights(&self, columns: usize, saved: &Shapes) -> usize {
-        columns.saturating_mul(saved.entries("rows"))
+impl RuleMethod for KnnConfig {
+    type Fitted = Knn;
+
+    fn fit(&self, data: &RuleData, _: &mut impl Rng) -> Knn {
+        Knn { rows: Neighbours::new(data.unlabelled_rows(), data.columns), k: self.k }
     }
 
-    fn blank<B: Backend>(&self, columns: usize, saved: &Shapes, device: &B::Device) -> Knn<B> {
-        let rows = Tensor::zeros([saved.entries("rows"), columns], device);
-        Knn { k: self.k, rows: Param::initialized(ParamId::new(), rows) }
-    }
-
-    fn init<B: Backend>(&self, data: &TrainingData<B>, _: &mut impl Rng) -> Knn<B> {
-        let rows = data.select(&data.unlabelled);
-        Knn { k: self.k, rows: Param::initialized(ParamId::new(), rows) }
+    fn restore(&self, columns: usize, saved: &mut SavedTensors) -> Result<Knn, String> {
+        Ok(Knn { rows: Neighbours::restore(saved, "rows", columns)?, k: self.k })
     }
 }
 
-/// The unlabelled rows, `[rows, columns]`.
-#[derive(Module, Debug)]
-pub struct Knn<B: Backend> {
-    rows: Param<Tensor<B, 2>>,
+/// The unlabelled rows, indexed.
+#[derive(Debug)]
+pub struct Knn {
+    rows: Neighbours,
     k: usize,
 }
 
-impl<B: Backend> Network<B> for Knn<B> {
-    fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
-        let (known, columns) = (self.rows.val(), rows.dims()[1]);
-        let nearest = Neighbours::new(cells(known.clone()), columns).of(&cells(rows.clone()), self.k);
-        let kth = nearest.by_row().filter_map(|(places, _)| places.last().copied());
-        // Of that row alone the distance is taken on the device, so that it has a gradient.
-        let kth = known.select(0, places(kth, &rows.device()));
-        (rows - kth).square().sum_dim(1).sqrt().squeeze_dim(1)
+impl FittedRule for Knn {
+    fn score(&self, rows: RowBlock<'_>) -> Vec<f32> {
+        let nearest = self.rows.of(rows.cells(), self.k);
+        nearest.by_row().filter_map(|(_, distances)| distances.last()).map(|&distance| distance as f32).collect()
+    }
+
+    fn save(&self) -> SavedTensors {
+        let shape = [self.rows.rows(), self.rows.columns()];
+        SavedTensors::default().with("rows", &shape, self.rows.given().to_vec())
+    }
+
+    fn gradient(&self) -> Option<&dyn RuleGradient> {
+        Some(self)
+    }
+}
+
+impl RuleGradient for Knn {
+    /// `(x − t) / |x − t|` with `t` the k-th neighbour of the row `x`; NaN for a copy of its k-th neighbour.
+    fn gradient(&self, rows: RowBlock<'_>) -> Vec<f32> {
+        let nearest = self.rows.of(rows.cells(), self.k);
+        let mut gradient = Vec::with_capacity(rows.cells().len());
+        for (row, (places, distances)) in rows.iter().zip(nearest.by_row()) {
+            if let (Some(&place), Some(distance)) = (places.last(), distances.last()) {
+                let differences = row.iter().zip(self.rows.row(place)).map(|(&x, &t)| f64::from(x) - f64::from(t));
+                gradient.extend(differences.map(|difference| (difference / distance) as f32));
+            }
+        }
+        gradient
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anoonly_core::Seed;
+
+    fn fitted(k: usize) -> Knn {
+        let rows = vec![0.0, 0.0, 1.0, 0.0, 0.0, 2.0, 3.0, 3.0, 9.0, 9.0];
+        let data = RuleData { rows, columns: 2, unlabelled: vec![0, 1, 2, 3], anomalies: vec![4] };
+        KnnConfig { k }.fit(&data, &mut Seed(1).stream(&[]))
+    }
+
+    #[test]
+    fn the_score_is_the_distance_to_the_kth_unlabelled_row() {
+        let rows = RowBlock::new(&[0.0, 0.0, 3.0, 3.0], 2);
+        assert_eq!(fitted(1).score(rows), [0.0, 0.0]);
+        assert_eq!(fitted(3).score(rows), [2.0, 13f32.sqrt()]);
+        assert_eq!(fitted(9).score(rows), [18f32.sqrt(), 18f32.sqrt()]);
+    }
+
+    #[test]
+    fn the_gradient_agrees_with_finite_differences() {
+        let (knn, rows) = (fitted(2), [0.3, 0.8, -1.5, 4.0, 2.5, 0.1]);
+        let gradient = RuleGradient::gradient(&knn, RowBlock::new(&rows, 2));
+        assert_eq!(gradient.len(), rows.len());
+        for (cell, gradient) in gradient.into_iter().enumerate() {
+            let moved = |step: f32| {
+                let mut rows = rows;
+                rows[cell] += step;
+                knn.score(RowBlock::new(&rows, 2))[cell / 2]
+            };
+            let difference = (moved(0.01) - moved(-0.01)) / 0.02;
+            assert!((gradient - difference).abs() < 1e-3, "cell {cell}: {gradient} and {difference}");
+        }
+        assert!(RuleGradient::gradient(&fitted(1), RowBlock::new(&[3.0, 3.0], 2)).iter().all(|cell| cell.is_nan()));
+    }
+
+    #[test]
+    fn a_restored_rule_scores_the_same_and_needs_rows() {
+        let (knn, rows) = (fitted(2), [0.3, 0.8, -1.5, 4.0]);
+        let restored = KnnConfig { k: 2 }.restore(2, &mut knn.save()).unwrap();
+        assert_eq!(restored.score(RowBlock::new(&rows, 2)), knn.score(RowBlock::new(&rows, 2)));
+        let mut empty = SavedTensors::default().with("rows", &[0, 2], Vec::new());
+        assert!(KnnConfig::default().restore(2, &mut empty).is_err());
     }
 }

@@ -2,30 +2,26 @@
 //!
 //! Pevný, "Loda: Lightweight on-line detector of anomalies", Machine Learning 2016.
 
-use burn::module::{Module, Param};
-use burn::tensor::Tensor;
-use burn::tensor::backend::Backend;
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
-use crate::layers::host::{cells, parameter, tensor, unlabelled};
 use crate::tools::histogram::Bins;
-use crate::{ConfigError, Kind, Method, MethodInfo, Network, Shapes, TrainingData};
+use crate::{ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleMethod, SavedTensors};
 
-/// Configuration of LODA. The score of a row is the mean of `−ln p` over the projections, `p` being the share of unlabelled rows in
-/// the bin that its projection falls in; beyond the range, in the bin at that end. Each projection has `√columns` weights other
-/// than 0, drawn from the standard normal distribution.
+/// Configuration of LODA. The score of a row is the mean of `−ln p` over the projections, where `p` is the share of unlabelled rows in
+/// the bin of the row's projection. A value outside the range belongs to the first or the last bin. Each projection has `√columns`
+/// non-zero weights, drawn from the standard normal distribution.
 ///
 /// Departs from PyOD, which looks a value up one bin above its own.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LodaConfig {
-    /// Projections.
+    /// The number of projections.
     pub cuts: usize,
-    /// Bins of each, of equal width.
+    /// The number of bins of each projection; they have equal widths.
     pub bins: usize,
 }
 
@@ -35,91 +31,127 @@ impl Default for LodaConfig {
     }
 }
 
-/// Added to the number of rows in a bin, so that an empty one has a logarithm.
+/// Added to the number of rows in a bin, so that an empty bin has a logarithm.
 const EMPTY: f64 = 1e-12;
 
 impl Method for LodaConfig {
-    type Network<B: Backend> = Loda<B>;
-
-    const INFO: MethodInfo =
-        MethodInfo { name: "loda", title: "LODA", kind: Kind::Unsupervised, source: "Pevný, Machine Learning 2016" };
+    const INFO: MethodInfo = MethodInfo {
+        name: "loda",
+        title: "LODA",
+        kind: MethodKind::Unsupervised,
+        source: "Pevný, Machine Learning 2016",
+    };
 
     fn check(&self) -> Result<(), ConfigError> {
         Checks::of(Self::INFO.name).at_least_one("cuts", self.cuts).at_least_one("bins", self.bins).done()
     }
+}
 
-    fn weights(&self, columns: usize, _: &Shapes) -> usize {
-        columns.saturating_add(self.bins).saturating_add(2).saturating_mul(self.cuts)
-    }
+impl RuleMethod for LodaConfig {
+    type Fitted = Loda;
 
-    fn init<B: Backend>(&self, data: &TrainingData<B>, rng: &mut impl Rng) -> Loda<B> {
-        let (rows, columns, device) = (unlabelled(data), data.columns(), data.rows.device());
+    fn fit(&self, data: &RuleData, rng: &mut impl Rng) -> Loda {
+        let (rows, columns) = (data.unlabelled_rows(), data.columns);
         let kept = columns.isqrt();
         let mut order: Vec<usize> = (0..columns).collect();
-        let mut projections = vec![0.0f32; self.cuts * columns];
-        let (mut ends, mut rarities) = (Vec::new(), Vec::new());
-        for projection in projections.chunks_exact_mut(columns) {
+        let mut cuts = Vec::with_capacity(self.cuts);
+        for _ in 0..self.cuts {
+            let mut projection = vec![0.0f32; columns];
             for &column in order.partial_shuffle(rng, kept).0.iter() {
                 projection[column] = rng.sample::<f64, _>(StandardNormal) as f32;
             }
-            let values = Cut::new(projection).of(&rows, columns);
-            let range = Bins::ends(values.iter().copied());
-            let counts = Bins::new(range, self.bins).counts(values.iter().copied());
-            let whole = values.len() as f64 + EMPTY * self.bins as f64;
-            ends.extend(range);
-            rarities.extend(counts.into_iter().map(|count| -((count as f64 + EMPTY) / whole).ln() as f32));
+            let weights = non_zero(&projection);
+            let values: Vec<f32> = rows.chunks_exact(columns).map(|row| project(&weights, row)).collect();
+            let ends = Bins::ends(values.iter().copied());
+            let counts = Bins::new(ends, self.bins).counts(values.iter().copied());
+            let total = values.len() as f64 + EMPTY * self.bins as f64;
+            let rarities = counts.into_iter().map(|count| -((count as f64 + EMPTY) / total).ln() as f32).collect();
+            cuts.push(Cut { weights, ends, rarities });
         }
-        Loda {
-            projections: parameter(projections, [self.cuts, columns], &device),
-            ends: parameter(ends, [self.cuts, 2], &device),
-            rarities: parameter(rarities, [self.cuts, self.bins], &device),
-        }
-    }
-}
-
-/// The weights of a projection other than 0.
-struct Cut(Vec<(usize, f32)>);
-
-impl Cut {
-    fn new(projection: &[f32]) -> Self {
-        Self(projection.iter().copied().enumerate().filter(|(_, weight)| *weight != 0.0).collect())
+        Loda { columns, cuts }
     }
 
-    /// The projections of rows, each summed by itself and in one order: a row comes into the same bin wherever it stands.
-    fn of(&self, rows: &[f32], columns: usize) -> Vec<f32> {
-        let project = |row: &[f32]| {
-            self.0.iter().map(|&(column, weight)| f64::from(weight) * f64::from(row[column])).sum::<f64>() as f32
+    fn restore(&self, columns: usize, saved: &mut SavedTensors) -> Result<Loda, String> {
+        let projections = saved.take("projections", &[self.cuts, columns])?;
+        let ends = saved.take("ends", &[self.cuts, 2])?;
+        let rarities = saved.take("rarities", &[self.cuts, self.bins])?;
+        let ends = ends.chunks_exact(2).map(|ends| [ends[0], ends[1]]);
+        let cuts = projections.chunks_exact(columns).zip(ends).zip(rarities.chunks_exact(self.bins));
+        let cut = |((projection, ends), rarities): ((&[f32], [f32; 2]), &[f32])| Cut {
+            weights: non_zero(projection),
+            ends,
+            rarities: rarities.to_vec(),
         };
-        rows.chunks_exact(columns).map(project).collect()
+        Ok(Loda { columns, cuts: cuts.map(cut).collect() })
     }
 }
 
-/// The projections, `[cuts, columns]`, the range of each, `[cuts, 2]`, and `−ln` of the share of rows in each of its bins,
-/// `[cuts, bins]`.
-#[derive(Module, Debug)]
-pub struct Loda<B: Backend> {
-    projections: Param<Tensor<B, 2>>,
-    ends: Param<Tensor<B, 2>>,
-    rarities: Param<Tensor<B, 2>>,
+/// A projection and its histogram.
+#[derive(Clone, Debug)]
+struct Cut {
+    /// The columns with a non-zero weight, and their weights.
+    weights: Vec<(usize, f32)>,
+    /// The range of the unlabelled rows' projections.
+    ends: [f32; 2],
+    /// `−ln` of the share of unlabelled rows in each bin, `[bins]`.
+    rarities: Vec<f32>,
 }
 
-impl<B: Backend> Network<B> for Loda<B> {
-    fn smooth(&self) -> bool {
-        false
+/// The non-zero weights of a projection, `[columns]`, with their columns.
+fn non_zero(projection: &[f32]) -> Vec<(usize, f32)> {
+    projection.iter().copied().enumerate().filter(|(_, weight)| *weight != 0.0).collect()
+}
+
+/// The projection of a row. The order of the sum is fixed, so that a row always falls into the same bin.
+fn project(weights: &[(usize, f32)], row: &[f32]) -> f32 {
+    weights.iter().map(|&(column, weight)| f64::from(weight) * f64::from(row[column])).sum::<f64>() as f32
+}
+
+/// The projections with their histograms.
+#[derive(Clone, Debug)]
+pub struct Loda {
+    columns: usize,
+    cuts: Vec<Cut>,
+}
+
+impl FittedRule for Loda {
+    fn score(&self, rows: RowBlock<'_>) -> Vec<f32> {
+        let rarity = |cut: &Cut, row: &[f32]| {
+            let bin = Bins::new(cut.ends, cut.rarities.len()).of(project(&cut.weights, row));
+            f64::from(cut.rarities[bin])
+        };
+        let score = |row: &[f32]| {
+            let mut sum = 0.0;
+            self.cuts.iter().for_each(|cut| sum += rarity(cut, row));
+            (sum / self.cuts.len() as f64) as f32
+        };
+        rows.iter().map(score).collect()
     }
 
-    fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
-        let ([count, columns], device) = (rows.dims(), rows.device());
-        let [cuts, width] = self.rarities.val().dims();
-        let (projections, ends, rarities) =
-            (cells(self.projections.val()), cells(self.ends.val()), cells(self.rarities.val()));
-        let (rows, mut scores) = (cells(rows), vec![0.0f64; count]);
-        let bins = ends.chunks_exact(2).zip(rarities.chunks_exact(width));
-        for (projection, (ends, rarities)) in projections.chunks_exact(columns).zip(bins) {
-            let bins = Bins::new([ends[0], ends[1]], width);
-            let values = Cut::new(projection).of(&rows, columns);
-            scores.iter_mut().zip(values).for_each(|(score, value)| *score += f64::from(rarities[bins.of(value)]));
+    /// `projections`, `[cuts, columns]`, `ends`, `[cuts, 2]`, and `rarities`, `[cuts, bins]`.
+    fn save(&self) -> SavedTensors {
+        let mut projections = vec![0.0; self.cuts.len() * self.columns];
+        for (projection, cut) in projections.chunks_exact_mut(self.columns).zip(&self.cuts) {
+            cut.weights.iter().for_each(|&(column, weight)| projection[column] = weight);
         }
-        tensor(scores.into_iter().map(|score| (score / cuts as f64) as f32).collect(), [count], &device)
+        let ends = self.cuts.iter().flat_map(|cut| cut.ends).collect();
+        let rarities: Vec<f32> = self.cuts.iter().flat_map(|cut| &cut.rarities).copied().collect();
+        let count = self.cuts.len();
+        SavedTensors::default()
+            .with("projections", &[count, self.columns], projections)
+            .with("ends", &[count, 2], ends)
+            .with("rarities", &[count, rarities.len() / count.max(1)], rarities)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rule::tests::{check_saving, data};
+
+    #[test]
+    fn saved_histograms_score_the_same_bits() {
+        let names: [(&str, &[usize]); 3] = [("ends", &[9, 2]), ("projections", &[9, 5]), ("rarities", &[9, 4])];
+        check_saving(&LodaConfig { cuts: 9, bins: 4 }, &data(40, 3, 5), &names);
     }
 }

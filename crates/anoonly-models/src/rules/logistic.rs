@@ -1,24 +1,23 @@
-//! The floor with labels: logistic regression in which both classes weigh the same.
+//! The baseline with labels: logistic regression in which both classes have the same total weight.
 //!
 //! Cox, "The Regression Analysis of Binary Sequences", Journal of the Royal Statistical Society B, 1958; the class weights of
 //! King and Zeng, "Logistic Regression in Rare Events Data", Political Analysis 2001.
 
-use burn::module::{Module, Param, ParamId};
-use burn::tensor::activation::{sigmoid, softplus};
-use burn::tensor::backend::Backend;
-use burn::tensor::{ElementConversion, Tensor};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
-use crate::graph::Graph;
-use crate::{ConfigError, Kind, Method, MethodInfo, Network, Shapes, TrainingData};
+use crate::graph::{Graph, Matrix};
+use crate::kernels::products::{Factors, StridedRows, dots_with, sums};
+use crate::{
+    ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleGradient, RuleMethod, SavedTensors,
+};
 
 /// Configuration of balanced logistic regression.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LogisticConfig {
-    /// Inverse of the penalty's weight, as scikit-learn's `C`: `‖w‖²/2 + C·Σ cᵢ·loss`, the intercept without penalty.
+    /// The inverse weight of the penalty, scikit-learn's `C`: `‖w‖²/2 + C·Σ cᵢ·loss` is minimised, without a penalty on the intercept.
     pub c: f64,
 }
 
@@ -28,117 +27,185 @@ impl Default for LogisticConfig {
     }
 }
 
-/// Newton steps at most; it takes about ten.
+/// The most Newton steps; about ten are usual.
 const STEPS: usize = 50;
-/// Steps of conjugate gradients within one of them at most.
+/// The most steps of conjugate gradients within a Newton step.
 const INNER: usize = 200;
-/// Done when the gradient has fallen to this share of the first one.
+/// The fit ends when the gradient has fallen to this share of the first one.
 const TOLERANCE: f64 = 1e-5;
+/// The weight of the intercept's penalty; that of the other weights is 1. Above 0, so that the Hessian can be inverted.
+const INTERCEPT_PENALTY: f64 = 1e-6;
+/// How many cells of rows a product takes at a time; they stay in the cache.
+const CELLS: usize = 1 << 15;
 
 impl Method for LogisticConfig {
-    type Network<B: Backend> = Logistic<B>;
-
     const INFO: MethodInfo = MethodInfo {
         name: "logistic",
         title: "Balanced logistic regression",
-        kind: Kind::Floor,
+        kind: MethodKind::Baseline,
         source: "Cox 1958; King and Zeng 2001",
     };
 
     fn check(&self) -> Result<(), ConfigError> {
         Checks::of(Self::INFO.name).positive("c", self.c).done()
     }
+}
 
-    fn weights(&self, columns: usize, _: &Shapes) -> usize {
-        columns.saturating_add(1)
-    }
+impl RuleMethod for LogisticConfig {
+    type Fitted = Logistic;
 
-    fn init<B: Backend>(&self, data: &TrainingData<B>, _: &mut impl Rng) -> Logistic<B> {
+    fn fit(&self, data: &RuleData, _: &mut impl Rng) -> Logistic {
         let weights = Problem::new(data, self.c).solve();
-        Logistic { weights: Param::initialized(ParamId::new(), weights) }
+        let (weights, intercept) = weights.split_at(data.columns);
+        Logistic { weights: weights.iter().map(|&weight| weight as f32).collect(), intercept: intercept[0] as f32 }
+    }
+
+    fn restore(&self, columns: usize, saved: &mut SavedTensors) -> Result<Logistic, String> {
+        let mut weights = saved.take("weights", &[columns + 1, 1])?;
+        let intercept = weights.pop().unwrap_or_default();
+        Ok(Logistic { weights, intercept })
     }
 }
 
-/// The weights, `[columns + 1, 1]`, the intercept last.
-#[derive(Module, Debug)]
-pub struct Logistic<B: Backend> {
-    weights: Param<Tensor<B, 2>>,
+/// The weights of the columns, `[columns]`, and the intercept.
+#[derive(Clone, Debug)]
+pub struct Logistic {
+    weights: Vec<f32>,
+    intercept: f32,
 }
 
-impl<B: Backend> Network<B> for Logistic<B> {
+impl FittedRule for Logistic {
+    /// The log odds.
+    fn score(&self, rows: RowBlock<'_>) -> Vec<f32> {
+        dots_with(rows.cells(), &self.weights).into_iter().map(|product| product + self.intercept).collect()
+    }
+
+    /// `weights`, `[columns + 1, 1]`, the intercept last.
+    fn save(&self) -> SavedTensors {
+        let mut weights = self.weights.clone();
+        weights.push(self.intercept);
+        SavedTensors::default().with("weights", &[weights.len(), 1], weights)
+    }
+
+    fn gradient(&self) -> Option<&dyn RuleGradient> {
+        Some(self)
+    }
+
     fn graph(&self) -> Option<Graph> {
-        let weights = self.weights.val();
-        let columns = weights.dims()[0] - 1;
-        let intercept = weights.clone().narrow(0, columns, 1).squeeze_dim(1);
         let mut graph = Graph::default();
-        graph.linear(Graph::ROWS, weights.narrow(0, 0, columns), Some(intercept));
+        let weights = Matrix { shape: [self.weights.len(), 1], cells: self.weights.clone() };
+        graph.linear(Graph::ROWS, weights, Some(vec![self.intercept]));
         Some(graph)
     }
+}
 
-    /// The log odds.
-    fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
-        with_ones(rows).matmul(self.weights.val()).squeeze_dim(1)
+/// The weights, for every row.
+impl RuleGradient for Logistic {
+    fn gradient(&self, rows: RowBlock<'_>) -> Vec<f32> {
+        self.weights.repeat(rows.count())
     }
 }
 
-fn with_ones<B: Backend>(rows: Tensor<B, 2>) -> Tensor<B, 2> {
-    let ones = Tensor::ones([rows.dims()[0], 1], &rows.device());
-    Tensor::cat(vec![rows, ones], 1)
+/// What is minimised, by Newton's method with conjugate gradients. Products with rows are in single precision, all other sums in double
+/// precision. The weight of the intercept comes last.
+struct Problem {
+    /// The unlabelled rows and then the anomalies, `[rows, columns]`.
+    rows: Vec<f32>,
+    columns: usize,
+    /// The number of unlabelled rows.
+    unlabelled: usize,
+    /// The weights of an unlabelled row's loss and of an anomaly's: both classes have the same sum.
+    costs: [f64; 2],
 }
 
-/// The sum of the products, in the host's precision.
-fn dot<B: Backend>(a: &Tensor<B, 2>, b: &Tensor<B, 2>) -> f64 {
-    (a.clone() * b.clone()).sum().into_scalar().elem()
-}
-
-/// What is minimised, by Newton's method with conjugate gradients.
-struct Problem<B: Backend> {
-    /// `[rows, columns + 1]`.
-    rows: Tensor<B, 2>,
-    /// −1 for an unlabelled row and 1 for an anomaly, `[rows, 1]`.
-    signs: Tensor<B, 2>,
-    /// The weight of each row's loss, `[rows, 1]`: both classes have the same sum.
-    costs: Tensor<B, 2>,
-    /// 1 for each weight with a penalty, a hair above 0 for the intercept, `[columns + 1, 1]`.
-    penalty: Tensor<B, 2>,
-}
-
-impl<B: Backend> Problem<B> {
-    fn new(data: &TrainingData<B>, c: f64) -> Self {
-        let (device, columns) = (data.rows.device(), data.columns());
-        let rows = with_ones(Tensor::cat(vec![data.select(&data.unlabelled), data.select(&data.anomalies)], 0));
+impl Problem {
+    fn new(data: &RuleData, c: f64) -> Self {
         let counts = [data.unlabelled.len(), data.anomalies.len()];
-        let all = (counts[0] + counts[1]) as f64;
-        let column = |values: [f64; 2]| {
-            let parts = [0, 1].map(|class| Tensor::full([counts[class], 1], values[class], &device));
-            Tensor::cat(parts.to_vec(), 0)
-        };
-        let penalty = Tensor::cat(vec![Tensor::ones([columns, 1], &device), Tensor::full([1, 1], 1e-6, &device)], 0);
-        let costs = counts.map(|count| c * all / (2.0 * count as f64));
-        Self { rows, signs: column([-1.0, 1.0]), costs: column(costs), penalty }
+        let costs = counts.map(|count| c * (counts[0] + counts[1]) as f64 / (2.0 * count as f64));
+        let mut rows = data.unlabelled_rows();
+        rows.extend(data.anomalous_rows());
+        Self { rows, columns: data.columns, unlabelled: counts[0], costs }
     }
 
-    fn objective(&self, weights: &Tensor<B, 2>) -> f64 {
-        let margins = self.rows.clone().matmul(weights.clone()) * self.signs.clone();
-        dot(&self.costs, &softplus(margins.neg(), 1.0)) + dot(&self.penalty, &weights.clone().square()) / 2.0
+    /// The sign of a row, −1 if it is unlabelled and 1 if it is an anomaly, and the weight of its loss.
+    fn class(&self, row: usize) -> (f64, f64) {
+        if row < self.unlabelled { (-1.0, self.costs[0]) } else { (1.0, self.costs[1]) }
     }
 
-    fn solve(&self) -> Tensor<B, 2> {
-        let mut weights = Tensor::zeros(self.penalty.dims(), &self.penalty.device());
+    /// The rows in blocks, each with the index of its first row.
+    fn blocks(&self) -> impl Iterator<Item = (usize, &[f32])> {
+        let count = (CELLS / self.columns).max(4);
+        self.rows.chunks(count * self.columns).enumerate().map(move |(place, block)| (place * count, block))
+    }
+
+    /// `row · weights + intercept` for each row of a block.
+    fn products(&self, block: &[f32], weights: &[f64]) -> impl Iterator<Item = f64> {
+        let intercept = weights[self.columns];
+        let weights: Vec<f32> = weights[..self.columns].iter().map(|&weight| weight as f32).collect();
+        dots_with(block, &weights).into_iter().map(move |product| f64::from(product) + intercept)
+    }
+
+    /// Adds to `sum`, `[columns + 1]`, each row of a block multiplied by its factor, and the factor itself for the intercept.
+    fn add_multiples(&self, block: &[f32], factors: &[f64], sum: &mut [f64]) {
+        let mut by_column = vec![0.0; self.columns];
+        let cells: Vec<f32> = factors.iter().map(|&factor| factor as f32).collect();
+        sums(
+            Factors { cells: &cells, strides: [cells.len(), 1] },
+            StridedRows::all(block, self.columns),
+            &mut by_column,
+        );
+        sum.iter_mut().zip(by_column).for_each(|(sum, cell)| *sum += f64::from(cell));
+        sum[self.columns] += factors.iter().sum::<f64>();
+    }
+
+    /// The weight of the penalty on each weight.
+    fn penalties(&self) -> impl Iterator<Item = f64> {
+        std::iter::repeat_n(1.0, self.columns).chain([INTERCEPT_PENALTY])
+    }
+
+    fn objective(&self, weights: &[f64]) -> f64 {
+        let mut loss = 0.0;
+        for (first, block) in self.blocks() {
+            for (offset, product) in self.products(block, weights).enumerate() {
+                let (sign, cost) = self.class(first + offset);
+                loss += cost * softplus(-sign * product);
+            }
+        }
+        loss + self.penalties().zip(weights).map(|(penalty, weight)| penalty * weight * weight).sum::<f64>() / 2.0
+    }
+
+    /// The negative gradient, `[columns + 1]`, and the second derivative of each row's loss by its product, `[rows]`.
+    fn descent(&self, weights: &[f64]) -> (Vec<f64>, Vec<f64>) {
+        let mut descent: Vec<f64> = self.penalties().zip(weights).map(|(penalty, weight)| -penalty * weight).collect();
+        let mut curvature = Vec::with_capacity(self.rows.len() / self.columns);
+        for (first, block) in self.blocks() {
+            let mut factors = Vec::with_capacity(block.len() / self.columns);
+            for (offset, product) in self.products(block, weights).enumerate() {
+                let (sign, cost) = self.class(first + offset);
+                let missed = 1.0 / (1.0 + (sign * product).exp());
+                factors.push(missed * cost * sign);
+                curvature.push(missed * (1.0 - missed) * cost);
+            }
+            self.add_multiples(block, &factors, &mut descent);
+        }
+        (descent, curvature)
+    }
+
+    fn solve(&self) -> Vec<f64> {
+        let mut weights = vec![0.0; self.columns + 1];
         let (mut objective, mut first) = (self.objective(&weights), None);
         for _ in 0..STEPS {
-            let margins = self.rows.clone().matmul(weights.clone()) * self.signs.clone();
-            let missed = sigmoid(margins.neg());
-            let by_row = missed.clone() * self.costs.clone() * self.signs.clone();
-            let descent = self.rows.clone().transpose().matmul(by_row) - self.penalty.clone() * weights.clone();
+            let (descent, curvature) = self.descent(&weights);
             let length = dot(&descent, &descent).sqrt();
             if length <= TOLERANCE * *first.get_or_insert(length) {
                 break;
             }
-            let curvature = missed.clone() * missed.neg().add_scalar(1.0) * self.costs.clone();
             let step = self.newton_step(&curvature, descent, length);
-            // Halved until it descends; where rounding hides the descent, the minimum is as near as it can be told.
-            let tried = (0..20).map(|halvings| weights.clone() + step.clone().mul_scalar(0.5f64.powi(halvings)));
+            // The step is halved until the objective falls. If rounding hides the descent, the minimum is reached.
+            let tried = (0..20).map(|halvings| {
+                let size = 0.5f64.powi(halvings);
+                weights.iter().zip(&step).map(|(weight, step)| weight + size * step).collect::<Vec<f64>>()
+            });
             let better = tried.map(|weights| (self.objective(&weights), weights)).find(|(tried, _)| *tried < objective);
             let Some((lower, new)) = better else { break };
             (objective, weights) = (lower, new);
@@ -146,53 +213,69 @@ impl<B: Backend> Problem<B> {
         weights
     }
 
-    /// The solution of `H·step = descent`, `H` being the Hessian, which is never formed.
-    fn newton_step(&self, curvature: &Tensor<B, 2>, descent: Tensor<B, 2>, length: f64) -> Tensor<B, 2> {
-        let mut step = descent.zeros_like();
+    /// The product of the Hessian and a direction.
+    fn bent(&self, curvature: &[f64], direction: &[f64]) -> Vec<f64> {
+        let mut bent: Vec<f64> = self.penalties().zip(direction).map(|(penalty, cell)| penalty * cell).collect();
+        for (first, block) in self.blocks() {
+            let products = self.products(block, direction).zip(&curvature[first..]);
+            let factors: Vec<f64> = products.map(|(product, curvature)| product * curvature).collect();
+            self.add_multiples(block, &factors, &mut bent);
+        }
+        bent
+    }
+
+    /// The solution of `H·step = descent`, where `H` is the Hessian, which is never formed.
+    fn newton_step(&self, curvature: &[f64], descent: Vec<f64>, length: f64) -> Vec<f64> {
+        let mut step = vec![0.0; descent.len()];
         let (mut left, mut direction) = (descent.clone(), descent);
         let mut square = length * length;
         for _ in 0..INNER {
-            let along = curvature.clone() * self.rows.clone().matmul(direction.clone());
-            let bent = self.rows.clone().transpose().matmul(along) + self.penalty.clone() * direction.clone();
+            let bent = self.bent(curvature, &direction);
             let size = square / dot(&direction, &bent);
             if !size.is_finite() {
                 break;
             }
-            step = step + direction.clone().mul_scalar(size);
-            left = left - bent.mul_scalar(size);
+            step.iter_mut().zip(&direction).for_each(|(step, cell)| *step += size * cell);
+            left.iter_mut().zip(&bent).for_each(|(left, cell)| *left -= size * cell);
             let new = dot(&left, &left);
             if new <= 1e-8 * length * length {
                 break;
             }
-            direction = left.clone() + direction.mul_scalar(new / square);
+            direction.iter_mut().zip(&left).for_each(|(cell, left)| *cell = left + new / square * *cell);
             square = new;
         }
         step
     }
 }
 
+/// `ln(1 + eˣ)`.
+fn softplus(value: f64) -> f64 {
+    value.max(0.0) + (-value.abs()).exp().ln_1p()
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rule::tests::{cells, check_gradient, check_saving, data};
     use anoonly_core::Seed;
-    use burn::tensor::TensorData;
-    use burn_flex::Flex;
-    use burn_ndarray::NdArray;
 
     const COLUMNS: usize = 5;
     const ANOMALIES: [usize; 4] = [0, 7, 19, 33];
 
-    fn weights<B: Backend>(c: f64) -> Vec<f32> {
+    fn weights(c: f64) -> Vec<f32> {
         let cell = |row: usize, column: usize| {
             let cell = ((row * 7919 + column * 104_729) % 1000) as f32 / 1000.0;
             if ANOMALIES.contains(&row) { cell + 0.3 } else { cell }
         };
-        let cells: Vec<f32> = (0..40 * COLUMNS).map(|place| cell(place / COLUMNS, place % COLUMNS)).collect();
-        let rows = Tensor::<B, 2>::from_data(TensorData::new(cells, [40, COLUMNS]), &Default::default());
+        let rows: Vec<f32> = (0..40 * COLUMNS).map(|place| cell(place / COLUMNS, place % COLUMNS)).collect();
         let unlabelled = (0..40).filter(|row| !ANOMALIES.contains(row)).collect();
-        let data = TrainingData { rows, unlabelled, anomalies: ANOMALIES.to_vec() };
-        let network = LogisticConfig { c }.init(&data, &mut Seed(1).stream(&[]));
-        network.weights.val().into_data().iter::<f32>().collect()
+        let data = RuleData { rows, columns: COLUMNS, unlabelled, anomalies: ANOMALIES.to_vec() };
+        let fitted = LogisticConfig { c }.fit(&data, &mut Seed(1).stream(&[]));
+        fitted.weights.into_iter().chain([fitted.intercept]).collect()
     }
 
     /// Figures of scikit-learn 1.9.1: `LogisticRegression(C=c, class_weight="balanced", tol=1e-10, max_iter=10000)` on the
@@ -203,11 +286,34 @@ mod tests {
             (1.0, [0.294136, 0.564544, 2.460539, 1.322534, 1.359007, -4.047245]),
             (100.0, [2.344499, 4.872361, 10.523674, 6.064349, 6.565917, -20.466152]),
         ] {
-            for weights in [weights::<NdArray>(c), weights::<Flex>(c)] {
-                for (ours, theirs) in weights.iter().zip(expected) {
-                    assert!((ours - theirs).abs() < 2e-3 * theirs.abs(), "{ours}, but scikit-learn says {theirs}");
-                }
+            for (ours, theirs) in weights(c).iter().zip(expected) {
+                assert!((ours - theirs).abs() < 2e-3 * theirs.abs(), "{ours}, but scikit-learn has {theirs}");
             }
         }
+    }
+
+    /// At the minimum the gradient is 0; here on more rows than one block holds.
+    #[test]
+    fn the_gradient_vanishes_at_the_fitted_weights() {
+        let data = data(900, 30, 70);
+        let problem = Problem::new(&data, 1.0);
+        assert!(problem.blocks().count() > 1);
+        let length = |weights: &[f64]| {
+            let (descent, _) = problem.descent(weights);
+            dot(&descent, &descent).sqrt()
+        };
+        let (start, end) = (length(&[0.0; 71]), length(&problem.solve()));
+        assert!(end <= 2.0 * TOLERANCE * start, "{end} of {start}");
+    }
+
+    #[test]
+    fn a_saved_regression_scores_the_same_bits() {
+        check_saving(&LogisticConfig::default(), &data(40, 3, 5), &[("weights", &[6, 1])]);
+    }
+
+    #[test]
+    fn the_gradient_is_the_slope_of_the_score() {
+        let fitted = LogisticConfig::default().fit(&data(40, 3, 5), &mut Seed(1).stream(&[]));
+        check_gradient(&fitted, RowBlock::new(&cells(4, 5), 5), 0.1, 1e-3);
     }
 }

@@ -1,64 +1,100 @@
-//! The floor of one Gaussian: how far a row lies from the mean, by the spread of the unlabelled rows.
+//! The baseline of one Gaussian: how far a row lies from the mean, relative to the spread of the unlabelled rows.
 //!
-//! Mahalanobis, "On the generalised distance in statistics", 1936; the covariance is shrunk as Ledoit and Wolf (2004) do.
+//! Mahalanobis, "On the generalised distance in statistics", 1936; the covariance is shrunk after Ledoit and Wolf (2004).
 
-use burn::module::Module;
-use burn::tensor::Tensor;
-use burn::tensor::backend::Backend;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::graph::{Graph, Step};
-use crate::layers::host;
 use crate::tools::covariance::Covariance;
-use crate::tools::whitening::{self, Whitening};
-use crate::{ConfigError, Kind, Method, MethodInfo, Network, Shapes, TrainingData};
+use crate::tools::whitening::Whitening;
+use crate::{
+    ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleGradient, RuleMethod, SavedTensors,
+};
 
-/// The score of a row is its squared Mahalanobis distance from the mean of the unlabelled rows, by their shrunk covariance
-/// ([`Covariance::ledoit_wolf`]). It knows no labels and has nothing to set.
+/// The score of a row is its squared Mahalanobis distance from the mean of the unlabelled rows, with their shrunk covariance
+/// ([`Covariance::ledoit_wolf`]). It uses no labels and has no options.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MahalanobisConfig {}
 
 impl Method for MahalanobisConfig {
-    type Network<B: Backend> = Mahalanobis<B>;
-
     const INFO: MethodInfo = MethodInfo {
         name: "mahalanobis",
         title: "Mahalanobis distance",
-        kind: Kind::Floor,
+        kind: MethodKind::Baseline,
         source: "Mahalanobis 1936; Ledoit and Wolf 2004",
     };
 
     fn check(&self) -> Result<(), ConfigError> {
         Ok(())
     }
+}
 
-    fn weights(&self, columns: usize, _: &Shapes) -> usize {
-        whitening::weights(columns)
+impl RuleMethod for MahalanobisConfig {
+    type Fitted = Mahalanobis;
+
+    fn fit(&self, data: &RuleData, _: &mut impl Rng) -> Mahalanobis {
+        let covariance = Covariance::ledoit_wolf(&data.unlabelled_rows(), data.columns);
+        Mahalanobis { whitening: Whitening::new(&covariance, 0.0) }
     }
 
-    fn init<B: Backend>(&self, data: &TrainingData<B>, _: &mut impl Rng) -> Mahalanobis<B> {
-        let covariance = Covariance::ledoit_wolf(&host::unlabelled(data), data.columns());
-        Mahalanobis { whitening: Whitening::new(&covariance, 0.0, &data.rows.device()) }
+    fn restore(&self, columns: usize, saved: &mut SavedTensors) -> Result<Mahalanobis, String> {
+        Ok(Mahalanobis { whitening: Whitening::restore(columns, &mut saved.part("whitening"))? })
     }
 }
 
-/// The mean and the axes, each divided by its deviation.
-#[derive(Module, Debug)]
-pub struct Mahalanobis<B: Backend> {
-    whitening: Whitening<B>,
+/// The mean and the axes, each divided by its standard deviation.
+#[derive(Clone, Debug)]
+pub struct Mahalanobis {
+    whitening: Whitening,
 }
 
-impl<B: Backend> Network<B> for Mahalanobis<B> {
+impl FittedRule for Mahalanobis {
+    fn score(&self, rows: RowBlock<'_>) -> Vec<f32> {
+        self.whitening.squared_lengths(rows)
+    }
+
+    fn save(&self) -> SavedTensors {
+        SavedTensors::default().with_part("whitening", self.whitening.save())
+    }
+
+    fn gradient(&self) -> Option<&dyn RuleGradient> {
+        Some(self)
+    }
+
     fn graph(&self) -> Option<Graph> {
         let mut graph = Graph::default();
         let whitened = self.whitening.describe(&mut graph);
         graph.then(Step::SumOfSquares { of: whitened });
         Some(graph)
     }
+}
 
-    fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
-        self.whitening.apply(rows).square().sum_dim(1).squeeze_dim(1)
+/// For `‖w‖²` with `w = (x − mean) · axes`: `2 · w · axesᵀ`.
+impl RuleGradient for Mahalanobis {
+    fn gradient(&self, rows: RowBlock<'_>) -> Vec<f32> {
+        let mut white = self.whitening.apply(rows.cells());
+        white.iter_mut().for_each(|cell| *cell *= 2.0);
+        self.whitening.gradient(&white)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rule::tests::{cells, check_gradient, check_saving, data};
+    use anoonly_core::Seed;
+
+    #[test]
+    fn a_saved_distance_scores_the_same_bits() {
+        let names: [(&str, &[usize]); 2] = [("whitening.axes", &[5, 5]), ("whitening.mean", &[5])];
+        check_saving(&MahalanobisConfig {}, &data(40, 3, 5), &names);
+    }
+
+    #[test]
+    fn the_gradient_is_the_slope_of_the_score() {
+        let fitted = MahalanobisConfig {}.fit(&data(40, 3, 5), &mut Seed(1).stream(&[]));
+        check_gradient(&fitted, RowBlock::new(&cells(4, 5), 5), 1e-2, 1e-3);
     }
 }

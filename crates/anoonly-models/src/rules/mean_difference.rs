@@ -1,62 +1,114 @@
-//! The floor under every trained method: the direction from the mean unlabelled row to the mean labelled anomaly.
+//! The simplest baseline with labels: the direction from the mean unlabelled row to the mean labelled anomaly.
 
-use burn::module::{Module, Param, ParamId};
-use burn::tensor::Tensor;
-use burn::tensor::backend::Backend;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::graph::Graph;
-use crate::{ConfigError, Kind, Method, MethodInfo, Network, Shapes, TrainingData};
+use crate::graph::{Graph, Matrix};
+use crate::kernels::products::dots_with;
+use crate::{
+    ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleGradient, RuleMethod, SavedTensors,
+};
 
 /// The score of a row is its product with the unit vector from the mean unlabelled row to the mean labelled anomaly.
 ///
-/// A linear discriminant whose covariance is taken for round; it has nothing to set.
+/// This is a linear discriminant that takes the covariance to be a multiple of the identity. It has no options.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MeanDifferenceConfig {}
 
 impl Method for MeanDifferenceConfig {
-    type Network<B: Backend> = MeanDifference<B>;
-
     const INFO: MethodInfo = MethodInfo {
         name: "mean-difference",
         title: "Mean difference",
-        kind: Kind::Floor,
+        kind: MethodKind::Baseline,
         source: "Fisher's discriminant (1936) with a round covariance",
     };
 
     fn check(&self) -> Result<(), ConfigError> {
         Ok(())
     }
+}
 
-    fn weights(&self, columns: usize, _: &Shapes) -> usize {
-        columns
+impl RuleMethod for MeanDifferenceConfig {
+    type Fitted = MeanDifference;
+
+    fn fit(&self, data: &RuleData, _: &mut impl Rng) -> MeanDifference {
+        let mean = |rows: &[usize]| -> Vec<f32> {
+            let mut sums = vec![0.0f64; data.columns];
+            for &row in rows {
+                sums.iter_mut().zip(data.row(row)).for_each(|(sum, &cell)| *sum += f64::from(cell));
+            }
+            sums.into_iter().map(|sum| (sum / rows.len() as f64) as f32).collect()
+        };
+        let (anomalous, usual) = (mean(&data.anomalies), mean(&data.unlabelled));
+        let difference: Vec<f32> = anomalous.iter().zip(usual).map(|(anomalous, usual)| anomalous - usual).collect();
+        let length = difference.iter().map(|&cell| f64::from(cell).powi(2)).sum::<f64>().sqrt();
+        // If the means are equal, all scores are 0.
+        let length = length.max(f64::from(f32::MIN_POSITIVE));
+        MeanDifference { direction: difference.iter().map(|&cell| (f64::from(cell) / length) as f32).collect() }
     }
 
-    fn init<B: Backend>(&self, data: &TrainingData<B>, _: &mut impl Rng) -> MeanDifference<B> {
-        let mean = |rows: &[usize]| data.select(rows).mean_dim(0).squeeze_dim::<1>(0);
-        let direction = mean(&data.anomalies) - mean(&data.unlabelled);
-        // Where the means are equal, all scores are 0.
-        let length = direction.clone().square().sum().sqrt().clamp_min(f32::MIN_POSITIVE);
-        MeanDifference { direction: Param::initialized(ParamId::new(), direction / length) }
+    fn restore(&self, columns: usize, saved: &mut SavedTensors) -> Result<MeanDifference, String> {
+        Ok(MeanDifference { direction: saved.take("direction", &[columns])? })
     }
 }
 
 /// The fitted direction, `[columns]`.
-#[derive(Module, Debug)]
-pub struct MeanDifference<B: Backend> {
-    direction: Param<Tensor<B, 1>>,
+#[derive(Clone, Debug)]
+pub struct MeanDifference {
+    direction: Vec<f32>,
 }
 
-impl<B: Backend> Network<B> for MeanDifference<B> {
-    fn graph(&self) -> Option<Graph> {
-        let mut graph = Graph::default();
-        graph.linear(Graph::ROWS, self.direction.val().unsqueeze_dim(1), None);
-        Some(graph)
+impl FittedRule for MeanDifference {
+    fn score(&self, rows: RowBlock<'_>) -> Vec<f32> {
+        dots_with(rows.cells(), &self.direction)
     }
 
-    fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
-        rows.matmul(self.direction.val().unsqueeze_dim(1)).squeeze_dim(1)
+    fn save(&self) -> SavedTensors {
+        SavedTensors::default().with("direction", &[self.direction.len()], self.direction.clone())
+    }
+
+    fn gradient(&self) -> Option<&dyn RuleGradient> {
+        Some(self)
+    }
+
+    fn graph(&self) -> Option<Graph> {
+        let mut graph = Graph::default();
+        let direction = Matrix { shape: [self.direction.len(), 1], cells: self.direction.clone() };
+        graph.linear(Graph::ROWS, direction, None);
+        Some(graph)
+    }
+}
+
+/// The direction, for every row.
+impl RuleGradient for MeanDifference {
+    fn gradient(&self, rows: RowBlock<'_>) -> Vec<f32> {
+        self.direction.repeat(rows.count())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rule::tests::{cells, check_gradient, check_saving, data};
+    use anoonly_core::Seed;
+
+    #[test]
+    fn a_saved_direction_scores_the_same_bits() {
+        check_saving(&MeanDifferenceConfig {}, &data(40, 3, 5), &[("direction", &[5])]);
+    }
+
+    #[test]
+    fn the_gradient_is_the_slope_of_the_score() {
+        let fitted = MeanDifferenceConfig {}.fit(&data(40, 3, 5), &mut Seed(1).stream(&[]));
+        check_gradient(&fitted, RowBlock::new(&cells(4, 5), 5), 0.1, 1e-3);
+    }
+
+    #[test]
+    fn equal_means_score_every_row_0() {
+        let rows = vec![0.25, 0.5, 0.75, 1.0, 0.5, 0.75];
+        let data = RuleData { rows: rows.clone(), columns: 2, unlabelled: vec![0, 1], anomalies: vec![2] };
+        let fitted = MeanDifferenceConfig {}.fit(&data, &mut Seed(1).stream(&[]));
+        assert_eq!(fitted.score(RowBlock::new(&rows, 2)), [0.0; 3]);
     }
 }

@@ -1,13 +1,10 @@
-//! One-class support vector machine: rows outside of what holds most of the unlabelled ones, in the space of a Gaussian kernel.
+//! One-class support vector machine: rows outside the region that holds most unlabelled rows, in the space of a Gaussian kernel.
 //!
 //! Schölkopf, Platt, Shawe-Taylor, Smola and Williamson, "Estimating the Support of a High-Dimensional Distribution", Neural
 //! Computation 2001.
 
 mod solver;
 
-use burn::module::{Module, Param};
-use burn::tensor::Tensor;
-use burn::tensor::backend::Backend;
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use rand::Rng;
@@ -16,22 +13,27 @@ use serde::{Deserialize, Serialize};
 
 use self::solver::{Solution, solve};
 use crate::error::Checks;
-use crate::layers::host::{cells, parameter};
-use crate::{ConfigError, Kind, Method, MethodInfo, Network, Shapes, TrainingData};
+use crate::graph::Matrix;
+use crate::kernels::panels::Panels;
+use crate::kernels::products::{Factors, StridedRows, sums};
+use crate::tools::neighbours::squares;
+use crate::{
+    ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleGradient, RuleMethod, SavedTensors,
+};
 
 /// Configuration of the one-class support vector machine. The kernel is `k(x, y) = exp(−‖x − y‖²/columns)`; the score of a row is
-/// `ρ − Σ αᵢk(xᵢ, x)`, above 0 outside of the support.
+/// `ρ − Σ αᵢk(xᵢ, x)`, above 0 outside the support.
 ///
-/// Departs from PyOD in that no more than [`most_rows`](Self::most_rows) are learnt from.
+/// Differs from PyOD in that it is fitted on [`most_rows`](Self::most_rows) rows at most.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OcsvmConfig {
-    /// The share of the rows outside of the support at most, and of support vectors at least; above 0.
+    /// An upper bound on the share of rows outside the support and a lower bound on the share of support vectors, above 0 and at most 1.
     pub nu: f64,
-    /// How far the conditions of optimality may be missed.
+    /// The largest violation of the optimality conditions.
     pub tolerance: f64,
-    /// Unlabelled rows at most, drawn at random where there are more. The kernels of all pairs are in memory during the fit: 400
-    /// megabytes of 10 000 rows.
+    /// The largest number of unlabelled rows to fit on; if there are more, they are drawn at random. The kernels of all pairs are in
+    /// memory during the fit: 400 MB for 10 000 rows.
     pub most_rows: usize,
 }
 
@@ -42,12 +44,10 @@ impl Default for OcsvmConfig {
 }
 
 impl Method for OcsvmConfig {
-    type Network<B: Backend> = Ocsvm<B>;
-
     const INFO: MethodInfo = MethodInfo {
         name: "ocsvm",
         title: "One-class SVM",
-        kind: Kind::Unsupervised,
+        kind: MethodKind::Unsupervised,
         source: "Schölkopf et al., Neural Computation 2001",
     };
 
@@ -58,38 +58,32 @@ impl Method for OcsvmConfig {
             .at_least_one("most_rows", self.most_rows)
             .done()
     }
+}
 
-    fn weights(&self, columns: usize, saved: &Shapes) -> usize {
-        columns.saturating_add(1).saturating_mul(saved.entries("vectors")).saturating_add(1)
-    }
+impl RuleMethod for OcsvmConfig {
+    type Fitted = Ocsvm;
 
-    fn blank<B: Backend>(&self, columns: usize, saved: &Shapes, device: &B::Device) -> Ocsvm<B> {
-        let vectors = saved.entries("vectors");
-        let zeros = |count: usize| vec![0.0; count];
-        Ocsvm {
-            vectors: parameter(zeros(vectors * columns), [vectors, columns], device),
-            weights: parameter(zeros(vectors), [vectors, 1], device),
-            offset: parameter(zeros(1), [1], device),
-        }
-    }
-
-    fn init<B: Backend>(&self, data: &TrainingData<B>, rng: &mut impl Rng) -> Ocsvm<B> {
-        let (columns, device) = (data.columns(), data.rows.device());
+    fn fit(&self, data: &RuleData, rng: &mut impl Rng) -> Ocsvm {
+        let columns = data.columns;
         let mut drawn = data.unlabelled.clone();
         if drawn.len() > self.most_rows {
             drawn = drawn.partial_shuffle(rng, self.most_rows).0.to_vec();
             drawn.sort_unstable();
         }
-        let rows = cells(data.select(&drawn));
+        let rows = data.select(&drawn);
         let Solution { weights, offset } =
             solve(&kernels(&rows, columns), drawn.len(), self.nu * drawn.len() as f64, self.tolerance);
         let support = rows.chunks_exact(columns).zip(&weights).filter(|(_, weight)| **weight > 0.0);
         let (vectors, weights): (Vec<&[f32]>, Vec<f32>) = support.map(|(row, &weight)| (row, weight as f32)).unzip();
-        Ocsvm {
-            vectors: parameter(vectors.concat(), [vectors.len(), columns], &device),
-            weights: parameter(weights, [vectors.len(), 1], &device),
-            offset: parameter(vec![offset as f32], [1], &device),
-        }
+        Ocsvm::new(vectors.concat(), weights, offset as f32)
+    }
+
+    fn restore(&self, columns: usize, saved: &mut SavedTensors) -> Result<Ocsvm, String> {
+        let vectors = saved.take_rows("vectors", columns)?;
+        let count =
+            vectors.len().checked_div(columns).filter(|count| *count > 0).ok_or("tensor `vectors` has no rows")?;
+        let (weights, offset) = (saved.take("weights", &[count, 1])?, saved.take("offset", &[1])?);
+        Ok(Ocsvm::new(vectors, weights, offset[0]))
     }
 }
 
@@ -109,29 +103,168 @@ fn kernels(rows: &[f32], columns: usize) -> Vec<f32> {
     kernels
 }
 
-/// The support vectors, `[vectors, columns]`, their weights, `[vectors, 1]`, and ρ, `[1]`.
-#[derive(Module, Debug)]
-pub struct Ocsvm<B: Backend> {
-    vectors: Param<Tensor<B, 2>>,
-    weights: Param<Tensor<B, 2>>,
-    offset: Param<Tensor<B, 1>>,
+/// The support vectors and their weights.
+#[derive(Debug)]
+pub struct Ocsvm {
+    /// `[vectors, columns]`.
+    vectors: Vec<f32>,
+    /// α, `[vectors]`.
+    weights: Vec<f32>,
+    /// ρ.
+    offset: f32,
+    /// The squared lengths of the vectors, `[vectors]`.
+    squares: Vec<f32>,
+    /// Multiplies rows by twice the vectors, transposed.
+    product: Panels,
 }
 
-/// Kernels held at a time: 16 MiB of them.
-const BLOCK: usize = 4 << 20;
+/// The number of kernels in memory at a time: 1 MiB.
+const BLOCK: usize = 1 << 18;
+/// The largest number of rows in a block.
+const ROWS: usize = 240;
 
-impl<B: Backend> Network<B> for Ocsvm<B> {
-    fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
-        let (vectors, columns) = (self.vectors.val(), rows.dims()[1]);
-        let vector_squares = vectors.clone().square().sum_dim(1).transpose();
-        let at_once = (BLOCK / vectors.dims()[0].max(1)).max(1);
-        let blocks = rows.split(at_once, 0).into_iter().map(|block| {
-            let squares = block.clone().square().sum_dim(1);
-            let products = block.matmul(vectors.clone().transpose()).mul_scalar(2.0);
-            let distances = (squares + vector_squares.clone() - products).clamp_min(0.0);
-            let kernels = distances.mul_scalar(-1.0 / columns as f64).exp();
-            kernels.matmul(self.weights.val()).neg().squeeze_dim(1) + self.offset.val()
-        });
-        Tensor::cat(blocks.collect(), 0)
+impl Ocsvm {
+    /// From support vectors, `[vectors, columns]`, at least one; their weights, `[vectors]`; and ρ.
+    fn new(vectors: Vec<f32>, weights: Vec<f32>, offset: f32) -> Self {
+        let (count, columns) = (weights.len(), vectors.len() / weights.len());
+        let doubled =
+            (0..columns).flat_map(|column| vectors.iter().skip(column).step_by(columns).map(|cell| 2.0 * cell));
+        let product = Panels::new(&Matrix { shape: [columns, count], cells: doubled.collect() }, None);
+        Self { squares: squares(&vectors, columns), vectors, weights, offset, product }
+    }
+
+    /// Blocks of rows with their kernels, `[rows, product.stride()]`; cells behind those of the vectors are padding. The kernel is 0
+    /// for a row whose squared length overflows, and `clamped` for a squared distance that rounding has made negative.
+    fn kernels<'a>(&'a self, rows: RowBlock<'a>, clamped: f32) -> impl Iterator<Item = (RowBlock<'a>, Vec<f32>)> + 'a {
+        let (columns, stride, scale) = (rows.columns(), self.product.stride(), (-1.0 / rows.columns() as f64) as f32);
+        rows.blocks((BLOCK / stride).clamp(1, ROWS)).map(move |block| {
+            let mut kernels = vec![0.0; block.count() * stride];
+            self.product.multiply(block.cells(), columns, &[], &[], &mut kernels);
+            for (kernels, square) in kernels.chunks_exact_mut(stride).zip(squares(block.cells(), columns)) {
+                for (cell, vector_square) in kernels.iter_mut().zip(&self.squares) {
+                    let distance = square + vector_square - *cell;
+                    *cell = match distance {
+                        _ if !square.is_finite() => 0.0,
+                        _ if distance < 0.0 => clamped,
+                        _ => (distance * scale).exp(),
+                    };
+                }
+            }
+            (block, kernels)
+        })
+    }
+}
+
+impl FittedRule for Ocsvm {
+    fn score(&self, rows: RowBlock<'_>) -> Vec<f32> {
+        let mut scores = Vec::with_capacity(rows.count());
+        for (_, kernels) in self.kernels(rows, 1.0) {
+            for kernels in kernels.chunks_exact(self.product.stride()) {
+                let products =
+                    kernels.iter().zip(&self.weights).map(|(&cell, &weight)| f64::from(cell) * f64::from(weight));
+                scores.push((f64::from(self.offset) - products.sum::<f64>()) as f32);
+            }
+        }
+        scores
+    }
+
+    fn save(&self) -> SavedTensors {
+        let count = self.weights.len();
+        SavedTensors::default()
+            .with("vectors", &[count, self.vectors.len() / count], self.vectors.clone())
+            .with("weights", &[count, 1], self.weights.clone())
+            .with("offset", &[1], vec![self.offset])
+    }
+
+    fn gradient(&self) -> Option<&dyn RuleGradient> {
+        Some(self)
+    }
+}
+
+impl RuleGradient for Ocsvm {
+    /// `2/columns · Σ αᵢk(xᵢ, x)·(x − xᵢ)`, without the vectors whose squared distance rounding has made negative.
+    fn gradient(&self, rows: RowBlock<'_>) -> Vec<f32> {
+        let (columns, stride) = (rows.columns(), self.product.stride());
+        let factor = 2.0 / columns as f32;
+        let mut gradient = Vec::with_capacity(rows.cells().len());
+        for (block, mut kernels) in self.kernels(rows, 0.0) {
+            for kernels in kernels.chunks_exact_mut(stride) {
+                kernels.iter_mut().zip(&self.weights).for_each(|(cell, weight)| *cell *= weight);
+            }
+            let mut pulls = vec![0.0; block.cells().len()];
+            let factors = Factors { cells: &kernels, strides: [stride, 1] };
+            sums(factors, StridedRows::all(&self.vectors, columns), &mut pulls);
+            let by_row = block.iter().zip(pulls.chunks_exact(columns)).zip(kernels.chunks_exact(stride));
+            for ((row, pulls), kernels) in by_row {
+                let whole = kernels[..self.weights.len()].iter().map(|&cell| f64::from(cell)).sum::<f64>() as f32;
+                gradient.extend(row.iter().zip(pulls).map(|(cell, pull)| factor * (whole * cell - pull)));
+            }
+        }
+        gradient
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anoonly_core::Seed;
+
+    fn cells(count: usize) -> Vec<f32> {
+        (0..count).map(|cell| ((cell * 7919 + cell / 7 * 104_729) % 1009) as f32 / 1009.0).collect()
+    }
+
+    fn fitted(rows: usize, columns: usize) -> Ocsvm {
+        let unlabelled = (0..rows).collect();
+        let data = RuleData { rows: cells(rows * columns), columns, unlabelled, anomalies: Vec::new() };
+        OcsvmConfig::default().fit(&data, &mut Seed(1).stream(&[]))
+    }
+
+    /// Widths and numbers of vectors that fill vector registers and that do not, and several blocks.
+    #[test]
+    fn scores_agree_with_their_definition_and_do_not_depend_on_other_rows() {
+        for (count, columns) in [(1, 1), (60, 3), (90, 40)] {
+            let ocsvm = fitted(count, columns);
+            let rows = cells((ROWS + 7) * columns);
+            let scores = ocsvm.score(RowBlock::new(&rows, columns));
+            for (row, score) in rows.chunks_exact(columns).zip(scores) {
+                let kernel = |vector: &[f32]| {
+                    let square = |(&a, &b): (&f32, &f32)| (f64::from(a) - f64::from(b)).powi(2);
+                    (-row.iter().zip(vector).map(square).sum::<f64>() / columns as f64).exp()
+                };
+                let products = ocsvm.vectors.chunks_exact(columns).zip(&ocsvm.weights);
+                let sum: f64 = products.map(|(vector, &weight)| kernel(vector) * f64::from(weight)).sum();
+                assert!((f64::from(score) - (f64::from(ocsvm.offset) - sum)).abs() < 1e-5, "{columns}: {score}");
+                assert_eq!(ocsvm.score(RowBlock::new(row, columns)), [score]);
+            }
+            assert_eq!(ocsvm.score(RowBlock::new(&vec![1e30; columns], columns)), [ocsvm.offset]);
+        }
+    }
+
+    #[test]
+    fn the_gradient_agrees_with_finite_differences() {
+        let (ocsvm, rows) = (fitted(60, 3), [0.1, 0.9, 0.4, 1.3, -0.2, 0.5, 0.6, 0.6, 0.6]);
+        let gradient = RuleGradient::gradient(&ocsvm, RowBlock::new(&rows, 3));
+        assert_eq!(gradient.len(), rows.len());
+        for (cell, gradient) in gradient.into_iter().enumerate() {
+            let moved = |step: f32| {
+                let mut rows = rows;
+                rows[cell] += step;
+                ocsvm.score(RowBlock::new(&rows, 3))[cell / 3]
+            };
+            let difference = (moved(0.02) - moved(-0.02)) / 0.04;
+            assert!((gradient - difference).abs() < 5e-3, "cell {cell}: {gradient} and {difference}");
+        }
+    }
+
+    #[test]
+    fn a_restored_rule_scores_the_same_and_its_tensors_must_agree() {
+        let ocsvm = fitted(60, 3);
+        let rows = cells(30);
+        let restore = |mut saved: SavedTensors| OcsvmConfig::default().restore(3, &mut saved);
+        let restored = restore(ocsvm.save()).unwrap();
+        assert_eq!(restored.score(RowBlock::new(&rows, 3)), ocsvm.score(RowBlock::new(&rows, 3)));
+        assert!(restore(ocsvm.save().with("weights", &[1, 1], vec![1.0])).unwrap_err().contains("weights"));
+        assert!(restore(ocsvm.save().with("offset", &[2], vec![1.0; 2])).unwrap_err().contains("offset"));
+        assert!(restore(ocsvm.save().with("vectors", &[0, 3], Vec::new())).unwrap_err().contains("vectors"));
     }
 }

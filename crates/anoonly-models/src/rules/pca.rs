@@ -1,59 +1,61 @@
-//! PCA: rows far out along the axes on which the unlabelled ones hardly differ.
+//! PCA: rows far out along the axes on which the unlabelled rows hardly vary.
 //!
 //! Shyu, Chen, Sarinnapakorn and Chang, "A Novel Anomaly Detection Scheme Based on Principal Component Classifier", ICDM
 //! Foundations Workshop 2003.
 
-use burn::module::{Module, Param};
-use burn::tensor::Tensor;
-use burn::tensor::backend::Backend;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::layers::host::{parameter, unlabelled};
+use crate::graph::Matrix;
+use crate::kernels::panels::Panels;
+use crate::kernels::products::{StridedRows, dots, dots_with};
+use crate::kernels::squares;
 use crate::tools::covariance::Covariance;
-use crate::{ConfigError, Kind, Method, MethodInfo, Network, Shapes, TrainingData};
+use crate::{
+    ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleGradient, RuleMethod, SavedTensors,
+};
 
-/// The score of a row is `Σⱼ ‖z − vⱼ‖/rⱼ`, where `z` is the row in standard deviations of each column from its mean, `vⱼ` the principal
+/// The score of a row is `Σⱼ ‖z − vⱼ‖/rⱼ`, where `z` is the row, centred and in standard deviations of each column, `vⱼ` the principal
 /// axes of the unlabelled rows, each with its largest entry positive, and `rⱼ` the share of the variance along them. This is PyOD's
-/// default; there is nothing to set.
+/// default. There are no options.
 ///
-/// Departs from the paper, whose distance is `Σ (z·vⱼ)²/λⱼ`, as PyOD does. Axes along which the unlabelled rows do not differ, to a
-/// billionth of the variance, are left out: PyOD divides by what rounding makes of a share of 0.
+/// Departs from the paper, whose distance is `Σ (z·vⱼ)²/λⱼ`, as PyOD does. Axes with less than a billionth of the variance are left
+/// out; PyOD divides by the rounding error of a share of 0.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PcaConfig {}
 
-/// The share of the variance below which an axis is left out.
+/// The share of the variance up to which an axis is left out.
 const NONE: f64 = 1e-9;
-/// The least squared distance that is told from 0: a gradient needs one above it.
+/// The smallest squared distance: at 0 the square root has no gradient.
 const NEAREST: f32 = 1e-12;
+/// Rows that are scored at a time.
+const BLOCK: usize = 96;
 
 impl Method for PcaConfig {
-    type Network<B: Backend> = Pca<B>;
-
     const INFO: MethodInfo = MethodInfo {
         name: "pca",
         title: "PCA",
-        kind: Kind::Unsupervised,
+        kind: MethodKind::Unsupervised,
         source: "Shyu, Chen, Sarinnapakorn, Chang, ICDM workshop 2003",
     };
 
     fn check(&self) -> Result<(), ConfigError> {
         Ok(())
     }
+}
 
-    fn weights(&self, columns: usize, _: &Shapes) -> usize {
-        columns.saturating_mul(columns).saturating_add(columns.saturating_mul(3))
-    }
+impl RuleMethod for PcaConfig {
+    type Fitted = Pca;
 
-    fn init<B: Backend>(&self, data: &TrainingData<B>, _: &mut impl Rng) -> Pca<B> {
-        let (rows, columns, device) = (unlabelled(data), data.columns(), data.rows.device());
+    fn fit(&self, data: &RuleData, _: &mut impl Rng) -> Pca {
+        let (rows, columns) = (data.unlabelled_rows(), data.columns);
         let count = data.unlabelled.len() as f64;
         let of_column = |column: usize| rows.iter().skip(column).step_by(columns).map(|&cell| f64::from(cell));
         let means: Vec<f64> = (0..columns).map(|column| of_column(column).sum::<f64>() / count).collect();
         let scale = |(column, mean): (usize, &f64)| {
             let variance = of_column(column).map(|cell| (cell - mean).powi(2)).sum::<f64>() / count;
-            // What rounding makes of a column that is constant.
+            // A smaller variance is the rounding error of a constant column.
             if variance > 1e-20 { variance.sqrt().recip() } else { 1.0 }
         };
         let scales: Vec<f64> = means.iter().enumerate().map(scale).collect();
@@ -62,10 +64,10 @@ impl Method for PcaConfig {
         };
         let standard: Vec<f32> = rows.iter().enumerate().map(standard).collect();
         let covariance = Covariance::of(&standard, columns);
-        let whole: f64 = covariance.variances.iter().sum();
+        let total: f64 = covariance.variances.iter().sum();
         let (mut axes, mut weights) = (vec![0.0; columns * columns], vec![0.0; columns]);
         for (place, &variance) in covariance.variances.iter().enumerate() {
-            if variance <= NONE * whole {
+            if variance <= NONE * total {
                 continue;
             }
             let axis: Vec<f64> = covariance.axis(place).collect();
@@ -73,34 +75,141 @@ impl Method for PcaConfig {
             axis.iter().enumerate().for_each(|(row, cell)| {
                 axes[row * columns + place] = (cell * largest.signum()) as f32;
             });
-            weights[place] = (whole / variance) as f32;
+            weights[place] = (total / variance) as f32;
         }
-        let row = |cells: &[f64]| parameter(cells.iter().map(|&cell| cell as f32).collect(), [columns], &device);
-        Pca {
-            mean: row(&means),
-            scale: row(&scales),
-            axes: parameter(axes, [columns, columns], &device),
-            weights: parameter(weights, [columns, 1], &device),
-        }
+        let single = |cells: Vec<f64>| cells.into_iter().map(|cell| cell as f32).collect();
+        Pca::new(single(means), single(scales), axes, weights)
+    }
+
+    fn restore(&self, columns: usize, saved: &mut SavedTensors) -> Result<Pca, String> {
+        Ok(Pca::new(
+            saved.take("mean", &[columns])?,
+            saved.take("scale", &[columns])?,
+            saved.take("axes", &[columns, columns])?,
+            saved.take("weights", &[columns, 1])?,
+        ))
     }
 }
 
-/// Mean and inverse deviation of each column, `[columns]`, the axes, one a column, `[columns, columns]`, and one over the share of
-/// the variance along each, 0 for one that is left out, `[columns, 1]`.
-#[derive(Module, Debug)]
-pub struct Pca<B: Backend> {
-    mean: Param<Tensor<B, 1>>,
-    scale: Param<Tensor<B, 1>>,
-    axes: Param<Tensor<B, 2>>,
-    weights: Param<Tensor<B, 2>>,
+/// The principal axes and their weights.
+#[derive(Clone, Debug)]
+pub struct Pca {
+    /// The mean of each column, `[columns]`.
+    mean: Vec<f32>,
+    /// The inverse standard deviation of each column, `[columns]`.
+    scale: Vec<f32>,
+    /// The axes as columns, `[columns, columns]`; zeros for an axis that is left out.
+    axes: Matrix,
+    /// The same axes, ready to multiply rows.
+    product: Panels,
+    /// The inverse share of the variance along each axis, `[columns]`; 0 for an axis that is left out.
+    weights: Vec<f32>,
 }
 
-impl<B: Backend> Network<B> for Pca<B> {
-    fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
-        let standard = (rows - self.mean.val().unsqueeze_dim(0)) * self.scale.val().unsqueeze_dim(0);
-        // ‖z − v‖² = ‖z‖² + 1 − 2zv.
-        let squares = standard.clone().square().sum_dim(1).add_scalar(1.0);
-        let distances = (squares - standard.matmul(self.axes.val()).mul_scalar(2.0)).clamp_min(NEAREST).sqrt();
-        distances.matmul(self.weights.val()).squeeze_dim(1)
+impl Pca {
+    fn new(mean: Vec<f32>, scale: Vec<f32>, axes: Vec<f32>, weights: Vec<f32>) -> Self {
+        let axes = Matrix { shape: [mean.len(), mean.len()], cells: axes };
+        let product = Panels::new(&axes, None);
+        Self { mean, scale, axes, product, weights }
+    }
+
+    /// Rows in standard deviations of each column, `[rows, columns]`, and their squared distances from the axes, `[rows, columns]`.
+    fn squared_distances(&self, rows: RowBlock<'_>) -> (Vec<f32>, Vec<f32>) {
+        let columns = rows.columns();
+        let mut standard = Vec::with_capacity(rows.cells().len());
+        for row in rows.iter() {
+            let cells = row.iter().zip(&self.mean).zip(&self.scale);
+            standard.extend(cells.map(|((cell, mean), scale)| (cell - mean) * scale));
+        }
+        let mut distances = Vec::with_capacity(standard.len());
+        self.product.append(&standard, &mut distances);
+        for (row, distances) in standard.chunks_exact(columns).zip(distances.chunks_exact_mut(columns)) {
+            // ‖z − v‖² = ‖z‖² + 1 − 2zv.
+            let square = squares(row) + 1.0;
+            distances.iter_mut().for_each(|cell| *cell = square - 2.0 * *cell);
+        }
+        (standard, distances)
+    }
+}
+
+impl FittedRule for Pca {
+    fn score(&self, rows: RowBlock<'_>) -> Vec<f32> {
+        let mut scores = Vec::with_capacity(rows.count());
+        for block in rows.blocks(BLOCK) {
+            let (_, mut distances) = self.squared_distances(block);
+            // Unlike `f32::max`, this keeps NaN.
+            distances.iter_mut().for_each(|square| *square = if *square < NEAREST { NEAREST } else { *square }.sqrt());
+            scores.extend(dots_with(&distances, &self.weights));
+        }
+        scores
+    }
+
+    /// `mean` and `scale`, `[columns]`, `axes`, `[columns, columns]`, and `weights`, `[columns, 1]`.
+    fn save(&self) -> SavedTensors {
+        let columns = self.mean.len();
+        SavedTensors::default()
+            .with("mean", &[columns], self.mean.clone())
+            .with("scale", &[columns], self.scale.clone())
+            .with("axes", &self.axes.shape, self.axes.cells.clone())
+            .with("weights", &[columns, 1], self.weights.clone())
+    }
+
+    fn gradient(&self) -> Option<&dyn RuleGradient> {
+        Some(self)
+    }
+}
+
+/// With `qⱼ = weightⱼ/‖z − vⱼ‖`, the gradient by `z` is `Σⱼ qⱼ·(z − vⱼ)`. An axis at the smallest distance adds nothing.
+impl RuleGradient for Pca {
+    fn gradient(&self, rows: RowBlock<'_>) -> Vec<f32> {
+        let columns = rows.columns();
+        let mut gradients = Vec::with_capacity(rows.cells().len());
+        for block in rows.blocks(BLOCK) {
+            let (standard, mut factors) = self.squared_distances(block);
+            for factors in factors.chunks_exact_mut(columns) {
+                for (cell, weight) in factors.iter_mut().zip(&self.weights) {
+                    *cell = if *cell >= NEAREST { weight / cell.sqrt() } else { 0.0 };
+                }
+            }
+            let mut along_axes = vec![0.0; factors.len()];
+            let axes = StridedRows::all(&self.axes.cells, columns);
+            dots(StridedRows::all(&factors, columns), axes, &mut along_axes);
+            let parts = standard.chunks_exact(columns).zip(factors.chunks_exact(columns));
+            for ((row, factors), along_axes) in parts.zip(along_axes.chunks_exact(columns)) {
+                let total: f32 = factors.iter().sum();
+                let cells = row.iter().zip(along_axes).zip(&self.scale);
+                gradients.extend(cells.map(|((cell, along), scale)| scale * (total * cell - along)));
+            }
+        }
+        gradients
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rule::tests::{cells, check_gradient, check_saving, data};
+    use anoonly_core::Seed;
+
+    #[test]
+    fn saved_axes_score_the_same_bits() {
+        let names: [(&str, &[usize]); 4] = [("axes", &[5, 5]), ("mean", &[5]), ("scale", &[5]), ("weights", &[5, 1])];
+        check_saving(&PcaConfig {}, &data(110, 3, 5), &names);
+    }
+
+    #[test]
+    fn the_gradient_is_the_slope_of_the_score() {
+        let fitted = PcaConfig {}.fit(&data(40, 3, 5), &mut Seed(1).stream(&[]));
+        check_gradient(&fitted, RowBlock::new(&cells(4, 5), 5), 1e-2, 1e-2);
+    }
+
+    /// The second column repeats the first one, so that one axis has no variance: scores are finite all the same.
+    #[test]
+    fn axes_without_variance_are_left_out() {
+        let rows: Vec<f32> = cells(30, 1).into_iter().flat_map(|cell| [cell, cell]).collect();
+        let data = RuleData { rows: rows.clone(), columns: 2, unlabelled: (0..30).collect(), anomalies: Vec::new() };
+        let fitted = PcaConfig {}.fit(&data, &mut Seed(1).stream(&[]));
+        assert_eq!(fitted.weights.iter().filter(|weight| **weight > 0.0).count(), 1);
+        assert!(fitted.score(RowBlock::new(&rows, 2)).iter().all(|score| score.is_finite()));
     }
 }

@@ -1,40 +1,35 @@
-//! Quorum: several simple opinions on a row, weighed by how they rank labelled anomalies that they have not seen.
+//! Quorum: several simple anomaly scores, weighted by how well they rank labelled anomalies that they have not seen.
 //!
-//! No opinion is trained by gradients. What it takes from where: the covariance with shrinkage of Ledoit and Wolf 2004,
-//! Mahalanobis' distance (1936), neighbours as in Ramaswamy, Rastogi and Shim, SIGMOD 2000, extremely randomised trees of Geurts,
-//! Ernst and Wehenkel 2006. The way of weighing is the project's own; `docs/experiments/recipe.md` tells how it was chosen.
+//! Each simple score is called an *opinion*. None is trained by gradients. Their sources: the shrunk covariance of Ledoit and Wolf
+//! 2004; the distance of Mahalanobis 1936; the distance to the nearest neighbours of Ramaswamy, Rastogi and Shim, SIGMOD 2000; the
+//! extremely randomised trees of Geurts, Ernst and Wehenkel 2006. The weighting is this project's own; `docs/experiments/recipe.md`
+//! records how it was chosen.
 
 mod held_out;
 mod opinions;
 
-use burn::module::{Module, Param, ParamId};
-use burn::tensor::Tensor;
-use burn::tensor::backend::Backend;
 use rand::Rng;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
 use self::held_out::{HeldOut, Joining};
-use self::opinions::{COUNT, Fitted, GROUPS, Known};
+use self::opinions::{COUNT, GROUPS, Opinions};
 use crate::error::Checks;
-use crate::layers::host::{cells, parameter, tensor};
-use crate::tools::normal_scores::{self, NormalScores, SavedNormalScores};
-use crate::tools::trees::{self, SavedForest};
-use crate::tools::whitening::{self, Whitening};
-use crate::{ConfigError, Kind, Method, MethodInfo, Network, Shapes, TrainingData};
+use crate::tools::normal_scores::NormalScores;
+use crate::{ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleMethod, SavedTensors};
 
 /// Configuration of Quorum. The defaults were chosen by experiment, once for all tables.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct QuorumConfig {
-    /// Parts of the training rows, each of which is judged by opinions formed on the others.
+    /// How many parts the training rows are split into. Each part is scored by opinions fitted on the other parts.
     pub folds: usize,
-    /// Trees on the columns; there are as many again on the axes of largest variance.
+    /// The number of trees on the columns, and again of trees on the axes of largest variance.
     pub trees: usize,
-    /// Unlabelled rows that are kept as neighbours and that trees grow from: of more, so many are drawn. The covariance is of
-    /// all rows.
+    /// The most unlabelled rows that are kept as neighbours and that trees are grown from. If there are more, this many are drawn. The
+    /// covariance always takes all rows.
     pub most_rows: usize,
-    /// How much the ranks of labelled anomalies count against the weights expected before the fit: 0 for not at all.
+    /// How strongly the ranks of labelled anomalies change the weights that are expected before the fit; 0 for not at all.
     pub trust: f64,
 }
 
@@ -45,12 +40,10 @@ impl Default for QuorumConfig {
 }
 
 impl Method for QuorumConfig {
-    type Network<B: Backend> = Quorum<B>;
-
     const INFO: MethodInfo = MethodInfo {
         name: "quorum",
         title: "Quorum",
-        kind: Kind::FewLabels,
+        kind: MethodKind::FewLabels,
         source: "this project, docs/models/quorum.md",
     };
 
@@ -68,116 +61,154 @@ impl Method for QuorumConfig {
             .not_negative("trust", self.trust)
             .done()
     }
+}
 
-    fn weights(&self, columns: usize, saved: &Shapes) -> usize {
-        // What turns rows and points; then what depends on the rows.
-        let axes = whitening::weights(columns).saturating_add(columns.saturating_mul(2 * opinions::AXES));
-        let kept = columns.saturating_mul(saved.entries("rows"));
-        let forests = ["forest", "turned"].map(|forest| trees::weights(&saved.within(forest)));
-        let kept = forests.into_iter().fold(kept, usize::saturating_add);
-        axes.saturating_add(kept).saturating_add(COUNT * normal_scores::WEIGHTS + GROUPS.len() * 2)
+impl RuleMethod for QuorumConfig {
+    type Fitted = Quorum;
+
+    fn fit(&self, data: &RuleData, rng: &mut impl Rng) -> Quorum {
+        let held_out = HeldOut::of(self, data, rng);
+        let opinions = self.opinions(data, &data.unlabelled, &data.anomalies, rng);
+        let scales = held_out.unlabelled.each_ref().map(|values| NormalScores::of(values));
+        let joining = held_out.joining(&scales, self.trust);
+        Quorum { opinions, scales, joining }
     }
 
-    fn blank<B: Backend>(&self, columns: usize, saved: &Shapes, device: &B::Device) -> Quorum<B> {
-        let zeros = |shape: [usize; 2]| Param::initialized(ParamId::new(), Tensor::zeros(shape, device));
-        Quorum {
-            whitening: Whitening::blank(columns, device),
-            directions: zeros([columns, opinions::AXES]),
-            squares: zeros([columns, opinions::AXES]),
-            rows: zeros([saved.entries("rows"), columns]),
-            forest: SavedForest::blank(&saved.within("forest"), device),
-            turned: SavedForest::blank(&saved.within("turned"), device),
-            scales: vec![SavedNormalScores::new(&NormalScores::of(&[0.0]), device); COUNT],
-            joining: zeros([GROUPS.len(), 2]),
+    fn restore(&self, columns: usize, saved: &mut SavedTensors) -> Result<Quorum, String> {
+        let mut scales = Vec::with_capacity(COUNT);
+        for opinion in 0..COUNT {
+            scales.push(NormalScores::restore(&mut saved.part(&format!("scales.{opinion}")))?);
         }
-    }
-
-    fn init<B: Backend>(&self, data: &TrainingData<B>, rng: &mut impl Rng) -> Quorum<B> {
-        let device = data.rows.device();
-        let held = HeldOut::judged(self, data, rng);
-        let fitted = self.fitted(data, &data.unlabelled, &data.anomalies, rng);
-        let scales = held.unlabelled.each_ref().map(|values| NormalScores::of(values));
-        let joining = held.joining(&scales, self.trust);
-        let whole = |tensor| Param::initialized(ParamId::new(), tensor);
-        let matrix = |cells: Vec<f32>, width: usize| {
-            let shape = [cells.len() / width, width];
-            parameter(cells, shape, &device)
-        };
-        Quorum {
-            whitening: fitted.whitening,
-            directions: whole(fitted.directions),
-            squares: whole(fitted.squares),
-            rows: matrix(fitted.known.rows().to_vec(), data.columns()),
-            forest: SavedForest::new(fitted.forest, &device),
-            turned: SavedForest::new(fitted.turned, &device),
-            scales: scales.iter().map(|scale| SavedNormalScores::new(scale, &device)).collect(),
-            joining: matrix(joining.groups.as_flattened().to_vec(), 2),
-        }
+        let joining = saved.take("joining", &[GROUPS.len(), 2])?;
+        Ok(Quorum {
+            opinions: Opinions::restore(columns, saved)?,
+            scales: scales.try_into().expect("there is a scale for each opinion"),
+            joining: Joining { groups: std::array::from_fn(|group| [joining[2 * group], joining[2 * group + 1]]) },
+        })
     }
 }
 
 impl QuorumConfig {
-    fn fitted<B: Backend>(
-        &self,
-        data: &TrainingData<B>,
-        unlabelled: &[usize],
-        anomalies: &[usize],
-        rng: &mut impl Rng,
-    ) -> Fitted<B> {
+    /// Opinions fitted on these training rows.
+    fn opinions(&self, data: &RuleData, unlabelled: &[usize], anomalies: &[usize], rng: &mut impl Rng) -> Opinions {
         let mut kept = unlabelled.to_vec();
         if kept.len() > self.most_rows {
             kept = kept.partial_shuffle(rng, self.most_rows).0.to_vec();
             kept.sort_unstable();
         }
-        Fitted::of(data, unlabelled, &kept, anomalies, self.trees, rng)
+        Opinions::of(data, unlabelled, &kept, anomalies, self.trees, rng)
     }
 }
 
-/// The opinions, what brings them to one scale, and what joins them.
-#[derive(Module, Debug)]
-pub struct Quorum<B: Backend> {
-    whitening: Whitening<B>,
-    /// What a whitened row, and its square, is multiplied with, `[columns, AXES]`.
-    directions: Param<Tensor<B, 2>>,
-    squares: Param<Tensor<B, 2>>,
-    /// Whitened unlabelled rows, `[rows, columns]`.
-    rows: Param<Tensor<B, 2>>,
-    /// The trees on the columns,
-    forest: SavedForest<B>,
-    /// and those on the axes of largest variance.
-    turned: SavedForest<B>,
-    /// The scales of the opinions.
-    scales: Vec<SavedNormalScores<B>>,
-    /// How the groups of opinions are joined, `[groups, 2]`.
-    joining: Param<Tensor<B, 2>>,
+/// The opinions, the map of each to a common scale, and the weights that join them.
+#[derive(Clone, Debug)]
+pub struct Quorum {
+    opinions: Opinions,
+    scales: [NormalScores; COUNT],
+    joining: Joining,
 }
 
-impl<B: Backend> Network<B> for Quorum<B> {
-    fn smooth(&self) -> bool {
-        false
-    }
-
-    fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
-        let (columns, device) = (rows.dims()[1], rows.device());
-        let fitted = Fitted {
-            whitening: self.whitening.clone(),
-            directions: self.directions.val(),
-            squares: self.squares.val(),
-            known: Known::new(cells(self.rows.val()), columns),
-            forest: self.forest.read(),
-            turned: self.turned.read(),
-        };
-        let scales: Vec<NormalScores> = self.scales.iter().map(SavedNormalScores::read).collect();
-        let joining = cells(self.joining.val());
-        let (groups, _) = joining.as_chunks();
-        let joining = Joining { groups: std::array::from_fn(|group| groups[group]) };
-        let mut scores = Vec::new();
-        for block in rows.split(opinions::BLOCK, 0) {
-            let judged = fitted.opinions(block);
-            let levels = |row: usize| std::array::from_fn(|opinion| scales[opinion].of_value(judged[opinion][row]));
-            scores.extend((0..judged[0].len()).map(|row| joining.score(levels(row))));
+impl FittedRule for Quorum {
+    fn score(&self, rows: RowBlock<'_>) -> Vec<f32> {
+        let mut scores = Vec::with_capacity(rows.count());
+        for block in rows.blocks(opinions::BLOCK) {
+            let values = self.opinions.values(block.cells());
+            let normal =
+                |row: usize| std::array::from_fn(|opinion| self.scales[opinion].of_value(values[opinion][row]));
+            scores.extend((0..block.count()).map(|row| self.joining.score(normal(row))));
         }
-        let shape = [scores.len()];
-        tensor(scores, shape, &device)
+        scores
+    }
+
+    /// The tensors of [`Opinions`], `scales.0` to `scales.7`, one for each opinion, and `joining`, `[groups, 2]`.
+    fn save(&self) -> SavedTensors {
+        let joining = self.joining.groups.as_flattened().to_vec();
+        let saved = self.opinions.save().with("joining", &[GROUPS.len(), 2], joining);
+        let scales = self.scales.iter().enumerate();
+        scales.fold(saved, |saved, (opinion, scale)| saved.with_part(&format!("scales.{opinion}"), scale.save()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anoonly_core::Seed;
+
+    const COLUMNS: usize = 5;
+
+    fn config() -> QuorumConfig {
+        QuorumConfig { trees: 7, most_rows: 50, ..QuorumConfig::default() }
+    }
+
+    fn fitted() -> (RuleData, Quorum) {
+        let cell = |cell: usize| ((cell * 7919 + cell / COLUMNS * 104_729) % 1009) as f32 / 1009.0;
+        let rows = (0..90 * COLUMNS).map(|place| cell(place) + if place < 8 * COLUMNS { 0.4 } else { 0.0 }).collect();
+        let data = RuleData { rows, columns: COLUMNS, unlabelled: (8..90).collect(), anomalies: (0..8).collect() };
+        let quorum = config().fit(&data, &mut Seed(3).stream(&[]));
+        (data, quorum)
+    }
+
+    #[test]
+    fn a_saved_quorum_scores_the_same_bits() {
+        let (data, quorum) = fitted();
+        let rows = RowBlock::new(&data.rows, COLUMNS);
+        let mut saved = quorum.save();
+        let restored = config().restore(COLUMNS, &mut saved).unwrap();
+        assert_eq!((restored.score(rows), saved.left()), (quorum.score(rows), None));
+        assert_eq!(restored.save(), quorum.save());
+    }
+
+    #[test]
+    fn saved_tensors_keep_their_names_and_shapes() {
+        let (_, quorum) = fitted();
+        let shapes: Vec<(String, Vec<usize>)> =
+            quorum.save().into_iter().map(|(path, tensor)| (path, tensor.shape)).collect();
+        let trees = ["forest.nodes", "turned.nodes"].map(|path| quorum.save().entries(path));
+        let mut expected = vec![
+            ("directions".to_owned(), vec![COLUMNS, 4]),
+            ("forest.nodes".into(), vec![trees[0], 4]),
+            ("forest.sizes".into(), vec![7]),
+            ("joining".into(), vec![4, 2]),
+            ("rows".into(), vec![50, COLUMNS]),
+        ];
+        for opinion in 0..8 {
+            expected.push((format!("scales.{opinion}.knots"), vec![513]));
+            expected.push((format!("scales.{opinion}.levels"), vec![513]));
+        }
+        expected.extend([
+            ("squares".into(), vec![COLUMNS, 4]),
+            ("turned.nodes".into(), vec![trees[1], 4]),
+            ("turned.sizes".into(), vec![7]),
+            ("whitening.axes".into(), vec![COLUMNS, COLUMNS]),
+            ("whitening.mean".into(), vec![COLUMNS]),
+        ]);
+        assert_eq!(shapes, expected);
+    }
+
+    #[test]
+    fn a_file_without_neighbours_is_refused_and_damaged_numbers_do_not_panic() {
+        let (data, quorum) = fitted();
+        let empty = quorum.save().with("rows", &[0, COLUMNS], Vec::new());
+        assert!(config().restore(COLUMNS, &mut empty.clone()).is_err());
+        for value in [f32::NAN, f32::INFINITY, -1e38] {
+            let damaged: SavedTensors = quorum
+                .save()
+                .into_iter()
+                .map(|(path, mut tensor)| {
+                    tensor.values.iter_mut().step_by(3).for_each(|cell| *cell = value);
+                    (path, tensor)
+                })
+                .collect();
+            let damaged = config().restore(COLUMNS, &mut damaged.clone()).unwrap();
+            assert_eq!(damaged.score(RowBlock::new(&data.rows, COLUMNS)).len(), 90);
+        }
+    }
+
+    #[test]
+    fn a_row_alone_scores_the_same_bits() {
+        let (data, quorum) = fitted();
+        let together = quorum.score(RowBlock::new(&data.rows, COLUMNS));
+        let alone = data.rows.chunks_exact(COLUMNS).map(|row| quorum.score(RowBlock::new(row, COLUMNS))[0]);
+        assert_eq!(together, alone.collect::<Vec<_>>());
     }
 }

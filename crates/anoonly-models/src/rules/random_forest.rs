@@ -1,28 +1,24 @@
-//! Random forest: trees of the best splits between labelled anomalies and unlabelled rows.
+//! Random forest: trees with the best splits between labelled anomalies and unlabelled rows.
 //!
 //! Breiman, "Random Forests", Machine Learning 2001.
 
-use burn::module::Module;
-use burn::tensor::Tensor;
-use burn::tensor::backend::Backend;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
-use crate::layers::host::{cells, tensor, unlabelled};
-use crate::tools::trees::{self, Classes, SavedForest, Splits};
-use crate::{ConfigError, Kind, Method, MethodInfo, Network, Shapes, TrainingData};
+use crate::tools::trees::{Classes, Forest, Splits};
+use crate::{ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleMethod, SavedTensors};
 
-/// Configuration of a random forest. Both classes have the same weight in sum; a node is split by the best threshold in `√columns`
-/// random columns, by the Gini impurity; the score of a row is the mean share of anomalies, by weight, at its ends.
+/// Configuration of a random forest. Both classes have the same total weight. A node is split at the best threshold in `√columns`
+/// random columns, by the Gini impurity. The score of a row is the mean share of anomalies, by weight, in its leaves.
 ///
-/// Departs from scikit-learn where a tree is grown from more than 2^23 rows: it draws no more than so many.
+/// Differs from scikit-learn if there are more than 2^23 rows: a tree is grown from at most this number.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RandomForestConfig {
-    /// Trees, each of rows drawn with replacement.
+    /// The number of trees. Each is grown from rows drawn with replacement.
     pub trees: usize,
-    /// Rows at an end of a tree at least.
+    /// The smallest number of rows in a leaf.
     pub leaf: usize,
 }
 
@@ -33,50 +29,43 @@ impl Default for RandomForestConfig {
 }
 
 impl Method for RandomForestConfig {
-    type Network<B: Backend> = RandomForest<B>;
-
     const INFO: MethodInfo = MethodInfo {
         name: "random-forest",
         title: "Random forest",
-        kind: Kind::FewLabels,
+        kind: MethodKind::FewLabels,
         source: "Breiman, Machine Learning 2001",
     };
 
     fn check(&self) -> Result<(), ConfigError> {
         Checks::of(Self::INFO.name).at_least_one("trees", self.trees).at_least_one("leaf", self.leaf).done()
     }
+}
 
-    fn weights(&self, _: usize, saved: &Shapes) -> usize {
-        trees::weights(&saved.within("forest"))
-    }
+impl RuleMethod for RandomForestConfig {
+    type Fitted = RandomForest;
 
-    fn blank<B: Backend>(&self, _: usize, saved: &Shapes, device: &B::Device) -> RandomForest<B> {
-        RandomForest { forest: SavedForest::blank(&saved.within("forest"), device) }
-    }
-
-    fn init<B: Backend>(&self, data: &TrainingData<B>, rng: &mut impl Rng) -> RandomForest<B> {
+    fn fit(&self, data: &RuleData, rng: &mut impl Rng) -> RandomForest {
         let classes = Classes { trees: self.trees, leaf: self.leaf, splits: Splits::Best };
-        let anomalies = cells(data.select(&data.anomalies));
-        let forest = classes.grow(&unlabelled(data), &anomalies, data.columns(), rng);
-        RandomForest { forest: SavedForest::new(forest, &data.rows.device()) }
+        RandomForest { forest: classes.grow(&data.unlabelled_rows(), &data.anomalous_rows(), data.columns, rng) }
+    }
+
+    fn restore(&self, _: usize, saved: &mut SavedTensors) -> Result<RandomForest, String> {
+        Ok(RandomForest { forest: Forest::restore(&mut saved.part("forest"))? })
     }
 }
 
-/// Trees whose ends tell the share of anomalies.
-#[derive(Module, Debug)]
-pub struct RandomForest<B: Backend> {
-    forest: SavedForest<B>,
+/// Trees with leaves that hold their shares of anomalies.
+#[derive(Debug)]
+pub struct RandomForest {
+    forest: Forest,
 }
 
-impl<B: Backend> Network<B> for RandomForest<B> {
-    fn smooth(&self) -> bool {
-        false
+impl FittedRule for RandomForest {
+    fn score(&self, rows: RowBlock<'_>) -> Vec<f32> {
+        rows.iter().map(|row| self.forest.mean(row) as f32).collect()
     }
 
-    fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
-        let ([count, columns], device) = (rows.dims(), rows.device());
-        let forest = self.forest.read();
-        let scores = cells(rows).chunks_exact(columns).map(|row| forest.mean(row) as f32).collect();
-        tensor(scores, [count], &device)
+    fn save(&self) -> SavedTensors {
+        SavedTensors::default().with_part("forest", self.forest.save())
     }
 }

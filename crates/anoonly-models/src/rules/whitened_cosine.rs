@@ -1,25 +1,23 @@
-//! The floor of directions: whether a row lies where the labelled anomalies do, seen from the middle of the unlabelled rows.
+//! The baseline of directions: whether a row lies in the direction of the labelled anomalies, seen from the mean unlabelled row.
 
-use burn::module::{Module, Param, ParamId};
-use burn::tensor::Tensor;
-use burn::tensor::backend::Backend;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
-use crate::graph::{Graph, Step, Value};
-use crate::layers::host;
+use crate::graph::{Graph, Matrix, Step, Value};
+use crate::kernels::products::dots_with;
+use crate::kernels::squares;
 use crate::tools::covariance::Covariance;
-use crate::tools::whitening::{self, Whitening};
-use crate::{ConfigError, Kind, Method, MethodInfo, Network, Shapes, TrainingData};
+use crate::tools::whitening::{BLOCK, Whitening};
+use crate::{ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleMethod, SavedTensors};
 
-/// The score of a row is the mean of its cosines to the labelled anomalies, all whitened: centred on the mean of the unlabelled
+/// The score of a row is the mean of its cosines with the labelled anomalies, all whitened: centred on the mean of the unlabelled
 /// rows, rotated to the eigenvectors of their shrunk covariance ([`Covariance::ledoit_wolf`]) and divided by
 /// `√(eigenvalue + ridge · median eigenvalue)`. Between −1 and 1.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WhitenedCosineConfig {
-    /// How many median eigenvalues are added to each: the more, the less axes of small variance count.
+    /// How many median eigenvalues are added to each eigenvalue. The more, the less weight axes of small variance have.
     pub ridge: f64,
 }
 
@@ -30,65 +28,98 @@ impl Default for WhitenedCosineConfig {
 }
 
 impl Method for WhitenedCosineConfig {
-    type Network<B: Backend> = WhitenedCosine<B>;
-
     const INFO: MethodInfo = MethodInfo {
         name: "whitened-cosine",
         title: "Whitened cosine",
-        kind: Kind::Floor,
+        kind: MethodKind::Baseline,
         source: "this project; Ledoit and Wolf 2004",
     };
 
     fn check(&self) -> Result<(), ConfigError> {
         Checks::of(Self::INFO.name).not_negative("ridge", self.ridge).done()
     }
+}
 
-    fn weights(&self, columns: usize, _: &Shapes) -> usize {
-        whitening::weights(columns).saturating_add(columns)
+impl RuleMethod for WhitenedCosineConfig {
+    type Fitted = WhitenedCosine;
+
+    fn fit(&self, data: &RuleData, _: &mut impl Rng) -> WhitenedCosine {
+        WhitenedCosine::new(&Covariance::ledoit_wolf(&data.unlabelled_rows(), data.columns), self.ridge, data)
     }
 
-    fn init<B: Backend>(&self, data: &TrainingData<B>, _: &mut impl Rng) -> WhitenedCosine<B> {
-        WhitenedCosine::new(&Covariance::ledoit_wolf(&host::unlabelled(data), data.columns()), self.ridge, data)
+    fn restore(&self, columns: usize, saved: &mut SavedTensors) -> Result<WhitenedCosine, String> {
+        WhitenedCosine::restore(columns, saved)
     }
 }
 
-/// The whitening, and the mean direction of the whitened labelled anomalies, `[columns, 1]`: the mean of the cosines to them is
-/// the product with it, over the length of the row.
-#[derive(Module, Debug)]
-pub struct WhitenedCosine<B: Backend> {
-    whitening: Whitening<B>,
-    direction: Param<Tensor<B, 2>>,
+/// The whitening and the mean direction of the whitened labelled anomalies.
+///
+/// The mean of the cosines is the product with the mean direction, divided by the length of the row.
+///
+/// The score has no useful gradient: explanations start at the mean of the unlabelled rows, where a cosine changes abruptly.
+#[derive(Clone, Debug)]
+pub struct WhitenedCosine {
+    whitening: Whitening,
+    /// `[columns]`.
+    direction: Vec<f32>,
 }
 
-/// Added to a squared length, so that a row in the very middle has a score, of 0.
+/// Added to a squared length, so that a row at the mean has a score: 0.
 const GAP: f32 = 1e-12;
 
-impl<B: Backend> WhitenedCosine<B> {
-    /// By a covariance of the unlabelled rows.
-    pub(crate) fn new(covariance: &Covariance, ridge: f64, data: &TrainingData<B>) -> Self {
-        let whitening = Whitening::new(covariance, ridge * covariance.median_variance(), &data.rows.device());
-        let anomalies = whitening.apply(data.select(&data.anomalies));
-        let direction = (anomalies.clone() / length(anomalies)).mean_dim(0).transpose();
-        Self { whitening, direction: Param::initialized(ParamId::new(), direction) }
+impl WhitenedCosine {
+    /// Fitted with a given covariance of the unlabelled rows.
+    pub(crate) fn new(covariance: &Covariance, ridge: f64, data: &RuleData) -> Self {
+        let whitening = Whitening::new(covariance, ridge * covariance.median_variance());
+        let anomalies = whitening.apply(&data.anomalous_rows());
+        let mut direction = vec![0.0f64; data.columns];
+        for row in anomalies.chunks_exact(data.columns) {
+            let length = f64::from(length(row));
+            direction.iter_mut().zip(row).for_each(|(sum, &cell)| *sum += f64::from(cell) / length);
+        }
+        let count = data.anomalies.len() as f64;
+        Self { whitening, direction: direction.into_iter().map(|sum| (sum / count) as f32).collect() }
     }
 
-    /// Its steps.
+    /// Adds its steps to a graph.
     pub(crate) fn describe(&self, graph: &mut Graph) -> Value {
         let whitened = self.whitening.describe(graph);
-        let product = graph.linear(whitened, self.direction.val(), None);
+        let direction = Matrix { shape: [self.direction.len(), 1], cells: self.direction.clone() };
+        let product = graph.linear(whitened, direction, None);
         let length = graph.length(whitened, GAP);
         graph.then(Step::Divide { left: product, right: length })
     }
+
+    /// `whitening.mean`, `whitening.axes` and `direction`, `[columns, 1]`.
+    pub(crate) fn restore(columns: usize, saved: &mut SavedTensors) -> Result<Self, String> {
+        let whitening = Whitening::restore(columns, &mut saved.part("whitening"))?;
+        Ok(Self { whitening, direction: saved.take("direction", &[columns, 1])? })
+    }
 }
 
-fn length<B: Backend>(rows: Tensor<B, 2>) -> Tensor<B, 2> {
-    rows.square().sum_dim(1).add_scalar(GAP).sqrt()
+/// The length of a whitened row.
+fn length(row: &[f32]) -> f32 {
+    (squares(row) + GAP).sqrt()
 }
 
-impl<B: Backend> Network<B> for WhitenedCosine<B> {
-    /// Explanations start in the middle of the unlabelled rows, and there a cosine turns about within a hair.
-    fn smooth(&self) -> bool {
-        false
+impl FittedRule for WhitenedCosine {
+    fn score(&self, rows: RowBlock<'_>) -> Vec<f32> {
+        let mut scores = Vec::with_capacity(rows.count());
+        for block in rows.blocks(BLOCK) {
+            let white = self.whitening.apply(block.cells());
+            let products = dots_with(&white, &self.direction);
+            let lengths = white.chunks_exact(rows.columns()).map(length);
+            scores.extend(products.iter().zip(lengths).map(|(product, length)| product / length));
+        }
+        scores
+    }
+
+    fn save(&self) -> SavedTensors {
+        SavedTensors::default().with_part("whitening", self.whitening.save()).with(
+            "direction",
+            &[self.direction.len(), 1],
+            self.direction.clone(),
+        )
     }
 
     fn graph(&self) -> Option<Graph> {
@@ -96,9 +127,32 @@ impl<B: Backend> Network<B> for WhitenedCosine<B> {
         self.describe(&mut graph);
         Some(graph)
     }
+}
 
-    fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
-        let whitened = self.whitening.apply(rows);
-        (whitened.clone().matmul(self.direction.val()) / length(whitened)).squeeze_dim(1)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rule::tests::{check_saving, data};
+    use anoonly_core::Seed;
+
+    #[test]
+    fn a_saved_cosine_scores_the_same_bits() {
+        let names: [(&str, &[usize]); 3] =
+            [("direction", &[5, 1]), ("whitening.axes", &[5, 5]), ("whitening.mean", &[5])];
+        check_saving(&WhitenedCosineConfig::default(), &data(40, 3, 5), &names);
+    }
+
+    /// With one labelled anomaly, its own cosine is 1 and that of its mirror image −1; the mean row has 0.
+    #[test]
+    fn cosines_are_those_of_directions_from_the_mean() {
+        let data = data(40, 1, 5);
+        let fitted = WhitenedCosineConfig::default().fit(&data, &mut Seed(1).stream(&[]));
+        let covariance = Covariance::ledoit_wolf(&data.unlabelled_rows(), 5);
+        let mean: Vec<f32> = covariance.mean.iter().map(|&cell| cell as f32).collect();
+        let mirrored = mean.iter().zip(data.row(0)).map(|(mean, cell)| 2.0 * mean - cell);
+        let rows: Vec<f32> = data.row(0).iter().copied().chain(mirrored).chain(mean.iter().copied()).collect();
+        for (score, expected) in fitted.score(RowBlock::new(&rows, 5)).iter().zip([1.0, -1.0, 0.0]) {
+            assert!((score - expected).abs() < 1e-5, "{score}, not {expected}");
+        }
     }
 }

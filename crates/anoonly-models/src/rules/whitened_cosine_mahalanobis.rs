@@ -1,19 +1,15 @@
-//! The strongest floor without any training: how far a row lies from the middle, and whether it lies where the labelled
-//! anomalies do.
+//! The strongest baseline without training: how far a row lies from the mean, and whether it lies in the direction of the labelled
+//! anomalies.
 
-use burn::module::Module;
-use burn::tensor::Tensor;
-use burn::tensor::backend::Backend;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
-use crate::layers::host;
 use crate::rules::whitened_cosine::{WhitenedCosine, WhitenedCosineConfig};
 use crate::tools::covariance::Covariance;
-use crate::tools::normal_scores::{self, NormalScores, SavedNormalScores};
-use crate::tools::whitening::{self, Whitening};
-use crate::{ConfigError, Kind, Method, MethodInfo, Network, Shapes, TrainingData};
+use crate::tools::normal_scores::NormalScores;
+use crate::tools::whitening::Whitening;
+use crate::{ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleMethod, SavedTensors};
 
 /// The score of a row is the sum of its [whitened cosine](crate::rules::whitened_cosine) and its
 /// [Mahalanobis distance](crate::rules::mahalanobis), each as a normal score among the unlabelled training rows, so that neither
@@ -21,7 +17,7 @@ use crate::{ConfigError, Kind, Method, MethodInfo, Network, Shapes, TrainingData
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WhitenedCosineMahalanobisConfig {
-    /// Of the cosine: how many median eigenvalues are added to each.
+    /// For the cosine: how many median eigenvalues are added to each eigenvalue.
     pub ridge: f64,
 }
 
@@ -32,64 +28,85 @@ impl Default for WhitenedCosineMahalanobisConfig {
 }
 
 impl Method for WhitenedCosineMahalanobisConfig {
-    type Network<B: Backend> = WhitenedCosineMahalanobis<B>;
-
     const INFO: MethodInfo = MethodInfo {
         name: "whitened-cosine-mahalanobis",
         title: "Whitened cosine + Mahalanobis",
-        kind: Kind::Floor,
+        kind: MethodKind::Baseline,
         source: "this project; Ledoit and Wolf 2004; van der Waerden 1952",
     };
 
     fn check(&self) -> Result<(), ConfigError> {
         Checks::of(Self::INFO.name).not_negative("ridge", self.ridge).done()
     }
+}
 
-    fn weights(&self, columns: usize, _: &Shapes) -> usize {
-        let cosine = whitening::weights(columns).saturating_add(columns);
-        cosine.saturating_add(whitening::weights(columns)).saturating_add(2 * normal_scores::WEIGHTS)
-    }
+impl RuleMethod for WhitenedCosineMahalanobisConfig {
+    type Fitted = WhitenedCosineMahalanobis;
 
-    fn init<B: Backend>(&self, data: &TrainingData<B>, _: &mut impl Rng) -> WhitenedCosineMahalanobis<B> {
-        let covariance = Covariance::ledoit_wolf(&host::unlabelled(data), data.columns());
+    fn fit(&self, data: &RuleData, _: &mut impl Rng) -> WhitenedCosineMahalanobis {
+        let unlabelled = data.unlabelled_rows();
+        let covariance = Covariance::ledoit_wolf(&unlabelled, data.columns);
         let cosine = WhitenedCosine::new(&covariance, self.ridge, data);
-        let whitening = Whitening::new(&covariance, 0.0, &data.rows.device());
-        let rows = data.select(&data.unlabelled);
-        let scale = |values| SavedNormalScores::new(&NormalScores::of(&host::cells(values)), &data.rows.device());
-        let cosines = scale(cosine.score(rows.clone()));
-        let distances = scale(squared_distance(&whitening, rows));
+        let whitening = Whitening::new(&covariance, 0.0);
+        let rows = RowBlock::new(&unlabelled, data.columns);
+        let cosines = NormalScores::of(&cosine.score(rows));
+        let distances = NormalScores::of(&whitening.squared_lengths(rows));
         WhitenedCosineMahalanobis { cosine, whitening, cosines, distances }
     }
+
+    fn restore(&self, columns: usize, saved: &mut SavedTensors) -> Result<WhitenedCosineMahalanobis, String> {
+        Ok(WhitenedCosineMahalanobis {
+            cosine: WhitenedCosine::restore(columns, &mut saved.part("cosine"))?,
+            whitening: Whitening::restore(columns, &mut saved.part("whitening"))?,
+            cosines: NormalScores::restore(&mut saved.part("cosines"))?,
+            distances: NormalScores::restore(&mut saved.part("distances"))?,
+        })
+    }
 }
 
-/// Both parts, with the scale of each.
-#[derive(Module, Debug)]
-pub struct WhitenedCosineMahalanobis<B: Backend> {
-    cosine: WhitenedCosine<B>,
-    whitening: Whitening<B>,
-    cosines: SavedNormalScores<B>,
-    distances: SavedNormalScores<B>,
+/// Both parts and the scale of each. Like the cosine, the score has no useful gradient.
+#[derive(Clone, Debug)]
+pub struct WhitenedCosineMahalanobis {
+    cosine: WhitenedCosine,
+    /// Without a ridge: the squared length of a whitened row is its squared Mahalanobis distance.
+    whitening: Whitening,
+    cosines: NormalScores,
+    distances: NormalScores,
 }
 
-fn squared_distance<B: Backend>(whitening: &Whitening<B>, rows: Tensor<B, 2>) -> Tensor<B, 1> {
-    whitening.apply(rows).square().sum_dim(1).squeeze_dim(1)
-}
-
-impl<B: Backend> Network<B> for WhitenedCosineMahalanobis<B> {
-    /// As its cosine is not.
-    fn smooth(&self) -> bool {
-        false
+impl FittedRule for WhitenedCosineMahalanobis {
+    fn score(&self, rows: RowBlock<'_>) -> Vec<f32> {
+        let parts = self.cosine.score(rows).into_iter().zip(self.whitening.squared_lengths(rows));
+        parts.map(|(cosine, distance)| self.cosines.of_value(cosine) + self.distances.of_value(distance)).collect()
     }
 
-    fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
-        let device = rows.device();
-        let distances = host::cells(squared_distance(&self.whitening, rows.clone()));
-        let cosines = host::cells(self.cosine.score(rows));
-        let (by_cosine, by_distance) = (self.cosines.read(), self.distances.read());
-        let parts = cosines.into_iter().zip(distances);
-        let scores = parts.map(|(cosine, distance)| by_cosine.of_value(cosine) + by_distance.of_value(distance));
-        let scores: Vec<f32> = scores.collect();
-        let shape = [scores.len()];
-        host::tensor(scores, shape, &device)
+    fn save(&self) -> SavedTensors {
+        SavedTensors::default()
+            .with_part("cosine", self.cosine.save())
+            .with_part("whitening", self.whitening.save())
+            .with_part("cosines", self.cosines.save())
+            .with_part("distances", self.distances.save())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rule::tests::{check_saving, data};
+
+    #[test]
+    fn a_saved_rule_scores_the_same_bits() {
+        let names: [(&str, &[usize]); 9] = [
+            ("cosine.direction", &[5, 1]),
+            ("cosine.whitening.axes", &[5, 5]),
+            ("cosine.whitening.mean", &[5]),
+            ("cosines.knots", &[513]),
+            ("cosines.levels", &[513]),
+            ("distances.knots", &[513]),
+            ("distances.levels", &[513]),
+            ("whitening.axes", &[5, 5]),
+            ("whitening.mean", &[5]),
+        ];
+        check_saving(&WhitenedCosineMahalanobisConfig::default(), &data(40, 3, 5), &names);
     }
 }

@@ -1,27 +1,23 @@
-//! XGBOD: gradient-boosted trees on the columns and on what unsupervised methods say of a row.
+//! XGBOD: gradient-boosted trees on the columns and on the scores of unsupervised methods.
 //!
 //! Zhao and Hryniewicki, "XGBOD: Improving Supervised Outlier Detection with Unsupervised Representation Learning", IJCNN 2018.
 
-use burn::module::Module;
-use burn::tensor::Tensor;
-use burn::tensor::backend::Backend;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::layers::host::{cells, tensor};
 use crate::rules::gbdt::GbdtConfig;
 use crate::rules::hbos::{Hbos, HbosConfig};
 use crate::rules::isolation_forest::{IsolationForest, IsolationForestConfig};
 use crate::rules::knn::{Knn, KnnConfig};
 use crate::rules::lof::{Lof, LofConfig};
 use crate::rules::ocsvm::{Ocsvm, OcsvmConfig};
-use crate::tools::trees::{self, SavedForest};
-use crate::{ConfigError, Kind, Method, MethodInfo, Network, Shapes, TrainingData};
+use crate::tools::trees::Forest;
+use crate::{ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleMethod, SavedTensors};
 
-/// Configuration of XGBOD: of the methods whose scores are added to the columns, fitted on all training rows whether labelled or not,
-/// and of the trees on top. The score of a row is its log odds.
+/// Configuration of XGBOD: of the unsupervised methods, which are fitted on all training rows, and of the trees, which are fitted on the
+/// columns and the scores of these methods. The score of a row is its log odds.
 ///
-/// Departs from the paper in that each method has one setting, where the paper takes many of each and chooses among the scores.
+/// Differs from the paper in that each method has one setting. The paper takes many settings of each and selects among the scores.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct XgbodConfig {
@@ -29,21 +25,23 @@ pub struct XgbodConfig {
     pub knn: KnnConfig,
     /// The local outlier factor.
     pub lof: LofConfig,
-    /// The rarity by histograms.
+    /// The histogram-based score.
     pub hbos: HbosConfig,
     /// The isolation forest.
     pub isolation_forest: IsolationForestConfig,
     /// The one-class support vector machine.
     pub ocsvm: OcsvmConfig,
-    /// The trees.
+    /// The gradient-boosted trees.
     pub gbdt: GbdtConfig,
 }
 
 impl Method for XgbodConfig {
-    type Network<B: Backend> = Xgbod<B>;
-
-    const INFO: MethodInfo =
-        MethodInfo { name: "xgbod", title: "XGBOD", kind: Kind::FewLabels, source: "Zhao and Hryniewicki, IJCNN 2018" };
+    const INFO: MethodInfo = MethodInfo {
+        name: "xgbod",
+        title: "XGBOD",
+        kind: MethodKind::FewLabels,
+        source: "Zhao and Hryniewicki, IJCNN 2018",
+    };
 
     fn check(&self) -> Result<(), ConfigError> {
         self.knn.check()?;
@@ -53,109 +51,119 @@ impl Method for XgbodConfig {
         self.ocsvm.check()?;
         self.gbdt.check()
     }
+}
 
-    fn weights(&self, columns: usize, saved: &Shapes) -> usize {
-        let forest = trees::weights(&saved.within("forest"));
-        let saved = saved.within("unsupervised");
-        let parts = [
-            forest,
-            self.knn.weights(columns, &saved.within("knn")),
-            self.lof.weights(columns, &saved.within("lof")),
-            self.hbos.weights(columns, &saved.within("hbos")),
-            self.isolation_forest.weights(columns, &saved.within("isolation_forest")),
-            self.ocsvm.weights(columns, &saved.within("ocsvm")),
-        ];
-        parts.into_iter().fold(0, usize::saturating_add)
+impl RuleMethod for XgbodConfig {
+    type Fitted = Xgbod;
+
+    fn fit(&self, data: &RuleData, rng: &mut impl Rng) -> Xgbod {
+        // A row that a method was fitted on scores lower than a new one. This must not reveal labels, so anomalies are included.
+        let mut unlabelled = [&data.unlabelled[..], &data.anomalies].concat();
+        unlabelled.sort_unstable();
+        let all = RuleData { unlabelled, ..data.clone() };
+        let unsupervised = Unsupervised {
+            knn: self.knn.fit(&all, rng),
+            lof: self.lof.fit(&all, rng),
+            hbos: self.hbos.fit(&all, rng),
+            isolation_forest: self.isolation_forest.fit(&all, rng),
+            ocsvm: self.ocsvm.fit(&all, rng),
+        };
+        let columns = data.columns;
+        let [unlabelled, anomalies] = [data.unlabelled_rows(), data.anomalous_rows()]
+            .map(|rows| unsupervised.widened(RowBlock::new(&rows, columns)));
+        Xgbod { forest: self.gbdt.grow(&unlabelled, &anomalies, columns + SCORES, rng), unsupervised }
     }
 
-    fn blank<B: Backend>(&self, columns: usize, saved: &Shapes, device: &B::Device) -> Xgbod<B> {
-        let forest = SavedForest::blank(&saved.within("forest"), device);
-        let saved = saved.within("unsupervised");
+    fn restore(&self, columns: usize, saved: &mut SavedTensors) -> Result<Xgbod, String> {
+        let mut parts = saved.part("unsupervised");
         let unsupervised = Unsupervised {
-            knn: self.knn.blank(columns, &saved.within("knn"), device),
-            lof: self.lof.blank(columns, &saved.within("lof"), device),
-            hbos: self.hbos.blank(columns, &saved.within("hbos"), device),
-            isolation_forest: self.isolation_forest.blank(columns, &saved.within("isolation_forest"), device),
-            ocsvm: self.ocsvm.blank(columns, &saved.within("ocsvm"), device),
+            knn: restored(&self.knn, "knn", columns, &mut parts)?,
+            lof: restored(&self.lof, "lof", columns, &mut parts)?,
+            hbos: restored(&self.hbos, "hbos", columns, &mut parts)?,
+            isolation_forest: restored(&self.isolation_forest, "isolation_forest", columns, &mut parts)?,
+            ocsvm: restored(&self.ocsvm, "ocsvm", columns, &mut parts)?,
         };
-        Xgbod { unsupervised, forest }
-    }
-
-    fn init<B: Backend>(&self, data: &TrainingData<B>, rng: &mut impl Rng) -> Xgbod<B> {
-        // A row that a method was fitted on scores lower than a new one. So that this tells no labels, it goes for both classes.
-        let mut all = [&data.unlabelled[..], &data.anomalies].concat();
-        all.sort_unstable();
-        let all = TrainingData { rows: data.rows.clone(), unlabelled: all, anomalies: data.anomalies.clone() };
-        let unsupervised = Unsupervised {
-            knn: self.knn.init(&all, rng),
-            lof: self.lof.init(&all, rng),
-            hbos: self.hbos.init(&all, rng),
-            isolation_forest: self.isolation_forest.init(&all, rng),
-            ocsvm: self.ocsvm.init(&all, rng),
-        };
-        let wide = |rows: &[usize]| unsupervised.added(data.select(rows));
-        let width = data.columns() + ADDED;
-        let forest = self.gbdt.grow(&wide(&data.unlabelled), &wide(&data.anomalies), width, rng);
-        Xgbod { unsupervised, forest: SavedForest::new(forest, &data.rows.device()) }
+        match parts.left() {
+            None => Ok(Xgbod { unsupervised, forest: Forest::restore(&mut saved.part("forest"))? }),
+            Some(path) => Err(format!("no method has the tensor `unsupervised.{path}`")),
+        }
     }
 }
 
-/// Scores that are added to the columns.
-const ADDED: usize = 5;
-/// Rows looked at together.
+/// A fitted method from the tensors of its part, all of which it must use.
+fn restored<M: RuleMethod>(
+    method: &M,
+    part: &str,
+    columns: usize,
+    saved: &mut SavedTensors,
+) -> Result<M::Fitted, String> {
+    let mut saved = saved.part(part);
+    let fitted = method.restore(columns, &mut saved).map_err(|reason| format!("unsupervised.{part}: {reason}"))?;
+    match saved.left() {
+        None => Ok(fitted),
+        Some(path) => Err(format!("unsupervised.{part} has no tensor `{path}`")),
+    }
+}
+
+/// The number of scores that are added to the columns.
+const SCORES: usize = 5;
+/// The number of rows scored together.
 const BLOCK: usize = 2048;
 
-/// The methods whose scores are added.
-#[derive(Module, Debug)]
-struct Unsupervised<B: Backend> {
-    knn: Knn<B>,
-    lof: Lof<B>,
-    hbos: Hbos<B>,
-    isolation_forest: IsolationForest<B>,
-    ocsvm: Ocsvm<B>,
+/// The methods whose scores are added to the columns.
+#[derive(Debug)]
+struct Unsupervised {
+    knn: Knn,
+    lof: Lof,
+    hbos: Hbos,
+    isolation_forest: IsolationForest,
+    ocsvm: Ocsvm,
 }
 
-impl<B: Backend> Unsupervised<B> {
-    /// Rows one after the other, each with its scores behind its cells.
-    fn added(&self, rows: Tensor<B, 2>) -> Vec<f32> {
-        let columns = rows.dims()[1];
-        let mut wide = Vec::with_capacity(rows.dims()[0] * (columns + ADDED));
-        for rows in rows.split(BLOCK, 0) {
-            let scores = [
-                self.knn.score(rows.clone()),
-                self.lof.score(rows.clone()),
-                self.hbos.score(rows.clone()),
-                self.isolation_forest.score(rows.clone()),
-                self.ocsvm.score(rows.clone()),
+impl Unsupervised {
+    /// Rows followed by their scores, `[rows, columns + 5]`.
+    fn widened(&self, rows: RowBlock<'_>) -> Vec<f32> {
+        let mut wide = Vec::with_capacity(rows.count() * (rows.columns() + SCORES));
+        for rows in rows.blocks(BLOCK) {
+            let scores: [Vec<f32>; SCORES] = [
+                self.knn.score(rows),
+                self.lof.score(rows),
+                self.hbos.score(rows),
+                self.isolation_forest.score(rows),
+                self.ocsvm.score(rows),
             ];
-            let scores = scores.map(cells);
-            for (place, row) in cells(rows).chunks_exact(columns).enumerate() {
+            for (index, row) in rows.iter().enumerate() {
                 wide.extend(row);
-                wide.extend(scores.iter().map(|scores| scores[place]));
+                wide.extend(scores.iter().map(|scores| scores[index]));
             }
         }
         wide
     }
 }
 
-/// The methods whose scores are added, and the trees on top.
-#[derive(Module, Debug)]
-pub struct Xgbod<B: Backend> {
-    unsupervised: Unsupervised<B>,
-    forest: SavedForest<B>,
+/// The unsupervised methods, and the trees on the columns and their scores.
+#[derive(Debug)]
+pub struct Xgbod {
+    unsupervised: Unsupervised,
+    forest: Forest,
 }
 
-impl<B: Backend> Network<B> for Xgbod<B> {
-    fn smooth(&self) -> bool {
-        false
+impl FittedRule for Xgbod {
+    fn score(&self, rows: RowBlock<'_>) -> Vec<f32> {
+        let score = |row: &[f32]| self.forest.sum(row) as f32;
+        let blocks = rows.blocks(BLOCK).map(|block| self.unsupervised.widened(block));
+        blocks.flat_map(|wide| wide.chunks_exact(rows.columns() + SCORES).map(score).collect::<Vec<_>>()).collect()
     }
 
-    fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
-        let ([count, columns], device) = (rows.dims(), rows.device());
-        let forest = self.forest.read();
-        let wide = self.unsupervised.added(rows);
-        let scores = wide.chunks_exact(columns + ADDED).map(|row| forest.sum(row) as f32).collect();
-        tensor(scores, [count], &device)
+    fn save(&self) -> SavedTensors {
+        let Unsupervised { knn, lof, hbos, isolation_forest, ocsvm } = &self.unsupervised;
+        let unsupervised = SavedTensors::default()
+            .with_part("knn", knn.save())
+            .with_part("lof", lof.save())
+            .with_part("hbos", hbos.save())
+            .with_part("isolation_forest", isolation_forest.save())
+            .with_part("ocsvm", ocsvm.save());
+        SavedTensors::default().with_part("unsupervised", unsupervised).with_part("forest", self.forest.save())
     }
 }
 
@@ -163,26 +171,45 @@ impl<B: Backend> Network<B> for Xgbod<B> {
 mod tests {
     use super::*;
     use anoonly_core::Seed;
-    use burn_ndarray::NdArray;
 
-    /// Unlabelled rows within a disc, anomalies around it on all sides, of which two that lie to the right are labelled: no column tells
-    /// of those to the left, but how far a row is from the others does.
+    /// Unlabelled rows in a disc, and two labelled anomalies to the right of it.
+    fn data() -> RuleData {
+        let disc = (0..200).map(|row| point(row as f32 * 2.4, (row as f32 / 200.0).sqrt()));
+        let rows = disc.chain([point(0.1, 2.0), point(-0.1, 2.1)]).flatten().collect();
+        RuleData { rows, columns: 2, unlabelled: (0..200).collect(), anomalies: vec![200, 201] }
+    }
+
+    fn point(angle: f32, radius: f32) -> [f32; 2] {
+        [radius * angle.cos(), radius * angle.sin()]
+    }
+
+    /// The columns do not separate anomalies on the left from other rows, but the distance from other rows does.
     #[test]
     fn anomalies_on_sides_without_a_label_are_found() {
-        let point = |angle: f32, radius: f32| [radius * angle.cos(), radius * angle.sin()];
-        let disc = (0..200).map(|row| point(row as f32 * 2.4, (row as f32 / 200.0).sqrt()));
-        let rows: Vec<f32> = disc.chain([point(0.1, 2.0), point(-0.1, 2.1)]).flatten().collect();
-        let data = TrainingData::<NdArray> {
-            rows: tensor(rows, [202, 2], &Default::default()),
-            unlabelled: (0..200).collect(),
-            anomalies: vec![200, 201],
-        };
-        let asked = [point(3.1, 2.0), point(3.1, 0.5)].concat();
-        let asked = || tensor::<NdArray, 2>(asked.clone(), [2, 2], &Default::default());
+        let rows = [point(3.1, 2.0), point(3.1, 0.5)].concat();
+        let (rows, data) = (RowBlock::new(&rows, 2), data());
         let rng = || Seed(1).stream(&[]);
-        let with = cells(XgbodConfig::default().init(&data, &mut rng()).score(asked()));
-        let without = cells(GbdtConfig::default().init(&data, &mut rng()).score(asked()));
+        let with = XgbodConfig::default().fit(&data, &mut rng()).score(rows);
+        let without = GbdtConfig::default().fit(&data, &mut rng()).score(rows);
         assert!(with[0] > with[1], "{with:?}");
         assert!(without[0] <= without[1], "{without:?}");
+    }
+
+    #[test]
+    fn a_restored_rule_scores_the_same_and_other_tensors_are_refused() {
+        let (config, data) = (XgbodConfig::default(), data());
+        let xgbod = config.fit(&data, &mut Seed(1).stream(&[]));
+        let mut saved = xgbod.save();
+        assert_eq!(config.restore(2, &mut saved).unwrap().score(data_block(&data)), xgbod.score(data_block(&data)));
+        assert_eq!(saved.left(), None);
+        for path in ["unsupervised.rows", "unsupervised.knn.squares", "unsupervised.isolation_forest.forest.rows"] {
+            let mut saved = xgbod.save().with(path, &[1], vec![0.0]);
+            let error = config.restore(2, &mut saved).unwrap_err();
+            assert!(error.contains(path.rsplit('.').next().unwrap()), "{path}: {error}");
+        }
+    }
+
+    fn data_block(data: &RuleData) -> RowBlock<'_> {
+        RowBlock::new(&data.rows, data.columns)
     }
 }

@@ -1,6 +1,6 @@
 //! The covariance of rows, as variances along orthogonal axes.
 //!
-//! Sums are in double precision. The products and the decomposition are faer's, on the calling thread alone.
+//! Sums are in double precision. Products and decomposition come from faer and run on the calling thread.
 
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatRef, Par, Side};
@@ -12,19 +12,19 @@ pub struct Covariance {
     pub mean: Vec<f64>,
     /// The variance along each axis, smallest first, `[columns]`.
     pub variances: Vec<f64>,
-    /// How far the covariance was shrunk towards a round one, from 0 (not at all) to 1 (it is round).
+    /// How far the covariance was shrunk towards a multiple of the identity, from 0 (not at all) to 1 (completely).
     pub shrinkage: f64,
-    /// The axes, of length 1, one a column: `[columns, columns]`.
+    /// The axes, each of length 1, as columns, `[columns, columns]`.
     axes: Mat<f64>,
 }
 
-/// Rows taken into a product at a time.
+/// Rows that are multiplied at a time.
 const BLOCK: usize = 1024;
-/// A shrunk variance is at least this share of the mean one: two rows, say, are not shrunk at all.
+/// A shrunk variance is at least this share of the mean variance. Two rows, for example, are not shrunk at all.
 const LEAST: f64 = 1e-6;
 
 impl Covariance {
-    /// The plain covariance of rows, at least one, given one after the other: sums of products divided by their number.
+    /// The plain covariance of rows `[rows, columns]`, at least one: sums of products divided by the number of rows.
     ///
     /// # Panics
     /// When there is no row, or a value is not finite.
@@ -34,13 +34,13 @@ impl Covariance {
         Self { mean, variances: values.into_iter().map(|value| value.max(0.0)).collect(), shrinkage: 0.0, axes }
     }
 
-    /// The covariance of rows, at least one, given one after the other, shrunk as far as their number makes it best.
+    /// The covariance of rows `[rows, columns]`, at least one, shrunk as far as is best for their number.
     ///
     /// Ledoit and Wolf, "A Well-Conditioned Estimator for Large-Dimensional Covariance Matrices", Journal of Multivariate
     /// Analysis 2004, lemmas 3.2 to 3.4: with `S` the plain covariance of `p` columns and `μ` its mean variance, the result is
     /// `(1 − ρ)·S + ρ·μ·I`, where `ρ = min(β², δ²)/δ²`, `δ² = ‖S − μI‖²/p` and `β² = Σ ‖xxᵀ − S‖²/(n²p)` over the `n` centred
-    /// rows `x`. Every variance is above 0, so that all of it can be inverted: a millionth of the mean one at least, and 1 where
-    /// all rows are alike.
+    /// rows `x`. The result can be inverted: every variance is at least a millionth of the mean variance, and 1 if all rows are
+    /// equal.
     ///
     /// # Panics
     /// When there is no row, or a value is not finite.
@@ -63,12 +63,12 @@ impl Covariance {
         self.mean.len()
     }
 
-    /// The axis along which [`variances`](Self::variances) has the entry of this place, `[columns]`.
+    /// The axis of the entry of [`variances`](Self::variances) at this index, `[columns]`.
     pub fn axis(&self, place: usize) -> impl Iterator<Item = f64> {
         self.axes.col(place).iter().copied()
     }
 
-    /// The middle variance; of an even number, the mean of both in the middle.
+    /// The median variance; for an even number, the mean of the two in the middle.
     pub fn median_variance(&self) -> f64 {
         let middle = self.variances.len() / 2;
         match self.variances.len() % 2 {
@@ -77,9 +77,9 @@ impl Covariance {
         }
     }
 
-    /// What a centred row is multiplied with to be whitened, `[columns, columns]`, row by row: column `j` is
-    /// `axisⱼ/√(variancesⱼ + ridge)`. With a ridge of 0 the squared length of a whitened row is its Mahalanobis distance squared;
-    /// the larger the ridge, the less axes of small variance count.
+    /// The matrix that whitens a centred row, `[columns, columns]`, row by row: column `j` is `axisⱼ/√(variancesⱼ + ridge)`.
+    /// With a ridge of 0 the squared length of a whitened row is its squared Mahalanobis distance. The larger the ridge, the less
+    /// weight axes of small variance have.
     pub fn whitening(&self, ridge: f64) -> Vec<f32> {
         let scales: Vec<f64> = self.variances.iter().map(|variance| 1.0 / (variance + ridge).sqrt()).collect();
         let row = |row: usize| scales.iter().enumerate().map(move |(axis, scale)| self.axes[(row, axis)] * scale);
@@ -102,17 +102,17 @@ struct Sums {
     mean: Vec<f64>,
     /// The plain covariance.
     products: Mat<f64>,
-    /// Of the centred rows' lengths to the fourth power.
+    /// The sum of the fourth powers of the centred rows' lengths.
     fourth: f64,
-    /// The rows.
+    /// The number of rows.
     count: f64,
 }
 
 impl Sums {
     fn of(rows: &[f32], columns: usize) -> Self {
-        let rows_at_all = rows.len() / columns.max(1);
-        assert!(rows_at_all > 0, "a covariance is of one row at least");
-        let count = rows_at_all as f64;
+        let rows_given = rows.len() / columns.max(1);
+        assert!(rows_given > 0, "a covariance needs at least one row");
+        let count = rows_given as f64;
         let mut mean = vec![0.0; columns];
         for row in rows.chunks_exact(columns) {
             mean.iter_mut().zip(row).for_each(|(mean, &cell)| *mean += f64::from(cell));
@@ -120,13 +120,13 @@ impl Sums {
         mean.iter_mut().for_each(|mean| *mean /= count);
         let mut products = Mat::zeros(columns, columns);
         let mut fourth = 0.0;
-        let mut centred = Vec::with_capacity(BLOCK.min(rows_at_all) * columns);
+        let mut centred = Vec::with_capacity(BLOCK.min(rows_given) * columns);
         for block in rows.chunks(BLOCK * columns) {
             centred.clear();
             for row in block.chunks_exact(columns) {
                 centred.extend(row.iter().zip(&mean).map(|(&cell, mean)| f64::from(cell) - mean));
-                let added = &centred[centred.len() - columns..];
-                fourth += added.iter().map(|cell| cell * cell).sum::<f64>().powi(2);
+                let row = &centred[centred.len() - columns..];
+                fourth += row.iter().map(|cell| cell * cell).sum::<f64>().powi(2);
             }
             let rows = MatRef::from_row_major_slice(&centred, centred.len() / columns, columns);
             matmul(products.as_mut(), Accum::Add, rows.transpose(), rows, 1.0 / count, Par::Seq);
@@ -154,7 +154,7 @@ mod tests {
         for (ours, theirs) in ours.iter().zip(theirs) {
             assert!(
                 (ours - theirs).abs() <= 1e-6 * theirs.abs() + 1e-12,
-                "{ours}, but scikit-learn and numpy say {theirs}"
+                "{ours}, but scikit-learn and numpy have {theirs}"
             );
         }
     }
@@ -171,7 +171,7 @@ mod tests {
 
     /// Squared Mahalanobis distances of the first rows.
     #[test]
-    fn whitened_rows_have_the_lengths_that_scikit_learn_says() {
+    fn lengths_of_whitened_rows_agree_with_scikit_learn() {
         let covariance = Covariance::ledoit_wolf(&rows(), 5);
         let whitening = covariance.whitening(0.0);
         for (row, expected) in rows().chunks_exact(5).zip(DISTANCES) {
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_that_are_all_alike_have_a_round_covariance() {
+    fn equal_rows_have_the_identity_as_covariance() {
         for rows in [[0.5, 0.25].repeat(3), vec![0.5, 0.25]] {
             let covariance = Covariance::ledoit_wolf(&rows, 2);
             assert_eq!((covariance.mean.clone(), covariance.variances.clone()), (vec![0.5, 0.25], vec![1.0, 1.0]));
@@ -198,7 +198,7 @@ mod tests {
         }
     }
 
-    /// Two rows have one direction between them, and nothing is shrunk; along the others a millionth of the mean is left.
+    /// Two rows differ in one direction, and nothing is shrunk; the other variances are a millionth of the mean.
     #[test]
     fn every_shrunk_variance_is_above_zero() {
         let covariance = Covariance::ledoit_wolf(&[0.0, 0.0, 0.0, 2.0, 0.0, 0.0], 3);

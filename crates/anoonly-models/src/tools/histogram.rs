@@ -1,8 +1,9 @@
-//! Histograms of equal bins.
+//! Histograms with bins of equal width.
 
 use std::ops::Range;
 
-/// A range of values in bins of the same width. Each but the last one leaves its upper edge to the next, as NumPy has it.
+/// A range of values, divided into bins of equal width. As in NumPy, an edge between two bins belongs to the upper one, and the last
+/// bin includes its upper edge.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bins {
     low: f64,
@@ -11,12 +12,12 @@ pub(crate) struct Bins {
 }
 
 impl Bins {
-    /// Bins between two ends, of type f32 so that they are the same after saving.
+    /// Bins between two ends, which are `f32` so that they are the same after saving. There must be at least one bin.
     pub fn new(ends: [f32; 2], count: usize) -> Self {
         Self { low: f64::from(ends[0]), high: f64::from(ends[1]), count }
     }
 
-    /// Where values range. Around values that are all alike there is half a unit to each side.
+    /// The smallest and the largest value. If all values are equal, the range extends by half a unit to each side.
     pub fn ends(values: impl Iterator<Item = f32>) -> [f32; 2] {
         let [low, high] =
             values.fold([f32::INFINITY, f32::NEG_INFINITY], |[low, high], value| [low.min(value), high.max(value)]);
@@ -28,17 +29,17 @@ impl Bins {
         (self.high - self.low) / self.count as f64
     }
 
-    /// The values that are within the range, or beyond it by no more than a share of a bin's width.
+    /// The range, extended to each side by a share of a bin's width.
     pub fn reach(&self, share: f64) -> Range<f64> {
         self.low - share * self.width()..self.high + share * self.width()
     }
 
-    /// The bin of a value; beyond the range, the one at that end.
+    /// The bin of a value; the nearest bin for a value outside the range.
     pub fn of(&self, value: f32) -> usize {
         let (value, last) = (f64::from(value), self.count - 1);
         let edge = |bin: usize| self.low + bin as f64 * self.width();
         let mut bin = (((value - self.low) / self.width()) as usize).min(last);
-        // What the quotient was rounded to is made good.
+        // Corrects the rounding of the quotient.
         if bin > 0 && value < edge(bin) {
             bin -= 1;
         } else if bin < last && value >= edge(bin + 1) {
@@ -47,7 +48,7 @@ impl Bins {
         bin
     }
 
-    /// How many values are in each bin.
+    /// The number of values in each bin.
     pub fn counts(&self, values: impl Iterator<Item = f32>) -> Vec<usize> {
         let mut counts = vec![0; self.count];
         values.for_each(|value| counts[self.of(value)] += 1);
@@ -59,7 +60,7 @@ impl Bins {
 mod tests {
     use super::*;
 
-    /// Figures of numpy 2.4.6: `histogram([0, 0.1, 0.2, 0.25, 0.3, 0.6, 0.7, 1], 10)` of values of type f32, read as f64.
+    /// Figures from numpy 2.4.6: `histogram([0, 0.1, 0.2, 0.25, 0.3, 0.6, 0.7, 1], 10)` of `f32` values, read as `f64`.
     #[test]
     fn counts_agree_with_numpy() {
         let values = [0.0f32, 0.1, 0.2, 0.25, 0.3, 0.6, 0.7, 1.0];
@@ -71,7 +72,7 @@ mod tests {
     const COUNTS: [usize; 10] = [1, 1, 2, 1, 0, 0, 2, 0, 0, 1];
 
     #[test]
-    fn values_beyond_the_ends_are_of_the_bins_there() {
+    fn values_outside_the_range_belong_to_the_nearest_bin() {
         let bins = Bins::new([2.0, 4.0], 4);
         assert_eq!(
             [-1e30, 1.9, 2.0, 2.5, 3.99, 4.0, 5.0, f32::MAX].map(|value| bins.of(value)),
@@ -81,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn values_all_alike_are_in_the_middle() {
+    fn equal_values_are_in_the_middle() {
         let bins = Bins::new(Bins::ends([3.0, 3.0].into_iter()), 10);
         assert_eq!(bins.counts([3.0, 3.0].into_iter())[5], 2);
     }

@@ -1,13 +1,13 @@
 //! k-means.
 //!
-//! Lloyd, "Least squares quantization in PCM", 1982, from the start of Arthur and Vassilvitskii, "k-means++: The Advantages of
+//! Lloyd, "Least squares quantization in PCM", 1982, with the initial centres of Arthur and Vassilvitskii, "k-means++: The Advantages of
 //! Careful Seeding", SODA 2007.
 
 use rand::{Rng, RngExt};
 
-/// Rounds at most, as scikit-learn has it.
+/// The most rounds, as in scikit-learn.
 const ROUNDS: usize = 300;
-/// Candidates for each further centre, of which the best is taken: `2 + ln k`, as scikit-learn has it.
+/// How many candidates are drawn for each further centre; the best is taken. `2 + ln k`, as in scikit-learn.
 fn candidates(clusters: usize) -> usize {
     2 + (clusters as f64).ln() as usize
 }
@@ -15,14 +15,14 @@ fn candidates(clusters: usize) -> usize {
 /// Clusters of rows.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Clusters {
-    /// The mean of each cluster that has a row, one after the other.
+    /// The mean of each cluster that has a row, `[clusters, columns]`.
     pub centres: Vec<f32>,
-    /// The rows in each.
+    /// The number of rows in each, `[clusters]`.
     pub sizes: Vec<usize>,
 }
 
 impl Clusters {
-    /// Of rows given one after the other, at least one: `count` of them, or fewer where rows are equal.
+    /// Finds `count` clusters of rows `[rows, columns]`, at least one row; fewer if there are fewer distinct rows.
     pub fn of(rows: &[f32], columns: usize, count: usize, rng: &mut impl Rng) -> Self {
         let mut centres = seeded(rows, columns, count, rng);
         let mut nearest = assigned(rows, columns, &centres);
@@ -53,26 +53,26 @@ impl Clusters {
     }
 }
 
-/// Rows drawn as centres, each by its squared distance from those before; of a few drawn at a time, the one that leaves the least
-/// sum of squares.
+/// Draws rows as centres, each with a probability proportional to its squared distance from the centres before. Several candidates are
+/// drawn for each, and the one that leaves the smallest sum of squares is taken.
 fn seeded(rows: &[f32], columns: usize, count: usize, rng: &mut impl Rng) -> Vec<f32> {
     let row = |place: usize| &rows[place * columns..][..columns];
-    let all = rows.len() / columns;
-    let mut centres = row(rng.random_range(0..all)).to_vec();
+    let given = rows.len() / columns;
+    let mut centres = row(rng.random_range(0..given)).to_vec();
     let mut distances: Vec<f64> = rows.chunks_exact(columns).map(|row| squared_distance(row, &centres)).collect();
     while centres.len() < count * columns {
-        let whole: f64 = distances.iter().sum();
-        if whole <= 0.0 {
+        let total: f64 = distances.iter().sum();
+        if total <= 0.0 {
             break;
         }
         let mut best: Option<(f64, usize, Vec<f64>)> = None;
         for _ in 0..candidates(count) {
-            let mut left = rng.random::<f64>() * whole;
+            let mut left = rng.random::<f64>() * total;
             let passed = |distance: &f64| {
                 left -= distance;
                 left < 0.0
             };
-            let drawn = distances.iter().position(passed).unwrap_or(all - 1);
+            let drawn = distances.iter().position(passed).unwrap_or(given - 1);
             let closer = rows.chunks_exact(columns).zip(&distances);
             let closer: Vec<f64> =
                 closer.map(|(other, &known)| squared_distance(other, row(drawn)).min(known)).collect();
@@ -97,7 +97,8 @@ fn assigned(rows: &[f32], columns: usize, centres: &[f32]) -> Vec<usize> {
     rows.chunks_exact(columns).map(nearest).collect()
 }
 
-fn squared_distance(a: &[f32], b: &[f32]) -> f64 {
+/// The squared distance, summed in single precision.
+pub(crate) fn squared_distance(a: &[f32], b: &[f32]) -> f64 {
     const LANES: usize = 16;
     let square = |a: f32, b: f32| (a - b) * (a - b);
     let mut sums = [0.0f32; LANES];
@@ -115,7 +116,7 @@ mod tests {
     use anoonly_core::Seed;
 
     #[test]
-    fn rows_of_three_places_have_their_means_for_centres_whatever_the_draw() {
+    fn three_groups_of_rows_have_their_means_as_centres_for_every_seed() {
         let rows: Vec<f32> = (0..30).flat_map(|row| [(row / 10) as f32, (row % 10) as f32 / 100.0]).collect();
         for seed in 0..20 {
             let clusters = Clusters::of(&rows, 2, 3, &mut Seed(seed).stream(&[]));
@@ -127,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn there_are_no_more_clusters_than_different_rows() {
+    fn there_are_no_more_clusters_than_distinct_rows() {
         let clusters = Clusters::of(&[1.0, 1.0, 2.0, 1.0], 1, 8, &mut Seed(1).stream(&[]));
         assert_eq!(clusters.sizes.iter().sum::<usize>(), 4);
         assert_eq!(clusters.sizes.len(), 2);

@@ -1,33 +1,27 @@
-//! Scores of any scale brought to that of the standard normal distribution, so that they can be added.
+//! Normal scores: values of any scale mapped to that of the standard normal distribution, so that they can be added.
 //!
-//! Van der Waerden's normal scores (1952): of a value, the quantile of the normal distribution at its rank among the training
-//! rows' values, `Φ⁻¹(rank/(n + 1))`.
+//! Van der Waerden 1952: the normal score of a value is `Φ⁻¹(rank/(n + 1))`, where `rank` is its rank among the values of the `n`
+//! training rows.
 
-use burn::module::{Module, Param};
-use burn::tensor::Tensor;
-use burn::tensor::backend::Backend;
 use statrs::distribution::{ContinuousCDF, Normal};
 
-use crate::layers::host::{cells, parameter};
+use crate::SavedTensors;
 
-/// Values by which the scale is told: order statistics at even ranks, the least and the largest among them.
+/// The most knots of a map: order statistics at evenly spaced ranks, from the smallest value to the largest.
 const KNOTS: usize = 513;
 
-/// The number of values in a saved map.
-pub(crate) const WEIGHTS: usize = 2 * KNOTS;
-
-/// A map of values to their normal scores, fitted to the values of training rows. It never falls. Between two knots it is a straight
-/// line; beyond the ends it goes on as a logarithm, so that values there still have an order.
+/// A map from values to their normal scores, fitted to the values of training rows. It never decreases. Between two knots it is
+/// linear; beyond the first and the last it grows like a logarithm, so that values there keep their order.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct NormalScores {
-    /// Values, in order, each larger than the one before.
+    /// Values, each larger than the one before.
     knots: Vec<f32>,
-    /// Their normal scores.
+    /// The normal score of each knot.
     levels: Vec<f32>,
 }
 
 impl NormalScores {
-    /// Fitted to values, at least one.
+    /// The map fitted to values, at least one.
     pub(crate) fn of(values: &[f32]) -> Self {
         let mut values = values.to_vec();
         values.sort_unstable_by(f32::total_cmp);
@@ -38,7 +32,7 @@ impl NormalScores {
             if knots.last() == Some(&knot) {
                 continue;
             }
-            // Equal values share the middle of their ranks.
+            // Equal values share their mean rank.
             let below = values.partition_point(|&value| value < knot);
             let up_to = values.partition_point(|&value| value <= knot);
             let rank = (below + up_to + 1) as f64 / 2.0;
@@ -48,14 +42,18 @@ impl NormalScores {
         Self { knots, levels }
     }
 
-    /// The normal score of a value.
+    /// The normal score of a value; NaN for NaN.
     pub(crate) fn of_value(&self, value: f32) -> f32 {
         let (Some(&first), Some(&last)) = (self.knots.first(), self.knots.last()) else { return 0.0 };
+        // A damaged model file may make either NaN.
+        if value.is_nan() || first.is_nan() {
+            return f32::NAN;
+        }
         let end = self.knots.len() - 1;
-        // Beyond the ends the map starts as steeply as it is within them in the mean.
+        // Beyond its ends the map starts with the mean slope that it has between them.
         let range = (self.levels[end] - self.levels[0]).max(1.0);
         let unit = ((last - first) / range).max(1e-6 * (first.abs() + last.abs()));
-        // Zeros alone, as the distances of rows that all have copies, have no scale.
+        // A single knot at 0 has no scale, as when every row has a copy and all distances are 0.
         let unit = if unit >= f32::MIN_POSITIVE { unit } else { 1.0 };
         if value <= first {
             return self.levels[0] - ((first - value) / unit).ln_1p();
@@ -68,44 +66,41 @@ impl NormalScores {
         let part = (value - from) / (to - from);
         self.levels[above - 1] + part * (self.levels[above] - self.levels[above - 1])
     }
-}
 
-/// A map as a network keeps it.
-#[derive(Module, Debug)]
-pub(crate) struct SavedNormalScores<B: Backend> {
-    /// `[KNOTS]`; where the map has fewer, the last is repeated.
-    knots: Param<Tensor<B, 1>>,
-    /// `[KNOTS]`.
-    levels: Param<Tensor<B, 1>>,
-}
-
-impl<B: Backend> SavedNormalScores<B> {
-    pub(crate) fn new(map: &NormalScores, device: &B::Device) -> Self {
+    /// `knots` and `levels`, `[KNOTS]` each; a map with fewer knots repeats its last one.
+    pub(crate) fn save(&self) -> SavedTensors {
         let filled = |values: &[f32]| {
             let last = values.last().copied().unwrap_or_default();
-            let values = values.iter().copied().chain(std::iter::repeat(last));
-            parameter(values.take(KNOTS).collect(), [KNOTS], device)
+            values.iter().copied().chain(std::iter::repeat(last)).take(KNOTS).collect()
         };
-        Self { knots: filled(&map.knots), levels: filled(&map.levels) }
+        SavedTensors::default().with("knots", &[KNOTS], filled(&self.knots)).with(
+            "levels",
+            &[KNOTS],
+            filled(&self.levels),
+        )
     }
 
-    /// The map. Knots out of order, as in a file that was tampered with, are left out as repeated ones are.
-    pub(crate) fn read(&self) -> NormalScores {
-        let mut map = NormalScores { knots: Vec::new(), levels: Vec::new() };
-        for (knot, level) in cells(self.knots.val()).into_iter().zip(cells(self.levels.val())) {
+    /// The map that [`save`](Self::save) saved. A knot that is not above the one before is skipped, whether it is a repeated last one or
+    /// comes from a damaged file.
+    pub(crate) fn restore(saved: &mut SavedTensors) -> Result<Self, String> {
+        let (knots, levels) = (saved.take("knots", &[KNOTS])?, saved.take("levels", &[KNOTS])?);
+        let mut map = Self { knots: Vec::new(), levels: Vec::new() };
+        for (knot, level) in knots.into_iter().zip(levels) {
             if map.knots.last().is_none_or(|&last| knot > last) {
                 map.knots.push(knot);
                 map.levels.push(level);
             }
         }
-        map
+        match saved.left() {
+            None => Ok(map),
+            Some(path) => Err(format!("a map to normal scores has no tensor `{path}`")),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn_ndarray::NdArray;
 
     fn fitted(values: &[f32]) -> impl Fn(&[f32]) -> Vec<f32> {
         let map = NormalScores::of(values);
@@ -116,11 +111,30 @@ mod tests {
     fn a_map_is_the_same_after_saving() {
         for values in [vec![4.0; 3], (0..2000).map(|value| (value % 700) as f32).collect()] {
             let map = NormalScores::of(&values);
-            assert_eq!(SavedNormalScores::<NdArray>::new(&map, &Default::default()).read(), map);
+            assert_eq!(NormalScores::restore(&mut map.save()), Ok(map));
         }
     }
 
-    /// From scipy: norm.ppf([0.25, 0.5, 0.75]); halfway between two values, half of the step.
+    #[test]
+    fn a_damaged_map_neither_panics_nor_is_refused() {
+        let damaged = |knots: [f32; 4]| {
+            let (mut all, levels) = (knots.to_vec(), (0..KNOTS).map(|level| level as f32).collect());
+            all.resize(KNOTS, knots[3]);
+            let saved = SavedTensors::default().with("knots", &[KNOTS], all).with("levels", &[KNOTS], levels);
+            NormalScores::restore(&mut saved.clone()).unwrap()
+        };
+        assert_eq!(damaged([1.0, f32::NAN, 0.0, 2.0]).knots, [1.0, 2.0]);
+        for map in [damaged([f32::NAN, 1.0, 2.0, 3.0]), damaged([f32::NEG_INFINITY, 1.0, 0.0, f32::INFINITY])] {
+            for value in [f32::NAN, f32::NEG_INFINITY, 0.5, 2.0, f32::INFINITY] {
+                map.of_value(value);
+            }
+        }
+        assert!(NormalScores::of(&[1.0, 2.0]).of_value(f32::NAN).is_nan());
+        let short = SavedTensors::default().with("knots", &[2], vec![0.0; 2]).with("levels", &[2], vec![0.0; 2]);
+        assert!(NormalScores::restore(&mut short.clone()).is_err());
+    }
+
+    /// From scipy: `norm.ppf([0.25, 0.5, 0.75])`. Halfway between two values the score is halfway, too.
     #[test]
     fn ranks_become_quantiles_of_the_normal_distribution() {
         let scores = fitted(&[3.0, 1.0, 2.0])(&[1.0, 2.0, 3.0, 2.5]);
@@ -138,13 +152,13 @@ mod tests {
     }
 
     #[test]
-    fn beyond_the_ends_the_order_remains() {
+    fn values_beyond_the_ends_keep_their_order() {
         let scores = fitted(&[0.0, 0.2, 1.0])(&[-1e30, -5.0, -0.1, 0.0, 0.5, 1.0, 1.1, 7.0, 1e30]);
         assert!(scores.is_sorted_by(|a, b| a < b) && scores.iter().all(|score| score.is_finite()), "{scores:?}");
     }
 
     #[test]
-    fn values_all_alike_have_the_score_of_the_middle() {
+    fn a_single_value_has_the_score_of_the_middle() {
         for values in [vec![4.0], vec![4.0; 9], vec![0.0; 3]] {
             let scores = fitted(&values)(&[values[0], values[0] + 1.0, values[0] - 1.0]);
             assert!(scores[0] == 0.0 && scores[1] > 0.0 && scores[2] < 0.0, "{scores:?}");
@@ -153,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn above_zeros_alone_scores_are_finite_and_in_order() {
+    fn above_a_single_zero_scores_are_finite_and_in_order() {
         let scores = fitted(&[0.0; 9])(&[0.0, 1e-3, 20.0, 1e30]);
         assert!(scores.is_sorted_by(|a, b| a < b) && scores.iter().all(|score| score.is_finite()), "{scores:?}");
     }

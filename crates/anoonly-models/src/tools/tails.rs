@@ -1,71 +1,54 @@
-//! How far out in the tails of its columns' distributions a row lies, by what was seen in the training rows.
+//! How far a row lies in the tails of its columns' distributions, compared with the training rows.
 
-use burn::module::{Module, Param};
-use burn::tensor::Tensor;
-use burn::tensor::backend::Backend;
-
-use crate::layers::host::{cells, parameter, tensor, unlabelled};
-use crate::{Shapes, TrainingData};
+use crate::{RowBlock, RuleData, SavedTensors};
 
 /// The empirical distribution of each column.
-#[derive(Module, Debug)]
-pub struct Tails<B: Backend> {
-    /// The values of each column, in order, `[rows, columns]`.
-    sorted: Param<Tensor<B, 2>>,
-    /// −1, 0 or 1 as the column's distribution is skewed to the left, not at all, or to the right, `[columns]`.
-    skews: Param<Tensor<B, 1>>,
+#[derive(Clone, Debug)]
+pub struct Tails {
+    /// The sorted values of each column, `[columns, rows]`.
+    sorted: Vec<f32>,
+    /// The sign of each column's skew, `[columns]`: −1 for a longer left tail, 1 for a longer right tail, 0 for neither.
+    skews: Vec<f32>,
 }
 
-/// Of a value, what is told by the left tail, by the right one, and by the one that the column is skewed to.
+/// How rare it is to be as far out as a value, by the left tail, the right tail, and the tail that the column is skewed to.
 pub(crate) struct Tail {
     /// `−ln` of the share of values up to this one.
     pub left: f64,
     /// `−ln` of the share of values from this one on.
     pub right: f64,
-    /// That of the tail on the side of the skew, and the sum of both where there is none.
+    /// `left` or `right`, whichever is on the side of the skew, and their sum for a column without skew.
     pub skewed: f64,
 }
 
-/// The number of values in it, as part `tails` of a network.
-pub(crate) fn weights(columns: usize, saved: &Shapes) -> usize {
-    columns.saturating_mul(saved.within("tails").entries("sorted").saturating_add(1))
-}
+/// Rows whose columns are compared together: a column's sorted values stay in the cache from row to row.
+const BLOCK: usize = 1024;
 
-impl<B: Backend> Tails<B> {
-    /// One of the shape that was saved, as part `tails` of a network.
-    pub(crate) fn blank(columns: usize, saved: &Shapes, device: &B::Device) -> Self {
-        let rows = saved.within("tails").entries("sorted");
-        Self {
-            sorted: parameter(vec![0.0; rows * columns], [rows, columns], device),
-            skews: parameter(vec![0.0; columns], [columns], device),
-        }
-    }
-
-    /// Of the unlabelled rows.
-    pub(crate) fn of(data: &TrainingData<B>) -> Self {
-        let (device, columns, rows) = (data.rows.device(), data.columns(), data.unlabelled.len());
-        let mut by_column = turned(&unlabelled(data), columns);
-        let mut skews = Vec::with_capacity(columns);
-        for column in by_column.chunks_exact_mut(rows) {
+impl Tails {
+    /// The distributions of the unlabelled rows.
+    pub(crate) fn of(data: &RuleData) -> Self {
+        let mut sorted = transposed(&data.unlabelled_rows(), data.columns);
+        let mut skews = Vec::with_capacity(data.columns);
+        for column in sorted.chunks_exact_mut(data.unlabelled.len()) {
             column.sort_unstable_by(f32::total_cmp);
             skews.push(skew(column));
         }
-        Self {
-            sorted: parameter(turned(&by_column, rows), [rows, columns], &device),
-            skews: parameter(skews, [columns], &device),
-        }
+        Self { sorted, skews }
     }
 
-    /// Of each row, the sum of what `worth` makes of its columns' tails.
-    pub(crate) fn score(&self, rows: Tensor<B, 2>, worth: impl Fn(Tail) -> f64) -> Tensor<B, 1> {
-        let ([count, columns], device) = (rows.dims(), rows.device());
-        let known = self.sorted.val().dims()[0];
-        let (sorted, skews) = (turned(&cells(self.sorted.val()), columns), cells(self.skews.val()));
-        let mut scores = vec![0.0f64; count];
-        let rows = turned(&cells(rows), columns);
-        for ((sorted, &skew), column) in sorted.chunks_exact(known).zip(&skews).zip(rows.chunks_exact(count)) {
+    /// The sum over the columns of each row of what `worth` makes of the column's tails.
+    pub(crate) fn score(&self, rows: RowBlock<'_>, worth: impl Fn(Tail) -> f64) -> Vec<f32> {
+        rows.blocks(BLOCK).flat_map(|block| self.score_block(block, &worth)).collect()
+    }
+
+    fn score_block(&self, block: RowBlock<'_>, worth: impl Fn(Tail) -> f64) -> Vec<f32> {
+        let known = self.known();
+        let mut scores = vec![0.0f64; block.count()];
+        let rows = transposed(block.cells(), block.columns());
+        let columns = self.sorted.chunks_exact(known).zip(&self.skews).zip(rows.chunks_exact(block.count()));
+        for ((sorted, &skew), column) in columns {
             for (score, &value) in scores.iter_mut().zip(column) {
-                // The value itself is one more.
+                // The value itself counts as one more.
                 let rarity = |seen: usize| -((seen + 1) as f64 / (known + 1) as f64).ln();
                 let left = rarity(sorted.partition_point(|&other| other <= value));
                 let right = rarity(known - sorted.partition_point(|&other| other < value));
@@ -77,7 +60,32 @@ impl<B: Backend> Tails<B> {
                 *score += worth(Tail { left, right, skewed });
             }
         }
-        tensor(scores.into_iter().map(|score| score as f32).collect(), [count], &device)
+        scores.into_iter().map(|score| score as f32).collect()
+    }
+
+    /// The number of values in each column.
+    fn known(&self) -> usize {
+        self.sorted.len() / self.skews.len()
+    }
+
+    /// `sorted`, `[rows, columns]`, and `skews`, `[columns]`.
+    pub(crate) fn save(&self) -> SavedTensors {
+        let (rows, columns) = (self.known(), self.skews.len());
+        let sorted = transposed(&self.sorted, rows);
+        SavedTensors::default().with("sorted", &[rows, columns], sorted).with("skews", &[columns], self.skews.clone())
+    }
+
+    /// The distributions that [`save`](Self::save) saved, of at least one row.
+    pub(crate) fn restore(columns: usize, saved: &mut SavedTensors) -> Result<Self, String> {
+        let sorted = saved.take_rows("sorted", columns)?;
+        if sorted.is_empty() {
+            return Err("tensor `sorted` has no rows".into());
+        }
+        let tails = Self { sorted: transposed(&sorted, columns), skews: saved.take("skews", &[columns])? };
+        match saved.left() {
+            None => Ok(tails),
+            Some(path) => Err(format!("distributions of columns have no tensor `{path}`")),
+        }
     }
 }
 
@@ -91,14 +99,14 @@ fn skew(sorted: &[f32]) -> f32 {
     if moment == 0.0 { 0.0 } else { moment.signum() as f32 }
 }
 
-/// Rows of so many cells as columns.
-fn turned(cells: &[f32], columns: usize) -> Vec<f32> {
+/// The transposed matrix of rows, `[rows, columns]` to `[columns, rows]`.
+fn transposed(cells: &[f32], columns: usize) -> Vec<f32> {
     let rows = cells.len() / columns;
-    let mut turned = vec![0.0; cells.len()];
+    let mut transposed = vec![0.0; cells.len()];
     for (row, cells) in cells.chunks_exact(columns).enumerate() {
-        cells.iter().enumerate().for_each(|(column, &cell)| turned[column * rows + row] = cell);
+        cells.iter().enumerate().for_each(|(column, &cell)| transposed[column * rows + row] = cell);
     }
-    turned
+    transposed
 }
 
 #[cfg(test)]
@@ -112,9 +120,22 @@ mod tests {
     }
 
     #[test]
-    fn turning_twice_gives_what_was() {
+    fn a_matrix_transposed_twice_is_the_same() {
         let cells: Vec<f32> = (0..6).map(|cell| cell as f32).collect();
-        assert_eq!(turned(&cells, 3), [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
-        assert_eq!(turned(&turned(&cells, 3), 2), cells);
+        assert_eq!(transposed(&cells, 3), [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
+        assert_eq!(transposed(&transposed(&cells, 3), 2), cells);
+    }
+
+    #[test]
+    fn saved_distributions_are_restored_and_empty_ones_refused() {
+        let rows: Vec<f32> = (0..12).map(|cell| (cell * 5 % 7) as f32).collect();
+        let data = RuleData { rows: rows.clone(), columns: 3, unlabelled: vec![0, 1, 2, 3], anomalies: Vec::new() };
+        let tails = Tails::of(&data);
+        let score = |tails: &Tails| tails.score(RowBlock::new(&rows, 3), |tail| tail.left + 2.0 * tail.skewed);
+        let restored = Tails::restore(3, &mut tails.save()).unwrap();
+        assert_eq!(score(&restored), score(&tails));
+        assert_eq!(restored.save(), tails.save());
+        let empty = SavedTensors::default().with("sorted", &[0, 3], Vec::new()).with("skews", &[3], vec![0.0; 3]);
+        assert!(Tails::restore(3, &mut empty.clone()).is_err());
     }
 }

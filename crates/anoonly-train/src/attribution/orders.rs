@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-use anoonly_models::Method;
-use burn::tensor::backend::Backend;
 use ndarray::{Array2, Axis, s};
 use rand::seq::SliceRandom;
 
@@ -16,7 +14,7 @@ const FEWEST: usize = 2;
 /// and so many at most.
 const MOST: usize = 32;
 
-impl<B: Backend, M: Method> FittedDetector<B, M> {
+impl FittedDetector {
     /// The contributions, `[rows, parts]`. The orders are the same for every row.
     pub(super) fn by_orders(
         &self,

@@ -8,7 +8,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use anoonly_core::write_whole;
-use anoonly_models::Shapes;
+use anoonly_models::{SavedTensor, SavedTensors, Shapes};
 use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, Metadata, TensorInfo, TensorView};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
@@ -113,6 +113,18 @@ impl Tensors {
             true => Ok(values),
             false => Err(format!("tensor `{name}` holds a value that is not finite")),
         }
+    }
+
+    /// Takes out all tensors of a member, each under its name within the member.
+    pub fn take_member(&mut self, member: usize) -> Result<SavedTensors, String> {
+        let prefix = format!("{member}.");
+        let own = self.tensors.iter().filter(|(name, _)| name.starts_with(&prefix));
+        let own: Vec<(String, Vec<usize>)> = own.map(|(name, tensor)| (name.clone(), tensor.shape.clone())).collect();
+        let taken = own.into_iter().map(|(name, shape)| {
+            let values = self.take(&name, &shape)?;
+            Ok((name[prefix.len()..].to_owned(), SavedTensor { shape, values }))
+        });
+        taken.collect()
     }
 
     /// The name of a tensor that was not taken.

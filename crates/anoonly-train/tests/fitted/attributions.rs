@@ -3,8 +3,7 @@
 use std::ops::Range;
 
 use anoonly_models::AnyMethod;
-use anoonly_train::backend::{Backend, Flex, NdArray};
-use anoonly_train::{Attributions, Detector, FittedDetector, ScoreError};
+use anoonly_train::{Attributions, BackendName, ComputeDevice, Detector, FittedDetector, ScoreError};
 use ndarray::{Array1, Array2, ArrayView1, Axis, array, concatenate};
 
 use crate::{detectors, fit, samples};
@@ -23,7 +22,7 @@ fn columns() -> Vec<Range<usize>> {
     (0..BASELINE.len()).map(|column| column..column + 1).collect()
 }
 
-fn explain<B: Backend>(fitted: &FittedDetector<B>) -> Attributions {
+fn explain(fitted: &FittedDetector) -> Attributions {
     fitted.attributions(&rows(), &BASELINE, &columns()).unwrap()
 }
 
@@ -44,9 +43,9 @@ fn tolerance(detector: &Detector) -> (f64, f64) {
 
 /// Every method under every strategy: the contributions sum to the difference of the scores within a thousandth of it, of some
 /// a hundredth, beside a little of the largest score; and what they leave is told.
-fn contributions_sum_to_the_difference<B: Backend>() {
+fn contributions_sum_to_the_difference(backend: BackendName) {
     for detector in detectors() {
-        let fitted = fit::<B>(&detector);
+        let fitted = detector.fit(&samples(), &ComputeDevice::new(backend, None).unwrap()).unwrap();
         let Attributions { baseline, scores, contributions, remainders } = explain(&fitted);
         assert_eq!(scores, fitted.score(&rows()).unwrap());
         assert_eq!(contributions.dim(), rows().dim());
@@ -65,12 +64,12 @@ fn contributions_sum_to_the_difference<B: Backend>() {
 
 #[test]
 fn contributions_sum_to_the_difference_on_ndarray() {
-    contributions_sum_to_the_difference::<NdArray>();
+    contributions_sum_to_the_difference(BackendName::Ndarray);
 }
 
 #[test]
 fn contributions_sum_to_the_difference_on_flex() {
-    contributions_sum_to_the_difference::<Flex>();
+    contributions_sum_to_the_difference(BackendName::Flex);
 }
 
 fn by_name(name: &str) -> Vec<Detector> {
@@ -80,8 +79,8 @@ fn by_name(name: &str) -> Vec<Detector> {
 }
 
 /// What is explained by gradients.
-fn with_gradient() -> impl Iterator<Item = (Detector, FittedDetector<Flex>)> {
-    let fitted = detectors().into_iter().map(|detector| (detector.clone(), fit::<Flex>(&detector)));
+fn with_gradient() -> impl Iterator<Item = (Detector, FittedDetector)> {
+    let fitted = detectors().into_iter().map(|detector| (detector.clone(), fit(&detector)));
     fitted.filter(|(_, fitted)| fitted.has_gradient())
 }
 
@@ -90,7 +89,7 @@ fn with_gradient() -> impl Iterator<Item = (Detector, FittedDetector<Flex>)> {
 #[test]
 fn parts_of_several_columns_have_one_contribution() {
     for detector in detectors() {
-        let fitted = fit::<Flex>(&detector);
+        let fitted = fit(&detector);
         let apart = explain(&fitted);
         let joined = fitted.attributions(&rows(), &BASELINE, &[0..2, 2..3]).unwrap();
         assert_eq!(joined.contributions.dim(), (rows().nrows(), 2));
@@ -110,7 +109,7 @@ fn parts_of_several_columns_have_one_contribution() {
 #[test]
 fn a_linear_score_is_explained_by_its_weights() {
     for detector in ["logistic", "mean-difference", "fisher"].into_iter().flat_map(by_name) {
-        let fitted = fit::<Flex>(&detector);
+        let fitted = fit(&detector);
         let steps =
             Array2::from_shape_fn((4, 3), |(row, column)| BASELINE[column] + f32::from(u8::from(row == column)));
         let scores = fitted.score(&steps).unwrap();
@@ -190,7 +189,7 @@ fn the_parts_of_a_path_add_up_column_by_column() {
 #[test]
 fn what_is_as_in_the_baseline_contributes_nothing() {
     for detector in detectors() {
-        let fitted = fit::<Flex>(&detector);
+        let fitted = fit(&detector);
         let told = explain(&fitted);
         for (contributions, cells) in told.contributions.rows().into_iter().zip(rows().rows()) {
             for (column, contribution) in contributions.iter().enumerate() {
@@ -209,7 +208,7 @@ fn what_is_as_in_the_baseline_contributes_nothing() {
 #[test]
 fn explanations_do_not_depend_on_threads_or_other_rows() {
     for detector in detectors() {
-        let fitted = fit::<Flex>(&detector);
+        let fitted = fit(&detector);
         let many = concatenate![Axis(0), rows(), rows(), rows()];
         let all = |threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
@@ -222,7 +221,7 @@ fn explanations_do_not_depend_on_threads_or_other_rows() {
 
 #[test]
 fn what_cannot_be_explained_is_a_typed_error() {
-    let fitted = fit::<Flex>(&detectors()[0]);
+    let fitted = fit(&detectors()[0]);
     let error = |rows: &Array2<f32>, baseline: &[f32]| fitted.attributions(rows, baseline, &columns()).unwrap_err();
     let columns = ScoreError::Columns { expected: 3, found: 2 };
     assert_eq!(error(&rows(), &BASELINE[..2]), ScoreError::Baseline(Box::new(columns.clone())));

@@ -4,9 +4,8 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anoonly_core::Seed;
-use anoonly_train::backend::Flex;
 use anoonly_train::model_file::{self, MANIFEST};
-use anoonly_train::{FittedDetector, ModelFileError};
+use anoonly_train::{ComputeDevice, FittedDetector, ModelFileError};
 use rand::{Rng, RngExt};
 use serde_json::{Map, Value, json};
 
@@ -35,9 +34,9 @@ impl Damaged {
         Self { path: folder.path().join("model"), _folder: folder }
     }
 
-    fn read(&self, bytes: &[u8]) -> Result<Vec<FittedDetector<Flex>>, ModelFileError> {
+    fn read(&self, bytes: &[u8]) -> Result<Vec<FittedDetector>, ModelFileError> {
         fs::write(&self.path, bytes).unwrap();
-        model_file::read::<_, _, Value>(&self.path, &Default::default()).map(|(members, _)| members)
+        model_file::read::<Value>(&self.path, &ComputeDevice::default()).map(|(members, _)| members)
     }
 
     /// Reads it, and scores by what was read; tells whether it still was a model.
@@ -109,7 +108,7 @@ fn files() -> Vec<Vec<u8>> {
     let path = folder.path().join("model");
     let file = |detector| {
         let pipeline = json!({"columns": ["a", "b", "c"], "threshold": [1.5, null]});
-        model_file::write(&path, &[fit::<Flex>(detector)], &pipeline).unwrap();
+        model_file::write(&path, &[fit(detector)], &pipeline).unwrap();
         fs::read(&path).unwrap()
     };
     detectors().iter().map(file).collect()
@@ -368,7 +367,7 @@ fn what_is_too_long_or_no_file_is_refused() {
     fs::write(&damaged.path, of_the_fixture()).unwrap();
     // A hole takes no room on the disk.
     File::options().write(true).open(&damaged.path).unwrap().set_len(1 << 40).unwrap();
-    let read = |path: &Path| model_file::read::<Flex, anoonly_models::AnyMethod, Value>(path, &Default::default());
+    let read = |path: &Path| model_file::read::<Value>(path, &ComputeDevice::default());
     assert!(matches!(read(&damaged.path), Err(ModelFileError::Malformed { .. })));
     let folder = damaged.path.parent().unwrap();
     for no_file in [folder, &folder.join("none")] {

@@ -10,8 +10,7 @@ mod stopping;
 use anoonly_core::{Label, Samples, Seed};
 use anoonly_models::AnyMethod;
 use anoonly_models::overrides::overridden;
-use anoonly_train::backend::Backend;
-use anoonly_train::{Detector, FittedDetector, Supervision};
+use anoonly_train::{ComputeDevice, Detector, FittedDetector, Supervision};
 use ndarray::Array2;
 
 /// 40 rows around 0 and 4 labelled anomalies around 2, with a constant column last. The spread comes from a fixed sequence.
@@ -77,6 +76,6 @@ fn detectors() -> Vec<Detector> {
     overridden(AnyMethod::all(), changes).unwrap().into_iter().flat_map(both).collect()
 }
 
-fn fit<B: Backend>(detector: &Detector) -> FittedDetector<B> {
-    detector.fit(&samples(), &B::Device::default()).unwrap()
+fn fit(detector: &Detector) -> FittedDetector {
+    detector.fit(&samples(), &ComputeDevice::default()).unwrap()
 }

@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 use anoonly_core::{Samples, Seed};
 use anoonly_models::AnyMethod;
 use anoonly_models::networks::devnet::DevNetConfig;
-use anoonly_train::backend::{Flex, NdArray};
 use anoonly_train::model_file::{self, FORMAT};
-use anoonly_train::{Detector, FittedDetector, ModelFileError, Supervision};
+use anoonly_train::{BackendName, ComputeDevice, Detector, FittedDetector, ModelFileError, Supervision};
 use ndarray::s;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -27,14 +26,14 @@ fn pipeline() -> Pipeline {
 }
 
 /// DevNet under AnoOnly, two seeds, trained shortly.
-fn pair() -> Vec<FittedDetector<Flex>> {
+fn pair() -> Vec<FittedDetector> {
     let mut method = DevNetConfig::default();
     method.recipe.epochs = 2;
     let detector = |seed| Detector::new(AnyMethod::DevNet(method.clone()), Supervision::AnomalyOnly, Seed(seed));
     [1, 2].map(|seed| fit(&detector(seed).unwrap())).into()
 }
 
-fn scores(members: &[FittedDetector<Flex>]) -> Vec<Vec<f32>> {
+fn scores(members: &[FittedDetector]) -> Vec<Vec<f32>> {
     members.iter().map(|member| member.score(samples().features()).unwrap()).collect()
 }
 
@@ -66,8 +65,8 @@ fn a_file_of_every_version_scores_as_it_did() {
     for format in 1..=FORMAT {
         let [model, figures] = fixture(format);
         let figures: Vec<Vec<f32>> = serde_json::from_slice(&fs::read(figures).unwrap()).unwrap();
-        let (members, kept): (Vec<FittedDetector<NdArray>>, Pipeline) =
-            model_file::read(&model, &Default::default()).unwrap();
+        let (members, kept): (Vec<FittedDetector>, Pipeline) =
+            model_file::read(&model, &ComputeDevice::new(BackendName::Ndarray, None).unwrap()).unwrap();
         assert_eq!(kept, pipeline());
         assert_eq!((members.len(), figures.len()), (2, 2));
         for (member, figures) in members.iter().zip(figures) {
@@ -89,7 +88,7 @@ fn members_and_pipeline_come_back_in_order() {
     model_file::write(&one, &members, &pipeline()).unwrap();
     model_file::write(&two, &members, &pipeline()).unwrap();
     assert_eq!(fs::read(&one).unwrap(), fs::read(&two).unwrap(), "the same detectors make the same file");
-    let (read, kept): (Vec<FittedDetector<Flex>>, Pipeline) = model_file::read(&one, &Default::default()).unwrap();
+    let (read, kept): (Vec<FittedDetector>, Pipeline) = model_file::read(&one, &ComputeDevice::default()).unwrap();
     assert_eq!(kept, pipeline());
     assert_eq!(scores(&read), scores(&members));
     for (read, member) in read.iter().zip(&members) {
@@ -131,7 +130,7 @@ fn another_pipeline_leaves_the_detectors_alone() {
     let mut expected = inspected;
     expected.manifest.pipeline = json!({"columns": ["a", "b", "c"], "threshold": null});
     assert_eq!(model_file::inspect(&path).unwrap(), expected);
-    let (read, kept): (Vec<FittedDetector<Flex>>, Pipeline) = model_file::read(&path, &Default::default()).unwrap();
+    let (read, kept): (Vec<FittedDetector>, Pipeline) = model_file::read(&path, &ComputeDevice::default()).unwrap();
     assert_eq!(kept, changed);
     assert_eq!(scores(&read), scores(&members));
 }
@@ -169,11 +168,11 @@ fn a_file_is_written_whole_or_not_at_all() {
 fn what_makes_no_file_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model");
-    let told = |members: &[FittedDetector<Flex>]| model_file::write(&path, members, &()).unwrap_err().to_string();
+    let told = |members: &[FittedDetector]| model_file::write(&path, members, &()).unwrap_err().to_string();
     assert!(told(&[]).ends_with("there is no detector"));
     let narrow = Samples::new(samples().features().slice(s![.., ..2]).to_owned(), samples().labels().to_vec()).unwrap();
     let detector = Detector::new(AnyMethod::by_name("logistic").unwrap(), Supervision::Full, Seed(1)).unwrap();
-    let narrow = detector.fit(&narrow, &Default::default()).unwrap();
+    let narrow = detector.fit(&narrow, &ComputeDevice::default()).unwrap();
     assert!(told(&[fit(&detector), narrow]).ends_with("one detector has 3 columns, another has 2"));
     let unwritable = std::collections::HashMap::from([((1, 2), "a key that is no text")]);
     let pair = pair();

@@ -4,7 +4,6 @@ use anoonly_core::Label;
 use anoonly_data::encode::Unknown;
 use anoonly_data::table::{LabelColumn, Table};
 use anoonly_eval::{Interval, auroc, average_precision, best_f1, bootstrap, precision_at_k, share_interval};
-use anoonly_train::backend::Backend;
 use serde::Serialize;
 
 use super::{Model, PipelineError, labels_of};
@@ -67,7 +66,7 @@ const MANY: usize = 20_000;
 /// Of the bootstrap: the same rows give the same intervals.
 const SEED: u64 = 1;
 
-impl<B: Backend> Model<B> {
+impl Model {
     /// Scores the labelled rows of a table.
     ///
     /// # Errors

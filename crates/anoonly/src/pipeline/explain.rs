@@ -3,7 +3,6 @@
 use anoonly_data::encode::{Encoded, Unknown};
 use anoonly_data::table::{Blocks, Table};
 use anoonly_train::Attributions;
-use anoonly_train::backend::Backend;
 use ndarray::Array2;
 use serde::Serialize;
 
@@ -45,7 +44,7 @@ struct Candidate {
     score: f32,
 }
 
-impl<B: Backend> Model<B> {
+impl Model {
     /// Explains the scores of the `top` rows with the highest ones, by integrated gradients along the straight line from a
     /// usual row ([`Model::baseline`], [`FittedDetector::attributions`]); the features that a column became are taken together. The
     /// contributions of a row and its remainder sum to the difference between its score and that of the usual row.

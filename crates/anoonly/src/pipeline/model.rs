@@ -5,8 +5,7 @@ use std::path::Path;
 use anoonly_data::encode::{Encoded, Encoder, LeftOut, Unknown};
 use anoonly_data::table::Table;
 use anoonly_eval::Calibration;
-use anoonly_train::backend::{Backend, Flex};
-use anoonly_train::{FittedDetector, ModelFileError, ScoreError, model_file};
+use anoonly_train::{ComputeDevice, FittedDetector, ModelFileError, ScoreError, model_file};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
@@ -17,10 +16,10 @@ use super::{PipelineError, Stopping, Threshold, Validation};
 /// A score is the mean over the members of their own, each less the mean and divided by the deviation it has on the rows
 /// fitted on that are not labelled anomalies: 0 is usual, 3 is three deviations above.
 #[derive(Clone, Debug)]
-pub struct Model<B: Backend = Flex> {
+pub struct Model {
     pub(super) encoder: Encoder,
     pub(super) ids: Vec<String>,
-    pub(super) members: Vec<FittedDetector<B>>,
+    pub(super) members: Vec<FittedDetector>,
     pub(super) standards: Vec<Standard>,
     pub(super) baseline: Vec<f32>,
     pub(super) calibration: Option<Calibration>,
@@ -106,8 +105,8 @@ impl Standard {
 }
 
 /// The mean of the members' scores, each brought to the scale of all.
-pub(super) fn mean_scores<B: Backend>(
-    members: &[FittedDetector<B>],
+pub(super) fn mean_scores(
+    members: &[FittedDetector],
     standards: &[Standard],
     features: &Array2<f32>,
 ) -> Result<Vec<f32>, PipelineError> {
@@ -125,7 +124,7 @@ pub(super) fn mean_scores<B: Backend>(
     }
 }
 
-impl<B: Backend> Model<B> {
+impl Model {
     /// One anomaly score a row, in the order of the rows.
     ///
     /// # Errors
@@ -182,7 +181,7 @@ impl<B: Backend> Model<B> {
     }
 
     /// The fitted detectors whose scores are averaged, and what brings these to one scale.
-    pub fn members(&self) -> impl ExactSizeIterator<Item = (&FittedDetector<B>, Standard)> {
+    pub fn members(&self) -> impl ExactSizeIterator<Item = (&FittedDetector, Standard)> {
         self.members.iter().zip(self.standards.iter().copied())
     }
 
@@ -229,15 +228,15 @@ impl<B: Backend> Model<B> {
     ///
     /// # Errors
     /// When the file cannot be read, or is no model file of a table.
-    pub fn load_on(path: &Path, device: &B::Device) -> Result<Self, PipelineError> {
-        let (members, stored) = model_file::read::<B, _, Stored>(path, device)?;
+    pub fn load_on(path: &Path, device: &ComputeDevice) -> Result<Self, PipelineError> {
+        let (members, stored) = model_file::read::<Stored>(path, device)?;
         let malformed = |reason: String| ModelFileError::Malformed { path: path.into(), reason };
         let Stored { encoder, ids, standards, baseline, calibration, threshold, about } = stored;
         encoder.check().map_err(malformed)?;
         let width = encoder.width();
         let fits = standards.len() == members.len()
             && baseline.len() == width
-            && members.iter().all(|member: &FittedDetector<B>| member.columns() == width);
+            && members.iter().all(|member| member.columns() == width);
         let sound = |standard: &Standard| {
             standard.mean.is_finite() && standard.deviation.is_normal() && standard.deviation > 0.0
         };
@@ -250,14 +249,12 @@ impl<B: Backend> Model<B> {
         }
         Ok(Self { encoder, ids, members, standards, baseline, calibration, threshold, about })
     }
-}
 
-impl Model {
     /// Reads a model file, for the default backend.
     ///
     /// # Errors
     /// When the file cannot be read, or is no model file of a table.
     pub fn load(path: &Path) -> Result<Self, PipelineError> {
-        Self::load_on(path, &Default::default())
+        Self::load_on(path, &ComputeDevice::default())
     }
 }

@@ -12,7 +12,6 @@ use std::path::Path;
 use anoonly_core::scale::MinMaxScaler;
 use anoonly_core::write_whole;
 use anoonly_data::encode::{Encoder, Encoding, Kind};
-use anoonly_train::backend::Backend;
 use prost::Message;
 use serde::Serialize;
 
@@ -70,7 +69,7 @@ impl OnnxModel {
     }
 }
 
-impl<B: Backend> Model<B> {
+impl Model {
     /// The model as an ONNX graph of columns of numbers and truth values, these as 0 and 1. NaN stands for a missing
     /// value.
     ///

@@ -4,9 +4,7 @@ use std::ops::ControlFlow;
 
 use anoonly_core::{Samples, Seed};
 use anoonly_eval::average_precision;
-use anoonly_models::Method;
-use anoonly_train::backend::Backend;
-use anoonly_train::{Epoch, Fitter};
+use anoonly_train::{ComputeDevice, Epoch, Fitter};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -41,10 +39,10 @@ const LEAST: usize = 3;
 
 impl Detector {
     /// Chooses the number of epochs by the rows given.
-    pub(super) fn choose_epochs<B: Backend>(
+    pub(super) fn choose_epochs(
         &self,
         samples: &Samples,
-        device: &B::Device,
+        device: &ComputeDevice,
     ) -> Result<Stopping, PipelineError> {
         let wrong = |reason: String| Err(PipelineError::Option { option: "early-stopping", reason });
         let Some(recipe) = self.method.recipe() else {
@@ -56,7 +54,7 @@ impl Detector {
         }
         let curves: Vec<Vec<f64>> = folds
             .iter()
-            .map(|fold| self.precision_by_epoch::<B>(samples, &fold, device))
+            .map(|fold| self.precision_by_epoch(samples, &fold, device))
             .collect::<Result<_, PipelineError>>()?;
         let mean = |epoch: usize| curves.iter().map(|curve| curve[epoch]).sum::<f64>() / curves.len() as f64;
         let last = recipe.epochs - 1;
@@ -71,17 +69,17 @@ impl Detector {
     }
 
     /// The average precision on the rows that a fold leaves out, after each epoch.
-    fn precision_by_epoch<B: Backend>(
+    fn precision_by_epoch(
         &self,
         samples: &Samples,
         Fold { fitted_on, judged }: &Fold,
-        device: &B::Device,
+        device: &ComputeDevice,
     ) -> Result<Vec<f64>, PipelineError> {
         let (fitted_on, judged) = (samples.select(fitted_on), samples.select(judged));
         let usual = judged.by_class().others;
         let of_member = |member: usize| -> Result<Vec<Vec<f64>>, PipelineError> {
             let (mut epochs, mut failed) = (Vec::new(), None);
-            let watch = |epoch: Epoch<'_, B>| match epoch.fitted().score_on_one_thread(judged.features()) {
+            let watch = |epoch: Epoch<'_>| match epoch.fitted().score_on_one_thread(judged.features()) {
                 Ok(scores) => {
                     let of_usual: Vec<f32> = usual.iter().map(|&row| scores[row]).collect();
                     let Standard { mean, deviation } = Standard::of(&of_usual);
@@ -93,7 +91,7 @@ impl Detector {
                     ControlFlow::Break(())
                 }
             };
-            Fitter::<B>::new(&fitted_on, device)?.fit_watched(&self.member(member)?, watch)?;
+            Fitter::new(&fitted_on, device)?.fit_watched(&self.member(member)?, watch)?;
             failed.map_or(Ok(epochs), |error| Err(error.into()))
         };
         let members: Vec<Vec<Vec<f64>>> =

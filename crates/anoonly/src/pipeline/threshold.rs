@@ -1,7 +1,6 @@
 //! Thresholds of a model, apart from its fit.
 
 use anoonly_eval::{best_f1, discoveries, share_threshold};
-use anoonly_train::backend::Backend;
 use serde::{Deserialize, Serialize};
 
 use super::{Model, PipelineError};
@@ -39,7 +38,7 @@ pub enum ThresholdRule {
     Score,
 }
 
-impl<B: Backend> Model<B> {
+impl Model {
     /// A threshold by a rule on the held-out rows, or at a score of choice.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use anoonly_data::table::{LabelColumn, Table};
 use anoonly_eval::{Interval, auroc, average_precision, bootstrap};
-use anoonly_train::backend::Backend;
+use anoonly_train::ComputeDevice;
 use serde::{Deserialize, Serialize};
 
 use super::folds::{Fold, Folds};
@@ -31,11 +31,11 @@ impl Detector {
     ///
     /// # Errors
     /// When there are fewer than two labelled anomalies or two other rows, or when a fit fails.
-    pub fn validate<B: Backend>(
+    pub fn validate(
         &self,
         table: &Table,
         label: impl Into<LabelColumn>,
-        device: &B::Device,
+        device: &ComputeDevice,
     ) -> Result<Validation, PipelineError> {
         self.check()?;
         let Prepared { samples, .. } = self.prepare(table, &label.into())?;
@@ -46,7 +46,7 @@ impl Detector {
         }
         let mut scores = vec![0.0; samples.rows()];
         for Fold { fitted_on, judged } in folds.iter() {
-            let Fitted { members, standards, .. } = self.fit_members::<B>(&samples.select(&fitted_on), device)?;
+            let Fitted { members, standards, .. } = self.fit_members(&samples.select(&fitted_on), device)?;
             let judged_scores = mean_scores(&members, &standards, samples.select(&judged).features())?;
             for (row, score) in judged.iter().zip(judged_scores) {
                 scores[*row] = score;

@@ -10,7 +10,7 @@ use super::dense::Dense;
 use super::norm::{Norm, Pass};
 use crate::layers::activation::Activation;
 use crate::layers::norm::NormLayer;
-use crate::method::Distinct;
+use crate::network::Distinct;
 
 /// `layer – activation – norm – activation` for each but the last layer, which is linear.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ use crate::kernels::direct::stack::Stack;
 use crate::kernels::direct::{Direct, Shares, Trained, read, rows, total};
 use crate::kernels::{Differentiating, columns, values};
 use crate::layers::activation::Activation;
-use crate::method::Distinct;
+use crate::network::Distinct;
 
 struct DirectDeepSad {
     rows: FlexTensor,

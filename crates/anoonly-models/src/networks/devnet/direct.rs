@@ -13,7 +13,7 @@ use crate::kernels::direct::stack::Stack;
 use crate::kernels::direct::{Direct, Shares, Trained, rows, sign, total};
 use crate::kernels::{Differentiating, columns, squares, values};
 use crate::layers::activation::Activation;
-use crate::method::Distinct;
+use crate::network::Distinct;
 
 struct DirectDevNet {
     rows: FlexTensor,

@@ -15,7 +15,7 @@ use crate::kernels::direct::{Direct, Shares, Trained, rows, sign, total};
 use crate::kernels::products::StridedRows;
 use crate::kernels::{Differentiating, columns, values};
 use crate::layers::activation::Activation;
-use crate::method::Distinct;
+use crate::network::Distinct;
 
 struct DirectPReNet {
     rows: FlexTensor,

@@ -5,8 +5,8 @@ use rand::{Rng, RngExt};
 
 use crate::tools::trees::{Forest, NODE};
 
-/// Grows trees, each from `sample` rows drawn without repetition from those given one after the other, or from all where there
-/// are fewer. What a row is worth at an end is the length of its path, measured in the mean length of a search among so many rows.
+/// Grows trees, each from `sample` of the rows, `[rows, columns]`, drawn without replacement, or from all if there are fewer. The
+/// value of a leaf is the length of its path, divided by the mean length of a search among the sampled rows.
 pub fn grow(rows: &[f32], columns: usize, trees: usize, sample: usize, rng: &mut impl Rng) -> Forest {
     let mut all: Vec<u32> = (0..(rows.len() / columns) as u32).collect();
     let sample = sample.min(all.len());
@@ -23,29 +23,33 @@ pub fn grow(rows: &[f32], columns: usize, trees: usize, sample: usize, rng: &mut
     forest
 }
 
-/// The score of a row, `2^(−mean path)`: near 1 for one that is soon alone, 0.5 for one as usual.
+/// The score of a row, `2^(−mean path)`: near 1 for a row that is isolated early, 0.5 for an average one.
 pub fn score(forest: &Forest, row: &[f32]) -> f32 {
     (-forest.mean(row)).exp2() as f32
 }
 
+/// The state while trees grow.
 struct Grower<'a, R> {
+    /// `[rows, columns]`.
     rows: &'a [f32],
     columns: usize,
+    /// The mean length of a search among the sampled rows.
     unit: f64,
-    /// The length of a path at most.
+    /// The height of a tree at most.
     highest: usize,
-    /// All columns, in an order that changes with every draw.
+    /// All columns, in an order that changes with each draw.
     order: Vec<u32>,
     rng: &'a mut R,
 }
 
 impl<R: Rng> Grower<'_, R> {
-    fn node(&mut self, tree: &mut Vec<f32>, place: usize, rows: &mut [u32], depth: usize) {
+    /// Grows the node at an index of the tree, and everything below it.
+    fn node(&mut self, tree: &mut Vec<f32>, index: usize, rows: &mut [u32], depth: usize) {
         let split = if depth < self.highest && rows.len() > 1 { self.split(rows) } else { None };
         let Some((column, threshold)) = split else {
-            // Of one row alone the path would end here whatever the row.
+            // In a tree of a single row all paths have length 0; its leaf has the value 1, of an average row.
             let length = depth as f64 + mean_search(rows.len());
-            tree[place * NODE + 3] = if self.unit > 0.0 { length / self.unit } else { 1.0 } as f32;
+            tree[index * NODE + 3] = if self.unit > 0.0 { length / self.unit } else { 1.0 } as f32;
             return;
         };
         let mut first = 0;
@@ -56,7 +60,7 @@ impl<R: Rng> Grower<'_, R> {
             }
         }
         let child = tree.len() / NODE;
-        tree[place * NODE..][..3].copy_from_slice(&[column as f32, threshold, child as f32]);
+        tree[index * NODE..][..3].copy_from_slice(&[column as f32, threshold, child as f32]);
         tree.extend([0.0; 2 * NODE]);
         let (left, right) = rows.split_at_mut(first);
         self.node(tree, child, left, depth + 1);
@@ -67,7 +71,7 @@ impl<R: Rng> Grower<'_, R> {
         self.rows[row as usize * self.columns + column]
     }
 
-    /// A random column in which the rows differ, and a threshold between them.
+    /// A random column in which the rows differ, and a random threshold between their values.
     fn split(&mut self, rows: &[u32]) -> Option<(usize, f32)> {
         for drawn in 0..self.columns {
             let other = self.rng.random_range(drawn..self.columns);
@@ -79,7 +83,7 @@ impl<R: Rng> Grower<'_, R> {
                 (low.min(cell), high.max(cell))
             });
             if low < high {
-                // Drawn as the value that is saved: the same rows go the same way afterwards.
+                // Drawn as an `f32`, as saved, so that a restored tree sends the same rows the same way.
                 return Some((column, self.rng.random_range(low..high)));
             }
         }
@@ -87,8 +91,8 @@ impl<R: Rng> Grower<'_, R> {
     }
 }
 
-/// The mean length of an unsuccessful search in a binary search tree of so many rows (equation 1 of the paper, with the harmonic
-/// number by its logarithm).
+/// The mean length of an unsuccessful search in a binary search tree with this number of rows: equation 1 of the paper, with the
+/// harmonic number approximated by a logarithm.
 fn mean_search(rows: usize) -> f64 {
     const EULER: f64 = 0.577_215_664_901_532_9;
     match rows {
@@ -104,31 +108,31 @@ fn mean_search(rows: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tools::trees::worth;
+    use crate::tools::trees::leaf_value;
     use anoonly_core::Seed;
 
     fn grown(rows: &[f32], columns: usize, trees: usize, sample: usize) -> Forest {
         grow(rows, columns, trees, sample, &mut Seed(1).stream(&[]))
     }
 
-    /// Figures of scikit-learn 1.9.1, `sklearn.ensemble._iforest._average_path_length([2, 3, 256])`.
+    /// Figures from scikit-learn 1.9.1, `sklearn.ensemble._iforest._average_path_length([2, 3, 256])`.
     #[test]
-    fn searches_are_as_long_as_scikit_learn_says() {
+    fn search_lengths_agree_with_scikit_learn() {
         for (rows, expected) in [(0, 0.0), (1, 0.0), (2, 1.0), (3, 1.207_392_357), (256, 10.244_770_920)] {
             assert!((mean_search(rows) - expected).abs() < 1e-8, "{rows}: {}", mean_search(rows));
         }
     }
 
-    /// Of two rows every tree has one split, and every path is as long as a search among two.
+    /// Each tree of two rows has one split, and each path has the length of a search among two rows.
     #[test]
-    fn two_rows_are_told_apart_by_one_split() {
+    fn one_split_separates_two_rows() {
         let forest = grown(&[0.0, 1.0], 1, 10, 256);
         assert_eq!(forest.sizes, [3.0; 10]);
         assert_eq!((score(&forest, &[0.0]), score(&forest, &[1.0]), score(&forest, &[9.0])), (0.5, 0.5, 0.5));
     }
 
     #[test]
-    fn a_row_far_from_all_is_soon_alone() {
+    fn a_row_far_from_all_others_is_isolated_early() {
         let mut rows: Vec<f32> = (0..400).map(|cell| (cell * 7919 % 1000) as f32 / 1000.0).collect();
         rows.extend([5.0, 5.0]);
         let forest = grown(&rows, 2, 100, 256);
@@ -136,19 +140,20 @@ mod tests {
         assert!(score(&forest, &[0.5, 0.5]) < 0.5, "{}", score(&forest, &[0.5, 0.5]));
     }
 
-    /// Every row of a sample ends at a node that tells its depth: no tree is higher than it may be.
+    /// Leaves hold the lengths of their paths, so the values of rows show the height of a tree.
     #[test]
     fn no_path_is_longer_than_the_height_allows() {
         let rows: Vec<f32> = (0..300).map(|cell| (cell * 7919 % 1000) as f32).collect();
         let forest = grown(&rows, 1, 20, 64);
-        let longest = rows.chunks(1).map(|row| f64::from(worth(&forest.nodes[..forest.sizes[0] as usize * NODE], row)));
-        // Six splits, and what a search among the rows left at such an end would take.
+        let first = &forest.nodes[..forest.sizes[0] as usize * NODE];
+        let longest = rows.chunks(1).map(|row| f64::from(leaf_value(first, row)));
+        // Six splits, plus the length of a search among the rows left at such a leaf.
         assert!(longest.fold(0.0, f64::max) <= (6.0 + mean_search(59)) / mean_search(64));
         assert!(forest.sizes.iter().all(|&size| size <= 127.0 && size > 20.0), "{:?}", forest.sizes);
     }
 
     #[test]
-    fn rows_all_alike_or_one_row_make_ends_alone() {
+    fn equal_rows_or_a_single_row_make_trees_of_one_leaf() {
         for rows in [vec![1.0; 10], vec![1.0; 2]] {
             let forest = grown(&rows, 2, 3, 256);
             assert_eq!((forest.sizes.clone(), score(&forest, &[1.0, 2.0])), (vec![1.0; 3], 0.5));

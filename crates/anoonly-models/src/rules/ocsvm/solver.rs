@@ -1,23 +1,23 @@
-//! The dual problem of the one-class machine: minimise `½αᵀKα` where `0 ≤ αᵢ ≤ 1` and `Σα` is given.
+//! The dual problem of the one-class machine: minimise `½αᵀKα` subject to `0 ≤ αᵢ ≤ 1` and a given `Σα`.
 //!
-//! Sequential minimal optimisation, each pair chosen by second-order information: Fan, Chen and Lin, "Working Set Selection
-//! Using Second Order Information for Training Support Vector Machines", JMLR 2005.
+//! Solved by sequential minimal optimisation, with pairs chosen by second-order information: Fan, Chen and Lin, "Working Set
+//! Selection Using Second Order Information for Training Support Vector Machines", JMLR 2005.
 
 /// The solution.
 pub(super) struct Solution {
-    /// α, one a row.
+    /// α, `[rows]`.
     pub weights: Vec<f64>,
-    /// `ρ`, which `Σ αᵢk(xᵢ, x)` is compared with.
+    /// ρ, the threshold for `Σ αᵢk(xᵢ, x)`.
     pub offset: f64,
 }
 
-/// Steps a row at most; hundreds of times what it takes.
+/// The largest number of steps per row, hundreds of times the usual number.
 const STEPS: usize = 1000;
-/// What is taken for the curvature along a pair that has none.
+/// The smallest curvature along a pair.
 const FLAT: f64 = 1e-12;
 
-/// Solves for a kernel matrix of ones on the diagonal, row by row, until the conditions of optimality are missed by no more than the
-/// tolerance.
+/// Solves the problem for a kernel matrix, `[rows, rows]`, with ones on the diagonal, until the violation of the optimality conditions
+/// is below the tolerance.
 pub(super) fn solve(kernel: &[f32], rows: usize, sum: f64, tolerance: f64) -> Solution {
     let mut weights: Vec<f64> = (0..rows).map(|row| (sum - row as f64).clamp(0.0, 1.0)).collect();
     let of = |row: usize| &kernel[row * rows..][..rows];
@@ -29,10 +29,10 @@ pub(super) fn solve(kernel: &[f32], rows: usize, sum: f64, tolerance: f64) -> So
         let Some((up, down)) = pair(&weights, &gradient, of, tolerance) else { break };
         let (from, to) = (of(up), of(down));
         let curvature = (2.0 - 2.0 * f64::from(from[down])).max(FLAT);
-        // The weight of one grows as that of the other falls, as far as both may.
+        // One weight grows and the other falls by the same amount, within the bounds of both.
         let wanted = (gradient[down] - gradient[up]) / curvature;
         let step = wanted.min(1.0 - weights[up]).min(weights[down]);
-        // Ends are reached exactly.
+        // Reaches a bound exactly.
         weights[up] = if step == 1.0 - weights[up] { 1.0 } else { weights[up] + step };
         weights[down] -= step;
         let cells = from.iter().zip(to);
@@ -42,7 +42,7 @@ pub(super) fn solve(kernel: &[f32], rows: usize, sum: f64, tolerance: f64) -> So
     Solution { weights, offset }
 }
 
-/// The row whose weight had best grow and the one whose weight had best fall for it.
+/// The row with a weight to increase and the row with a weight to decrease; `None` once the conditions hold.
 fn pair<'a>(
     weights: &[f64],
     gradient: &[f64],
@@ -72,8 +72,8 @@ fn pair<'a>(
     best.map(|(_, down)| (up, down))
 }
 
-/// The gradient of rows that are within both ends, which all have the same at the optimum; where there are none, the middle of what
-/// those at the ends allow.
+/// The mean gradient of the rows with weights between the bounds, which is the same for all of them at the optimum. If there are none,
+/// the middle of the range that the other rows allow.
 fn offset(weights: &[f64], gradient: &[f64]) -> f64 {
     let (mut sum, mut free) = (0.0, 0usize);
     let (mut above, mut below) = (f64::INFINITY, f64::NEG_INFINITY);
@@ -101,9 +101,9 @@ mod tests {
         points.iter().flat_map(|&a| points.iter().map(move |&b| cell(a, b))).collect()
     }
 
-    /// Weights and offset as scikit-learn 1.9.1 has them: `OneClassSVM(gamma=1, nu=0.5, tol=1e-10)`, `dual_coef_` and `offset_`.
+    /// Figures from scikit-learn 1.9.1: `OneClassSVM(gamma=1, nu=0.5, tol=1e-10)`, `dual_coef_` and `offset_`.
     #[test]
-    fn a_small_problem_is_solved_as_by_scikit_learn() {
+    fn the_solution_of_a_small_problem_agrees_with_scikit_learn() {
         let points = [0.0, 0.3, 0.5, 1.1, 1.2, 2.0, 4.0];
         let Solution { weights, offset } = solve(&kernel(&points), 7, 3.5, 1e-10);
         for (ours, theirs) in weights.iter().chain([&offset]).zip(WEIGHTS.iter().chain([&OFFSET])) {
@@ -114,9 +114,9 @@ mod tests {
     const WEIGHTS: [f64; 7] = [1.0, 0.0, 0.016_087_31, 0.497_589_32, 0.0, 0.986_323_37, 1.0];
     const OFFSET: f64 = 1.246_006_87;
 
-    /// What the solution has to satisfy, whatever the problem.
+    /// The conditions of every solution.
     #[test]
-    fn weights_keep_their_sum_and_no_pair_is_left_to_improve() {
+    fn weights_keep_their_sum_and_no_pair_can_be_improved() {
         let points: Vec<f64> = (0..200).map(|point| (point * 7919 % 1000) as f64 / 100.0).collect();
         let kernel = kernel(&points);
         for share in [0.1, 0.5, 1.0] {
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_all_alike_share_the_sum_and_have_it_for_offset() {
+    fn the_offset_for_equal_rows_is_the_sum_of_their_weights() {
         for rows in [1, 4] {
             let Solution { weights, offset } = solve(&vec![1.0; rows * rows], rows, rows as f64 / 2.0, 1e-3);
             assert_eq!((weights.iter().sum::<f64>(), offset), (rows as f64 / 2.0, rows as f64 / 2.0));

@@ -1,68 +1,67 @@
-//! How much each opinion counts, by what it says of training rows that it was not formed on.
+//! The weight of each group of opinions, from its values on training rows that it was not fitted on.
 
 use std::ops::Range;
 
-use burn::tensor::backend::Backend;
 use rand::Rng;
 use rand::seq::SliceRandom;
 
 use super::QuorumConfig;
-use super::opinions::{self, COUNT, GROUPS};
-use crate::TrainingData;
+use super::opinions::{BLOCK, COUNT, GROUPS};
+use crate::RuleData;
 use crate::tools::normal_scores::NormalScores;
 
-/// Values of all opinions on training rows, each by opinions that have not seen it.
+/// Values of all opinions on training rows, each row scored by opinions that were not fitted on it.
 pub(super) struct HeldOut {
-    /// For each opinion, its values on unlabelled rows.
+    /// Each opinion's values on unlabelled rows.
     pub unlabelled: [Vec<f32>; COUNT],
-    /// And on labelled anomalies; none where there is only one anomaly.
+    /// Each opinion's values on labelled anomalies; none if there is only one anomaly.
     pub anomalies: [Vec<f32>; COUNT],
 }
 
 impl HeldOut {
-    pub fn judged<B: Backend>(config: &QuorumConfig, data: &TrainingData<B>, rng: &mut impl Rng) -> Self {
+    /// Scores every training row by opinions fitted on the other folds.
+    pub fn of(config: &QuorumConfig, data: &RuleData, rng: &mut impl Rng) -> Self {
         let (mut unlabelled, mut anomalies) = (data.unlabelled.clone(), data.anomalies.clone());
         unlabelled.shuffle(rng);
         anomalies.shuffle(rng);
         let mut values = Self { unlabelled: Default::default(), anomalies: Default::default() };
-        let lone = anomalies.len() == 1;
-        // A lone unlabelled row is judged by opinions that have seen it: there is no other.
+        let single = anomalies.len() == 1;
+        // A single unlabelled row is scored by opinions that were fitted on it: there is no other row.
         let folds = config.folds.min(unlabelled.len()).max(2);
         for fold in 0..folds {
             let part = |rows: &[usize], inside: bool| -> Vec<usize> {
                 let places = rows.iter().enumerate().filter(|(place, _)| (place % folds == fold) == inside);
                 places.map(|(_, &row)| row).collect()
             };
-            let known = |rows: &[usize]| if rows.len() == 1 { rows.to_vec() } else { part(rows, false) };
-            let fitted = config.fitted(data, &known(&unlabelled), &known(&anomalies), rng);
-            let judge = |rows: Vec<usize>, values: &mut [Vec<f32>]| {
-                for rows in rows.chunks(opinions::BLOCK) {
-                    let judged = fitted.opinions(data.select(rows));
-                    values.iter_mut().zip(judged).for_each(|(values, judged)| values.extend(judged));
+            let others = |rows: &[usize]| if rows.len() == 1 { rows.to_vec() } else { part(rows, false) };
+            let opinions = config.opinions(data, &others(&unlabelled), &others(&anomalies), rng);
+            let score = |rows: Vec<usize>, values: &mut [Vec<f32>]| {
+                for rows in rows.chunks(BLOCK) {
+                    let made = opinions.values(&data.select(rows));
+                    values.iter_mut().zip(made).for_each(|(values, made)| values.extend(made));
                 }
             };
-            // So many as the neighbours and trees are of say well enough what is usual.
+            // As many rows as the neighbours and trees are made of are enough to know the usual values.
             let mut rows = part(&unlabelled, true);
             rows.truncate(config.most_rows.div_ceil(folds));
-            judge(rows, &mut values.unlabelled);
-            if !lone {
-                judge(part(&anomalies, true), &mut values.anomalies);
+            score(rows, &mut values.unlabelled);
+            if !single {
+                score(part(&anomalies, true), &mut values.anomalies);
             }
         }
         values
     }
 
-    /// How the groups are joined.
+    /// The weights of the groups.
     ///
-    /// Their weights come from a grid. Each point of it has a weight expected beforehand, and one by how it ranks
-    /// the labelled anomalies among the unlabelled rows: `exp(−trust · Σ (1 − share of unlabelled rows below))`, the sum being
-    /// over the anomalies. The result is the mean over the grid.
+    /// They are a mean over a grid of weights. A point of the grid counts by the product of its prior weight and of
+    /// `exp(−trust · Σ (1 − share of unlabelled rows that score below))`, a sum over the labelled anomalies.
     pub fn joining(&self, scales: &[NormalScores; COUNT], trust: f64) -> Joining {
         let levels = |values: &[Vec<f32>]| -> Vec<Vec<f64>> {
-            let of = |(values, scale): (&Vec<f32>, &NormalScores)| {
+            let level = |(values, scale): (&Vec<f32>, &NormalScores)| {
                 values.iter().map(|&value| f64::from(scale.of_value(value))).collect()
             };
-            values.iter().zip(scales).map(of).collect()
+            values.iter().zip(scales).map(level).collect()
         };
         let (unlabelled, anomalies) = (levels(&self.unlabelled), levels(&self.anomalies));
         let sums = |levels: &[Vec<f64>], group: Range<usize>| -> Vec<f64> {
@@ -90,37 +89,37 @@ impl HeldOut {
         let grid = grid();
         let logs: Vec<f64> = grid
             .iter()
-            .map(|&(weights, expected)| {
+            .map(|&(weights, prior)| {
                 let mut usual = joined(&unlabelled, weights);
                 usual.sort_unstable_by(f64::total_cmp);
                 let above =
                     |score: f64| 1.0 - usual.partition_point(|&other| other < score) as f64 / usual.len() as f64;
                 let missed: f64 = joined(&anomalies, weights).into_iter().map(above).sum();
-                expected.ln() - trust * missed
+                prior.ln() - trust * missed
             })
             .collect();
         let most = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let beliefs: Vec<f64> = logs.iter().map(|log| (log - most).exp()).collect();
-        let all: f64 = beliefs.iter().sum();
-        let mut found = [0.0; GROUPS.len()];
-        for ((weights, _), belief) in grid.iter().zip(&beliefs) {
+        let shares: Vec<f64> = logs.iter().map(|log| (log - most).exp()).collect();
+        let total: f64 = shares.iter().sum();
+        let mut means = [0.0; GROUPS.len()];
+        for ((weights, _), share) in grid.iter().zip(&shares) {
             let length = weights.iter().map(|weight| weight * weight).sum::<f64>().sqrt();
-            found.iter_mut().zip(weights).for_each(|(found, weight)| *found += belief / all * weight / length);
+            means.iter_mut().zip(weights).for_each(|(mean, weight)| *mean += share / total * weight / length);
         }
-        let weight = |group: usize| found[group] / heights[group];
+        let weight = |group: usize| means[group] / heights[group];
         Joining { groups: std::array::from_fn(|group| [widths[group], weight(group)].map(|value| value as f32)) }
     }
 }
 
-/// What makes one score of normal scores: for each group, what the sum of its opinions is divided by, and the weight that the softplus
-/// of the quotient has.
+/// How the opinions' normal scores become one score: for each group, the divisor of their sum, and the weight of the softplus of
+/// the quotient.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Joining {
     pub groups: [[f32; 2]; GROUPS.len()],
 }
 
 impl Joining {
-    /// The score of a row of which the opinions have these normal scores.
+    /// The score of a row from the normal scores of its opinions.
     pub fn score(&self, levels: [f32; COUNT]) -> f32 {
         let part = |(group, [width, weight]): (Range<usize>, [f32; 2])| {
             weight * softplus(f64::from(levels[group].iter().sum::<f32>() / width)) as f32
@@ -129,12 +128,12 @@ impl Joining {
     }
 }
 
-/// `ln(1 + eˣ)`: an opinion that a row is usual takes little away from another one that it is not.
+/// `ln(1 + eˣ)`: a group that finds a row usual takes little away from a group that finds it unusual.
 fn softplus(value: f64) -> f64 {
     value.max(0.0) + (-value.abs()).exp().ln_1p()
 }
 
-/// Weights of the groups, and how far each is expected before any label is looked at.
+/// The grid: weights of the groups, and the prior weight of each point, before any label is seen.
 fn grid() -> Vec<([f64; GROUPS.len()], f64)> {
     let mut grid = Vec::new();
     for direction in [0.5, 1.0, 2.0, 4.0] {
@@ -147,7 +146,7 @@ fn grid() -> Vec<([f64; GROUPS.len()], f64)> {
     grid
 }
 
-/// The standard deviation; 1 where all values are alike.
+/// The standard deviation; 1 if all values are equal.
 fn deviation(values: &[f64]) -> f64 {
     let count = values.len().max(1) as f64;
     let mean = values.iter().sum::<f64>() / count;
@@ -159,13 +158,13 @@ fn deviation(values: &[f64]) -> f64 {
 mod tests {
     use super::*;
 
-    /// Values of every opinion on 100 unlabelled rows, and on anomalies as each says.
+    /// Values of every opinion on 100 unlabelled rows, and the given values on anomalies.
     fn held_out(anomalies: [&[f32]; COUNT]) -> HeldOut {
         let usual = |opinion: usize| (0..100).map(|row| ((row * 37 + opinion * 11) % 100) as f32).collect();
         HeldOut { unlabelled: std::array::from_fn(usual), anomalies: anomalies.map(<[f32]>::to_vec) }
     }
 
-    /// The share of each group in all weights.
+    /// The share of each group in the sum of the weights.
     fn shares(held: &HeldOut, trust: f64) -> [f32; GROUPS.len()] {
         let groups = held.joining(&held.unlabelled.each_ref().map(|values| NormalScores::of(values)), trust).groups;
         let all: f32 = groups.iter().map(|[_, weight]| weight).sum();
@@ -174,22 +173,21 @@ mod tests {
     }
 
     #[test]
-    fn opinions_that_put_anomalies_on_top_count_more_than_expected() {
+    fn opinions_that_rank_anomalies_first_weigh_more_than_expected() {
         let (high, middle, low): (&[f32], &[f32], &[f32]) = (&[99.5; 5], &[50.5; 5], &[5.5; 5]);
         for (group, places) in GROUPS.into_iter().enumerate().skip(1) {
-            let says = |opinion| if places.contains(&opinion) { high } else { middle };
-            let held = held_out(std::array::from_fn(says));
+            let value = |opinion| if places.contains(&opinion) { high } else { middle };
+            let held = held_out(std::array::from_fn(value));
             let (expected, found) = (shares(&held, 0.0), shares(&held, 8.0));
             assert!(found[group] > 1.05 * expected[group], "{group}: {expected:?} {found:?}");
-            let says = |opinion| if places.contains(&opinion) { low } else { middle };
-            let found = shares(&held_out(std::array::from_fn(says)), 8.0);
+            let value = |opinion| if places.contains(&opinion) { low } else { middle };
+            let found = shares(&held_out(std::array::from_fn(value)), 8.0);
             assert!(found[group] < expected[group], "{group}: {expected:?} {found:?}");
         }
     }
 
-    /// The more anomalies say it, the more it counts.
     #[test]
-    fn one_anomaly_says_less_than_many() {
+    fn more_anomalies_move_the_weights_further() {
         let of = |count: usize| {
             let (high, low) = (vec![99.5; count], vec![50.5; count]);
             let held = held_out(std::array::from_fn(|opinion| if opinion >= 6 { &high[..] } else { &low }));
@@ -200,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn without_held_out_anomalies_the_weights_are_those_expected() {
+    fn without_held_out_anomalies_the_weights_are_the_prior_ones() {
         let none = held_out([&[]; COUNT]);
         assert_eq!(shares(&none, 8.0), shares(&none, 0.0));
         let some = held_out([&[70.0, 3.0]; COUNT]);
@@ -208,14 +206,14 @@ mod tests {
     }
 
     #[test]
-    fn opinions_that_say_the_same_of_all_rows_do_no_harm() {
+    fn opinions_with_equal_values_for_all_rows_give_finite_weights() {
         let held = HeldOut { unlabelled: std::array::from_fn(|_| vec![1.0; 9]), anomalies: Default::default() };
         shares(&held, 8.0);
     }
 
-    /// ln(1 + e^(3/2)), twice ln 2 and ln(1 + e⁻²)/2; and what no exponential may overflow at.
+    /// ln(1 + e^(3/2)), twice ln 2 and ln(1 + e⁻²)/2; large values must not overflow an exponential.
     #[test]
-    fn a_score_is_the_weighted_sum_of_bent_groups() {
+    fn a_score_is_the_weighted_sum_of_the_groups_softplus() {
         let joining = Joining { groups: [[2.0, 1.0], [1.0, 2.0], [0.5, 0.5], [1.0, 0.0]] };
         let score = joining.score([1.0, 2.0, 3.0, -1.0, -2.0, -1.0, 5.0, 5.0]);
         assert!((score - (1.701_413_3 + 1.386_294_4 + 0.063_464)).abs() < 1e-5, "{score}");

@@ -1,39 +1,42 @@
-//! Trees that tell labelled anomalies from unlabelled rows.
+//! Trees that separate labelled anomalies from unlabelled rows.
 //!
-//! Both classes have the same weight in sum, and a node is split by the best of `√columns` columns, by the Gini impurity.
+//! Both classes have the same total weight. A node is split on the best of `√columns` random columns, by the Gini impurity.
 
 use rand::{Rng, RngExt};
 
 use super::{Forest, MOST_ROWS, NODE, between};
 
-/// How trees are grown. What a row is worth at an end is the share of anomalies there, by weight.
+/// How trees are grown. The value of a leaf is its share of anomalies, by weight.
 pub(crate) struct Classes {
-    /// Trees.
+    /// The number of trees.
     pub trees: usize,
-    /// Rows in a leaf at least.
+    /// The smallest number of rows in a leaf.
     pub leaf: usize,
-    /// How thresholds are found.
+    /// How thresholds are chosen.
     pub splits: Splits,
 }
 
-/// How thresholds are found.
+/// How thresholds are chosen.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Splits {
-    /// One at random for each column: extremely randomised trees, each of all rows (Geurts, Ernst and Wehenkel, "Extremely
-    /// randomized trees", Machine Learning 2006).
+    /// One random threshold for each column: extremely randomised trees, each grown from all rows (Geurts, Ernst and Wehenkel,
+    /// "Extremely randomized trees", Machine Learning 2006).
     Random,
-    /// The best of each column, in the middle between two values: a random forest, each tree of so many rows drawn with
-    /// replacement as there are (Breiman, "Random Forests", Machine Learning 2001).
+    /// The best threshold of each column, in the middle between two values: a random forest, each tree grown from a bootstrap
+    /// sample of the rows (Breiman, "Random Forests", Machine Learning 2001).
     Best,
 }
 
-/// Rows by column, with the classes and what a row of each weighs.
+/// The state while trees grow.
 struct Grower<'a, R> {
+    /// The values of each column.
     columns: Vec<Vec<f32>>,
+    /// Whether each row is a labelled anomaly.
     anomalous: Vec<bool>,
+    /// The weight of an unlabelled row and of an anomaly.
     weights: [f64; 2],
-    /// Columns looked at for a split.
-    tried: usize,
+    /// The number of columns that a split chooses from.
+    candidates: usize,
     leaf: usize,
     splits: Splits,
     rng: &'a mut R,
@@ -46,7 +49,7 @@ struct Split {
 }
 
 impl Classes {
-    /// Trees grown from rows given one after the other.
+    /// Grows trees from unlabelled rows and labelled anomalies, each `[rows, columns]`, row by row.
     pub fn grow(&self, unlabelled: &[f32], anomalies: &[f32], columns: usize, rng: &mut impl Rng) -> Forest {
         let counts = [unlabelled, anomalies].map(|rows| rows.len() / columns);
         let count = counts[0] + counts[1];
@@ -58,7 +61,7 @@ impl Classes {
             columns: (0..columns).map(column).collect(),
             anomalous: (0..count).map(|row| row >= counts[0]).collect(),
             weights: counts.map(|class| count as f64 / (2.0 * class.max(1) as f64)),
-            tried: ((columns as f64).sqrt() as usize).max(1),
+            candidates: ((columns as f64).sqrt() as usize).max(1),
             leaf: self.leaf,
             splits: self.splits,
             rng,
@@ -78,43 +81,43 @@ impl Classes {
 }
 
 impl<R: Rng> Grower<'_, R> {
-    fn node(&mut self, nodes: &mut Vec<f32>, place: usize, rows: &mut [u32]) {
+    /// Grows the node at an index of the tree, and everything below it.
+    fn node(&mut self, nodes: &mut Vec<f32>, index: usize, rows: &mut [u32]) {
         let sums = self.sums(rows.iter().copied());
-        nodes[place * NODE + 3] = (sums[1] / (sums[0] + sums[1])) as f32;
+        nodes[index * NODE + 3] = (sums[1] / (sums[0] + sums[1])) as f32;
         if sums.contains(&0.0) || rows.len() < 2 * self.leaf {
             return;
         }
         let Some(split) = self.split(rows, sums) else { return };
         let cells = &self.columns[split.column];
         let mut first = 0;
-        for place in 0..rows.len() {
-            if cells[rows[place] as usize] <= split.threshold {
-                rows.swap(first, place);
+        for at in 0..rows.len() {
+            if cells[rows[at] as usize] <= split.threshold {
+                rows.swap(first, at);
                 first += 1;
             }
         }
         let child = nodes.len() / NODE;
-        nodes[place * NODE] = split.column as f32;
-        nodes[place * NODE + 1] = split.threshold;
-        nodes[place * NODE + 2] = child as f32;
+        nodes[index * NODE..][..3].copy_from_slice(&[split.column as f32, split.threshold, child as f32]);
         nodes.extend([0.0; 2 * NODE]);
         let (left, right) = rows.split_at_mut(first);
         self.node(nodes, child, left);
         self.node(nodes, child + 1, right);
     }
 
+    /// The total weight of each class.
     fn sums(&self, rows: impl Iterator<Item = u32>) -> [f64; 2] {
         let mut counts = [0usize; 2];
         rows.for_each(|row| counts[usize::from(self.anomalous[row as usize])] += 1);
         [0, 1].map(|class| counts[class] as f64 * self.weights[class])
     }
 
-    /// The best split on as many random columns as are tried, on columns that are not constant.
+    /// The best split on random columns that are not constant among the rows.
     fn split(&mut self, rows: &[u32], sums: [f64; 2]) -> Option<Split> {
         let mut columns: Vec<usize> = (0..self.columns.len()).collect();
-        let (mut best, mut tried) = (None::<Split>, 0);
+        let (mut best, mut compared) = (None::<Split>, 0);
         for drawn in 0..columns.len() {
-            if tried == self.tried {
+            if compared == self.candidates {
                 break;
             }
             let other = self.rng.random_range(drawn..columns.len());
@@ -129,7 +132,7 @@ impl<R: Rng> Grower<'_, R> {
             if low >= high {
                 continue;
             }
-            tried += 1;
+            compared += 1;
             let found = match self.splits {
                 Splits::Random => {
                     let threshold = self.rng.random_range(low..high);
@@ -146,7 +149,7 @@ impl<R: Rng> Grower<'_, R> {
         best
     }
 
-    /// The impurity of both sides of a threshold; none where one of them is too small.
+    /// The impurity of both sides of a threshold; `None` if one of them is too small.
     fn impurity_at(&self, column: usize, threshold: f32, rows: &[u32], sums: [f64; 2]) -> Option<f64> {
         let cells = &self.columns[column];
         let below = |row: &u32| cells[*row as usize] <= threshold;
@@ -155,7 +158,7 @@ impl<R: Rng> Grower<'_, R> {
         large.then(|| impurity(self.sums(rows.iter().copied().filter(below)), sums))
     }
 
-    /// The threshold of a column with the least impurity, and this.
+    /// The threshold of a column with the least impurity, and this impurity.
     fn best_threshold(&self, column: usize, rows: &[u32], sums: [f64; 2]) -> Option<(f32, f64)> {
         let cells = &self.columns[column];
         let mut sorted: Vec<(f32, bool)> =
@@ -178,7 +181,7 @@ impl<R: Rng> Grower<'_, R> {
     }
 }
 
-/// The Gini impurity of both sides of a split, each by its weight, given one side and the whole.
+/// The Gini impurity of both sides of a split, weighted. `left` holds the class weights of one side, `sums` those of both.
 fn impurity(left: [f64; 2], sums: [f64; 2]) -> f64 {
     let side = |[a, b]: [f64; 2]| if a + b > 0.0 { 2.0 * a * b / (a + b) } else { 0.0 };
     side(left) + side([sums[0] - left[0], sums[1] - left[1]])
@@ -189,7 +192,7 @@ mod tests {
     use super::*;
     use anoonly_core::Seed;
 
-    /// Rows in the unit square; the anomalies are those of a corner.
+    /// Random rows in the unit square, or in its corner from `corner` to 1.
     fn rows(count: usize, corner: f32) -> Vec<f32> {
         let mut rng = Seed(3).stream(&["rows", &count.to_string()]);
         (0..2 * count).map(|_| corner + rng.random_range(0.0..1.0 - corner)).collect()
@@ -205,22 +208,23 @@ mod tests {
         }
     }
 
-    /// One column that parts the classes: every tree finds pure leaves, and the share is 0 or 1 away from the gap.
+    /// One column separates the classes: every tree finds pure leaves, and the share is 0 or 1 away from the gap.
     #[test]
-    fn classes_apart_are_told_apart_wholly() {
+    fn separable_classes_are_separated() {
         let classes = Classes { trees: 20, leaf: 2, splits: Splits::Random };
         let forest = classes.grow(&[0.0, 0.1, 0.2, 0.3], &[0.8, 0.9, 1.0, 0.7], 1, &mut Seed(1).stream(&[]));
         let share = |cell: f32| forest.mean(&[cell]);
         assert!(share(0.0) < 0.35 && share(1.0) > 0.65, "{} {}", share(0.0), share(1.0));
     }
 
-    /// Of all thresholds of a column, the one in the middle of the gap leaves no impurity.
+    /// The threshold in the middle of the gap leaves no impurity.
     #[test]
     fn the_best_threshold_is_between_the_classes() {
         let anomalous = vec![false, true, false, true];
         let columns = vec![vec![0.0, 0.8, 0.4, 1.0]];
         let rng = &mut Seed(1).stream(&[]);
-        let grower = Grower { columns, anomalous, weights: [1.0; 2], tried: 1, leaf: 1, splits: Splits::Best, rng };
+        let grower =
+            Grower { columns, anomalous, weights: [1.0; 2], candidates: 1, leaf: 1, splits: Splits::Best, rng };
         let (threshold, impurity) = grower.best_threshold(0, &[0, 1, 2, 3], [2.0; 2]).unwrap();
         assert!((threshold - 0.6).abs() < 1e-6 && impurity == 0.0, "{threshold} {impurity}");
         let leaf = Grower { leaf: 3, ..grower };

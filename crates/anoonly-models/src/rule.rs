@@ -1,0 +1,194 @@
+//! Methods without gradients: fitted on rows in plain memory, ready to score, and saved as named tensors.
+
+use std::fmt::Debug;
+
+use rand::Rng;
+
+use crate::graph::Graph;
+use crate::{Method, SavedTensors};
+
+/// A method that is fitted without gradients.
+pub trait RuleMethod: Method {
+    /// What the fit makes.
+    type Fitted: FittedRule;
+
+    /// Fits the rule. Everything random is drawn from `rng`.
+    fn fit(&self, data: &RuleData, rng: &mut impl Rng) -> Self::Fitted;
+
+    /// A fitted rule for rows of `columns` columns, from what [`FittedRule::save`] saved.
+    ///
+    /// # Errors
+    /// When a tensor is missing or has the wrong shape. A file may come from anywhere: values that no fit could have made
+    /// must neither panic nor loop when rows are scored.
+    fn restore(&self, columns: usize, saved: &mut SavedTensors) -> Result<Self::Fitted, String>;
+}
+
+/// A fitted rule, which keeps what scoring needs in the form in which scoring needs it.
+pub trait FittedRule: Debug + Send + Sync {
+    /// The anomaly score of each row; higher means more anomalous. It does not depend on the other rows.
+    fn score(&self, rows: RowBlock<'_>) -> Vec<f32>;
+
+    /// Everything that [`RuleMethod::restore`] needs besides the configuration.
+    fn save(&self) -> SavedTensors;
+
+    /// The gradient of the score, for a score that has one. A score made of ranks or trees has none.
+    fn gradient(&self) -> Option<&dyn RuleGradient> {
+        None
+    }
+
+    /// The steps of [`score`](Self::score) as plain data, for fast scoring and export. A rule that keeps this default cannot be exported.
+    fn graph(&self) -> Option<Graph> {
+        None
+    }
+}
+
+/// The gradient of a rule's score.
+pub trait RuleGradient {
+    /// The gradient of each row's score by its cells, `[rows, columns]`, row by row. It may be NaN or infinite where the score
+    /// has none.
+    fn gradient(&self, rows: RowBlock<'_>) -> Vec<f32>;
+}
+
+/// Rows in memory, `[rows, columns]`, row by row.
+#[derive(Clone, Copy, Debug)]
+pub struct RowBlock<'a> {
+    cells: &'a [f32],
+    columns: usize,
+}
+
+impl<'a> RowBlock<'a> {
+    /// Rows of so many columns.
+    ///
+    /// # Panics
+    /// When there is no column, or the cells do not fill whole rows.
+    pub fn new(cells: &'a [f32], columns: usize) -> Self {
+        assert!(columns > 0 && cells.len().is_multiple_of(columns), "cells fill whole rows");
+        Self { cells, columns }
+    }
+
+    /// The cells, row by row.
+    pub fn cells(self) -> &'a [f32] {
+        self.cells
+    }
+
+    /// The number of columns.
+    pub fn columns(self) -> usize {
+        self.columns
+    }
+
+    /// The number of rows.
+    pub fn count(self) -> usize {
+        self.cells.len() / self.columns
+    }
+
+    /// The rows, one after the other.
+    pub fn iter(self) -> std::slice::ChunksExact<'a, f32> {
+        self.cells.chunks_exact(self.columns)
+    }
+
+    /// The same rows in blocks of at most `rows`.
+    pub fn blocks(self, rows: usize) -> impl Iterator<Item = RowBlock<'a>> {
+        self.cells.chunks(rows.max(1) * self.columns).map(move |cells| Self { cells, columns: self.columns })
+    }
+}
+
+/// The rows that a rule is fitted on, scaled.
+#[derive(Clone, Debug)]
+pub struct RuleData {
+    /// All rows, `[rows, columns]`, row by row.
+    pub rows: Vec<f32>,
+    /// The number of columns.
+    pub columns: usize,
+    /// Indices of the unlabelled rows.
+    pub unlabelled: Vec<usize>,
+    /// Indices of the labelled anomalies.
+    pub anomalies: Vec<usize>,
+}
+
+impl RuleData {
+    /// One row.
+    pub fn row(&self, row: usize) -> &[f32] {
+        &self.rows[row * self.columns..][..self.columns]
+    }
+
+    /// The cells of the rows at the given indices, row by row.
+    pub fn select(&self, rows: &[usize]) -> Vec<f32> {
+        let mut cells = Vec::with_capacity(rows.len() * self.columns);
+        rows.iter().for_each(|&row| cells.extend(self.row(row)));
+        cells
+    }
+
+    /// The cells of the unlabelled rows.
+    pub fn unlabelled_rows(&self) -> Vec<f32> {
+        self.select(&self.unlabelled)
+    }
+
+    /// The cells of the labelled anomalies.
+    pub fn anomalous_rows(&self) -> Vec<f32> {
+        self.select(&self.anomalies)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Compares the gradient with central differences of the score, in `step`, up to a share of the largest difference.
+    pub(crate) fn check_gradient(rule: &impl FittedRule, rows: RowBlock<'_>, step: f32, tolerance: f64) {
+        let gradient = rule.gradient().expect("the rule has a gradient").gradient(rows);
+        assert_eq!(gradient.len(), rows.cells().len());
+        let difference = |cell: usize| {
+            let row = cell / rows.columns() * rows.columns();
+            let mut cells = rows.cells()[row..][..rows.columns()].to_vec();
+            let mut score = |by: f32| {
+                cells[cell - row] = rows.cells()[cell] + by;
+                (f64::from(cells[cell - row]), f64::from(rule.score(RowBlock::new(&cells, rows.columns()))[0]))
+            };
+            let ((above, higher), (below, lower)) = (score(step), score(-step));
+            (higher - lower) / (above - below)
+        };
+        let differences: Vec<f64> = (0..gradient.len()).map(difference).collect();
+        let largest = differences.iter().fold(0.0f64, |largest, slope| largest.max(slope.abs()));
+        assert!(largest > 0.0, "the score is constant");
+        for (&ours, &slope) in gradient.iter().zip(&differences) {
+            let error = (f64::from(ours) - slope).abs();
+            assert!(error <= tolerance * largest, "gradient {ours}, difference {slope}");
+        }
+    }
+
+    /// Rows between 0 and 1, `[count, columns]`, the same every time.
+    pub(crate) fn cells(count: usize, columns: usize) -> Vec<f32> {
+        (0..count * columns).map(|cell| ((cell * 7919 + cell / columns * 104_729) % 1009) as f32 / 1009.0).collect()
+    }
+
+    /// Rows of [`cells`]; the labelled anomalies come first, each cell larger by 0.4.
+    pub(crate) fn data(unlabelled: usize, anomalies: usize, columns: usize) -> RuleData {
+        let mut rows = cells(unlabelled + anomalies, columns);
+        rows[..anomalies * columns].iter_mut().for_each(|cell| *cell += 0.4);
+        RuleData {
+            rows,
+            columns,
+            unlabelled: (anomalies..unlabelled + anomalies).collect(),
+            anomalies: (0..anomalies).collect(),
+        }
+    }
+
+    /// Checks that a saved rule scores the same bits, and that a row scores the same bits alone as among others.
+    pub(crate) fn check_saving<M: RuleMethod>(method: &M, data: &RuleData, names: &[(&str, &[usize])]) {
+        use anoonly_core::Seed;
+        let fitted = method.fit(data, &mut Seed(3).stream(&[]));
+        let rows = RowBlock::new(&data.rows, data.columns);
+        let scores = fitted.score(rows);
+        assert_eq!(scores.len(), rows.count());
+        let alone: Vec<f32> = rows.iter().map(|row| fitted.score(RowBlock::new(row, data.columns))[0]).collect();
+        assert_eq!(alone, scores);
+        let mut saved = fitted.save();
+        let shapes: Vec<_> = saved.clone().into_iter().map(|(path, tensor)| (path, tensor.shape)).collect();
+        let expected: Vec<_> = names.iter().map(|(path, shape)| ((*path).to_owned(), shape.to_vec())).collect();
+        assert_eq!(shapes, expected);
+        let restored = method.restore(data.columns, &mut saved).unwrap();
+        assert_eq!((restored.score(rows), saved.left()), (scores, None));
+        assert_eq!(restored.save(), fitted.save());
+        assert!(method.restore(data.columns + 1, &mut fitted.save()).is_err(), "of another number of columns");
+    }
+}

@@ -1,0 +1,245 @@
+//! Networks on a backend: their fits, and what they are once fitted. The type of the backend ends here.
+
+use std::fmt;
+use std::ops::ControlFlow;
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Instant;
+
+use anoonly_core::Seed;
+use anoonly_core::scale::MinMaxScaler;
+use anoonly_models::graph::Graph;
+use anoonly_models::kernels::{Scorer, scorer};
+use anoonly_models::layers::norm::NormLayer;
+use anoonly_models::recipe::Augmentation;
+use anoonly_models::{
+    AnyNetwork, AnyNetworkMethod, Network, NetworkMethod, Norm, SavedTensor, SavedTensors, TrainingData,
+};
+use burn::backend::Autodiff;
+use burn::module::{AutodiffModule, Module, ModuleVisitor, Param};
+use burn::tensor::backend::Backend;
+use burn::tensor::{Tensor, TensorData};
+use ndarray::Array2;
+
+use crate::detector::{Detector, Epoch, EpochWatch, History};
+use crate::fit::{Objective, train};
+use crate::fitted::{FittedDetector, GradientSource, Ready};
+use crate::{FitError, ScoreError, Supervision};
+
+/// Training rows on a device, behind one type.
+pub(crate) trait NetworkFitting: fmt::Debug + Send {
+    /// Fits a network, the method of the detector.
+    fn fit(
+        &mut self,
+        method: &AnyNetworkMethod,
+        detector: &Detector,
+        watch: &mut EpochWatch<'_>,
+    ) -> Result<FittedDetector, FitError>;
+
+    /// The seconds of pretraining that a fit does not spend again.
+    fn spared_seconds(&self, method: &AnyNetworkMethod, seed: Seed) -> f64;
+}
+
+/// Training rows on a device, and the networks that were pretrained on them.
+#[derive(Debug)]
+pub(crate) struct NetworkFitter<B: Backend> {
+    scaler: MinMaxScaler,
+    data: TrainingData<B>,
+    pretrained: Vec<Pretrained<B>>,
+}
+
+#[derive(Debug)]
+struct Pretrained<B: Backend> {
+    method: AnyNetworkMethod,
+    seed: Seed,
+    network: AnyNetwork<B>,
+    seconds: f64,
+}
+
+impl<B: Backend> NetworkFitter<B> {
+    /// Fits on rows that are scaled and on the device.
+    pub fn new(scaler: MinMaxScaler, data: TrainingData<B>) -> Self {
+        Self { scaler, data, pretrained: Vec::new() }
+    }
+
+    /// The place of the pretrained network of this method, up to its normalisation, and seed.
+    fn known(&self, method: &AnyNetworkMethod, seed: Seed) -> Option<usize> {
+        let method = apart_from_norm(method);
+        self.pretrained.iter().position(|known| known.seed == seed && known.method == method)
+    }
+
+    fn fitted(
+        &self,
+        detector: &Detector,
+        network: AnyNetwork<B>,
+        data: &TrainingData<B>,
+        history: History,
+    ) -> FittedDetector {
+        let ready = ReadyNetwork::new(network.finish(data), data.columns(), self.data.rows.device());
+        FittedDetector::new(detector.clone(), self.scaler.clone(), history, ready)
+    }
+}
+
+/// What the forms of a method under two strategies have in common.
+fn apart_from_norm(method: &AnyNetworkMethod) -> AnyNetworkMethod {
+    method.clone().with_norm(Norm::None)
+}
+
+impl<B: Backend> NetworkFitting for NetworkFitter<B> {
+    fn fit(
+        &mut self,
+        method: &AnyNetworkMethod,
+        detector: &Detector,
+        watch: &mut EpochWatch<'_>,
+    ) -> Result<FittedDetector, FitError> {
+        let seed = detector.seed;
+        let augmented = match &method.recipe().augmentation {
+            Augmentation::None => None,
+            Augmentation::NngMix(mix) => Some(mix.augmented(&self.data, &mut seed.stream(&["augmentation"]))),
+        };
+        // Made anew for each training: burn takes the parameters of a clone for constants.
+        let start = |data| method.init(data, &mut seed.stream(&["weights"]));
+        let mut network = start(augmented.as_ref().unwrap_or(&self.data));
+        if let Some(recipe) = method.pretraining() {
+            let known = match self.known(method, seed) {
+                Some(known) => known,
+                None => {
+                    let begun = Instant::now();
+                    let go_on = &mut |_: &History, _: &dyn Fn() -> AnyNetwork<B>| ControlFlow::Continue(());
+                    let start = start(&self.data);
+                    let (network, _) =
+                        train::<B, AnyNetworkMethod>(Objective::Pretrain, recipe, start, &self.data, seed, go_on)?;
+                    let (method, seconds) = (apart_from_norm(method), begun.elapsed().as_secs_f64());
+                    self.pretrained.push(Pretrained { method, seed, network, seconds });
+                    self.pretrained.len() - 1
+                }
+            };
+            network = network.pretrained(&self.pretrained[known].network);
+        }
+        let data = augmented.as_ref().unwrap_or(&self.data);
+        let mut watch = |history: &History, network: &dyn Fn() -> AnyNetwork<B>| {
+            watch(Epoch::new(history, &|| self.fitted(detector, network(), data, history.clone())))
+        };
+        // Without a part on normal rows, the loss trains whole.
+        let objective =
+            Objective::Detect(if method.takes_strategy() { detector.supervision } else { Supervision::Full });
+        let (network, history) =
+            train::<B, AnyNetworkMethod>(objective, method.recipe(), network, data, seed, &mut watch)?;
+        Ok(self.fitted(detector, network, data, history))
+    }
+
+    fn spared_seconds(&self, method: &AnyNetworkMethod, seed: Seed) -> f64 {
+        self.known(method, seed).map_or(0.0, |known| self.pretrained[known].seconds)
+    }
+}
+
+/// A fitted network on a device.
+pub(crate) struct ReadyNetwork<B: Backend> {
+    /// burn's modules may move between threads, but not be shared by them: every use takes a clone, which shares the weights.
+    network: Mutex<AnyNetwork<B>>,
+    device: B::Device,
+    columns: usize,
+    values: usize,
+    /// The form that scores in plain memory; made when rows are scored for the first time.
+    scorer: OnceLock<Option<Scorer>>,
+}
+
+impl<B: Backend> ReadyNetwork<B> {
+    pub fn new(network: AnyNetwork<B>, columns: usize, device: B::Device) -> Self {
+        let values = network.num_params();
+        Self { network: Mutex::new(network), device, columns, values, scorer: OnceLock::new() }
+    }
+
+    fn network(&self) -> AnyNetwork<B> {
+        self.network.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl<B: Backend> fmt::Debug for ReadyNetwork<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { device, columns, values, .. } = self;
+        f.debug_struct("ReadyNetwork")
+            .field("device", device)
+            .field("columns", columns)
+            .field("values", values)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<B: Backend> Ready for ReadyNetwork<B> {
+    fn scorer(&self) -> Option<&Scorer> {
+        self.scorer.get_or_init(|| scorer(&self.network(), self.columns)).as_ref()
+    }
+
+    fn score(&self, rows: Array2<f32>) -> Vec<f32> {
+        let scores = self.network().score(to_tensor(rows, &self.device)).into_data();
+        // A backend may compute in another type.
+        scores.to_vec().unwrap_or_else(|_| scores.iter::<f32>().collect())
+    }
+
+    fn values(&self) -> usize {
+        self.values
+    }
+
+    fn representation(&self, rows: Array2<f32>) -> Option<Array2<f32>> {
+        let codes = self.network().representation(to_tensor(rows, &self.device))?;
+        let shape = codes.dims();
+        let cells = codes.into_data().iter::<f32>().collect();
+        Some(Array2::from_shape_vec(shape, cells).expect("a tensor fills its shape"))
+    }
+
+    fn gradients(&self) -> Option<GradientSource<'_>> {
+        let mut network = AnyNetwork::<Autodiff<B>>::from_inner(self.network()).no_grad();
+        network.norms_mut().into_iter().for_each(NormLayer::freeze);
+        Some(Box::new(move |points| {
+            let shape = points.raw_dim();
+            let points = Tensor::<Autodiff<B>, 2>::from_inner(to_tensor(points, &self.device)).require_grad();
+            let scores = network.score(points.clone());
+            let gradients = scores.clone().sum().backward();
+            let gradients = points.grad(&gradients).ok_or(ScoreError::NoGradient)?;
+            let cells = gradients.into_data().iter::<f32>().collect();
+            let gradients = Array2::from_shape_vec(shape, cells).map_err(|_| ScoreError::NoGradient)?;
+            Ok((scores.into_data().iter::<f32>().collect(), gradients))
+        }))
+    }
+
+    fn graph(&self) -> Option<Graph> {
+        self.network().graph()
+    }
+
+    fn save(&self) -> SavedTensors {
+        let mut collected = Collect::default();
+        self.network().visit(&mut collected);
+        collected.tensors.into_iter().collect()
+    }
+}
+
+/// A matrix in standard layout as a tensor.
+pub(crate) fn to_tensor<B: Backend>(features: Array2<f32>, device: &B::Device) -> Tensor<B, 2> {
+    let shape = [features.nrows(), features.ncols()];
+    let values = features.into_raw_vec_and_offset().0;
+    Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+/// Every tensor of a network under its path.
+#[derive(Default)]
+struct Collect {
+    path: Vec<String>,
+    tensors: Vec<(String, SavedTensor)>,
+}
+
+impl<B: Backend> ModuleVisitor<B> for Collect {
+    fn enter_module(&mut self, name: &str, _: &str) {
+        self.path.push(name.into());
+    }
+
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+        let tensor = param.val();
+        let shape = tensor.dims().to_vec();
+        let values = tensor.into_data().iter::<f32>().collect();
+        self.tensors.push((self.path.join("."), SavedTensor { shape, values }));
+    }
+}

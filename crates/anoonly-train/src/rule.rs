@@ -1,0 +1,68 @@
+//! Fitted rules.
+
+use anoonly_models::graph::Graph;
+use anoonly_models::kernels::Scorer;
+use anoonly_models::{FittedRule, RowBlock, SavedTensors};
+use ndarray::Array2;
+
+use crate::ScoreError;
+use crate::fitted::{GradientSource, Ready};
+
+/// A fitted rule, with the steps of its score prepared where it has such steps.
+#[derive(Debug)]
+pub(crate) struct ReadyRule {
+    /// The name of its part in a model file.
+    part: &'static str,
+    columns: usize,
+    rule: Box<dyn FittedRule>,
+    scorer: Option<Scorer>,
+}
+
+impl ReadyRule {
+    pub fn new(part: &'static str, columns: usize, rule: Box<dyn FittedRule>) -> Self {
+        let scorer = rule.graph().map(|graph| Scorer::new(&graph, columns));
+        Self { part, columns, rule, scorer }
+    }
+
+    /// The scores of rows and their gradients, both in the order of the rows.
+    fn score_and_gradient(&self, points: Array2<f32>) -> Result<(Vec<f32>, Array2<f32>), ScoreError> {
+        let shape = points.raw_dim();
+        let cells = points.into_raw_vec_and_offset().0;
+        let rows = RowBlock::new(&cells, self.columns);
+        let gradient = self.rule.gradient().ok_or(ScoreError::NoGradient)?.gradient(rows);
+        let gradient = Array2::from_shape_vec(shape, gradient).map_err(|_| ScoreError::NoGradient)?;
+        Ok((self.rule.score(rows), gradient))
+    }
+}
+
+impl Ready for ReadyRule {
+    fn scorer(&self) -> Option<&Scorer> {
+        self.scorer.as_ref()
+    }
+
+    fn score(&self, rows: Array2<f32>) -> Vec<f32> {
+        self.rule.score(RowBlock::new(&rows.into_raw_vec_and_offset().0, self.columns))
+    }
+
+    fn values(&self) -> usize {
+        // A rule has no cost for each block that larger blocks would spread.
+        0
+    }
+
+    fn representation(&self, _rows: Array2<f32>) -> Option<Array2<f32>> {
+        None
+    }
+
+    fn gradients(&self) -> Option<GradientSource<'_>> {
+        self.rule.gradient()?;
+        Some(Box::new(|points| self.score_and_gradient(points)))
+    }
+
+    fn graph(&self) -> Option<Graph> {
+        self.rule.graph()
+    }
+
+    fn save(&self) -> SavedTensors {
+        SavedTensors::default().with_part(self.part, self.rule.save())
+    }
+}
