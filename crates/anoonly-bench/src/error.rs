@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anoonly_core::CoreError;
 use anoonly_data::DataError;
 use anoonly_models::ConfigError;
+use anoonly_page::PageError;
 use anoonly_train::BackendError;
 
 /// Why a bench cannot run or cannot be written.
@@ -31,6 +32,9 @@ pub enum BenchError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The report.
+    #[error(transparent)]
+    Page(#[from] PageError),
     /// The results cannot be written.
     #[error("cannot write {}: {reason}", path.display())]
     Output {

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use anoonly_core::budget::LabelBudget;
 
-use crate::summary::markdown;
 use crate::{BenchError, Results, Row, Status};
+use anoonly_page::markdown_table;
 
 /// Runs of another implementation: AUROC and average precision by data set, model and strategy.
 #[derive(Clone, Debug, Default)]
@@ -72,7 +72,7 @@ impl Reference {
         lines.sort_by(|a, b| a.0.1.cmp(&b.0.1).then(a.0.0.cmp(&b.0.0)).then(b.0.2.cmp(&a.0.2)));
         let mut header = vec!["model", "family", "sets", "strategy"];
         header.extend(["AUROC", "reference", "difference", "AP", "reference", "difference"]);
-        let mut table = markdown(&header, 4);
+        let mut table = markdown_table(&header, 4);
         for ((family, model, strategy), sets) in lines {
             let mean = |runs: &BTreeMap<Key, Vec<[f64; 2]>>, metric: usize| {
                 let of_set = |set: &String| {

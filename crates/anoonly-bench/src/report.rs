@@ -5,12 +5,8 @@
 //! of, `look` says how each method and strategy is named and drawn, and `page` holds it all. The same results give the same
 //! bytes.
 
-mod draw;
 mod figures;
 mod look;
-mod page;
-mod panels;
-mod scale;
 mod select;
 mod tsne;
 
@@ -19,15 +15,13 @@ use std::path::Path;
 
 use anoonly_core::protocol::Protocol;
 use anoonly_models::AnyMethod;
+use anoonly_page::{Figure, figures_page, write_page};
 use maud::{Markup, html};
 
 use crate::summary::{self, Setting};
-use crate::{BenchError, Results, Row, Status, results};
+use crate::{BenchError, Results, Row, Status};
 use figures::{curves, gain, layer, ranks, sweep, table, time, training};
 use select::View;
-
-pub use figures::judged::{both_curves, histogram};
-pub use page::Figure;
 
 /// What a report tells besides the results.
 #[derive(Clone, Debug, Default)]
@@ -46,50 +40,14 @@ const LISTED: usize = 50;
 /// # Errors
 /// When it cannot be written.
 pub fn write(path: &Path, results: &Results, about: &About) -> Result<(), BenchError> {
-    results::write(path, html(results, about).as_bytes())
-}
-
-/// Writes any page in the dress of a report, complete or not at all.
-///
-/// # Errors
-/// When the file cannot be written.
-pub fn write_page(path: &Path, title: &str, body: &Markup) -> Result<(), BenchError> {
-    results::write(path, page::whole(title, body).as_bytes())
-}
-
-/// Writes a page with these figures between what stands before and behind them, complete or not at all.
-///
-/// # Errors
-/// When the file cannot be written.
-pub fn write_figures(
-    path: &Path,
-    title: &str,
-    head: &Markup,
-    figures: &[Figure],
-    tail: &Markup,
-) -> Result<(), BenchError> {
-    results::write(path, page::page(title, head, figures, tail).as_bytes())
-}
-
-/// Sees before long work whether its report will have a place.
-///
-/// # Errors
-/// When there is none.
-pub fn check_place(path: &Path) -> Result<(), BenchError> {
-    let wrong = |reason: &str| Err(BenchError::Output { path: path.into(), reason: reason.into() });
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    match folder {
-        _ if path.is_dir() => wrong("it is a folder; name a file for the report, as report.html"),
-        Some(folder) if !folder.is_dir() => wrong("there is no such folder"),
-        _ => Ok(()),
-    }
+    Ok(write_page(path, &html(results, about))?)
 }
 
 /// The report as text.
 fn html(results: &Results, about: &About) -> String {
     let settings = summary::by_setting(results);
     let Some((setting, first)) = settings.first() else {
-        return page::page(
+        return figures_page(
             "anoonly bench",
             &html! { h1 { "No results" } p { "There is no run to tell of." } },
             &[],
@@ -105,7 +63,7 @@ fn html(results: &Results, about: &About) -> String {
     figures.extend([ranks::diagram(&view), ranks::pairs(&view)]);
     figures.extend([curves::roc(&view), curves::precision_recall(&view)]);
     figures.extend([layer::figure(&view), training::figure(&view), time::figure(&view)]);
-    page::page("Does AnoOnly help?", &head(results, &view, *setting, settings.len()), &figures, &tail(results, about))
+    figures_page("Does AnoOnly help?", &head(results, &view, *setting, settings.len()), &figures, &tail(results, about))
 }
 
 fn head(results: &Results, view: &View<'_>, setting: Setting, settings: usize) -> Markup {

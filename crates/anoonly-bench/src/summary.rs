@@ -9,7 +9,8 @@ pub use ranks::{Ranked, Standings, standings};
 use std::collections::{BTreeMap, BTreeSet};
 
 use anoonly_eval::{Interval, mean_interval};
-use comfy_table::{CellAlignment, Table, presets};
+use anoonly_page::markdown_table;
+use comfy_table::Table;
 
 use anoonly_core::budget::LabelBudget;
 use anoonly_core::noise::Noise;
@@ -28,7 +29,7 @@ pub const LEVEL: f64 = 0.95;
 pub fn table(results: &Results) -> Table {
     let mut header = vec!["family", "sets", "model"];
     header.extend(["AUROC host", "AUROC AnoOnly", "difference", "AP host", "AP AnoOnly", "difference"]);
-    let mut table = markdown(&header, 3);
+    let mut table = markdown_table(&header, 3);
     for line in lines(results) {
         let cells = [&line.auroc, &line.ap].into_iter().flat_map(|cells| {
             let difference = cells.difference.map_or_else(dash, |interval| shown(interval, true));
@@ -128,7 +129,7 @@ pub const METRICS: [(&str, Metric); 2] = [("AUROC", |scores| scores.auroc), ("Av
 pub fn sweep_table(names: &[String], settings: &[&Results], metric: Metric) -> Table {
     let Some(first) = settings.first() else { return Table::new() };
     let header: Vec<&str> = ["model", "strategy"].into_iter().chain(names.iter().map(String::as_str)).collect();
-    let mut table = markdown(&header, 2);
+    let mut table = markdown_table(&header, 2);
     let families = in_order(first, |row| &row.family);
     for model in in_order(first, |row| &row.model) {
         for strategy in in_order(first, |row| row.strategy.name()) {
@@ -142,17 +143,6 @@ pub fn sweep_table(names: &[String], settings: &[&Results], metric: Metric) -> T
                 table.add_row([model.to_owned(), strategy.to_owned()].into_iter().chain(cells));
             }
         }
-    }
-    table
-}
-
-/// An empty Markdown table, numbers standing to the right in all columns after the first `names`.
-pub fn markdown(header: &[&str], names: usize) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::ASCII_MARKDOWN);
-    table.set_header(header);
-    for column in names..header.len() {
-        table.column_mut(column).into_iter().for_each(|column| column.set_cell_alignment(CellAlignment::Right));
     }
     table
 }
@@ -249,7 +239,7 @@ pub fn ablation_table(results: &Results) -> Table {
     let mut header = vec!["model", "strategy"];
     header.extend(families.iter().filter(|_| families.len() > 1));
     header.extend(["AUROC", "minus AnoOnly", "AP", "minus AnoOnly"]);
-    let mut table = markdown(&header, 2);
+    let mut table = markdown_table(&header, 2);
     let auroc: fn(&Scores) -> f64 = |scores| scores.auroc;
     for model in in_order(results, |row| &row.model) {
         for strategy in in_order(results, |row| row.strategy.name()) {

@@ -20,7 +20,7 @@ use anoonly::Detector;
 use anoonly::data::encode::Unknown;
 use anoonly::eval::mean_interval;
 use anoonly::prelude::{AnyMethod, LabelBudget, Protocol, Seed, Source, Table, Trial, auroc, average_precision};
-use anoonly_bench::summary::markdown;
+use anoonly_page::markdown_table;
 
 const MEMBERS: usize = 20;
 const SIZES: [usize; 5] = [1, 2, 5, 10, 20];
@@ -103,7 +103,7 @@ fn tell(families: &BTreeMap<String, Vec<Outcome>>) {
     }
     header.extend(SIZES[..4].iter().map(|size| format!("spread {size}")));
     let header: Vec<&str> = header.iter().map(String::as_str).collect();
-    let mut table = markdown(&header, 1);
+    let mut table = markdown_table(&header, 1);
     let mut lines: Vec<Vec<f64>> = Vec::new();
     for (family, outcomes) in families {
         let mean = |of: &dyn Fn(&Outcome) -> f64| outcomes.iter().map(of).sum::<f64>() / outcomes.len() as f64;

@@ -19,6 +19,7 @@ use anoonly_bench::report::{self, About};
 use anoonly_bench::{
     Ablation, BenchError, Grid, Merged, Plan, Reference, Results, Shard, Store, Strategy, summary, usage,
 };
+use anoonly_page::check_page_path;
 use clap::{Args, FromArgMatches, Subcommand};
 use toml::{Table, Value};
 
@@ -222,7 +223,7 @@ impl Options {
         };
         let shard = self.shard;
         let report_to = self.report.clone();
-        report_to.as_deref().map_or(Ok(()), report::check_place)?;
+        report_to.as_deref().map_or(Ok(()), check_page_path)?;
         let plan = self.plan()?;
         let methods = plan.models.clone();
         let mut grid = Grid::prepare(plan)?;
@@ -273,7 +274,7 @@ impl Options {
     /// Joins results of the same protocol and backend.
     fn merge(&self, folders: &[PathBuf]) -> Result<Results, BenchError> {
         let report_to = self.report.as_deref();
-        report_to.map_or(Ok(()), report::check_place)?;
+        report_to.map_or(Ok(()), check_page_path)?;
         let Merged { results, missing } = Store::open(&self.out)?.merge(folders)?;
         if missing > 0 {
             eprintln!("{missing} of the grid's {} runs are in none of these folders", results.rows.len() + missing);

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use anoonly::pipeline::PipelineError;
-use anoonly_bench::BenchError;
+use anoonly_page::PageError;
 
 /// Why a command that reads or makes a model cannot go on.
 #[derive(Debug)]
@@ -11,7 +11,7 @@ pub enum CommandError {
     /// The table, the model or an option.
     Pipeline(PipelineError),
     /// A page that cannot be written.
-    Page(BenchError),
+    Page(PageError),
 }
 
 impl<E: Into<PipelineError>> From<E> for CommandError {

@@ -9,7 +9,7 @@ use anoonly::data::encode::Unknown;
 use anoonly::data::table::LabelColumn;
 use anoonly::eval::Interval;
 use anoonly::pipeline::{Evaluation, Model};
-use anoonly_bench::report;
+use anoonly_page::check_page_path;
 use clap::Args;
 
 use crate::error::CommandError;
@@ -52,7 +52,7 @@ impl Options {
 
     fn evaluate(&self) -> Result<String, CommandError> {
         if let Some(path) = &self.report {
-            report::check_place(path).map_err(CommandError::Page)?;
+            check_page_path(path).map_err(CommandError::Page)?;
         }
         let model = Model::load(&self.model)?;
         let table = read_table(&self.table)?;

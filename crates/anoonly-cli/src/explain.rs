@@ -5,8 +5,7 @@ use std::process::ExitCode;
 
 use anoonly::data::encode::Unknown;
 use anoonly::pipeline::{Contribution, ExplainedRow, Model, PipelineError};
-use anoonly_bench::report;
-use anoonly_bench::summary::markdown;
+use anoonly_page::{check_page_path, markdown_table, write_page};
 use clap::Args;
 use maud::{Markup, html};
 
@@ -56,7 +55,7 @@ impl Options {
             () => {}
         }
         if let Some(path) = &self.html {
-            report::check_place(path).map_err(CommandError::Page)?;
+            check_page_path(path).map_err(CommandError::Page)?;
         }
         let model = Model::load(&self.model)?;
         let unknown = if self.lenient { Unknown::Accept } else { Unknown::Refuse };
@@ -70,7 +69,8 @@ impl Options {
             false => self.table(&rows),
         };
         if let Some(path) = &self.html {
-            report::write_page(path, "What makes these scores", &page(&rows)).map_err(CommandError::Page)?;
+            let page = anoonly_page::page("What makes these scores", &page(&rows));
+            write_page(path, &page).map_err(CommandError::Page)?;
             if !self.json {
                 told.push_str(&format!("\n{} written\n", path.display()));
             }
@@ -82,7 +82,7 @@ impl Options {
         let Some(first) = rows.first() else { return "no rows\n".into() };
         let ids = first.row.iter().map(|(name, _)| name.as_str());
         let header: Vec<&str> = ["rank"].into_iter().chain(ids).chain(["score", "what makes it most"]).collect();
-        let mut table = markdown(&header, 0);
+        let mut table = markdown_table(&header, 0);
         for row in rows {
             let parts: Vec<String> = row.contributions.iter().take(self.columns).map(short).collect();
             let ids = row.row.iter().map(|(_, value)| value.clone());

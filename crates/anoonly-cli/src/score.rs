@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anoonly::data::encode::Unknown;
 use anoonly::data::table::{Table, TableWriter, Values};
 use anoonly::pipeline::{Model, PipelineError};
-use anoonly_bench::summary::markdown;
+use anoonly_page::markdown_table;
 use clap::Args;
 
 use crate::compute::Compute;
@@ -169,7 +169,7 @@ impl Shown {
 
     fn table(&self) -> String {
         let header: Vec<&str> = self.columns.iter().map(String::as_str).collect();
-        let mut table = markdown(&header, 0);
+        let mut table = markdown_table(&header, 0);
         for (_, cells) in &self.rows {
             table.add_row(cells);
         }

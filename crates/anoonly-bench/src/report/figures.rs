@@ -2,7 +2,6 @@
 
 pub mod curves;
 pub mod gain;
-pub mod judged;
 pub mod layer;
 pub mod ranks;
 pub mod sweep;

@@ -1,77 +1,47 @@
 //! How methods and strategies are named and drawn.
 //!
-//! A strategy has its colour, its strokes and its marker in every figure, so that none is told by colour alone. Floors are
-//! grey, each with strokes of its own.
+//! A strategy has the same colour, stroke and marker in every figure, so colour is never the only difference. Baselines are grey,
+//! each with its own stroke.
 
 use anoonly_models::AnyMethod;
+use anoonly_page::Look;
+use anoonly_page::draw::MarkerShape;
 
-use super::draw::Shape;
-
-/// How a line or a point looks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Look {
-    /// The class of its colour.
-    pub colour: &'static str,
-    /// The class of its strokes.
-    pub strokes: &'static str,
-    /// Its marker.
-    pub shape: Shape,
-    /// Whether the marker is filled.
-    pub filled: bool,
-}
-
-/// Colours besides those of the host and of AnoOnly.
+/// The colours of strategies other than the host and AnoOnly.
 const COLOURS: [&str; 6] = ["green", "purple", "orange", "sky", "plain", "brown"];
 const STROKES: [&str; 6] = ["solid", "dashed", "dotted", "dash-dot", "long", "short"];
 
-impl Look {
-    /// The look of a strategy, of which this is the so-manyth one that is neither the host's nor AnoOnly's.
-    pub fn of_strategy(name: &str, place: usize) -> Self {
-        match name {
-            "host" => Self { colour: "vermilion", strokes: "dashed", shape: Shape::Square, filled: false },
-            "anoonly" => Self { colour: "blue", strokes: "solid", shape: Shape::Circle, filled: true },
-            _ => Self {
-                colour: COLOURS[place % COLOURS.len()],
-                strokes: STROKES[(place + 2) % STROKES.len()],
-                shape: Shape::ALL[(place + 2) % Shape::ALL.len()],
-                filled: place % 2 == 1,
-            },
-        }
-    }
-
-    /// The look of the so-manyth floor.
-    pub fn of_floor(place: usize) -> Self {
-        let strokes = ["dotted", "dash-dot", "short", "long"][place % 4];
-        Self { colour: "grey", strokes, shape: Shape::ALL[(place + 4) % Shape::ALL.len()], filled: false }
-    }
-
-    /// The classes of a line.
-    pub fn line(&self) -> String {
-        format!("line {} {}", self.colour, self.strokes)
-    }
-
-    /// The classes of a marker.
-    pub fn mark(&self) -> String {
-        format!("mark {}{}", self.colour, if self.filled { "" } else { " hollow" })
-    }
-
-    /// The classes of a band.
-    pub fn band(&self) -> String {
-        format!("band {}", self.colour)
+/// The look of a strategy. `place` counts the strategies that are neither the host nor AnoOnly.
+pub fn strategy_look(name: &str, place: usize) -> Look {
+    match name {
+        "host" => Look { colour: "vermilion", strokes: "dashed", shape: MarkerShape::Square, filled: false },
+        "anoonly" => Look { colour: "blue", strokes: "solid", shape: MarkerShape::Circle, filled: true },
+        _ => Look {
+            colour: COLOURS[place % COLOURS.len()],
+            strokes: STROKES[(place + 2) % STROKES.len()],
+            shape: MarkerShape::ALL[(place + 2) % MarkerShape::ALL.len()],
+            filled: place % 2 == 1,
+        },
     }
 }
 
-/// A method's name for people.
+/// The look of the baseline at `place` among the baselines.
+pub fn baseline_look(place: usize) -> Look {
+    let strokes = ["dotted", "dash-dot", "short", "long"][place % 4];
+    Look { colour: "grey", strokes, shape: MarkerShape::ALL[(place + 4) % MarkerShape::ALL.len()], filled: false }
+}
+
+/// The title of a method.
 pub fn model_title(name: &str) -> String {
     AnyMethod::by_name(name).map_or_else(|_| name.to_owned(), |method| method.info().title.to_owned())
 }
 
-/// A strategy's name for people.
+/// The title of a strategy.
 pub fn strategy_title(name: &str) -> &str {
     if name == "anoonly" { "AnoOnly" } else { name }
 }
 
-/// A method under a strategy.
+/// The title of a method under a strategy.
 pub fn contestant_title(model: &str, strategy: &str) -> String {
     match strategy {
         "none" => model_title(model),

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::summary::{Metric, complete_rows, in_order};
 use crate::{Results, Row, Status};
 
-use super::look::{Look, model_title, strategy_title};
+use anoonly_page::Look;
+
+use super::look::{baseline_look, model_title, strategy_look, strategy_title};
 
 /// Values by family, data set and seed.
 pub type Nested = Vec<Vec<Vec<f64>>>;
@@ -45,10 +47,10 @@ impl<'a> View<'a> {
     /// How a method under a strategy is drawn.
     pub fn look(&self, model: &str, strategy: &str) -> Look {
         match self.floors.iter().position(|floor| *floor == model) {
-            Some(place) => Look::of_floor(place),
+            Some(place) => baseline_look(place),
             None => {
                 let others = self.strategies.iter().filter(|name| !["host", "anoonly"].contains(*name));
-                Look::of_strategy(strategy, others.clone().position(|name| *name == strategy).unwrap_or(0))
+                strategy_look(strategy, others.clone().position(|name| *name == strategy).unwrap_or(0))
             }
         }
     }

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use anoonly_eval::{Comparison, Interval, critical_difference, mean_interval};
+use anoonly_page::markdown_table;
 use comfy_table::Table;
 
-use super::{LEVEL, METRICS, Metric, by_seed, complete_rows, dash, in_order, markdown, shown};
+use super::{LEVEL, METRICS, Metric, by_seed, complete_rows, dash, in_order, shown};
 use crate::{Results, Row, Status};
 
 /// Fewer data sets say little about ranks.
@@ -61,7 +62,7 @@ pub fn standings(results: &Results) -> Standings {
     header.extend(["AUROC", "AP"]);
     header.extend(ranks.iter().flat_map(|_| ["rank AUROC", "p", "rank AP", "p"]));
     header.push("seconds a fit");
-    let mut table = markdown(&header, 2);
+    let mut table = markdown_table(&header, 2);
     let mut lines: Vec<(f64, Vec<String>)> = Vec::new();
     for (place, &(model, strategy)) in contestants.iter().enumerate() {
         let cell = |families: &[&str], metric: Metric| {

@@ -2,7 +2,7 @@
 
 use anoonly::data::catalogue::{Entry, Source};
 use anoonly::data::fetch::{KnownSet, LICENCE, SOURCE, cache_folder, known};
-use anoonly_bench::summary::markdown;
+use anoonly_page::markdown_table;
 use clap::Args;
 use serde::Serialize;
 
@@ -81,7 +81,7 @@ fn adbench(set: &KnownSet) -> Line {
 
 fn told(lines: &[Line]) -> String {
     let header = ["data set", "family", "source", "licence", "at hand", "rows", "features", "anomalies"];
-    let mut table = markdown(&header, 5);
+    let mut table = markdown_table(&header, 5);
     for line in lines {
         let at_hand = match line.at_hand {
             AtHand::Embedded => "embedded",

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anoonly::data::table::Table;
 use anoonly::pipeline::{AtThreshold, Evaluation, Judged, Model};
-use anoonly_bench::report;
+use anoonly_page::{figures_page, score_curves, score_histogram, write_page};
 use maud::{Markup, html};
 
 use super::percent;
@@ -25,10 +25,10 @@ const LISTED: usize = 10;
 pub fn write(path: &Path, told: &Told<'_>, evaluation: &Evaluation) -> Result<(), CommandError> {
     let Judged { scores, anomalous, .. } = told.judged;
     let threshold = told.model.threshold().and_then(|threshold| threshold.score);
-    let figures = [report::both_curves(scores, anomalous, threshold)?, report::histogram(scores, anomalous, threshold)];
+    let figures = [score_curves(scores, anomalous, threshold)?, score_histogram(scores, anomalous, threshold)];
     let tail = html! { (flags(told, evaluation)) (mistakes(told)?) };
-    report::write_figures(path, "What the model is worth", &head(told, evaluation), &figures, &tail)
-        .map_err(CommandError::Page)
+    let page = figures_page("What the model is worth", &head(told, evaluation), &figures, &tail);
+    write_page(path, &page).map_err(CommandError::Page)
 }
 
 fn head(told: &Told<'_>, evaluation: &Evaluation) -> Markup {

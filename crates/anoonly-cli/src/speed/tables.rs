@@ -1,7 +1,7 @@
 //! Measurements as tables.
 
 use anoonly_bench::speed::{Machine, Measured, Memory, Task};
-use anoonly_bench::summary::markdown;
+use anoonly_page::markdown_table;
 
 use super::{Case, MemoryCase, Report};
 
@@ -51,7 +51,7 @@ impl Report {
         if flushing {
             head.extend(["its rate, flushing denormals", "ratio"]);
         }
-        let mut table = markdown(&head, 2);
+        let mut table = markdown_table(&head, 2);
         for case in cases {
             let unit = if training { "steps/s" } else { "rows/s" };
             let rate = |measured: Measured| format!("{} {unit}", thousands(measured.rate()));
@@ -88,7 +88,7 @@ fn whole_table(cases: &[Case]) -> String {
         head.extend(["PyTorch's", "ratio"]);
     }
     head.extend(["published, elsewhere", "ratio"]);
-    let mut table = markdown(&head, 2);
+    let mut table = markdown_table(&head, 2);
     for case in cases {
         let seconds = |seconds: f64| format!("{seconds:.2}");
         let ratio = |theirs: f64| format!("{:.1}", theirs / case.ours.seconds);
@@ -104,7 +104,7 @@ fn whole_table(cases: &[Case]) -> String {
 }
 
 fn memory_table(cases: &[MemoryCase]) -> String {
-    let mut table = markdown(&["model", "strategy", "training matrix", "held in all", "ratio"], 2);
+    let mut table = markdown_table(&["model", "strategy", "training matrix", "held in all", "ratio"], 2);
     for &MemoryCase { model, strategy, held: Memory { matrix_mib, held_mib } } in cases {
         let mib = |mib: f64| format!("{mib:.0} MiB");
         let told = [mib(matrix_mib), mib(held_mib), format!("{:.2}", held_mib / matrix_mib)];

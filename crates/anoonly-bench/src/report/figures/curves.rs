@@ -4,11 +4,11 @@ use maud::html;
 
 use crate::Details;
 use crate::report::look::model_title;
-use crate::report::page::Figure;
-use crate::report::panels::{self, Axis, Group, Mark, Panel};
 use crate::report::select::View;
 use crate::summary::METRICS;
 use crate::{Row, Status};
+use anoonly_page::panels::{self, Axis, Mark, Panel, PanelGroup};
+use anoonly_page::{Figure, precision_recall_steps};
 
 /// Panels at most, about.
 const PANELS: usize = 12;
@@ -38,7 +38,7 @@ pub fn precision_recall(view: &View<'_>) -> Figure {
             id: "precision-recall",
             title: "Precision–recall curves",
             axes: ["recall", "precision"],
-            points: |details| steps(&details.precision_recall),
+            points: |details| precision_recall_steps(&details.precision_recall),
             guide: Vec::new(),
             metric: 1,
             reading: "Each step is a threshold: the share of anomalies found against how many of the rows called anomalies are. Only \
@@ -67,7 +67,7 @@ fn figure(view: &View<'_>, kind: &Kind) -> Figure {
         let lines = floors.chain(strategies).filter_map(|(model, strategy)| {
             let row = view.detailed(set, model, strategy)?;
             let points = (kind.points)(row.details.as_deref()?);
-            Some(Mark::Line { points, look: view.look(model, strategy), told: None })
+            Some(Mark::Line { points, look: view.look(model, strategy), titles: None })
         });
         let guide = Mark::Guide(kind.guide.clone());
         let area = |strategy: &str| view.detailed(set, model, strategy).and_then(|row| of(row, kind.metric));
@@ -82,9 +82,11 @@ fn figure(view: &View<'_>, kind: &Kind) -> Figure {
             marks: std::iter::once(guide).chain(lines).collect(),
         }
     };
-    let group =
-        |set: &&str| Group { heading: (*set).into(), panels: columns.iter().map(|model| panel(set, model)).collect() };
-    let groups: Vec<Group> = sets.iter().map(group).collect();
+    let group = |set: &&str| PanelGroup {
+        heading: (*set).into(),
+        panels: columns.iter().map(|model| panel(set, model)).collect(),
+    };
+    let groups: Vec<PanelGroup> = sets.iter().map(group).collect();
     let seed = view.results.rows.iter().find(|row| row.details.is_some()).map_or(0, |row| row.seed);
     let picture = format!("{}-picture", kind.id);
     let description = "A panel for each data set and method, with a line for each strategy and floor.";
@@ -112,25 +114,5 @@ fn of(row: &Row, metric: usize) -> Option<f64> {
     match &row.status {
         Status::Ok(scores) => Some(100.0 * METRICS[metric].1(scores)),
         Status::Failed(_) => None,
-    }
-}
-
-/// From each recall to the next higher one, at the precision that is had there, as average precision counts the area.
-pub fn steps(points: &[(f32, f32)]) -> Vec<(f64, f64)> {
-    let gained = points.windows(2).filter(|pair| pair[1].0 > pair[0].0);
-    gained.flat_map(|pair| [(pair[0].0.into(), pair[1].1.into()), (pair[1].0.into(), pair[1].1.into())]).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_area_under_the_steps_is_average_precision() {
-        // Worked by hand: the anomaly first, a normal row, an anomaly: precision 1 up to recall ½, then ⅔.
-        let drawn = steps(&[(0.0, 1.0), (0.5, 1.0), (0.5, 0.5), (1.0, 2.0 / 3.0), (1.0, 0.5)]);
-        let area: f64 = drawn.windows(2).map(|pair| (pair[1].0 - pair[0].0) * pair[1].1).sum();
-        assert!((area - (0.5 + 0.5 * 2.0 / 3.0)).abs() < 1e-6, "{area}");
-        assert_eq!(drawn.len(), 4);
     }
 }

@@ -3,13 +3,13 @@
 use anoonly_eval::{Inference, Interval, hierarchical_bootstrap};
 use maud::{Markup, html};
 
-use crate::report::draw::{self, Shape};
 use crate::report::look::model_title;
-use crate::report::page::Figure;
-use crate::report::panels::WIDTH;
-use crate::report::scale::{Kind, Scale};
 use crate::report::select::View;
 use crate::summary::{LEVEL, Line, METRICS, Metric, OVERALL, lines};
+use anoonly_page::Figure;
+use anoonly_page::draw::{self, MarkerShape};
+use anoonly_page::panels::WIDTH;
+use anoonly_page::scale::{Scale, ScaleKind};
 
 /// Draws of a bootstrap, and their seed.
 const DRAWS: usize = 4000;
@@ -93,7 +93,7 @@ fn picture(gains: &[Gain]) -> Markup {
     for (metric, (title, _)) in METRICS.iter().enumerate() {
         let left = NAMES + metric as f64 * (width + 40.0);
         let limit = limit(gains, metric);
-        let x = Scale::new(Kind::Linear, (-limit, limit), (left, left + width));
+        let x = Scale::new(ScaleKind::Linear, (-limit, limit), (left, left + width));
         marks.push(draw::text((left + width / 2.0, 14.0), "title middle", title));
         marks.push(draw::text((left, 32.0), "tick", "← host better"));
         marks.push(draw::text((left + width, 32.0), "tick end", "AnoOnly better →"));
@@ -150,7 +150,7 @@ fn dot((near, wide): (Interval, Option<Interval>), x: &Scale, y: f64, limit: f64
     if near.low.is_finite() {
         marks.push(stroke(&near, y - 1.0, "near blue"));
     }
-    marks.push(draw::marker(Shape::Circle, (x.at(points(near.estimate)), y - 1.0), 4.5, class, &told));
+    marks.push(draw::marker(MarkerShape::Circle, (x.at(points(near.estimate)), y - 1.0), 4.5, class, &told));
     draw::together(marks)
 }
 

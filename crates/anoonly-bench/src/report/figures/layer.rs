@@ -5,29 +5,30 @@ use maud::html;
 use rayon::prelude::*;
 
 use crate::RowKind;
-use crate::report::draw::Shape;
-use crate::report::look::{Look, model_title, strategy_title};
-use crate::report::page::Figure;
-use crate::report::panels::{self, Axis, Group, Mark, Panel};
-use crate::report::scale::span;
+use crate::report::look::{model_title, strategy_title};
 use crate::report::select::View;
 use crate::report::tsne;
+use anoonly_page::Figure;
+use anoonly_page::Look;
+use anoonly_page::draw::MarkerShape;
+use anoonly_page::panels::{self, Axis, Mark, Panel, PanelGroup};
+use anoonly_page::scale::span;
 
 /// Pictures of pairs at most, about.
 const PAIRS: usize = 8;
 const PERPLEXITY: f64 = 30.0;
 
 const KINDS: [(RowKind, &str, Look); 3] = [
-    (RowKind::Normal, "normal", Look { colour: "grey", strokes: "none", shape: Shape::Circle, filled: false }),
+    (RowKind::Normal, "normal", Look { colour: "grey", strokes: "none", shape: MarkerShape::Circle, filled: false }),
     (
         RowKind::Hidden,
         "anomaly that the method has not seen",
-        Look { colour: "vermilion", strokes: "none", shape: Shape::Triangle, filled: true },
+        Look { colour: "vermilion", strokes: "none", shape: MarkerShape::Triangle, filled: true },
     ),
     (
         RowKind::Labelled,
         "labelled anomaly of the training rows",
-        Look { colour: "plain", strokes: "none", shape: Shape::Plus, filled: true },
+        Look { colour: "plain", strokes: "none", shape: MarkerShape::Plus, filled: true },
     ),
 ];
 
@@ -49,7 +50,8 @@ pub fn figure(view: &View<'_>) -> Figure {
         .flat_map(|(set, model)| strategies.iter().map(move |strategy| (set, model, *strategy)))
         .collect();
     let panels: Vec<Option<Panel>> = places.par_iter().map(|place| panel(view, *place)).collect();
-    let mut groups: Vec<Group> = sets.iter().map(|set| Group { heading: (*set).into(), panels: Vec::new() }).collect();
+    let mut groups: Vec<PanelGroup> =
+        sets.iter().map(|set| PanelGroup { heading: (*set).into(), panels: Vec::new() }).collect();
     for ((set, ..), panel) in places.iter().zip(panels) {
         if let Some(group) = groups.iter_mut().find(|group| group.heading == *set) {
             group.panels.extend(panel);

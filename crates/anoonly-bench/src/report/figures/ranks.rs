@@ -3,13 +3,13 @@
 use anoonly_eval::{Comparison, critical_difference};
 use maud::{Markup, html};
 
-use crate::report::draw;
 use crate::report::look::{contestant_title, model_title};
-use crate::report::page::Figure;
-use crate::report::panels::WIDTH;
-use crate::report::scale::{Kind, Scale};
 use crate::report::select::{View, mean};
 use crate::summary::METRICS;
+use anoonly_page::Figure;
+use anoonly_page::draw;
+use anoonly_page::panels::WIDTH;
+use anoonly_page::scale::{Scale, ScaleKind};
 
 /// The level of all tests.
 const ALPHA: f64 = 0.05;
@@ -141,7 +141,7 @@ fn picture(comparison: &Comparison, contestants: &[(&str, &str)]) -> Markup {
     const SIDE: f64 = 250.0;
     const STEP: f64 = 19.0;
     let (ranks, count) = (comparison.average_ranks(), contestants.len());
-    let x = Scale::new(Kind::Linear, (1.0, count as f64), (SIDE, WIDTH - SIDE));
+    let x = Scale::new(ScaleKind::Linear, (1.0, count as f64), (SIDE, WIDTH - SIDE));
     let critical = critical_difference(count, comparison.sets(), ALPHA);
     let groups = comparison.groups(ALPHA);
     let axis = 62.0;

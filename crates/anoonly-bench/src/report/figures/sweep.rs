@@ -7,11 +7,11 @@ use maud::html;
 
 use crate::Results;
 use crate::report::look::model_title;
-use crate::report::page::Figure;
-use crate::report::panels::{self, Axis, Group, Mark, Panel};
-use crate::report::scale::{Kind, span};
 use crate::report::select::View;
 use crate::summary::{LEVEL, METRICS, Metric, Setting, by_seed, complete_rows};
+use anoonly_page::Figure;
+use anoonly_page::panels::{self, Axis, Mark, Panel, PanelGroup};
+use anoonly_page::scale::{ScaleKind, span};
 
 /// What is swept.
 struct Sweep<'a> {
@@ -73,9 +73,9 @@ fn figure(sweep: Sweep<'_>) -> Figure {
     let spread = values[0] > 0.0 && values[values.len() - 1] / values[0] >= 20.0;
     let x = Axis {
         label: sweep.axis.into(),
-        kind: if spread { Kind::Log } else { Kind::Linear },
+        kind: if spread { ScaleKind::Log } else { ScaleKind::Linear },
         domain: (values[0], values[values.len() - 1]),
-        told: Some(values.iter().map(|value| (*value, value.to_string())).collect()),
+        ticks: Some(values.iter().map(|value| (*value, value.to_string())).collect()),
     };
     let group = |(title, metric): &(&str, Metric)| {
         let models = if view.trained.is_empty() { &view.floors } else { &view.trained };
@@ -93,9 +93,9 @@ fn figure(sweep: Sweep<'_>) -> Figure {
             let marks = marks.into_iter().map(|mark| clipped(mark, y.domain)).collect();
             Panel { title: model_title(model), x: x.clone(), y: y.clone(), marks }
         };
-        Group { heading: (*title).into(), panels: curves.into_iter().map(panel).collect() }
+        PanelGroup { heading: (*title).into(), panels: curves.into_iter().map(panel).collect() }
     };
-    let groups: Vec<Group> = METRICS.iter().map(group).collect();
+    let groups: Vec<PanelGroup> = METRICS.iter().map(group).collect();
     let title = format!("{}: quality by {}", sweep.name, sweep.axis);
     let description = "A line for each strategy and floor in a panel for each method, with bands.";
     let picture = format!("{}-picture", sweep.id);
@@ -124,7 +124,7 @@ fn curves(view: &View<'_>, sweep: &Sweep<'_>, model: &str, metric: Metric) -> Ve
     let (mut bands, mut lines) = (Vec::new(), Vec::new());
     for (model, strategy) in floors.chain(strategies) {
         let look = view.look(model, strategy);
-        let (mut points, mut band, mut told) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut points, mut band, mut titles) = (Vec::new(), Vec::new(), Vec::new());
         for (level, results) in &sweep.levels {
             let rows = complete_rows(results, &view.families, model);
             let values: Vec<f64> =
@@ -134,7 +134,7 @@ fn curves(view: &View<'_>, sweep: &Sweep<'_>, model: &str, metric: Metric) -> Ve
             if interval.low.is_finite() {
                 band.push((*level, interval.low, interval.high));
             }
-            told.push(format!(
+            titles.push(format!(
                 "{} at {level}: {:.1}",
                 crate::report::look::contestant_title(model, strategy),
                 interval.estimate
@@ -143,7 +143,7 @@ fn curves(view: &View<'_>, sweep: &Sweep<'_>, model: &str, metric: Metric) -> Ve
         if strategy != "none" {
             bands.push(Mark::Band(band, look));
         }
-        lines.push(Mark::Line { points, look, told: Some(told) });
+        lines.push(Mark::Line { points, look, titles: Some(titles) });
     }
     bands.into_iter().chain(lines).collect()
 }

@@ -4,16 +4,16 @@ use maud::html;
 
 use crate::Results;
 use crate::report::look::{model_title, strategy_title};
-use crate::report::page::{self, Figure};
 use crate::report::select::View;
 use crate::summary::{self, LEVEL, Setting};
+use anoonly_page::{Figure, html_table};
 
 /// The table of the first setting.
 pub fn comparison(view: &View<'_>) -> Figure {
     Figure {
         id: "table",
         title: "Host against AnoOnly".into(),
-        content: Ok(page::table(&summary::table(view.results), 3, title)),
+        content: Ok(html_table(&summary::table(view.results), 3, title)),
         caption: html! {
             p {
                 "Percent, mean over data sets and seeds, each data set of a family and each family weighing the same. A difference is \
@@ -31,7 +31,7 @@ pub fn strategies(view: &View<'_>) -> Option<Figure> {
     others.then(|| Figure {
         id: "strategies",
         title: "Every strategy".into(),
-        content: Ok(page::table(&summary::ablation_table(view.results), 2, title)),
+        content: Ok(html_table(&summary::ablation_table(view.results), 2, title)),
         caption: html! {
             p { "Percent, mean over families, sets and seeds; intervals as above. Families' columns hold AUROC." }
         },
@@ -48,7 +48,7 @@ pub fn settings(settings: &[(Setting, Results)]) -> Option<Figure> {
         content: Ok(html! {
             @for (name, metric) in summary::METRICS {
                 h3 { (name) }
-                (page::table(&summary::sweep_table(&names, &results, metric), 2, title))
+                (html_table(&summary::sweep_table(&names, &results, metric), 2, title))
             }
         }),
         caption: html! { p { "Percent, mean over families, sets and seeds; intervals over seeds." } },

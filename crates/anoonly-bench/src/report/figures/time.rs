@@ -3,13 +3,14 @@
 use anoonly_eval::mean_interval;
 use maud::html;
 
-use crate::report::draw::{self, Point, Shape};
-use crate::report::look::{Look, contestant_title, model_title, strategy_title};
-use crate::report::page::Figure;
-use crate::report::panels::WIDTH;
-use crate::report::scale::{Kind, Scale, span};
+use crate::report::look::{contestant_title, model_title, strategy_title};
 use crate::report::select::{View, mean};
 use crate::summary::{LEVEL, METRICS, by_seed, complete_rows};
+use anoonly_page::Figure;
+use anoonly_page::Look;
+use anoonly_page::draw::{self, MarkerShape, Point};
+use anoonly_page::panels::WIDTH;
+use anoonly_page::scale::{Scale, ScaleKind, span};
 
 struct Place {
     name: String,
@@ -52,7 +53,7 @@ fn place(view: &View<'_>, model: &str, strategy: &str) -> Option<Place> {
         mean(&view.nested(&view.families, model, strategy, |scores| scores.fit_seconds + scores.score_seconds));
     let all: Vec<&str> = view.trained.iter().chain(&view.floors).copied().collect();
     let form = all.iter().position(|name| *name == model).unwrap_or(0);
-    let look = Look { shape: Shape::ALL[form % Shape::ALL.len()], ..view.look(model, strategy) };
+    let look = Look { shape: MarkerShape::ALL[form % MarkerShape::ALL.len()], ..view.look(model, strategy) };
     let name = contestant_title(model, strategy);
     // What took no measurable time still has a place.
     let seconds = seconds.max(1e-6);
@@ -61,28 +62,33 @@ fn place(view: &View<'_>, model: &str, strategy: &str) -> Option<Place> {
 
 fn legend(view: &View<'_>) -> Vec<(String, Look)> {
     let strategies = view.strategies.iter().map(|name| {
-        let look = Look { shape: Shape::Circle, ..view.look("", name) };
+        let look = Look { shape: MarkerShape::Circle, ..view.look("", name) };
         (strategy_title(name).to_owned(), look)
     });
     let all = view.trained.iter().chain(&view.floors).enumerate();
     let models = all.map(|(form, name)| {
         (
             model_title(name),
-            Look { colour: "plain", strokes: "none", shape: Shape::ALL[form % Shape::ALL.len()], filled: true },
+            Look {
+                colour: "plain",
+                strokes: "none",
+                shape: MarkerShape::ALL[form % MarkerShape::ALL.len()],
+                filled: true,
+            },
         )
     });
     strategies.chain(models).collect()
 }
 
 fn picture(title: &str, places: &[Place], legend: &[(String, Look)]) -> maud::Markup {
-    let (drawn, top) = crate::report::panels::draw_legend(legend);
+    let (drawn, top) = anoonly_page::panels::draw_legend(legend);
     let (left, right, bottom) = (60.0, WIDTH - 20.0, top + 380.0);
     let seconds = span(places.iter().map(|place| place.seconds), 0.0).unwrap_or((0.1, 1.0));
     // Room for a part of the intervals too.
     let quality =
         span(places.iter().flat_map(|place| [place.quality - 4.0, place.quality + 4.0]), 0.05).unwrap_or((0.0, 100.0));
-    let x = Scale::new(Kind::Log, (seconds.0 / 1.7, seconds.1 * 3.0), (left, right));
-    let y = Scale::new(Kind::Linear, (quality.0.max(0.0), quality.1.min(100.0)), (bottom, top));
+    let x = Scale::new(ScaleKind::Log, (seconds.0 / 1.7, seconds.1 * 3.0), (left, right));
+    let y = Scale::new(ScaleKind::Linear, (quality.0.max(0.0), quality.1.min(100.0)), (bottom, top));
     let mut marks = vec![drawn, draw::rectangle((left, top), (right - left, bottom - top), "frame")];
     for (value, label) in x.ticks(6) {
         marks.push(draw::line((x.at(value), top), (x.at(value), bottom), "grid"));

@@ -3,10 +3,10 @@
 use maud::html;
 
 use crate::report::look::model_title;
-use crate::report::page::Figure;
-use crate::report::panels::{self, Axis, Group, Mark, Panel};
-use crate::report::scale::span;
 use crate::report::select::View;
+use anoonly_page::Figure;
+use anoonly_page::panels::{self, Axis, Mark, Panel, PanelGroup};
+use anoonly_page::scale::span;
 
 /// Panels at most, about.
 const PANELS: usize = 12;
@@ -19,11 +19,11 @@ pub fn figure(view: &View<'_>) -> Figure {
     };
     let models: Vec<&str> = view.trained.iter().copied().filter(|model| trains(model)).collect();
     let sets = view.some_sets((PANELS / models.len().max(1)).clamp(1, 4), |row| row.details.is_some());
-    let group = |set: &&str| Group {
+    let group = |set: &&str| PanelGroup {
         heading: (*set).into(),
         panels: models.iter().map(|model| panel(view, set, model)).collect(),
     };
-    let groups: Vec<Group> = sets.iter().map(group).collect();
+    let groups: Vec<PanelGroup> = sets.iter().map(group).collect();
     let title = "Training curves";
     let description =
         "A panel for each data set and method, with the loss of each strategy over epochs, scaled to its own range.";
@@ -67,10 +67,10 @@ fn panel(view: &View<'_>, set: &str, model: &str) -> Panel {
         let told = format!("epoch {} of {}, {low:.4} to {high:.4}", details.history.kept_epoch, losses.len());
         let point = points.get(details.history.kept_epoch.wrapping_sub(1)).copied();
         kept.extend(point.map(|point| Mark::Point(point, look, 4.0, told)));
-        lines.push(Mark::Line { points, look, told: None });
+        lines.push(Mark::Line { points, look, titles: None });
     }
     let y = Axis {
-        told: Some(vec![(0.0, "lowest".into()), (1.0, "highest".into())]),
+        ticks: Some(vec![(0.0, "lowest".into()), (1.0, "highest".into())]),
         ..Axis::linear("loss", (-0.08, 1.08))
     };
     let x = Axis::linear("epoch", (1.0, epochs as f64));

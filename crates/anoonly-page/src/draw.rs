@@ -1,20 +1,20 @@
-//! The few marks that the figures are made of, as SVG.
+//! The SVG elements that figures are made of.
 //!
-//! Colours and strokes are classes of `style.css`, so that one picture serves on white, on dark and in print, and text stays
-//! text. No plotting crate at hand gives that: their colours are written into each mark. `maud` escapes whatever is put in.
+//! Colours and strokes are classes of `style.css`, so one picture serves on a light page, on a dark page and in print, and text
+//! stays text. Plotting crates write colours into each element instead. `maud` escapes all text.
 
 use maud::{Markup, PreEscaped, html};
 
-/// A point in the picture, in its units.
+/// A point in a picture, in the units of its view box.
 pub type Point = (f64, f64);
 
-/// A number of the picture, short.
+/// Formats a coordinate with at most one decimal.
 pub fn px(value: f64) -> String {
     let text = format!("{value:.1}");
     text.strip_suffix(".0").unwrap_or(&text).into()
 }
 
-/// A picture with a title and a description for those who do not see it.
+/// A picture with a title and a description for screen readers.
 pub fn svg(id: &str, title: &str, description: &str, (width, height): (f64, f64), marks: &[Markup]) -> Markup {
     let (title_id, description_id) = (format!("{id}-title"), format!("{id}-description"));
     html! {
@@ -27,23 +27,23 @@ pub fn svg(id: &str, title: &str, description: &str, (width, height): (f64, f64)
     }
 }
 
-/// Text that starts, ends or has its middle at a place, as its class says.
-pub fn text((x, y): Point, class: &str, words: &str) -> Markup {
-    html! { text x=(px(x)) y=(px(y)) class=(class) { (words) } }
+/// Text at a point. It starts there, or its class centres it (`middle`) or ends it there (`end`).
+pub fn text((x, y): Point, class: &str, text: &str) -> Markup {
+    html! { text x=(px(x)) y=(px(y)) class=(class) { (text) } }
 }
 
-/// About how wide a text is in the pictures' font.
-pub fn text_width(words: &str) -> f64 {
-    6.2 * words.chars().count() as f64
+/// An estimate of the width of a text in the font of the pictures.
+pub fn text_width(text: &str) -> f64 {
+    6.2 * text.chars().count() as f64
 }
 
-/// A text cut to a width, its end marked.
-pub fn fitted(words: &str, width: f64) -> String {
-    if text_width(words) <= width {
-        return words.into();
+/// Cuts a text to a width; a text that was cut ends in an ellipsis.
+pub fn fitted(text: &str, width: f64) -> String {
+    if text_width(text) <= width {
+        return text.into();
     }
     let kept = (width / text_width("…")) as usize;
-    words.chars().take(kept.saturating_sub(1)).chain(['…']).collect()
+    text.chars().take(kept.saturating_sub(1)).chain(['…']).collect()
 }
 
 /// A straight line.
@@ -51,17 +51,17 @@ pub fn line((x1, y1): Point, (x2, y2): Point, class: &str) -> Markup {
     html! { line x1=(px(x1)) y1=(px(y1)) x2=(px(x2)) y2=(px(y2)) class=(class) {} }
 }
 
-/// A rectangle by its corner and size.
+/// A rectangle from its upper left corner and its size.
 pub fn rectangle((x, y): Point, (width, height): Point, class: &str) -> Markup {
     html! { rect x=(px(x)) y=(px(y)) width=(px(width)) height=(px(height)) class=(class) {} }
 }
 
-/// Points joined by straight lines.
+/// Straight lines through points.
 pub fn path(points: &[Point], class: &str) -> Markup {
     html! { path d=(commands(points)) class=(class) {} }
 }
 
-/// The area between an upper line and a lower one, both from left to right.
+/// The area between an upper and a lower line, both given from left to right.
 pub fn area(upper: &[Point], lower: &[Point], class: &str) -> Markup {
     let around: Vec<Point> = upper.iter().chain(lower.iter().rev()).copied().collect();
     html! { path d={ (commands(&around)) "Z" } class=(class) {} }
@@ -73,9 +73,10 @@ fn commands(points: &[Point]) -> String {
     points.iter().enumerate().map(command).collect()
 }
 
-/// The form of a marker: with its colour, told by form too.
+/// The shape of a marker. Series differ in shape as well as in colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
+#[expect(missing_docs, reason = "the names of the variants describe the shapes")]
+pub enum MarkerShape {
     Circle,
     Square,
     Triangle,
@@ -86,38 +87,38 @@ pub enum Shape {
     Bar,
 }
 
-impl Shape {
-    /// All forms.
-    pub const ALL: [Shape; 8] = [
-        Shape::Circle,
-        Shape::Square,
-        Shape::Triangle,
-        Shape::Diamond,
-        Shape::Cross,
-        Shape::Plus,
-        Shape::Wedge,
-        Shape::Bar,
+impl MarkerShape {
+    /// All shapes.
+    pub const ALL: [MarkerShape; 8] = [
+        MarkerShape::Circle,
+        MarkerShape::Square,
+        MarkerShape::Triangle,
+        MarkerShape::Diamond,
+        MarkerShape::Cross,
+        MarkerShape::Plus,
+        MarkerShape::Wedge,
+        MarkerShape::Bar,
     ];
 
-    /// Its outline around (0, 0), for a radius of 1.
+    /// The outline around (0, 0) for a radius of 1; none for a circle.
     fn outline(self) -> &'static [&'static [Point]] {
         match self {
-            Shape::Circle => &[],
-            Shape::Square => &[&[(-0.85, -0.85), (0.85, -0.85), (0.85, 0.85), (-0.85, 0.85)]],
-            Shape::Triangle => &[&[(0.0, -1.1), (1.05, 0.8), (-1.05, 0.8)]],
-            Shape::Diamond => &[&[(0.0, -1.2), (1.2, 0.0), (0.0, 1.2), (-1.2, 0.0)]],
-            Shape::Cross => &[&[(-0.9, -0.9), (0.9, 0.9)], &[(-0.9, 0.9), (0.9, -0.9)]],
-            Shape::Plus => &[&[(-1.2, 0.0), (1.2, 0.0)], &[(0.0, -1.2), (0.0, 1.2)]],
-            Shape::Wedge => &[&[(0.0, 1.1), (1.05, -0.8), (-1.05, -0.8)]],
-            Shape::Bar => &[&[(-1.3, -0.45), (1.3, -0.45), (1.3, 0.45), (-1.3, 0.45)]],
+            MarkerShape::Circle => &[],
+            MarkerShape::Square => &[&[(-0.85, -0.85), (0.85, -0.85), (0.85, 0.85), (-0.85, 0.85)]],
+            MarkerShape::Triangle => &[&[(0.0, -1.1), (1.05, 0.8), (-1.05, 0.8)]],
+            MarkerShape::Diamond => &[&[(0.0, -1.2), (1.2, 0.0), (0.0, 1.2), (-1.2, 0.0)]],
+            MarkerShape::Cross => &[&[(-0.9, -0.9), (0.9, 0.9)], &[(-0.9, 0.9), (0.9, -0.9)]],
+            MarkerShape::Plus => &[&[(-1.2, 0.0), (1.2, 0.0)], &[(0.0, -1.2), (0.0, 1.2)]],
+            MarkerShape::Wedge => &[&[(0.0, 1.1), (1.05, -0.8), (-1.05, -0.8)]],
+            MarkerShape::Bar => &[&[(-1.3, -0.45), (1.3, -0.45), (1.3, 0.45), (-1.3, 0.45)]],
         }
     }
 }
 
-/// A marker; what it tells shows where a pointer rests on it.
-pub fn marker(shape: Shape, (x, y): Point, radius: f64, class: &str, told: &str) -> Markup {
-    let title = html! { @if !told.is_empty() { title { (told) } } };
-    if shape == Shape::Circle {
+/// A marker. `title` is the text that appears under the pointer; empty for none.
+pub fn marker(shape: MarkerShape, (x, y): Point, radius: f64, class: &str, title: &str) -> Markup {
+    let title = html! { @if !title.is_empty() { title { (title) } } };
+    if shape == MarkerShape::Circle {
         return html! { circle cx=(px(x)) cy=(px(y)) r=(px(radius)) class=(class) { (title) } };
     }
     let part = |part: &&[Point]| {
@@ -129,7 +130,7 @@ pub fn marker(shape: Shape, (x, y): Point, radius: f64, class: &str, told: &str)
     html! { path d=(outline) class=(class) { (title) } }
 }
 
-/// Marks one after the other.
+/// Joins elements; later ones cover earlier ones.
 pub fn together(marks: impl IntoIterator<Item = Markup>) -> Markup {
     PreEscaped(marks.into_iter().map(PreEscaped::into_string).collect())
 }
@@ -139,17 +140,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_cannot_leave_their_place() {
+    fn text_is_escaped() {
         let name = "<script>\"&'";
         let picture = svg("id", name, name, (10.0, 20.5), &[text((0.0, 1.25), "label", name)]).into_string();
         assert!(!picture.contains("<script"), "{picture}");
         assert!(picture.contains("&lt;script&gt;&quot;&amp;"));
         assert!(picture.contains("viewBox=\"0 0 10 20.5\"") && picture.contains("aria-labelledby=\"id-title\""));
-        assert!(!marker(Shape::Circle, (0.0, 0.0), 1.0, "a", name).into_string().contains("<script"));
+        assert!(!marker(MarkerShape::Circle, (0.0, 0.0), 1.0, "a", name).into_string().contains("<script"));
     }
 
     #[test]
-    fn paths_go_through_their_points() {
+    fn a_path_has_a_command_for_each_point() {
         let path = path(&[(0.0, 1.0), (2.25, -3.04)], "line").into_string();
         assert_eq!(path, "<path d=\"M0 1L2.2 -3\" class=\"line\"></path>");
         let area = area(&[(0.0, 2.0), (1.0, 2.0)], &[(0.0, 0.0), (1.0, 1.0)], "band").into_string();
@@ -157,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_name_is_cut_and_says_so() {
+    fn a_long_text_ends_in_an_ellipsis() {
         assert_eq!(fitted("short", 100.0), "short");
         let cut = fitted("a name that is much too long", 60.0);
         assert!(cut.ends_with('…') && text_width(&cut) <= 60.0, "{cut}");

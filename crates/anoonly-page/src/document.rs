@@ -1,0 +1,125 @@
+//! The HTML document around figures and text.
+
+use std::path::Path;
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use crate::PageError;
+
+/// A figure or a table of a page, under its own heading.
+pub struct Figure {
+    /// The id of its element, unique on the page.
+    pub id: &'static str,
+    /// The heading.
+    pub title: String,
+    /// The drawing or the table, or the reason why there is none.
+    pub content: Result<Markup, String>,
+    /// How to read it, and what it does not show.
+    pub caption: Markup,
+}
+
+impl Figure {
+    fn markup(&self) -> Markup {
+        html! {
+            @match &self.content {
+                Ok(content) => figure id=(self.id) {
+                    h2 { (self.title) }
+                    div class="scroll" { (content) }
+                    figcaption { (self.caption) }
+                },
+                Err(reason) => section id=(self.id) class="absent" {
+                    h2 { (self.title) }
+                    p { "Not drawn: " (reason) }
+                },
+            }
+        }
+    }
+}
+
+/// Renders a page of figures: `head`, a table of contents, the figures and `tail`.
+pub fn figures_page(title: &str, head: &Markup, figures: &[Figure], tail: &Markup) -> String {
+    let body = html! {
+        (head)
+        nav aria-label="Contents" {
+            ol { @for figure in figures { li { a href={ "#" (figure.id) } { (figure.title) } } } }
+        }
+        @for figure in figures { (figure.markup()) }
+        (tail)
+    };
+    page(title, &body)
+}
+
+/// Renders a whole page. It needs no other file, and its policy keeps it from loading or running anything.
+pub fn page(title: &str, body: &Markup) -> String {
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+                link rel="icon" href="data:,";
+                title { (title) }
+                style { (PreEscaped(include_str!("style.css"))) }
+            }
+            body {
+                main { (body) }
+            }
+        }
+    };
+    page.into_string()
+}
+
+/// Writes a page. The file appears under its name only when it is complete.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_page(path: &Path, page: &str) -> Result<(), PageError> {
+    // Only the kind of the error: its full message would name the temporary file.
+    let failed = |error: std::io::Error| PageError { path: path.into(), reason: error.kind().to_string() };
+    anoonly_core::write_whole(path, page.as_bytes(), None).map_err(failed)
+}
+
+/// Checks before long work whether a page can be written to a path.
+///
+/// # Errors
+/// When the path is a folder, or its folder does not exist.
+pub fn check_page_path(path: &Path) -> Result<(), PageError> {
+    let wrong = |reason: &str| Err(PageError { path: path.into(), reason: reason.into() });
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match folder {
+        _ if path.is_dir() => wrong("it is a folder; name a file for the report, as report.html"),
+        Some(folder) if !folder.is_dir() => wrong("there is no such folder"),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_written_whole_and_a_wrong_path_is_refused_beforehand() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("page.html");
+        assert_eq!(check_page_path(&path), Ok(()));
+        let body = page("A <title>", &html! { p { "text" } });
+        assert!(body.contains("<title>A &lt;title&gt;</title>") && body.contains("default-src 'none'"), "{body}");
+        write_page(&path, &body).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), body);
+        assert!(check_page_path(folder.path()).unwrap_err().to_string().contains("it is a folder"));
+        let missing = folder.path().join("missing").join("page.html");
+        assert!(check_page_path(&missing).unwrap_err().reason.contains("no such folder"));
+        assert_eq!(write_page(&missing, &body).unwrap_err().path, missing);
+    }
+
+    #[test]
+    fn a_figure_without_content_gives_its_reason() {
+        let figure = |id, content| Figure { id, title: id.to_owned(), content, caption: html! { p { "caption" } } };
+        let figures = [figure("drawn", Ok(html! { svg {} })), figure("absent", Err("too few <rows>".into()))];
+        let text = figures_page("Figures", &html! {}, &figures, &html! { p { "tail" } });
+        assert!(text.contains("<figure id=\"drawn\">") && text.contains("<section id=\"absent\" class=\"absent\">"));
+        assert!(text.contains("Not drawn: too few &lt;rows&gt;") && text.contains("<a href=\"#absent\">absent</a>"));
+    }
+}
