@@ -181,7 +181,7 @@ fn a_bench_that_its_user_stops_ends_the_runs_at_work_and_says_how_to_go_on() {
     assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
     let kept = lines(folder.path()).len();
     assert!((1..10).contains(&kept), "{kept} of 10 runs");
-    let told = format!("stopped: {kept} of 10 runs are measured and kept; the same command goes on from there");
+    let told = format!("stopped: {kept} of 10 runs are measured and kept; the same bench continues from there");
     assert!(stderr(&output).contains(&told), "{}", stderr(&output));
     assert!(!folder.path().join("results.csv").exists(), "no table of a part");
 
@@ -214,7 +214,8 @@ fn parts_of_a_grid_merge_into_the_whole() {
 
     let other = anoonly([&["bench", "--out", &place("other"), "--protocol", "adbench"], &options[..]].concat());
     assert!(other.status.success(), "{}", stderr(&other));
-    for (parts, told) in [(["1", "other"], "cannot stand in one table"), (["1", "nowhere"], "no folder of results")] {
+    for (parts, told) in [(["1", "other"], "do not belong in one table"), (["1", "nowhere"], "not a folder of results")]
+    {
         let output = merge("bad", &parts);
         assert_eq!(output.status.code(), Some(2));
         assert!(stderr(&output).contains(told), "{}", stderr(&output));

@@ -1,5 +1,6 @@
-//! What can be wrong with a plan or its output.
+//! Errors of a bench.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use anoonly_core::CoreError;
@@ -8,69 +9,131 @@ use anoonly_models::ConfigError;
 use anoonly_page::PageError;
 use anoonly_train::BackendError;
 
-/// Why a bench cannot run or cannot be written.
+/// Why a bench cannot run or its results cannot be written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BenchError {
-    /// A data set.
+    /// A data set cannot be used.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// Samples, a split or a label budget.
+    /// Samples, a split or a label budget cannot be used.
     #[error(transparent)]
     Core(#[from] CoreError),
-    /// A method's name or configuration.
+    /// A method is unknown or its configuration is invalid.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The backend.
+    /// The backend or the device is not available.
     #[error(transparent)]
     Backend(#[from] BackendError),
-    /// An option without a value, or with one value twice.
+    /// The report cannot be written.
+    #[error(transparent)]
+    Page(#[from] PageError),
+    /// A list of the plan has no values.
+    #[error("{list}: at least one value is needed")]
+    EmptyList {
+        /// The list.
+        list: PlanList,
+    },
+    /// A list of the plan has a value twice.
+    #[error("{list}: {value} is listed twice")]
+    ListedTwice {
+        /// The list.
+        list: PlanList,
+        /// The value.
+        value: String,
+    },
+    /// An option has an invalid value.
     #[error("{option}: {reason}")]
     Option {
         /// The option.
         option: &'static str,
-        /// What is wrong with it.
+        /// What is wrong with the value.
         reason: String,
     },
-    /// The report.
-    #[error(transparent)]
-    Page(#[from] PageError),
     /// The results cannot be written.
     #[error("cannot write {}: {reason}", path.display())]
     Output {
         /// The file or folder.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         reason: String,
     },
-    /// A file that an option names cannot be used.
-    #[error("{}: {reason}", path.display())]
-    File {
+    /// Another bench writes to the folder of results.
+    #[error("cannot write {}: another bench is writing to it; use another folder for the results", path.display())]
+    InUse {
+        /// The file that is locked.
+        path: PathBuf,
+    },
+    /// A line in a folder of results has an unexpected form.
+    #[error("{}: line {line}: not {expected} ({reason}); move the file away or use another folder for the results", path.display())]
+    BadLine {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The line, counted from 1.
+        line: usize,
+        /// What the line should hold.
+        expected: &'static str,
+        /// Why the line cannot be read.
+        reason: String,
+    },
+    /// An input file or folder cannot be used.
+    #[error("{}: {reason}", path.display())]
+    File {
+        /// The file or folder.
+        path: PathBuf,
+        /// The reason.
         reason: String,
     },
     /// The threads cannot be started.
     #[error("cannot start {threads} threads: {reason}")]
     Threads {
-        /// Threads asked for.
+        /// The number of threads.
         threads: usize,
-        /// Why not.
+        /// The reason.
         reason: String,
     },
-    /// It was stopped before its end.
-    #[error("stopped: {measured} of {total} runs are measured and kept; the same command goes on from there")]
+    /// The bench was stopped before its end.
+    #[error("stopped: {measured} of {total} runs are measured and kept; the same bench continues from there")]
     Stopped {
         /// Runs that are measured.
         measured: usize,
         /// All runs.
         total: usize,
     },
-    /// A measurement of speed has failed.
+    /// A measurement failed for a reason outside the plan.
     #[error("cannot measure: {reason}")]
     Measure {
-        /// Why not.
+        /// The reason.
         reason: String,
     },
+}
+
+/// A list of values in a [`Plan`](crate::Plan).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlanList {
+    /// [`seeds`](crate::Plan::seeds).
+    Seeds,
+    /// [`models`](crate::Plan::models).
+    Models,
+    /// [`strategies`](crate::Plan::strategies).
+    Strategies,
+    /// [`budgets`](crate::Plan::budgets).
+    Budgets,
+    /// [`noises`](crate::Plan::noises).
+    Noises,
+    /// [`synthetic`](crate::Plan::synthetic).
+    Synthetic,
+}
+
+impl fmt::Display for PlanList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            PlanList::Seeds => "seeds",
+            PlanList::Models => "models",
+            PlanList::Strategies => "strategies",
+            PlanList::Budgets => "label budgets",
+            PlanList::Noises => "noises",
+            PlanList::Synthetic => "synthetic anomalies",
+        })
+    }
 }

@@ -1,4 +1,4 @@
-//! Every combination of data set, seed, method and strategy, and how they are run.
+//! The grid of runs: every combination of data set, seed, method and strategy.
 
 mod digest;
 mod fitting;
@@ -21,7 +21,7 @@ use sha2::{Digest as _, Sha256};
 use crate::summary::labels;
 use crate::{BenchError, Results, Row, Store, Strategy, synthetic_name};
 use digest::{Digest, content, hex, json, program};
-use rows::Rows;
+use rows::TrialRows;
 
 pub use plan::Plan;
 
@@ -30,25 +30,26 @@ pub use plan::Plan;
 pub struct Grid {
     plan: Plan,
     datasets: Vec<Dataset>,
-    /// One for each data set, seed and kind of synthetic rows, these innermost.
-    rows: Vec<Rows>,
-    /// What determines a run besides its job: the program, and the rows of each data set.
+    /// The rows for each data set, seed and kind of synthetic rows; the kind varies fastest.
+    rows: Vec<TrialRows>,
+    /// The digest of the program, which is part of every key.
     program: Digest,
+    /// The digest of the rows of each data set.
     contents: Vec<Digest>,
     jobs: Vec<Job>,
-    /// The runs of the whole grid, whatever the part of it that is run here.
+    /// The number of runs of the whole grid, including those of other shards.
     whole: usize,
 }
 
-/// The digest of everything that determines a run, in hexadecimal.
+/// The key of a run: the digest of everything that determines it, in hexadecimal.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Key(pub(crate) String);
 
-/// A part of a grid, for a machine of several.
+/// A part of a grid, for one of several machines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shard {
-    /// Which part, from 1.
+    /// The part, counted from 1.
     pub part: usize,
     /// The number of parts.
     pub of: usize,
@@ -66,7 +67,7 @@ impl FromStr for Shard {
     }
 }
 
-/// The runs of one method on one split, which share what no strategy has a say in.
+/// The runs of one method on one split. They share everything that does not depend on the strategy.
 #[derive(Clone, Copy, Debug)]
 struct Job {
     dataset: usize,
@@ -74,32 +75,32 @@ struct Job {
     budget: LabelBudget,
     noise: Noise,
     synthetic: Option<Synthetic>,
-    /// Which of the grid's rows.
+    /// The index in the rows of the grid.
     rows: usize,
     model: usize,
-    /// The place of its first run in the grid.
+    /// The position of its first run in the grid.
     place: usize,
 }
 
-/// What a grid at work tells.
+/// A step of a running grid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// The runs of this data set, method and seed have begun.
+    /// The runs of a job, described by its data set, method and seed, have begun.
     Begun(String),
-    /// A run of these has ended; this many of the grid have now.
+    /// A run has ended.
     Run {
-        /// Runs that have ended.
+        /// The number of runs of the grid that have ended.
         done: usize,
     },
-    /// The runs of this data set, method and seed have ended.
+    /// The runs of a job have ended.
     Ended(String),
 }
 
 impl Grid {
-    /// Loads every data set and draws every split of its own rows; synthetic ones are made when they are needed.
+    /// Loads every data set and draws every split of its rows. Synthetic rows are made when they are needed.
     ///
     /// # Errors
-    /// When a name, a file, a label budget or any other part of the plan is wrong. Nothing has been written then.
+    /// When a name, a file, a label budget or another part of the plan is invalid. Nothing has been written in that case.
     pub fn prepare(plan: Plan) -> Result<Self, BenchError> {
         plan.check()?;
         let entries = plan.source.select(&plan.datasets)?;
@@ -111,8 +112,8 @@ impl Grid {
                 seeds.flat_map(|seed| plan.synthetic.iter().map(move |kind| (seed, kind)))
             {
                 rows.push(match synthetic {
-                    None => Rows::Own(plan.own_rows(dataset, *number)?),
-                    Some(kind) => Rows::Synthetic(kind, Mutex::default()),
+                    None => TrialRows::Own(plan.own_rows(dataset, *number)?),
+                    Some(kind) => TrialRows::Synthetic(kind, Mutex::default()),
                 });
                 let settings = plan.budgets.iter().flat_map(|&budget| plan.noises.iter().map(move |&n| (budget, n)));
                 for (budget, noise) in settings {
@@ -128,8 +129,8 @@ impl Grid {
         Ok(Self { plan, datasets, rows, program: program()?, contents, jobs, whole: place })
     }
 
-    /// Keeps the part of the grid that is this machine's: of every method, which may take long or short, as many jobs as the
-    /// others have.
+    /// Keeps one part of the grid. Every part gets the same share of the jobs of each method, because methods differ in the time
+    /// they take.
     pub fn shard(&mut self, Shard { part, of }: Shard) {
         let mut jobs = std::mem::take(&mut self.jobs);
         jobs.sort_by_key(|job| (job.model, job.place));
@@ -137,7 +138,7 @@ impl Grid {
         self.jobs.sort_by_key(|job| job.place);
     }
 
-    /// The number of jobs: the runs of one method on one split are done one after the other.
+    /// The number of jobs. The runs of one method on one split are one job and run one after the other.
     pub fn jobs(&self) -> usize {
         self.jobs.len()
     }
@@ -147,7 +148,7 @@ impl Grid {
         self.jobs.iter().map(|job| self.plan.strategies_of(job.model).len()).sum()
     }
 
-    /// The number of runs that the store holds already.
+    /// The number of runs that are already in the store.
     pub fn measured(&self, store: &Store) -> usize {
         let of = |job: &Job| {
             let strategies = self.plan.strategies_of(job.model);
@@ -156,15 +157,15 @@ impl Grid {
         self.jobs.iter().map(of).sum()
     }
 
-    /// Runs what the store does not hold yet on so many threads, the strategies of one method on one split in turn, and puts
-    /// each run into the store as soon as it is measured. A run that fails, be it by a panic, becomes a row that says why,
-    /// and the others go on. Apart from the seconds, the results do not depend on the number of threads, nor on how often
-    /// the bench was stopped.
+    /// Measures the runs that are not in the store yet, on `threads` threads, and adds each run to the store as soon as it is
+    /// measured. The strategies of one method on one split run one after the other. A run that fails or panics becomes a row with
+    /// the reason, and the other runs continue. Apart from the seconds, the results depend neither on the number of threads nor on
+    /// how often the bench was stopped.
     ///
-    /// Once `stop` is true no further run begins.
+    /// No further run begins once `stop` is true.
     ///
     /// # Errors
-    /// When the threads cannot be started or the store cannot be written, or when it was stopped before its end.
+    /// When the threads cannot be started, the store cannot be written, or the bench was stopped before its end.
     pub fn run(
         &self,
         threads: usize,
@@ -201,7 +202,7 @@ impl Grid {
         }
     }
 
-    /// The data set, method and seed of a job, and of a sweep its setting.
+    /// The data set, method and seed of a job, and in a sweep also its setting.
     fn name(&self, job: Job) -> String {
         let plan = &self.plan;
         let model = plan.models[job.model].info().name;
@@ -218,19 +219,19 @@ impl Grid {
         name
     }
 
-    /// A run of which nothing is left to do.
+    /// The run of a key, if it is complete in the store.
     fn known<'a>(&self, job: Job, key: &Key, store: &'a Store) -> Option<&'a Row> {
         store.measured(key).filter(|row| row.details.is_some() || !self.detailed(job))
     }
 
-    /// Whether a job is one of those whose details are kept: those of the first seed, label budget, noise and kind of rows.
+    /// Whether the details of a job are kept: only for the first seed, label budget, noise and kind of rows.
     fn detailed(&self, job: Job) -> bool {
         let plan = &self.plan;
         let first = (plan.budgets[0], plan.noises[0], plan.synthetic[0]);
         job.seed == 0 && (job.budget, job.noise, job.synthetic) == first
     }
 
-    /// The digest of what makes a run, whatever its data.
+    /// The digest of everything that determines a run apart from its data.
     fn maker(&self, model: usize, strategy: &Strategy) -> String {
         let mut digest = Sha256::new();
         digest.update(self.program);
@@ -248,11 +249,11 @@ impl Grid {
         digest.update(self.program);
         digest.update(self.contents[job.dataset]);
         digest.update(json(&rest));
-        // The rows of a data set itself leave the digest as it is, so that their runs keep their keys.
+        // Runs on the rows of the data set have no kind in their digest, so their keys stay valid.
         if let Some(kind) = job.synthetic {
             digest.update(kind.name());
         }
-        // So does the processor.
+        // Runs on the processor have no device in their digest.
         if let Some(device) = plan.compute.name() {
             digest.update(device);
         }

@@ -1,8 +1,8 @@
-//! A grid of runs, from data sets and methods to results and a table.
+//! Benchmarks: a grid of runs over data sets, seeds, label budgets, methods and strategies.
 //!
-//! [`Grid::prepare`] loads every data set and draws every split, so that whatever is wrong with the input shows before the
-//! first run; [`Grid::run`] fits and scores; a [`Store`] keeps every run as soon as it is measured; [`summary::table`] tells what came out, and
-//! [`report`] shows it. How a method works inside is of no concern here.
+//! [`Grid::prepare`] loads every data set and draws every split, so errors in the input show before the first run. [`Grid::run`] fits
+//! and scores. A [`Store`] keeps every run as soon as it is measured. [`summary::table`] renders the results as a table, and
+//! [`report`] as an HTML page. This crate does not know how a method works inside.
 
 mod details;
 mod error;
@@ -19,7 +19,7 @@ pub mod usage;
 pub use strategy::{Ablation, Strategy};
 
 pub use details::{Details, RowKind};
-pub use error::BenchError;
+pub use error::{BenchError, PlanList};
 pub use grid::{Grid, Key, Plan, Progress, Shard};
 pub use reference::Reference;
 pub use results::{Results, Row, Scores, Status, synthetic_name};

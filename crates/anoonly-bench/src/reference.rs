@@ -1,25 +1,25 @@
-//! Results beside those of another implementation.
+//! Comparison with the results of another implementation.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anoonly_core::budget::LabelBudget;
-
-use crate::{BenchError, Results, Row, Status};
 use anoonly_page::markdown_table;
 
-/// Runs of another implementation: AUROC and average precision by data set, model and strategy.
+use crate::{BenchError, Results, Row, Status};
+
+/// The runs of another implementation: AUROC and average precision by data set, model and strategy.
 #[derive(Clone, Debug, Default)]
 pub struct Reference {
     runs: BTreeMap<(String, String, String), Vec<[f64; 2]>>,
 }
 
 impl Reference {
-    /// Reads a CSV file with the columns `dataset`, `model`, `strategy`, `label_ratio`, `noise`, `auroc` and `ap`, and takes its
-    /// rows without noise at the label ratio of the budget.
+    /// Reads a CSV file with the columns `dataset`, `model`, `strategy`, `label_ratio`, `noise`, `auroc` and `ap`. Only its rows
+    /// without noise at the label ratio of the budget are used.
     ///
     /// # Errors
-    /// When the file cannot be read, lacks a column, holds something other than a number, or no such row.
+    /// When the file cannot be read, lacks a column, has a value that is not a number, or has no row to use.
     pub fn read(path: &Path, budget: LabelBudget) -> Result<Self, BenchError> {
         let failed = |reason: String| BenchError::File { path: path.into(), reason };
         let mut reader = csv::Reader::from_path(path).map_err(|error| failed(error.to_string()))?;
@@ -49,8 +49,8 @@ impl Reference {
         Ok(reference)
     }
 
-    /// A Markdown table with a line for each family, model and strategy that both sides have, over the data sets that both
-    /// have: means over seeds and then over sets, in percent.
+    /// Renders a Markdown table with a line for each family, model and strategy that both implementations measured. Values are means
+    /// over seeds and then over the data sets that both measured, in percent.
     pub fn table(&self, results: &Results) -> String {
         type Key = (String, String, String);
         let mut ours: BTreeMap<Key, Vec<[f64; 2]>> = BTreeMap::new();

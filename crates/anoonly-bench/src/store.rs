@@ -1,10 +1,10 @@
-//! The results of a folder, kept run by run.
+//! The store: a folder of results that keeps every run.
 //!
-//! Every run is written the moment it is measured, as one line of `runs.jsonl`; a bench that is stopped, however, goes on from
-//! there. A line is known by a key, the digest of everything that determines its run: the program itself, the rows of the data
-//! set or the kind of synthetic ones in their place, the split, the labels, the method's whole configuration, the strategy, the
-//! seed and the backend. So a change of any of these is another run, and what was measured before is never taken for it. What a
-//! report draws of a run besides its row is a line of `details.jsonl` under the same key, written before the row.
+//! Every run is one line of `runs.jsonl`, written as soon as the run is measured, so a bench that was stopped in any way continues
+//! from there. The key of a line is the digest of everything that determines its run: the program, the rows of the data set or the
+//! kind of synthetic rows, the split, the labels, the whole configuration of the method, the strategy, the seed and the backend. If
+//! any of these changes, it is another run, and earlier measurements are not used for it. The data that a report draws of a run is a
+//! line of `details.jsonl` under the same key, written before the run.
 
 mod lines;
 
@@ -21,23 +21,23 @@ use lines::Lines;
 /// The files in a folder of results.
 const RUNS: &str = "runs.jsonl";
 const DETAILS: &str = "details.jsonl";
-/// What their lines are.
+/// The names of their lines in messages.
 const RUN: &str = "a run";
 const DETAIL: &str = "the details of a run";
 
-/// A folder's runs. One program writes to it at a time.
+/// The runs of a folder. One program writes to it at a time.
 #[derive(Debug)]
 pub struct Store {
     folder: PathBuf,
     runs: Lines,
     details: Lines,
-    /// The runs that were there when it was opened, in the order of the file, with their details.
+    /// The runs that were in the folder when it was opened, in the order of the file, with their details.
     entries: Vec<Entry>,
-    /// The last of each key.
+    /// The index of the last entry of each key.
     known: HashMap<Key, usize>,
 }
 
-/// A line of the runs.
+/// A line of `runs.jsonl`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Entry {
     key: Key,
@@ -46,29 +46,29 @@ struct Entry {
     row: Row,
 }
 
-/// Where a run stands in the grid it was measured in, and what measured it.
+/// The position of a run in its grid, and the digest of what measured it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
-    /// Its place among the runs of the whole grid, from 0.
+    /// The position among the runs of the whole grid, from 0.
     pub place: usize,
-    /// The runs of the whole grid; 0 where that is not known.
+    /// The number of runs of the whole grid; 0 if unknown.
     #[serde(default)]
     pub of: usize,
-    /// The digest of the program, the method's configuration and the strategy; empty where it is not known.
+    /// The digest of the program, the configuration of the method and the strategy; empty if unknown.
     #[serde(default)]
     pub made_by: String,
 }
 
-/// Results of several folders in one.
+/// The results of several folders.
 #[derive(Clone, Debug)]
 pub struct Merged {
-    /// The runs, in the order of their grid.
+    /// The runs in the order of their grid.
     pub results: Results,
-    /// Runs of the grid that no folder holds; 0 where the folders are not parts of one grid.
+    /// The number of runs of the grid that no folder holds; 0 if the folders are not parts of one grid.
     pub missing: usize,
 }
 
-/// A line of the details.
+/// A line of `details.jsonl`.
 #[derive(Debug, Serialize, Deserialize)]
 struct Detail<D> {
     key: Key,
@@ -76,12 +76,11 @@ struct Detail<D> {
 }
 
 impl Store {
-    /// Opens the store of a folder, or makes both, and reads what is there. A last line that was not written to its end, as
-    /// by a program that was killed, is cut off.
+    /// Opens the store of a folder, creates what is missing and reads what is there. An incomplete last line, as left by a killed
+    /// program, is cut off.
     ///
     /// # Errors
-    /// When the folder or a file in it cannot be made or written to, when another program writes to it, or when a line is
-    /// not what it should be.
+    /// When the folder or a file in it cannot be created or written to, another program writes to it, or a line cannot be read.
     pub fn open(folder: &Path) -> Result<Self, BenchError> {
         let failed = |path: &Path, reason: String| BenchError::Output { path: path.into(), reason };
         if folder.exists() && !folder.is_dir() {
@@ -99,40 +98,40 @@ impl Store {
         Ok(Self { folder: folder.into(), runs, details, entries, known })
     }
 
-    /// A run that was measured before, with its details where they were kept; one that failed is not.
+    /// The run of a key with its details, if these were kept. `None` for a run that is not in the store or has failed.
     pub fn measured(&self, key: &Key) -> Option<&Row> {
         let row = &self.entries[*self.known.get(key)?].row;
         matches!(row.status, Status::Ok(_)).then_some(row)
     }
 
-    /// Writes a run and its details, if it has them, at once.
+    /// Writes a run and its details, if it has any.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When a file cannot be written.
     pub fn add(&self, key: Key, place: Place, row: &Row) -> Result<(), BenchError> {
-        // The details first: where the program is killed between the two, the run is measured again.
+        // The details come first: if the program is killed in between, the run is measured again.
         if let Some(details) = &row.details {
             self.add_details(key.clone(), details)?;
         }
         self.runs.add(&Entry { key, place, row: row.clone() })
     }
 
-    /// Writes the details of a run that stands there already.
+    /// Writes the details of a run that is already in the store.
     ///
     /// # Errors
-    /// When they cannot be written.
+    /// When the file cannot be written.
     pub fn add_details(&self, key: Key, details: &Details) -> Result<(), BenchError> {
         self.details.add(&Detail { key, details })
     }
 
-    /// Takes over the runs of other folders that are not in this one yet, writes `results.csv`, and returns all of them in the
-    /// order of the grid.
-    /// Where one folder holds a run several times, as measured by several builds of the program or with several settings, the
-    /// last one counts. Nothing is written unless all can be joined.
+    /// Adds the runs of other folders to this one, writes `results.csv`, and returns all runs in the order of the grid.
+    ///
+    /// If a folder holds a run several times, measured by several builds of the program or with several settings, the last one
+    /// counts. Nothing is written unless all folders can be merged.
     ///
     /// # Errors
-    /// When one of them is no folder of results, when two folders hold different measurements of one run or runs that cannot
-    /// stand in one table, as those of one method by two builds or with two configurations, or when a run cannot be written.
+    /// When one of them is not a folder of results, two folders hold different measurements of one run, two runs do not belong in
+    /// one table (one method by two builds or with two configurations), or a file cannot be written.
     pub fn merge(self, others: &[PathBuf]) -> Result<Merged, BenchError> {
         let mut all = last_of_each_cell(self.entries.clone());
         let (mut new, mut new_details) = (Vec::new(), Vec::new());
@@ -140,7 +139,7 @@ impl Store {
             let path = folder.join(RUNS);
             let failed = |reason: String| BenchError::File { path: folder.clone(), reason };
             if !path.is_file() {
-                return Err(failed(format!("no folder of results: it has no {RUNS}")));
+                return Err(failed(format!("not a folder of results: it has no {RUNS}")));
             }
             if path.canonicalize().ok() == self.folder.join(RUNS).canonicalize().ok() {
                 continue;
@@ -155,7 +154,7 @@ impl Store {
                     Some(known) if known.key != entry.key => {
                         let Row { dataset, model, strategy, seed, .. } = &entry.row;
                         return Err(failed(format!(
-                            "its run of {model} ({strategy}) on {dataset} with seed {seed} is not the one of another folder: another build of the program, other settings or other data"
+                            "its run of {model} ({strategy}) on {dataset} with seed {seed} differs from the one in another folder: another build of the program, other settings or other data"
                         )));
                     }
                     Some(Entry { row: Row { status: Status::Ok(_), details, .. }, .. }) => {
@@ -176,8 +175,8 @@ impl Store {
         entries.sort_by(|a, b| (a.place.place, &a.key).cmp(&(b.place.place, &b.key)));
         one_maker_each(&entries, &self.folder)?;
         if let Some(pair) = entries.windows(2).find(|pair| kind(&pair[0].row) != kind(&pair[1].row)) {
-            let told = [0, 1].map(|side| format!("{} on {}", pair[side].row.protocol, pair[side].row.backend));
-            let reason = format!("these cannot stand in one table: {}", told.join(" and "));
+            let sides = [0, 1].map(|side| format!("{} on {}", pair[side].row.protocol, pair[side].row.backend));
+            let reason = format!("results of {} do not belong in one table", sides.join(" and "));
             return Err(BenchError::File { path: self.folder.clone(), reason });
         }
         for entry in new {
@@ -192,29 +191,29 @@ impl Store {
         Ok(Merged { results, missing })
     }
 
-    /// Writes `results.csv`, which is complete or not there at all.
+    /// Writes `results.csv`. The file appears under its name only when it is complete.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When the file cannot be written.
     pub fn write_csv(&self, results: &Results) -> Result<(), BenchError> {
         results.write_csv(&self.folder)
     }
 }
 
-/// Refuses runs of one method and strategy that were not made by the same program with the same configuration: their mean
-/// would be that of no method.
+/// Refuses runs of one method and strategy that come from different programs or configurations: their mean would describe
+/// neither.
 fn one_maker_each(entries: &[Entry], folder: &Path) -> Result<(), BenchError> {
     let mut makers: HashMap<(&str, &str), &Entry> = HashMap::new();
     for entry in entries.iter().filter(|entry| !entry.place.made_by.is_empty()) {
         let Row { model, strategy, .. } = &entry.row;
         let first = makers.entry((model, strategy.name())).or_insert(entry);
         if first.place.made_by != entry.place.made_by {
-            let told = |entry: &Entry| format!("{} with seed {}", entry.row.dataset, entry.row.seed);
+            let describe = |entry: &Entry| format!("{} with seed {}", entry.row.dataset, entry.row.seed);
             let reason = format!(
                 "the runs of {model} ({strategy}) on {} and on {} come from two builds of the program, or from two \
-                 configurations, and cannot stand in one table: measure them again with one",
-                told(first),
-                told(entry)
+                 configurations, and do not belong in one table: measure them again with one",
+                describe(first),
+                describe(entry)
             );
             return Err(BenchError::File { path: folder.into(), reason });
         }
@@ -222,7 +221,7 @@ fn one_maker_each(entries: &[Entry], folder: &Path) -> Result<(), BenchError> {
     Ok(())
 }
 
-/// How many runs of their grid are not among these; 0 where they are not of one grid.
+/// The number of runs of the grid that are not among the entries; 0 if the entries do not come from one grid.
 fn missing(entries: &[Entry]) -> usize {
     let sizes: BTreeSet<usize> = entries.iter().map(|entry| entry.place.of).collect();
     match (sizes.len(), sizes.first()) {
@@ -231,17 +230,17 @@ fn missing(entries: &[Entry]) -> usize {
     }
 }
 
-/// Puts details beside the rows of their keys; where a key has several, the last ones.
+/// Attaches details to the rows of the same key; if a key has several, the last ones.
 fn join(entries: &mut [Entry], details: Vec<Detail<Details>>) {
     let details: HashMap<Key, Arc<Details>> =
         details.into_iter().map(|line| (line.key, Arc::new(line.details))).collect();
     entries.iter_mut().for_each(|entry| entry.row.details = details.get(&entry.key).cloned());
 }
 
-/// What tells a run from the others of a table.
+/// The values that identify a run in a table of results.
 type Cell = [String; 7];
 
-/// A run that failed is tried again, and a folder may serve several builds of the program: what was written last counts.
+/// The last entry of each cell. A failed run is repeated, and several builds of the program may have written to a folder.
 fn last_of_each_cell(entries: Vec<Entry>) -> BTreeMap<Cell, Entry> {
     entries.into_iter().map(|entry| (cell(&entry.row), entry)).collect()
 }

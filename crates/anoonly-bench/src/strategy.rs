@@ -1,4 +1,4 @@
-//! The strategies of a bench, and the ablations between them.
+//! The strategies of a bench and the ablations of AnoOnly.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use anoonly_models::{AnyMethod, Norm};
 use anoonly_train::Supervision;
 use serde::{Deserialize, Serialize};
 
-/// How a method is trained in a run: a strategy, perhaps with something else of the recipe changed.
+/// How a method is trained in a run: which part of its loss trains, and optionally a change to its recipe.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Strategy {
     name: String,
@@ -16,7 +16,7 @@ pub struct Strategy {
     change: Change,
 }
 
-/// What an ablation changes besides the strategy.
+/// What an ablation changes besides the part of the loss that trains.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Change {
@@ -26,17 +26,17 @@ enum Change {
 }
 
 impl Strategy {
-    /// The method as its authors train it, `host`.
+    /// `host`: the method as its authors train it.
     pub fn host() -> Self {
         Self::of("host", Supervision::Full)
     }
 
-    /// AnoOnly, `anoonly`.
+    /// `anoonly`: the method under AnoOnly.
     pub fn anoonly() -> Self {
         Self::of("anoonly", Supervision::AnomalyOnly)
     }
 
-    /// For a floor, which has no loss to take apart, `none`.
+    /// `none`: for a method whose loss has no parts, such as a baseline.
     pub fn none() -> Self {
         Self::of("none", Supervision::Full)
     }
@@ -59,7 +59,7 @@ impl Strategy {
         self.supervision
     }
 
-    /// The method with what the ablation changes of its recipe.
+    /// Applies the change of the ablation to the recipe of a method.
     pub(crate) fn change(&self, mut method: AnyMethod) -> AnyMethod {
         if let Some(recipe) = method.recipe_mut() {
             match self.change {
@@ -88,16 +88,16 @@ impl FromStr for Strategy {
     }
 }
 
-/// A question about what AnoOnly owes to which of its parts.
+/// An ablation: AnoOnly compared with variants in which one of its parts differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ablation {
-    /// Which normalisation: batch, layer or none.
+    /// The normalisation: batch, layer or none.
     Norm,
     /// The weight λ of the loss on normal rows, from 0 to 1.
     Lambda,
     /// The share of unlabelled rows in a batch, from 0 to 0.9.
     NormalShare,
-    /// Batch normalisation by running statistics, or by those of the training rows, taken anew after the fit.
+    /// The statistics of batch normalisation: running averages, or those of the training rows, recomputed after the fit.
     BnStats,
 }
 
@@ -105,7 +105,7 @@ impl Ablation {
     /// All ablations.
     pub const ALL: [Ablation; 4] = [Ablation::Norm, Ablation::Lambda, Ablation::NormalShare, Ablation::BnStats];
 
-    /// The name on the command line.
+    /// The name in plans.
     pub fn name(self) -> &'static str {
         match self {
             Ablation::Norm => "norm",
@@ -115,7 +115,7 @@ impl Ablation {
         }
     }
 
-    /// What is compared: the host and AnoOnly as they are, then AnoOnly with one thing changed.
+    /// The strategies to compare: the host, AnoOnly, and AnoOnly with one change each.
     pub fn strategies(self) -> Vec<Strategy> {
         let with_norm = |name: &str, norm| Strategy::of(name, Supervision::Blend { normal_weight: 0.0, norm });
         let with_weight = |normal_weight: f64| {
@@ -155,13 +155,13 @@ mod tests {
             assert_eq!(strategies[..2], [Strategy::host(), Strategy::anoonly()]);
             for strategy in &strategies[2..] {
                 let differs = strategy.supervision != Supervision::AnomalyOnly;
-                assert!(differs != (strategy.change != Change::Nothing), "{strategy} changes nothing, or two things");
+                assert!(differs != (strategy.change != Change::Nothing), "{strategy} must change exactly one thing");
             }
         }
     }
 
     #[test]
-    fn changes_reach_the_recipe_of_every_trained_method() {
+    fn a_change_applies_to_the_recipe_of_every_trained_method() {
         let methods =
             AnyMethod::all().into_iter().filter_map(|mut method| method.recipe_mut().cloned().map(|r| (method, r)));
         for (method, before) in methods {

@@ -1,4 +1,4 @@
-//! The table a bench prints: host beside AnoOnly, for each family of data sets.
+//! Tables of results, such as host against AnoOnly for each family of data sets.
 
 mod means;
 mod ranks;
@@ -18,22 +18,24 @@ use anoonly_core::synthetic::Synthetic;
 
 use crate::{Results, Row, Scores, Status, synthetic_name};
 
-/// The coverage of every interval in the table.
+/// The coverage of every interval.
 pub const LEVEL: f64 = 0.95;
 
-/// A Markdown table with a line for each family and model, floors below, and a line of means over families at the end.
+/// A Markdown table of host against AnoOnly, with a line for each family and model and, at the end, lines over all families.
 ///
-/// The mean of a family is taken over its data sets for each seed, and then over seeds; the interval is Student's over
-/// those values of seeds. A difference is AnoOnly's value minus the host's of the same seed and data set. A data set on which
-/// a run of the model failed is left out of the model's line.
+/// The mean of a family is taken over its data sets for each seed, and then over seeds; the interval is Student's over the values of
+/// the seeds. A difference is the value of AnoOnly minus that of the host for the same seed and data set. A data set on which a run of
+/// the model failed is left out of the line of the model.
 pub fn table(results: &Results) -> Table {
     let mut header = vec!["family", "sets", "model"];
     header.extend(["AUROC host", "AUROC AnoOnly", "difference", "AP host", "AP AnoOnly", "difference"]);
     let mut table = markdown_table(&header, 3);
     for line in lines(results) {
         let cells = [&line.auroc, &line.ap].into_iter().flat_map(|cells| {
-            let difference = cells.difference.map_or_else(dash, |interval| shown(interval, true));
-            let plain = |interval: Option<Interval>| interval.map_or_else(dash, |interval| shown(interval, false));
+            let difference = cells.difference.map_or_else(dash, |interval| percent_and_half_width(interval, true));
+            let plain = |interval: Option<Interval>| {
+                interval.map_or_else(dash, |interval| percent_and_half_width(interval, false))
+            };
             [plain(cells.host), plain(cells.anoonly), difference]
         });
         table.add_row([line.family.clone(), line.sets.to_string(), line.model.clone()].into_iter().chain(cells));
@@ -41,19 +43,19 @@ pub fn table(results: &Results) -> Table {
     table
 }
 
-/// What the runs of one table have in common.
+/// The values that all runs of one table share.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Setting {
     /// How many training anomalies stay labelled.
     pub budget: LabelBudget,
-    /// What is done to the rows.
+    /// The change to the training rows.
     pub noise: Noise,
-    /// The kind of synthetic rows, `None` for the data sets' own.
+    /// The kind of synthetic rows; `None` for the rows of the data sets.
     pub synthetic: Option<Synthetic>,
 }
 
 impl Setting {
-    /// Noise and synthetic rows in words, each with a comma before it; nothing where there are none.
+    /// Describes noise and synthetic rows, each after a comma; empty without them.
     pub fn besides_labels(self) -> String {
         let noise = if self.noise == Noise::None { String::new() } else { format!(", {}", self.noise) };
         let synthetic = self.synthetic.map(|kind| format!(", synthetic anomalies {kind}"));
@@ -66,7 +68,7 @@ pub fn setting(row: &Row) -> Setting {
     Setting { budget: row.budget, noise: row.noise, synthetic: row.synthetic }
 }
 
-/// The results of each setting, in the order in which they first stand there.
+/// The results of each setting, in order of first appearance.
 pub fn by_setting(results: &Results) -> Vec<(Setting, Results)> {
     let mut settings: Vec<(Setting, Results)> = Vec::new();
     for row in &results.rows {
@@ -79,33 +81,33 @@ pub fn by_setting(results: &Results) -> Vec<(Setting, Results)> {
     settings
 }
 
-/// What tells a setting from the others of a sweep.
+/// The name of a setting in a sweep: the values in which the settings differ.
 pub fn setting_name(setting: Setting, all: &[(Setting, Results)]) -> String {
     let budget = match setting.budget {
         LabelBudget::Count(count) => format!("{count} labelled"),
         LabelBudget::Ratio(ratio) => format!("{} %", percent(ratio)),
     };
     let names = [synthetic_name(setting.synthetic).to_owned(), budget, setting.noise.level().to_string()];
-    let told = names.into_iter().zip(varying(all)).filter(|(_, varies)| *varies).map(|(name, _)| name);
-    told.collect::<Vec<String>>().join(", ")
+    let varying = names.into_iter().zip(varying(all)).filter(|(_, varies)| *varies).map(|(name, _)| name);
+    varying.collect::<Vec<String>>().join(", ")
 }
 
-/// What a sweep goes over, in words.
+/// Describes what a sweep varies.
 pub fn swept(all: &[(Setting, Results)]) -> String {
     let noise = all.iter().map(|(setting, _)| setting.noise.name()).find(|name| *name != "none").unwrap_or("noise");
     let names = ["synthetic anomalies", "labels", noise];
-    let told = names.into_iter().zip(varying(all)).filter(|(_, varies)| *varies).map(|(name, _)| name);
-    told.collect::<Vec<&str>>().join(", ")
+    let varying = names.into_iter().zip(varying(all)).filter(|(_, varies)| *varies).map(|(name, _)| name);
+    varying.collect::<Vec<&str>>().join(", ")
 }
 
-/// Whether settings differ in their synthetic rows, their label budgets, their noises.
+/// Whether the settings differ in their synthetic rows, in their label budgets and in their noises.
 fn varying(all: &[(Setting, Results)]) -> [bool; 3] {
     let Some((first, _)) = all.first() else { return [false; 3] };
     let varies = |differ: fn(&Setting, &Setting) -> bool| all.iter().any(|(setting, _)| differ(setting, first));
     [varies(|a, b| a.synthetic != b.synthetic), varies(|a, b| a.budget != b.budget), varies(|a, b| a.noise != b.noise)]
 }
 
-/// A label budget in words.
+/// Describes a label budget.
 pub fn labels(budget: LabelBudget) -> String {
     match budget {
         LabelBudget::Count(count) => format!("{count} labelled anomalies"),
@@ -113,7 +115,7 @@ pub fn labels(budget: LabelBudget) -> String {
     }
 }
 
-/// Rounded, so that 0.07 is 7 % and not 7.000000000000001 %.
+/// A ratio in percent, rounded so that 0.07 is 7 and not 7.000000000000001.
 fn percent(ratio: f64) -> f64 {
     (1e6 * ratio).round() / 1e4
 }
@@ -121,10 +123,10 @@ fn percent(ratio: f64) -> f64 {
 /// A metric of a run.
 pub type Metric = fn(&Scores) -> f64;
 
-/// The metrics that are told, by name.
+/// The metrics of the tables, with their names.
 pub const METRICS: [(&str, Metric); 2] = [("AUROC", |scores| scores.auroc), ("Average precision", |scores| scores.ap)];
 
-/// A Markdown table with a line for each model and strategy and a column for each setting: the mean of a metric over
+/// A Markdown table with a line for each model and strategy and a column for each setting. A cell is the mean of a metric over
 /// families, sets and seeds.
 pub fn sweep_table(names: &[String], settings: &[&Results], metric: Metric) -> Table {
     let Some(first) = settings.first() else { return Table::new() };
@@ -136,7 +138,7 @@ pub fn sweep_table(names: &[String], settings: &[&Results], metric: Metric) -> T
             let cells = settings.iter().map(|results| {
                 let rows = complete_rows(results, &families, model);
                 let values: Vec<f64> = by_seed(&rows, &[strategy], metric).into_values().collect();
-                mean_interval(&values, LEVEL).map_or_else(dash, |interval| shown(interval, false))
+                mean_interval(&values, LEVEL).map_or_else(dash, |interval| percent_and_half_width(interval, false))
             });
             let cells: Vec<String> = cells.collect();
             if cells.iter().any(|cell| *cell != dash()) {
@@ -147,8 +149,8 @@ pub fn sweep_table(names: &[String], settings: &[&Results], metric: Metric) -> T
     table
 }
 
-/// For each model by name, on how many families AnoOnly is above or below its host in AUROC, and on how many the interval of the
-/// difference holds 0. The intervals speak of other seeds on these data sets, not of other data sets.
+/// For each model, the number of families on which AnoOnly is above or below its host in AUROC, and on which the interval of the
+/// difference contains 0, in a sentence. The intervals are over seeds on these data sets; they do not cover other data sets.
 pub fn verdicts(results: &Results) -> Vec<(String, String)> {
     let mut verdicts: BTreeMap<String, [usize; 3]> = BTreeMap::new();
     for line in lines(results).iter().filter(|line| line.family != OVERALL) {
@@ -163,20 +165,20 @@ pub fn verdicts(results: &Results) -> Vec<(String, String)> {
         };
         counts[which] += 1;
     }
-    let told = |(model, [above, below, open]): (String, [usize; 3])| {
+    let sentence = |(model, [above, below, open]): (String, [usize; 3])| {
         let families = above + below + open;
-        let told = format!(
+        let text = format!(
             "in AUROC, AnoOnly is above its host on {above} of {families} families, below on {below}, undecided on {open}."
         );
-        (model, told)
+        (model, text)
     };
-    verdicts.into_iter().map(told).collect()
+    verdicts.into_iter().map(sentence).collect()
 }
 
-/// The name of the line over all families.
+/// The name of a line over all families.
 pub(crate) const OVERALL: &str = "all families";
 
-/// A model on a family, or on all.
+/// A line of the table: a model on one family or on all.
 pub(crate) struct Line {
     pub family: String,
     pub sets: usize,
@@ -185,7 +187,7 @@ pub(crate) struct Line {
     pub ap: Cells,
 }
 
-/// `host` also holds the value of a model that runs without a strategy.
+/// The cells of a metric. `host` also holds the value of a model without a strategy.
 #[derive(Clone, Copy)]
 pub(crate) struct Cells {
     pub host: Option<Interval>,
@@ -209,7 +211,7 @@ pub(crate) fn lines(results: &Results) -> Vec<Line> {
     lines
 }
 
-/// One line over some families, each family weighing the same.
+/// A line over some families, which have equal weight.
 fn line(results: &Results, name: &str, families: &[&str], model: &str) -> Line {
     let rows = complete_rows(results, families, model);
     let sets: BTreeSet<&str> = rows.iter().map(|row| row.dataset.as_str()).collect();
@@ -224,7 +226,7 @@ fn line(results: &Results, name: &str, families: &[&str], model: &str) -> Line {
     Line { family: name.into(), sets: sets.len(), model: model.into(), auroc: cells(|s| s.auroc), ap: cells(|s| s.ap) }
 }
 
-/// The rows of a model in some families, those of data sets on which one of its runs failed left out.
+/// The rows of a model in some families, without the data sets on which one of its runs failed.
 pub(crate) fn complete_rows<'a>(results: &'a Results, families: &[&str], model: &str) -> Vec<&'a Row> {
     let rows = || results.rows.iter().filter(|row| row.model == model && families.contains(&row.family.as_str()));
     let failed: BTreeSet<&str> =
@@ -232,8 +234,8 @@ pub(crate) fn complete_rows<'a>(results: &'a Results, families: &[&str], model: 
     rows().filter(|row| !failed.contains(row.dataset.as_str())).collect()
 }
 
-/// A Markdown table with a line for each model and strategy: AUROC in each family, over all families, its difference from
-/// AnoOnly's of the same seed and data set, and average precision.
+/// A Markdown table with a line for each model and strategy: AUROC on each family and over all families, average precision, and the
+/// differences from AnoOnly for the same seed and data set.
 pub fn ablation_table(results: &Results) -> Table {
     let families = in_order(results, |row| &row.family);
     let mut header = vec!["model", "strategy"];
@@ -249,7 +251,8 @@ pub fn ablation_table(results: &Results) -> Table {
                 let anoonly = by_seed(&rows, &["anoonly"], metric);
                 let base = |seed: &u64| if from_anoonly { anoonly.get(seed).copied() } else { Some(0.0) };
                 let values: Vec<f64> = values.iter().filter_map(|(seed, value)| Some(value - base(seed)?)).collect();
-                mean_interval(&values, LEVEL).map_or_else(dash, |interval| shown(interval, from_anoonly))
+                mean_interval(&values, LEVEL)
+                    .map_or_else(dash, |interval| percent_and_half_width(interval, from_anoonly))
             };
             let mut cells = vec![model.to_owned(), strategy.to_owned()];
             cells.extend(families.iter().filter(|_| families.len() > 1).map(|family| cell(&[family], auroc, false)));
@@ -264,7 +267,7 @@ pub fn ablation_table(results: &Results) -> Table {
     table
 }
 
-/// The different names in the order in which they first stand in the results.
+/// The distinct names in the results, in order of first appearance.
 pub(crate) fn in_order<'a>(results: &'a Results, name: fn(&'a Row) -> &'a str) -> Vec<&'a str> {
     let mut names: Vec<&str> = Vec::new();
     for row in &results.rows {
@@ -275,7 +278,7 @@ pub(crate) fn in_order<'a>(results: &'a Results, name: fn(&'a Row) -> &'a str) -
     names
 }
 
-/// For each seed, the mean over families of the mean over their data sets.
+/// The mean over families of the mean over their data sets, for each seed.
 pub(crate) fn by_seed(rows: &[&Row], strategies: &[&str], metric: fn(&Scores) -> f64) -> BTreeMap<u64, f64> {
     let mut values: BTreeMap<u64, BTreeMap<&str, Vec<f64>>> = BTreeMap::new();
     for row in rows {
@@ -291,14 +294,15 @@ pub(crate) fn by_seed(rows: &[&Row], strategies: &[&str], metric: fn(&Scores) ->
     values.into_iter().map(|(seed, families)| (seed, over_families(families))).collect()
 }
 
-/// A share as percent, with the half width of its interval where that is finite.
-pub(crate) fn shown(interval: Interval, signed: bool) -> String {
+/// Formats a share in percent, with half the width of its interval if that is finite.
+pub(crate) fn percent_and_half_width(interval: Interval, signed: bool) -> String {
     let estimate = 100.0 * interval.estimate;
     let half = 100.0 * (interval.high - interval.estimate);
     let estimate = if signed { format!("{estimate:+.1}") } else { format!("{estimate:.1}") };
     if half.is_finite() { format!("{estimate} ± {half:.1}") } else { estimate }
 }
 
+/// The text of an empty cell.
 pub(crate) fn dash() -> String {
     "–".into()
 }
@@ -314,7 +318,7 @@ mod tests {
         Row { dataset: dataset.into(), strategy: strategy(), seed, status, ..Row::made() }
     }
 
-    /// Worked by hand: means over seeds 0.7 and 0.75, differences +0.1 and 0; t of one degree of freedom at 97.5 % is 12.706.
+    /// By hand: means over seeds 0.7 and 0.75, differences +0.1 and 0; t of one degree of freedom at 97.5 % is 12.706.
     #[test]
     fn means_differences_and_intervals_are_over_seeds() {
         let rows = vec![
@@ -335,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn a_setting_is_named_by_what_tells_it_from_the_others() {
+    fn a_setting_is_named_by_the_values_that_vary() {
         let of = |budget, noise, synthetic| Row { budget, noise, synthetic, ..Row::made() };
         let names = |rows: Vec<Row>| {
             let all = by_setting(&Results { rows });
@@ -361,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn a_set_with_a_failed_run_leaves_the_line() {
+    fn a_set_with_a_failed_run_is_left_out_of_the_line() {
         let rows = vec![
             row("a", Strategy::host, 1, Some(0.9)),
             row("a", Strategy::anoonly, 1, Some(0.8)),

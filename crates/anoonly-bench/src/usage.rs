@@ -1,22 +1,22 @@
-//! What this process has taken of the machine. Linux tells it in `/proc`; elsewhere it is not known.
+//! Memory and processor time of this process, read from `/proc` on Linux and unknown elsewhere.
 
 use std::fs::read_to_string;
 
-/// The most memory this process has held, in MiB; 0 where the system does not tell.
+/// The peak resident memory of this process in MiB; 0 if unknown.
 pub fn peak_mib() -> f64 {
     memory("VmHWM:")
 }
 
-/// The memory this process holds, in MiB; 0 where the system does not tell.
+/// The resident memory of this process in MiB; 0 if unknown.
 pub fn resident_mib() -> f64 {
     memory("VmRSS:")
 }
 
-/// The seconds that all threads of this process have computed, together; `None` where the system does not tell.
+/// The processor seconds of all threads of this process together; `None` if unknown.
 pub fn cpu_seconds() -> Option<f64> {
-    // The kernel counts hundredths of a second for its users, whatever it counts for itself.
+    // The kernel reports hundredths of a second, whatever unit it uses internally.
     let stat = read_to_string("/proc/self/stat").ok()?;
-    // The name of the program, in brackets, may hold anything; the times are the 12th and 13th words after it.
+    // The name of the program, in brackets, may contain anything. The times are words 12 and 13 after it.
     let words: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     let ticks = |word: usize| words.get(word)?.parse::<f64>().ok();
     Some((ticks(11)? + ticks(12)?) / 100.0)

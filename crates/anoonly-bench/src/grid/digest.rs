@@ -1,4 +1,4 @@
-//! Digests of what determines a run.
+//! Digests of everything that determines a run.
 
 use anoonly_core::Dataset;
 use serde::Serialize;
@@ -6,17 +6,19 @@ use sha2::{Digest as _, Sha256};
 
 use crate::BenchError;
 
-/// A digest, before it is text.
+/// A digest in bytes.
 pub(super) type Digest = sha2::digest::Output<Sha256>;
 
-/// The digest of the program that runs: another build may measure something else.
+/// The digest of the running program. Another build may give other results.
 pub(super) fn program() -> Result<Digest, BenchError> {
-    let failed = |error: std::io::Error| BenchError::Measure { reason: format!("the program's own file: {error}") };
+    let failed = |error: std::io::Error| BenchError::Measure {
+        reason: format!("the file of the program cannot be read: {error}"),
+    };
     let program = std::fs::read(std::env::current_exe().map_err(failed)?).map_err(failed)?;
     Ok(Sha256::digest(program))
 }
 
-/// The digest of a data set's rows and labels.
+/// The digest of the rows and labels of a data set.
 pub(super) fn content(dataset: &Dataset) -> Digest {
     let samples = &dataset.samples;
     let mut digest = Sha256::new();
@@ -29,7 +31,7 @@ pub(super) fn content(dataset: &Dataset) -> Digest {
     digest.finalize()
 }
 
-/// Plain data without maps, whose order might differ: its JSON is always the same, and always possible.
+/// Data as JSON. The data has no maps, whose order could differ, so equal data gives equal bytes.
 pub(super) fn json(data: &impl Serialize) -> Vec<u8> {
     match serde_json::to_vec(data) {
         Ok(json) => json,
@@ -37,6 +39,7 @@ pub(super) fn json(data: &impl Serialize) -> Vec<u8> {
     }
 }
 
+/// A digest in hexadecimal.
 pub(super) fn hex(digest: &Digest) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

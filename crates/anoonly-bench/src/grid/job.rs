@@ -14,7 +14,7 @@ use super::{Grid, Job, Key};
 use crate::{BenchError, Place, Row, Status, Store};
 
 impl Grid {
-    /// What a job is trained and judged on.
+    /// The trial of a job: its training and test rows.
     fn trial(&self, job: Job) -> Result<Trial, String> {
         let seed = self.plan.seeds[job.seed];
         let noisy = |dataset: &Dataset, split: &Split| {
@@ -23,7 +23,7 @@ impl Grid {
         self.rows[job.rows].with(&self.datasets[job.dataset], self.plan.protocol, seed, noisy)
     }
 
-    /// The rows of a job's runs, but for those that a stop kept from beginning.
+    /// Measures the runs of a job and returns their rows. Runs that a stop prevents are missing.
     pub(super) fn run_job(
         &self,
         job: Job,
@@ -44,7 +44,7 @@ impl Grid {
         }
         let trial = self.trial(job);
         let name = plan.models[job.model].info().name;
-        // Host and AnoOnly start from the same weights and see the same batches: their difference is the strategy's alone.
+        // Host and AnoOnly start from the same weights and see the same batches, so they differ only in the strategy.
         let detector = |&index: &usize| {
             let method = strategies[index].change(plan.models[job.model].clone());
             let detector = Detector::new(method, strategies[index].supervision(), seed.derive(&[&dataset.name, name]));
@@ -84,7 +84,7 @@ impl Grid {
             };
             let key = keys[index].clone();
             let row = match (store.measured(&key), row.details) {
-                // Measured before, as with another first seed: only its details were missing.
+                // The run was measured before, for example under another first seed. Only its details were missing.
                 (Some(known), details) => {
                     details.iter().try_for_each(|details| store.add_details(key.clone(), details))?;
                     Row { family: row.family, details, ..known.clone() }

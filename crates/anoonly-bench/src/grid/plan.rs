@@ -1,4 +1,4 @@
-//! What is to be run.
+//! The plan of a bench.
 
 use anoonly_core::budget::LabelBudget;
 use anoonly_core::noise::Noise;
@@ -10,64 +10,65 @@ use anoonly_data::catalogue::Source;
 use anoonly_models::AnyMethod;
 use anoonly_train::ComputeDevice;
 
-use crate::{BenchError, Strategy, synthetic_name};
+use crate::summary::labels;
+use crate::{BenchError, PlanList, Strategy, synthetic_name};
 
-/// What to run: every combination of its lists.
+/// A plan: every combination of the values in its lists is a run.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// Where the data sets are.
     pub source: Source,
-    /// Names or patterns of data sets; none for all.
+    /// Names or patterns of data sets; empty for all.
     pub datasets: Vec<String>,
     /// The methods.
     pub models: Vec<AnyMethod>,
-    /// The strategies for methods that learn from few labels. Methods without a loss to take apart run once, without one.
+    /// The strategies for methods that are trained on labels. A method whose loss has no parts runs once, without a strategy.
     pub strategies: Vec<Strategy>,
-    /// How many training anomalies stay labelled; every one of them is run.
+    /// How many training anomalies stay labelled.
     pub budgets: Vec<LabelBudget>,
-    /// What is done to the rows; every one of them is run.
+    /// Changes to the training rows.
     pub noises: Vec<Noise>,
-    /// Kinds of synthetic rows in place of a data set's own, `None` for its own; every one of them is run.
+    /// Kinds of synthetic rows that replace the rows of each data set; `None` keeps its own rows.
     pub synthetic: Vec<Option<Synthetic>>,
-    /// The seeds; each draws its own split, labels, weights and batches.
+    /// The seeds. Each draws its own split, labels, weights and batches.
     pub seeds: Vec<Seed>,
-    /// How a data set becomes a training and a test part.
+    /// How a data set is split into training and test rows.
     pub protocol: Protocol,
-    /// What computes.
+    /// The backend and device to run on.
     pub compute: ComputeDevice,
 }
 
 impl Plan {
-    /// Checks what can be checked without the data.
+    /// Checks everything that does not need the data.
     pub(super) fn check(&self) -> Result<(), BenchError> {
         for model in &self.models {
             model.check()?;
         }
-        check_list("--seeds", &self.seeds, |seed| seed.0.to_string())?;
-        check_list("--models", &self.models, |model| model.info().name.to_owned())?;
-        check_list("--strategies", &self.strategies, Strategy::to_string)?;
-        check_list("--label-ratio or --label-count", &self.budgets, |budget| format!("{budget:?}"))?;
-        check_list("--noise-level", &self.noises, Noise::to_string)?;
-        check_list("--synthetic", &self.synthetic, |kind| synthetic_name(*kind).to_owned())?;
+        check_list(PlanList::Seeds, &self.seeds, |seed| seed.0.to_string())?;
+        check_list(PlanList::Models, &self.models, |model| model.info().name.to_owned())?;
+        check_list(PlanList::Strategies, &self.strategies, Strategy::to_string)?;
+        check_list(PlanList::Budgets, &self.budgets, |budget| labels(*budget))?;
+        check_list(PlanList::Noises, &self.noises, Noise::to_string)?;
+        check_list(PlanList::Synthetic, &self.synthetic, |kind| synthetic_name(*kind).to_owned())?;
         for budget in &self.budgets {
             budget.checked()?;
         }
         Ok(())
     }
 
-    /// The split of a data set's own rows, each label budget of which can be kept.
+    /// The split of the rows of a data set. Every label budget must be possible on it.
     pub(super) fn own_rows(&self, dataset: &Dataset, seed: Seed) -> Result<Split, BenchError> {
         let split = self.protocol.split(dataset, seed).map_err(|error| error.in_dataset(&dataset.name))?;
         let labels = dataset.samples.labels();
         let anomalies = split.train.iter().filter(|&&row| labels[row].is_anomaly()).count();
-        // A noise may change the number of anomalies: what it makes impossible is a run that fails.
+        // Noise may change the number of anomalies; if it makes a budget impossible, the run fails.
         for budget in self.budgets.iter().filter(|_| self.noises.contains(&Noise::None)) {
             budget.labelled(anomalies).map_err(|error| error.in_dataset(&dataset.name))?;
         }
         Ok(split)
     }
 
-    /// The strategies of a method; one that no strategy has a say in has none.
+    /// The strategies of a method: those of the plan, or none if the method takes no strategy.
     pub(super) fn strategies_of(&self, model: usize) -> Vec<Strategy> {
         match self.models[model].takes_strategy() {
             true => self.strategies.clone(),
@@ -76,13 +77,13 @@ impl Plan {
     }
 }
 
-/// Refuses a list that is empty or names something twice.
-fn check_list<T>(option: &'static str, values: &[T], name: impl Fn(&T) -> String) -> Result<(), BenchError> {
+/// Refuses a list that is empty or has a value twice.
+fn check_list<T>(list: PlanList, values: &[T], name: impl Fn(&T) -> String) -> Result<(), BenchError> {
     let names: Vec<String> = values.iter().map(name).collect();
     let twice = names.iter().enumerate().find(|(i, name)| names[..*i].contains(name));
     match twice {
-        _ if names.is_empty() => Err(BenchError::Option { option, reason: "at least one value is needed".into() }),
-        Some((_, name)) => Err(BenchError::Option { option, reason: format!("{name} stands there twice") }),
+        _ if names.is_empty() => Err(BenchError::EmptyList { list }),
+        Some((_, name)) => Err(BenchError::ListedTwice { list, value: name.clone() }),
         None => Ok(()),
     }
 }

@@ -1,4 +1,4 @@
-//! What runs are trained and judged on.
+//! The rows that runs are trained and tested on.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,21 +9,20 @@ use anoonly_core::{Dataset, Seed};
 
 use super::fitting::caught;
 
-/// What is trained and judged on for a data set and seed.
+/// The rows for a data set and seed.
 #[derive(Debug)]
-pub(super) enum Rows {
-    /// The data set's own rows.
+pub(super) enum TrialRows {
+    /// The rows of the data set, as they are split.
     Own(Split),
-    /// Synthetic ones, which take their time and room: the first job that needs them makes them, and the last one lets go of
-    /// them.
+    /// Synthetic rows. Because they take time and memory, the first job that needs them makes them and the last one drops them.
     Synthetic(Synthetic, Mutex<Option<Made>>),
 }
 
-/// Synthetic rows and their split, or why there are none.
+/// Synthetic rows and their split, or the reason why they cannot be made.
 type Made = Result<Arc<(Dataset, Split)>, String>;
 
-impl Rows {
-    /// What `trial` makes of these rows and their split. `dataset`, `protocol` and `seed` are those that they come from.
+impl TrialRows {
+    /// Calls `trial` with these rows and their split. `dataset`, `protocol` and `seed` are those the rows come from.
     pub fn with<T>(
         &self,
         dataset: &Dataset,
@@ -32,8 +31,8 @@ impl Rows {
         trial: impl FnOnce(&Dataset, &Split) -> Result<T, String>,
     ) -> Result<T, String> {
         let (kind, made) = match self {
-            Rows::Own(split) => return trial(dataset, split),
-            Rows::Synthetic(kind, made) => (*kind, made),
+            TrialRows::Own(split) => return trial(dataset, split),
+            TrialRows::Synthetic(kind, made) => (*kind, made),
         };
         let make = || {
             let made = protocol.synthesised(dataset, kind, seed).map_err(|error| error.to_string())?;
@@ -47,9 +46,9 @@ impl Rows {
         trial(&made.0, &made.1)
     }
 
-    /// Lets go of what was made.
+    /// Drops rows that were made.
     pub fn forget(&self) {
-        if let Rows::Synthetic(_, made) = self {
+        if let TrialRows::Synthetic(_, made) = self {
             *made.lock().unwrap_or_else(PoisonError::into_inner) = None;
         }
     }

@@ -145,7 +145,8 @@ mod tests {
 
     #[test]
     fn likeness_has_the_perplexity_that_was_asked_for() {
-        let rows: Vec<[f32; 2]> = (0..30u8).map(|row| [f32::from(row % 7), f32::from(row * row % 11)]).collect();
+        let rows: Vec<[f32; 2]> =
+            (0..30u8).map(|row| [f32::from(row % 7), f32::from(row.wrapping_mul(row) % 11)]).collect();
         let rows: Vec<&[f32]> = rows.iter().map(|row| row.as_slice()).collect();
         let distances = squared_distances(&rows);
         for row in 0..30 {

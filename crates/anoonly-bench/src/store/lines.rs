@@ -1,4 +1,4 @@
-//! A file of JSON lines that is only ever added to.
+//! An append-only file of JSON lines.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Write};
@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use crate::BenchError;
 
-/// The file, open and locked: one program writes to it at a time.
+/// An open file, locked so that one program writes to it at a time.
 #[derive(Debug)]
 pub struct Lines {
     path: PathBuf,
@@ -18,11 +18,11 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// Opens the file, or makes it, and reads what is there. A last line that was not written to its end is cut off.
+    /// Opens or creates the file and reads its lines. An incomplete last line is cut off.
     ///
     /// # Errors
-    /// When it cannot be made or written to, when another program writes to it, or when a line is not `what` it should be.
-    pub fn open<T: DeserializeOwned>(path: PathBuf, what: &str) -> Result<(Self, Vec<T>), BenchError> {
+    /// When the file cannot be created or written to, another program writes to it, or a line is not `expected`.
+    pub fn open<T: DeserializeOwned>(path: PathBuf, expected: &'static str) -> Result<(Self, Vec<T>), BenchError> {
         let failed = |reason: String| BenchError::Output { path: path.clone(), reason };
         if path.is_dir() {
             return Err(failed("it is a folder".into()));
@@ -32,7 +32,7 @@ impl Lines {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(failed("another bench is writing to it; give this one another --out".into()));
+                return Err(BenchError::InUse { path });
             }
             // Some network file systems have no locks.
             Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {}
@@ -40,17 +40,17 @@ impl Lines {
         }
         let mut text = Vec::new();
         file.read_to_end(&mut text).map_err(|error| failed(error.to_string()))?;
-        let (lines, whole) = parse(&text, &path, what)?;
+        let (lines, whole) = parse(&text, &path, expected)?;
         if whole < text.len() {
             file.set_len(whole as u64).map_err(|error| failed(error.to_string()))?;
         }
         Ok((Self { path, file: Mutex::new(file) }, lines))
     }
 
-    /// Writes a line, at once.
+    /// Appends a line.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When the line cannot be written.
     pub fn add(&self, line: &impl Serialize) -> Result<(), BenchError> {
         let failed = |reason: String| BenchError::Output { path: self.path.clone(), reason };
         let mut line = serde_json::to_vec(line).map_err(|error| failed(error.to_string()))?;
@@ -58,31 +58,33 @@ impl Lines {
         let mut file = self.file.lock().map_err(|error| failed(error.to_string()))?;
         let before = file.metadata().map_err(|error| failed(error.to_string()))?.len();
         file.write_all(&line).map_err(|error| {
-            // A line that stands there in part would spoil the next one. If not even that can be done, it is cut off when
-            // the file is opened, unless another line follows.
+            // An incomplete line would make the next one unreadable. If it cannot be removed now, it is cut off when the file is
+            // opened again, unless another line follows.
             let _ = file.set_len(before);
             failed(error.to_string())
         })
     }
 }
 
-/// Every whole line of a file that another program may be writing to.
+/// Reads all complete lines of a file to which another program may be writing.
 ///
 /// # Errors
-/// When it cannot be read, or a line is not `what` it should be.
-pub fn read<T: DeserializeOwned>(path: &Path, what: &str) -> Result<Vec<T>, BenchError> {
+/// When the file cannot be read or a line is not `expected`.
+pub fn read<T: DeserializeOwned>(path: &Path, expected: &'static str) -> Result<Vec<T>, BenchError> {
     let failed = |error: std::io::Error| BenchError::File { path: path.into(), reason: error.to_string() };
-    Ok(parse(&std::fs::read(path).map_err(failed)?, path, what)?.0)
+    Ok(parse(&std::fs::read(path).map_err(failed)?, path, expected)?.0)
 }
 
-/// Every line in its order, and the length of the whole lines.
-fn parse<T: DeserializeOwned>(text: &[u8], path: &Path, what: &str) -> Result<(Vec<T>, usize), BenchError> {
+/// Parses the complete lines in their order. The second value is the number of bytes they take.
+fn parse<T: DeserializeOwned>(text: &[u8], path: &Path, expected: &'static str) -> Result<(Vec<T>, usize), BenchError> {
     let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
     let lines = text[..whole].split(|&byte| byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty());
     let entry = |(index, line): (usize, &[u8])| {
-        serde_json::from_slice(line).map_err(|error| BenchError::File {
+        serde_json::from_slice(line).map_err(|error| BenchError::BadLine {
             path: path.into(),
-            reason: format!("line {}: not {what} ({error}); move the file away or give another --out", index + 1),
+            line: index + 1,
+            expected,
+            reason: error.to_string(),
         })
     };
     Ok((lines.map(entry).collect::<Result<_, _>>()?, whole))

@@ -1,4 +1,4 @@
-//! Of the store.
+//! Tests of the store.
 
 use super::*;
 use crate::results::Scores;
@@ -22,7 +22,7 @@ fn key(name: &str) -> Key {
 }
 
 #[test]
-fn what_was_added_is_there_when_opened_again_to_the_last_bit() {
+fn runs_are_read_back_bit_for_bit() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
     store.add(key("b"), at(1), &row(2, ok(0.7))).unwrap();
@@ -30,7 +30,7 @@ fn what_was_added_is_there_when_opened_again_to_the_last_bit() {
     drop(store);
     let store = Store::open(folder.path()).unwrap();
     assert_eq!(store.measured(&key("b")).unwrap(), &row(2, ok(0.7)));
-    assert!(store.measured(&key("a")).is_none(), "a run that failed is tried again");
+    assert!(store.measured(&key("a")).is_none(), "a failed run is repeated");
     assert!(store.measured(&key("c")).is_none());
     store.add(key("a"), at(0), &row(1, ok(0.5))).unwrap();
     drop(store);
@@ -44,13 +44,13 @@ fn detailed(seed: u64, loss: f64) -> Row {
 }
 
 #[test]
-fn details_stand_beside_their_row_and_come_before_it() {
+fn details_belong_to_their_run_and_are_written_first() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
     store.add(key("a"), at(0), &detailed(1, 0.25)).unwrap();
     store.add(key("b"), at(1), &row(2, ok(0.5))).unwrap();
     drop(store);
-    // As after a kill between the two files: the run is not there, whatever its details.
+    // As after a kill between the two files: without its line in runs.jsonl the run does not exist.
     let runs = std::fs::read_to_string(folder.path().join(RUNS)).unwrap();
     std::fs::write(folder.path().join(RUNS), runs.split_inclusive('\n').skip(1).collect::<String>()).unwrap();
     let store = Store::open(folder.path()).unwrap();
@@ -60,12 +60,12 @@ fn details_stand_beside_their_row_and_come_before_it() {
     store.add_details(key("b"), &detailed(2, 0.75).details.unwrap()).unwrap();
     drop(store);
     let store = Store::open(folder.path()).unwrap();
-    assert_eq!(store.measured(&key("a")).unwrap(), &detailed(1, 0.5), "the last ones count");
+    assert_eq!(store.measured(&key("a")).unwrap(), &detailed(1, 0.5), "the last details count");
     assert_eq!(store.measured(&key("b")).unwrap(), &detailed(2, 0.75));
 }
 
 #[test]
-fn a_store_from_before_there_were_details_and_a_damaged_file_of_them_are_told_apart() {
+fn a_missing_file_of_details_is_accepted_and_a_damaged_one_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     Store::open(folder.path()).unwrap().add(key("a"), at(0), &row(1, ok(0.5))).unwrap();
     std::fs::remove_file(folder.path().join(DETAILS)).unwrap();
@@ -78,7 +78,7 @@ fn a_store_from_before_there_were_details_and_a_damaged_file_of_them_are_told_ap
 }
 
 #[test]
-fn a_merge_takes_over_details_even_of_runs_that_are_there() {
+fn a_merge_adds_details_to_runs_that_are_already_there() {
     let (all, sources) = folders(&[&[("a", 1)], &[], &[]]);
     Store::open(&sources[1]).unwrap().add(key("a"), at(1), &detailed(1, 0.25)).unwrap();
     Store::open(&sources[2]).unwrap().add(key("b"), at(2), &detailed(2, 0.5)).unwrap();
@@ -91,7 +91,7 @@ fn a_merge_takes_over_details_even_of_runs_that_are_there() {
 }
 
 #[test]
-fn a_line_that_was_cut_off_is_forgotten_and_a_foreign_one_is_an_error() {
+fn an_incomplete_line_is_dropped_and_a_foreign_one_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
     store.add(key("a"), at(0), &row(1, ok(0.5))).unwrap();
@@ -114,7 +114,7 @@ fn a_line_that_was_cut_off_is_forgotten_and_a_foreign_one_is_an_error() {
 }
 
 #[test]
-fn runs_on_synthetic_rows_stand_beside_those_on_a_sets_own() {
+fn runs_on_synthetic_rows_are_kept_apart_from_those_on_real_rows() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
     let kinds = [None, Some(Synthetic::Local), Some(Synthetic::Global)];
@@ -134,7 +134,7 @@ fn a_folder_has_one_writer() {
     assert!(message.contains("another bench is writing to it"), "{message}");
 }
 
-/// Folders with runs of the given keys and seeds, a seed's place being itself.
+/// Folders with runs of the given keys and seeds. The position of a run is its seed.
 fn folders(runs: &[&[(&str, u64)]]) -> (tempfile::TempDir, Vec<PathBuf>) {
     let all = tempfile::tempdir().unwrap();
     let folder = |(index, runs): (usize, &&[(&str, u64)])| {
@@ -152,33 +152,36 @@ fn seeds(merged: &Merged) -> Vec<u64> {
 }
 
 #[test]
-fn merged_stores_hold_every_run_once_in_the_order_of_the_grid() {
+fn a_merge_holds_every_run_once_in_the_order_of_the_grid() {
     let (all, sources) = folders(&[&[("a", 0), ("c", 2)], &[("b", 1), ("c", 2)]]);
     let out = all.path().join("out");
     assert_eq!(seeds(&Store::open(&out).unwrap().merge(&sources).unwrap()), [0, 1, 2]);
     assert_eq!(std::fs::read_to_string(out.join(RUNS)).unwrap().lines().count(), 3);
-    // Into one of themselves, and once more.
+    // Merging into one of the sources, and merging again, changes nothing.
     assert_eq!(seeds(&Store::open(&sources[0]).unwrap().merge(&sources).unwrap()), [0, 1, 2]);
     assert_eq!(seeds(&Store::open(&out).unwrap().merge(&sources).unwrap()), [0, 1, 2]);
 }
 
 #[test]
-fn the_last_measurement_of_a_folder_counts_and_two_folders_may_not_disagree() {
+fn the_last_measurement_in_a_folder_counts_and_folders_must_agree() {
     let (all, sources) = folders(&[&[("old", 0), ("new", 0), ("b", 1)], &[("new", 0)], &[("old", 0)]]);
     let merged = |out: &str, sources: &[PathBuf]| Store::open(&all.path().join(out)).unwrap().merge(sources);
     assert_eq!(seeds(&merged("fine", &sources[..2]).unwrap()), [0, 1]);
-    // The same where the folder that is merged into is the one with two measurements.
+    // The same if the target folder has two measurements.
     assert_eq!(seeds(&merged("0", &sources[1..2]).unwrap()), [0, 1]);
     assert!(merged("0", &sources[2..]).is_err());
     let message = merged("bad", &sources).unwrap_err().to_string();
-    assert!(message.contains("run of devnet (anoonly) on made with seed 0 is not the one of another"), "{message}");
+    assert!(
+        message.contains("run of devnet (anoonly) on made with seed 0 differs from the one in another"),
+        "{message}"
+    );
     let nowhere = [sources[0].clone(), all.path().join("nowhere")];
-    assert!(merged("bad", &nowhere).unwrap_err().to_string().contains("no folder of results"));
+    assert!(merged("bad", &nowhere).unwrap_err().to_string().contains("not a folder of results"));
     assert_eq!(seeds(&merged("bad", &sources[..2]).unwrap()), [0, 1], "a refused merge leaves nothing behind");
 }
 
 #[test]
-fn runs_of_one_method_by_two_makers_are_not_merged_and_missing_ones_are_counted() {
+fn runs_of_two_builds_are_not_merged_and_missing_runs_are_counted() {
     let all = tempfile::tempdir().unwrap();
     let part = |name: &str, place: usize, made_by: &str| {
         let folder = all.path().join(name);
@@ -194,6 +197,6 @@ fn runs_of_one_method_by_two_makers_are_not_merged_and_missing_ones_are_counted(
     };
     assert_eq!(merged("two", &[&parts[0], &parts[1]]).unwrap().missing, 1);
     assert_eq!(merged("three", &[&parts[0], &parts[1], &parts[3]]).unwrap().missing, 0);
-    let told = merged("bad", &[&parts[0], &parts[1], &parts[2]]).unwrap_err().to_string();
-    assert!(told.contains("made with seed 0 and on made with seed 2 come from two builds"), "{told}");
+    let message = merged("bad", &[&parts[0], &parts[1], &parts[2]]).unwrap_err().to_string();
+    assert!(message.contains("made with seed 0 and on made with seed 2 come from two builds"), "{message}");
 }

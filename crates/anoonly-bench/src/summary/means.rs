@@ -1,4 +1,4 @@
-//! What the tables of a bench tell, as data.
+//! The means of the tables as data.
 
 use anoonly_core::budget::LabelBudget;
 use anoonly_core::noise::Noise;
@@ -10,23 +10,23 @@ use serde::Serialize;
 use super::{LEVEL, Metric, OVERALL, by_seed, by_setting, complete_rows, in_order};
 use crate::{Results, Row};
 
-/// The means of a model under a strategy, in a setting and on a family of data sets or on all.
+/// The means of a model under a strategy, in one setting and on one family of data sets or on all.
 ///
-/// A mean is taken over data sets for each seed, each family weighing the same, and then over seeds; its interval is Student's
-/// over seeds, of 95 %, and without bounds where there is a single seed.
+/// A mean is taken over data sets for each seed, with equal weight for each family, and then over seeds. Its interval is Student's
+/// 95 % interval over seeds, without bounds for a single seed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Mean {
-    /// How a data set became a training and a test part.
+    /// How data sets were split into training and test rows.
     pub protocol: Protocol,
     /// How many training anomalies stayed labelled.
     pub labels: LabelBudget,
-    /// What was done to the rows.
+    /// The change to the training rows.
     pub noise: Noise,
     /// The kind of synthetic rows, if any.
     pub synthetic: Option<Synthetic>,
     /// The family, or `all families`.
     pub family: String,
-    /// Its data sets on which no run of the model failed.
+    /// The number of its data sets on which no run of the model failed.
     pub sets: usize,
     /// The model.
     pub model: String,
@@ -36,15 +36,15 @@ pub struct Mean {
     pub auroc: Interval,
     /// Average precision.
     pub ap: Interval,
-    /// AUROC less that of the host of the same seed and data set; none for the host itself.
+    /// AUROC minus that of the host for the same seed and data set; none for the host itself.
     pub auroc_minus_host: Option<Interval>,
-    /// The same of average precision.
+    /// Average precision minus that of the host; none for the host itself.
     pub ap_minus_host: Option<Interval>,
 }
 
 const HOST: &str = "host";
 
-/// The means of all that was measured.
+/// The means of all results.
 pub fn means(results: &Results) -> Vec<Mean> {
     by_setting(results).iter().flat_map(|(_, results)| of_setting(results)).collect()
 }
@@ -105,7 +105,7 @@ mod tests {
     use crate::{Scores, Status, Strategy};
 
     #[test]
-    fn means_are_those_of_the_table() {
+    fn means_match_a_calculation_by_hand() {
         let row = |dataset: &str, strategy: Strategy, seed, auroc: f64| {
             let scores = Scores { auroc, ap: auroc / 2.0, ap_normal: auroc, fit_seconds: 1.0, score_seconds: 1.0 };
             let (dataset, family) = (dataset.into(), dataset.into());

@@ -1,4 +1,4 @@
-//! Ranks over data sets.
+//! Methods ranked over data sets.
 
 use std::collections::BTreeMap;
 
@@ -6,23 +6,23 @@ use anoonly_eval::{Comparison, Interval, critical_difference, mean_interval};
 use anoonly_page::markdown_table;
 use comfy_table::Table;
 
-use super::{LEVEL, METRICS, Metric, by_seed, complete_rows, dash, in_order, shown};
+use super::{LEVEL, METRICS, Metric, by_seed, complete_rows, dash, in_order, percent_and_half_width};
 use crate::{Results, Row, Status};
 
-/// Fewer data sets say little about ranks.
+/// The fewest data sets on which ranks are computed.
 const LEAST_SETS: usize = 10;
 
-/// Methods in the order of their ranks.
+/// All methods, the best first.
 pub struct Standings {
     /// The table.
     pub table: Table,
-    /// What stands below it where there are ranks.
+    /// The ranks, if there are any.
     pub ranks: Option<Ranked>,
 }
 
-/// What average ranks are over, and which of them are apart.
+/// Average ranks and their critical-difference diagram.
 pub struct Ranked {
-    /// The data sets that the ranks are over.
+    /// The number of data sets.
     pub sets: usize,
     /// The critical-difference diagram of ranks in AUROC.
     pub diagram: String,
@@ -31,16 +31,16 @@ pub struct Ranked {
 /// The level of the Nemenyi test.
 const ALPHA: f64 = 0.05;
 
-/// A Markdown table with a line for each model and strategy, the best first: the mean AUROC on each family, over all families, mean
-/// average precision, the average rank in both metrics over data sets, and the median seconds of a fit. With it goes a critical-difference
-/// diagram (Demšar 2006) of all against all.
+/// A Markdown table with a line for each model and strategy, the best first: the mean AUROC on each family and over all families, mean
+/// average precision, the average rank in both metrics over data sets, and the median seconds of a fit. If there are ranks, a
+/// critical-difference diagram (Demšar 2006) compares all lines with each other.
 ///
-/// A rank of 1 is the best on every data set. Beside it stands what the Wilcoxon signed-rank test says of the line with the best average
-/// rank against this one, with Holm's correction for all lines. Compared are means over seeds, on the data sets on which all are
-/// measured; where these are less than ten, or where there are not three lines, there are no ranks.
+/// A method of rank 1 is the best on every data set. The p-value beside a rank is that of the Wilcoxon signed-rank test between the
+/// line with the best average rank and this line, with Holm's correction for all lines. The tests compare means over seeds on the
+/// data sets on which all lines were measured. There are no ranks for fewer than ten such data sets or fewer than three lines.
 ///
-/// The test takes data sets to be independent, which sets of one family are not, and the best line was found on the same values: a
-/// p-value is then too small rather than too large.
+/// The test assumes independent data sets, but sets of one family are not independent, and the best line was chosen on the same
+/// values. The p-values are therefore too small rather than too large.
 pub fn standings(results: &Results) -> Standings {
     let contestants: Vec<(&str, &str)> = in_order(results, |row| &row.model)
         .into_iter()
@@ -69,17 +69,18 @@ pub fn standings(results: &Results) -> Standings {
             let values = by_seed(&complete_rows(results, families, model), &[strategy], metric);
             mean_interval(&values.into_values().collect::<Vec<_>>(), LEVEL)
         };
-        let told = |interval: Option<Interval>| interval.map_or_else(dash, |interval| shown(interval, false));
+        let with_interval =
+            |interval: Option<Interval>| interval.map_or_else(dash, |interval| percent_and_half_width(interval, false));
         let mean = |interval: Option<Interval>| {
             interval.map_or_else(dash, |interval| format!("{:.1}", 100.0 * interval.estimate))
         };
         let [auroc, ap] = METRICS.map(|(_, metric)| cell(&families, metric));
         let mut cells = vec![model.to_owned(), strategy.to_owned()];
         cells.extend(shown_families.iter().map(|family| mean(cell(&[family], METRICS[0].1))));
-        cells.extend([told(auroc), told(ap)]);
+        cells.extend([with_interval(auroc), with_interval(ap)]);
         cells.extend(ranks.iter().flatten().flat_map(|ranks| ranks.cells(place)));
         cells.push(seconds(results, model, strategy));
-        // Without ranks, the order is that of AUROC.
+        // Without ranks, the lines are sorted by AUROC.
         let order = match &ranks {
             Some([auroc, _]) => auroc.average[place],
             None => auroc.map_or(f64::INFINITY, |interval| -interval.estimate),
@@ -94,7 +95,7 @@ pub fn standings(results: &Results) -> Standings {
     Standings { table, ranks }
 }
 
-/// The median of the seconds that a fit took.
+/// The median seconds of a fit.
 fn seconds(results: &Results, model: &str, strategy: &str) -> String {
     let of = |row: &Row| match &row.status {
         Status::Ok(scores) if row.model == model && row.strategy.name() == strategy => Some(scores.fit_seconds),
@@ -110,16 +111,16 @@ fn seconds(results: &Results, model: &str, strategy: &str) -> String {
     }
 }
 
-/// Average ranks in one metric, and what the first of them is worth.
+/// Average ranks in one metric, and the tests of the best line against the others.
 struct Ranks {
     sets: usize,
     average: Vec<f64>,
-    /// Of the best against each; `None` for itself.
+    /// The p-value of the best line against each line; `None` for itself.
     p_values: Vec<Option<f64>>,
 }
 
 impl Ranks {
-    /// `None` where there is too little to rank.
+    /// `None` for too few lines or data sets.
     fn of(results: &Results, contestants: &[(&str, &str)], metric: Metric) -> Option<Self> {
         if contestants.len() < 3 {
             return None;
@@ -136,11 +137,11 @@ impl Ranks {
         Some(Self { sets: comparison.sets(), average, p_values })
     }
 
-    /// A line for each method, the best first: a mark at its average rank, and behind it as many dashes as the critical difference is
-    /// long. Every method with its mark above those dashes is one that the Nemenyi test does not tell from it.
+    /// A diagram with a line for each method, the best first: a mark at its average rank, followed by dashes over the critical
+    /// difference. The Nemenyi test finds no difference between a method and those whose marks lie above its dashes.
     fn diagram(&self, contestants: &[(&str, &str)]) -> String {
         let last = contestants.len();
-        // Of many methods, every fifth rank is marked.
+        // With many methods, only every fifth rank is marked.
         let (letters_a_rank, marked) = if last <= 10 { (6.0, 1) } else { (2.0, 5) };
         let column = |rank: f64| ((rank - 1.0) * letters_a_rank).round() as usize;
         let critical = critical_difference(last, self.sets, ALPHA);
@@ -168,7 +169,7 @@ impl Ranks {
     }
 
     fn cells(&self, place: usize) -> [String; 2] {
-        [format!("{:.2}", self.average[place]), self.p_values[place].map_or_else(|| "best".into(), told)]
+        [format!("{:.2}", self.average[place]), self.p_values[place].map_or_else(|| "best".into(), short_p_value)]
     }
 }
 
@@ -176,7 +177,7 @@ fn argmin(values: &[f64]) -> usize {
     (0..values.len()).min_by(|&a, &b| values[a].total_cmp(&values[b])).unwrap_or(0)
 }
 
-fn told(p_value: f64) -> String {
+fn short_p_value(p_value: f64) -> String {
     if p_value < 0.001 { "< 0.001".into() } else { format!("{p_value:.3}") }
 }
 
@@ -225,7 +226,7 @@ mod tests {
     /// By hand: ten differences of one sign have the p-value 2/2^10 = 0.00195; twice that after Holm's correction, for both. The means
     /// are those of 0.7, 0.71 and so on.
     #[test]
-    fn lines_stand_by_their_rank_and_are_tested_against_the_best() {
+    fn lines_are_sorted_by_rank_and_tested_against_the_best() {
         let Standings { table, ranks } = standings(&results(10));
         assert_eq!(ranks.unwrap().sets, 10);
         assert_eq!(cells(&table, 0), ["high", "anoonly", "74.5", "25.5", "1.00", "best", "3.00", "0.004", "1.00"]);
@@ -235,7 +236,7 @@ mod tests {
 
     /// By hand (Demšar 2006, table 5): q = 2.343 for three methods, times √(3·4/(6·10)) is 1.05.
     #[test]
-    fn a_diagram_reaches_from_each_rank_as_far_as_the_critical_difference() {
+    fn dashes_in_the_diagram_cover_the_critical_difference() {
         let diagram = standings(&results(10)).ranks.unwrap().diagram;
         let lines: Vec<&str> = diagram.lines().collect();
         assert!(lines[0].contains("difference of 1.05 "), "{diagram}");
@@ -252,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn few_sets_and_few_methods_have_no_ranks() {
+    fn there_are_no_ranks_for_few_sets_or_few_methods() {
         let Standings { table, ranks } = standings(&results(9));
         assert!(ranks.is_none());
         assert_eq!(cells(&table, 0), ["high", "anoonly", "74.0", "26.0", "1.00"]);
@@ -265,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn families_have_a_column_each_and_weigh_the_same() {
+    fn families_have_a_column_each_and_equal_weight() {
         let mut results = results(2);
         results.rows.iter_mut().filter(|row| row.dataset == "set 1").for_each(|row| row.family = "other".into());
         let table = standings(&results).table;

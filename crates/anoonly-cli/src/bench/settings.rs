@@ -1,0 +1,465 @@
+//! The settings of a bench, given as options or in a plan file.
+//!
+//! One struct defines both: clap reads it from the command line, serde from a TOML file with the same names. Every field may be
+//! absent, so the two can be combined before the defaults are filled in.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use anoonly::core::Seed;
+use anoonly::core::budget::LabelBudget;
+use anoonly::core::protocol::Protocol;
+use anoonly::train::BackendName;
+use anoonly_bench::{Ablation, BenchError, Shard, Strategy};
+use clap::Args;
+use serde::de::value::{F64Deserializer, I64Deserializer, StrDeserializer};
+use serde::de::{Error, IntoDeserializer, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use toml::Table;
+
+use crate::compute::Compute;
+
+/// What to run, where to find the data and where to put the results.
+#[derive(Clone, Debug, Default, PartialEq, Args, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct BenchSettings {
+    /// A folder with .npz, .csv or .parquet files (such as ADBench's `datasets`), one such file, `embedded`, or `fetched` for
+    /// the files of `anoonly data fetch` [default: embedded]
+    #[arg(long, value_name = "DIR|embedded|fetched")]
+    pub data: Option<PathBuf>,
+    /// Data sets by name; * and ? stand for any letters [default: all]
+    #[arg(long, value_delimiter = ',', value_name = "PATTERN,…")]
+    #[serde(deserialize_with = "list")]
+    pub datasets: Vec<String>,
+    /// Methods, as `anoonly models` lists them [default: devnet,prenet,deepsad,mean-difference,logistic,knn]
+    #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
+    #[serde(deserialize_with = "list")]
+    pub models: Vec<String>,
+    /// `host` trains with the whole loss, `anoonly` with the loss of labelled anomalies alone [default: host,anoonly]
+    #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
+    #[serde(deserialize_with = "parsed_list")]
+    pub strategies: Vec<Strategy>,
+    /// Instead of strategies: compare AnoOnly with variants that differ in one of its parts
+    #[arg(long, conflicts_with = "strategies", value_name = "norm|lambda|normal-share|bn-stats")]
+    #[serde(deserialize_with = "parsed")]
+    pub ablation: Option<Ablation>,
+    /// Share of the training anomalies that stay labelled, rounded up; several values make a sweep [default: 0.1]
+    #[arg(long, value_delimiter = ',', value_name = "RATIO,…")]
+    #[serde(deserialize_with = "list")]
+    pub label_ratio: Vec<f64>,
+    /// Number of training anomalies that stay labelled, instead of a share
+    #[arg(long, value_delimiter = ',', conflicts_with = "label_ratio", value_name = "N,…")]
+    #[serde(deserialize_with = "list")]
+    pub label_count: Vec<usize>,
+    /// Change the training data: label-contamination, anomaly-contamination, duplicated-anomalies or irrelevant-features;
+    /// normal-clean is anomaly-contamination of level 0 [default: none]
+    #[arg(long, value_name = "NAME")]
+    pub noise: Option<String>,
+    /// Level of the noise: a share, or the number of copies for duplicated-anomalies; several values make a sweep
+    #[arg(long, value_delimiter = ',', value_name = "LEVEL,…")]
+    #[serde(deserialize_with = "list")]
+    pub noise_level: Vec<f64>,
+    /// Replace the rows of each data set by synthetic anomalies and normal rows: local, global, cluster, dependency, or `none`
+    /// to keep its own rows; several values run one after the other [default: none]
+    #[arg(long, value_delimiter = ',', value_name = "KIND,…")]
+    #[serde(deserialize_with = "list")]
+    pub synthetic: Vec<String>,
+    /// Seeds; each draws its own split, labels, weights and batches [default: 1,2,3,4,5]
+    #[arg(long, value_delimiter = ',', value_name = "N,…")]
+    #[serde(deserialize_with = "list")]
+    pub seeds: Vec<u64>,
+    /// `clean` keeps every row on one side of the split; `adbench` resamples small sets before it, as the paper does [default:
+    /// clean]
+    #[arg(long, value_name = "clean|adbench")]
+    pub protocol: Option<Protocol>,
+    /// Backend to run on [default: flex]
+    #[arg(long, value_name = "ndarray|flex|wgpu|cuda")]
+    #[serde(deserialize_with = "parsed")]
+    pub backend: Option<BackendName>,
+    /// GPU to run on: its number, counted from 0, or a part of its name [default: the first]
+    #[arg(long, value_name = "NUMBER|NAME")]
+    #[serde(deserialize_with = "text")]
+    pub device: Option<String>,
+    /// Runs at a time, one thread each [default: all cores]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// TOML file with settings of methods: a table for each, such as `[devnet]` with `depth = 4`
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Results of another implementation to compare with: a CSV file like results.csv
+    #[arg(long, value_name = "FILE")]
+    pub reference: Option<PathBuf>,
+    /// Run only a part of the grid, such as 2/5 for the second of five: for several machines, each with its own --out
+    #[arg(long, value_name = "PART/PARTS")]
+    #[serde(deserialize_with = "parsed")]
+    pub shard: Option<Shard>,
+    /// Folder for results: every run as soon as it is measured, and results.csv at the end. The same command continues a bench
+    /// that was stopped [default: bench-results]
+    #[arg(long, value_name = "DIR", global = true)]
+    pub out: Option<PathBuf>,
+    /// Also write a report, one HTML file with figures; if all runs are measured already, only the report is made
+    #[arg(long, value_name = "FILE", global = true)]
+    pub report: Option<PathBuf>,
+    /// Print tables with a line for each method and strategy, the best first: AUROC on each family, ranks, and seconds a fit
+    #[arg(long, global = true, conflicts_with = "json")]
+    pub standings: bool,
+    /// Print the means of the tables as JSON
+    #[arg(long, global = true, conflicts_with = "reference")]
+    pub json: bool,
+    /// Settings of methods, a table for each; in plan files only.
+    #[arg(skip)]
+    pub settings: Table,
+}
+
+impl BenchSettings {
+    /// Reads a plan file.
+    ///
+    /// # Errors
+    /// When the file cannot be read, a key is unknown or a value does not fit its key.
+    pub fn read(path: &Path) -> Result<Self, BenchError> {
+        let failed = |reason: String| BenchError::File { path: path.into(), reason };
+        let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
+        Self::parse(&text).map_err(failed)
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let file: Table = text.parse().map_err(|error: toml::de::Error| error.to_string())?;
+        // Each key by itself first, so that an error can name it.
+        for (key, value) in &file {
+            let alone = Table::from_iter([(key.clone(), value.clone())]);
+            if let Err(error) = BenchSettings::deserialize(alone) {
+                let message = error.message().trim();
+                return Err(match message.strip_prefix("unknown field ") {
+                    Some(rest) => format!("unknown key {rest}"),
+                    None => format!("key `{key}`: {message}"),
+                });
+            }
+        }
+        let settings = BenchSettings::deserialize(file).map_err(|error| error.message().to_owned())?;
+        settings
+            .conflict()
+            .map_or(Ok(settings), |(one, other)| Err(format!("use either `{one}` or `{other}`, not both")))
+    }
+
+    /// Two settings that contradict each other, if there are any.
+    fn conflict(&self) -> Option<(&'static str, &'static str)> {
+        let pairs = [
+            ("label-ratio", !self.label_ratio.is_empty(), "label-count", !self.label_count.is_empty()),
+            ("strategies", !self.strategies.is_empty(), "ablation", self.ablation.is_some()),
+            ("standings", self.standings, "json", self.json),
+            ("reference", self.reference.is_some(), "json", self.json),
+        ];
+        pairs.into_iter().find(|(_, one, _, other)| *one && *other).map(|(one, _, other, _)| (one, other))
+    }
+
+    /// These settings, and those of `file` where these are silent. A setting here also replaces the settings of the file that
+    /// contradict it or belong to it: a label count replaces a label ratio, a noise replaces its levels.
+    pub fn or(self, mut file: Self) -> Self {
+        if !self.label_ratio.is_empty() || !self.label_count.is_empty() {
+            (file.label_ratio, file.label_count) = (Vec::new(), Vec::new());
+        }
+        if !self.strategies.is_empty() || self.ablation.is_some() {
+            (file.strategies, file.ablation) = (Vec::new(), None);
+        }
+        if self.noise.is_some() {
+            file.noise_level = Vec::new();
+        }
+        if self.backend.is_some() {
+            file.device = None;
+        }
+        if self.json {
+            (file.standings, file.reference) = (false, None);
+        }
+        if self.standings || self.reference.is_some() {
+            file.json = false;
+        }
+        Self {
+            data: self.data.or(file.data),
+            datasets: first(self.datasets, file.datasets),
+            models: first(self.models, file.models),
+            strategies: first(self.strategies, file.strategies),
+            ablation: self.ablation.or(file.ablation),
+            label_ratio: first(self.label_ratio, file.label_ratio),
+            label_count: first(self.label_count, file.label_count),
+            noise: self.noise.or(file.noise),
+            noise_level: first(self.noise_level, file.noise_level),
+            synthetic: first(self.synthetic, file.synthetic),
+            seeds: first(self.seeds, file.seeds),
+            protocol: self.protocol.or(file.protocol),
+            backend: self.backend.or(file.backend),
+            device: self.device.or(file.device),
+            threads: self.threads.or(file.threads),
+            config: self.config.or(file.config),
+            reference: self.reference.or(file.reference),
+            shard: self.shard.or(file.shard),
+            out: self.out.or(file.out),
+            report: self.report.or(file.report),
+            standings: self.standings || file.standings,
+            json: self.json || file.json,
+            settings: if self.settings.is_empty() { file.settings } else { self.settings },
+        }
+    }
+
+    /// Where the data sets are.
+    pub fn data(&self) -> &Path {
+        self.data.as_deref().unwrap_or(Path::new("embedded"))
+    }
+
+    /// The names of the methods.
+    pub fn models(&self) -> Vec<String> {
+        or_names(&self.models, &["devnet", "prenet", "deepsad", "mean-difference", "logistic", "knn"])
+    }
+
+    /// The strategies, those of the ablation if there is one.
+    pub fn strategies(&self) -> Vec<Strategy> {
+        match (self.ablation, self.strategies.as_slice()) {
+            (Some(ablation), _) => ablation.strategies(),
+            (None, []) => vec![Strategy::host(), Strategy::anoonly()],
+            (None, strategies) => strategies.to_vec(),
+        }
+    }
+
+    /// The label budgets.
+    pub fn budgets(&self) -> Vec<LabelBudget> {
+        match (self.label_count.as_slice(), self.label_ratio.as_slice()) {
+            ([], []) => vec![LabelBudget::Ratio(0.1)],
+            ([], ratios) => ratios.iter().copied().map(LabelBudget::Ratio).collect(),
+            (counts, _) => counts.iter().copied().map(LabelBudget::Count).collect(),
+        }
+    }
+
+    /// The name of the noise.
+    pub fn noise(&self) -> &str {
+        self.noise.as_deref().unwrap_or("none")
+    }
+
+    /// The kinds of synthetic rows by name, `none` for the rows of the data sets.
+    pub fn synthetic(&self) -> Vec<String> {
+        or_names(&self.synthetic, &["none"])
+    }
+
+    /// The seeds.
+    pub fn seeds(&self) -> Vec<Seed> {
+        let seeds = if self.seeds.is_empty() { &[1, 2, 3, 4, 5] } else { self.seeds.as_slice() };
+        seeds.iter().copied().map(Seed).collect()
+    }
+
+    /// The protocol.
+    pub fn protocol(&self) -> Protocol {
+        self.protocol.unwrap_or(Protocol::Clean)
+    }
+
+    /// The backend and the device.
+    pub fn compute(&self) -> Compute {
+        Compute { backend: self.backend.unwrap_or_default(), device: self.device.clone() }
+    }
+
+    /// The folder for results.
+    pub fn out(&self) -> &Path {
+        self.out.as_deref().unwrap_or(Path::new("bench-results"))
+    }
+}
+
+/// The names without spaces around them, or the default ones if there are none.
+fn or_names(names: &[String], default: &[&str]) -> Vec<String> {
+    match names {
+        [] => default.iter().map(|name| (*name).to_owned()).collect(),
+        names => names.iter().map(|name| name.trim().to_owned()).collect(),
+    }
+}
+
+/// The values, or `others` if there are none.
+fn first<T>(values: Vec<T>, others: Vec<T>) -> Vec<T> {
+    if values.is_empty() { others } else { values }
+}
+
+/// Reads one value, an array of values or a text with values separated by commas.
+fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    struct OneOrMore<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for OneOrMore<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a value or an array of values")
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<Vec<T>, E> {
+            text.split(',').map(|part| T::deserialize(StrDeserializer::<E>::new(part.trim()))).collect()
+        }
+
+        fn visit_i64<E: Error>(self, value: i64) -> Result<Vec<T>, E> {
+            let value: I64Deserializer<E> = value.into_deserializer();
+            Ok(vec![T::deserialize(value)?])
+        }
+
+        fn visit_f64<E: Error>(self, value: f64) -> Result<Vec<T>, E> {
+            let value: F64Deserializer<E> = value.into_deserializer();
+            Ok(vec![T::deserialize(value)?])
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut values: A) -> Result<Vec<T>, A::Error> {
+            let mut list = Vec::new();
+            while let Some(value) = values.next_element()? {
+                list.push(value);
+            }
+            if list.is_empty() { Err(A::Error::custom("at least one value is needed")) } else { Ok(list) }
+        }
+    }
+
+    deserializer.deserialize_any(OneOrMore(PhantomData))
+}
+
+/// Reads a list of names, each of which parses as a `T`.
+fn parsed_list<'de, D: Deserializer<'de>, T: FromStr<Err: fmt::Display>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    let names: Vec<String> = list(deserializer)?;
+    names.iter().map(|name| name.parse().map_err(D::Error::custom)).collect()
+}
+
+/// Reads a name that parses as a `T`.
+fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err: fmt::Display>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    String::deserialize(deserializer)?.parse().map(Some).map_err(D::Error::custom)
+}
+
+/// Reads a text or a number as a text.
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "expected a number or a name")]
+    enum Text {
+        Number(u64),
+        Name(String),
+    }
+
+    Ok(Some(match Text::deserialize(deserializer)? {
+        Text::Number(number) => number.to_string(),
+        Text::Name(name) => name,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{Command, FromArgMatches};
+
+    fn command() -> Command {
+        BenchSettings::augment_args(Command::new("bench"))
+    }
+
+    fn options(words: &[&str]) -> BenchSettings {
+        let words = std::iter::once("bench").chain(words.iter().copied());
+        BenchSettings::from_arg_matches(&command().try_get_matches_from(words).unwrap()).unwrap()
+    }
+
+    /// Every option, with values as a user would give them.
+    const EVERY: [&str; 22] = [
+        "--data=folder",
+        "--datasets=a*,b",
+        "--models=devnet,knn",
+        "--strategies=anoonly",
+        "--ablation=norm",
+        "--label-ratio=0.1,1",
+        "--label-count=3",
+        "--noise=label-contamination",
+        "--noise-level=0,0.5",
+        "--synthetic=none,local",
+        "--seeds=1,2",
+        "--protocol=adbench",
+        "--backend=ndarray",
+        "--device=1",
+        "--threads=2",
+        "--config=c.toml",
+        "--reference=r.csv",
+        "--shard=2/5",
+        "--out=o",
+        "--report=r.html",
+        "--standings",
+        "--json",
+    ];
+
+    /// The same setting in a plan file.
+    fn in_a_file(word: &str) -> String {
+        match word.trim_start_matches("--").split_once('=') {
+            None => format!("{} = true", word.trim_start_matches("--")),
+            Some((name @ ("label-ratio" | "label-count" | "noise-level" | "seeds"), values)) => {
+                format!("{name} = [{values}]")
+            }
+            Some((name @ ("threads" | "device"), value)) => format!("{name} = {value}"),
+            Some((name, value)) => format!("{name} = \"{value}\""),
+        }
+    }
+
+    #[test]
+    fn every_option_is_a_key_of_a_plan_with_the_same_meaning() {
+        let known: Vec<String> = command().get_arguments().filter_map(|a| a.get_long().map(str::to_owned)).collect();
+        let tested: Vec<&str> =
+            EVERY.iter().map(|word| word.trim_start_matches("--").split('=').next().unwrap()).collect();
+        assert_eq!(known, tested);
+        for word in EVERY {
+            let option = options(&[word]);
+            assert_ne!(option, BenchSettings::default(), "{word}");
+            assert_eq!(BenchSettings::parse(&in_a_file(word)), Ok(option.clone()), "{word}");
+            assert_eq!(option.clone().or(BenchSettings::default()), option, "{word}");
+            assert_eq!(BenchSettings::default().or(option.clone()), option, "{word}");
+        }
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_help() {
+        let mut words = Vec::new();
+        for argument in command().get_arguments() {
+            let help = argument.get_help().unwrap().to_string().replace('\n', " ");
+            let Some((_, default)) = help.split_once("[default: ") else { continue };
+            let default = default.trim_end_matches(']');
+            if !["all", "all cores", "the first"].contains(&default) {
+                words.push(format!("--{}={default}", argument.get_long().unwrap()));
+            }
+        }
+        assert_eq!(words.len(), 10, "{words:?}");
+        let used = |settings: BenchSettings| {
+            let grid =
+                (settings.models(), settings.strategies(), settings.budgets(), settings.seeds(), settings.protocol());
+            let rows = (settings.data().to_owned(), settings.noise().to_owned(), settings.synthetic());
+            (grid, rows, settings.compute().backend, settings.out().to_owned())
+        };
+        let given = options(&words.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(used(given), used(BenchSettings::default()));
+    }
+
+    #[test]
+    fn an_option_replaces_what_contradicts_it_in_the_plan() {
+        let file = |text: &str| BenchSettings::parse(text).unwrap();
+        let count = options(&["--label-count=3"]).or(file("label-ratio = 0.5\nseeds = 7"));
+        assert_eq!((count.label_ratio, count.label_count, count.seeds), (vec![], vec![3], vec![7]));
+        let ablation = options(&["--ablation=norm"]).or(file("strategies = \"host\""));
+        assert!(ablation.strategies.is_empty());
+        let noise = options(&["--noise=none"]).or(file("noise = \"label-contamination\"\nnoise-level = [0, 0.1]"));
+        assert!(noise.noise_level.is_empty());
+        let level = options(&["--noise-level=0.2"]).or(file("noise = \"label-contamination\"\nnoise-level = 0.1"));
+        assert_eq!((level.noise.as_deref(), level.noise_level), (Some("label-contamination"), vec![0.2]));
+        assert_eq!(options(&["--backend=flex"]).or(file("backend = \"cuda\"\ndevice = 1")).device, None);
+        assert!(!options(&["--json"]).or(file("standings = true")).standings);
+    }
+
+    #[test]
+    fn an_error_names_the_key_and_what_is_allowed() {
+        for (text, parts) in [
+            ("seeds = [1, \"x\"]", &["key `seeds`", "string \"x\"", "u64"][..]),
+            ("seeds = []", &["key `seeds`", "at least one value"]),
+            ("label-ratio = \"a\"", &["key `label-ratio`", "f64"]),
+            ("protocol = \"dirty\"", &["key `protocol`", "`adbench` or `clean`"]),
+            ("strategies = [\"both\"]", &["key `strategies`", "unknown strategy `both`", "host or anoonly"]),
+            ("ablation = \"x\"", &["key `ablation`", "norm, lambda"]),
+            ("shard = \"6/5\"", &["key `shard`", "PART/PARTS"]),
+            ("device = 0.5", &["key `device`", "a number or a name"]),
+            ("settings = 3", &["key `settings`", "map"]),
+            ("sedes = 1", &["unknown key `sedes`", "`seeds`", "`settings`"]),
+            ("label-ratio = 0.1\nlabel-count = 3", &["either `label-ratio` or `label-count`"]),
+            ("seeds = 1\nseeds = 2", &["line 2", "duplicate key"]),
+        ] {
+            let message = BenchSettings::parse(text).unwrap_err();
+            assert!(parts.iter().all(|part| message.contains(part)), "{text}: {message}");
+        }
+    }
+}
