@@ -89,7 +89,7 @@ pub struct BenchSettings {
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Results of another implementation to compare with: a CSV file like results.csv
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, conflicts_with = "json", value_name = "FILE")]
     pub reference: Option<PathBuf>,
     /// Run only a part of the grid, such as 2/5 for the second of five: for several machines, each with its own --out
     #[arg(long, value_name = "PART/PARTS")]
@@ -106,7 +106,7 @@ pub struct BenchSettings {
     #[arg(long, global = true, conflicts_with = "json")]
     pub standings: bool,
     /// Print the means of the tables as JSON
-    #[arg(long, global = true, conflicts_with = "reference")]
+    #[arg(long, global = true)]
     pub json: bool,
     /// Settings of methods, a table for each; in plan files only.
     #[arg(skip)]
