@@ -112,11 +112,7 @@ impl Options {
 
 /// The scores of all rows, and how many missing values were filled in; the identifiers of the rows, or their numbers, go to
 /// a file.
-fn score_blocks(
-    model: &Model,
-    options: &Options,
-    aside: &Path,
-) -> Result<(Vec<f32>, usize), PipelineError> {
+fn score_blocks(model: &Model, options: &Options, aside: &Path) -> Result<(Vec<f32>, usize), PipelineError> {
     let unknown = if options.lenient { Unknown::Accept } else { Unknown::Refuse };
     let blocks = table_blocks(&options.table)?;
     let mut rows = TableWriter::create(aside)?;
