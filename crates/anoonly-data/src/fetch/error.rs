@@ -9,9 +9,7 @@ use anoonly_core::{CoreError, Digest};
 #[non_exhaustive]
 pub enum FetchError {
     /// No data set in the list matches a name or pattern.
-    #[error(
-        "no data set in the list matches `{pattern}`{hint} ADBench's other data sets are named by folder, as Classical/33_skin, and need a digest"
-    )]
+    #[error("no data set in the list matches `{pattern}`{hint}")]
     UnknownSet {
         /// The name or pattern.
         pattern: String,
@@ -19,9 +17,7 @@ pub enum FetchError {
         hint: String,
     },
     /// A data set outside of the list was requested without a digest.
-    #[error(
-        "{name} is not in the list of data sets with a known digest{hint} To fetch it, give the SHA-256 digest of a copy that you trust"
-    )]
+    #[error("{name} is not in the list of data sets with a known digest{hint}")]
     UnknownDigest {
         /// The data set, such as `Classical/33_skin`.
         name: String,

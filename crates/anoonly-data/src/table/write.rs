@@ -206,7 +206,8 @@ impl Table {
     /// The values of a row for people, in the order of the columns; an empty text where one is missing.
     pub fn row_text(&self, row: usize) -> Vec<String> {
         let row = self.batch.slice(row, 1);
-        let text = |array: &ArrayRef| ShownColumn::of(array).display(0).map(|text| text.into_owned()).unwrap_or_default();
+        let text =
+            |array: &ArrayRef| ShownColumn::of(array).display(0).map(|text| text.into_owned()).unwrap_or_default();
         row.columns().iter().map(text).collect()
     }
 }

@@ -40,8 +40,12 @@ fn a_set_outside_of_the_list_needs_its_digest() {
     let digest = Digest::of(b"skin").to_string();
     let wanted = select(&["Classical/33_skin".into()], Some(&digest)).unwrap();
     assert_eq!(wanted, [Wanted::new("Classical", "33_skin", None, Digest::of(b"skin")).unwrap()]);
-    refused(&["Classical/33_skin"], None, "give the SHA-256 digest of a copy that you trust");
-    refused(&["33_skin"], Some(&digest), "as Classical/33_skin, and need a digest");
+    refused(
+        &["Classical/33_skin"],
+        None,
+        "Classical/33_skin is not in the list of data sets with a known digest; did you mean",
+    );
+    refused(&["33_skin"], Some(&digest), "no data set in the list matches `33_skin`");
     refused(&["33_skin"], None, "no data set in the list matches `33_skin`; did you mean");
     refused(&["Classical/6_cardo"], None, "did you mean 6_cardio");
     refused(&["Clasical/6_cardio"], None, "no data set in the list matches `Clasical/6_cardio`; did you mean 6_cardio");
