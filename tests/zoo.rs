@@ -10,12 +10,13 @@ use anoonly::prelude::*;
 use ndarray::{Array2, Axis};
 use serde_json::Value;
 
-const SETS: [(&str, &str); 3] = [("cancer", "malignant"), ("penguins", "Chinstrap"), ("wine", "class_0")];
+/// A set and its anomalous class: malignant, Chinstrap, the first cultivar.
+const SETS: [(&str, &str); 3] = [("cancer", "0"), ("penguins", "1"), ("wine", "0")];
 
 /// What is fitted, what is scored, and which of that is an anomaly.
 fn split(name: &str, anomaly: &str) -> (Samples, Array2<f32>, Vec<bool>) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../crates/anoonly-data/data/{name}.parquet"));
-    let label = LabelColumn::named("class").with_anomaly(anomaly);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../crates/anoonly-data/data/{name}.npz"));
+    let label = LabelColumn::named("y").with_anomaly(anomaly);
     let samples = Table::read(&path).unwrap().samples(&label).unwrap();
     let anomalous = |row: &usize| samples.labels()[*row] == Label::Anomaly;
     let (scored, others): (Vec<usize>, Vec<usize>) = (0..samples.rows()).partition(|row| row % 3 == 0);

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anoonly::core::{Label, Seed};
-use anoonly::data::encode::{EncoderOptions, Kind as CellKind};
+use anoonly::data::encode::{ColumnKind, EncoderOptions};
 use anoonly::data::table::{LabelColumn, Labels, shortened};
 use anoonly::models::AnyMethod;
 use anoonly::models::overrides::overridden;
@@ -117,7 +117,9 @@ impl Options {
         }
         model.save(&self.out)?;
         Ok(match self.json {
-            true => format!("{}\n", serde_json::json!({ "model": self.out, "seconds": seconds, "about": model.about() })),
+            true => {
+                format!("{}\n", serde_json::json!({ "model": self.out, "seconds": seconds, "about": model.about() }))
+            }
             false => told(&model, &table.labels(&label)?, &self, seconds),
         })
     }
@@ -147,10 +149,10 @@ fn told(model: &Model, labels: &Labels, options: &Options, seconds: f64) -> Stri
     }
     let columns = model.encoder().columns();
     for (kind, name) in [
-        (CellKind::Number, "numbers"),
-        (CellKind::Truth, "truth values"),
-        (CellKind::Date, "dates"),
-        (CellKind::Category, "categories"),
+        (ColumnKind::Number, "numbers"),
+        (ColumnKind::Truth, "truth values"),
+        (ColumnKind::Date, "dates"),
+        (ColumnKind::Category, "categories"),
     ] {
         let names: Vec<&str> =
             columns.iter().filter(|column| column.kind == kind).map(|column| &column.name[..]).collect();

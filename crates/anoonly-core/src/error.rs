@@ -98,6 +98,12 @@ pub enum CoreError {
     /// A label count of 0.
     #[error("label count 0: at least one labelled anomaly is needed")]
     BadCount,
+    /// A text that is not a digest.
+    #[error("`{given}` is not a SHA-256 digest: 64 hexadecimal digits are needed")]
+    BadDigest {
+        /// The text.
+        given: String,
+    },
     /// No protocol has this name.
     #[error("unknown protocol `{name}`: use adbench or clean")]
     UnknownProtocol {

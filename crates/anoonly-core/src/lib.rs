@@ -7,7 +7,9 @@
 //! This crate reads no file and knows nothing of tables, networks or backends.
 
 pub mod budget;
+mod digest;
 mod error;
+mod names;
 pub mod noise;
 pub mod protocol;
 mod samples;
@@ -17,7 +19,9 @@ pub mod split;
 pub mod synthetic;
 mod whole_file;
 
+pub use digest::Digest;
 pub use error::CoreError;
+pub use names::{closest_names, did_you_mean};
 pub use samples::{ByClass, Dataset, Label, Samples};
 pub use seed::Seed;
 pub use whole_file::{temporary_beside, write_whole};

@@ -1,4 +1,4 @@
-//! Data sets by name: those embedded in this crate, and the files of a folder.
+//! Data sets by name: those embedded in this crate, and the files in a folder.
 
 mod embedded;
 
@@ -8,50 +8,50 @@ use std::path::{Path, PathBuf};
 use rand::seq::SliceRandom;
 use wildmatch::WildMatch;
 
-use self::embedded::{EMBEDDED, Embedded};
+use self::embedded::{EMBEDDED, EmbeddedSet};
 use crate::DataError;
-use crate::names::{family, nearest};
+use crate::names::family;
 use crate::table::{LabelColumn, Table};
-use anoonly_core::{Dataset, Label, Samples, Seed};
+use anoonly_core::{Dataset, Label, Samples, Seed, did_you_mean};
 
-/// Where data sets are looked for.
+/// A place that holds data sets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// The sets that ship inside this crate.
+    /// The sets that are part of this crate.
     Embedded,
-    /// The tables (`.npz`, `.csv`, `.parquet`, …) of a folder and the folders below it, as in ADBench's `datasets`; or one such
-    /// file. Files of one name in different folders are told apart as `FOLDER/NAME`.
+    /// The tables (`.npz`, `.csv`, `.parquet`, …) in a folder and the folders below it, as in ADBench's `datasets`; or a single
+    /// file. Files with the same name in different folders are named `FOLDER/NAME`.
     Folder(PathBuf),
 }
 
 /// A data set that can be loaded.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
-    /// The name: for a file, its name without the ending.
+pub struct CatalogueEntry {
+    /// The name; for a file, the file name without its ending.
     pub name: String,
-    /// The family that results are averaged over.
+    /// The family; results are averaged over its members.
     pub family: String,
     origin: Origin,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 enum Origin {
-    Embedded(&'static Embedded),
+    Embedded(&'static EmbeddedSet),
     File { path: PathBuf, folder: String },
 }
 
 impl Source {
-    /// All data sets of this source, in the order of their paths. Nothing is loaded yet.
+    /// All data sets of this source, in the order of their paths. None is loaded.
     ///
     /// # Errors
     /// When the folder cannot be read or holds no data set.
-    pub fn entries(&self) -> Result<Vec<Entry>, DataError> {
+    pub fn entries(&self) -> Result<Vec<CatalogueEntry>, DataError> {
         let folder = match self {
-            Source::Embedded => return Ok(EMBEDDED.iter().map(Entry::embedded).collect()),
+            Source::Embedded => return Ok(EMBEDDED.iter().map(CatalogueEntry::embedded).collect()),
             Source::Folder(folder) => folder,
         };
         let mut files = Vec::new();
-        // The real path, so that a folder given as `.` has a name.
+        // Canonical, so that a folder given as `.` has a name.
         let root = fs::canonicalize(folder).map_err(|source| DataError::Io { path: folder.clone(), source })?;
         if root.is_file() {
             files.push(root);
@@ -62,7 +62,7 @@ impl Source {
         if files.is_empty() {
             return Err(DataError::NoDatasets { path: folder.clone() });
         }
-        let mut entries: Vec<Entry> = files.into_iter().map(Entry::file).collect::<Result<_, _>>()?;
+        let mut entries: Vec<CatalogueEntry> = files.into_iter().map(CatalogueEntry::file).collect::<Result<_, _>>()?;
         let names: Vec<String> = entries.iter().map(|entry| entry.name.clone()).collect();
         for entry in &mut entries {
             if names.iter().filter(|name| **name == entry.name).count() > 1
@@ -74,25 +74,25 @@ impl Source {
         Ok(entries)
     }
 
-    /// The data sets that fit any of the patterns (`*` and `?` stand for any letters), in the order of [`entries`](Self::entries).
-    /// Without patterns, all of them. A set of a file goes by its `NAME` and by `FOLDER/NAME`.
+    /// The data sets that match any of the patterns, in the order of [`entries`](Self::entries); all of them when there are no
+    /// patterns. `*` stands for any characters and `?` for one. A file matches by its `NAME` and by `FOLDER/NAME`.
     ///
     /// # Errors
-    /// As [`entries`](Self::entries), when a pattern fits nothing (the nearest names are told), and when two of the sets
-    /// cannot be told apart.
-    pub fn select(&self, patterns: &[String]) -> Result<Vec<Entry>, DataError> {
+    /// As [`entries`](Self::entries), when a pattern matches nothing (the error suggests similar names), and when two of the sets
+    /// have the same name.
+    pub fn select(&self, patterns: &[String]) -> Result<Vec<CatalogueEntry>, DataError> {
         let mut entries = self.entries()?;
         for pattern in patterns {
-            if !entries.iter().any(|entry| entry.fits(pattern)) {
+            if !entries.iter().any(|entry| entry.matches(pattern)) {
                 let place = match self {
                     Source::Embedded => "the embedded sets".into(),
                     Source::Folder(folder) => folder.display().to_string(),
                 };
-                let hint = nearest(pattern, entries.iter().map(|entry| entry.name.as_str()));
+                let hint = did_you_mean(pattern, entries.iter().map(|entry| entry.name.as_str()));
                 return Err(DataError::UnknownDataset { pattern: pattern.clone(), place, hint });
             }
         }
-        entries.retain(|entry| patterns.is_empty() || patterns.iter().any(|pattern| entry.fits(pattern)));
+        entries.retain(|entry| patterns.is_empty() || patterns.iter().any(|pattern| entry.matches(pattern)));
         for (index, entry) in entries.iter().enumerate() {
             if let Some(twin) = entries[..index].iter().find(|other| other.name == entry.name)
                 && let (Origin::File { path: first, .. }, Origin::File { path: second, .. }) =
@@ -106,22 +106,21 @@ impl Source {
     }
 }
 
-impl Entry {
-    fn embedded(set: &'static Embedded) -> Self {
+impl CatalogueEntry {
+    fn embedded(set: &'static EmbeddedSet) -> Self {
         Self { name: set.name.into(), family: family("embedded", set.name).into(), origin: Origin::Embedded(set) }
     }
 
     fn file(path: PathBuf) -> Result<Self, DataError> {
         let Some(name) = path.file_stem().and_then(|name| name.to_str()) else {
-            let reason = "the name of the file is not valid Unicode: rename it".into();
-            return Err(DataError::Malformed { path, reason });
+            return Err(DataError::NotUnicode { path });
         };
         let folder = path.parent().and_then(Path::file_name).and_then(|folder| folder.to_str()).unwrap_or_default();
         let (name, family, folder) = (name.to_owned(), family(folder, name).to_owned(), folder.to_owned());
         Ok(Self { family, name, origin: Origin::File { path, folder } })
     }
 
-    /// Where the data comes from, for an embedded set.
+    /// The origin of an embedded set's data.
     pub fn source(&self) -> Option<&'static str> {
         match self.origin {
             Origin::Embedded(set) => Some(set.source),
@@ -129,7 +128,7 @@ impl Entry {
         }
     }
 
-    /// The licence of the data, for an embedded set.
+    /// The licence of an embedded set's data.
     pub fn licence(&self) -> Option<&'static str> {
         match self.origin {
             Origin::Embedded(set) => Some(set.licence),
@@ -137,7 +136,7 @@ impl Entry {
         }
     }
 
-    fn fits(&self, pattern: &str) -> bool {
+    fn matches(&self, pattern: &str) -> bool {
         let short = self.name.rsplit('/').next().unwrap_or(&self.name);
         let pattern = WildMatch::new(pattern);
         let in_folder = match &self.origin {
@@ -150,8 +149,7 @@ impl Entry {
     /// Reads the rows and their true labels.
     ///
     /// # Errors
-    /// When the file cannot be read, has no label column, lacks the label of a row, or holds something other than finite
-    /// numbers.
+    /// When the file cannot be read, has no label column, has a row without a label, or holds anything but finite numbers.
     pub fn load(&self) -> Result<Dataset, DataError> {
         let samples = match &self.origin {
             Origin::File { path, .. } => {
@@ -162,8 +160,8 @@ impl Entry {
                 samples
             }
             Origin::Embedded(set) => {
-                let label = LabelColumn::named("class").with_anomaly(set.anomaly);
-                let samples = Table::from_parquet(Path::new(set.file), set.bytes)?.samples(&label)?;
+                let label = LabelColumn::named("y").with_anomaly(set.anomaly);
+                let samples = Table::from_npz(Path::new(set.file), set.bytes)?.samples(&label)?;
                 match set.share {
                     Some(share) => thin_anomalies(set.name, samples, share),
                     None => samples,
@@ -174,9 +172,9 @@ impl Entry {
     }
 }
 
-/// Thins the anomalies of a set to a share of all rows, so that they are rare; normal rows all stay, in their order.
+/// Thins the anomalies of a set to a share of all rows, so that they are rare. All normal rows stay, in their order.
 ///
-/// Draws from a stream of the set's name alone: the thinned set is the same for every run.
+/// The random stream depends on the set's name alone, so the thinned set is the same in every run.
 fn thin_anomalies(name: &str, samples: Samples, share: f64) -> Samples {
     let mut classes = samples.by_class();
     let keep = (share / (1.0 - share) * classes.others.len() as f64).round() as usize;
@@ -217,7 +215,7 @@ mod tests {
                 (entry.name.clone(), samples.rows(), samples.columns(), samples.by_class().anomalies.len())
             })
             .collect();
-        // 357 benign, 119 normal wines and 274 other penguins stay; a ninth of that is thinned to.
+        // 357 benign samples, 119 normal wines and 274 other penguins stay; the anomalies are thinned to a ninth of that.
         let expected = [
             ("cancer", 397, 30, 40),
             ("digits_4", 1797, 64, 181),
@@ -229,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn embedded_sets_tell_the_licences_of_their_readme() {
+    fn embedded_sets_have_the_licences_of_their_readme() {
         let readme = include_str!("../data/README.md");
         for set in &EMBEDDED {
             let line = readme.lines().find(|line| line.contains(&format!("`{}`", set.file))).unwrap();
@@ -242,7 +240,7 @@ mod tests {
 
     #[test]
     fn families_follow_adbench() {
-        let family = |path: &str| Entry::file(PathBuf::from(path)).unwrap().family;
+        let family = |path: &str| CatalogueEntry::file(PathBuf::from(path)).unwrap().family;
         assert_eq!(family("d/CV_by_ResNet18/MVTec-AD_bottle.npz"), "MVTec-AD");
         assert_eq!(family("d/Classical/6_cardio.npz"), "Classical");
         assert_eq!(family("mine/2024_sales.npz"), "2024");
@@ -259,12 +257,12 @@ mod tests {
         assert_eq!(names(&[]).unwrap().len(), 5);
         assert_eq!(
             names(&["penguin"]).unwrap_err().to_string(),
-            "no data set fits `penguin` in the embedded sets; did you mean penguins, digits_4 or digits_8?"
+            "no data set matches `penguin` in the embedded sets; did you mean penguins, digits_4 or digits_8?"
         );
     }
 
     #[test]
-    fn a_folder_lists_its_files_and_tells_twins_apart() {
+    fn a_folder_lists_its_files_and_files_with_one_name_get_their_folder() {
         let folder = tempfile::tempdir().unwrap();
         let source = Source::Folder(folder.path().into());
         assert!(matches!(source.entries(), Err(DataError::NoDatasets { .. })));
@@ -278,7 +276,7 @@ mod tests {
         fs::write(folder.path().join("a.csv"), "").unwrap();
         let twins: Vec<String> = source.select(&["a".into()]).unwrap().into_iter().map(|entry| entry.name).collect();
         assert!(twins.len() == 2 && twins.contains(&"sub/a".into()), "{twins:?}");
-        // Two extracts of one source stay one family, so that it counts once.
+        // Two extracts of one source stay one family and count once.
         assert_eq!(source.select(&["sub/a".into()]).unwrap()[0].family, "a");
         fs::write(folder.path().join("b.parquet"), "").unwrap();
         assert!(matches!(source.select(&["b".into()]), Err(DataError::SameName { .. })));

@@ -1,9 +1,9 @@
 //! Columns of any kind as numeric features.
 //!
-//! An [`Encoder`] is fitted on a table and then turns any table of the same columns into features: numbers as they are,
-//! truth values as 0 and 1, categories one-hot or, where they are many, as how frequent they are, dates as places on the
-//! circles of the year, the week and the day. A missing number becomes the median, with a column beside it that says so. The
-//! encoder is plain serde data, so that a model file can hold it.
+//! An [`Encoder`] is fitted on a table and then turns any table with the same columns into features. Numbers are centred on
+//! their median, and truth values become 0 and 1. Categories become one-hot features or, when there are many, their frequency.
+//! Dates become positions in the year, the week and the day. A missing number becomes the median, and an additional feature marks
+//! it. The encoder is plain serde data, so that a model file can hold it.
 
 mod cells;
 mod column;
@@ -15,23 +15,23 @@ use ndarray::{Array2, Axis};
 use serde::{Deserialize, Serialize};
 
 use crate::DataError;
-use crate::names::nearest;
 use crate::table::Table;
+use anoonly_core::did_you_mean;
 
 pub(crate) use cells::{Cells, number, truth};
-pub use cells::{Kind, is_missing};
+pub use cells::{ColumnKind, is_missing};
 pub use column::{DatePart, EncodedColumn, Encoding};
 
-/// What the columns of a table are to a detector.
+/// The roles of a table's columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EncoderOptions {
-    /// Columns that are no features: the label and identifiers.
+    /// Columns that are not features: the label and identifiers.
     pub apart: Vec<String>,
     /// Columns to leave out.
     pub drop: Vec<String>,
-    /// Columns whose values are categories even where they look like numbers, as postal codes do.
+    /// Columns whose values are categories although they look like numbers, such as postal codes.
     pub categories: Vec<String>,
-    /// The most categories that get a feature each; where there are more, a column becomes the frequency of its categories.
+    /// The largest number of categories that are encoded one-hot. A column with more becomes the frequency of its categories.
     pub one_hot: usize,
 }
 
@@ -41,53 +41,53 @@ impl Default for EncoderOptions {
     }
 }
 
-/// How the columns of a table become features, as learned from one table.
+/// How the columns of a table become features, as learned from a training table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Encoder {
     columns: Vec<EncodedColumn>,
 }
 
-/// A column that is left out, and why.
+/// A column that is left out, with the reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftOut {
     /// The column.
     pub column: String,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 
-/// What an encoder does with what no training row held.
+/// How an encoder treats columns and values that did not occur in training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unknown {
-    /// It is an error: a missing column, a value of another kind, a category that is new.
+    /// A missing column, a value of another kind and a new category are errors.
     Refuse,
-    /// Missing columns and values of another kind count as missing, a new category as none of the known ones.
+    /// Missing columns and values of another kind count as missing values, and a new category as none of the known ones.
     Accept,
 }
 
-/// Features of a table, and what was done to get them.
+/// The features of a table.
 #[derive(Clone, Debug)]
 pub struct Encoded {
     /// Finite values, of shape `[rows, features]`.
     pub features: Array2<f32>,
-    /// Values that were missing, or taken for missing, and were filled in.
+    /// The number of values that were missing, or counted as missing, and were filled in.
     pub filled: usize,
 }
 
 impl Encoder {
-    /// Learns from all rows of a table what its columns hold. Columns that are empty, constant or different in nearly every row,
-    /// as names and numbers of customers are, are left out.
+    /// Learns the encoding of each column from all rows of a table. Columns that are empty, constant or different in nearly every
+    /// row, such as customer numbers, are left out; the second value lists them.
     ///
     /// # Errors
-    /// When an option names a column that is not there, a column holds numbers and something else, or an infinite number, or
-    /// when no column is left.
+    /// When an option names a column that does not exist, when a column mixes numbers and other text or holds an infinite number,
+    /// or when no column is left.
     pub fn fit(table: &Table, options: &EncoderOptions) -> Result<(Self, Vec<LeftOut>), DataError> {
         let names = table.columns();
         let there: HashSet<&str> = names.iter().copied().collect();
         for name in [&options.apart, &options.drop, &options.categories].into_iter().flatten() {
             if !there.contains(name.as_str()) {
-                let hint = nearest(name, names.iter().copied());
+                let hint = did_you_mean(name, names.iter().copied());
                 return Err(DataError::NoColumn { path: table.path().into(), column: name.clone(), hint });
             }
         }
@@ -96,7 +96,7 @@ impl Encoder {
         let (mut columns, mut left_out) = (Vec::new(), Vec::new());
         for name in names.into_iter().filter(|name| !apart.contains(name)) {
             let fitted = match dropped.contains(name) {
-                true => Err("it was asked for".to_owned()),
+                true => Err("it was dropped on request".to_owned()),
                 false => EncodedColumn::fit(table, name, options)?,
             };
             match fitted {
@@ -110,10 +110,10 @@ impl Encoder {
         }
     }
 
-    /// The columns of a table as features. Columns that the encoder was not fitted on are not looked at.
+    /// The columns of a table as features. Columns that the encoder was not fitted on are ignored.
     ///
     /// # Errors
-    /// When a number is infinite or too large, or when the table holds something unknown that is refused.
+    /// When a number is infinite or too large, or when `unknown` refuses a column or value.
     pub fn encode(&self, table: &Table, unknown: Unknown) -> Result<Encoded, DataError> {
         let there: HashSet<&str> = table.columns().into_iter().collect();
         let missing: Vec<String> = self.columns.iter().map(|column| column.name.clone()).collect();
@@ -131,7 +131,7 @@ impl Encoder {
         for (column, span) in self.columns.iter().zip(self.spans()) {
             let cells = match there.contains(column.name.as_str()) {
                 true => table.cells(&column.name)?,
-                false => Cells::nothing(table.rows()),
+                false => Cells::missing(table.rows()),
             };
             let target = features.slice_axis_mut(Axis(1), span.into());
             filled += column.write(table, &cells, unknown, target)?;
@@ -149,7 +149,7 @@ impl Encoder {
         self.columns.iter().map(EncodedColumn::width).sum()
     }
 
-    /// The features of each column.
+    /// The range of features that each column becomes.
     pub fn spans(&self) -> Vec<Range<usize>> {
         let mut end = 0;
         let span = |column: &EncodedColumn| {
@@ -160,7 +160,7 @@ impl Encoder {
         self.columns.iter().map(span).collect()
     }
 
-    /// A name for each feature, as `city = Rome`.
+    /// A name for each feature, such as `city = Rome`.
     pub fn feature_names(&self) -> Vec<String> {
         self.columns.iter().flat_map(EncodedColumn::feature_names).collect()
     }
@@ -168,15 +168,15 @@ impl Encoder {
     /// Checks an encoder that was read from a file.
     ///
     /// # Errors
-    /// Says what is wrong with it.
+    /// A sentence about the first thing that is wrong.
     pub fn check(&self) -> Result<(), String> {
         let mut seen = HashSet::new();
         if let Some(column) = self.columns.iter().find(|column| !seen.insert(&column.name)) {
-            return Err(format!("column `{}` stands in it twice", column.name));
+            return Err(format!("column `{}` is listed twice", column.name));
         }
         match self.columns.iter().find(|column| !column.is_sound()) {
-            Some(column) => Err(format!("the encoding of column `{}` cannot be", column.name)),
-            None if self.columns.is_empty() => Err("no columns in it".into()),
+            Some(column) => Err(format!("the encoding of column `{}` is invalid", column.name)),
+            None if self.columns.is_empty() => Err("it has no columns".into()),
             None => Ok(()),
         }
     }

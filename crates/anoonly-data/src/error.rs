@@ -1,29 +1,29 @@
-//! What can be wrong with data.
+//! Errors of files, tables and labels.
 
 use std::path::PathBuf;
 
 use anoonly_core::CoreError;
 
-/// What is wrong with a file, a table, its labels or a label budget.
+/// What is wrong with a file, a table, its labels or the catalogue.
 ///
-/// Rows and feature columns are counted from 1, the header of a CSV file not counted.
+/// Rows and columns are counted from 1; the header of a CSV file is not a row.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
-    /// The file or folder cannot be opened or read.
+    /// A file or folder cannot be opened or read.
     #[error("{}: {source}", path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: std::io::Error,
     },
-    /// The file opens but is not what its ending says.
+    /// A file does not have the format that its name says.
     #[error("{}: {reason}", path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reader's message.
         reason: String,
     },
     /// A file cannot be written.
@@ -31,139 +31,229 @@ pub enum DataError {
     Output {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         reason: String,
     },
-    /// The ending of the file name is not one that is read.
-    #[error("{}: cannot tell the format: the name must end in .csv, .tsv, .csv.gz, .parquet, .arrow, .feather, .ipc or .npz", path.display())]
+    /// The ending of a file name belongs to no format.
+    #[error("{}: unknown file format: the name must end in .csv, .tsv, .csv.gz, .parquet, .arrow, .feather, .ipc or .npz", path.display())]
     UnknownFormat {
         /// The file.
         path: PathBuf,
     },
-    /// The file has no column for the labels.
-    #[error("{}: no column {wanted} with the labels (columns, between commas: {found})", path.display())]
+    /// The name of a file cannot be the name of a data set.
+    #[error("{}: the file name is not valid Unicode; rename the file", path.display())]
+    NotUnicode {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A table has no rows.
+    #[error("{}: the table has no rows", path.display())]
+    NoRows {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A column has no name.
+    #[error("{}: column {number} has no name; give it one", path.display())]
+    NamelessColumn {
+        /// The file.
+        path: PathBuf,
+        /// The number of the column.
+        number: usize,
+    },
+    /// Two columns have the same name.
+    #[error("{}: two columns are named `{column}`; rename or remove one of them", path.display())]
+    DuplicateColumn {
+        /// The file.
+        path: PathBuf,
+        /// The name.
+        column: String,
+    },
+    /// A column has a type from which no features can be made.
+    #[error("{}: column `{column}` has the unsupported type {found}; convert it to numbers or text, or remove it", path.display())]
+    UnsupportedType {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        column: String,
+        /// Its type.
+        found: String,
+    },
+    /// A Parquet file is compressed by a method that is not supported.
+    #[error("{}: {compression} compression is not supported; write the file with zstd, snappy, gzip, lz4 or no compression", path.display())]
+    UnsupportedCompression {
+        /// The file.
+        path: PathBuf,
+        /// The compression method.
+        compression: &'static str,
+    },
+    /// The name of a column in a CSV file is not UTF-8.
+    #[error("{}: the name of column {number} is not UTF-8; save the file in that encoding", path.display())]
+    NameNotUtf8 {
+        /// The file.
+        path: PathBuf,
+        /// The number of the column.
+        number: usize,
+    },
+    /// A value in a CSV file is not UTF-8.
+    #[error("{}: column `{column}`, row {row}: the value is not UTF-8; save the file in that encoding", path.display())]
+    ValueNotUtf8 {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        column: String,
+        /// The row.
+        row: usize,
+    },
+    /// A row of a CSV file has more or fewer fields than the header.
+    #[error(
+        "{}: row {row}{} has {fields} field{}, but the header has {expected}",
+        path.display(),
+        line.map_or_else(String::new, |line| format!(" (line {line})")),
+        if *fields == 1 { "" } else { "s" }
+    )]
+    UnequalRow {
+        /// The file.
+        path: PathBuf,
+        /// The row.
+        row: usize,
+        /// The line of the file on which the row starts, where it is known.
+        line: Option<u64>,
+        /// The number of fields in the row.
+        fields: u64,
+        /// The number of fields in the header.
+        expected: u64,
+    },
+    /// The table has no label column.
+    #[error("{}: no label column {wanted} (columns: {found})", path.display())]
     NoLabelColumn {
         /// The file.
         path: PathBuf,
-        /// The name or names that would do.
+        /// The name or names that the column may have.
         wanted: String,
-        /// The columns it has.
+        /// The columns of the table.
         found: String,
     },
-    /// A label is none of those the rule knows.
-    #[error("{}: column `{column}`, row {row}: `{value}` is no label: write 1 for an anomaly, 0 for a normal row", path.display())]
+    /// Two columns could be the label column.
+    #[error("{}: both `{first}` and `{second}` could hold the labels; rename or remove one of them", path.display())]
+    AmbiguousLabelColumn {
+        /// The file.
+        path: PathBuf,
+        /// A candidate.
+        first: String,
+        /// Another one.
+        second: String,
+    },
+    /// A value of the label column is not a label.
+    #[error("{}: column `{column}`, row {row}: `{value}` is neither an anomaly nor a normal label; use 1 for an anomaly and 0 for a normal row", path.display())]
     BadLabel {
         /// The file.
         path: PathBuf,
         /// The label column.
         column: String,
-        /// The first row at fault.
+        /// The first such row.
         row: usize,
-        /// What stands there.
+        /// The value.
         value: String,
     },
     /// No row holds the value that marks anomalies.
-    #[error("{}: no row of column `{column}` holds `{anomaly}`, which is to mark anomalies (values, between commas: {found})", path.display())]
+    #[error("{}: column `{column}`: no row holds `{anomaly}`, the value that marks anomalies (values: {found})", path.display())]
     NoSuchAnomaly {
         /// The file.
         path: PathBuf,
         /// The label column.
         column: String,
-        /// The value looked for.
+        /// The value that marks anomalies.
         anomaly: String,
-        /// The values there are.
+        /// The values that the column holds.
         found: String,
     },
-    /// A column that is asked for by name is not there.
+    /// A column that was named does not exist.
     #[error("{}: no column `{column}`{hint}", path.display())]
     NoColumn {
         /// The file.
         path: PathBuf,
         /// The name.
         column: String,
-        /// The nearest names, as the end of a sentence.
+        /// Similar names, as the end of the sentence.
         hint: String,
     },
-    /// A column holds numbers for the most part, but not only.
-    #[error(
-        "{}: column `{column}` holds numbers for the most part, but `{value}` in row {row}: mend such values, or take the column for categories (--category {column}) or leave it out (--drop {column})",
-        path.display()
-    )]
+    /// A column holds mostly numbers, but also other text.
+    #[error("{}: column `{column}`, row {row}: `{value}` is not a number, but most values of the column are; correct such values", path.display())]
     Mixed {
         /// The file.
         path: PathBuf,
         /// The column.
         column: String,
-        /// The first row at fault.
+        /// The first such row.
         row: usize,
-        /// What stands there.
+        /// The value.
         value: String,
     },
-    /// A value is not of the kind that the column held when the detector was fitted.
-    #[error("{}: column `{column}`, row {row}: `{value}` is no {kind}, which the column held in training; mend it, or take such values for missing (--lenient)", path.display())]
+    /// A value is not of the kind that the column had during training.
+    #[error("{}: column `{column}`, row {row}: `{value}` is not a {kind}, as the column held in training; correct it", path.display())]
     OtherKind {
         /// The file.
         path: PathBuf,
         /// The column.
         column: String,
-        /// The first row at fault.
+        /// The first such row.
         row: usize,
-        /// What stands there.
+        /// The value.
         value: String,
-        /// What it should be.
+        /// The kind of the column.
         kind: &'static str,
     },
-    /// A category that no training row held.
-    #[error("{}: column `{column}`, row {row}: no training row held the category `{value}`; mend it, or take such values for none of the known ones (--lenient)", path.display())]
+    /// A category that occurred in no training row.
+    #[error("{}: column `{column}`, row {row}: the category `{value}` did not occur in training; correct it", path.display())]
     NewCategory {
         /// The file.
         path: PathBuf,
         /// The column.
         column: String,
-        /// The first row at fault.
+        /// The first such row.
         row: usize,
-        /// What stands there.
+        /// The value.
         value: String,
     },
-    /// A column that a detector was fitted on is not there.
-    #[error("{}: no column {missing}, which the detector was fitted on; add it, or take its values for missing (--lenient)", path.display())]
+    /// Columns that the detector was fitted on do not exist.
+    #[error("{}: no column {missing}, which the detector was fitted on; add it", path.display())]
     MissingColumns {
         /// The file.
         path: PathBuf,
-        /// The names.
+        /// Their names.
         missing: String,
     },
-    /// No column is left from which a detector could learn.
-    #[error("{}: no column is left to learn from: all are constant, empty, dropped, identifiers or the label", path.display())]
+    /// No column is left to fit a detector on.
+    #[error("{}: no column to learn from: every column is constant, empty, dropped, an identifier or the label", path.display())]
     NothingToLearnFrom {
         /// The file.
         path: PathBuf,
     },
     /// A feature column holds something other than numbers.
-    #[error("{}: column `{column}`, row {row}: `{value}` is not a number; encode or drop the column", path.display())]
+    #[error("{}: column `{column}`, row {row}: `{value}` is not a number; encode or remove the column", path.display())]
     NotNumeric {
         /// The file.
         path: PathBuf,
         /// The feature column.
         column: String,
-        /// The first row at fault.
+        /// The first such row.
         row: usize,
-        /// What stands there.
+        /// The value.
         value: String,
     },
-    /// A feature is missing, NaN, infinite or outside of what `f32` holds.
-    #[error("{}: column `{column}`, row {row}: {value}; fill or drop such rows first", path.display())]
+    /// A feature is missing, NaN, infinite or outside of the range of `f32`.
+    #[error("{}: column `{column}`, row {row}: {value}; fill in or remove such rows first", path.display())]
     NotFiniteCell {
         /// The file.
         path: PathBuf,
         /// The feature column.
         column: String,
-        /// The first row at fault.
+        /// The first such row.
         row: usize,
-        /// What stands there.
+        /// What is wrong with the value.
         value: String,
     },
-    /// A feature whose values differ by too little for their size.
+    /// A feature whose values differ too little for their size.
     #[error("{}: column `{column}`: its values, {low} to {high}, are too close together for 32-bit floats; subtract {low} from them", path.display())]
     TooCoarse {
         /// The file.
@@ -175,22 +265,22 @@ pub enum DataError {
         /// Its highest value.
         high: f64,
     },
-    /// A row of a benchmark set without its truth.
-    #[error("{}: row {row} has no label: a bench needs the truth of every row", path.display())]
+    /// A row of a benchmark data set has no label.
+    #[error("{}: row {row} has no label; a benchmark needs the true label of every row", path.display())]
     NoTruth {
         /// The file.
         path: PathBuf,
-        /// The first row at fault.
+        /// The first such row.
         row: usize,
     },
-    /// No data set fits a name or pattern.
-    #[error("no data set fits `{pattern}` in {place}{hint}")]
+    /// No data set matches a name or pattern.
+    #[error("no data set matches `{pattern}` in {place}{hint}")]
     UnknownDataset {
-        /// The name or pattern given.
+        /// The name or pattern.
         pattern: String,
         /// Where it was looked for.
         place: String,
-        /// The nearest names, as the end of a sentence.
+        /// Similar names, as the end of the sentence.
         hint: String,
     },
     /// A folder holds no data set.
@@ -199,17 +289,17 @@ pub enum DataError {
         /// The folder.
         path: PathBuf,
     },
-    /// Two files of a folder have one name.
-    #[error("{} and {} are both data set `{name}`: rename one of them", first.display(), second.display())]
+    /// Two files have the same name.
+    #[error("{} and {} are both data set `{name}`; rename one of them", first.display(), second.display())]
     SameName {
         /// The name.
         name: String,
         /// A file.
         first: PathBuf,
-        /// The other.
+        /// Another one.
         second: PathBuf,
     },
-    /// What is wrong with the samples, once they are read.
+    /// The samples of a table are not valid.
     #[error(transparent)]
     Core(#[from] CoreError),
 }

@@ -1,15 +1,13 @@
-//! ADBench's data sets from their public repository, each with its size and digest checked.
+//! Downloads of ADBench's data sets from their public repository, with checks of size and digest.
 //!
-//! A download goes to `NAME.npz.part` beside its goal and has its name only once it is whole and its digest is right. What
-//! broke off goes on where it stopped, in the same run or in a later one. One process at a time fetches into a folder, kept
-//! so by a lock on the file `.lock` in it; others wait.
+//! A download is written to `NAME.npz.part` and gets its final name only once it is complete and its digest is right. An
+//! interrupted transfer continues where it stopped, in the same run or in a later one. Only one process at a time fetches into a
+//! folder; a lock on the file `.lock` in it makes others wait.
 
-mod digest;
 mod error;
 mod list;
 mod transfer;
 
-pub use digest::Digest;
 pub use error::FetchError;
 pub use list::{FOLDERS, KnownSet, LICENCE, SOURCE, Wanted, known, select};
 
@@ -20,18 +18,20 @@ use std::thread;
 use std::time::Duration;
 
 use self::transfer::{Outcome, Transfer};
+use anoonly_core::Digest;
 
-/// The `datasets` folder of ADBench's repository, at a commit, so that the files stay the same.
+/// The `datasets` folder of ADBench's repository at a fixed commit, so that the files never change.
 pub const ADDRESS: &str =
     "https://raw.githubusercontent.com/Minqi824/ADBench/f7fed68dea6901fe9a81ed51b251b1d2456790cd/adbench/datasets";
 
-/// How often in a row a transfer may break off without anything new.
+/// The number of tries in a row that may fail without receiving anything new.
 const TRIES: u32 = 5;
 
-/// The folder of fetched data sets: that of the variable `ANOONLY_CACHE`, or `anoonly/adbench` in the platform's cache folder.
+/// The folder for fetched data sets: the value of the variable `ANOONLY_CACHE`, or else `anoonly/adbench` in the platform's cache
+/// folder.
 ///
 /// # Errors
-/// When there is neither.
+/// When neither exists.
 pub fn cache_folder() -> Result<PathBuf, FetchError> {
     match std::env::var_os("ANOONLY_CACHE").filter(|folder| !folder.is_empty()) {
         Some(folder) => Ok(folder.into()),
@@ -39,37 +39,37 @@ pub fn cache_folder() -> Result<PathBuf, FetchError> {
     }
 }
 
-/// What happens during a fetch.
+/// Something that happens during a fetch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event<'a> {
-    /// Another process fetches into the same folder; it is waited for.
+    /// The fetch waits for another process that fetches into the same folder.
     Waiting,
-    /// So many bytes are there now.
+    /// More bytes have arrived.
     Progress {
-        /// Bytes received, those of earlier runs among them.
+        /// Bytes received, including those of earlier runs.
         have: u64,
-        /// Bytes of the data set, where they are known.
+        /// Bytes of the data set, where the number is known.
         of: Option<u64>,
     },
-    /// The transfer broke off and goes on after a pause.
+    /// The transfer was interrupted and continues after a pause.
     Retrying {
-        /// What happened.
+        /// Why it was interrupted.
         reason: &'a str,
-        /// How long nothing is done.
+        /// The length of the pause.
         pause: Duration,
     },
 }
 
-/// A data set that is at hand now.
+/// The file of a data set after a fetch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fetched {
-    /// It was there already, with the right digest.
+    /// It existed already, with the right digest.
     AlreadyThere(PathBuf),
-    /// It came from the server.
+    /// It was downloaded.
     Downloaded(PathBuf),
 }
 
-/// Fetches data sets into a folder laid out as ADBench's `datasets`.
+/// Fetches data sets into a folder with the layout of ADBench's `datasets`.
 #[derive(Debug)]
 pub struct Fetcher {
     folder: PathBuf,
@@ -79,20 +79,21 @@ pub struct Fetcher {
 }
 
 impl Fetcher {
-    /// Fetches from [`ADDRESS`] or from a mirror of it, an address below which the files are named as `Classical/6_cardio.npz`.
+    /// A fetcher from [`ADDRESS`] or from a mirror of it: an address below which the files are named as in
+    /// `Classical/6_cardio.npz`.
     ///
-    /// Proxies are taken from the environment (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`), but for addresses of
-    /// this machine.
+    /// Proxies are taken from the environment (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`), except for addresses of this
+    /// machine.
     ///
     /// # Errors
-    /// When the address is none of `http://` or `https://`.
+    /// When the address does not begin with `http://` or `https://`.
     pub fn new(folder: impl Into<PathBuf>, address: &str) -> Result<Self, FetchError> {
         let address = address.trim_end_matches('/').to_owned();
         let agent = transfer::agent(&address)?;
         Ok(Self { folder: folder.into(), address, agent, pause: Duration::from_secs(1) })
     }
 
-    /// Pauses so long before the first new try, one second unless told; before each further one twice as long.
+    /// Sets the pause before the first retry, which is one second by default. Each further pause is twice as long.
     #[must_use]
     pub fn with_pause(self, pause: Duration) -> Self {
         Self { pause, ..self }
@@ -108,27 +109,27 @@ impl Fetcher {
         format!("{}/{}/{}.npz", self.address, set.folder, set.name)
     }
 
-    /// Fetches a data set, unless it is there already.
+    /// Fetches a data set, unless it exists already.
     ///
     /// # Errors
-    /// When another file stands in its place, the folder cannot be written to, the server refuses or has another file, or
-    /// the transfer broke off several times without anything new; what was received is kept then, for the next fetch.
-    pub fn fetch(&self, set: &Wanted, tell: &mut dyn FnMut(Event<'_>)) -> Result<Fetched, FetchError> {
+    /// When another file has its name, the folder cannot be written to, the server refuses or has another file, or the transfer is
+    /// interrupted several times without receiving anything new. In the last case the bytes received are kept for the next fetch.
+    pub fn fetch(&self, set: &Wanted, on_event: &mut dyn FnMut(Event<'_>)) -> Result<Fetched, FetchError> {
         let file = self.file(set);
-        if self.is_there(set, &file)? {
+        if self.exists(set, &file)? {
             return Ok(Fetched::AlreadyThere(file));
         }
         let parent = self.folder.join(&set.folder);
         fs::create_dir_all(&parent).map_err(failed(&parent))?;
-        let _lock = self.lock(tell)?;
-        // Another process may have brought it meanwhile.
-        if self.is_there(set, &file)? {
+        let _lock = self.lock(on_event)?;
+        // Another process may have fetched it meanwhile.
+        if self.exists(set, &file)? {
             return Ok(Fetched::AlreadyThere(file));
         }
         let url = self.url(set);
         let part = file.with_file_name(format!("{}.npz.part", set.name));
         let transfer = Transfer { agent: &self.agent, url: &url, part: &part, bytes: set.bytes };
-        self.persist(&transfer, tell)?;
+        self.persist(&transfer, on_event)?;
         let found = Digest::of_file(&part).map_err(failed(&part))?;
         if found != set.sha256 {
             fs::remove_file(&part).map_err(failed(&part))?;
@@ -140,8 +141,8 @@ impl Fetcher {
         Ok(Fetched::Downloaded(file))
     }
 
-    /// Whether the file is there.
-    fn is_there(&self, set: &Wanted, file: &Path) -> Result<bool, FetchError> {
+    /// Whether the file of the data set exists.
+    fn exists(&self, set: &Wanted, file: &Path) -> Result<bool, FetchError> {
         match Digest::of_file(file) {
             Ok(found) if found == set.sha256 => Ok(true),
             Ok(found) => Err(FetchError::OtherFile { path: file.into(), expected: set.sha256, found }),
@@ -150,14 +151,14 @@ impl Fetcher {
         }
     }
 
-    /// Keeps all other processes from fetching into the folder, for as long as the file is held.
-    fn lock(&self, tell: &mut dyn FnMut(Event<'_>)) -> Result<File, FetchError> {
+    /// Keeps all other processes from fetching into the folder while the returned file is open.
+    fn lock(&self, on_event: &mut dyn FnMut(Event<'_>)) -> Result<File, FetchError> {
         let path = self.folder.join(".lock");
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(failed(&path))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                tell(Event::Waiting);
+                on_event(Event::Waiting);
                 file.lock().map_err(failed(&path))?;
             }
             Err(TryLockError::Error(error)) => return Err(failed(&path)(error)),
@@ -165,12 +166,12 @@ impl Fetcher {
         Ok(file)
     }
 
-    /// Tries until all bytes are there.
-    fn persist(&self, transfer: &Transfer<'_>, tell: &mut dyn FnMut(Event<'_>)) -> Result<(), FetchError> {
+    /// Tries until all bytes have arrived.
+    fn persist(&self, transfer: &Transfer<'_>, on_event: &mut dyn FnMut(Event<'_>)) -> Result<(), FetchError> {
         let mut most = transfer.have()?;
         let mut failures = 0;
         loop {
-            let reason = match transfer.attempt(tell)? {
+            let reason = match transfer.attempt(on_event)? {
                 Outcome::Whole => return Ok(()),
                 Outcome::Broken(reason) => reason,
             };
@@ -182,7 +183,7 @@ impl Fetcher {
                 return Err(FetchError::Broken { url, reason, have, part });
             }
             let pause = self.pause * 2u32.pow(failures - 1);
-            tell(Event::Retrying { reason: &reason, pause });
+            on_event(Event::Retrying { reason: &reason, pause });
             thread::sleep(pause);
         }
     }

@@ -1,12 +1,11 @@
-//! Tables, labels, splits, scaling and label budgets for anomaly detection with few labels.
+//! Table files, feature encoding and data sets for anomaly detection with few labels.
 //!
-//! The way of a row: a file becomes a [`Table`](table::Table), a table becomes [`Samples`] (finite `f32` features and one
-//! [`Label`] a row), and a [`Protocol`](protocol::Protocol) splits them into a training part, of whose anomalies only a
-//! [`LabelBudget`](budget::LabelBudget) stays labelled, and a test part with the truth.
+//! A file becomes a [`Table`](table::Table). An [`Encoder`](encode::Encoder) turns the table into features, and
+//! [`Table::samples`](table::Table::samples) reads a table whose columns are all numbers as
+//! [`Samples`](anoonly_core::Samples): finite `f32` features and one [`Label`](anoonly_core::Label) a row.
 //!
-//! This crate knows nothing of networks or backends. The feature `tables` (on by default) brings the file readers and the
-//! catalogue of data sets, and with them polars; everything else builds without it. The feature `fetch` brings downloads of
-//! ADBench's data sets.
+//! This crate does not know networks or backends. The feature `tables` (on by default) has the file readers, the encoder and the
+//! catalogue of data sets; they bring the Arrow crates. The feature `fetch` has downloads of ADBench's data sets.
 
 #[cfg(feature = "tables")]
 pub mod catalogue;
@@ -21,8 +20,6 @@ mod names;
 pub mod table;
 
 pub use error::DataError;
-#[cfg(any(feature = "tables", feature = "fetch"))]
-pub use names::nearest;
 
 /// The examples of the README are run with the documentation's.
 #[cfg(all(doctest, feature = "tables"))]

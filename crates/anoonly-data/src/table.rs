@@ -1,41 +1,49 @@
 //! Files as typed tables, and tables as samples.
 
 mod blocks;
+mod columns;
 mod csv;
 mod guard;
+mod ipc;
 mod labels;
 mod memory;
 mod npz;
+mod parquet;
 mod write;
 
 pub use blocks::Blocks;
 pub use guard::is_reading;
-pub use labels::{LabelColumn, Labels, ReadValue};
+pub use labels::{LabelColumn, LabelValue, Labels};
 pub use write::{TableWriter, Values};
 
-use std::fs::File;
-use std::io::Cursor;
-use std::path::{Path, PathBuf};
+pub(crate) use columns::{TextColumn, numbers, times};
 
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow_schema::{Field, Schema};
 use flate2::read::MultiGzDecoder;
 use ndarray::Array2;
-use polars::io::mmap::MmapBytesReader;
-use polars::prelude::*;
 
+use self::columns::{ShownColumn, refuse_unsupported, type_name};
 use crate::DataError;
 use crate::encode::{Cells, number, truth};
-use anoonly_core::Samples;
+use anoonly_core::{Samples, did_you_mean};
 
 /// A table of typed, named columns, and the file it came from.
 #[derive(Clone, Debug)]
 pub struct Table {
     path: PathBuf,
-    frame: DataFrame,
-    /// Rows of the file before these, where they are one block of several.
+    batch: RecordBatch,
+    /// The number of rows of the file before these, for one block of several.
     before: usize,
 }
 
-/// The formats that are read.
+/// The file formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Format {
     Csv,
@@ -46,7 +54,7 @@ enum Format {
 }
 
 impl Format {
-    /// The format by the ending of the file name.
+    /// The format, from the ending of the file name.
     fn of(path: &Path) -> Result<Self, DataError> {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_ascii_lowercase();
         let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
@@ -62,51 +70,58 @@ impl Format {
 }
 
 impl Table {
-    /// Reads `.csv`, `.tsv` or `.csv.gz` (with a header line), `.parquet`, Arrow's IPC file format (`.arrow`, `.feather`, `.ipc`) or
-    /// `.npz`, by the ending of the file name. The columns of a CSV file are text until something is made of them.
+    /// Reads a file whose format follows from the ending of its name: `.csv`, `.tsv` or `.csv.gz` with a header line, `.parquet`,
+    /// Arrow's IPC file format (`.arrow`, `.feather`, `.ipc`) or `.npz`. The columns of a CSV file are text; labels and features
+    /// parse them.
     ///
-    /// An npz file holds a matrix `X` of shape `[rows, columns]` and a vector `y` of as many labels, of any float or
-    /// integer type; its columns are then named `x0`, `x1`, … and `y`.
+    /// An npz file holds a matrix `X` of shape `[rows, columns]` and a vector `y` with one label a row, of any float or integer
+    /// type. Its columns are named `x0`, `x1`, … and `y`.
     ///
     /// # Errors
-    /// When the file cannot be read or is not what its ending says.
+    /// When the file cannot be read or does not fit its format.
     pub fn read(path: &Path) -> Result<Self, DataError> {
-        let frame = match Format::of(path)? {
+        let batch = match Format::of(path)? {
             Format::Csv => csv::CsvRows::new(path, open(path)?)?.next_rows(usize::MAX),
             Format::GzippedCsv => csv::CsvRows::new(path, MultiGzDecoder::new(open(path)?))?.next_rows(usize::MAX),
             Format::Parquet => guard::guarded(path, || {
-                parquet_reader(path, open(path)?)?.finish().map_err(|error| malformed(path, error))
+                let whole = |_, rows| rows;
+                let mut rows = parquet::ParquetRows::open(path, open(path)?, whole)?;
+                rows.next_rows().map_err(|error| malformed(path, error))
             }),
-            Format::Ipc => guard::guarded(path, || read_ipc(path, open(path)?)),
-            Format::Npz => npz::read(path),
+            Format::Ipc => guard::guarded(path, || ipc::read(path, open(path)?)),
+            Format::Npz => npz::read(path, BufReader::new(open(path)?)),
         };
-        Self::checked(path, frame?)
+        Self::checked(path, batch?)
     }
 
-    /// Reads all of a CSV text, as from standard input; `name` stands for the file in errors.
+    /// Reads all of a CSV text, for example from standard input; `name` stands for the file in errors.
     ///
     /// # Errors
-    /// When it cannot be read or is no table.
+    /// When the text cannot be read or is not a table.
     pub fn read_csv(name: &Path, source: impl std::io::Read + Send + 'static) -> Result<Self, DataError> {
         Self::checked(name, csv::CsvRows::new(name, source)?.next_rows(usize::MAX)?)
     }
 
-    /// Refuses a table without rows, and columns without a name.
-    fn checked(path: &Path, frame: DataFrame) -> Result<Self, DataError> {
-        let nameless = frame.columns().iter().position(|column| column.name().trim().is_empty());
-        if let Some(column) = nameless {
-            return Err(malformed(
-                path,
-                format!(
-                    "column {} has no name: give it one, and leave it out (--drop) if it only counts the rows",
-                    column + 1
-                ),
-            ));
+    /// Reads an npz file that is held in memory; `name` stands for the file in errors.
+    ///
+    /// # Errors
+    /// When the bytes are not an npz file as [`read`](Self::read) expects it.
+    pub fn from_npz(name: &Path, bytes: &[u8]) -> Result<Self, DataError> {
+        Self::checked(name, npz::read(name, std::io::Cursor::new(bytes))?)
+    }
+
+    /// Refuses a table without rows, and columns without a name, with a name twice or of an unsupported type.
+    fn checked(path: &Path, batch: RecordBatch) -> Result<Self, DataError> {
+        let fields = batch.schema_ref().fields();
+        if let Some(column) = fields.iter().position(|field| field.name().trim().is_empty()) {
+            return Err(DataError::NamelessColumn { path: path.into(), number: column + 1 });
         }
-        if frame.height() == 0 {
-            return Err(malformed(path, "no rows in it"));
+        refuse_duplicates(path, fields.iter().map(|field| field.name().as_str()))?;
+        refuse_unsupported(path, batch.schema_ref())?;
+        if batch.num_rows() == 0 {
+            return Err(DataError::NoRows { path: path.into() });
         }
-        Ok(Self { path: path.into(), frame, before: 0 })
+        Ok(Self { path: path.into(), batch, before: 0 })
     }
 
     /// Whether [`read`](Self::read) knows the ending of the file name.
@@ -114,32 +129,19 @@ impl Table {
         Format::of(path).is_ok()
     }
 
-    /// Reads a Parquet file that is held in memory; `path` is its name in errors.
-    ///
-    /// # Errors
-    /// When the bytes are no Parquet file.
-    pub fn from_parquet(path: &Path, bytes: &'static [u8]) -> Result<Self, DataError> {
-        let reader = parquet_reader(path, Cursor::new(bytes))?;
-        Self::checked(path, reader.finish().map_err(|error| malformed(path, error))?)
-    }
-
     /// The number of rows.
     pub fn rows(&self) -> usize {
-        self.frame.height()
+        self.batch.num_rows()
     }
 
     /// The names of the columns.
     pub fn columns(&self) -> Vec<&str> {
-        self.frame.columns().iter().map(|column| column.name().as_str()).collect()
+        self.batch.schema_ref().fields().iter().map(|field| field.name().as_str()).collect()
     }
 
-    /// The element type of each column, as `f64`, or `text`.
+    /// The element type of each column: `text`, or for example `f64` or `datetime[ms]`.
     pub fn types(&self) -> Vec<String> {
-        let told = |dtype: &DataType| match dtype {
-            DataType::String => "text".to_owned(),
-            dtype => dtype.to_string(),
-        };
-        self.frame.columns().iter().map(|column| told(column.dtype())).collect()
+        self.batch.columns().iter().map(|column| type_name(column.data_type())).collect()
     }
 
     /// The file.
@@ -147,9 +149,19 @@ impl Table {
         &self.path
     }
 
+    /// The place of a column among the columns.
+    fn place(&self, name: &str) -> Result<usize, DataError> {
+        let columns = self.columns();
+        columns.iter().position(|column| *column == name).ok_or_else(|| DataError::NoColumn {
+            path: self.path.clone(),
+            column: name.into(),
+            hint: did_you_mean(name, columns.into_iter()),
+        })
+    }
+
     /// The typed values of a column.
     pub(crate) fn cells(&self, name: &str) -> Result<Cells, DataError> {
-        self.frame.column(name).and_then(Cells::of).map_err(|error| self.malformed(error))
+        Ok(Cells::of(self.batch.column(self.place(name)?)))
     }
 
     /// The number of a row in its file, counted from 1.
@@ -161,22 +173,21 @@ impl Table {
     /// [`Label::Unlabelled`](anoonly_core::Label::Unlabelled).
     ///
     /// # Errors
-    /// Names the first cell that is no label, no number, missing, NaN, infinite or too large for `f32`.
+    /// Names the first cell that is not a label, not a number, missing, NaN, infinite or too large for `f32`.
     pub fn samples(&self, label: &LabelColumn) -> Result<Samples, DataError> {
         let Labels { column: label_name, labels, .. } = self.labels(label)?;
-        let columns: Vec<&Column> = self.frame.columns().iter().filter(|column| *column.name() != label_name).collect();
-        let mut features = Array2::zeros((self.rows(), columns.len()));
-        for (mut target, column) in features.columns_mut().into_iter().zip(columns) {
-            let values = self.numbers(column)?;
+        let names: Vec<&str> = self.columns().into_iter().filter(|column| *column != label_name).collect();
+        let mut features = Array2::zeros((self.rows(), names.len()));
+        for (mut target, name) in features.columns_mut().into_iter().zip(names) {
+            let values = self.numbers(name)?;
             target.iter_mut().zip(values).for_each(|(target, value)| *target = value);
         }
         Samples::new(features, labels).map_err(|error| self.malformed(error))
     }
 
-    /// A column's values as finite `f32`.
-    fn numbers(&self, column: &Column) -> Result<Vec<f32>, DataError> {
-        let column_name = || column.name().to_string();
-        let wide = self.wide_numbers(column)?;
+    /// The values of a column as finite `f32`.
+    fn numbers(&self, name: &str) -> Result<Vec<f32>, DataError> {
+        let wide = self.wide_numbers(name)?;
         let mut range = (f64::INFINITY, f64::NEG_INFINITY);
         let mut rounding = 0.0f64;
         let narrow = |(row, value): (usize, Option<f64>)| match value {
@@ -187,7 +198,7 @@ impl Table {
             }
             other => Err(DataError::NotFiniteCell {
                 path: self.path.clone(),
-                column: column_name(),
+                column: name.into(),
                 row: self.row(row),
                 value: match other {
                     None => "the value is missing".into(),
@@ -200,7 +211,7 @@ impl Table {
         if rounding > COARSEST * (range.1 - range.0) {
             return Err(DataError::TooCoarse {
                 path: self.path.clone(),
-                column: column_name(),
+                column: name.into(),
                 low: range.0,
                 high: range.1,
             });
@@ -208,25 +219,27 @@ impl Table {
         Ok(values)
     }
 
-    /// A column's values as `f64`, truth values as 0 and 1; text is read as numbers where all of it can be.
-    fn wide_numbers(&self, column: &Column) -> Result<Vec<Option<f64>>, DataError> {
-        let cells = Cells::of(column).map_err(|error| self.malformed(error))?;
+    /// The values of a column as `f64`, truth values as 0 and 1. Text is parsed as numbers or truth values.
+    fn wide_numbers(&self, name: &str) -> Result<Vec<Option<f64>>, DataError> {
         let not_numeric = |row: usize, value: &str| DataError::NotNumeric {
             path: self.path.clone(),
-            column: column.name().to_string(),
+            column: name.into(),
             row: self.row(row),
             value: value.into(),
         };
-        match cells {
+        match self.cells(name)? {
             Cells::Numbers(values) | Cells::Truths(values) => Ok(values),
-            Cells::Dates(_) => Err(not_numeric(0, &plain_text(&column.get(0).unwrap_or(AnyValue::Null)))),
+            Cells::Dates(_) => {
+                let column = ShownColumn::of(self.batch.column(self.place(name)?));
+                Err(not_numeric(0, &column.display(0).unwrap_or("null".into())))
+            }
             Cells::Text(texts) => {
-                let read = |(row, text): (usize, Option<&str>)| {
-                    let read =
+                let parse = |(row, text): (usize, Option<&str>)| {
+                    let parsed =
                         text.map(|text| number(text).or_else(|| truth(text)).ok_or_else(|| not_numeric(row, text)));
-                    read.transpose()
+                    parsed.transpose()
                 };
-                texts.iter().enumerate().map(read).collect()
+                texts.iter().enumerate().map(parse).collect()
             }
         }
     }
@@ -242,60 +255,36 @@ const COARSEST: f64 = 1e-3;
 fn open(path: &Path) -> Result<File, DataError> {
     let failed = |source| DataError::Io { path: path.into(), source };
     let file = File::open(path).map_err(failed)?;
-    // A folder opens like a file and then cannot be read.
+    // A folder can be opened like a file; only reading from it fails.
     match file.metadata().map_err(failed)?.is_dir() {
         true => Err(failed(std::io::ErrorKind::IsADirectory.into())),
         false => Ok(file),
     }
 }
 
-/// A reader of a Parquet file whose columns hold one value a row.
-fn parquet_reader<R: MmapBytesReader>(path: &Path, file: R) -> Result<ParquetReader<R>, DataError> {
-    let mut reader = ParquetReader::new(file);
-    let schema = reader.schema().map_err(|error| malformed(path, error))?;
-    refuse_nested(path, &schema)?;
-    Ok(reader)
+/// Named columns of `rows` values each as a batch.
+fn batch(path: &Path, rows: usize, columns: Vec<(String, ArrayRef)>) -> Result<RecordBatch, DataError> {
+    refuse_duplicates(path, columns.iter().map(|(name, _)| name.as_str()))?;
+    let fields = columns.iter().map(|(name, column)| Field::new(name, column.data_type().clone(), true));
+    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    let columns = columns.into_iter().map(|(_, column)| column).collect();
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    RecordBatch::try_new_with_options(schema, columns, &options).map_err(|error| malformed(path, error))
 }
 
-/// Reads a file of Arrow's IPC format whose columns hold one value a row.
-fn read_ipc(path: &Path, file: File) -> Result<DataFrame, DataError> {
-    let mut reader = IpcReader::new(file);
-    let schema = reader.schema().map_err(|error| malformed(path, error))?;
-    refuse_nested(path, &schema)?;
-    reader.finish().map_err(|error| malformed(path, error))
-}
-
-/// Refuses a file with a column of a type that holds more than one value a row, or that nothing here can read.
-fn refuse_nested(path: &Path, schema: &ArrowSchema) -> Result<(), DataError> {
-    use ArrowDataType as T;
-    let readable = |dtype: &T| match dtype {
-        T::Null | T::Boolean | T::Float32 | T::Float64 | T::Utf8 | T::LargeUtf8 | T::Utf8View => true,
-        T::Int8 | T::Int16 | T::Int32 | T::Int64 | T::UInt8 | T::UInt16 | T::UInt32 | T::UInt64 => true,
-        T::Date32 | T::Date64 | T::Timestamp(..) | T::Decimal(..) => true,
-        T::Dictionary(_, values, _) => matches!(**values, T::Utf8 | T::LargeUtf8 | T::Utf8View),
-        _ => false,
-    };
-    match schema.iter().find(|(_, field)| !readable(field.dtype())) {
-        Some((name, field)) => {
-            let reason = format!("column `{name}` has type {:?}: turn it into numbers or drop it", field.dtype());
-            Err(malformed(path, reason))
-        }
+fn refuse_duplicates<'a>(path: &Path, mut names: impl Iterator<Item = &'a str>) -> Result<(), DataError> {
+    let mut seen = HashSet::new();
+    match names.find(|name| !seen.insert(*name)) {
+        Some(name) => Err(DataError::DuplicateColumn { path: path.into(), column: name.into() }),
         None => Ok(()),
     }
 }
 
 fn malformed(path: &Path, error: impl std::fmt::Display) -> DataError {
-    // Only the first line: polars adds advice on its own options below it.
-    let reason = error.to_string().lines().next().unwrap_or_default().to_owned();
-    DataError::Malformed { path: path.into(), reason }
+    DataError::Malformed { path: path.into(), reason: error.to_string() }
 }
 
-/// A value as it stands in the file, text without quotes.
-fn plain_text(value: &AnyValue<'_>) -> String {
-    value.str_value().into_owned()
-}
-
-/// The names as a list, cut after ten.
+/// The names as a list; after ten of them, only their number follows.
 pub fn shortened(names: &[&str]) -> String {
     let mut list = names.iter().take(10).copied().collect::<Vec<_>>().join(", ");
     if names.len() > 10 {

@@ -24,8 +24,7 @@ fn main() {
 fn batch_assembly(bencher: Bencher, rows: usize) {
     let mut rng = Seed(1).stream(&["bench", "batch"]);
     let cells: Vec<f32> = (0..ROWS * COLUMNS).map(|_| rng.random()).collect();
-    let rows_on_device =
-        Tensor::<Flex, 2>::from_data(TensorData::new(cells, [ROWS, COLUMNS]), &Default::default());
+    let rows_on_device = Tensor::<Flex, 2>::from_data(TensorData::new(cells, [ROWS, COLUMNS]), &Default::default());
     let (anomalies, unlabelled) = ((0..ANOMALIES).collect(), (ANOMALIES..ROWS).collect());
     let data = TrainingData { rows: rows_on_device, unlabelled, anomalies };
     let mut drawn = || -> Vec<usize> {

@@ -201,7 +201,8 @@ pub(crate) mod tests {
         let data =
             TrainingData { rows: rows(20, columns, 0), unlabelled: (0..15).collect(), anomalies: (15..20).collect() };
         let norms = [Norm::None, Norm::Batch, Norm::Layer];
-        let methods = AnyNetworkMethod::all().into_iter().flat_map(|method| norms.map(|norm| method.clone().with_norm(norm)));
+        let methods =
+            AnyNetworkMethod::all().into_iter().flat_map(|method| norms.map(|norm| method.clone().with_norm(norm)));
         let networks = methods.map(|method| {
             let network = method.init(&data, &mut Seed(1).stream(&["weights"]));
             let network = AnyNetwork::<Autodiff<B>>::from_inner(network);

@@ -578,8 +578,7 @@ mod tests {
             let rows = crate::RowBlock::new(&data.rows, 3);
             assert_eq!(restored.score(rows), fitted.score(rows), "{method:?}");
             for (missing, _) in saved.clone() {
-                let mut others: SavedTensors =
-                    saved.clone().into_iter().filter(|(path, _)| *path != missing).collect();
+                let mut others: SavedTensors = saved.clone().into_iter().filter(|(path, _)| *path != missing).collect();
                 assert!(rule.restore(3, &mut others).is_err(), "{method:?} without {missing}");
             }
             rules += 1;
@@ -618,13 +617,12 @@ mod tests {
             let data = rule_data(anomaly);
             let mut rng = Seed(1).stream(&["weights"]);
             match method.form() {
-                MethodForm::Rule(rule) => {
-                    rule.fit(&data, &mut rng).score(crate::RowBlock::new(&data.rows[..57], 3))
-                }
+                MethodForm::Rule(rule) => rule.fit(&data, &mut rng).score(crate::RowBlock::new(&data.rows[..57], 3)),
                 MethodForm::Network(network) => {
                     let rows = TensorData::new(data.rows, [20, 3]);
                     let rows = Tensor::<NdArray, 2>::from_data(rows, &Default::default());
-                    let data = TrainingData { rows: rows.clone(), unlabelled: data.unlabelled, anomalies: data.anomalies };
+                    let data =
+                        TrainingData { rows: rows.clone(), unlabelled: data.unlabelled, anomalies: data.anomalies };
                     let network = network.init(&data, &mut rng).finish(&data);
                     network.score(rows.narrow(0, 0, 19)).into_data().iter::<f32>().collect()
                 }
@@ -649,7 +647,9 @@ mod tests {
         };
         let data = TrainingData { rows: rows(0), unlabelled: (0..4).collect(), anomalies: vec![4, 5] };
         let norms = [Norm::None, Norm::Batch, Norm::Layer];
-        for method in AnyNetworkMethod::all().into_iter().flat_map(|method| norms.map(|norm| method.clone().with_norm(norm))) {
+        for method in
+            AnyNetworkMethod::all().into_iter().flat_map(|method| norms.map(|norm| method.clone().with_norm(norm)))
+        {
             let network = method.init(&data, &mut Seed(1).stream(&["weights"])).finish(&data);
             let mut network = AnyNetwork::<Autodiff<B>>::from_inner(network);
             // Statistics other than those at the start.

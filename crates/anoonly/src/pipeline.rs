@@ -14,22 +14,21 @@ mod validation;
 
 use std::ops::ControlFlow;
 
-use anoonly_core::{Label, Samples, Seed};
+use anoonly_core::{Digest, Label, Samples, Seed};
 use anoonly_data::DataError;
 use anoonly_data::encode::{Encoder, EncoderOptions, Unknown};
 use anoonly_data::table::{LabelColumn, Labels, Table};
 use anoonly_eval::Calibration;
+use anoonly_models::AnyMethod;
 use anoonly_models::networks::deepsad::DeepSadConfig;
 use anoonly_models::networks::devnet::DevNetConfig;
 use anoonly_models::networks::feawad::FeawadConfig;
 use anoonly_models::networks::prenet::PReNetConfig;
 use anoonly_models::rules::quorum::QuorumConfig;
-use anoonly_models::AnyMethod;
 use anoonly_train::{ComputeDevice, Epoch, FittedDetector, Fitter, Supervision};
 use ndarray::{Array2, Axis};
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
-use sha2::{Digest, Sha256};
 
 pub use error::PipelineError;
 pub use evaluation::{AtThreshold, Evaluation, Judged};
@@ -200,7 +199,7 @@ impl Detector {
         let count = |label: Label| samples.labels().iter().filter(|&&known| known == label).count();
         let about = About {
             table: table.path().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
-            fingerprint: fingerprint(&samples),
+            fingerprint: Digest::of_samples(&samples).to_string(),
             label: labels.column,
             counts: Counts {
                 rows: samples.rows(),
@@ -318,15 +317,4 @@ fn usual_row(features: &Array2<f32>) -> Vec<f32> {
     }
     let nearest = (0..distances.len()).min_by(|&a, &b| distances[a].total_cmp(&distances[b]));
     nearest.map(|row| features.row(row).to_vec()).unwrap_or_default()
-}
-
-/// A digest of the features and labels that a model was made from.
-fn fingerprint(samples: &Samples) -> String {
-    let mut digest = Sha256::new();
-    digest.update((samples.columns() as u64).to_le_bytes());
-    for (row, label) in samples.features().rows().into_iter().zip(samples.labels()) {
-        row.iter().for_each(|cell| digest.update(cell.to_le_bytes()));
-        digest.update([*label as u8]);
-    }
-    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

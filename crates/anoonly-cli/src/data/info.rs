@@ -4,10 +4,10 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use anoonly::core::Label;
-use anoonly::data::catalogue::{Entry, Source};
+use anoonly::data::DataError;
+use anoonly::data::catalogue::{CatalogueEntry, Source};
 use anoonly::data::fetch::{ADDRESS, Digest, FetchError, Fetcher, KnownSet, LICENCE, SOURCE, known};
 use anoonly::data::table::{LabelColumn, Table};
-use anoonly::data::{DataError, nearest};
 use clap::Args;
 use serde::Serialize;
 
@@ -81,7 +81,7 @@ impl Options {
         }
         let names = embedded.iter().map(|entry| entry.name.as_str()).chain(known().iter().map(|set| set.name));
         let short = name.rsplit('/').next().unwrap_or(&name);
-        Err(Failure::Unknown { hint: nearest(short, names), name: name.into_owned() })
+        Err(Failure::Unknown { hint: anoonly::core::did_you_mean(short, names), name: name.into_owned() })
     }
 }
 
@@ -126,7 +126,7 @@ fn of_file(path: &Path) -> Result<About, Failure> {
     })
 }
 
-fn of_embedded(entry: &Entry) -> Result<About, Failure> {
+fn of_embedded(entry: &CatalogueEntry) -> Result<About, Failure> {
     let samples = entry.load()?.samples;
     Ok(About {
         name: entry.name.clone(),

@@ -1,6 +1,6 @@
 //! `anoonly data list`.
 
-use anoonly::data::catalogue::{Entry, Source};
+use anoonly::data::catalogue::{CatalogueEntry, Source};
 use anoonly::data::fetch::{KnownSet, LICENCE, SOURCE, cache_folder, known};
 use anoonly_page::markdown_table;
 use clap::Args;
@@ -48,7 +48,7 @@ impl Options {
     }
 }
 
-fn embedded(entry: &Entry) -> Result<Line, Failure> {
+fn embedded(entry: &CatalogueEntry) -> Result<Line, Failure> {
     let samples = entry.load()?.samples;
     Ok(Line {
         name: entry.name.clone(),

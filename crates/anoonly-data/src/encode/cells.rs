@@ -1,13 +1,17 @@
-//! The values of a column, and what kind they are of.
+//! The values of a column, and their kind.
 
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef};
+use arrow_schema::DataType;
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
-use polars::prelude::*;
 use serde::{Deserialize, Serialize};
+
+use crate::table::{TextColumn, numbers, times};
 
 /// What the values of a column are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum ColumnKind {
     /// Numbers.
     Number,
     /// True or false.
@@ -18,65 +22,57 @@ pub enum Kind {
     Category,
 }
 
-impl Kind {
+impl ColumnKind {
     /// The name for people.
     pub fn name(self) -> &'static str {
         match self {
-            Kind::Number => "number",
-            Kind::Truth => "truth value",
-            Kind::Date => "date",
-            Kind::Category => "category",
+            ColumnKind::Number => "number",
+            ColumnKind::Truth => "truth value",
+            ColumnKind::Date => "date",
+            ColumnKind::Category => "category",
         }
     }
 }
 
-/// The values of a column as its file types them; text may yet turn out to be anything.
+/// The values of a column as its file types them. Text may turn out to be of any kind.
 pub(crate) enum Cells {
     Numbers(Vec<Option<f64>>),
     /// As 0 and 1.
     Truths(Vec<Option<f64>>),
     Dates(Vec<Option<NaiveDateTime>>),
-    Text(StringChunked),
+    Text(TextColumn),
 }
 
 impl Cells {
-    pub(crate) fn of(column: &Column) -> PolarsResult<Self> {
-        let series = column.as_materialized_series();
-        let numbers = || -> PolarsResult<Vec<Option<f64>>> {
-            let wide = series.cast(&DataType::Float64)?;
-            // pandas writes a missing number as NaN.
-            Ok(wide.f64()?.iter().map(|value| value.filter(|value| !value.is_nan())).collect())
-        };
-        match series.dtype() {
-            DataType::Boolean => Ok(Cells::Truths(numbers()?)),
-            DataType::Date => {
-                let days = series.cast(&DataType::Int32)?;
-                let day = |days: i32| {
-                    DateTime::UNIX_EPOCH.naive_utc().checked_add_signed(chrono::TimeDelta::days(days.into()))
-                };
-                Ok(Cells::Dates(days.i32()?.iter().map(|days| days.and_then(day)).collect()))
+    pub(crate) fn of(column: &ArrayRef) -> Self {
+        match column.data_type() {
+            DataType::Null => Cells::missing(column.len()),
+            DataType::Boolean => {
+                let truths = column.as_boolean().iter();
+                Cells::Truths(truths.map(|truth| truth.map(|truth| f64::from(u8::from(truth)))).collect())
             }
-            DataType::Datetime(unit, _) => {
-                let ticks = series.cast(&DataType::Int64)?;
-                let time = |ticks: i64| match unit {
-                    TimeUnit::Nanoseconds => Some(DateTime::from_timestamp_nanos(ticks).naive_utc()),
-                    TimeUnit::Microseconds => DateTime::from_timestamp_micros(ticks).map(|time| time.naive_utc()),
-                    TimeUnit::Milliseconds => DateTime::from_timestamp_millis(ticks).map(|time| time.naive_utc()),
-                };
-                Ok(Cells::Dates(ticks.i64()?.iter().map(|ticks| ticks.and_then(time)).collect()))
+            DataType::Date32 | DataType::Timestamp(..) => Cells::Dates(times(column)),
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Dictionary(..) => {
+                Cells::Text(TextColumn::of(column))
             }
-            dtype if dtype.is_primitive_numeric() || dtype.is_decimal() => Ok(Cells::Numbers(numbers()?)),
-            _ => Ok(Cells::Text(series.cast(&DataType::String)?.str()?.clone())),
+            _ => {
+                let mut values = numbers(column);
+                // pandas writes a missing number as NaN.
+                for value in &mut values {
+                    *value = value.filter(|value| !value.is_nan());
+                }
+                Cells::Numbers(values)
+            }
         }
     }
 
-    /// A column of one kind as it stands, with nothing in it: for columns that are not there.
-    pub(crate) fn nothing(rows: usize) -> Self {
+    /// A column in which every value is missing.
+    pub(crate) fn missing(rows: usize) -> Self {
         Cells::Numbers(vec![None; rows])
     }
 }
 
-/// Whether a text stands for a missing value: nothing, or one of the words that pandas takes for that.
+/// Whether a text stands for a missing value: it is empty, or one of the words that pandas reads as missing.
 pub fn is_missing(text: &str) -> bool {
     const WORDS: [&str; 11] = ["", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "None"];
     WORDS.contains(&text.trim())
@@ -98,10 +94,10 @@ pub(crate) fn truth(text: &str) -> Option<f64> {
     }
 }
 
-/// A text as a date of ISO 8601 (with `-` or `/`), perhaps with a time of day, whose place on Earth is left aside.
+/// A text as a date of ISO 8601 (with `-` or `/`), with or without a time of day. A time zone is ignored.
 pub(crate) fn date(text: &str) -> Option<NaiveDateTime> {
     let text = text.trim();
-    // Most texts are no dates, and the formats take their time.
+    // Most texts are not dates, and trying every format is slow.
     if text.len() < 8 || !text.as_bytes()[0].is_ascii_digit() || !text.contains(['-', '/']) {
         return None;
     }
@@ -117,7 +113,7 @@ pub(crate) fn date(text: &str) -> Option<NaiveDateTime> {
         .or_else(|| time("%Y/%m/%d %H:%M:%S%.f"))
 }
 
-/// Whether a text is a date to people, perhaps in an order of its parts that cannot be told, as 03/04/2026.
+/// Whether a person would read a text as a date, even when the order of its parts is ambiguous, as in 03/04/2026.
 pub(crate) fn looks_like_date(text: &str) -> bool {
     let day = text.split_whitespace().next().unwrap_or_default();
     let parts: Vec<&str> = day.split(['/', '.', '-']).collect();

@@ -7,7 +7,7 @@ use chrono::{Datelike, NaiveDateTime, Timelike};
 use ndarray::ArrayViewMut2;
 use serde::{Deserialize, Serialize};
 
-use super::cells::{Cells, Kind, date, is_missing, looks_like_date, number, truth};
+use super::cells::{Cells, ColumnKind, date, is_missing, looks_like_date, number, truth};
 use super::{EncoderOptions, Unknown};
 use crate::DataError;
 use crate::table::Table;
@@ -19,10 +19,10 @@ pub struct EncodedColumn {
     /// Its name.
     pub name: String,
     /// What its values are.
-    pub kind: Kind,
+    pub kind: ColumnKind,
     /// How they become features.
     pub encoding: Encoding,
-    /// Whether a further feature says that the value is missing.
+    /// Whether an additional feature marks missing values.
     pub indicator: bool,
 }
 
@@ -30,30 +30,30 @@ pub struct EncodedColumn {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Encoding {
-    /// The distance to the median of the training rows, which 64-bit arithmetic takes before 32 bits are all there is; a missing
-    /// value becomes the median.
+    /// The difference from the median of the training rows, computed with 64 bits and rounded to 32. A missing value becomes the
+    /// median.
     Number {
         /// The median.
         median: f64,
     },
-    /// A feature for each category, 1 where the value is that one.
+    /// One feature for each category: 1 in the rows that hold it, 0 elsewhere.
     OneHot {
         /// The categories, in alphabetical order.
         categories: Vec<String>,
     },
-    /// The share of training rows that hold the category; 0 for a new one, which is rarer than all others.
+    /// The share of training rows that hold the category. A new category gets 0, as the rarest of all.
     Frequency {
         /// The categories and their shares.
         shares: BTreeMap<String, f64>,
     },
-    /// Sine and cosine of the place on each circle; a missing date becomes the centres of the circles.
+    /// Sine and cosine of the position in each period. A missing date becomes 0 for both, the centre of the circle.
     Date {
-        /// The circles.
+        /// The periods.
         parts: Vec<DatePart>,
     },
 }
 
-/// A circle on which a date has its place.
+/// A period in which a date has a position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DatePart {
@@ -76,7 +76,7 @@ impl DatePart {
         }
     }
 
-    /// The place on the circle, as a share of it.
+    /// The position within the period, from 0 to 1.
     fn share(self, date: NaiveDateTime) -> f64 {
         match self {
             DatePart::Year => f64::from(date.ordinal0()) / 366.0,
@@ -86,24 +86,24 @@ impl DatePart {
     }
 }
 
-/// A feature says that a value is missing where at least so many training rows lack it, and so many have it.
+/// A column gets a feature for missing values when at least this many training rows lack a value and as many have one.
 const INDICATOR_ROWS: usize = 5;
-/// Categories that differ in more than this share of the rows tell rows apart, not kinds of rows.
+/// Columns with more distinct categories than this share of the rows are taken for identifiers.
 const IDENTIFIER_SHARE: f64 = 0.9;
-/// Fewer categories than that are never taken for identifiers.
+/// Columns with at most this many distinct categories are never taken for identifiers.
 const IDENTIFIER_CATEGORIES: usize = 50;
 
 impl EncodedColumn {
-    /// The encoding of a column, or why it is left out.
+    /// The encoding of a column, or the reason why the column is left out.
     pub(super) fn fit(table: &Table, name: &str, options: &EncoderOptions) -> Result<Result<Self, String>, DataError> {
         let cells = table.cells(name)?;
         let as_category = options.categories.iter().any(|category| category == name);
         let kind = match as_category {
-            true => Kind::Category,
+            true => ColumnKind::Category,
             false => kind_of(table, name, &cells, options.one_hot)?,
         };
         let (missing, encoding) = match kind {
-            Kind::Number | Kind::Truth => {
+            ColumnKind::Number | ColumnKind::Truth => {
                 let values = numbers(table, name, kind, &cells, Unknown::Refuse)?;
                 let mut known: Vec<f64> = values.iter().flatten().copied().collect();
                 known.sort_unstable_by(f64::total_cmp);
@@ -111,7 +111,7 @@ impl EncodedColumn {
                 let median = known.get(known.len() / 2).map(|&median| Encoding::Number { median });
                 (values.len() - known.len(), median.map(|encoding| (encoding, varies)))
             }
-            Kind::Date => {
+            ColumnKind::Date => {
                 let values = dates(table, name, &cells, Unknown::Refuse)?;
                 let known: Vec<NaiveDateTime> = values.iter().flatten().copied().collect();
                 let varies = |part: &DatePart| known.iter().any(|&date| part.share(date) != part.share(known[0]));
@@ -120,7 +120,7 @@ impl EncodedColumn {
                 let encoding = (!known.is_empty()).then_some((Encoding::Date { parts }, varies));
                 (values.len() - known.len(), encoding)
             }
-            Kind::Category => {
+            ColumnKind::Category => {
                 let mut counts: BTreeMap<String, usize> = BTreeMap::new();
                 let mut known = 0;
                 for category in categories(&cells).flatten() {
@@ -129,8 +129,8 @@ impl EncodedColumn {
                 }
                 if counts.len() > IDENTIFIER_CATEGORIES && counts.len() as f64 > IDENTIFIER_SHARE * f64::from(known) {
                     let reason = match counts.keys().all(|text| looks_like_date(text)) {
-                        true => "its dates cannot be told: write them as 2026-03-31, the year first",
-                        false => "nearly every row has a value of its own, as identifiers do",
+                        true => "its dates are ambiguous: write them as 2026-03-31, the year first",
+                        false => "nearly every row has a different value, as in a column of identifiers",
                     };
                     return Ok(Err(reason.into()));
                 }
@@ -187,7 +187,8 @@ impl EncodedColumn {
         names
     }
 
-    /// Writes the features of all rows into `[rows, width]`, which holds zeros; returns how many values were filled in.
+    /// Writes the features of all rows into `target`, a matrix of zeros of shape `[rows, width]`. Returns the number of missing
+    /// values that were filled in.
     pub(super) fn write(
         &self,
         table: &Table,
@@ -254,34 +255,36 @@ impl EncodedColumn {
         Ok(filled)
     }
 
-    /// Whether a fit could have made this.
+    /// Whether a fit could have produced this encoding.
     pub(super) fn is_sound(&self) -> bool {
         match &self.encoding {
-            Encoding::Number { median } => median.is_finite() && matches!(self.kind, Kind::Number | Kind::Truth),
+            Encoding::Number { median } => {
+                median.is_finite() && matches!(self.kind, ColumnKind::Number | ColumnKind::Truth)
+            }
             Encoding::OneHot { categories } => {
                 !categories.is_empty() && categories.windows(2).all(|pair| pair[0] < pair[1])
             }
             Encoding::Frequency { shares } => shares.values().all(|share| (0.0..=1.0).contains(share)),
-            Encoding::Date { .. } => self.kind == Kind::Date,
+            Encoding::Date { .. } => self.kind == ColumnKind::Date,
         }
     }
 }
 
-/// What the values of a column are.
-fn kind_of(table: &Table, name: &str, cells: &Cells, one_hot: usize) -> Result<Kind, DataError> {
+/// The kind of a column's values.
+fn kind_of(table: &Table, name: &str, cells: &Cells, one_hot: usize) -> Result<ColumnKind, DataError> {
     let texts = match cells {
-        Cells::Numbers(_) => return Ok(Kind::Number),
-        Cells::Truths(_) => return Ok(Kind::Truth),
-        Cells::Dates(_) => return Ok(Kind::Date),
+        Cells::Numbers(_) => return Ok(ColumnKind::Number),
+        Cells::Truths(_) => return Ok(ColumnKind::Truth),
+        Cells::Dates(_) => return Ok(ColumnKind::Date),
         Cells::Text(texts) => texts,
     };
     let known =
         || texts.iter().enumerate().filter_map(|(row, text)| Some((row, text.filter(|text| !is_missing(text))?)));
     let all = |is: fn(&str) -> bool| known().all(|(_, text)| is(text));
     match () {
-        () if all(|text| number(text).is_some()) => return Ok(Kind::Number),
-        () if all(|text| truth(text).is_some()) => return Ok(Kind::Truth),
-        () if all(|text| date(text).is_some()) => return Ok(Kind::Date),
+        () if all(|text| number(text).is_some()) => return Ok(ColumnKind::Number),
+        () if all(|text| truth(text).is_some()) => return Ok(ColumnKind::Truth),
+        () if all(|text| date(text).is_some()) => return Ok(ColumnKind::Date),
         () => {}
     }
     let numbers = known().filter(|(_, text)| number(text).is_some()).count();
@@ -291,20 +294,20 @@ fn kind_of(table: &Table, name: &str, cells: &Cells, one_hot: usize) -> Result<K
         let (path, column) = (table.path().into(), name.into());
         return Err(DataError::Mixed { path, column, row: table.row(row), value: text.into() });
     }
-    Ok(Kind::Category)
+    Ok(ColumnKind::Category)
 }
 
-/// The values of a column of numbers or truth values; none where one is missing.
+/// The values of a column of numbers or truth values; `None` where one is missing.
 fn numbers(
     table: &Table,
     name: &str,
-    kind: Kind,
+    kind: ColumnKind,
     cells: &Cells,
     unknown: Unknown,
 ) -> Result<Vec<Option<f64>>, DataError> {
     let parse = |text: &str| match kind {
-        // A column of 0 and 1 may be written with words elsewhere, and the other way round.
-        Kind::Truth => truth(text).or_else(|| number(text).filter(|&value| value == 0.0 || value == 1.0)),
+        // One file may write truth values as 0 and 1, and another as words.
+        ColumnKind::Truth => truth(text).or_else(|| number(text).filter(|&value| value == 0.0 || value == 1.0)),
         _ => number(text),
     };
     let values = parsed(table, name, kind, cells, unknown, parse, |cells| match cells {
@@ -319,17 +322,17 @@ fn numbers(
 
 /// The values of a column of dates.
 fn dates(table: &Table, name: &str, cells: &Cells, unknown: Unknown) -> Result<Vec<Option<NaiveDateTime>>, DataError> {
-    parsed(table, name, Kind::Date, cells, unknown, date, |cells| match cells {
+    parsed(table, name, ColumnKind::Date, cells, unknown, date, |cells| match cells {
         Cells::Dates(values) => Some(values.clone()),
         _ => None,
     })
 }
 
-/// The values of a column of a kind: `typed` where the file has them so, parsed where they are text.
+/// The values of a column: by `typed` where the file stores them with the right type, by `parse` where they are text.
 fn parsed<T: Clone>(
     table: &Table,
     name: &str,
-    kind: Kind,
+    kind: ColumnKind,
     cells: &Cells,
     unknown: Unknown,
     parse: impl Fn(&str) -> Option<T>,
@@ -353,7 +356,7 @@ fn parsed<T: Clone>(
     match cells {
         Cells::Text(texts) => texts.iter().enumerate().map(read).collect(),
         typed => {
-            // Of another type altogether.
+            // The file stores the column with another type.
             let first = categories(typed).enumerate().find_map(|(row, value)| Some((row, value?)));
             match first {
                 Some((row, value)) if unknown == Unknown::Refuse => Err(other(row, value)),
@@ -363,7 +366,7 @@ fn parsed<T: Clone>(
     }
 }
 
-/// The values of a column as categories; none where one is missing.
+/// The values of a column as categories; `None` where one is missing.
 fn categories(cells: &Cells) -> Box<dyn Iterator<Item = Option<String>> + '_> {
     match cells {
         Cells::Numbers(values) => Box::new(values.iter().map(|value| value.map(|value| value.to_string()))),

@@ -39,7 +39,7 @@ fn numbers_are_measured_from_their_median_and_keep_what_32_bits_would_lose() {
 }
 
 #[test]
-fn missing_values_become_the_median_and_are_told_where_they_are_many() {
+fn missing_values_become_the_median_and_are_marked_when_there_are_many() {
     let (names, values) = features(&["1", "NA", "3", "5"]);
     assert_eq!((names.len(), values.column(0).to_vec()), (1, vec![-2.0, 0.0, 0.0, 2.0]));
     let cells = ["1", "2", "3", "4", "5", "", "NaN", "null", "NA", "None"];
@@ -55,7 +55,7 @@ fn truths_categories_and_dates() {
     let (names, values) = features(&["b", "a", "b"]);
     assert_eq!(names, ["x = a", "x = b"]);
     assert_eq!(values, ndarray::array![[0., 1.], [1., 0.], [0., 1.]]);
-    // Midnight and noon stand across from each other on the circle of the day; the other circles do not vary.
+    // Midnight and noon are opposite positions in the day; the other periods do not vary.
     let (names, values) = features(&["2026-05-01 00:00", "2026-05-01T12:00:00Z"]);
     assert_eq!(names, ["time of day of x (sine)", "time of day of x (cosine)"]);
     assert!((values[[0, 1]] - 1.0).abs() < 1e-6 && (values[[1, 1]] + 1.0).abs() < 1e-6, "{values}");
@@ -73,7 +73,7 @@ fn many_categories_become_their_frequency_and_a_new_one_is_the_rarest() {
 }
 
 #[test]
-fn columns_without_use_are_left_out_with_a_reason() {
+fn useless_columns_are_left_out_with_a_reason() {
     let ids: String = (0..80).map(|row| format!("name{row},same,,{row}\n")).collect();
     let (encoder, left_out) =
         Encoder::fit(&table(&format!("id,constant,empty,x\n{ids}")), &Default::default()).unwrap();
@@ -83,11 +83,11 @@ fn columns_without_use_are_left_out_with_a_reason() {
 }
 
 #[test]
-fn dates_that_cannot_be_told_are_named_so() {
+fn ambiguous_dates_are_named() {
     let row = |row: usize| format!("{:02}/{:02}/{},{row}\n", 1 + row % 28, 1 + row / 28, 2020 + row % 5);
     let content = format!("day,x\n{}", (0..80).map(row).collect::<String>());
     let (_, left_out) = Encoder::fit(&table(&content), &Default::default()).unwrap();
-    assert_eq!(left_out[0].reason, "its dates cannot be told: write them as 2026-03-31, the year first");
+    assert_eq!(left_out[0].reason, "its dates are ambiguous: write them as 2026-03-31, the year first");
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn numbers_among_words_are_refused_unless_they_are_categories() {
     let cells: Vec<&str> = cells.iter().map(String::as_str).collect();
     let error = fit(&column(&cells)).unwrap_err();
     assert!(matches!(error, DataError::Mixed { row: 31, .. }), "{error}");
-    // As many rows again with the same few codes are categories.
+    // A few codes that repeat are categories.
     let (names, _) = features(&["1", "2", "A", "1", "2", "2"]);
     assert_eq!(names, ["x = 1", "x = 2", "x = A"]);
     let options = EncoderOptions { apart: vec!["row".into()], categories: vec!["x".into()], ..Default::default() };
@@ -105,7 +105,7 @@ fn numbers_among_words_are_refused_unless_they_are_categories() {
 }
 
 #[test]
-fn an_encoder_is_the_same_after_json_and_types_of_files_do_not_matter() {
+fn an_encoder_survives_json_and_ignores_how_a_file_types_its_columns() {
     let text = column(&["2.5", "", "4", "1", "7", "9"]);
     let (encoder, _) = fit(&text).unwrap();
     let again: Encoder = serde_json::from_str(&serde_json::to_string(&encoder).unwrap()).unwrap();
@@ -124,7 +124,7 @@ fn an_encoder_is_the_same_after_json_and_types_of_files_do_not_matter() {
 }
 
 #[test]
-fn blocks_are_the_table_in_parts_and_know_their_rows() {
+fn blocks_are_consecutive_parts_that_know_their_row_numbers() {
     let folder = tempfile::tempdir().unwrap();
     let rows = 70_000;
     let text: String = (0..rows).map(|row| format!("{row}\n")).collect();
@@ -153,7 +153,7 @@ fn blocks_are_the_table_in_parts_and_know_their_rows() {
 }
 
 #[test]
-fn spoilt_encoders_are_refused() {
+fn invalid_encoders_are_refused() {
     let (encoder, _) = fit(&column(&["b", "a", "b"])).unwrap();
     let json = serde_json::to_value(&encoder).unwrap();
     for (pointer, value) in [
@@ -161,9 +161,9 @@ fn spoilt_encoders_are_refused() {
         ("/columns/0/encoding", serde_json::json!({ "number": { "median": 1.0 } })),
         ("/columns", serde_json::json!([])),
     ] {
-        let mut spoilt = json.clone();
-        *spoilt.pointer_mut(pointer).unwrap() = value;
-        let spoilt: Encoder = serde_json::from_value(spoilt).unwrap();
-        assert!(spoilt.check().is_err(), "{pointer}");
+        let mut damaged = json.clone();
+        *damaged.pointer_mut(pointer).unwrap() = value;
+        let damaged: Encoder = serde_json::from_value(damaged).unwrap();
+        assert!(damaged.check().is_err(), "{pointer}");
     }
 }

@@ -1,82 +1,72 @@
-//! What can go wrong with a download.
+//! Errors of downloads.
 
 use std::path::{Path, PathBuf};
 
-use super::Digest;
+use anoonly_core::{CoreError, Digest};
 
 /// Why a data set was not fetched.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FetchError {
-    /// No data set of the list fits a name or pattern.
-    #[error(
-        "no data set of the list fits `{pattern}`{hint} (`anoonly data list` shows it; ADBench's other data sets go by folder, as Classical/33_skin, with --sha256)"
-    )]
+    /// No data set in the list matches a name or pattern.
+    #[error("no data set in the list matches `{pattern}`{hint}")]
     UnknownSet {
         /// The name or pattern.
         pattern: String,
-        /// The nearest names, as the end of a sentence.
+        /// Similar names, as the end of the sentence.
         hint: String,
     },
-    /// A data set that is not in the list was asked for without a digest.
-    #[error(
-        "{name}: not in the list of data sets whose digest is known here{hint} To fetch it all the same, give the digest it must have, as sha256sum tells of a copy that you trust: --sha256 HEX"
-    )]
+    /// A data set outside of the list was requested without a digest.
+    #[error("{name} is not in the list of data sets with a known digest{hint}")]
     UnknownDigest {
-        /// The data set, as `Classical/33_skin`.
+        /// The data set, such as `Classical/33_skin`.
         name: String,
-        /// The nearest names of the list, as the end of a sentence.
+        /// Similar names in the list, as the end of the sentence.
         hint: String,
-    },
-    /// A word that is no digest.
-    #[error("`{given}` is no SHA-256 digest: 64 hexadecimal digits are needed")]
-    BadDigest {
-        /// The word.
-        given: String,
     },
     /// One digest was given for several data sets.
-    #[error("--sha256 goes with one data set by name, but {sets} fit")]
+    #[error("one digest was given for {sets} data sets; it can belong to only one")]
     DigestOfSeveral {
-        /// How many.
+        /// The number of data sets.
         sets: usize,
     },
-    /// The digest given is not that of the list.
-    #[error("--sha256: {name} has the digest {known}, not {given}; leave the option out")]
+    /// The digest that was given differs from that in the list.
+    #[error("{name} has the digest {known}, not {given}")]
     OtherDigest {
         /// The data set.
         name: String,
-        /// The digest given.
+        /// The digest that was given.
         given: Digest,
         /// The digest in the list.
         known: Digest,
     },
-    /// A folder or name that none of ADBench's data sets can have.
-    #[error("`{name}`: ADBench's data sets go by folder and name, as Classical/33_skin; its folders are {}", super::FOLDERS.join(", "))]
+    /// A folder or name that no data set of ADBench can have.
+    #[error("`{name}`: ADBench's data sets are named by folder and name, as Classical/33_skin; its folders are {}", super::FOLDERS.join(", "))]
     BadName {
-        /// Folder and name as given.
+        /// The folder and name that were given.
         name: String,
     },
-    /// An address that nothing can be fetched from.
-    #[error("`{url}`: {reason}; an address as https://example.org/adbench/datasets is needed")]
+    /// An address from which nothing can be fetched.
+    #[error("`{url}`: {reason}; an address such as https://example.org/adbench/datasets is needed")]
     BadAddress {
         /// The address.
         url: String,
         /// What is wrong with it.
         reason: String,
     },
-    /// The platform tells no cache folder.
-    #[error("no cache folder is known here: set ANOONLY_CACHE to a folder, or name one with --to")]
+    /// The platform has no cache folder.
+    #[error("this platform has no cache folder; set the variable ANOONLY_CACHE to a folder")]
     NoCacheFolder,
     /// A file or folder cannot be read or written.
     #[error("{}: {source}", path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: std::io::Error,
     },
-    /// A file of that name is there, but it is not the data set.
-    #[error("{}: there is another file of this name already (SHA-256 {found}, not {expected}): move it away or delete it", path.display())]
+    /// A file with the name of the data set exists, but it is not the data set.
+    #[error("{}: another file has this name already (SHA-256 {found}, not {expected}); move it away or delete it", path.display())]
     OtherFile {
         /// The file.
         path: PathBuf,
@@ -85,18 +75,18 @@ pub enum FetchError {
         /// The digest of the file.
         found: Digest,
     },
-    /// The server refuses.
+    /// The server refuses the request.
     #[error("{url}: the server answered {status}: {advice}")]
     Http {
         /// The address.
         url: String,
-        /// The status, as `404 Not Found`.
+        /// The status, such as `404 Not Found`.
         status: String,
         /// What may help.
         advice: &'static str,
     },
-    /// The server tells another length than the data set has.
-    #[error("{url}: the server has {found} bytes there, but the data set has {expected}: it is another file")]
+    /// The file on the server has another length than the data set.
+    #[error("{url}: the file on the server has {found} bytes, but the data set has {expected}: it is another file")]
     WrongLength {
         /// The address.
         url: String,
@@ -105,48 +95,53 @@ pub enum FetchError {
         /// Bytes on the server.
         found: u64,
     },
-    /// The server sends more than the data set can have.
+    /// The server sends more bytes than the data set can have.
     #[error("{url}: more than {most} bytes: it is another file")]
     TooLong {
         /// The address.
         url: String,
-        /// Bytes of the data set, or of the largest that is taken where that is not known.
+        /// Bytes of the data set or, where its length is unknown, the largest number that is accepted.
         most: u64,
     },
-    /// The transfer broke off, again and again.
+    /// The transfer was interrupted several times in a row.
     #[error("{url}: {reason}; {}", kept(*have, part))]
     Broken {
         /// The address.
         url: String,
-        /// What happened the last time.
+        /// The reason of the last interruption.
         reason: String,
         /// Bytes received.
         have: u64,
-        /// Where they are.
+        /// The file that holds them.
         part: PathBuf,
     },
-    /// What was received is not the data set.
-    #[error("{url}: received SHA-256 {found}, expected {expected}; it was deleted. The same command fetches it anew")]
+    /// The file that was received is not the data set.
+    #[error(
+        "{url}: received a file with SHA-256 {found}, expected {expected}; the file was deleted, so fetching again starts anew"
+    )]
     WrongDigest {
         /// The address.
         url: String,
         /// The digest of the data set.
         expected: Digest,
-        /// The digest of what was received.
+        /// The digest of the received file.
         found: Digest,
     },
+    /// A text that is not a digest.
+    #[error(transparent)]
+    Core(#[from] CoreError),
 }
 
-/// What is left of a transfer that broke off.
+/// What is left of an interrupted transfer.
 fn kept(have: u64, part: &Path) -> String {
     match have {
-        0 => "nothing was received: see whether this machine reaches the server, and try again later".into(),
-        have => format!("{have} bytes are kept in {}: the same command goes on from there", part.display()),
+        0 => "nothing was received; check that this machine can reach the server, and try again later".into(),
+        have => format!("{have} bytes are kept in {}; fetching again continues from there", part.display()),
     }
 }
 
 impl FetchError {
-    /// Whether the options, the input or the files at hand are to blame, and not the server or the way to it.
+    /// Whether the cause is the input, the options or local files, rather than the server or the connection to it.
     pub fn is_input(&self) -> bool {
         !matches!(
             self,

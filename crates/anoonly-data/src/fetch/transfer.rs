@@ -1,4 +1,4 @@
-//! One request for a file, and what comes of it.
+//! A single request for a file, and its outcome.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
@@ -11,32 +11,32 @@ use ureq::{Agent, Body, Proxy};
 
 use super::{Event, FetchError, failed};
 
-/// The longest file that is taken where the length is not known beforehand; ADBench has none near to it.
+/// The longest file that is accepted when its length is not known beforehand. ADBench's files are far shorter.
 const MOST: u64 = 1 << 30;
 
-/// A file to bring, and where it goes.
+/// A file to fetch, and where it goes.
 pub(super) struct Transfer<'a> {
     pub agent: &'a Agent,
     pub url: &'a str,
-    /// The file for what was received so far.
+    /// The file that holds the bytes received up to now.
     pub part: &'a Path,
-    /// Bytes of the file, where they are known.
+    /// The number of bytes in the file, where it is known.
     pub bytes: Option<u64>,
 }
 
-/// What came of a request.
+/// The outcome of a request.
 pub(super) enum Outcome {
-    /// All bytes are there.
+    /// All bytes have arrived.
     Whole,
-    /// Not all, for a reason that may pass.
+    /// The transfer was interrupted, for a reason that may be temporary.
     Broken(String),
 }
 
-/// What asks the servers below an address.
+/// An HTTP client for the files below an address.
 pub(super) fn agent(address: &str) -> Result<Agent, FetchError> {
     let bad = |reason: String| FetchError::BadAddress { url: address.into(), reason };
     let uri: Uri = address.parse().map_err(|error| bad(format!("{error}")))?;
-    let host = uri.host().ok_or_else(|| bad("no server is named".into()))?;
+    let host = uri.host().ok_or_else(|| bad("it names no server".into()))?;
     let https = match uri.scheme_str() {
         Some("https") => true,
         Some("http") => false,
@@ -46,11 +46,11 @@ pub(super) fn agent(address: &str) -> Result<Agent, FetchError> {
     let here = host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
     let config = Agent::config_builder()
         .http_status_as_error(false)
-        // No redirect leads from a protected way to an open one.
+        // A redirect must not lead from https to http.
         .https_only(https)
         .proxy(if here { None } else { Proxy::try_from_env() })
         .user_agent(concat!("anoonly/", env!("CARGO_PKG_VERSION")))
-        // The bytes of the file as they are: compressed, neither their number nor a range would be the file's.
+        // Uncompressed: lengths and ranges must be those of the file.
         .accept_encoding("identity")
         .timeout_resolve(Some(Duration::from_secs(20)))
         .timeout_connect(Some(Duration::from_secs(20)))
@@ -61,7 +61,7 @@ pub(super) fn agent(address: &str) -> Result<Agent, FetchError> {
 }
 
 impl Transfer<'_> {
-    /// Bytes received so far.
+    /// The number of bytes received up to now.
     pub fn have(&self) -> Result<u64, FetchError> {
         match std::fs::metadata(self.part) {
             Ok(about) => Ok(about.len()),
@@ -70,8 +70,8 @@ impl Transfer<'_> {
         }
     }
 
-    /// Asks for the bytes that are not there yet.
-    pub fn attempt(&self, tell: &mut dyn FnMut(Event<'_>)) -> Result<Outcome, FetchError> {
+    /// Requests the bytes that are still missing.
+    pub fn attempt(&self, on_event: &mut dyn FnMut(Event<'_>)) -> Result<Outcome, FetchError> {
         let mut have = self.have()?;
         if self.bytes == Some(have) {
             return Ok(Outcome::Whole);
@@ -85,28 +85,28 @@ impl Transfer<'_> {
             request = request.header(header::RANGE, format!("bytes={have}-"));
         }
         match request.call() {
-            Ok(response) => self.receive(response, have, tell),
+            Ok(response) => self.receive(response, have, on_event),
             Err(error) => self.failure(error),
         }
     }
 
-    /// Takes what a server answers to a request for the bytes from `have` on.
+    /// Handles the response to a request for the bytes from `have` on.
     fn receive(
         &self,
         response: Response<Body>,
         have: u64,
-        tell: &mut dyn FnMut(Event<'_>),
+        on_event: &mut dyn FnMut(Event<'_>),
     ) -> Result<Outcome, FetchError> {
         let range = content_range(&response);
         let start = match response.status().as_u16() {
             200 => 0,
             206 if have > 0 && range.is_some_and(|range| range.start == Some(have)) => have,
-            206 => return self.anew("the server answered with another range than it was asked for"),
-            // Nothing is left to ask for where the part is the whole file.
+            206 => return self.anew("the server sent another range than requested"),
+            // The part is the whole file already.
             416 if self.bytes.is_none() && range.is_some_and(|range| range.total == Some(have)) => {
                 return Ok(Outcome::Whole);
             }
-            416 if have > 0 => return self.anew("the server has no bytes from there on"),
+            416 if have > 0 => return self.anew("the server has no bytes beyond those received"),
             _ => return self.refusal(&response),
         };
         let length = response.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
@@ -119,28 +119,28 @@ impl Transfer<'_> {
             (None, Some(found)) if found > MOST => return Err(self.too_long(MOST)),
             _ => {}
         }
-        self.write(response, start, self.bytes.or(total), tell)
+        self.write(response, start, self.bytes.or(total), on_event)
     }
 
-    /// Writes a body behind the first `start` bytes of the part.
+    /// Writes a response body after the first `start` bytes of the part.
     fn write(
         &self,
         mut response: Response<Body>,
         start: u64,
         of: Option<u64>,
-        tell: &mut dyn FnMut(Event<'_>),
+        on_event: &mut dyn FnMut(Event<'_>),
     ) -> Result<Outcome, FetchError> {
         let mut part = self.open(start).map_err(failed(self.part))?;
         let mut body = response.body_mut().as_reader();
         let mut block = vec![0; 1 << 16];
         let mut have = start;
         loop {
-            tell(Event::Progress { have, of });
+            on_event(Event::Progress { have, of });
             let read = match body.read(&mut block) {
                 Ok(0) => break,
                 Ok(read) => read,
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) => return Ok(Outcome::Broken(format!("the transfer broke off: {error}"))),
+                Err(error) => return Ok(Outcome::Broken(format!("the transfer was interrupted: {error}"))),
             };
             let most = of.unwrap_or(MOST);
             if have + read as u64 > most {
@@ -157,7 +157,7 @@ impl Transfer<'_> {
         }
     }
 
-    /// The part, to be gone on with after its first `start` bytes: all of them or none.
+    /// Opens the part to continue after its first `start` bytes, which are all of them or none.
     fn open(&self, start: u64) -> io::Result<File> {
         match start {
             0 => File::create(self.part),
@@ -172,34 +172,34 @@ impl Transfer<'_> {
         }
     }
 
-    /// Gives up what was received, so that the next try starts anew.
+    /// Discards the bytes received, so that the next try starts anew.
     fn anew(&self, reason: &str) -> Result<Outcome, FetchError> {
         self.discard()?;
         Ok(Outcome::Broken(reason.into()))
     }
 
-    /// A status that brings no bytes.
+    /// Handles a status without usable content.
     fn refusal(&self, response: &Response<Body>) -> Result<Outcome, FetchError> {
         let status = response.status();
         let advice = match status.as_u16() {
             408 | 425 | 429 | 500 | 502..=504 => return Ok(Outcome::Broken(format!("the server answered {status}"))),
             404 | 410 => {
-                "there is no such file; see whether the name is one of ADBench's, or the mirror (--url) has it"
+                "there is no such file; check that ADBench has a data set of this name, and that the mirror holds it"
             }
-            401 | 403 | 407 => "it is closed to you here; see whether a proxy is in the way, or use a mirror (--url)",
-            _ => "it does not serve the file; use a mirror (--url)",
+            401 | 403 | 407 => "access is denied; check whether a proxy interferes, or use a mirror",
+            _ => "it does not serve the file; use a mirror",
         };
         Err(FetchError::Http { url: self.url.into(), status: status.to_string(), advice })
     }
 
-    /// An error without an answer.
+    /// Handles an error without a response.
     fn failure(&self, error: ureq::Error) -> Result<Outcome, FetchError> {
         let bad = |reason: String| Err(FetchError::BadAddress { url: self.url.into(), reason });
         match error {
             ureq::Error::BadUri(_) | ureq::Error::Http(_) | ureq::Error::InvalidProxyUrl => bad(error.to_string()),
-            ureq::Error::RequireHttpsOnly(to) => bad(format!("it leads on to {to}, which is not protected (https)")),
-            ureq::Error::TooManyRedirects => bad("it leads on and on".into()),
-            error => Ok(Outcome::Broken(format!("no answer: {error}"))),
+            ureq::Error::RequireHttpsOnly(to) => bad(format!("it redirects to {to}, which is not https")),
+            ureq::Error::TooManyRedirects => bad("too many redirects".into()),
+            error => Ok(Outcome::Broken(format!("no response: {error}"))),
         }
     }
 

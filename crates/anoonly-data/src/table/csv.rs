@@ -1,16 +1,17 @@
-//! CSV files as tables of text, in blocks of rows.
+//! CSV files as batches of text columns.
 
-use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use arrow_array::builder::StringViewBuilder;
+use arrow_array::{ArrayRef, RecordBatch};
 use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder};
-use polars::prelude::*;
 
-use super::malformed;
+use super::{batch, malformed, refuse_duplicates};
 use crate::DataError;
 
-/// What may stand between two fields.
+/// The delimiters that are recognised.
 const DELIMITERS: [u8; 4] = *b",;\t|";
 
 /// The rows of a CSV file after its header line.
@@ -19,12 +20,12 @@ pub(super) struct CsvRows {
     reader: Reader<Box<dyn BufRead + Send>>,
     names: Vec<String>,
     record: ByteRecord,
-    /// Rows read so far.
+    /// Rows read up to now.
     rows: usize,
 }
 
 impl CsvRows {
-    /// Reads the header. The delimiter is the one of comma, semicolon, tab and bar that the header holds most often.
+    /// Reads the header. The delimiter is whichever of comma, semicolon, tab and bar occurs most often in it.
     pub(super) fn new(path: &Path, source: impl Read + Send + 'static) -> Result<Self, DataError> {
         let mut source = BufReader::with_capacity(1 << 16, source);
         let start = source.fill_buf().map_err(|error| read_failed(path, &error))?;
@@ -38,43 +39,43 @@ impl CsvRows {
             .iter()
             .enumerate()
             .map(|(column, name)| match std::str::from_utf8(name) {
-                // As after the comma of `a, b`.
+                // There may be spaces around a name, as in `a, b`.
                 Ok(name) => Ok(name.trim().to_owned()),
-                Err(_) => Err(malformed(path, format!("the name of column {} {NOT_UTF8}", column + 1))),
+                Err(_) => Err(DataError::NameNotUtf8 { path: path.into(), number: column + 1 }),
             })
             .collect::<Result<_, _>>()?;
-        let mut seen = HashSet::new();
-        if let Some(name) = names.iter().find(|name| !seen.insert(name.as_str())) {
-            return Err(malformed(path, format!("two columns are named `{name}`: rename or drop one of them")));
-        }
+        refuse_duplicates(path, names.iter().map(String::as_str))?;
         Ok(Self { path: path.into(), reader, names, record: ByteRecord::new(), rows: 0 })
     }
 
-    /// The next rows, at most so many; a cell is text, or missing where nothing stands in it. A blank line is no row.
-    pub(super) fn next_rows(&mut self, most: usize) -> Result<DataFrame, DataError> {
-        let builder = |name: &String| StringChunkedBuilder::new(name.as_str().into(), most.min(1 << 12));
-        let mut columns: Vec<StringChunkedBuilder> = self.names.iter().map(builder).collect();
+    /// The next rows, at most `most` of them. Every column is text; an empty field is a missing value. Blank lines are skipped.
+    pub(super) fn next_rows(&mut self, most: usize) -> Result<RecordBatch, DataError> {
+        let mut builders: Vec<StringViewBuilder> =
+            self.names.iter().map(|_| StringViewBuilder::with_capacity(most.min(1 << 12))).collect();
         let mut height = 0;
         while height < most {
             let more = self.reader.read_byte_record(&mut self.record);
             if !more.map_err(|error| failed(&self.path, self.rows + 1, error))? {
                 break;
             }
-            for ((field, builder), name) in self.record.iter().zip(&mut columns).zip(&self.names) {
+            for ((field, builder), name) in self.record.iter().zip(&mut builders).zip(&self.names) {
                 match std::str::from_utf8(field) {
                     Ok("") => builder.append_null(),
                     Ok(text) => builder.append_value(text),
                     Err(_) => {
-                        let reason = format!("column `{name}`, row {}: the value {NOT_UTF8}", self.rows + 1);
-                        return Err(malformed(&self.path, reason));
+                        let (path, column) = (self.path.clone(), name.clone());
+                        return Err(DataError::ValueNotUtf8 { path, column, row: self.rows + 1 });
                     }
                 }
             }
             self.rows += 1;
             height += 1;
         }
-        let columns = columns.into_iter().map(|builder| builder.finish().into_column()).collect();
-        DataFrame::new(height, columns).map_err(|error| malformed(&self.path, error))
+        let columns = builders.into_iter().zip(&self.names).map(|(mut builder, name)| {
+            let column: ArrayRef = Arc::new(builder.finish());
+            (name.clone(), column)
+        });
+        batch(&self.path, height, columns.collect())
     }
 
     /// The number of columns.
@@ -83,26 +84,26 @@ impl CsvRows {
     }
 }
 
-const NOT_UTF8: &str = "is not UTF-8: save the file in that encoding";
-
 fn failed(path: &Path, row: usize, error: csv::Error) -> DataError {
     match error.into_kind() {
         ErrorKind::Io(error) => read_failed(path, &error),
-        ErrorKind::UnequalLengths { expected_len, len, pos } => {
-            let line = pos.map_or_else(String::new, |pos| format!(" (line {})", pos.line()));
-            let fields = if len == 1 { "1 field".into() } else { format!("{len} fields") };
-            malformed(path, format!("row {row}{line} has {fields}, but the header has {expected_len}"))
-        }
+        ErrorKind::UnequalLengths { expected_len, len, pos } => DataError::UnequalRow {
+            path: path.into(),
+            row,
+            line: pos.map(|pos| pos.line()),
+            fields: len,
+            expected: expected_len,
+        },
         other => malformed(path, format!("row {row}: {other:?}")),
     }
 }
 
-/// A file whose compressed content breaks off or is spoilt is malformed; anything else is a failure to read.
+/// Compressed content that ends early or is damaged makes the file malformed; any other error is a failure to read.
 fn read_failed(path: &Path, error: &std::io::Error) -> DataError {
     use std::io::ErrorKind as Kind;
     match error.kind() {
         Kind::UnexpectedEof => malformed(path, "the compressed file ends too early"),
-        Kind::InvalidInput | Kind::InvalidData => malformed(path, format!("not gzip, or spoilt: {error}")),
+        Kind::InvalidInput | Kind::InvalidData => malformed(path, format!("not gzip, or damaged: {error}")),
         kind => DataError::Io { path: path.into(), source: kind.into() },
     }
 }

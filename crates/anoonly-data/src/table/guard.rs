@@ -1,4 +1,4 @@
-//! Files at which a reader gives up by a panic.
+//! Protection against readers that panic on damaged files.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -7,17 +7,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::malformed;
 use crate::DataError;
 
-/// Readings at work.
+/// The number of guarded reads in progress.
 static READING: AtomicUsize = AtomicUsize::new(0);
 
-/// Whether a file is being read whose reader may panic, which is then told as an error. For a panic hook, so that it keeps
-/// silent.
+/// Whether a file is being read by a reader whose panics become errors. A panic hook can ask this to stay silent.
 pub fn is_reading() -> bool {
     READING.load(Ordering::Relaxed) > 0
 }
 
-/// Takes a panic for a damaged file: polars panics at some that are no Parquet or Arrow files any more. What the reading leaves
-/// half done is not looked at again.
+/// Runs a reader and turns a panic into an error: the Parquet and Arrow readers panic on some damaged files. State that a panic
+/// left half changed must not be used afterwards.
 pub(super) fn guarded<T>(path: &Path, read: impl FnOnce() -> Result<T, DataError>) -> Result<T, DataError> {
     READING.fetch_add(1, Ordering::Relaxed);
     let done = catch_unwind(AssertUnwindSafe(read));

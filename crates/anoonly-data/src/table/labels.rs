@@ -1,20 +1,22 @@
 //! The label column of a table.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::{Table, plain_text, shortened};
+use super::columns::ShownColumn;
+use super::{Table, shortened};
 use crate::DataError;
 use crate::encode::is_missing;
 use anoonly_core::Label;
 
 /// Which column holds the labels, and how its values are read.
 ///
-/// Without a value that marks anomalies, the words of labels are read, whatever their case: `1`, `true`, `yes`, `anomaly`,
-/// `anomalous` and `outlier` are anomalies, `0`, `false`, `no`, `normal` and `inlier` normal rows. With one, rows that hold it are
-/// anomalies and all others normal. A missing value leaves its row unlabelled either way, as `unlabelled` and `unknown` do.
+/// Without a value that marks anomalies, these words are labels, in any case: `1`, `true`, `yes`, `anomaly`, `anomalous` and
+/// `outlier` mean an anomaly; `0`, `false`, `no`, `normal` and `inlier` mean a normal row. With such a value, a row that holds it
+/// is an anomaly and any other row is normal. In both cases a missing value, `unlabelled` or `unknown` leaves the row unlabelled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LabelColumn {
-    /// Names it may have; just one of them must be there.
+    /// The names that the column may have. The table must have exactly one of them.
     pub names: Vec<String>,
     /// The value that marks anomalies.
     pub anomaly: Option<String>,
@@ -27,23 +29,23 @@ pub struct Labels {
     pub column: String,
     /// One label a row.
     pub labels: Vec<Label>,
-    /// Every value of the column once, the most frequent first.
-    pub values: Vec<ReadValue>,
+    /// Every distinct value of the column, the most frequent first.
+    pub values: Vec<LabelValue>,
 }
 
 /// A value of a label column, and how it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReadValue {
-    /// The value; none where nothing stands.
+pub struct LabelValue {
+    /// The value; `None` for a missing one.
     pub value: Option<String>,
-    /// What it was read as.
+    /// The label it stands for.
     pub label: Label,
-    /// Rows that hold it.
+    /// The number of rows that hold it.
     pub rows: usize,
 }
 
 impl LabelColumn {
-    /// A column by name, whose values are the words of labels.
+    /// A column by name, whose values are the usual words for labels.
     pub fn named(column: impl Into<String>) -> Self {
         Self { names: vec![column.into()], anomaly: None }
     }
@@ -64,7 +66,7 @@ impl LabelColumn {
         {
             return Some(Label::Unlabelled);
         }
-        let one_of = |words: &[&str]| words.iter().any(|word| same(word, text));
+        let one_of = |words: &[&str]| words.iter().any(|word| is_word(word, text));
         match &self.anomaly {
             Some(anomaly) if same_value(anomaly, text) => Some(Label::Anomaly),
             Some(_) => Some(Label::Normal),
@@ -81,8 +83,8 @@ impl From<&str> for LabelColumn {
     }
 }
 
-/// Whether a word of a label stands there, as `1` also stands in a column of `1.0` and `0.0`.
-fn same(word: &str, text: &str) -> bool {
+/// Whether a text is a word for a label, in any case. In a column of floats, `1.0` is the word `1`.
+fn is_word(word: &str, text: &str) -> bool {
     text.eq_ignore_ascii_case(word) || same_value(word, text)
 }
 
@@ -95,15 +97,15 @@ impl Table {
     /// The labels of a column.
     ///
     /// # Errors
-    /// When the column is not there or is not the only one that could be meant, when a value is no label, or when no row holds
-    /// the value that marks anomalies.
+    /// When the column does not exist or is not the only candidate, when a value is not a label, or when no row holds the value
+    /// that marks anomalies.
     pub fn labels(&self, rule: &LabelColumn) -> Result<Labels, DataError> {
         let name = self.label_name(rule)?;
-        let column = self.frame.column(name).map_err(|error| self.malformed(error))?;
-        let mut known: HashMap<Option<String>, (Label, usize)> = HashMap::new();
+        let column = ShownColumn::of(self.batch.column(self.place(name)?));
+        let mut known: HashMap<Option<Cow<'_, str>>, (Label, usize)> = HashMap::new();
         let mut labels = Vec::with_capacity(self.rows());
-        for (row, value) in column.as_materialized_series().iter().enumerate() {
-            let text = (!value.is_null()).then(|| plain_text(&value));
+        for row in 0..self.rows() {
+            let text = column.display(row);
             if let Some((label, rows)) = known.get_mut(&text) {
                 *rows += 1;
                 labels.push(*label);
@@ -113,13 +115,17 @@ impl Table {
                 path: self.path.clone(),
                 column: name.into(),
                 row: self.row(row),
-                value: plain_text(&value),
+                value: text.as_deref().unwrap_or_default().into(),
             })?;
             labels.push(label);
             known.insert(text, (label, 1));
         }
-        let mut values: Vec<ReadValue> =
-            known.into_iter().map(|(value, (label, rows))| ReadValue { value, label, rows }).collect();
+        let value = |(value, (label, rows)): (Option<Cow<'_, str>>, _)| LabelValue {
+            value: value.map(Cow::into_owned),
+            label,
+            rows,
+        };
+        let mut values: Vec<LabelValue> = known.into_iter().map(value).collect();
         values.sort_by(|a, b| b.rows.cmp(&a.rows).then_with(|| a.value.cmp(&b.value)));
         if let Some(anomaly) = &rule.anomaly
             && !values.iter().any(|value| value.label.is_anomaly())
@@ -136,18 +142,20 @@ impl Table {
     }
 
     fn label_name<'a>(&self, rule: &'a LabelColumn) -> Result<&'a str, DataError> {
-        let found = self.columns();
-        let mut there = rule.names.iter().map(String::as_str).filter(|name| found.contains(name));
-        match (there.next(), there.next()) {
+        let columns = self.columns();
+        let mut found = rule.names.iter().map(String::as_str).filter(|name| columns.contains(name));
+        match (found.next(), found.next()) {
             (Some(name), None) => Ok(name),
-            // The one that is not taken would become a feature, and give the labels away.
-            (Some(name), Some(other)) => {
-                Err(self.malformed(format!("both `{name}` and `{other}` could be the labels: rename or drop one")))
-            }
+            // The one that is not used as the label would become a feature, and give the labels away.
+            (Some(first), Some(second)) => Err(DataError::AmbiguousLabelColumn {
+                path: self.path.clone(),
+                first: first.into(),
+                second: second.into(),
+            }),
             (None, _) => Err(DataError::NoLabelColumn {
                 path: self.path.clone(),
                 wanted: rule.names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or "),
-                found: shortened(&found),
+                found: shortened(&columns),
             }),
         }
     }

@@ -1,31 +1,34 @@
-//! Rows in memory as a table.
+//! Samples in memory as a table.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use polars::prelude::*;
+use arrow_array::{ArrayRef, Float32Array, Int32Array};
 
-use super::Table;
+use super::{Table, batch};
 use crate::DataError;
 use anoonly_core::{Label, Samples};
 
 impl Table {
-    /// Samples as a table, with columns `x0`, `x1`, … and one named `label`, in which 1 is an anomaly, 0 a normal row and nothing
-    /// an unlabelled one. `name` stands for the file in errors.
+    /// Samples as a table with the columns `x0`, `x1`, … and `label`. A label is 1 for an anomaly, 0 for a normal row and missing
+    /// for an unlabelled one. `name` stands for the file in errors.
     ///
     /// # Errors
-    /// When there is no row.
+    /// When there are no rows.
     pub fn of_samples(name: &Path, samples: &Samples) -> Result<Self, DataError> {
-        let features = samples.features();
-        let column = |place: usize| Column::new(format!("x{place}").into(), features.column(place).to_vec());
         let label = |label: &Label| match label {
             Label::Anomaly => Some(1),
             Label::Normal => Some(0),
             Label::Unlabelled => None,
         };
-        let labels: Vec<Option<i32>> = samples.labels().iter().map(label).collect();
-        let columns = (0..features.ncols()).map(column).chain([Column::new("label".into(), labels)]).collect();
-        let frame = DataFrame::new(samples.rows(), columns).map_err(|error| super::malformed(name, error))?;
-        Self::checked(name, frame)
+        let labels: Int32Array = samples.labels().iter().map(label).collect();
+        let features = samples.features().columns().into_iter().enumerate().map(|(place, values)| {
+            let values: ArrayRef = Arc::new(Float32Array::from(values.to_vec()));
+            (format!("x{place}"), values)
+        });
+        let labels: ArrayRef = Arc::new(labels);
+        let columns = features.chain([("label".to_owned(), labels)]).collect();
+        Self::checked(name, batch(name, samples.rows(), columns)?)
     }
 }
 
@@ -36,7 +39,7 @@ mod tests {
     use ndarray::array;
 
     #[test]
-    fn samples_come_back_as_they_were() {
+    fn samples_survive_the_way_through_a_table() {
         let labels = vec![Label::Unlabelled, Label::Anomaly, Label::Normal];
         let samples = Samples::new(array![[1.5, -2.0], [0.1, 7.0], [3.0, 1e-9]], labels).unwrap();
         let table = Table::of_samples(Path::new("memory"), &samples).unwrap();

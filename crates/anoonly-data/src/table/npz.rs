@@ -1,21 +1,24 @@
 //! NumPy's npz archives.
 
-use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{Read, Seek};
 use std::path::Path;
+use std::sync::Arc;
 
 use ::zip::ZipArchive;
 use ::zip::result::ZipError;
+use arrow_array::{
+    ArrayRef, BooleanArray, Float32Array, Float64Array, Int8Array, Int16Array, Int32Array, Int64Array, RecordBatch,
+    UInt8Array, UInt16Array, UInt32Array, UInt64Array,
+};
 use npyz::{DType, NpyFile, Order, TypeChar};
-use polars::prelude::*;
 
+use super::batch;
 use crate::DataError;
 
 /// Reads the matrix `X` and the vector `y` as columns `x0`, `x1`, … and `y`, each in its own element type.
-pub(super) fn read(path: &Path) -> Result<DataFrame, DataError> {
+pub(super) fn read(path: &Path, archive: impl Read + Seek) -> Result<RecordBatch, DataError> {
     let malformed = |reason: String| DataError::Malformed { path: path.into(), reason };
-    let file = File::open(path).map_err(|source| DataError::Io { path: path.into(), source })?;
-    let archive = ZipArchive::new(BufReader::new(file));
+    let archive = ZipArchive::new(archive);
     let mut archive = archive.map_err(|error| malformed(format!("not an npz archive: {error}")))?;
     let mut array = |name: &str| {
         let names: Vec<_> = archive.file_names().flatten().map(|name| name.replace(".npy", "")).collect();
@@ -23,32 +26,35 @@ pub(super) fn read(path: &Path) -> Result<DataFrame, DataError> {
         let mut bytes = Vec::new();
         match archive.by_name(&format!("{name}.npy")) {
             Ok(mut member) => {
-                // To its end, where the checksum is compared.
+                // The checksum is compared at the end of the member.
                 let read = member.read_to_end(&mut bytes).map_err(|error| error.to_string());
                 let array = read.and_then(|_| read_array(&bytes));
                 array.map_err(|reason| malformed(format!("array `{name}`: {reason}")))
             }
-            Err(ZipError::FileNotFound) => Err(malformed(format!("no array `{name}` in it (arrays: {names})"))),
+            Err(ZipError::FileNotFound) => Err(malformed(format!("it has no array `{name}` (arrays: {names})"))),
             Err(error) => Err(malformed(format!("array `{name}`: {error}"))),
         }
     };
     let features = array("X")?;
     let labels = array("y")?;
     let &[rows, columns] = features.shape.as_slice() else {
-        return Err(malformed(format!("array `X` has {} dimensions, needs rows and columns", features.shape.len())));
+        return Err(malformed(format!(
+            "array `X` has {} dimensions, but needs rows and columns",
+            features.shape.len()
+        )));
     };
     match *labels.shape.as_slice() {
         [n] | [n, 1] if n == rows => {}
         ref shape => return Err(malformed(format!("array `X` has {rows} rows, but array `y` has shape {shape:?}"))),
     }
-    let mut frame: Vec<Column> = (0..columns)
+    let mut frame: Vec<(String, ArrayRef)> = (0..columns)
         .map(|column| {
             let (start, stride) = if features.fortran { (column * rows, 1) } else { (column, columns) };
-            features.elements.column(format!("x{column}").into(), start, stride, rows)
+            (format!("x{column}"), features.elements.column(start, stride, rows))
         })
         .collect();
-    frame.push(labels.elements.column("y".into(), 0, 1, rows));
-    DataFrame::new(rows, frame).map_err(|error| malformed(error.to_string()))
+    frame.push(("y".into(), labels.elements.column(0, 1, rows)));
+    batch(path, rows, frame)
 }
 
 struct Array {
@@ -77,7 +83,7 @@ fn read_array(bytes: &[u8]) -> Result<Array, String> {
     let shape: Vec<usize> = array.shape().iter().map(|&n| n as usize).collect();
     let fortran = array.order() == Order::Fortran;
     let DType::Plain(kind) = array.dtype() else {
-        return Err("has named fields; numbers are needed".into());
+        return Err("has named fields instead of numbers".into());
     };
     macro_rules! elements {
         ($variant:ident) => {
@@ -107,17 +113,22 @@ fn read_array(bytes: &[u8]) -> Result<Array, String> {
 
 impl Elements {
     /// Every `stride`-th element from `start` on, `rows` of them, as a column.
-    fn column(&self, name: PlSmallStr, start: usize, stride: usize, rows: usize) -> Column {
+    fn column(&self, start: usize, stride: usize, rows: usize) -> ArrayRef {
         fn pick<T: Copy>(values: &[T], start: usize, stride: usize, rows: usize) -> Vec<T> {
             values.iter().skip(start).step_by(stride.max(1)).take(rows).copied().collect()
         }
         macro_rules! columns {
-            ($($variant:ident)*) => {
+            ($($variant:ident $array:ident)*) => {
                 match self {
-                    $(Elements::$variant(values) => Column::new(name, pick(values, start, stride, rows)),)*
+                    $(Elements::$variant(values) => Arc::new($array::from(pick(values, start, stride, rows))),)*
                 }
             };
         }
-        columns!(Bool I8 I16 I32 I64 U8 U16 U32 U64 F32 F64)
+        columns!(
+            Bool BooleanArray
+            I8 Int8Array I16 Int16Array I32 Int32Array I64 Int64Array
+            U8 UInt8Array U16 UInt16Array U32 UInt32Array U64 UInt64Array
+            F32 Float32Array F64 Float64Array
+        )
     }
 }

@@ -3,6 +3,15 @@ use anoonly_core::Label;
 use std::fs;
 use std::io::Write;
 
+use ::parquet::arrow::ArrowWriter;
+use ::parquet::basic::Compression;
+use arrow_array::types::{Int8Type, Int32Type};
+use arrow_array::{
+    BinaryArray, BooleanArray, Date32Array, Date64Array, Decimal128Array, DictionaryArray, Float32Array, Int64Array,
+    LargeStringArray, NullArray, StringArray, StringViewArray, TimestampMicrosecondArray, TimestampNanosecondArray,
+    TimestampSecondArray, UInt8Array,
+};
+use arrow_ipc::writer::FileWriter;
 use npyz::WriterBuilder;
 
 fn in_file(name: &str, content: &[u8]) -> (tempfile::TempDir, PathBuf) {
@@ -24,7 +33,7 @@ fn message(result: Result<Samples, DataError>) -> String {
 }
 
 #[test]
-fn element_types_are_told_by_column() {
+fn each_column_has_an_element_type() {
     let (_folder, path) = in_file("table.csv", b"a,label\n1,0\n");
     assert_eq!(Table::read(&path).unwrap().types(), ["text", "text"]);
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/int16.npz");
@@ -42,25 +51,25 @@ fn a_csv_becomes_features_and_labels() {
 fn errors_name_column_row_and_value() {
     assert_eq!(
         message(csv("a,city,label\n1,5,0\n2,Bonn,1\n")),
-        "column `city`, row 2: `Bonn` is not a number; encode or drop the column"
+        "column `city`, row 2: `Bonn` is not a number; encode or remove the column"
     );
     assert_eq!(
         message(csv("a,label\n1,0\n,1\n")),
-        "column `a`, row 2: the value is missing; fill or drop such rows first"
+        "column `a`, row 2: the value is missing; fill in or remove such rows first"
     );
     assert_eq!(
         message(csv("a,label\n1,0\nNaN,1\n")),
-        "column `a`, row 2: the value is NaN; fill or drop such rows first"
+        "column `a`, row 2: the value is NaN; fill in or remove such rows first"
     );
     assert_eq!(
         message(csv("a,label\n1e39,0\n2,1\n")),
-        "column `a`, row 1: 1e39 is too large for a 32-bit float; fill or drop such rows first"
+        "column `a`, row 1: 1e39 is too large for a 32-bit float; fill in or remove such rows first"
     );
     assert_eq!(
         message(csv("a,label\n1,0\n2,2\n")),
-        "column `label`, row 2: `2` is no label: write 1 for an anomaly, 0 for a normal row"
+        "column `label`, row 2: `2` is neither an anomaly nor a normal label; use 1 for an anomaly and 0 for a normal row"
     );
-    assert_eq!(message(csv("a,b\n1,0\n")), "no column `label` or `y` with the labels (columns, between commas: a, b)");
+    assert_eq!(message(csv("a,b\n1,0\n")), "no label column `label` or `y` (columns: a, b)");
 }
 
 #[test]
@@ -73,9 +82,11 @@ fn files_that_cannot_be_read_are_errors() {
         assert!(matches!(Table::read(&path), Err(DataError::Malformed { .. })), "{name}");
     }
     let (_folder, path) = in_file("ragged.csv", b"a,label\n1,0\n1,2,3,4\n");
-    assert!(matches!(Table::read(&path), Err(DataError::Malformed { .. })));
+    let error = Table::read(&path).unwrap_err();
+    assert!(matches!(error, DataError::UnequalRow { row: 2, fields: 4, expected: 2, .. }), "{error}");
+    assert!(error.to_string().ends_with("row 2 (line 3) has 4 fields, but the header has 2"), "{error}");
     let (_folder, path) = in_file("empty.csv", b"");
-    assert!(matches!(Table::read(&path), Err(DataError::Malformed { .. })));
+    assert!(matches!(Table::read(&path), Err(DataError::NoRows { .. })));
 }
 
 #[test]
@@ -98,9 +109,9 @@ fn every_format_gives_the_same_table() {
     let (folder, path) = in_file("table.csv", b"x,y\n1.5,0\n2.5,1\n");
     let table = Table::read(&path).unwrap();
     let parquet = folder.path().join("table.parquet");
-    ParquetWriter::new(File::create(&parquet).unwrap()).finish(&mut table.frame.clone()).unwrap();
+    write_parquet(&parquet, &table.batch, Compression::SNAPPY);
     let arrow = folder.path().join("table.feather");
-    IpcWriter::new(File::create(&arrow).unwrap()).finish(&mut table.frame.clone()).unwrap();
+    write_ipc(&arrow, &table.batch);
     let zipped = folder.path().join("table.csv.gz");
     let mut encoder = flate2::write::GzEncoder::new(File::create(&zipped).unwrap(), flate2::Compression::fast());
     encoder.write_all(&std::fs::read(&path).unwrap()).unwrap();
@@ -114,6 +125,121 @@ fn every_format_gives_the_same_table() {
         );
         let blocks: Vec<Table> = Table::blocks(&file).unwrap().map(Result::unwrap).collect();
         assert_eq!(blocks.iter().map(Table::rows).sum::<usize>(), 2);
+    }
+}
+
+fn write_parquet(path: &Path, batch: &RecordBatch, compression: Compression) {
+    let properties = ::parquet::file::properties::WriterProperties::builder().set_compression(compression).build();
+    let mut writer = ArrowWriter::try_new(File::create(path).unwrap(), batch.schema(), Some(properties)).unwrap();
+    writer.write(batch).unwrap();
+    writer.close().unwrap();
+}
+
+fn write_ipc(path: &Path, batch: &RecordBatch) {
+    let mut writer = FileWriter::try_new(File::create(path).unwrap(), batch.schema_ref()).unwrap();
+    writer.write(batch).unwrap();
+    writer.finish().unwrap();
+}
+
+/// A column of each type in two rows, with its type's name and the text of its rows.
+fn typed_columns() -> Vec<(ArrayRef, &'static str, [&'static str; 2])> {
+    let categories: DictionaryArray<Int8Type> = [Some("low"), None].into_iter().collect();
+    let many: DictionaryArray<Int32Type> = [Some("a,b"), Some("a,b")].into_iter().collect();
+    let time = 1_772_359_200;
+    let in_zone = TimestampMicrosecondArray::from(vec![Some(time * 1_000_000 + 500), None]).with_timezone("+01:00");
+    let decimals = Decimal128Array::from(vec![Some(12345), None]).with_precision_and_scale(10, 2).unwrap();
+    vec![
+        (Arc::new(UInt8Array::from(vec![Some(255), None])), "u8", ["255", ""]),
+        (Arc::new(Int64Array::from(vec![-3, 4])), "i64", ["-3", "4"]),
+        (Arc::new(Float32Array::from(vec![0.1, 2.0])), "f32", ["0.1", "2.0"]),
+        (Arc::new(BooleanArray::from(vec![Some(true), None])), "bool", ["true", ""]),
+        (Arc::new(StringArray::from(vec![Some("x"), None])), "text", ["x", ""]),
+        (Arc::new(LargeStringArray::from(vec!["y", ""])), "text", ["y", ""]),
+        (
+            Arc::new(StringViewArray::from(vec!["a longer text than a view holds", "z"])),
+            "text",
+            ["a longer text than a view holds", "z"],
+        ),
+        (Arc::new(categories), "cat", ["low", ""]),
+        (Arc::new(many), "cat", ["a,b", "a,b"]),
+        (Arc::new(Date32Array::from(vec![Some(20_513), None])), "date", ["2026-03-01", ""]),
+        (
+            Arc::new(Date64Array::from(vec![time * 1000, 0])),
+            "datetime[ms]",
+            ["2026-03-01 10:00:00", "1970-01-01 00:00:00"],
+        ),
+        (
+            Arc::new(TimestampSecondArray::from(vec![time, 0])),
+            "datetime[ms]",
+            ["2026-03-01 10:00:00", "1970-01-01 00:00:00"],
+        ),
+        (
+            Arc::new(TimestampNanosecondArray::from(vec![Some(1), None])),
+            "datetime[ns]",
+            ["1970-01-01 00:00:00.000000001", ""],
+        ),
+        (Arc::new(in_zone), "datetime[μs, +01:00]", ["2026-03-01 10:00:00.000500 UTC", ""]),
+        (Arc::new(decimals), "decimal[10,2]", ["123.45", ""]),
+        (Arc::new(NullArray::new(2)), "null", ["", ""]),
+    ]
+}
+
+#[test]
+fn every_arrow_type_is_read_from_parquet_and_ipc() {
+    let columns = typed_columns();
+    let named = columns.iter().enumerate().map(|(place, (column, ..))| (format!("c{place}"), column.clone(), true));
+    let batch = RecordBatch::try_from_iter_with_nullable(named).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (parquet, arrow) = (folder.path().join("table.parquet"), folder.path().join("table.arrow"));
+    write_parquet(&parquet, &batch, Compression::GZIP(Default::default()));
+    write_ipc(&arrow, &batch);
+    for path in [parquet, arrow] {
+        let table = Table::read(&path).unwrap();
+        assert_eq!(table.types(), columns.iter().map(|(_, name, _)| *name).collect::<Vec<_>>(), "{}", path.display());
+        for row in 0..2 {
+            assert_eq!(table.row_text(row), columns.iter().map(|(.., texts)| texts[row]).collect::<Vec<_>>());
+        }
+        let blocks: Vec<Table> = Table::blocks(&path).unwrap().map(Result::unwrap).collect();
+        assert_eq!((blocks.len(), blocks[0].row_text(1)), (1, table.row_text(1)));
+        // What is written is read back the same.
+        let again = folder.path().join("again.parquet");
+        let mut writer = TableWriter::create(&again).unwrap();
+        writer.write(&table).unwrap();
+        writer.finish().unwrap();
+        let again = Table::read(&again).unwrap();
+        assert_eq!((again.types(), again.row_text(0)), (table.types(), table.row_text(0)));
+        let csv = folder.path().join("again.csv");
+        let mut writer = TableWriter::create(&csv).unwrap();
+        writer.write(&table).unwrap();
+        writer.finish().unwrap();
+        let text = fs::read_to_string(&csv).unwrap();
+        assert_eq!(
+            text.lines().nth(1).unwrap(),
+            "255,-3,0.1,true,x,y,a longer text than a view holds,low,\"a,b\",2026-03-01,2026-03-01T10:00:00.000,\
+             2026-03-01T10:00:00.000,1970-01-01T00:00:00.000000001,2026-03-01T10:00:00.000500,123.45,"
+        );
+        assert_eq!(text.lines().nth(2).unwrap().split(',').nth(5), Some("\"\""));
+    }
+}
+
+#[test]
+fn unsupported_types_and_compressions_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("table.parquet");
+    let bytes: ArrayRef = Arc::new(BinaryArray::from(vec![&b"a"[..], b"b"]));
+    write_parquet(&path, &RecordBatch::try_from_iter([("x", bytes)]).unwrap(), Compression::SNAPPY);
+    let error = Table::read(&path).unwrap_err().to_string();
+    assert!(error.contains("column `x` has the unsupported type Binary; convert it"), "{error}");
+    // Written by pyarrow with `compression="brotli"`.
+    let brotli = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/parquet/brotli.parquet");
+    for error in [Table::read(&brotli).err(), Table::blocks(&brotli).err()] {
+        let error = error.unwrap().to_string();
+        assert!(
+            error.ends_with(
+                "Brotli compression is not supported; write the file with zstd, snappy, gzip, lz4 or no compression"
+            ),
+            "{error}"
+        );
     }
 }
 
@@ -161,12 +287,12 @@ fn npz_orders_and_broken_archives() {
     });
     assert_eq!(in_fortran.unwrap(), expected);
     let without_y = npz(|writer| add(writer, "X", &[2, 3], c, &[1f32, 2., 3., 4., 5., 6.]));
-    assert_eq!(message(without_y), "no array `y` in it (arrays: X)");
+    assert_eq!(message(without_y), "it has no array `y` (arrays: X)");
     let flat = npz(|writer| {
         add(writer, "X", &[2], c, &[1f32, 2.]);
         add(writer, "y", &[2], c, &[0i64, 1]);
     });
-    assert_eq!(message(flat), "array `X` has 1 dimensions, needs rows and columns");
+    assert_eq!(message(flat), "array `X` has 1 dimensions, but needs rows and columns");
     let short = npz(|writer| {
         add(writer, "X", &[2, 1], c, &[1f32, 2.]);
         add(writer, "y", &[3], c, &[0i64, 1, 1]);
@@ -174,8 +300,8 @@ fn npz_orders_and_broken_archives() {
     assert_eq!(message(short), "array `X` has 2 rows, but array `y` has shape [3]");
 }
 
-/// The files of `fixtures/` are written by NumPy, see `scripts/export_npz_fixtures.py`: each holds rows
-/// `[0, 1, 2]` and `[3, 4, 5]` with labels 0 and 1, in another element type, byte order, memory order or compression.
+/// NumPy wrote the files of `fixtures/`, see `scripts/export_npz_fixtures.py`. Each holds the rows `[0, 1, 2]` and `[3, 4, 5]` with
+/// the labels 0 and 1, in a different element type, byte order, memory order or compression.
 #[test]
 fn every_numpy_element_type_reads_alike() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
@@ -183,6 +309,9 @@ fn every_numpy_element_type_reads_alike() {
     let mut seen = 0;
     for file in fs::read_dir(folder).unwrap() {
         let path = file.unwrap().path();
+        if path.extension().is_none_or(|ending| ending != "npz") {
+            continue;
+        }
         let samples = Table::read(&path).unwrap().samples(&LabelColumn::benchmark()).unwrap();
         assert_eq!(samples.features(), &expected, "{}", path.display());
         assert_eq!(samples.labels(), &[Label::Normal, Label::Anomaly], "{}", path.display());
@@ -191,7 +320,7 @@ fn every_numpy_element_type_reads_alike() {
     assert_eq!(seen, 14);
 }
 
-/// The content of an array is covered by a checksum, stored or compressed.
+/// A checksum covers the content of an array, stored or compressed.
 #[test]
 fn a_flipped_bit_in_an_array_is_an_error() {
     for (name, content) in [("float64.npz", 5.0f64.to_le_bytes()), ("int64.npz", 5i64.to_le_bytes())] {
@@ -205,19 +334,19 @@ fn a_flipped_bit_in_an_array_is_an_error() {
 }
 
 #[test]
-fn columns_that_cannot_be_told_apart_are_refused() {
-    assert_eq!(message(csv("a,a,label\n1,2,0\n")), "two columns are named `a`: rename or drop one of them");
-    assert_eq!(message(csv("a,label,label\n1,0,0\n")), "two columns are named `label`: rename or drop one of them");
-    assert_eq!(message(csv("a,label,y\n1,0,0\n")), "both `label` and `y` could be the labels: rename or drop one");
+fn ambiguous_columns_are_refused() {
+    assert_eq!(message(csv("a,a,label\n1,2,0\n")), "two columns are named `a`; rename or remove one of them");
+    assert_eq!(message(csv("a,label,label\n1,0,0\n")), "two columns are named `label`; rename or remove one of them");
     assert_eq!(
-        message(csv(",a,label\n0,1,0\n")),
-        "column 1 has no name: give it one, and leave it out (--drop) if it only counts the rows"
+        message(csv("a,label,y\n1,0,0\n")),
+        "both `label` and `y` could hold the labels; rename or remove one of them"
     );
-    assert_eq!(message(csv("a,label\n")), "no rows in it");
+    assert_eq!(message(csv(",a,label\n0,1,0\n")), "column 1 has no name; give it one");
+    assert_eq!(message(csv("a,label\n")), "the table has no rows");
 }
 
 #[test]
-fn numbers_that_32_bits_cannot_tell_apart_are_refused() {
+fn numbers_too_close_together_for_32_bits_are_refused() {
     let times =
         |step: f64| (0..200).map(|row| format!("{},{}\n", 1.7e9 + step * f64::from(row), row % 2)).collect::<String>();
     let error = message(csv(&format!("time,label\n{}", times(1.0))));

@@ -3,22 +3,24 @@
 use std::fs::File;
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use polars::io::csv::write::BatchedWriter as CsvBatches;
-use polars::io::parquet::write::BatchedWriter as ParquetBatches;
-use polars::prelude::*;
+use ::parquet::arrow::ArrowWriter;
+use ::parquet::basic::{Compression, ZstdLevel};
+use ::parquet::file::properties::WriterProperties;
+use arrow_array::{ArrayRef, BooleanArray, Float32Array, Float64Array, UInt64Array};
 use tempfile::NamedTempFile;
 
-use super::Table;
+use super::columns::{ShownColumn, quoted};
+use super::{Table, batch};
 use crate::DataError;
 use anoonly_core::temporary_beside;
 
-/// A file that tables of the same columns are written to one after another. It has its name only once it is whole.
+/// A file to which tables with the same columns are written one after another. It gets its name only once it is complete.
 pub struct TableWriter {
     path: PathBuf,
     goal: Goal,
-    rows: Option<Rows>,
+    sink: Option<Sink>,
 }
 
 /// Where the rows go.
@@ -28,41 +30,10 @@ enum Goal {
     Stream(Option<Box<dyn Write + Send>>),
 }
 
-enum Rows {
-    Parquet(Box<ParquetBatches<File>>),
-    Csv(Box<CsvBatches<Text>>, Text),
-}
-
-/// Text on its way into a file or stream, held in two places: polars writes it, and we see its end through, which a
-/// [`BufWriter`] that is dropped does not.
-#[derive(Clone)]
-struct Text(Arc<Mutex<BufWriter<Box<dyn Write + Send>>>>);
-
-impl Text {
-    fn new(to: Box<dyn Write + Send>) -> Self {
-        Self(Arc::new(Mutex::new(BufWriter::new(to))))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BufWriter<Box<dyn Write + Send>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A reader that has gone away, as `head` does, is no error.
-impl Write for Text {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self.lock().write(bytes) {
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(bytes.len()),
-            written => written,
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self.lock().flush() {
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-            flushed => flushed,
-        }
-    }
+/// A file or stream after its first rows.
+enum Sink {
+    Parquet(Box<ArrowWriter<File>>),
+    Csv(BufWriter<Box<dyn Write + Send>>),
 }
 
 /// Values of a column that is added to a table.
@@ -78,12 +49,12 @@ pub enum Values<'a> {
 }
 
 impl TableWriter {
-    /// A new `.csv` or `.parquet` file.
+    /// Creates a `.csv` or `.parquet` file.
     ///
     /// # Errors
-    /// When its name ends otherwise, or no file can be made in its folder.
+    /// When the file name has another ending, or no file can be created in its folder.
     pub fn create(path: &Path) -> Result<Self, DataError> {
-        // Only the kind: the whole message would name the temporary file.
+        // Only the kind of the error: its whole message would name the temporary file.
         let file = || temporary_beside(path).map_err(|error| failed(path, error.kind()));
         let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
         let goal = match ending.as_str() {
@@ -91,43 +62,42 @@ impl TableWriter {
             "parquet" => Goal::Parquet(file()?),
             _ => return Err(failed(path, "the name must end in .csv or .parquet")),
         };
-        Ok(Self { path: path.into(), goal, rows: None })
+        Ok(Self { path: path.into(), goal, sink: None })
     }
 
-    /// CSV text to a stream; `name` stands for it in errors.
+    /// Writes CSV text to a stream; `name` stands for it in errors.
     pub fn stream(name: &Path, stream: impl Write + Send + 'static) -> Self {
-        Self { path: name.into(), goal: Goal::Stream(Some(Box::new(stream))), rows: None }
+        Self { path: name.into(), goal: Goal::Stream(Some(Box::new(stream))), sink: None }
     }
 
-    /// Writes the rows of a table; the first one gives the columns.
+    /// Writes the rows of a table. The first table determines the columns.
     ///
     /// # Errors
     /// When they cannot be written.
     pub fn write(&mut self, table: &Table) -> Result<(), DataError> {
         let path = &self.path;
-        let rows = match &mut self.rows {
-            Some(rows) => rows,
-            none => none.insert(Rows::start(&mut self.goal, path, table.frame.schema())?),
+        let sink = match &mut self.sink {
+            Some(sink) => sink,
+            none => none.insert(Sink::start(&mut self.goal, path, table)?),
         };
-        let written = match rows {
-            Rows::Parquet(rows) => rows.write_batch(&table.frame),
-            Rows::Csv(rows, _) => rows.write_batch(&table.frame),
-        };
-        written.map_err(|error| failed(path, error))
+        match sink {
+            // A row group for each block, so that memory stays bounded.
+            Sink::Parquet(writer) => {
+                writer.write(&table.batch).and_then(|()| writer.flush()).map_err(|error| failed(path, error))
+            }
+            Sink::Csv(text) => write_text(text, &csv_rows(table)).map_err(|error| failed(path, error)),
+        }
     }
 
-    /// Ends the file and gives it its name.
+    /// Completes the file and gives it its name.
     ///
     /// # Errors
-    /// When that fails; there is no file then.
-    pub fn finish(mut self) -> Result<(), DataError> {
+    /// When that fails; no file exists then.
+    pub fn finish(self) -> Result<(), DataError> {
         let path = self.path;
-        match &mut self.rows {
-            Some(Rows::Parquet(rows)) => rows.finish().map(|_| ()).map_err(|error| failed(&path, error))?,
-            Some(Rows::Csv(rows, text)) => {
-                rows.finish().map_err(|error| failed(&path, error))?;
-                text.flush().map_err(|error| failed(&path, error))?;
-            }
+        match self.sink {
+            Some(Sink::Parquet(writer)) => writer.close().map(|_| ()).map_err(|error| failed(&path, error))?,
+            Some(Sink::Csv(mut text)) => unless_broken_pipe(text.flush()).map_err(|error| failed(&path, error))?,
             None => {}
         }
         match self.goal {
@@ -141,36 +111,70 @@ impl TableWriter {
     }
 }
 
-impl Rows {
-    fn start(goal: &mut Goal, path: &Path, schema: &Schema) -> Result<Self, DataError> {
+impl Sink {
+    fn start(goal: &mut Goal, path: &Path, table: &Table) -> Result<Self, DataError> {
         let again = |file: &NamedTempFile| file.as_file().try_clone().map_err(|error| failed(path, error));
-        let sink: Box<dyn Write + Send> = match goal {
+        let target: Box<dyn Write + Send> = match goal {
             Goal::Parquet(file) => {
-                let rows = ParquetWriter::new(again(file)?).batched(schema).map_err(|error| failed(path, error))?;
-                return Ok(Rows::Parquet(Box::new(rows)));
+                let compression = Compression::ZSTD(ZstdLevel::default());
+                let properties = WriterProperties::builder().set_compression(compression).build();
+                let writer = ArrowWriter::try_new(again(file)?, table.batch.schema(), Some(properties));
+                return Ok(Sink::Parquet(Box::new(writer.map_err(|error| failed(path, error))?)));
             }
             Goal::Csv(file) => Box::new(again(file)?),
-            Goal::Stream(stream) => stream.take().unwrap_or_else(|| Box::new(std::io::sink())),
+            Goal::Stream(stream) => stream.take().unwrap_or_else(|| Box::new(io::sink())),
         };
-        let text = Text::new(sink);
-        let rows = CsvWriter::new(text.clone()).batched(schema).map_err(|error| failed(path, error))?;
-        Ok(Rows::Csv(Box::new(rows), text))
+        let mut text = BufWriter::new(target);
+        let mut header = Vec::new();
+        for (place, name) in table.columns().into_iter().enumerate() {
+            if place > 0 {
+                header.push(b',');
+            }
+            quoted(name, &mut header);
+        }
+        header.push(b'\n');
+        write_text(&mut text, &header).map_err(|error| failed(path, error))?;
+        Ok(Sink::Csv(text))
+    }
+}
+
+/// The rows of a table as lines of a CSV file.
+fn csv_rows(table: &Table) -> Vec<u8> {
+    let columns: Vec<ShownColumn<'_>> = table.batch.columns().iter().map(|array| ShownColumn::of(array)).collect();
+    let mut text = Vec::new();
+    for row in 0..table.rows() {
+        for (place, column) in columns.iter().enumerate() {
+            if place > 0 {
+                text.push(b',');
+            }
+            column.write_csv(row, &mut text);
+        }
+        text.push(b'\n');
+    }
+    text
+}
+
+fn write_text(text: &mut BufWriter<Box<dyn Write + Send>>, bytes: &[u8]) -> io::Result<()> {
+    unless_broken_pipe(text.write_all(bytes))
+}
+
+/// A reader that has gone away, as `head` does, is no error.
+fn unless_broken_pipe(written: io::Result<()>) -> io::Result<()> {
+    match written {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written,
     }
 }
 
 impl Table {
-    /// Some of the columns, in the order given; none of them leaves a table without columns.
+    /// Some of the columns, in the order given. No names give a table without columns.
     ///
     /// # Errors
-    /// When one is not there.
+    /// When a column does not exist.
     pub fn select(&self, columns: &[String]) -> Result<Table, DataError> {
-        let missing = columns.iter().find(|name| !self.columns().contains(&name.as_str()));
-        if let Some(name) = missing {
-            let hint = crate::names::nearest(name, self.columns().into_iter());
-            return Err(DataError::NoColumn { path: self.path.clone(), column: name.clone(), hint });
-        }
-        let frame = self.frame.select(columns.iter().map(String::as_str)).map_err(|error| self.malformed(error))?;
-        Ok(Table { path: self.path.clone(), frame, before: self.before })
+        let places = columns.iter().map(|name| self.place(name)).collect::<Result<Vec<_>, _>>()?;
+        let batch = self.batch.project(&places).map_err(|error| self.malformed(error))?;
+        Ok(Table { path: self.path.clone(), batch, before: self.before })
     }
 
     /// The numbers of the rows in their file, counted from 1.
@@ -178,37 +182,79 @@ impl Table {
         (0..self.rows()).map(|row| self.row(row) as u64).collect()
     }
 
-    /// The same rows with further columns behind.
+    /// The same rows with further columns after the present ones.
     ///
     /// # Errors
-    /// When a name stands there already, or there is not one value a row.
+    /// When a name exists already, or a column does not hold one value a row.
     pub fn with_columns(self, columns: &[(&str, Values<'_>)]) -> Result<Table, DataError> {
-        let column = |(name, values): &(&str, Values<'_>)| {
-            let name = (*name).into();
-            match values {
-                Values::Scores(values) => Column::new(name, values),
-                Values::Shares(values) => Column::new(name, values),
-                Values::Counts(values) => Column::new(name, values),
-                Values::Truths(values) => Column::new(name, values),
-            }
-        };
-        let columns: Vec<Column> = self.frame.columns().iter().cloned().chain(columns.iter().map(column)).collect();
-        let height = columns.first().map_or(0, Column::len);
-        let frame = DataFrame::new(height, columns).map_err(|error| self.malformed(error))?;
-        Ok(Table { path: self.path, frame, before: self.before })
+        let added = columns.iter().map(|(name, values)| {
+            let values: ArrayRef = match values {
+                Values::Scores(values) => Arc::new(Float32Array::from(values.to_vec())),
+                Values::Shares(values) => Arc::new(Float64Array::from(values.to_vec())),
+                Values::Counts(values) => Arc::new(UInt64Array::from(values.to_vec())),
+                Values::Truths(values) => Arc::new(BooleanArray::from(values.to_vec())),
+            };
+            ((*name).to_owned(), values)
+        });
+        let present = self.columns().into_iter().map(str::to_owned).zip(self.batch.columns().iter().cloned());
+        let columns: Vec<(String, ArrayRef)> = present.chain(added).collect();
+        let height = columns.first().map_or(0, |(_, column)| column.len());
+        let batch = batch(&self.path, height, columns)?;
+        Ok(Table { path: self.path, batch, before: self.before })
     }
 
-    /// The values of a row as text, in the order of the columns; empty where one is missing.
+    /// The values of a row for people, in the order of the columns; an empty text where one is missing.
     pub fn row_text(&self, row: usize) -> Vec<String> {
-        let text = |column: &Column| match column.get(row) {
-            Ok(AnyValue::Null) | Err(_) => String::new(),
-            Ok(value) => super::plain_text(&value),
-        };
-        self.frame.columns().iter().map(text).collect()
+        let row = self.batch.slice(row, 1);
+        let text =
+            |array: &ArrayRef| ShownColumn::of(array).display(0).map(|text| text.into_owned()).unwrap_or_default();
+        row.columns().iter().map(text).collect()
     }
 }
 
 fn failed(path: &Path, error: impl std::fmt::Display) -> DataError {
-    let reason = error.to_string().lines().next().unwrap_or_default().to_owned();
-    DataError::Output { path: path.into(), reason }
+    DataError::Output { path: path.into(), reason: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Cursor;
+
+    fn written(table: &Table, ending: &str) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(format!("table.{ending}"));
+        let mut writer = TableWriter::create(&path).unwrap();
+        writer.write(table).unwrap();
+        writer.write(table).unwrap();
+        writer.finish().unwrap();
+        (folder, path)
+    }
+
+    #[test]
+    fn written_tables_are_read_back_the_same() {
+        let table = Table::read_csv(Path::new("memory"), Cursor::new("a,\"b, c\"\n1,\"x \"\"y\"\"\"\n,z\n")).unwrap();
+        let scores = [0.1f32, 1e-20];
+        let table =
+            table.with_columns(&[("score", Values::Scores(&scores)), ("rank", Values::Counts(&[2, 1]))]).unwrap();
+        let (_folder, csv) = written(&table, "csv");
+        let text = std::fs::read_to_string(csv).unwrap();
+        let rows = "1,\"x \"\"y\"\"\",0.1,2\n,z,1e-20,1\n";
+        assert_eq!(text, format!("a,\"b, c\",score,rank\n{rows}{rows}"));
+        let (_folder, parquet) = written(&table, "parquet");
+        let again = Table::read(&parquet).unwrap();
+        assert_eq!(again.types(), ["text", "text", "f32", "u64"]);
+        assert_eq!(again.rows(), 4);
+        assert_eq!(again.batch.slice(2, 2).columns(), table.batch.columns());
+    }
+
+    #[test]
+    fn columns_must_fit_the_rows_and_have_new_names() {
+        let table = || Table::read_csv(Path::new("memory"), Cursor::new("a\n1\n2\n")).unwrap();
+        assert!(matches!(table().with_columns(&[("b", Values::Counts(&[1]))]), Err(DataError::Malformed { .. })));
+        assert!(matches!(
+            table().with_columns(&[("a", Values::Counts(&[1, 2]))]),
+            Err(DataError::DuplicateColumn { .. })
+        ));
+    }
 }

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use anoonly_core::scale::MinMaxScaler;
 use anoonly_core::write_whole;
-use anoonly_data::encode::{Encoder, Encoding, Kind};
+use anoonly_data::encode::{ColumnKind, Encoder, Encoding};
 use prost::Message;
 use serde::Serialize;
 
@@ -154,8 +154,11 @@ impl Model {
     fn input(&self) -> ValueInfo {
         let columns = self.encoder.columns();
         let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
-        let truths: Vec<&str> =
-            columns.iter().filter(|column| column.kind == Kind::Truth).map(|column| column.name.as_str()).collect();
+        let truths: Vec<&str> = columns
+            .iter()
+            .filter(|column| column.kind == ColumnKind::Truth)
+            .map(|column| column.name.as_str())
+            .collect();
         let mut told = format!("Columns, in this order: {}. NaN where a value is missing.", names.join(", "));
         if !truths.is_empty() {
             told.push_str(&format!(" Truth values, as 0 and 1: {}.", truths.join(", ")));

@@ -39,11 +39,7 @@ const LEAST: usize = 3;
 
 impl Detector {
     /// Chooses the number of epochs by the rows given.
-    pub(super) fn choose_epochs(
-        &self,
-        samples: &Samples,
-        device: &ComputeDevice,
-    ) -> Result<Stopping, PipelineError> {
+    pub(super) fn choose_epochs(&self, samples: &Samples, device: &ComputeDevice) -> Result<Stopping, PipelineError> {
         let wrong = |reason: String| Err(PipelineError::Option { option: "early-stopping", reason });
         let Some(recipe) = self.method.recipe() else {
             return wrong(format!("{} is not trained in epochs", self.method.info().name));

@@ -1,4 +1,5 @@
 use super::*;
+use anoonly_core::Digest;
 
 fn paths(patterns: &[&str], sha256: Option<&str>) -> Result<Vec<String>, FetchError> {
     let patterns: Vec<String> = patterns.iter().map(|&pattern| pattern.into()).collect();
@@ -6,9 +7,9 @@ fn paths(patterns: &[&str], sha256: Option<&str>) -> Result<Vec<String>, FetchEr
 }
 
 #[track_caller]
-fn refused(patterns: &[&str], sha256: Option<&str>, told: &str) {
+fn refused(patterns: &[&str], sha256: Option<&str>, part: &str) {
     let error = paths(patterns, sha256).unwrap_err();
-    assert!(error.to_string().contains(told), "`{told}` is not in: {error}");
+    assert!(error.to_string().contains(part), "`{part}` is not in: {error}");
     assert!(error.is_input());
 }
 
@@ -39,13 +40,17 @@ fn a_set_outside_of_the_list_needs_its_digest() {
     let digest = Digest::of(b"skin").to_string();
     let wanted = select(&["Classical/33_skin".into()], Some(&digest)).unwrap();
     assert_eq!(wanted, [Wanted::new("Classical", "33_skin", None, Digest::of(b"skin")).unwrap()]);
-    refused(&["Classical/33_skin"], None, "--sha256 HEX");
-    refused(&["33_skin"], Some(&digest), "Classical/33_skin, with --sha256");
-    refused(&["33_skin"], None, "no data set of the list fits `33_skin`; did you mean");
+    refused(
+        &["Classical/33_skin"],
+        None,
+        "Classical/33_skin is not in the list of data sets with a known digest; did you mean",
+    );
+    refused(&["33_skin"], Some(&digest), "no data set in the list matches `33_skin`");
+    refused(&["33_skin"], None, "no data set in the list matches `33_skin`; did you mean");
     refused(&["Classical/6_cardo"], None, "did you mean 6_cardio");
-    refused(&["Clasical/6_cardio"], None, "no data set of the list fits `Clasical/6_cardio`; did you mean 6_cardio");
+    refused(&["Clasical/6_cardio"], None, "no data set in the list matches `Clasical/6_cardio`; did you mean 6_cardio");
     for path in ["Classical/../33_skin", "Classical/.npz", "Classical/", "../33_skin", "Classical/a b", "Other/a"] {
-        refused(&[path], Some(&digest), "ADBench's data sets go by folder and name");
+        refused(&[path], Some(&digest), "ADBench's data sets are named by folder and name");
     }
 }
 
@@ -53,8 +58,8 @@ fn a_set_outside_of_the_list_needs_its_digest() {
 fn a_digest_goes_with_one_set_and_agrees_with_the_list() {
     let right = known()[0].sha256.to_string();
     assert_eq!(paths(&[known()[0].name], Some(&right)).unwrap(), [known()[0].path()]);
-    refused(&[known()[1].name], Some(&right), "leave the option out");
-    refused(&[known()[0].name, known()[1].name], Some(&right), "one data set by name, but 2 fit");
-    refused(&["Classical/33_skin", known()[0].name], Some(&right), "one data set by name, but 2 fit");
-    refused(&[known()[0].name], Some("abc"), "`abc` is no SHA-256 digest");
+    refused(&[known()[1].name], Some(&right), &format!("{} has the digest", known()[1].path()));
+    refused(&[known()[0].name, known()[1].name], Some(&right), "one digest was given for 2 data sets");
+    refused(&["Classical/33_skin", known()[0].name], Some(&right), "one digest was given for 2 data sets");
+    refused(&[known()[0].name], Some("abc"), "`abc` is not a SHA-256 digest");
 }

@@ -1,7 +1,4 @@
-//! Downloads from a server on this machine, whole and broken.
-
-#![cfg(feature = "fetch")]
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! Downloads from a server on this machine, complete and interrupted.
 
 mod broken;
 mod refused;
@@ -13,11 +10,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anoonly_data::fetch::{Digest, Event, FetchError, Fetched, Fetcher, Wanted};
+use anoonly_core::Digest;
+use anoonly_data::fetch::{Event, FetchError, Fetched, Fetcher, Wanted};
 
 use server::Server;
 
-/// Bytes of a file that take several blocks and no two of which may change places.
+/// The bytes of a file of several blocks, with content that shows when blocks change places.
 fn file() -> Vec<u8> {
     (0..300_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
 }
@@ -32,7 +30,7 @@ fn of_unknown_length() -> Wanted {
     Wanted::new("Classical", "a", None, Digest::of(&file())).unwrap()
 }
 
-/// What is true of every fetch here: what it told, and what stands in its folder then.
+/// A finished fetch: its result, the events it reported, and its folder.
 struct Done {
     folder: tempfile::TempDir,
     result: Result<Fetched, FetchError>,
@@ -58,10 +56,10 @@ impl Done {
     }
 
     #[track_caller]
-    fn failed(&self, told: &[&str]) -> &FetchError {
+    fn failed(&self, parts: &[&str]) -> &FetchError {
         let error = self.result.as_ref().unwrap_err();
-        for told in told {
-            assert!(error.to_string().contains(told), "`{told}` is not in: {error}");
+        for part in parts {
+            assert!(error.to_string().contains(part), "`{part}` is not in: {error}");
         }
         error
     }
@@ -79,7 +77,7 @@ fn part(folder: &Path) -> PathBuf {
     folder.join("Classical").join("a.npz.part")
 }
 
-/// A folder in which so many bytes of the data set stand, as an earlier run left them.
+/// A folder that holds some bytes of the data set, as an interrupted run leaves them.
 fn folder_with_part(bytes: &[u8]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("Classical")).unwrap();
@@ -94,7 +92,7 @@ fn fetcher(folder: &Path, url: &str) -> Fetcher {
 fn fetch_into(folder: tempfile::TempDir, server: &Server, set: &Wanted) -> Done {
     let (mut retries, mut progress) = (Vec::new(), Vec::new());
     let result = fetcher(folder.path(), &server.url()).fetch(set, &mut |event| match event {
-        Event::Waiting => panic!("nobody else is here"),
+        Event::Waiting => panic!("no other process fetches"),
         Event::Progress { have, of } => progress.push((have, of)),
         Event::Retrying { reason, pause } => {
             assert_eq!(pause, Duration::ZERO);

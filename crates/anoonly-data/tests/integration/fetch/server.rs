@@ -1,4 +1,4 @@
-//! A server on this machine that answers as a script says.
+//! A server on this machine whose answers are scripted.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -6,17 +6,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
-/// A request as it came in.
+/// A request that arrived.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// The path, as `/Classical/a.npz`.
+    /// The path, such as `/Classical/a.npz`.
     pub path: String,
     /// The header lines.
     pub headers: Vec<String>,
 }
 
 impl Request {
-    /// The first byte that is asked for; none where all are.
+    /// The first byte of the requested range; `None` when the whole file is requested.
     pub fn from(&self) -> Option<usize> {
         let range = self
             .headers
@@ -26,7 +26,7 @@ impl Request {
     }
 }
 
-/// Answers every request by a script, which is told how many came before; one connection a request.
+/// Answers every request by a script, which receives the number of earlier requests. Each request has its own connection.
 pub struct Server {
     address: SocketAddr,
     requests: Arc<Mutex<Vec<Request>>>,
@@ -53,7 +53,7 @@ impl Server {
                     seen.push(request.clone());
                     seen.len() - 1
                 };
-                // A client that has seen enough goes away.
+                // The client may have closed the connection.
                 let _ = (&stream).write_all(&script(before, &request));
             }
         });
@@ -68,7 +68,7 @@ impl Server {
         self.requests.lock().unwrap().clone()
     }
 
-    /// From which byte on each request asked.
+    /// The first byte of each requested range.
     pub fn ranges(&self) -> Vec<Option<usize>> {
         self.requests().iter().map(Request::from).collect()
     }
@@ -90,7 +90,7 @@ fn read(stream: &TcpStream) -> Option<Request> {
     Some(Request { path, headers: lines[1..].to_vec() })
 }
 
-/// An answer with a status as `200 OK`, header lines and a body; nothing is added but that the connection closes.
+/// An answer with a status such as `200 OK`, header lines and a body. The only header added is that the connection closes.
 pub fn answer(status: &str, headers: &[&str], body: &[u8]) -> Vec<u8> {
     let headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
     [format!("HTTP/1.1 {status}\r\nConnection: close\r\n{headers}\r\n").as_bytes(), body].concat()
@@ -101,7 +101,7 @@ pub fn whole(file: &[u8]) -> Vec<u8> {
     answer("200 OK", &[&format!("Content-Length: {}", file.len())], file)
 }
 
-/// What a server does that knows ranges.
+/// The answer of a server that supports ranges.
 pub fn ranged(file: &[u8], request: &Request) -> Vec<u8> {
     let total = file.len();
     match request.from() {
@@ -114,7 +114,7 @@ pub fn ranged(file: &[u8], request: &Request) -> Vec<u8> {
     }
 }
 
-/// The same answer, broken off before its last bytes.
+/// The same answer without its last bytes.
 pub fn cut(mut answer: Vec<u8>, bytes: usize) -> Vec<u8> {
     answer.truncate(answer.len() - bytes);
     answer

@@ -1,14 +1,15 @@
-//! What is not taken, and is told.
+//! Responses that are refused.
 
 use std::fs;
 
-use anoonly_data::fetch::{Digest, FetchError, Fetcher};
+use anoonly_core::Digest;
+use anoonly_data::fetch::{FetchError, Fetcher};
 
-use crate::server::{Server, answer, ranged, whole};
-use crate::{fetch, fetch_into, file, folder_with_part, known, of_unknown_length};
+use super::server::{Server, answer, ranged, whole};
+use super::{fetch, fetch_into, file, folder_with_part, known, of_unknown_length};
 
 #[test]
-fn another_content_is_deleted_and_told() {
+fn wrong_content_is_deleted() {
     let mut other = file();
     other[200_000] ^= 1;
     let found = Digest::of(&other).to_string();
@@ -19,7 +20,7 @@ fn another_content_is_deleted_and_told() {
         assert!(!error.is_input());
         assert!(done.names().is_empty());
     }
-    // Bytes of an earlier run that are wrong do not stand in the way of the next.
+    // Wrong bytes of an earlier run do not affect the next.
     let server = Server::new(|_, request| ranged(&file(), request));
     let done = fetch_into(folder_with_part(&[7; 1000]), &server, &known());
     done.failed(&["deleted"]);
@@ -27,12 +28,15 @@ fn another_content_is_deleted_and_told() {
 }
 
 #[test]
-fn another_length_is_refused_before_a_byte_is_taken() {
+fn a_wrong_length_is_refused_before_anything_is_received() {
     for length in [299_999, 300_001, 2_000_000_000] {
         let server = Server::new(move |_, _| answer("200 OK", &[&format!("Content-Length: {length}")], b"abc"));
         let done = fetch(&server, &known());
-        let error =
-            done.failed(&[&format!("the server has {length} bytes"), "the data set has 300000", "another file"]);
+        let error = done.failed(&[
+            &format!("the file on the server has {length} bytes"),
+            "the data set has 300000",
+            "another file",
+        ]);
         assert!(!error.is_input());
         assert_eq!(server.requests().len(), 1);
         assert!(done.names().is_empty() && done.progress.is_empty());
@@ -42,12 +46,12 @@ fn another_length_is_refused_before_a_byte_is_taken() {
     let range = ["Content-Range: bytes 1000-299999/300001", "Content-Length: 299000"];
     let server = Server::new(move |_, _| answer("206 Partial Content", &range, &file()[1000..]));
     let done = fetch_into(folder_with_part(&file()[..1000]), &server, &known());
-    done.failed(&["the server has 300001 bytes"]);
+    done.failed(&["the file on the server has 300001 bytes"]);
     assert!(done.part() == file()[..1000]);
 }
 
 #[test]
-fn a_body_that_does_not_end_is_not_written() {
+fn an_endless_body_is_not_kept() {
     let long = [file(), file()].concat();
     let server = Server::new(move |_, _| answer("200 OK", &[], &long));
     let done = fetch(&server, &known());
@@ -58,15 +62,15 @@ fn a_body_that_does_not_end_is_not_written() {
 }
 
 #[test]
-fn a_refusal_is_told_and_not_repeated() {
-    for (status, told) in [
+fn a_refused_request_is_not_repeated() {
+    for (status, advice) in [
         ("404 Not Found", "there is no such file"),
-        ("403 Forbidden", "closed to you"),
+        ("403 Forbidden", "access is denied"),
         ("204 No Content", "does not serve the file"),
     ] {
         let server = Server::new(move |_, _| answer(status, &["Content-Length: 0"], b""));
         let done = fetch(&server, &known());
-        let error = done.failed(&[status, told, "--url", &format!("{}/Classical/a.npz", server.url())]);
+        let error = done.failed(&[status, advice, &format!("{}/Classical/a.npz", server.url())]);
         assert!(!error.is_input());
         assert_eq!(server.requests().len(), 1);
         assert!(done.names().is_empty());
@@ -74,22 +78,22 @@ fn a_refusal_is_told_and_not_repeated() {
 }
 
 #[test]
-fn bad_addresses_are_told() {
-    for (url, told) in [
+fn bad_addresses_are_refused() {
+    for (url, reason) in [
         ("ftp://example.org/a", "neither https:// nor http://"),
         ("example.org", "neither https:// nor http://"),
-        ("/a/b", "no server is named"),
+        ("/a/b", "it names no server"),
         ("http://a b", "is needed"),
         ("", "is needed"),
     ] {
         let error = Fetcher::new("unused", url).unwrap_err();
-        assert!(error.to_string().contains(told), "{url}: {error}");
+        assert!(error.to_string().contains(reason), "{url}: {error}");
         assert!(error.is_input());
     }
 }
 
 #[test]
-fn a_folder_that_cannot_be_made_is_told() {
+fn a_folder_that_cannot_be_created_is_named() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("Classical"), "a file in the way").unwrap();
     let server = Server::new(|_, _| whole(&file()));

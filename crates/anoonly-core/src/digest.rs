@@ -1,4 +1,4 @@
-//! SHA-256 digests of files.
+//! SHA-256 digests.
 
 use std::fmt;
 use std::fs::File;
@@ -8,9 +8,9 @@ use std::str::FromStr;
 
 use sha2::{Digest as _, Sha256};
 
-use super::FetchError;
+use crate::{CoreError, Samples};
 
-/// The SHA-256 digest of a file; written as 64 hexadecimal digits, as `sha256sum` does.
+/// A SHA-256 digest. Its text is 64 hexadecimal digits, as `sha256sum` prints it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Digest([u8; 32]);
 
@@ -37,6 +37,23 @@ impl Digest {
             }
         }
     }
+
+    /// The digest of features and labels: the number of columns, then each row's features and its label, as little-endian bytes.
+    pub fn of_samples(samples: &Samples) -> Self {
+        let mut digest = Sha256::new();
+        digest.update((samples.columns() as u64).to_le_bytes());
+        for (row, label) in samples.features().rows().into_iter().zip(samples.labels()) {
+            let features: Vec<u8> = row.iter().flat_map(|feature| feature.to_le_bytes()).collect();
+            digest.update(features);
+            digest.update([*label as u8]);
+        }
+        Self(digest.finalize().into())
+    }
+
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
 }
 
 impl fmt::Display for Digest {
@@ -52,10 +69,10 @@ impl fmt::Debug for Digest {
 }
 
 impl FromStr for Digest {
-    type Err = FetchError;
+    type Err = CoreError;
 
-    fn from_str(text: &str) -> Result<Self, FetchError> {
-        let bad = || FetchError::BadDigest { given: text.into() };
+    fn from_str(text: &str) -> Result<Self, CoreError> {
+        let bad = || CoreError::BadDigest { given: text.into() };
         let digits: Option<Vec<u8>> = text.trim().chars().map(|c| c.to_digit(16).map(|digit| digit as u8)).collect();
         let digits = digits.filter(|digits| digits.len() == 64).ok_or_else(bad)?;
         let mut bytes = [0; 32];
@@ -69,6 +86,8 @@ impl FromStr for Digest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Label;
+    use ndarray::array;
 
     /// FIPS 180-2, example B.1.
     const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
@@ -88,5 +107,16 @@ mod tests {
         let bytes: Vec<u8> = (0..200_000_u32).map(|n| (n % 251) as u8).collect();
         std::fs::write(file.path(), &bytes).unwrap();
         assert_eq!(Digest::of_file(file.path()).unwrap(), Digest::of(&bytes));
+    }
+
+    #[test]
+    fn samples_are_digested_row_by_row() {
+        let samples = Samples::new(array![[1.0], [2.0]], vec![Label::Unlabelled, Label::Anomaly]).unwrap();
+        let mut bytes = 1u64.to_le_bytes().to_vec();
+        bytes.extend(1.0f32.to_le_bytes());
+        bytes.push(0);
+        bytes.extend(2.0f32.to_le_bytes());
+        bytes.push(1);
+        assert_eq!(Digest::of_samples(&samples), Digest::of(&bytes));
     }
 }

@@ -1,10 +1,10 @@
-//! Transfers that go on with what an earlier one brought.
+//! Transfers that continue an earlier one.
 
-use crate::server::{Request, Server, answer, cut, ranged, whole};
-use crate::{fetch, fetch_into, file, folder_with_part, known, of_unknown_length};
+use super::server::{Request, Server, answer, cut, ranged, whole};
+use super::{fetch, fetch_into, file, folder_with_part, known, of_unknown_length};
 
 #[test]
-fn a_part_of_an_earlier_run_is_gone_on_with() {
+fn the_part_of_an_earlier_run_is_continued() {
     for set in [known(), of_unknown_length()] {
         let server = Server::new(|_, request| ranged(&file(), request));
         let done = fetch_into(folder_with_part(&file()[..123_456]), &server, &set);
@@ -15,7 +15,7 @@ fn a_part_of_an_earlier_run_is_gone_on_with() {
 }
 
 #[test]
-fn a_part_that_is_whole_needs_no_bytes() {
+fn a_complete_part_needs_no_more_bytes() {
     let server = Server::new(|_, request| ranged(&file(), request));
     fetch_into(folder_with_part(&file()), &server, &known()).downloaded();
     assert_eq!(server.requests().len(), 0);
@@ -26,7 +26,7 @@ fn a_part_that_is_whole_needs_no_bytes() {
 }
 
 #[test]
-fn a_part_that_is_too_long_is_given_up() {
+fn a_part_that_is_too_long_is_discarded() {
     let long = [file(), vec![0; 5]].concat();
     let server = Server::new(|_, request| ranged(&file(), request));
     fetch_into(folder_with_part(&long), &server, &known()).downloaded();
@@ -34,11 +34,11 @@ fn a_part_that_is_too_long_is_given_up() {
     let done = fetch_into(folder_with_part(&long), &server, &of_unknown_length());
     done.downloaded();
     assert_eq!(server.ranges(), [None, Some(300_005), None]);
-    assert_eq!(done.retries, ["the server has no bytes from there on"]);
+    assert_eq!(done.retries, ["the server has no bytes beyond those received"]);
 }
 
 #[test]
-fn a_server_without_ranges_sends_all_anew() {
+fn a_server_without_ranges_sends_the_whole_file_again() {
     let server = Server::new(|_, _| whole(&file()));
     let done = fetch_into(folder_with_part(&[7; 1000]), &server, &known());
     done.downloaded();
@@ -46,7 +46,7 @@ fn a_server_without_ranges_sends_all_anew() {
 }
 
 #[test]
-fn a_wrong_range_is_not_taken() {
+fn a_wrong_range_is_refused() {
     let script = |before: usize, request: &Request| match before {
         0 => {
             let range = ["Content-Range: bytes 0-299999/300000", "Content-Length: 300000"];
@@ -58,11 +58,11 @@ fn a_wrong_range_is_not_taken() {
     let done = fetch_into(folder_with_part(&file()[..1000]), &server, &known());
     done.downloaded();
     assert_eq!(server.ranges(), [Some(1000), None]);
-    assert_eq!(done.retries, ["the server answered with another range than it was asked for"]);
+    assert_eq!(done.retries, ["the server sent another range than requested"]);
 }
 
 #[test]
-fn a_range_in_pieces_is_asked_for_until_it_is_whole() {
+fn a_range_in_pieces_is_requested_until_it_is_complete() {
     let script = |_: usize, request: &Request| {
         let from = request.from().unwrap_or(0);
         let piece = &file()[from..(from + 100_000).min(300_000)];
@@ -82,7 +82,7 @@ fn a_range_in_pieces_is_asked_for_until_it_is_whole() {
 }
 
 #[test]
-fn a_redirect_is_followed_with_its_range() {
+fn a_redirect_is_followed_with_the_range() {
     let script = |_: usize, request: &Request| match request.path.as_str() {
         "/Classical/a.npz" => answer("302 Found", &["Location: /elsewhere", "Content-Length: 0"], b""),
         _ => ranged(&file(), request),
@@ -91,5 +91,5 @@ fn a_redirect_is_followed_with_its_range() {
     fetch_into(folder_with_part(&file()[..1000]), &server, &known()).downloaded();
     assert_eq!(server.ranges(), [Some(1000), Some(1000)]);
     let server = Server::new(|_, _| answer("302 Found", &["Location: /Classical/a.npz", "Content-Length: 0"], b""));
-    fetch(&server, &known()).failed(&["leads on and on"]);
+    fetch(&server, &known()).failed(&["too many redirects"]);
 }

@@ -1,14 +1,15 @@
-//! Files that come whole, once.
+//! Complete transfers.
 
 use std::fs::{self, OpenOptions};
 
-use anoonly_data::fetch::{Digest, Event, Fetched};
+use anoonly_core::Digest;
+use anoonly_data::fetch::{Event, Fetched};
 
-use crate::server::{Server, cut, ranged, whole};
-use crate::{fetch, fetch_into, fetcher, file, goal, known, of_unknown_length, part};
+use super::server::{Server, cut, ranged, whole};
+use super::{fetch, fetch_into, fetcher, file, goal, known, of_unknown_length, part};
 
 #[test]
-fn a_file_comes_whole() {
+fn a_file_is_fetched_whole() {
     let server = Server::new(|_, request| ranged(&file(), request));
     let done = fetch(&server, &known());
     done.downloaded();
@@ -27,7 +28,7 @@ fn a_file_comes_whole() {
 }
 
 #[test]
-fn a_file_that_is_there_is_not_asked_for() {
+fn an_existing_file_is_not_requested() {
     let server = Server::new(|_, _| whole(&file()));
     let done = fetch(&server, &known());
     done.downloaded();
@@ -54,7 +55,7 @@ fn a_fetch_waits_for_another_into_the_same_folder() {
     let result = fetcher(folder.path(), &server.url()).fetch(&known(), &mut |event| {
         if event == Event::Waiting {
             waited += 1;
-            // The other has brought the file and goes.
+            // The other process has fetched the file and ends.
             fs::write(goal(folder.path()), file()).unwrap();
             lock.take();
         }
@@ -64,7 +65,7 @@ fn a_fetch_waits_for_another_into_the_same_folder() {
 }
 
 #[test]
-fn several_fetches_at_once_bring_one_whole_file() {
+fn several_fetches_at_once_download_one_whole_file() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::new(|before, request| cut(ranged(&file(), request), if before < 3 { 50_000 } else { 0 }));
     let fetched: Vec<Fetched> = std::thread::scope(|scope| {
