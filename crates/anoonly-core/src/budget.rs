@@ -1,4 +1,4 @@
-//! How many of the training anomalies keep their label.
+//! The number of training anomalies that keep their label.
 
 use rand::Rng;
 use rand::seq::SliceRandom;
@@ -12,7 +12,7 @@ use crate::{CoreError, Label, Samples};
 pub enum LabelBudget {
     /// `ceil(ratio × anomalies)` of them, at least one (ADBench, Han et al. 2022, section 3.2).
     Ratio(f64),
-    /// Just so many of them.
+    /// Exactly this number of them.
     Count(usize),
 }
 
@@ -29,23 +29,23 @@ impl LabelBudget {
         }
     }
 
-    /// How many of `anomalies` training anomalies stay labelled.
+    /// The number of anomalies that stay labelled, of `anomalies` in the training part.
     ///
     /// # Errors
-    /// When there is no anomaly, or fewer than the count asks for.
+    /// When there are no anomalies, or fewer than the count.
     pub fn labelled(self, anomalies: usize) -> Result<usize, CoreError> {
         if anomalies == 0 {
             return Err(CoreError::NoAnomalies);
         }
         match self.checked()? {
-            // The product of a decimal ratio and a whole number may come out a hair above the whole number it means.
+            // Rounding may put the product slightly above the whole number that it should be.
             LabelBudget::Ratio(ratio) => Ok(((ratio * anomalies as f64 - 1e-9).ceil() as usize).clamp(1, anomalies)),
             LabelBudget::Count(count) if count > anomalies => Err(CoreError::TooFewAnomalies { count, anomalies }),
             LabelBudget::Count(count) => Ok(count),
         }
     }
 
-    /// Keeps the label of so many anomalies, drawn without replacement, and makes every other row unlabelled.
+    /// Keeps the labels of as many anomalies as the budget allows, drawn without replacement, and makes every other row unlabelled.
     ///
     /// # Errors
     /// As [`labelled`](Self::labelled).
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_is_an_error() {
+    fn impossible_budgets_are_errors() {
         assert!(matches!(
             LabelBudget::Count(6).labelled(5),
             Err(CoreError::TooFewAnomalies { count: 6, anomalies: 5 })

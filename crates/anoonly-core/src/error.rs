@@ -1,4 +1,4 @@
-//! What can be wrong with samples, splits and label budgets.
+//! Errors of samples, splits, label budgets, noise and synthetic anomalies.
 
 /// What is wrong with samples, a split, a label budget, noise or synthetic anomalies.
 ///
@@ -7,92 +7,94 @@
 #[non_exhaustive]
 pub enum CoreError {
     /// A feature in memory is NaN or infinite.
-    #[error("row {row}, feature column {column} holds {value}: every feature must be a finite number")]
+    #[error("row {row}, feature column {column}: {value} is not a finite number")]
     NotFinite {
         /// The row.
         row: usize,
         /// The feature column.
         column: usize,
-        /// What stands there.
+        /// The value.
         value: f32,
     },
-    /// There are more or fewer labels than rows.
+    /// The numbers of labels and rows differ.
     #[error("{rows} rows of features but {labels} labels")]
     LabelCount {
-        /// Rows of features.
+        /// The number of rows.
         rows: usize,
-        /// Labels.
+        /// The number of labels.
         labels: usize,
     },
-    /// There is nothing to work on.
+    /// There are no rows or no features.
     #[error("{rows} rows of {columns} features: at least one row and one feature are needed")]
     Empty {
-        /// Rows.
+        /// The number of rows.
         rows: usize,
-        /// Feature columns.
+        /// The number of feature columns.
         columns: usize,
     },
     /// No row is labelled an anomaly.
     #[error("no row is labelled an anomaly: at least one is needed")]
     NoAnomalies,
-    /// A label count above what the training side has.
-    #[error("{count} labelled anomalies asked for, but the training rows hold only {anomalies}: lower the label count")]
+    /// A label count above the number of training anomalies.
+    #[error(
+        "{count} labelled anomalies were requested, but the training rows hold only {anomalies}; lower the label count"
+    )]
     TooFewAnomalies {
-        /// Labels asked for.
+        /// The number of labels requested.
         count: usize,
-        /// Anomalies there are.
+        /// The number of anomalies.
         anomalies: usize,
     },
-    /// A class has too few rows to stand on both sides of a split.
+    /// A class has too few rows to be on both sides of a split.
     #[error("{anomalies} anomalies and {others} other rows: a split needs at least two of each")]
     TooFewToSplit {
-        /// Anomalies.
+        /// The number of anomalies.
         anomalies: usize,
-        /// Other rows.
+        /// The number of other rows.
         others: usize,
     },
-    /// Rows that are equal must stay together, which leaves a side without one of the classes.
+    /// Equal rows stay together, which leaves a side without one of the classes.
     #[error(
-        "too many equal rows: kept together, they leave one side of the split without anomalies or without normal rows"
+        "too many equal rows: they stay together, which leaves one side of the split without anomalies or without normal rows"
     )]
     EqualRowsPreventSplit,
-    /// A label ratio that is no share.
+    /// A label ratio outside of its range.
     #[error("label ratio {ratio}: must be above 0 and at most 1")]
     BadRatio {
         /// The ratio.
         ratio: f64,
     },
-    /// A noise with a level it cannot have.
+    /// A noise level outside of its range.
     #[error("level {level} of {noise}: must be {must}")]
     NoiseLevel {
         /// The noise.
         noise: &'static str,
         /// The level.
         level: f64,
-        /// What it has to be.
+        /// The values that are allowed.
         must: &'static str,
     },
-    /// A name that no noise has.
+    /// An unknown name of a noise.
     #[error("unknown noise `{name}`: use one of {} or {}", crate::noise::Noise::NAMES.join(", "), crate::noise::Noise::NORMAL_CLEAN)]
     UnknownNoise {
         /// The name.
         name: String,
     },
-    /// A name that no kind of synthetic anomalies has.
-    #[error("unknown synthetic anomalies `{name}`: use {}", crate::synthetic::Synthetic::ALL.map(|kind| kind.name()).join(", "))]
+    /// An unknown name of a kind of synthetic anomalies.
+    #[error("unknown synthetic anomalies `{name}`: use one of {}", crate::synthetic::Synthetic::ALL.map(|kind| kind.name()).join(", "))]
     UnknownSynthetic {
         /// The name.
         name: String,
     },
-    /// Too few normal rows to make synthetic rows like them.
-    #[error("{normals} normal rows: synthetic rows need at least two to imitate; leave the set out")]
+    /// Too few normal rows to fit a model of them.
+    #[error("{normals} normal rows: synthetic rows need at least two; leave the set out")]
     TooFewToImitate {
-        /// Normal rows.
+        /// The number of normal rows.
         normals: usize,
     },
-    /// No model for synthetic rows can be fitted to the normal ones.
+    /// No model can be fitted to the normal rows.
     #[error(
-        "no synthetic rows can be made from the normal ones: drop columns that follow from others, or leave the set out"
+        "no model for synthetic rows can be fitted to the normal ones; drop columns that follow from others, or leave the set out"
     )]
     TooCloseToImitate,
     /// A label count of 0.
@@ -104,10 +106,10 @@ pub enum CoreError {
         /// The text.
         given: String,
     },
-    /// No protocol has this name.
+    /// An unknown name of a protocol.
     #[error("unknown protocol `{name}`: use adbench or clean")]
     UnknownProtocol {
-        /// The name given.
+        /// The name.
         name: String,
     },
     /// An error in a named data set.
@@ -115,13 +117,13 @@ pub enum CoreError {
     InDataset {
         /// The data set.
         name: String,
-        /// What is wrong with it.
+        /// The error.
         source: Box<CoreError>,
     },
 }
 
 impl CoreError {
-    /// Names the data set that the error is about.
+    /// The same error with the name of its data set.
     pub fn in_dataset(self, name: &str) -> Self {
         CoreError::InDataset { name: name.into(), source: Box::new(self) }
     }

@@ -1,10 +1,10 @@
 //! The types that all crates of anoonly share: labels, samples, seeds, scaling, splits, label budgets, noise and synthetic anomalies.
 //!
 //! [`Samples`] are finite `f32` features with one [`Label`] a row. A [`Protocol`](protocol::Protocol) splits a [`Dataset`] into a
-//! training part, of whose anomalies only a [`LabelBudget`](budget::LabelBudget) stays labelled, and a test part with the truth.
-//! Every random decision draws from a stream of its own ([`Seed::stream`]).
+//! training part and a test part. In the training part a [`LabelBudget`](budget::LabelBudget) keeps the labels of only some
+//! anomalies; the test part has the true labels. Every random decision draws from its own stream ([`Seed::stream`]).
 //!
-//! This crate reads no file and knows nothing of tables, networks or backends.
+//! This crate does not know tables, networks or backends.
 
 pub mod budget;
 mod digest;

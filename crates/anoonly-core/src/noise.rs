@@ -1,4 +1,4 @@
-//! What is done to the rows of an experiment, to see how much a detector bears (ADBench, Han et al. 2022, section 3.4).
+//! Noise that is added to an experiment to measure how robust a detector is (ADBench, Han et al. 2022, section 3.4).
 
 use std::fmt;
 
@@ -9,39 +9,38 @@ use serde::{Deserialize, Serialize};
 
 use crate::{CoreError, Label, Samples};
 
-/// A noise and its level.
+/// A kind of noise and its level.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Noise {
-    /// None.
+    /// No noise.
     #[default]
     None,
-    /// This share of all training rows, drawn at random, changes its label from normal to anomaly or back, before the label
-    /// budget is applied. So normal rows come to stand among the labelled anomalies.
+    /// This share of all training rows, drawn at random, gets the opposite label before the label budget is applied. Some labelled
+    /// anomalies are then normal rows.
     LabelContamination(f64),
-    /// This share of the hidden anomalies, drawn at random, stays among the unlabelled rows; the others are taken out. 1 is
-    /// the usual case, 0 leaves the unlabelled rows clean.
+    /// This share of the hidden anomalies, drawn at random, stays among the unlabelled rows; the others are removed. 1 changes
+    /// nothing, 0 leaves only normal rows unlabelled.
     AnomalyContamination(f64),
-    /// The anomalies of each side are drawn with replacement up to so many times their number; 1 leaves them as they are.
+    /// The anomalies of each side are drawn with replacement until there are this many times their number; 1 changes nothing.
     DuplicatedAnomalies(usize),
-    /// This share of the columns, after it is done, is uniform noise, each column within the range of a real one drawn at
-    /// random; all columns are shuffled.
+    /// Columns of uniform noise are added until they are this share of all columns. Each lies in the range of a real column drawn
+    /// at random. All columns are shuffled.
     IrrelevantFeatures(f64),
 }
 
 impl Noise {
-    /// Another name of [`AnomalyContamination(0.0)`](Self::AnomalyContamination), which it has in ADBench: the unlabelled rows
-    /// hold no hidden anomaly.
+    /// ADBench's name for [`AnomalyContamination(0.0)`](Self::AnomalyContamination): no unlabelled row is an anomaly.
     pub const NORMAL_CLEAN: &str = "normal-clean";
 
     /// The names, in the order of the variants.
     pub const NAMES: [&str; 5] =
         ["none", "label-contamination", "anomaly-contamination", "duplicated-anomalies", "irrelevant-features"];
 
-    /// The noise of a name and level; [`NORMAL_CLEAN`](Self::NORMAL_CLEAN) has no level but 0.
+    /// The noise with a name and level. The level of [`NORMAL_CLEAN`](Self::NORMAL_CLEAN) is 0.
     ///
     /// # Errors
-    /// When there is no noise of that name, or the level is none it can have.
+    /// When the name is unknown, or the level is outside of the range of this noise.
     pub fn named(name: &str, level: f64) -> Result<Self, CoreError> {
         let noise = match name {
             "none" => Noise::None,
@@ -70,7 +69,7 @@ impl Noise {
         }
     }
 
-    /// The name on the command line and in results.
+    /// The name in settings and results.
     pub fn name(self) -> &'static str {
         Noise::NAMES[match self {
             Noise::None => 0,
@@ -92,7 +91,7 @@ impl Noise {
         }
     }
 
-    /// What it does to the two sides of a split, before the labels are hidden.
+    /// Applies the noise to the two sides of a split, before the labels are hidden.
     pub(crate) fn on_sides(self, [train, test]: [Samples; 2], rng: &mut impl Rng) -> [Samples; 2] {
         match self {
             Noise::None | Noise::AnomalyContamination(_) | Noise::DuplicatedAnomalies(1) => [train, test],
@@ -108,7 +107,7 @@ impl Noise {
         }
     }
 
-    /// What it does to the training side, of which `truly` tells the anomalies, once the labels are hidden.
+    /// Applies the noise to the training side after the labels are hidden; `truly` marks its anomalies.
     pub(crate) fn on_hidden(self, train: Samples, truly: &[bool], rng: &mut impl Rng) -> Samples {
         let Noise::AnomalyContamination(share) = self else { return train };
         let hidden = |row: usize| truly[row] && !train.labels()[row].is_anomaly();
@@ -153,14 +152,14 @@ fn widened(sides: [Samples; 2], share: f64, rng: &mut impl Rng) -> [Samples; 2] 
     sides.map(|side| {
         let noise = Array2::from_shape_fn((side.rows(), more), |(_, column)| {
             let (low, high) = ranges[column];
-            // In f64: a range of f32 may be wider than f32 can tell.
+            // In f64, because the range of f32 values may overflow f32.
             let share: f64 = rng.random();
             (f64::from(low) + share * (f64::from(high) - f64::from(low))) as f32
         });
         let views = [side.features().view(), noise.view()];
         match concatenate(Axis(1), &views) {
             Ok(wide) => side.with_features(wide.select(Axis(1), &order)),
-            Err(error) => unreachable!("both parts have a row for each of the side's: {error}"),
+            Err(error) => unreachable!("both parts have the rows of the side: {error}"),
         }
     })
 }
@@ -174,7 +173,7 @@ mod tests {
     use crate::protocol::{Protocol, Trial};
     use std::collections::HashSet;
 
-    /// 1000 rows, the first 100 of them anomalies; the first column is the row's number.
+    /// 1000 rows, of which the first 100 are anomalies. The first column is the number of the row.
     fn dataset() -> Dataset {
         let features = Array2::from_shape_fn((1000, 4), |(row, column)| (row + column * 10_000) as f32);
         let labels = (0..1000).map(|row| if row < 100 { Label::Anomaly } else { Label::Normal }).collect();
@@ -207,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn flipped_labels_are_the_asked_share_and_the_test_keeps_its_truth() {
+    fn the_given_share_of_labels_is_flipped_and_the_test_side_keeps_its_truth() {
         let noisy = trial(Noise::LabelContamination(0.1), 1);
         assert_eq!(noisy.test, trial(Noise::None, 1).test);
         // 70 of the 700 rows flip: about 7 anomalies become normal and 63 normal rows anomalies; half of the 126 are labelled.
@@ -218,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn hidden_anomalies_stay_in_the_asked_share() {
+    fn the_given_share_of_hidden_anomalies_stays() {
         for (share, hidden) in [(0.0, 0), (0.4, 14), (1.0, 35)] {
             let noisy = trial(Noise::AnomalyContamination(share), 1);
             assert_eq!((noisy.labelled, noisy.train.rows()), (35, 665 + hidden));
@@ -227,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn duplicated_anomalies_are_of_their_own_side() {
+    fn anomalies_are_duplicated_within_their_side() {
         let noisy = trial(Noise::DuplicatedAnomalies(3), 1);
         assert_eq!((truly_anomalous(&noisy.train), truly_anomalous(&noisy.test)), (210, 90));
         assert_eq!((noisy.train.rows(), noisy.test.rows()), (630 + 210, 270 + 90));
@@ -263,7 +262,7 @@ mod tests {
         for (name, level) in Noise::NAMES.into_iter().zip([0.0, 0.2, 0.5, 2.0, 0.5]).skip(1) {
             let noise = Noise::named(name, level).unwrap();
             assert_eq!((noise.name(), noise.level()), (name, level));
-            // With every anomaly labelled, or the labels of another stream left, only the noise has a choice.
+            // Labels are not drawn here, so only the noise depends on the seed.
             let rows = |seed: u64| {
                 let mut rng = Seed(seed).stream(&[]);
                 let samples = dataset().samples;
@@ -287,7 +286,7 @@ mod tests {
 
     #[test]
     fn bad_names_and_levels_are_refused() {
-        for (name, level, told) in [
+        for (name, level, part) in [
             ("label-contamination", 1.1, "level 1.1 of label-contamination: must be from 0 to 1"),
             ("irrelevant-features", 1.0, "level 1 of irrelevant-features: must be from 0 to 0.99"),
             ("duplicated-anomalies", 1.5, "level 1.5 of duplicated-anomalies: must be a whole number from 1"),
@@ -296,7 +295,7 @@ mod tests {
             ("flips", 0.1, "unknown noise `flips`: use one of none, label-contamination"),
         ] {
             let message = Noise::named(name, level).unwrap_err().to_string();
-            assert!(message.contains(told), "{message}");
+            assert!(message.contains(part), "{message}");
         }
     }
 }

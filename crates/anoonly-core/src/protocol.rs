@@ -1,4 +1,4 @@
-//! The two ways of turning a data set into a training and a test part.
+//! The two ways of splitting a data set into a training and a test part.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,21 +13,21 @@ use crate::split::{self, Split};
 use crate::synthetic::Synthetic;
 use crate::{CoreError, Dataset, Samples, Seed};
 
-/// The share of rows that are held out for the test.
+/// The share of rows on the test side.
 pub const TEST_SHARE: f64 = 0.3;
-/// Under [`Protocol::Adbench`], a set with fewer rows is resampled to so many.
+/// Under [`Protocol::Adbench`], a set with fewer rows is resampled to this number.
 pub const SMALLEST: usize = 1_000;
-/// A set with more rows is thinned to so many.
+/// A set with more rows is thinned to this number.
 pub const LARGEST: usize = 10_000;
 
-/// How a data set becomes a training and a test part. Results of the two are never mixed in a table.
+/// How a data set is split into a training and a test part. Results of the two protocols never share a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
-    /// ADBench's (Han et al., NeurIPS 2022), which the AnoOnly paper follows: a set of fewer than [`SMALLEST`] rows is drawn
-    /// up to that size *with replacement before the split*, so copies of one row land on both sides. For reproduction.
+    /// ADBench's protocol (Han et al., NeurIPS 2022), which the AnoOnly paper follows. A set of fewer than [`SMALLEST`] rows is
+    /// resampled to that size *with replacement before the split*, so copies of a row may be on both sides. For reproduction.
     Adbench,
-    /// No row on both sides: no row is drawn twice, and rows with equal features stay together.
+    /// No row is on both sides: no row is drawn twice, and rows with equal features stay together.
     Clean,
 }
 
@@ -35,7 +35,7 @@ impl Protocol {
     /// All protocols.
     pub const ALL: [Protocol; 2] = [Protocol::Adbench, Protocol::Clean];
 
-    /// The name on the command line and in results.
+    /// The name in settings and results.
     pub fn name(self) -> &'static str {
         match self {
             Protocol::Adbench => "adbench",
@@ -46,7 +46,7 @@ impl Protocol {
     /// Draws the rows of both sides for one seed: thinning or resampling, then a stratified split of 70 to 30.
     ///
     /// # Errors
-    /// When either class is too small to stand on both sides.
+    /// When a class is too small to be on both sides.
     pub fn split(self, dataset: &Dataset, seed: Seed) -> Result<Split, CoreError> {
         let samples = &dataset.samples;
         let mut rng = seed.stream(&[&dataset.name, "split"]);
@@ -64,9 +64,9 @@ impl Protocol {
         }
     }
 
-    /// The data set as [`split`](Self::split) would thin or resample it, with synthetic rows in place of its own: to be split in
-    /// its stead. No row of it stands there twice, so `split` draws none again, and even under [`Protocol::Adbench`] no row
-    /// comes to both sides.
+    /// The data set, thinned or resampled as in [`split`](Self::split), with synthetic rows instead of its own. Split the result
+    /// instead of the data set. Its rows are all different and `split` does not resample it again, so no row is on both sides
+    /// even under [`Protocol::Adbench`].
     ///
     /// # Errors
     /// As [`Synthetic::apply`].
@@ -80,7 +80,7 @@ impl Protocol {
         }
     }
 
-    /// The rows of a set that is too small or too large, in its stead.
+    /// The rows that are drawn from a set that is too small or too large.
     fn drawn(self, dataset: &Dataset, seed: Seed) -> Option<Vec<usize>> {
         let mut rng = seed.stream(&[&dataset.name, "rows"]);
         let rows = dataset.samples.rows();
@@ -109,7 +109,7 @@ impl FromStr for Protocol {
     }
 }
 
-/// One experiment's rows: what the detector may see, and what it is judged by.
+/// The rows of one experiment: those that the detector is fitted on, and those that it is evaluated on.
 #[derive(Clone, Debug)]
 pub struct Trial {
     /// The training rows; only the anomalies of the budget are labelled, all other rows are unlabelled.
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn synthetic_rows_take_the_place_of_those_that_would_be_split_and_none_stands_on_both_sides() {
+    fn synthetic_rows_replace_the_rows_of_a_split_and_none_is_on_both_sides() {
         for (protocol, rows, drawn) in [
             (Protocol::Adbench, 200, SMALLEST),
             (Protocol::Clean, 200, 200),

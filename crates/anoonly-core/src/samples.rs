@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 use crate::CoreError;
 use crate::split::equal_rows;
 
-/// What is known of a row.
+/// What is known about a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Label {
-    /// Nothing is known: most likely normal, perhaps a hidden anomaly.
+    /// Nothing is known. The row is most likely normal, but may be a hidden anomaly.
     Unlabelled,
     /// Known to be an anomaly.
     Anomaly,
@@ -27,7 +27,7 @@ impl Label {
 
 /// Rows to fit on or to evaluate with: a matrix of features and one label a row.
 ///
-/// Every value is finite and there is a label for each row; whatever holds `Samples` need not check again.
+/// Every value is finite and every row has a label, so code that takes `Samples` need not check this again.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Samples {
     features: Array2<f32>,
@@ -83,7 +83,7 @@ impl Samples {
         self.features.row(row)
     }
 
-    /// The number of rows whose features are equal, to the last bit, to those of a row before them.
+    /// The number of rows whose features equal those of an earlier row. 0 and -0 count as equal.
     pub fn repeated_rows(&self) -> usize {
         self.rows() - equal_rows(self).len()
     }
@@ -108,23 +108,23 @@ impl Samples {
     /// The same rows with other labels.
     ///
     /// # Panics
-    /// When the number of labels is not the number of rows.
+    /// When the number of labels differs from the number of rows.
     pub(crate) fn relabelled(self, labels: Vec<Label>) -> Samples {
         assert_eq!(labels.len(), self.rows());
         Samples { labels, ..self }
     }
 
-    /// The same rows with other features, which have to be finite.
+    /// The same rows with other features, which must be finite.
     ///
     /// # Panics
-    /// When the number of rows is another one.
+    /// When the number of rows differs.
     pub(crate) fn with_features(self, features: Array2<f32>) -> Samples {
         assert_eq!(features.nrows(), self.rows());
         Samples { features, ..self }
     }
 }
 
-/// Row indices, parted by whether the row is known to be an anomaly. Each part ascends.
+/// Row indices, separated by whether the row is known to be an anomaly. Each list is in ascending order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ByClass {
     /// Rows labelled [`Label::Anomaly`].
@@ -133,12 +133,12 @@ pub struct ByClass {
     pub others: Vec<usize>,
 }
 
-/// A named data set whose every row has its true label.
+/// A named data set in which every row has its true label.
 #[derive(Clone, Debug)]
 pub struct Dataset {
-    /// The name, as `CIFAR10_0`.
+    /// The name, such as `CIFAR10_0`.
     pub name: String,
-    /// The family that results are averaged over, as `CIFAR10`.
+    /// The family, such as `CIFAR10`; results are averaged over its members.
     pub family: String,
     /// The rows and their true labels.
     pub samples: Samples,
@@ -150,10 +150,10 @@ mod tests {
     use ndarray::array;
 
     #[test]
-    fn bad_values_are_refused_with_their_place() {
+    fn invalid_values_are_refused_with_their_position() {
         let labels = vec![Label::Normal, Label::Anomaly];
         let error = Samples::new(array![[0.0, 1.0], [f32::NAN, 2.0]], labels.clone()).unwrap_err();
-        assert_eq!(error.to_string(), "row 2, feature column 1 holds NaN: every feature must be a finite number");
+        assert_eq!(error.to_string(), "row 2, feature column 1: NaN is not a finite number");
         assert!(matches!(
             Samples::new(array![[0.0]], labels.clone()).unwrap_err(),
             CoreError::LabelCount { rows: 1, labels: 2 }

@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 
 /// Maps each column linearly so that its range in the rows it was fitted on becomes [0, 1].
 ///
-/// Rows seen later may leave [0, 1]. A column that is constant in the fitted rows maps to 0 there (scikit-learn's
-/// `MinMaxScaler`, too, divides such a column by 1).
+/// Rows outside of the fitted ones may leave [0, 1]. A column that is constant in the fitted rows maps to 0 there; like
+/// scikit-learn's `MinMaxScaler`, such a column is divided by 1.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MinMaxScaler {
     minimum: Vec<f32>,
-    /// One over the range; 1 for a constant column. In `f64`, for the range of `f32` values may overflow `f32`.
+    /// One over the range; 1 for a constant column. In `f64`, because the range of `f32` values may overflow `f32`.
     scale: Vec<f64>,
 }
 
@@ -39,20 +39,20 @@ impl MinMaxScaler {
         self.minimum.len()
     }
 
-    /// What is taken from each column before it is multiplied.
+    /// The value that is subtracted from each column.
     pub fn minimum(&self) -> &[f32] {
         &self.minimum
     }
 
-    /// What each column is multiplied by.
+    /// The factor by which each column is then multiplied.
     pub fn scale(&self) -> &[f64] {
         &self.scale
     }
 
-    /// Checks one that comes from outside, such as a file.
+    /// Checks a scaler that was read from a file.
     ///
     /// # Errors
-    /// Says what is wrong when it has no column, or a value that no fit could have given.
+    /// A sentence about what is wrong: no columns, or a value that no fit can produce.
     pub fn check(&self) -> Result<(), String> {
         let good = |(minimum, scale): (&f32, &f64)| minimum.is_finite() && scale.is_finite() && *scale > 0.0;
         if self.minimum.is_empty() || self.minimum.len() != self.scale.len() {
@@ -64,37 +64,37 @@ impl MinMaxScaler {
         }
     }
 
-    /// Scales a matrix of shape `[rows, columns]`. A value that `f32` cannot hold becomes the nearest one it can.
+    /// Scales a matrix of shape `[rows, columns]`. A value outside of the range of `f32` becomes the nearest one in it.
     ///
     /// # Panics
     /// When the number of columns is not [`columns`](Self::columns).
     pub fn transform(&self, features: ArrayView2<'_, f32>) -> Array2<f32> {
-        self.transform_telling(features).0
+        self.transform_checked(features).0
     }
 
-    /// The same; none where a value is NaN or infinite.
+    /// As [`transform`](Self::transform); `None` when a value is NaN or infinite.
     ///
     /// # Panics
     /// As [`transform`](Self::transform).
     pub fn transform_finite(&self, features: ArrayView2<'_, f32>) -> Option<Array2<f32>> {
-        let (scaled, finite) = self.transform_telling(features);
+        let (scaled, finite) = self.transform_checked(features);
         finite.then_some(scaled)
     }
 
     /// The scaled rows, and whether all values were finite.
-    fn transform_telling(&self, features: ArrayView2<'_, f32>) -> (Array2<f32>, bool) {
+    fn transform_checked(&self, features: ArrayView2<'_, f32>) -> (Array2<f32>, bool) {
         assert_eq!(features.ncols(), self.columns(), "the scaler was fitted on another number of columns");
         let by_row = self.by_row();
         let cells = features.as_standard_layout();
         let mut scaled = Array2::zeros(features.raw_dim());
         let (Some(cells), Some(made)) = (cells.as_slice(), scaled.as_slice_mut()) else {
-            unreachable!("the layout of both is the standard one")
+            unreachable!("both have the standard layout")
         };
         let finite = by_row.scale(cells, made, self.columns());
         (scaled, finite)
     }
 
-    /// Ready to scale row by row.
+    /// A scaler for single rows.
     pub fn by_row(&self) -> RowScaler<'_> {
         let ordinary = |scale: &f64| (1e-30..1e30).contains(scale);
         let short = self.scale.iter().all(ordinary) && self.minimum.iter().all(|minimum| minimum.abs() <= LARGE);
@@ -108,16 +108,16 @@ impl MinMaxScaler {
 pub struct RowScaler<'a> {
     scaler: &'a MinMaxScaler,
     scale: Vec<f32>,
-    /// Whether rows may be tried in `f32`.
+    /// Whether rows can be scaled in `f32` first.
     short: bool,
 }
 
 impl RowScaler<'_> {
-    /// Scales rows, one after the other in `cells`, into the first cells of rows that are `stride` apart; false where a cell is
-    /// NaN or infinite. What becomes of a row does not depend on the others.
+    /// Scales rows that are stored one after the other in `cells`. The scaled rows start every `stride` cells in `scaled`. Returns
+    /// false when a cell is NaN or infinite. The result of a row does not depend on the other rows.
     ///
     /// # Panics
-    /// When there are not as many rows on both sides, or the stride is less than the number of columns.
+    /// When the numbers of rows differ, or the stride is less than the number of columns.
     pub fn scale(&self, cells: &[f32], scaled: &mut [f32], stride: usize) -> bool {
         let columns = self.scale.len();
         assert!(stride >= columns && cells.len() / columns == scaled.len() / stride, "one row for each");
@@ -134,12 +134,12 @@ impl RowScaler<'_> {
         finite
     }
 
-    /// False where a result is not finite. The last bit may differ from that in `f64`.
+    /// Scales rows in `f32`, and returns false when a result is not finite. The last bit may differ from the result in `f64`.
     fn in_f32(&self, cells: &[f32], scaled: &mut [f32], stride: usize) -> bool {
         Arch::new().dispatch(InF32 { cells, scaled, stride, minimum: &self.scaler.minimum, scale: &self.scale })
     }
 
-    /// A row of any cells.
+    /// Scales a row in `f64`.
     fn in_f64(&self, cells: &[f32], scaled: &mut [f32]) {
         let MinMaxScaler { minimum, scale } = self.scaler;
         for (((scaled, &cell), &lowest), scale) in scaled.iter_mut().zip(cells).zip(minimum).zip(scale) {
@@ -163,7 +163,7 @@ impl WithSimd for InF32<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> bool {
         let zero = simd.splat_f32s(0.0);
-        // 0 as long as all are finite, then NaN.
+        // Stays 0 while all results are finite, and becomes NaN otherwise.
         let mut zeros = zero;
         let mut scaled = |cell: S::f32s, lowest: S::f32s, scale: S::f32s| {
             let made = simd.mul_f32s(simd.sub_f32s(cell, lowest), scale);
@@ -188,7 +188,7 @@ impl WithSimd for InF32<'_> {
     }
 }
 
-/// The difference of two values up to this does not overflow.
+/// The difference of two values up to this size does not overflow.
 const LARGE: f32 = f32::MAX / 2.0;
 
 #[cfg(test)]
@@ -212,9 +212,9 @@ mod tests {
         assert!(scaled.iter().all(|v| v.is_finite()), "{scaled}");
     }
 
-    /// Both ways give the same up to the last bits, and extreme cells take the one that holds them.
+    /// Both precisions give the same result up to the last bits, and extreme cells are scaled in `f64`.
     #[test]
-    fn both_ways_agree() {
+    fn both_precisions_agree() {
         let columns = 21;
         let value = |i: usize| (i * 7919 % 2003) as f32 / 1001.0 * 10.0f32.powi((i % columns) as i32 - 10) + 3.0;
         let features = Array2::from_shape_fn((50, columns), |(row, column)| value(row * columns + column));

@@ -6,16 +6,16 @@ use sha2::{Digest, Sha256};
 
 /// The seed of a run, from which every random decision of that run is derived.
 ///
-/// A decision draws from a stream of its own, named by its purpose. So the number of draws one decision makes never
-/// shifts another, and neither the number of threads nor the order of jobs changes a result.
+/// Every decision draws from its own stream, which is named by its purpose. The number of draws in one stream therefore never
+/// affects another, and neither the number of threads nor the order of jobs changes a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct Seed(pub u64);
 
 impl Seed {
-    /// The stream for a purpose, which is a path of words such as `["wine", "split"]`.
+    /// The stream for a purpose, given as a path of words such as `["wine", "split"]`.
     ///
-    /// The key is the SHA-256 digest of the seed and the words, each with its length before it.
+    /// The key is the SHA-256 digest of the seed and the words, each preceded by its length.
     pub fn stream(self, purpose: &[&str]) -> ChaCha8Rng {
         let mut digest = Sha256::new();
         digest.update(self.0.to_le_bytes());
@@ -26,7 +26,7 @@ impl Seed {
         ChaCha8Rng::from_seed(digest.finalize().into())
     }
 
-    /// A seed of its own for a part of the run, such as one model on one data set.
+    /// The seed of a part of the run, such as one model on one data set.
     pub fn derive(self, purpose: &[&str]) -> Seed {
         Seed(self.stream(purpose).next_u64())
     }
@@ -49,8 +49,8 @@ mod tests {
     }
 
     #[test]
-    fn streams_stay_the_same_across_releases() {
-        // From `scripts/golden_seed.py`, which knows only the definitions of SHA-256 and ChaCha8.
+    fn streams_never_change() {
+        // From `scripts/golden_seed.py`, which implements only the definitions of SHA-256 and ChaCha8.
         assert_eq!(first(7, &["x"]), 2_017_919_591_509_300_076);
     }
 }

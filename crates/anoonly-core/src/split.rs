@@ -1,4 +1,4 @@
-//! Parting rows into train and test.
+//! Splits of rows into a training and a test side.
 
 use std::collections::HashMap;
 
@@ -16,8 +16,7 @@ pub struct Split {
     pub test: Vec<usize>,
 }
 
-/// Splits so that both sides hold the same share of anomalies, up to rounding, and each holds at least one row of
-/// either class.
+/// Splits rows so that both sides have the same share of anomalies, up to rounding, and at least one row of each class.
 ///
 /// The test side gets `ceil(test_share × rows)` rows, as in scikit-learn's `train_test_split`.
 ///
@@ -35,14 +34,14 @@ pub fn stratified(samples: &Samples, test_share: f64, rng: &mut impl Rng) -> Res
     Ok(split.shuffled(rng))
 }
 
-/// Splits like [`stratified`], but never parts rows whose features are equal to the last bit.
+/// Splits like [`stratified`], but keeps rows with equal features on one side.
 ///
-/// Equal rows form a group and a group goes to one side. Groups are visited in random order, and a group goes to the
-/// test side when that brings the numbers of anomalies and of other rows there closer to what they should be, each
-/// relative to its target; so a large group tends to end up in train.
+/// Equal rows form a group. Groups are visited in random order. A group goes to the test side when that brings the numbers of
+/// anomalies and of other rows there closer to their targets, each difference relative to the target. Large groups therefore
+/// tend to end up on the training side.
 ///
 /// # Errors
-/// As [`stratified`], and when equal rows leave one side without a row of either class.
+/// As [`stratified`], and when equal rows leave one side without one of the classes.
 pub fn stratified_without_shared_rows(
     samples: &Samples,
     test_share: f64,
@@ -85,7 +84,7 @@ impl Split {
     }
 }
 
-/// How many rows of each class the test side gets.
+/// The number of rows of each class on the test side.
 struct TestQuota {
     anomalies: usize,
     others: usize,
@@ -115,7 +114,7 @@ pub(crate) fn equal_rows(samples: &Samples) -> Vec<Vec<usize>> {
     let mut group_of: HashMap<Vec<u32>, usize> = HashMap::with_capacity(samples.rows());
     let mut groups: Vec<Vec<usize>> = Vec::new();
     for row in 0..samples.rows() {
-        // Adding 0 turns -0 into 0, so that the two are the same value here too.
+        // Adding 0 turns -0 into 0, so that the two count as equal.
         let bits = samples.row(row).iter().map(|v| (v + 0.0).to_bits()).collect();
         let group = *group_of.entry(bits).or_insert_with(|| {
             groups.push(Vec::new());
@@ -133,7 +132,7 @@ mod tests {
     use ndarray::Array2;
     use proptest::prelude::*;
 
-    /// Rows whose single feature is `row / copies`, the first `anomalies` of them anomalies.
+    /// Rows with the single feature `row / copies`; the first `anomalies` of them are anomalies.
     fn samples(rows: usize, anomalies: usize, copies: usize) -> Samples {
         let features = Array2::from_shape_fn((rows, 1), |(row, _)| (row / copies) as f32);
         let labels = (0..rows).map(|row| if row < anomalies { Label::Anomaly } else { Label::Normal }).collect();
@@ -189,7 +188,7 @@ mod tests {
             Err(CoreError::TooFewToSplit { anomalies: 1, others: 8 })
         ));
         assert!(matches!(stratified(&samples(9, 8, 1), 0.3, &mut rng), Err(CoreError::TooFewToSplit { .. })));
-        // All ten anomalies are one row repeated: no side could have an anomaly that the other does not know.
+        // All ten anomalies are equal, so they cannot be on both sides.
         assert!(matches!(
             stratified_without_shared_rows(&samples(40, 10, 10), 0.3, &mut rng),
             Err(CoreError::EqualRowsPreventSplit)

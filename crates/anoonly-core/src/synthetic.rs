@@ -1,5 +1,4 @@
-//! Rows made to order, so that it is known in what way the anomalies differ (ADBench, Han et al. 2022, section 3.3 on types of
-//! anomalies).
+//! Synthetic rows in which the kind of anomaly is known (ADBench, Han et al. 2022, section 3.3 on types of anomalies).
 //!
 //! Points are the columns of matrices of shape `[features, points]`, in `f64`.
 
@@ -21,51 +20,50 @@ use crate::{CoreError, Dataset, Samples, Seed};
 use copula::GaussianCopula;
 use gaussians::Gaussians;
 
-/// How many times wider local anomalies scatter, and how many times farther from 0 the clusters of anomalies lie.
+/// The factor by which the covariances of local anomalies and the means of clustered anomalies are multiplied.
 pub const ALPHA: f64 = 5.0;
-/// The share by which the bounds of global anomalies are larger than those of the normal rows.
+/// The bounds of global anomalies are those of the normal rows times 1 plus this.
 pub const MARGIN: f64 = 0.1;
 
-/// A kind of synthetic anomalies, and of normal rows to go with them: both take the place of a data set's own.
+/// A kind of synthetic anomalies, with synthetic normal rows. Both replace the rows of a data set.
 ///
 /// The normal rows of [`Local`](Self::Local), [`Global`](Self::Global) and [`Cluster`](Self::Cluster) are drawn from a Gaussian
-/// mixture that is fitted to the data set's normal rows: expectation maximisation with full covariances, from k-means, with 1 to 9
-/// components, as many as have the lowest Bayesian information criterion. The three share their normal rows for one seed, so
-/// that their difference is that of the anomalies alone.
+/// mixture that is fitted to the data set's normal rows by expectation maximisation, with full covariances and a start from
+/// k-means. The number of components, from 1 to 9, is the one with the lowest Bayesian information criterion. With one seed the
+/// three kinds have the same normal rows, so they differ only in the anomalies.
 ///
-/// Where this departs from ADBench's implementation:
+/// Differences from ADBench's implementation:
 ///
-/// - The mixture is fitted to standardised columns, so that the `1e-6` on the diagonals of the covariances means the same in
-///   any unit. A column that is constant among the normal rows stays constant.
-/// - A number of components is tried only if there are more normal rows than features for each component (with fewer, a
-///   covariance is singular and its likelihood says nothing), and the search ends after three numbers in a row that are no
-///   better than the best so far.
-/// - [`Dependency`](Self::Dependency) has a Gaussian copula for its normal rows where ADBench has a vine. A vine is a tree of
-///   pair-copulas, of which each is chosen and fitted by itself: it can bend a dependence in ways a Gaussian cannot, but takes so
-///   long that ADBench cuts a data set to 50 random columns for it, and fails on some. The Gaussian one keeps all columns
-///   and the rank correlation of every pair, whose loss is what makes the anomalies.
+/// - The mixture is fitted to standardised columns, so that the `1e-6` on the diagonals of the covariances has the same effect
+///   in any unit. A column that is constant among the normal rows stays constant.
+/// - A number of components is tried only when there are more normal rows than features for each component. With fewer rows a
+///   covariance is singular and its likelihood is meaningless. The search ends after three numbers in a row that are not better
+///   than the best one.
+/// - [`Dependency`](Self::Dependency) models the normal rows with a Gaussian copula where ADBench uses a vine. A vine is a tree of
+///   pair-copulas that are chosen and fitted one by one. It can model dependences that a Gaussian cannot, but it is so slow that
+///   ADBench reduces a data set to 50 random columns for it, and it fails on some sets. The Gaussian copula keeps all columns and
+///   the rank correlation of every pair, which the anomalies lose.
 ///
-/// Each of at most 100 rounds of expectation maximisation takes about `4 × rows × components × features²` operations: seconds at
-/// most on ADBench's classical sets, a minute on 5000 rows of 512 features. The copula takes seconds there.
+/// Each of at most 100 rounds of expectation maximisation takes about `4 × rows × components × features²` operations: at most
+/// seconds on ADBench's classical sets, and a minute on 5000 rows of 512 features. The copula takes seconds there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Synthetic {
-    /// Anomalies from the mixture of the normal rows with its covariances times [`ALPHA`]: in the same places, but scattered
-    /// wider.
+    /// Anomalies from the mixture of the normal rows with covariances times [`ALPHA`]: around the same means, but more spread out.
     Local,
     /// Anomalies uniform in each column, from the lowest value of the normal rows times 1.1 to the highest times 1.1
     /// (1 + [`MARGIN`]).
     ///
-    /// These are ADBench's bounds to the letter. They widen the range of a column that has values on both sides of 0. Where all
-    /// values are positive the lower bound moves up too, where all are negative the upper one moves down, so that a column far
-    /// from 0 for its spread, as 100 to 105, becomes a range outside of that of the normal rows, 110 to 115.5.
+    /// These are exactly ADBench's bounds. They widen the range of a column with values on both sides of 0. When all values are
+    /// positive the lower bound moves up too, and when all are negative the upper bound moves down. A column that is far from 0
+    /// relative to its spread, such as 100 to 105, gets a range outside of that of the normal rows: 110 to 115.5.
     Global,
-    /// Anomalies from the mixture of the normal rows with its means times [`ALPHA`]: clusters as tight as those of normal rows,
-    /// elsewhere. A mean that is 0 stays where it is.
+    /// Anomalies from the mixture of the normal rows with means times [`ALPHA`]: clusters of the same shape in other places. A mean
+    /// of 0 stays the same.
     Cluster,
-    /// Normal rows from a Gaussian copula, the distribution of each column being a Gaussian kernel density with Scott's bandwidth;
-    /// anomalies with each column drawn from the same density without regard to the others. No column by itself tells the
-    /// two apart.
+    /// Normal rows from a Gaussian copula, in which the distribution of each column is a Gaussian kernel density with Scott's
+    /// bandwidth. Anomalies draw each column from the same density, independently of the others. No single column separates the
+    /// two classes.
     Dependency,
 }
 
@@ -73,7 +71,7 @@ impl Synthetic {
     /// All kinds.
     pub const ALL: [Synthetic; 4] = [Synthetic::Local, Synthetic::Global, Synthetic::Cluster, Synthetic::Dependency];
 
-    /// The name on the command line and in results.
+    /// The name in settings and results.
     pub fn name(self) -> &'static str {
         match self {
             Synthetic::Local => "local",
@@ -83,13 +81,13 @@ impl Synthetic {
         }
     }
 
-    /// The data set with other features: its normal rows as drawn from a model of them, its anomalies as this kind has them. The
-    /// rows keep their labels, so the number of each class stays; only anomalies known as such count as anomalies.
+    /// The data set with synthetic features: normal rows are drawn from a model of the normal rows, and anomalies are drawn as this
+    /// kind describes. Each row keeps its label. Rows that are not labelled anomalies count as normal.
     ///
-    /// A value that `f32` cannot hold becomes the nearest one it can.
+    /// A value outside of the range of `f32` becomes the nearest one in it.
     ///
     /// # Errors
-    /// When the data set has fewer than two normal rows, or columns that hang together too closely for the model.
+    /// When the data set has fewer than two normal rows, or its columns depend on each other too closely for the model.
     pub fn apply(self, dataset: &Dataset, seed: Seed) -> Result<Dataset, CoreError> {
         let classes = dataset.samples.by_class();
         let (normals, anomalies) = (classes.others.len(), classes.anomalies.len());
@@ -102,7 +100,7 @@ impl Synthetic {
         let mut chance = stream(self.name());
         let (normal, anomalous) = if self == Synthetic::Dependency {
             let copula = GaussianCopula::fitted(&points).ok_or_else(too_close)?;
-            (copula.draw(normals, &mut stream("copula")), copula.draw_apart(anomalies, &mut chance))
+            (copula.draw(normals, &mut stream("copula")), copula.draw_independent(anomalies, &mut chance))
         } else {
             let gaussians = Gaussians::fitted(&points, &mut stream("mixture")).ok_or_else(too_close)?;
             let normal = gaussians.draw(normals, &mut stream("normal"));
@@ -143,7 +141,7 @@ fn points(samples: &Samples, rows: &[usize]) -> DMatrix<f64> {
     DMatrix::from_fn(samples.columns(), rows.len(), |column, row| f64::from(samples.features()[(rows[row], column)]))
 }
 
-/// So many points, uniform in each feature between its bounds among others.
+/// Draws `count` points, uniform in each feature between the widened bounds of `points`.
 fn around(points: &DMatrix<f64>, count: usize, rng: &mut impl Rng) -> DMatrix<f64> {
     let bounds = |value: f64| f64::from(nearest(f64::from(nearest(value)) * (1.0 + MARGIN)));
     let ranges: Vec<(f64, f64)> =

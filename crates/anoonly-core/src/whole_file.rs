@@ -1,4 +1,4 @@
-//! Files that are there whole or not at all.
+//! Files that are written completely or not at all.
 
 use std::fs::{File, Permissions};
 use std::io::{self, Write};
@@ -6,10 +6,11 @@ use std::path::Path;
 
 use tempfile::NamedTempFile;
 
-/// Writes a file under its name only once it is whole and on the disk, with the given permissions or those of any new file.
+/// Writes a file to a temporary name, and gives it its own name once it is complete and on the disk. It gets the given
+/// permissions, or the default ones of a new file.
 ///
 /// # Errors
-/// When it cannot be written. The message of the error may name the temporary file; its kind does not.
+/// When the file cannot be written. The message may name the temporary file, so report the kind of the error to people.
 pub fn write_whole(path: &Path, bytes: &[u8], permissions: Option<Permissions>) -> io::Result<()> {
     let mut file = temporary_beside(path)?;
     file.write_all(bytes)?;
@@ -18,19 +19,19 @@ pub fn write_whole(path: &Path, bytes: &[u8], permissions: Option<Permissions>) 
     }
     file.as_file().sync_all()?;
     file.persist(path)?;
-    // The new name, too. Not every file system can do this, and the file is whole without it.
+    // Syncs the new name too. Not every file system supports this, and the file is complete without it.
     #[cfg(unix)]
     File::open(folder(path)).and_then(|folder| folder.sync_all()).ok();
     Ok(())
 }
 
-/// A temporary file in the folder of another one, whose name it may take.
+/// Creates a temporary file in the folder of `path`, from where it can be renamed to `path`.
 ///
 /// # Errors
-/// When none can be made there.
+/// When no file can be created in that folder.
 pub fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
-    // Readable as any new file is; a temporary file would be its owner's alone.
+    // The permissions of any new file; by default only the owner could read a temporary file.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     builder.tempfile_in(folder(path))

@@ -1,4 +1,4 @@
-//! Points whose features hang together as those of the data do, each feature by itself distributed as there.
+//! Points with the dependences and the marginal distributions of the data.
 
 use nalgebra::{Cholesky, DMatrix, DVector};
 use rand::{Rng, RngExt};
@@ -7,7 +7,7 @@ use rand_distr::StandardNormal;
 use super::marginal::Marginal;
 use super::units::Units;
 
-/// Keeps a matrix of correlations from being singular where a column repeats others.
+/// Keeps the correlation matrix regular when a column repeats others.
 const REGULARISATION: f64 = 1e-6;
 
 /// A Gaussian copula over kernel densities: the normal scores of the features are jointly normal.
@@ -19,8 +19,8 @@ pub struct GaussianCopula {
 }
 
 impl GaussianCopula {
-    /// The fit to two points or more, of shape `[features, points]`: the marginals first, then the correlations of the normal
-    /// scores that they give. `None` when these are singular.
+    /// Fits two points or more, of shape `[features, points]`: first the marginals, then the correlations of the normal scores
+    /// under these marginals. `None` when the correlations are singular.
     pub fn fitted(points: &DMatrix<f64>) -> Option<Self> {
         let marginals: Vec<Marginal> =
             points.row_iter().map(|feature| Marginal::of(feature.iter().copied().collect())).collect();
@@ -33,7 +33,7 @@ impl GaussianCopula {
         Some(Self { marginals, factor: Cholesky::new(correlations)?.l() })
     }
 
-    /// So many points, of shape `[features, points]`.
+    /// Draws `count` points, of shape `[features, points]`.
     pub fn draw(&self, count: usize, rng: &mut impl Rng) -> DMatrix<f64> {
         let mut points = DMatrix::zeros(self.marginals.len(), count);
         for mut point in points.column_iter_mut() {
@@ -48,8 +48,8 @@ impl GaussianCopula {
         points
     }
 
-    /// So many points of the same features, each drawn without regard to the others.
-    pub fn draw_apart(&self, count: usize, rng: &mut impl Rng) -> DMatrix<f64> {
+    /// Draws `count` points whose features have the same distributions, but are independent of each other.
+    pub fn draw_independent(&self, count: usize, rng: &mut impl Rng) -> DMatrix<f64> {
         DMatrix::from_fn(self.marginals.len(), count, |feature, _| self.marginals[feature].draw(rng))
     }
 }

@@ -1,4 +1,4 @@
-//! Drawing from a mixture.
+//! Draws from a Gaussian mixture.
 
 use nalgebra::{DMatrix, DVector};
 use rand::{Rng, RngExt};
@@ -17,14 +17,14 @@ pub struct Gaussians {
 }
 
 impl Gaussians {
-    /// The fit to points, unless every covariance is singular. It is made of standardised points, so that what keeps a
-    /// covariance from being singular weighs the same in columns of any unit.
+    /// Fits a mixture to points; `None` when every covariance is singular. The points are standardised first, so that the
+    /// regularisation of the covariances has the same effect in any unit.
     pub fn fitted(points: &DMatrix<f64>, rng: &mut impl Rng) -> Option<Self> {
         let units = Units::of(points);
         Self::new(&Mixture::chosen(&units.standardised(points), rng)?, &units)
     }
 
-    /// A mixture of standardised points, back in their units. A constant column stays constant.
+    /// A mixture of standardised points, converted back to their units. A constant column stays constant.
     pub fn new(mixture: &Mixture, units: &Units) -> Option<Self> {
         let components = &mixture.components;
         let factor = |mut factor: DMatrix<f64>| {
@@ -39,19 +39,19 @@ impl Gaussians {
         })
     }
 
-    /// All covariances so many times as large.
+    /// Multiplies all covariances.
     pub fn wider(mut self, times: f64) -> Self {
         self.factors.iter_mut().for_each(|factor| *factor *= times.sqrt());
         self
     }
 
-    /// All means so many times as far from 0.
+    /// Multiplies all means.
     pub fn moved(mut self, times: f64) -> Self {
         self.means.iter_mut().for_each(|mean| *mean *= times);
         self
     }
 
-    /// So many points, of shape `[features, points]`.
+    /// Draws `count` points, of shape `[features, points]`.
     pub fn draw(&self, count: usize, rng: &mut impl Rng) -> DMatrix<f64> {
         let mut points = DMatrix::zeros(self.means[0].len(), count);
         for mut point in points.column_iter_mut() {

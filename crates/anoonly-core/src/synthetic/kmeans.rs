@@ -1,14 +1,14 @@
-//! Where a mixture starts from.
+//! k-means clusters, from which the fit of a mixture starts.
 
 use nalgebra::{DMatrix, DVectorView};
 use rand::{Rng, RngExt};
 
-/// Rounds at most; clusters of real data settle within some tens.
+/// The largest number of rounds. Clusters of real data converge within some tens.
 const ROUNDS: usize = 100;
 
-/// The cluster of each point by Lloyd's algorithm, its centres first drawn by k-means++ (Arthur and Vassilvitskii 2007).
+/// The cluster of each point by Lloyd's algorithm, with initial centres from k-means++ (Arthur and Vassilvitskii 2007).
 ///
-/// A cluster may be empty where there are fewer different points than clusters.
+/// Clusters may be empty when there are fewer distinct points than clusters.
 pub fn clusters(points: &DMatrix<f64>, count: usize, rng: &mut impl Rng) -> Vec<usize> {
     let mut centres = seeded(points, count, rng);
     let mut nearest = assigned(points, &centres);
@@ -31,7 +31,7 @@ pub fn clusters(points: &DMatrix<f64>, count: usize, rng: &mut impl Rng) -> Vec<
     nearest
 }
 
-/// Points drawn as centres, each with a probability that grows with the square of its distance from those before.
+/// Points drawn as centres, each with a probability proportional to the squared distance from the nearest earlier centre.
 fn seeded(points: &DMatrix<f64>, count: usize, rng: &mut impl Rng) -> DMatrix<f64> {
     let mut chosen = vec![rng.random_range(0..points.ncols())];
     let mut distances = vec![f64::INFINITY; points.ncols()];
@@ -45,7 +45,7 @@ fn seeded(points: &DMatrix<f64>, count: usize, rng: &mut impl Rng) -> DMatrix<f6
             left -= distance;
             left < 0.0
         };
-        // Where all points are centres already, any will do.
+        // When every point coincides with a centre, any point will do.
         chosen.push(distances.iter().position(passed).unwrap_or(points.ncols() - 1));
     }
     points.select_columns(&chosen)
@@ -69,8 +69,8 @@ mod tests {
     use crate::Seed;
 
     #[test]
-    fn points_of_one_place_are_of_one_cluster_whatever_the_draw() {
-        // Three places, each with ten points a little apart.
+    fn separate_groups_become_the_clusters_for_every_seed() {
+        // Three groups of ten points that are close together.
         let points =
             DMatrix::from_fn(2, 30, |row, point| ((point / 10) * (row + 5)) as f64 + 0.01 * (point % 10) as f64);
         for seed in 0..20 {
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn more_clusters_than_different_points_leave_some_empty() {
+    fn more_clusters_than_distinct_points_leave_some_empty() {
         let clusters = clusters(&DMatrix::from_element(2, 5, 1.0), 3, &mut Seed(1).stream(&[]));
         assert!(clusters.iter().all(|cluster| *cluster == clusters[0]));
     }

@@ -1,20 +1,20 @@
-//! The distribution of one feature by itself.
+//! The distribution of a single feature.
 
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
 use statrs::function::erf::{erfc, erfc_inv};
 
-/// Steps of the table within a bandwidth.
+/// The number of table entries per bandwidth.
 const STEPS: f64 = 4.0;
-/// How many bandwidths the table goes on beyond the values.
+/// The number of bandwidths by which the table extends beyond the values.
 const BEYOND: f64 = 4.0;
-/// The bandwidths beyond which a kernel counts as over: it is, but for 1e-9.
+/// The number of bandwidths after which a kernel counts as complete; the error is below 1e-9.
 const REACH: f64 = 6.0;
 
 /// A Gaussian kernel density of the values of a feature.
 ///
 /// The bandwidth is Scott's, `s n^(-1/5)` with `s` the sample's standard deviation, as in SciPy's `gaussian_kde`. The
-/// distribution is known by a table of normal scores `Φ⁻¹(F(x))`, a quarter of a bandwidth apart, between which it is linear.
+/// distribution is stored as a table of normal scores `Φ⁻¹(F(x))`, a quarter of a bandwidth apart, with linear interpolation.
 #[derive(Clone, Debug)]
 pub struct Marginal {
     values: Vec<f64>,
@@ -25,7 +25,7 @@ pub struct Marginal {
 }
 
 impl Marginal {
-    /// Of two values or more.
+    /// Estimates the density from two values or more.
     pub fn of(values: Vec<f64>) -> Self {
         let lowest = values.iter().copied().fold(f64::INFINITY, f64::min);
         let highest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -42,7 +42,7 @@ impl Marginal {
         marginal
     }
 
-    /// The normal scores at so many places.
+    /// The first `length` entries of the table of normal scores.
     fn table(&self, length: usize) -> Vec<f64> {
         let mut sums = vec![0.0; length + 1];
         let mut over = vec![0usize; length + 1];
@@ -64,7 +64,7 @@ impl Marginal {
         sums[..length].iter().zip(&over).map(score).collect()
     }
 
-    /// The normal score of a value, `Φ⁻¹(F(x))`; 0 of a constant feature.
+    /// The normal score of a value, `Φ⁻¹(F(x))`; 0 for a constant feature.
     pub fn score(&self, value: f64) -> f64 {
         let Some(last) = self.scores.len().checked_sub(2) else { return 0.0 };
         let place = ((value - self.start) / self.bandwidth * STEPS).max(0.0);
@@ -101,20 +101,20 @@ mod tests {
     use super::*;
     use crate::Seed;
 
-    /// Two places far apart, one of them with values of one size.
+    /// Values in two groups far apart; those of one group are all equal.
     fn values() -> Vec<f64> {
         (0..60).map(|index| if index % 3 == 0 { 50.0 } else { (index * index % 17) as f64 / 4.0 }).collect()
     }
 
     #[test]
     fn the_bandwidth_is_scotts() {
-        // By `scipy.stats.gaussian_kde([1, 2, 4, 8, 16]).covariance`, its root.
+        // The square root of `scipy.stats.gaussian_kde([1, 2, 4, 8, 16]).covariance`.
         let marginal = Marginal::of(vec![1.0, 2.0, 4.0, 8.0, 16.0]);
         assert!((marginal.bandwidth - 4.420561826822924).abs() < 1e-12, "{}", marginal.bandwidth);
     }
 
     #[test]
-    fn scores_are_those_of_the_sum_of_kernels_and_come_back() {
+    fn scores_match_the_sum_of_kernels_and_invert() {
         let marginal = Marginal::of(values());
         for at in [-8.0, -1.0, 0.0, 1.3, 4.2, 12.0, 30.0, 49.0, 50.0, 53.0, 60.0] {
             let kernels = marginal.values.iter().map(|value| below((at - value) / marginal.bandwidth));

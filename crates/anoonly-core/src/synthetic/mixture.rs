@@ -1,22 +1,21 @@
 //! Gaussian mixtures with full covariances, by expectation maximisation.
 //!
-//! The rules are those of scikit-learn's `GaussianMixture`, and the tests hold them against it: the same start gives the same
-//! mixture.
+//! The algorithm is that of scikit-learn's `GaussianMixture`. The tests compare the two: the same start gives the same mixture.
 
 use nalgebra::{Cholesky, DMatrix, DVector, Dyn};
 use rand::Rng;
 
 use super::kmeans;
 
-/// Numbers of components that are tried.
+/// The numbers of components that are tried.
 const COUNTS: std::ops::RangeInclusive<usize> = 1..=9;
-/// After so many numbers that are no better than the best one, more are not tried.
+/// The search ends after this many numbers in a row that are not better than the best one.
 const PATIENCE: usize = 3;
-/// Added to the diagonal of every covariance, so that it has an inverse.
+/// Added to the diagonal of every covariance, so that it is invertible.
 const REGULARISATION: f64 = 1e-6;
-/// A round that changes the mean log-likelihood by less is the last one.
+/// The fit ends when a round changes the mean log-likelihood by less than this.
 const TOLERANCE: f64 = 1e-3;
-/// Rounds at most.
+/// The largest number of rounds.
 const ROUNDS: usize = 100;
 /// Keeps the weight of a component without points above 0.
 const NO_POINTS: f64 = 10.0 * f64::EPSILON;
@@ -27,7 +26,7 @@ pub struct Mixture {
     pub components: Vec<Component>,
 }
 
-/// A Gaussian and its share.
+/// A Gaussian and its weight.
 #[derive(Clone, Debug)]
 pub struct Component {
     pub weight: f64,
@@ -36,7 +35,7 @@ pub struct Component {
 }
 
 impl Component {
-    /// `L` with `L Lᵀ` the covariance, unless that is singular.
+    /// The factor `L` of the covariance `L Lᵀ`; `None` when it is singular.
     pub fn factor(&self) -> Option<Cholesky<f64, Dyn>> {
         Cholesky::new(self.covariance.clone())
     }
@@ -54,11 +53,11 @@ impl Component {
 }
 
 impl Mixture {
-    /// The fit of 1 to 9 components with the lowest Bayesian information criterion, the search ending once [`PATIENCE`] numbers
-    /// of components in a row were no better.
+    /// The fit of 1 to 9 components with the lowest Bayesian information criterion. The search ends after [`PATIENCE`] numbers of
+    /// components in a row that are not better.
     ///
-    /// A number of components is left out where there are not more points than features for each, without which a covariance is
-    /// singular, and where one becomes singular during the fit. `None` when no number is left.
+    /// A number of components is skipped when there are not more points than features for each component, because a covariance
+    /// would be singular, and when a covariance becomes singular during the fit. `None` when every number is skipped.
     pub fn chosen(points: &DMatrix<f64>, rng: &mut impl Rng) -> Option<Self> {
         let mut best: Option<(f64, Self)> = None;
         for count in COUNTS.filter(|count| *count == 1 || points.ncols() > count * points.nrows()) {
@@ -74,7 +73,7 @@ impl Mixture {
         best.map(|(_, mixture)| mixture)
     }
 
-    /// The fit of so many components, from clusters by k-means.
+    /// The fit of `count` components, starting from k-means clusters.
     pub fn fitted(points: &DMatrix<f64>, count: usize, rng: &mut impl Rng) -> Option<Self> {
         let mut shares = DMatrix::zeros(points.ncols(), count);
         for (point, cluster) in kmeans::clusters(points, count, rng).into_iter().enumerate() {
@@ -83,7 +82,7 @@ impl Mixture {
         Self::of_shares(points, &shares).improved(points)
     }
 
-    /// Expectation maximisation from this mixture on.
+    /// The fit by expectation maximisation that starts from this mixture.
     pub fn improved(mut self, points: &DMatrix<f64>) -> Option<Self> {
         let mut before = f64::NEG_INFINITY;
         for _ in 0..ROUNDS {
@@ -97,7 +96,8 @@ impl Mixture {
         Some(self)
     }
 
-    /// Expectation: what each component has of each point, of shape `[points, components]`, and the mean log-likelihood.
+    /// The expectation step: the share of each component in each point, of shape `[points, components]`, and the mean
+    /// log-likelihood.
     pub fn shares(&self, points: &DMatrix<f64>) -> Option<(DMatrix<f64>, f64)> {
         let mut shares = DMatrix::zeros(points.ncols(), self.components.len());
         for (index, component) in self.components.iter().enumerate() {
@@ -113,7 +113,7 @@ impl Mixture {
         Some((shares, sum / points.ncols() as f64))
     }
 
-    /// Maximisation: the mixture in which each component is the Gaussian of its shares.
+    /// The maximisation step: the mixture in which each component is the Gaussian of its shares.
     fn of_shares(points: &DMatrix<f64>, shares: &DMatrix<f64>) -> Self {
         let total: f64 = shares.column_iter().map(|shares| shares.sum() + NO_POINTS).sum();
         let component = |shares: DVector<f64>| {
@@ -133,7 +133,7 @@ impl Mixture {
         Self { components: shares.column_iter().map(|shares| component(shares.into_owned())).collect() }
     }
 
-    /// Schwarz's Bayesian information criterion: the lower, the better.
+    /// Schwarz's Bayesian information criterion; lower is better.
     pub fn information_criterion(&self, points: &DMatrix<f64>) -> Option<f64> {
         let (features, count) = (points.nrows() as f64, self.components.len() as f64);
         let parameters = count * features * (features + 1.0) / 2.0 + count * features + count - 1.0;

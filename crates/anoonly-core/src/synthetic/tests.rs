@@ -6,11 +6,11 @@ use crate::Label;
 
 const NORMALS: usize = 3000;
 const ANOMALIES: usize = 1500;
-/// A value whose mean over many rows misses it by a rounding error.
+/// A value whose mean over many rows differs from it by a rounding error.
 const CONSTANT: f32 = 0.3;
 
-/// Two clusters of normal rows in four features, so far apart: the second feature hangs on the first, the third is positive and
-/// skewed, the fourth constant. The anomalies, every third row, are far off: nothing may be learnt from them.
+/// Two clusters of normal rows in four features, at the given distance. The second feature depends on the first, the third is
+/// positive and skewed, and the fourth is constant. Every third row is an anomaly far away, which the models must not use.
 fn dataset_of(apart: f64) -> Dataset {
     let mut rng = Seed(5).stream(&["made"]);
     let mut normal = || rng.sample::<f64, _>(StandardNormal);
@@ -107,7 +107,7 @@ fn the_seed_decides_and_the_kinds_of_the_mixture_share_their_normal_rows() {
 }
 
 #[test]
-fn normal_rows_are_like_those_they_are_made_after() {
+fn normal_rows_are_like_those_of_the_data_set() {
     let [plain, _] = parts(&dataset());
     for kind in Synthetic::ALL {
         let [normals, _] = made(kind, 1);
@@ -140,7 +140,7 @@ fn local_anomalies_scatter_alpha_times_as_wide_about_the_same_places() {
 }
 
 #[test]
-fn clusters_of_anomalies_lie_alpha_times_as_far_from_zero() {
+fn clusters_of_anomalies_are_alpha_times_as_far_from_zero() {
     let [normals, anomalies] = parts(&Synthetic::Cluster.apply(&dataset_of(100.0), Seed(1)).unwrap());
     for (normals, anomalies) in by_cluster(&normals, 60.0).iter().zip(&by_cluster(&anomalies, ALPHA * 60.0)) {
         let [near, far] = [normals, anomalies].map(|rows| rows.mean_axis(Axis(0)).unwrap());
@@ -173,7 +173,7 @@ fn global_anomalies_fill_the_bounds_of_the_normal_rows_times_1_1() {
         let mean = anomalies.column(column).mean().unwrap();
         assert!((mean - f64::from(low + high) / 2.0).abs() <= 4.0 * room, "{column}");
     }
-    assert!(signs.contains(&true) && signs.contains(&false), "bounds of both signs are looked at");
+    assert!(signs.contains(&true) && signs.contains(&false), "both signs of bounds occur");
     assert!(anomalies.column(3).iter().all(|value| *value == f64::from((1.1 * f64::from(CONSTANT)) as f32)));
 }
 
@@ -194,7 +194,7 @@ fn dependency_anomalies_lose_the_dependence_and_nothing_else() {
 }
 
 #[test]
-fn hard_data_stays_finite() {
+fn difficult_data_stays_finite() {
     let set = |cell: fn(usize, usize) -> f32, rows: usize| {
         let labels = (0..rows).map(|row| if row % 4 == 3 { Label::Anomaly } else { Label::Normal }).collect();
         let samples = Samples::new(Array2::from_shape_fn((rows, 3), |(row, column)| cell(row, column)), labels);
@@ -210,23 +210,23 @@ fn hard_data_stays_finite() {
         ("two rows twice", set(|row, column| (row % 2 * (column + 1)) as f32, 8)),
         ("three rows", set(|row, column| (row + column) as f32, 3)),
     ];
-    for (told, set) in sets {
+    for (case, set) in sets {
         for kind in Synthetic::ALL {
             let made = kind.apply(&set, Seed(1)).unwrap();
-            assert!(made.samples.features().iter().all(|value| value.is_finite()), "{told}, {kind}");
+            assert!(made.samples.features().iter().all(|value| value.is_finite()), "{case}, {kind}");
         }
     }
 }
 
 #[test]
-fn what_cannot_be_is_an_error_that_names_the_set() {
+fn errors_name_the_data_set() {
     let one = dataset().samples.select(&[0, 1, 3, 6]);
     let set = Dataset { name: "few".into(), family: "few".into(), samples: one };
     for kind in Synthetic::ALL {
         assert_eq!(kind.name().parse::<Synthetic>().unwrap(), kind);
         let message = kind.apply(&set, Seed(1)).unwrap_err().to_string();
-        assert!(message.starts_with("data set `few`: 1 normal rows: synthetic rows are made after"), "{message}");
+        assert!(message.starts_with("data set `few`: 1 normal rows: synthetic rows need at least two"), "{message}");
     }
     let message = "vine".parse::<Synthetic>().unwrap_err().to_string();
-    assert_eq!(message, "unknown synthetic anomalies `vine`: use local, global, cluster, dependency");
+    assert_eq!(message, "unknown synthetic anomalies `vine`: use one of local, global, cluster, dependency");
 }

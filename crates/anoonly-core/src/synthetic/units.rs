@@ -1,19 +1,19 @@
-//! The centre and spread of each column.
+//! The mean and standard deviation of each column.
 
 use nalgebra::{DMatrix, DVector};
 
-/// The mean and standard deviation of each column, by which columns in different units become comparable.
+/// The mean and standard deviation of each column, used to standardise columns with different units.
 ///
 /// Points are the columns of a matrix of shape `[features, points]`, here as in all of [`synthetic`](super).
 #[derive(Clone, Debug)]
 pub struct Units {
     pub centre: DVector<f64>,
-    /// 0, or a rounding error, for a constant column: in `f32` it is constant again when it comes back.
+    /// 0 for a constant column, or a rounding error that disappears in `f32`.
     pub spread: DVector<f64>,
 }
 
 impl Units {
-    /// Takes them from points, of which there is at least one.
+    /// Computes them from at least one point.
     pub fn of(points: &DMatrix<f64>) -> Self {
         let centre = points.column_mean();
         let mut squares = DVector::zeros(points.nrows());

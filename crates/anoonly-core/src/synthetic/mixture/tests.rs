@@ -1,4 +1,4 @@
-//! Mixtures beside those of scikit-learn: `golden/mixture.json`, made by `scripts/golden_mixture.py`.
+//! Comparison with scikit-learn's mixtures in `golden/mixture.json`, which `scripts/golden_mixture.py` writes.
 
 use rand::RngExt;
 use rand_distr::StandardNormal;
@@ -15,14 +15,14 @@ struct Golden {
 
 #[derive(Deserialize)]
 struct Case {
-    start: Told,
-    first_round: Told,
+    start: GoldenMixture,
+    first_round: GoldenMixture,
     rounds: usize,
-    end: Told,
+    end: GoldenMixture,
 }
 
 #[derive(Deserialize)]
-struct Told {
+struct GoldenMixture {
     weights: Vec<f64>,
     means: Vec<Vec<f64>>,
     covariances: Vec<Vec<Vec<f64>>>,
@@ -30,7 +30,7 @@ struct Told {
     information_criterion: Option<f64>,
 }
 
-impl Told {
+impl GoldenMixture {
     fn mixture(&self) -> Mixture {
         let component = |index: usize| Component {
             weight: self.weights[index],
@@ -70,7 +70,7 @@ fn the_same_start_gives_the_mixture_of_scikit_learn() {
     }
 }
 
-/// So many clusters of `each` points in two features, their centres ten standard deviations apart.
+/// `count` clusters of `each` points in two features, with centres ten standard deviations apart.
 fn clusters(count: usize, each: usize, seed: u64) -> DMatrix<f64> {
     let mut rng = Seed(seed).stream(&[]);
     DMatrix::from_fn(2, count * each, |row, point| {
@@ -80,7 +80,7 @@ fn clusters(count: usize, each: usize, seed: u64) -> DMatrix<f64> {
 }
 
 #[test]
-fn as_many_components_are_chosen_as_there_are_clear_clusters() {
+fn clear_clusters_give_one_component_each() {
     for (seed, count) in [(1, 1), (2, 2), (3, 3), (4, 3), (5, 4)] {
         let points = clusters(count, 200, seed);
         let chosen = Mixture::chosen(&points, &mut Seed(seed).stream(&["fit"])).unwrap();
@@ -96,12 +96,12 @@ fn as_many_components_are_chosen_as_there_are_clear_clusters() {
 }
 
 #[test]
-fn components_without_enough_points_are_not_tried() {
-    // Three clusters of two points: three components of one covariance each could not be told from rounding.
+fn numbers_of_components_without_enough_points_are_skipped() {
+    // Three clusters of two points: the covariances of three components would be singular.
     let few = clusters(3, 2, 1);
     let chosen = Mixture::chosen(&few, &mut Seed(1).stream(&[])).unwrap();
     assert!(chosen.components.len() < 3, "{}", chosen.components.len());
-    // Fewer points than features: one Gaussian, which the regularisation holds.
+    // Fewer points than features: one Gaussian, which the regularisation keeps regular.
     let flat = DMatrix::from_fn(6, 3, |row, point| (row * point) as f64);
     assert_eq!(Mixture::chosen(&flat, &mut Seed(1).stream(&[])).unwrap().components.len(), 1);
 }
