@@ -48,7 +48,7 @@ fn files() {
     refused("", b"", &[], &["no .npz, .csv, .parquet or Arrow file"]);
     refused("a.npz", b"PK", &[], &["a.npz", "not an npz archive"]);
     refused("a.parquet", b"PAR1", &[], &["a.parquet"]);
-    refused("a.csv", b"amount,kind\n1,0\n", &[], &["a.csv", "no column `label` or `y`", "amount, kind"]);
+    refused("a.csv", b"amount,kind\n1,0\n", &[], &["a.csv", "no label column `label` or `y`", "amount, kind"]);
     // An empty zip archive: an npz file without X and y.
     let empty_zip = [&b"PK\x05\x06"[..], &[0; 18]].concat();
     refused("a.npz", &empty_zip, &[], &["a.npz", "no array `X`"]);

@@ -177,8 +177,8 @@ fn what_cannot_be_fetched_is_told_and_leaves_no_file() {
     refused(&fetch(&["penguins"]), 2, &["`penguins` ships with the program"]);
     refused(&fetch(&["Classical/33_skin"]), 2, &["Classical/33_skin", "--sha256 HEX"]);
     refused(&fetch(&["Classical/99_made", "--sha256", "abc"]), 2, &["`abc`", "64 hexadecimal digits"]);
-    refused(&fetch(&["SVHN_*", "--sha256", &digest]), 2, &["--sha256", "2 fit"]);
-    refused(&fetch(&["6_cardio", "--sha256", &digest]), 2, &["6_cardio", &digest, "leave the option out"]);
+    refused(&fetch(&["SVHN_*", "--sha256", &digest]), 2, &["--sha256", "2 data sets"]);
+    refused(&fetch(&["6_cardio", "--sha256", &digest]), 2, &["6_cardio", &digest, "leave out --sha256"]);
     refused(&data(cache.path(), &["fetch", "6_cardio", "--url", "ftp://a/b"]), 2, &["ftp://a/b", "https://"]);
     // What a server or the way to it is to blame for.
     let missing = format!("{url}/Classical/6_cardio.npz");

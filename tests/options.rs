@@ -87,7 +87,7 @@ fn a_table_may_be_compressed_or_come_from_standard_input() {
     done(with_input(&["explain", &model, "-", "--top", "1"], &new));
     let refused = with_input(&["evaluate", &model, "-", "--label", "fraud"], "/dev/null");
     assert_eq!(refused.status.code(), Some(2));
-    assert_eq!(stderr(&refused), "error: standard input: no rows in it\n");
+    assert_eq!(stderr(&refused), "error: standard input: the table has no rows\n");
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! What becomes of the columns of a table: numbers, categories, dates, missing values, and columns that say nothing.
+//! The encoding of a table's columns: numbers, categories, dates, missing values, and columns without information.
 
-#![expect(clippy::print_stdout, reason = "an example talks to its user")]
+#![expect(clippy::print_stdout, reason = "an example prints its results")]
 
 use anoonly_data::DataError;
 use anoonly_data::encode::{Encoder, EncoderOptions, Unknown};
