@@ -1,5 +1,5 @@
 //! What others read of a model: its ONNX file, and the format of its own. What an ONNX file scores is checked by other
-//! runtimes, in `tests/tract` and `scripts/check_onnx.py`.
+//! runtimes, in `tests/tract` and `xtask/peers/check_onnx.py`.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,5 +1,5 @@
 //! Floors and unsupervised methods beside PyOD, scikit-learn and NumPy, on three of the embedded data sets. The figures are those of
-//! `scripts/golden_zoo.py`, which tells how the rows are split.
+//! `xtask/golden/golden_zoo.py`, which tells how the rows are split.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

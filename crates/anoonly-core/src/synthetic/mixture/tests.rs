@@ -1,4 +1,4 @@
-//! Mixtures beside those of scikit-learn: `golden/mixture.json`, made by `scripts/golden_mixture.py`.
+//! Mixtures beside those of scikit-learn: `golden/mixture.json`, made by `xtask/golden/golden_mixture.py`.
 
 use rand::RngExt;
 use rand_distr::StandardNormal;
