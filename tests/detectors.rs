@@ -1,7 +1,5 @@
 //! A battery that every detector of the zoo passes, under every strategy and on every CPU backend.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use anoonly::models::networks::devnet::Depth;
 use anoonly::models::networks::feawad::FeawadConfig;
 use anoonly::models::nng_mix::NngMix;
