@@ -1,4 +1,4 @@
-//! Names, words and links that hold across the repository.
+//! Public names, words, links and paths of scripts across the repository.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -84,48 +84,6 @@ fn odd_words_are_found() {
     assert_eq!(has_odd_word("Three floors stand beside it."), Some("floors"));
     for plain in ["x.floor() as usize", "np.floor(x)", "f64::floor", "untold riches"] {
         assert_eq!(has_odd_word(plain), None, "{plain}");
-    }
-}
-
-/// The first command-line option that a line of code names in a text, as `--held-out`.
-fn option(line: &str) -> Option<&str> {
-    let starts = line.match_indices("--").filter(|(at, _)| {
-        let before = line[..*at].chars().next_back();
-        before.is_some_and(|c| " `\"'(/".contains(c)) && !line[..*at].ends_with("var(")
-    });
-    let name = |(at, _): (usize, &str)| {
-        let rest = &line[at..];
-        let end = rest[2..].find(|c: char| !c.is_ascii_lowercase() && c != '-').map_or(rest.len(), |end| end + 2);
-        (end > 2 && line[..at].contains('"')).then_some(&rest[..end])
-    };
-    starts.filter_map(name).next()
-}
-
-/// Libraries report facts. Only the command knows its options.
-#[test]
-fn libraries_name_no_option_of_the_command() {
-    let mut found = Vec::new();
-    for (name, (folder, _)) in manifests() {
-        if !folder.starts_with("crates/") || name == "anoonly-cli" {
-            continue;
-        }
-        for file in files(&format!("{folder}/src"), &["rs"]) {
-            for (number, line) in code(&file) {
-                if let Some(option) = option(line) {
-                    found.push(format!("{}:{number}: {option}", file.path));
-                }
-            }
-        }
-    }
-    assert!(found.is_empty(), "options of the command in a library:\n{}", found.join("\n"));
-}
-
-#[test]
-fn options_are_found_in_texts_only() {
-    assert_eq!(option(r#"    #[error("train again with --held-out")]"#), Some("--held-out"));
-    assert_eq!(option(r#"        "(`--drop`)""#), Some("--drop"));
-    for none in [r#"let a = b - -c; "x""#, r#"fill: "var(--ink)""#, r#""<!-- mark -->""#, "no text --here"] {
-        assert_eq!(option(none), None, "{none}");
     }
 }
 
