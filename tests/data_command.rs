@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::thread;
 
-use anoonly::data::fetch::{Digest, known};
+use anoonly::core::Digest;
+use anoonly::data::fetch::known;
 use anoonly_system_tests::{adbench_data, command, stderr};
 
 /// Serves the files of a folder until the tests end; returns the address.
