@@ -74,7 +74,9 @@ pub fn has_word(line: &str, word: &str) -> bool {
     let named = |c: Option<char>| c.is_some_and(part_of_name);
     line.match_indices(word).any(|(at, _)| {
         let (before, after) = (line[..at].chars().next_back(), line[at + word.len()..].chars().next());
-        !(named(before) && named(word.chars().next())) && !(named(after) && named(word.chars().next_back()))
+        let joined_before = named(before) && named(word.chars().next());
+        let joined_after = named(after) && named(word.chars().next_back());
+        !joined_before && !joined_after
     })
 }
 
