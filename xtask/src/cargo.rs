@@ -33,18 +33,22 @@ pub fn cargo() -> Command {
 }
 
 fn is_package_variable(name: &str) -> bool {
-    let matches = |known: &&str| if known.ends_with('_') { name.starts_with(*known) } else { name == *known };
-    PACKAGE_VARIABLES.iter().any(|known| matches(&known))
+    let matches = |known: &str| if known.ends_with('_') { name.starts_with(known) } else { name == known };
+    PACKAGE_VARIABLES.into_iter().any(matches)
 }
 
-/// Runs a command to its end.
+/// The arguments of a command, for messages.
+pub fn words(command: &Command) -> String {
+    command.get_args().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+}
+
+/// Runs cargo to its end.
 ///
 /// # Errors
 /// When it cannot be started or fails.
 pub fn run(command: &mut Command) -> Result<(), String> {
-    let words: Vec<_> = command.get_args().map(|word| word.to_string_lossy().into_owned()).collect();
     let status = command.status().map_err(|error| format!("cannot start {:?}: {error}", command.get_program()))?;
-    if status.success() { Ok(()) } else { Err(format!("`cargo {}` failed: {status}", words.join(" "))) }
+    if status.success() { Ok(()) } else { Err(format!("`cargo {}` failed: {status}", words(command))) }
 }
 
 #[cfg(test)]

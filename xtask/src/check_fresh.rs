@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 
 use crate::bench::MAIN_JOB;
-use crate::cargo::{cargo, run};
+use crate::cargo::{cargo, run, words};
 
 /// Settings of cargo that a developer may have put into the environment; every other `CARGO_` variable comes from cargo itself.
 const SETTINGS: [&str; 11] = [
@@ -35,21 +35,26 @@ pub fn check_fresh(options: &[String]) -> Result<(), String> {
     };
     let tests = [&["test", "--no-run"], &selection[..]].concat();
     let whole = [&["build"], &selection[..]].concat();
-    let builds: [(fn() -> Command, Vec<&str>); 3] = [(cargo, main_job), (typed, tests), (typed, whole)];
-    for (cargo, words) in &builds {
-        run(cargo().args(words))?;
+    let builds = || [with(cargo(), &main_job), with(typed(), &tests), with(typed(), &whole)];
+    for mut build in builds() {
+        run(&mut build)?;
     }
-    for (cargo, words) in &builds {
-        let built = artifacts_built(cargo().args(words))?;
+    for mut build in builds() {
+        let words = words(&build);
+        let built = artifacts_built(&mut build)?;
         if !built.is_empty() {
             return Err(format!(
-                "`cargo {}` built again what another build of this workspace had just built: {}",
-                words.join(" "),
+                "`cargo {words}` built again what another build of this workspace had just built: {}",
                 built.join(", ")
             ));
         }
     }
     Ok(())
+}
+
+fn with(mut command: Command, words: &[&str]) -> Command {
+    command.args(words);
+    command
 }
 
 /// Cargo as a developer calls it from a shell: with no variable that cargo has set. [`cargo`] removes a list of variables; this
