@@ -1,26 +1,24 @@
-//! Whatever is wrong with the input is told in one line that names the place, with exit code 2, and nothing is written.
-
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! Errors in the input: one line that names the place, exit code 2, and no file is written.
 
 use std::fs;
 use std::path::Path;
 
 use anoonly_system_tests::{anoonly, stderr};
 
-/// Runs a bench over a folder with one file and expects it to fail on it.
+/// Runs a bench on a folder with this one file and expects an error about it.
 #[track_caller]
-fn refused(file: &str, content: &[u8], options: &[&str], told: &[&str]) {
+fn refused(file: &str, content: &[u8], options: &[&str], expected: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     fs::create_dir(&data).unwrap();
     if !file.is_empty() {
         fs::write(data.join(file), content).unwrap();
     }
-    refused_in(&data, options, told);
+    refused_in(&data, options, expected);
 }
 
 #[track_caller]
-fn refused_in(data: &Path, options: &[&str], told: &[&str]) {
+fn refused_in(data: &Path, options: &[&str], expected: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");
     let mut arguments = vec!["bench", "--data", data.to_str().unwrap(), "--out", out.to_str().unwrap(), "--seeds", "1"];
@@ -29,14 +27,14 @@ fn refused_in(data: &Path, options: &[&str], told: &[&str]) {
     let error = stderr(&output);
     assert_eq!(output.status.code(), Some(2), "{options:?}: {error}");
     assert_eq!(error.trim_end().lines().count(), 1, "{options:?}: {error}");
-    for told in told {
-        assert!(error.contains(told), "`{told}` is not in: {error}");
+    for words in expected {
+        assert!(error.contains(words), "`{words}` is not in: {error}");
     }
     assert!(output.stdout.is_empty());
     assert!(!out.exists(), "something was written");
 }
 
-/// A CSV file with so many rows, the first of them anomalies; `cell` gives the feature of a row.
+/// A CSV file of `rows` rows. The first `anomalies` rows are anomalies; `cell` gives the feature of a row.
 fn csv(rows: usize, anomalies: usize, cell: impl Fn(usize) -> String) -> Vec<u8> {
     let lines = (0..rows).map(|row| format!("{},{}\n", cell(row), usize::from(row < anomalies)));
     format!("amount,label\n{}", lines.collect::<String>()).into_bytes()

@@ -1,7 +1,5 @@
 //! The main job through the command.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::collections::HashSet;
 use std::path::Path;
 use std::process::Stdio;
@@ -33,13 +31,13 @@ fn rows(path: &Path) -> Vec<Vec<String>> {
 }
 
 #[test]
-fn threads_change_nothing_and_the_table_shows_what_the_file_holds() {
+fn results_do_not_depend_on_threads_and_the_table_matches_the_file() {
     let options =
         ["--seeds", "1,2", "--datasets", "wine,penguins", "--models", "devnet,mean-difference,knn", "--threads"];
     let (table, one) = bench(&[&options[..], &["1"]].concat());
     let (_, three) = bench(&[&options[..], &["3"]].concat());
     assert_eq!(one, three);
-    // Two sets × two seeds × (DevNet under two strategies + two floors).
+    // Two sets × two seeds × (DevNet under two strategies + two baselines).
     assert_eq!(one.len(), 16);
     assert!(one.iter().all(|row| row[17] == "ok"));
 
@@ -75,7 +73,7 @@ fn seeds_give_different_runs() {
 }
 
 #[test]
-fn an_ablation_stands_beside_host_and_anoonly_and_zero_weight_is_anoonly() {
+fn an_ablation_is_listed_beside_host_and_anoonly() {
     let options = ["--datasets", "penguins", "--models", "devnet", "--seeds", "1,2", "--ablation"];
     let (table, rows) = bench(&[&options[..], &["lambda"]].concat());
     assert_eq!(rows.len(), 14);
@@ -122,7 +120,7 @@ fn lines(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_bench_that_is_killed_goes_on_and_ends_with_the_same_rows() {
+fn a_killed_bench_resumes_and_ends_with_the_same_rows() {
     let options = ["--datasets", "wine,penguins,cancer", "--models", "devnet,prenet,knn", "--seeds", "1,2"];
     let (_, whole) = bench(&options);
     let folder = tempfile::tempdir().unwrap();
@@ -130,7 +128,7 @@ fn a_bench_that_is_killed_goes_on_and_ends_with_the_same_rows() {
     let (mut kills, mut before) = (0, 0);
     loop {
         let mut child = command(arguments.iter()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        // Killed as soon as it has measured a few runs more.
+        // Killed as soon as it has measured five more runs.
         let ended = loop {
             if let Some(status) = child.try_wait().unwrap() {
                 break Some(status);
@@ -155,18 +153,18 @@ fn a_bench_that_is_killed_goes_on_and_ends_with_the_same_rows() {
     assert_eq!(rows(&folder.path().join("results.csv")), whole);
     assert_eq!(lines(folder.path()).len(), whole.len(), "a run was measured twice");
 
-    // Once more, everything is there already; with another setting nothing of DevNet and PReNet is.
-    let told = |more: &[&str]| stderr(&anoonly([&arguments[..], more].concat())).to_owned();
-    assert!(told(&[]).contains("30 runs on 2 threads; 30 of them stand in"), "{}", told(&[]));
+    // A further start finds everything stored; with other settings, nothing of DevNet and PReNet.
+    let message = |more: &[&str]| stderr(&anoonly([&arguments[..], more].concat())).to_owned();
+    assert!(message(&[]).contains("30 runs on 2 threads; 30 of them stand in"), "{}", message(&[]));
     let config = folder.path().join("methods.toml");
     std::fs::write(&config, "[devnet]\nrecipe.epochs = 2\n[prenet]\nrecipe.epochs = 2\n").unwrap();
-    let told = told(&["--config", config.to_str().unwrap()]);
-    assert!(told.contains("30 runs on 2 threads; 6 of them stand in"), "{told}");
+    let message = message(&["--config", config.to_str().unwrap()]);
+    assert!(message.contains("30 runs on 2 threads; 6 of them stand in"), "{message}");
 }
 
 #[cfg(unix)]
 #[test]
-fn a_bench_that_its_user_stops_ends_the_runs_at_work_and_says_how_to_go_on() {
+fn an_interrupted_bench_finishes_its_current_runs_and_says_how_to_resume() {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().to_str().unwrap();
     let arguments = ["bench", "--threads", "1", "--out", place, "--datasets", "wine", "--models", "prenet"];
@@ -181,9 +179,9 @@ fn a_bench_that_its_user_stops_ends_the_runs_at_work_and_says_how_to_go_on() {
     assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
     let kept = lines(folder.path()).len();
     assert!((1..10).contains(&kept), "{kept} of 10 runs");
-    let told = format!("stopped: {kept} of 10 runs are measured and kept; the same bench continues from there");
-    assert!(stderr(&output).contains(&told), "{}", stderr(&output));
-    assert!(!folder.path().join("results.csv").exists(), "no table of a part");
+    let expected = format!("stopped: {kept} of 10 runs are measured and kept; the same bench continues from there");
+    assert!(stderr(&output).contains(&expected), "{}", stderr(&output));
+    assert!(!folder.path().join("results.csv").exists(), "a table of an incomplete bench");
 
     let output = anoonly(arguments);
     assert!(output.status.success(), "{}", stderr(&output));
@@ -192,7 +190,7 @@ fn a_bench_that_its_user_stops_ends_the_runs_at_work_and_says_how_to_go_on() {
 }
 
 #[test]
-fn parts_of_a_grid_merge_into_the_whole() {
+fn shards_merge_into_the_whole_grid() {
     let options = ["--datasets", "wine,penguins", "--models", "devnet,knn", "--seeds", "1,2,3"];
     let (table, whole) = bench(&options);
     let folder = tempfile::tempdir().unwrap();
@@ -214,17 +212,18 @@ fn parts_of_a_grid_merge_into_the_whole() {
 
     let other = anoonly([&["bench", "--out", &place("other"), "--protocol", "adbench"], &options[..]].concat());
     assert!(other.status.success(), "{}", stderr(&other));
-    for (parts, told) in [(["1", "other"], "do not belong in one table"), (["1", "nowhere"], "not a folder of results")]
+    for (parts, expected) in
+        [(["1", "other"], "do not belong in one table"), (["1", "nowhere"], "not a folder of results")]
     {
         let output = merge("bad", &parts);
         assert_eq!(output.status.code(), Some(2));
-        assert!(stderr(&output).contains(told), "{}", stderr(&output));
+        assert!(stderr(&output).contains(expected), "{}", stderr(&output));
     }
 }
 
-/// A method that takes long is shared by all machines.
+/// Slow methods are spread over all machines.
 #[test]
-fn every_part_of_a_grid_has_every_method() {
+fn every_shard_has_every_method() {
     let options = ["--datasets", "wine", "--models", "mean-difference,logistic,knn,devnet", "--seeds", "1,2,3,4,5"];
     let mut all = 0;
     for part in 1..=4 {
@@ -237,7 +236,7 @@ fn every_part_of_a_grid_has_every_method() {
 }
 
 #[test]
-fn parts_measured_with_two_configurations_are_not_merged_and_missing_parts_are_told() {
+fn shards_of_two_configurations_are_not_merged_and_missing_runs_are_reported() {
     let folder = tempfile::tempdir().unwrap();
     let place = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let config = place("methods.toml");
@@ -259,7 +258,7 @@ fn parts_measured_with_two_configurations_are_not_merged_and_missing_parts_are_t
 }
 
 #[test]
-fn a_noise_of_the_command_line_goes_before_a_plans_noise_and_its_levels() {
+fn noise_on_the_command_line_overrides_the_noise_and_levels_of_a_plan() {
     let folder = tempfile::tempdir().unwrap();
     let plan = folder.path().join("plan.toml");
     let text =
@@ -270,7 +269,7 @@ fn a_noise_of_the_command_line_goes_before_a_plans_noise_and_its_levels() {
 }
 
 #[test]
-fn a_plan_is_read_and_the_command_line_goes_before_it() {
+fn the_command_line_overrides_a_plan() {
     let folder = tempfile::tempdir().unwrap();
     let plan = folder.path().join("plan.toml");
     let text = "datasets = [\"wine\", \"penguins\"]\nmodels = \"devnet\"\nseeds = [1, 2]\nlabel-ratio = 0.5\n\
@@ -291,7 +290,7 @@ fn a_plan_is_read_and_the_command_line_goes_before_it() {
 
 #[cfg(unix)]
 #[test]
-fn a_plan_beside_words_that_are_not_unicode_is_read() {
+fn a_plan_works_beside_arguments_that_are_not_unicode() {
     use std::ffi::{OsStr, OsString};
     use std::os::unix::ffi::OsStrExt;
 
@@ -329,7 +328,7 @@ fn a_sweep_has_a_row_and_a_column_for_each_level() {
 }
 
 #[test]
-fn synthetic_anomalies_are_an_axis_of_the_grid_and_leave_real_ones_as_they_are() {
+fn synthetic_anomalies_are_an_axis_of_the_grid_and_do_not_change_real_ones() {
     let options = ["--datasets", "wine", "--models", "devnet,knn", "--seeds", "1,2"];
     let (_, plain) = bench(&options);
     let (table, rows) = bench(&[&options[..], &["--synthetic", "none,local,dependency"]].concat());
@@ -356,7 +355,7 @@ fn synthetic_anomalies_are_an_axis_of_the_grid_and_leave_real_ones_as_they_are()
 }
 
 #[test]
-fn normal_clean_needs_no_level_and_is_anomaly_contamination_of_none() {
+fn normal_clean_is_anomaly_contamination_at_level_zero() {
     let options = ["--datasets", "wine", "--models", "knn", "--seeds", "1", "--noise"];
     let (_, named) = bench(&[&options[..], &["normal-clean"]].concat());
     let (_, level) = bench(&[&options[..], &["anomaly-contamination", "--noise-level", "0"]].concat());
@@ -364,19 +363,19 @@ fn normal_clean_needs_no_level_and_is_anomaly_contamination_of_none() {
     assert_eq!(named[0][7..9], ["anomaly-contamination", "0"]);
 }
 
-/// Whoever changes an option learns from this that a plan in the documentation names it.
+/// Fails when an option changes that a plan in the documentation uses.
 #[test]
-fn the_plans_of_the_documentation_are_understood() {
+fn the_plans_in_the_documentation_are_valid() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/experiments");
     let plans: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     let plans: Vec<_> = plans.iter().filter(|path| path.extension().is_some_and(|e| e == "toml")).collect();
     assert!(plans.len() >= 5);
     let empty = tempfile::tempdir().unwrap();
     for plan in plans {
-        // On a folder without data, everything but the data is in order.
+        // The folder has no data. That must be the only error.
         let output = anoonly(["bench", "--plan", plan.to_str().unwrap(), "--data", empty.path().to_str().unwrap()]);
         assert_eq!(output.status.code(), Some(2));
-        let told = stderr(&output);
-        assert!(told.contains(empty.path().to_str().unwrap()) && !told.contains(".toml"), "{told}");
+        let message = stderr(&output);
+        assert!(message.contains(empty.path().to_str().unwrap()) && !message.contains(".toml"), "{message}");
     }
 }

@@ -1,6 +1,4 @@
-//! `anoonly data`: the list, what it tells of a data set, and fetches from a server on this machine.
-
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! `anoonly data`: the list, the description of a data set, and downloads from a local server.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -9,10 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::thread;
 
-use anoonly::data::fetch::{Digest, known};
-use anoonly_system_tests::{command, real_data, stderr};
+use anoonly::core::Digest;
+use anoonly::data::fetch::known;
+use anoonly_system_tests::{adbench_data, command, stderr};
 
-/// Serves the files of a folder until the tests end; the address.
+/// Serves the files of a folder until the tests end; returns the address.
 fn serve(root: PathBuf) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -33,7 +32,7 @@ fn serve(root: PathBuf) -> String {
     format!("http://{address}")
 }
 
-/// `anoonly data` with a cache folder of its own, and with a proxy through which nothing on this machine may go.
+/// `anoonly data` with its own cache folder. A proxy is set that does not exist: requests to this machine must not use it.
 fn data(cache: &Path, words: &[&str]) -> Output {
     let mut command = command(["data"].iter().chain(words));
     command
@@ -57,22 +56,22 @@ fn json(output: &Output) -> serde_json::Value {
 }
 
 #[track_caller]
-fn refused(output: &Output, code: i32, told: &[&str]) {
+fn refused(output: &Output, code: i32, expected: &[&str]) {
     let error = stderr(output);
     assert_eq!(output.status.code(), Some(code), "{error}");
     assert_eq!(error.trim_end().lines().count(), 1, "{error}");
     assert!(output.stdout.is_empty());
-    for told in told {
-        assert!(error.contains(told), "`{told}` is not in: {error}");
+    for words in expected {
+        assert!(error.contains(words), "`{words}` is not in: {error}");
     }
 }
 
-/// A table of two rows and three features, one row an anomaly.
+/// A table of two rows and three features; one row is an anomaly.
 fn fixture() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/anoonly-data/fixtures/float64.npz")
 }
 
-/// A server that has it as a data set that is not in the list, and its digest.
+/// A server with [`fixture`] as a data set that the catalogue does not list. Returns its folder, its address and the file's digest.
 fn mirror() -> (tempfile::TempDir, String, String) {
     let root = tempfile::tempdir().unwrap();
     fs::create_dir(root.path().join("Classical")).unwrap();
@@ -83,7 +82,7 @@ fn mirror() -> (tempfile::TempDir, String, String) {
 }
 
 #[test]
-fn the_list_has_what_is_embedded_and_what_can_be_fetched() {
+fn the_list_names_embedded_and_fetchable_sets() {
     let cache = tempfile::tempdir().unwrap();
     let list = data(cache.path(), &["list", "--json"]);
     let list = json(&list);
@@ -110,7 +109,7 @@ fn the_list_has_what_is_embedded_and_what_can_be_fetched() {
 }
 
 #[test]
-fn info_tells_of_names_and_files() {
+fn info_describes_names_and_files() {
     let cache = tempfile::tempdir().unwrap();
     let about = |target: &str| json(&data(cache.path(), &["info", target, "--json"]));
     let file = about(fixture().to_str().unwrap());
@@ -135,12 +134,12 @@ fn info_tells_of_names_and_files() {
     assert_eq!(cardio, about("Classical/6_cardio"));
     assert!(cardio["url"].as_str().unwrap().ends_with("/adbench/datasets/Classical/6_cardio.npz"));
     assert!(cardio.get("file").is_none());
-    let told = data(cache.path(), &["info", "6_cardio"]);
-    assert!(done(&told).contains("anomalies      176 (9.6 %)"), "{}", done(&told));
+    let printed = data(cache.path(), &["info", "6_cardio"]);
+    assert!(done(&printed).contains("anomalies      176 (9.6 %)"), "{}", done(&printed));
 }
 
 #[test]
-fn what_info_cannot_tell_of_is_told() {
+fn info_refuses_unknown_names_and_folders() {
     let cache = tempfile::tempdir().unwrap();
     refused(&data(cache.path(), &["info", "penguin"]), 2, &["`penguin`", "did you mean penguins", "anoonly data list"]);
     refused(&data(cache.path(), &["info", "6_cardo"]), 2, &["did you mean 6_cardio"]);
@@ -150,13 +149,13 @@ fn what_info_cannot_tell_of_is_told() {
 }
 
 #[test]
-fn a_fetched_set_is_checked_kept_and_found_again() {
+fn a_fetched_set_is_verified_and_cached() {
     let (_root, url, digest) = mirror();
     let cache = tempfile::tempdir().unwrap();
     let words = ["fetch", "Classical/99_made", "--sha256", &digest, "--url", &url];
-    let told = data(cache.path(), &words);
-    assert!(done(&told).contains("Classical/99_made: fetched to "), "{}", done(&told));
-    assert!(done(&told).contains("anoonly bench --data fetched"));
+    let printed = data(cache.path(), &words);
+    assert!(done(&printed).contains("Classical/99_made: fetched to "), "{}", done(&printed));
+    assert!(done(&printed).contains("anoonly bench --data fetched"));
     assert_eq!(fs::read(cache.path().join("Classical/99_made.npz")).unwrap(), fs::read(fixture()).unwrap());
     let again = data(cache.path(), &words);
     assert!(done(&again).contains("already there"), "{}", done(&again));
@@ -169,7 +168,7 @@ fn a_fetched_set_is_checked_kept_and_found_again() {
 }
 
 #[test]
-fn what_cannot_be_fetched_is_told_and_leaves_no_file() {
+fn a_failed_fetch_is_reported_and_leaves_no_file() {
     let (_root, url, digest) = mirror();
     let cache = tempfile::tempdir().unwrap();
     let fetch = |words: &[&str]| data(cache.path(), &[&["fetch", "--url", &url][..], words].concat());
@@ -180,7 +179,7 @@ fn what_cannot_be_fetched_is_told_and_leaves_no_file() {
     refused(&fetch(&["SVHN_*", "--sha256", &digest]), 2, &["--sha256", "2 data sets"]);
     refused(&fetch(&["6_cardio", "--sha256", &digest]), 2, &["6_cardio", &digest, "leave out --sha256"]);
     refused(&data(cache.path(), &["fetch", "6_cardio", "--url", "ftp://a/b"]), 2, &["ftp://a/b", "https://"]);
-    // What a server or the way to it is to blame for.
+    // Errors of the server or the network.
     let missing = format!("{url}/Classical/6_cardio.npz");
     refused(&fetch(&["6_cardio"]), 1, &[&missing, "404 Not Found", "--url"]);
     let other = Digest::of(b"other").to_string();
@@ -189,7 +188,7 @@ fn what_cannot_be_fetched_is_told_and_leaves_no_file() {
 }
 
 #[test]
-fn a_bench_runs_on_what_was_fetched() {
+fn a_bench_runs_on_fetched_sets() {
     let cache = tempfile::tempdir().unwrap();
     let folder = cache.path().join("sets");
     let out = cache.path().join("out");
@@ -208,8 +207,9 @@ fn a_bench_runs_on_what_was_fetched() {
 }
 
 #[test]
-fn the_list_knows_the_files_at_hand() {
-    let Some(folder) = real_data() else { return };
+#[cfg_attr(not(adbench_data), ignore = "needs ADBench's data sets: set ANOONLY_DATA")]
+fn the_catalogue_matches_the_downloaded_files() {
+    let folder = adbench_data();
     let there = known().iter().filter(|set| folder.join(format!("{}.npz", set.path())).is_file());
     let there: Vec<_> = there.collect();
     assert!(!there.is_empty());

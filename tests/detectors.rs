@@ -1,6 +1,4 @@
-//! A battery that every detector of the zoo passes, under every strategy and on every CPU backend.
-
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! Checks that every detector passes, under every strategy and on every CPU backend.
 
 use anoonly::models::networks::devnet::Depth;
 use anoonly::models::networks::feawad::FeawadConfig;
@@ -26,19 +24,19 @@ macro_rules! battery {
 
 battery! {
     scores_are_finite_and_rank_clear_anomalies_first
-    a_row_alone_scores_as_among_others
+    a_row_scores_the_same_alone_and_in_a_batch
     the_same_seed_gives_the_same_bits_on_every_thread
-    another_seed_gives_another_fit_where_chance_has_a_part
-    a_strategy_has_a_say_in_the_methods_that_take_one_and_in_no_other
-    what_cannot_be_fitted_is_a_typed_error
-    what_cannot_be_scored_is_a_typed_error
+    another_seed_gives_another_fit_of_randomised_methods
+    a_strategy_changes_exactly_the_methods_that_take_one
+    unusable_samples_are_a_typed_fit_error
+    unusable_rows_are_a_typed_score_error
     one_column_and_constant_columns_are_fine
-    rows_known_to_be_normal_count_as_unlabelled
+    confirmed_normal_rows_count_as_unlabelled
     a_saved_detector_scores_the_same_bits
-    the_layer_before_the_score_is_finite_and_tells_the_rows_apart
+    the_representation_is_finite_and_differs_between_rows
 }
 
-/// Fits of one method that differ in their strategy share their pretraining; what they give is the same as apart.
+/// Fits of one method that differ in their strategy share their pretraining. Their results are the same as those of separate fits.
 #[test]
 fn strategies_share_a_pretraining_and_give_the_same_bits() {
     let (samples, _) = clear();
@@ -52,12 +50,12 @@ fn strategies_share_a_pretraining_and_give_the_same_bits() {
             assert_eq!(together, scores(fit(detector, &samples, &ComputeDevice::default())), "{detector:?}");
         }
     }
-    assert_eq!(spared, 1, "FEAWAD alone pretrains, and its second fit need not");
+    assert_eq!(spared, 1, "only FEAWAD has a pretraining, and its second fit shares it");
 }
 
-/// Both of FEAWAD's trainings reach the scores.
+/// FEAWAD's pretraining and training both change its scores.
 #[test]
-fn pretraining_and_training_each_have_a_part_in_feawad() {
+fn both_trainings_of_feawad_change_its_scores() {
     let (samples, _) = clear();
     let scores = |pretraining: usize, training: usize| {
         let mut method = FeawadConfig::default();
@@ -70,9 +68,9 @@ fn pretraining_and_training_each_have_a_part_in_feawad() {
     assert_ne!(scores(1, 1), scores(1, 2));
 }
 
-/// Pseudo-anomalies go with every method that is trained, under every strategy: they change the fit, if labels do at all.
+/// Pseudo-anomalies work with every trained method under every strategy. They change the fit of the methods that learn from labels.
 #[test]
-fn nng_mix_goes_with_every_host_and_strategy() {
+fn nng_mix_works_with_every_host_and_strategy() {
     let (samples, _) = clear();
     let mut composed = 0;
     for detector in detectors(1) {
@@ -91,10 +89,9 @@ fn nng_mix_goes_with_every_host_and_strategy() {
     assert!(composed >= 14, "{composed}");
 }
 
-/// Every method of the zoo under every strategy, and the depths of DevNet and its normalisations beside the default ones.
-/// What trains long in its default configuration trains shorter here, with a larger step, and GANomaly in more steps than one an
-/// epoch. Boosted trees look at half of the columns
-/// each: one of them parts the labelled anomalies from the hidden ones, and they would look at no other.
+/// Every method of the zoo under every strategy, and DevNet with other depths and another normalisation. Methods with long default
+/// trainings train for fewer epochs here, with larger steps; GANomaly takes more than one step in each epoch. Each boosted tree uses
+/// half of the columns: a single column separates labelled from hidden anomalies, and trees on all columns would use no other.
 fn detectors(seed: u64) -> Vec<Detector> {
     let changes = "
         [devnet.recipe]
@@ -154,7 +151,7 @@ fn fit(detector: &Detector, samples: &Samples, device: &ComputeDevice) -> Fitted
     detector.fit(samples, device).unwrap()
 }
 
-/// 80 rows around 0 and 8 around 3 in each of four columns, four of these labelled. The spread comes from a fixed sequence.
+/// 80 rows around 0 and 8 anomalies around 3 in each of four columns, with four anomalies labelled. The spread is a fixed sequence.
 fn clear() -> (Samples, Vec<bool>) {
     let noise = |row: usize, column: usize| ((row * 7919 + column * 104_729) % 1000) as f32 / 1000.0 - 0.5;
     let features = Array2::from_shape_fn((88, 4), |(r, c)| noise(r, c) + if r < 8 { 3.0 } else { 0.0 });
@@ -181,7 +178,7 @@ fn scores_are_finite_and_rank_clear_anomalies_first(device: &ComputeDevice) {
     }
 }
 
-fn a_row_alone_scores_as_among_others(device: &ComputeDevice) {
+fn a_row_scores_the_same_alone_and_in_a_batch(device: &ComputeDevice) {
     let (samples, _) = clear();
     for detector in detectors(1) {
         let fitted = fit(&detector, &samples, device);
@@ -206,7 +203,7 @@ fn the_same_seed_gives_the_same_bits_on_every_thread(device: &ComputeDevice) {
     }
 }
 
-fn another_seed_gives_another_fit_where_chance_has_a_part(device: &ComputeDevice) {
+fn another_seed_gives_another_fit_of_randomised_methods(device: &ComputeDevice) {
     let (samples, _) = clear();
     for (one, two) in detectors(1).iter().zip(detectors(2)) {
         let (one, two) = (fit(one, &samples, device), fit(&two, &samples, device));
@@ -216,7 +213,7 @@ fn another_seed_gives_another_fit_where_chance_has_a_part(device: &ComputeDevice
     }
 }
 
-fn a_strategy_has_a_say_in_the_methods_that_take_one_and_in_no_other(device: &ComputeDevice) {
+fn a_strategy_changes_exactly_the_methods_that_take_one(device: &ComputeDevice) {
     let (samples, _) = clear();
     for pair in detectors(1).chunks_exact(2) {
         let [host, anoonly] = [0, 1].map(|at| fit(&pair[at], &samples, device).score(samples.features()).unwrap());
@@ -224,7 +221,7 @@ fn a_strategy_has_a_say_in_the_methods_that_take_one_and_in_no_other(device: &Co
     }
 }
 
-fn what_cannot_be_fitted_is_a_typed_error(device: &ComputeDevice) {
+fn unusable_samples_are_a_typed_fit_error(device: &ComputeDevice) {
     let (samples, _) = clear();
     let labelled = |label| Samples::new(samples.features().clone(), vec![label; samples.rows()]).unwrap();
     for detector in detectors(1) {
@@ -234,7 +231,7 @@ fn what_cannot_be_fitted_is_a_typed_error(device: &ComputeDevice) {
     }
 }
 
-fn what_cannot_be_scored_is_a_typed_error(device: &ComputeDevice) {
+fn unusable_rows_are_a_typed_score_error(device: &ComputeDevice) {
     let (samples, _) = clear();
     for detector in detectors(1) {
         let fitted = fit(&detector, &samples, device);
@@ -262,7 +259,7 @@ fn one_column_and_constant_columns_are_fine(device: &ComputeDevice) {
     }
 }
 
-fn rows_known_to_be_normal_count_as_unlabelled(device: &ComputeDevice) {
+fn confirmed_normal_rows_count_as_unlabelled(device: &ComputeDevice) {
     let (samples, _) = clear();
     let normal = |&label: &Label| if label == Label::Anomaly { label } else { Label::Normal };
     let labels = samples.labels().iter().map(normal).collect();
@@ -288,15 +285,15 @@ fn a_saved_detector_scores_the_same_bits(device: &ComputeDevice) {
     }
 }
 
-fn the_layer_before_the_score_is_finite_and_tells_the_rows_apart(device: &ComputeDevice) {
+fn the_representation_is_finite_and_differs_between_rows(device: &ComputeDevice) {
     let (samples, _) = clear();
     for detector in detectors(1) {
         let fitted = fit(&detector, &samples, device);
         let layer = fitted.representation(samples.features()).unwrap();
-        // Floors have no such layer, and neither has the linear DevNet.
-        let told = format!("{detector:?}");
+        // Rules have no such layer, and neither has the linear DevNet.
+        let description = format!("{detector:?}");
         let width = match detector.method().info().name {
-            "devnet" if told.contains("depth: One") => None,
+            "devnet" if description.contains("depth: One") => None,
             "devnet" | "prenet" | "repen" => Some(20),
             "feawad" => Some(33),
             "deepsad" => Some(10),
@@ -308,12 +305,12 @@ fn the_layer_before_the_score_is_finite_and_tells_the_rows_apart(device: &Comput
             "dagmm" => Some(3),
             _ => None,
         };
-        assert_eq!(layer.as_ref().map(|layer| layer.ncols()), width, "{told}");
+        assert_eq!(layer.as_ref().map(|layer| layer.ncols()), width, "{description}");
         let Some(layer) = layer else { continue };
         assert_eq!(layer.nrows(), samples.rows());
-        assert!(layer.iter().all(|cell| cell.is_finite()), "{told}");
-        assert_ne!(layer.row(0), layer.row(87), "{told}");
-        // A part of the rows is made the same of.
+        assert!(layer.iter().all(|cell| cell.is_finite()), "{description}");
+        assert_ne!(layer.row(0), layer.row(87), "{description}");
+        // Some of the rows alone have the same values.
         let part = fitted.representation(&samples.features().slice(s![10..13, ..]).to_owned()).unwrap().unwrap();
         close(part.as_slice().unwrap(), layer.slice(s![10..13, ..]).to_owned().as_slice().unwrap(), 1e-5, "a part");
         assert_eq!(fitted.representation(&Array2::zeros((1, 3))), Err(ScoreError::Columns { expected: 4, found: 3 }));
@@ -322,7 +319,7 @@ fn the_layer_before_the_score_is_finite_and_tells_the_rows_apart(device: &Comput
     }
 }
 
-/// On real rows: what is fitted on one backend scores within a ten-thousandth of the largest score on the other.
+/// On real rows, a detector scores the same on both backends, within 1e-4 of the largest score.
 #[test]
 fn one_fitted_detector_scores_alike_on_ndarray_and_flex() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,7 +1,5 @@
-//! What others read of a model: its ONNX file, and the format of its own. What an ONNX file scores is checked by other
-//! runtimes, in `tests/tract` and `scripts/check_onnx.py`.
-
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! Formats that other programs read: ONNX files and model files. Other runtimes check the scores of ONNX files, in `tests/tract`
+//! and `xtask/peers/check_onnx.py`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +12,7 @@ use anoonly_system_tests::{anoonly, stderr};
 
 const ROWS: usize = 400;
 
-/// A folder with `table.csv`, of numbers, some of them missing, and truth values.
+/// A folder with `table.csv`: numbers, some of them missing, and truth values.
 fn table() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("table.csv");
@@ -27,20 +25,20 @@ fn table() -> (tempfile::TempDir, PathBuf) {
     (folder, path)
 }
 
-/// Trains shortly.
+/// A model of two members, trained for two epochs.
 fn fitted(name: &str, table: &Path) -> Model {
     let mut method = AnyMethod::by_name(name).unwrap();
     method.recipe_mut().into_iter().for_each(|recipe| recipe.epochs = 2);
     anoonly::Detector::new(method).members(2).fit(&Table::read(table).unwrap(), "bad").unwrap()
 }
 
-/// Whether a file holds a text.
+/// Whether a file contains a text.
 fn holds(bytes: &[u8], text: &str) -> bool {
     bytes.windows(text.len()).any(|part| part == text.as_bytes())
 }
 
 #[test]
-fn a_file_tells_its_columns_and_where_it_comes_from() {
+fn an_exported_file_names_its_columns_and_its_origin() {
     let (_folder, path) = table();
     let model = fitted("devnet", &path);
     let exported = model.to_onnx().unwrap();
@@ -54,7 +52,7 @@ fn a_file_tells_its_columns_and_where_it_comes_from() {
 }
 
 #[test]
-fn a_threshold_goes_along_where_it_looks_at_one_row_at_a_time() {
+fn a_threshold_is_exported_if_it_looks_at_one_row_at_a_time() {
     let (_folder, path) = table();
     let mut model = fitted("devnet", &path);
     let exported = model.to_onnx().unwrap();
@@ -68,42 +66,38 @@ fn a_threshold_goes_along_where_it_looks_at_one_row_at_a_time() {
     assert_eq!(model.to_onnx().unwrap().outputs, ["score"]);
 }
 
-#[test]
-fn every_method_is_exported_or_refused_by_name() {
-    let (_folder, path) = table();
-    let mut refused = Vec::new();
-    for method in AnyMethod::all() {
-        let name = method.info().name;
-        match fitted(name, &path).to_onnx() {
-            Ok(exported) => assert!(holds(exported.bytes(), name)),
-            Err(PipelineError::NotExportable { method, .. }) => {
-                assert_eq!(method, name);
-                refused.push(name);
-            }
-            Err(error) => panic!("{name}: {error}"),
-        }
-    }
-    assert!(refused.contains(&"knn"));
-    let all = [
-        "devnet",
-        "prenet",
-        "feawad",
-        "deepsad",
-        "rosas",
-        "mlp",
-        "resnet",
-        "autoencoder",
-        "deepsvdd",
-        "logistic",
-        "mean-difference",
-    ];
-    for name in all {
-        assert!(!refused.contains(&name), "{name}");
-    }
+/// The methods that `docs/onnx.md` lists: the names in the first sentence of the list item that begins with them.
+fn listed_in_the_page() -> Vec<String> {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/onnx.md")).unwrap();
+    let section = page.split("\n## What can be exported").nth(1).unwrap();
+    let item = section.split("\n- ").find(|item| item.contains("`devnet`")).unwrap();
+    let sentence = item.split('.').next().unwrap();
+    sentence.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
 #[test]
-fn the_first_column_that_is_no_number_is_named() {
+fn the_methods_in_the_onnx_page_are_exported_and_others_are_refused_by_name() {
+    let (_folder, path) = table();
+    let mut exportable = Vec::new();
+    for method in AnyMethod::all() {
+        let name = method.info().name;
+        match fitted(name, &path).to_onnx() {
+            Ok(exported) => {
+                assert!(holds(exported.bytes(), name));
+                exportable.push(name);
+            }
+            Err(PipelineError::NotExportable { method, .. }) => assert_eq!(method, name),
+            Err(error) => panic!("{name}: {error}"),
+        }
+    }
+    let mut listed = listed_in_the_page();
+    listed.sort();
+    exportable.sort_unstable();
+    assert_eq!(listed, exportable, "docs/onnx.md and the methods differ");
+}
+
+#[test]
+fn the_first_column_that_is_not_numeric_is_named() {
     let (folder, _) = table();
     let mixed = folder.path().join("mixed.csv");
     let line = |row: usize| {
@@ -116,7 +110,7 @@ fn the_first_column_that_is_no_number_is_named() {
 }
 
 #[test]
-fn the_command_writes_a_whole_file_or_none() {
+fn the_command_writes_a_whole_file_or_nothing() {
     let (folder, path) = table();
     let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let (table, model, out) = (path.to_str().unwrap(), file("model.anoonly"), file("model.onnx"));
@@ -126,20 +120,21 @@ fn the_command_writes_a_whole_file_or_none() {
         String::from_utf8(output.stdout).unwrap()
     };
     done(&["train", table, "--label", "bad", "--model", "devnet", "--ensemble", "2", "--out", &model]);
-    let told = done(&["export", &model, "--out", &out]);
+    let printed = done(&["export", &model, "--out", &out]);
     for words in ["[rows, 3]", "amount, age, known", "no threshold is set", "model.onnx written"] {
-        assert!(told.contains(words), "`{words}` is not in: {told}");
+        assert!(printed.contains(words), "`{words}` is not in: {printed}");
     }
     done(&["threshold", &model, "--fpr", "0.1"]);
-    let told: serde_json::Value = serde_json::from_str(&done(&["export", &model, "--out", &out, "--json"])).unwrap();
-    assert_eq!(told["columns"], serde_json::json!(["amount", "age", "known"]));
-    assert_eq!(told["outputs"], serde_json::json!(["score", "flagged"]));
-    assert!(told["threshold"].as_f64().is_some());
+    let exported: serde_json::Value =
+        serde_json::from_str(&done(&["export", &model, "--out", &out, "--json"])).unwrap();
+    assert_eq!(exported["columns"], serde_json::json!(["amount", "age", "known"]));
+    assert_eq!(exported["outputs"], serde_json::json!(["score", "flagged"]));
+    assert!(exported["threshold"].as_f64().is_some());
     let onnx = fs::read(&out).unwrap();
     assert!(onnx == Model::load(Path::new(&model)).unwrap().to_onnx().unwrap().bytes());
 
     fs::create_dir(folder.path().join("folder.onnx")).unwrap();
-    for (words, told) in [
+    for (words, expected) in [
         (["export", &model, "--out", "/no/such/folder/model.onnx"], "cannot write /no/such/folder/model.onnx"),
         (["export", &model, "--out", &file("folder.onnx")], "folder.onnx"),
         (["export", table, "--out", &out], "not a model file"),
@@ -147,16 +142,16 @@ fn the_command_writes_a_whole_file_or_none() {
     ] {
         let output = anoonly(words);
         assert_eq!(output.status.code(), Some(2), "{words:?}");
-        assert!(stderr(&output).contains(told), "{words:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(expected), "{words:?}: {}", stderr(&output));
     }
-    // The table, the model, its graph and the folder: what was there is as it was, and nothing else is.
+    // The table, the model, its graph and the folder: files are unchanged, and there is nothing else.
     assert_eq!(fs::read(&out).unwrap(), onnx);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 4);
 }
 
-/// `docs/model-format.md` names every key that the file of a model has, the settings of its method apart.
+/// `docs/model-format.md` names every key of a model file, except for the settings of its method.
 #[test]
-fn the_page_of_the_format_names_every_key() {
+fn the_format_page_names_every_key() {
     fn keys(value: &serde_json::Value, found: &mut Vec<String>) {
         match value {
             serde_json::Value::Object(fields) => {
@@ -183,6 +178,9 @@ fn the_page_of_the_format_names_every_key() {
     assert!(found.len() > 30, "{found:?}");
     let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/model-format.md")).unwrap();
     for key in found {
-        assert!(page.contains(&format!("`{key}`")) || page.contains(&format!("\"{key}\"")), "`{key}` is not told");
+        assert!(
+            page.contains(&format!("`{key}`")) || page.contains(&format!("\"{key}\"")),
+            "docs/model-format.md does not name `{key}`"
+        );
     }
 }

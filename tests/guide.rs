@@ -1,9 +1,6 @@
-//! The guide's commands, run as they stand there: they print what the guide says they print.
+//! The commands of the guide print what the guide shows.
 //!
-//! `ANOONLY_BLESS=1 cargo test --release --workspace --test guide` writes into the guide what they print now.
-
-#![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! `ANOONLY_BLESS=1 cargo test --release --workspace --test system guide` writes their present output into the guide.
 
 use std::fs;
 use std::path::Path;
@@ -12,14 +9,14 @@ use std::process::Command;
 const START: &str = "```console\n$ ";
 const END: &str = "```";
 
-/// A command of the guide, and what it says the command prints.
+/// A command of the guide and the output that the guide shows.
 struct Step<'a> {
     before: &'a str,
     command: &'a str,
     printed: &'a str,
 }
 
-/// The steps of a page, and what stands behind the last one.
+/// The steps of a page, and the text after the last one.
 fn steps(page: &str) -> (Vec<Step<'_>>, &str) {
     let (mut steps, mut rest) = (Vec::new(), page);
     while let Some((before, block)) = rest.split_once(START) {
@@ -31,9 +28,9 @@ fn steps(page: &str) -> (Vec<Step<'_>>, &str) {
     (steps, rest)
 }
 
-/// Words are the same, and numbers nearly: another processor may round differently.
+/// Whether words are equal and numbers nearly so: another processor may round differently.
 fn alike(a: &str, b: &str) -> bool {
-    // A number with a fraction, its sign and the marks around it apart.
+    // A number with a fraction, and the punctuation around it.
     let number = |word: &str| {
         let bare = word.trim_matches(['(', ')', ',', ';', '%', ':']);
         bare.contains('.').then(|| bare.parse::<f64>().ok().map(|number| (number, word.replace(bare, ""))))?
@@ -47,12 +44,12 @@ fn alike(a: &str, b: &str) -> bool {
     a.lines().count() == b.lines().count() && words(a).count() == words(b).count() && words(a).zip(words(b)).all(same)
 }
 
-/// Words, those of a CSV line among them.
+/// The words of a text, including the cells of CSV lines.
 fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| c.is_whitespace() || c == ',')
 }
 
-/// Seconds differ from run to run.
+/// Removes durations, which differ from run to run.
 fn without_seconds(text: &str) -> String {
     let line = |line: &str| match line.rsplit_once(" in ") {
         Some((before, after)) if after.trim_end().ends_with(" s") => before.to_owned(),
@@ -62,7 +59,7 @@ fn without_seconds(text: &str) -> String {
 }
 
 #[test]
-fn the_guide_tells_what_its_commands_print() {
+fn the_guide_shows_what_its_commands_print() {
     let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/guide");
     let folder = tempfile::tempdir().unwrap();
     for table in ["survey.csv", "new.csv"] {
@@ -94,7 +91,7 @@ fn the_guide_tells_what_its_commands_print() {
 }
 
 #[test]
-fn other_words_or_numbers_are_seen() {
+fn differences_in_words_or_numbers_are_detected() {
     assert!(alike("AUROC 0.951, of 12", "AUROC 0.950, of 12"));
     for other in ["AUROC 0.851, of 12", "AUROC 0.951, of 13", "AP 0.951, of 12", "AUROC 0.951, of 12\nmore"] {
         assert!(!alike("AUROC 0.951, of 12", other), "{other}");

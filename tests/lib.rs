@@ -1,4 +1,4 @@
-//! What the whole-system tests share.
+//! Helpers of the whole-system tests.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -34,21 +34,24 @@ pub fn stderr(output: &Output) -> &str {
     std::str::from_utf8(&output.stderr).expect("messages are UTF-8")
 }
 
-/// The folder with ADBench's data sets, from the variable `ANOONLY_DATA` or beside the repository. `None`, told on standard
-/// error, where there is none.
-#[expect(clippy::print_stderr, reason = "a skipped test says so")]
-pub fn real_data() -> Option<PathBuf> {
+/// The folder with ADBench's data sets: `ANOONLY_DATA`, or a folder beside the repository. Tests that need it are ignored unless
+/// the build script has found it.
+///
+/// # Panics
+/// When it is not there.
+pub fn adbench_data() -> PathBuf {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/adbench");
     let folder = std::env::var_os("ANOONLY_DATA").map_or(beside, PathBuf::from);
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    eprintln!("skipped: no data in {}; set ANOONLY_DATA to a folder with ADBench's data sets", folder.display());
-    None
+    assert!(
+        folder.is_dir(),
+        "{} is no folder: set ANOONLY_DATA to a folder with ADBench's data sets",
+        folder.display()
+    );
+    folder
 }
 
-/// A folder with `train.csv`, of whose anomalies 20 are labelled, and `new.csv`, with the truth of every row. Anomalies have
-/// large amounts, come from another city and at night. The second value makes paths in it.
+/// A folder with `train.csv`, in which 20 anomalies are labelled, and `new.csv`, which has the truth of every row. Anomalies have
+/// large amounts, another city and a time at night. The second value makes paths in the folder.
 ///
 /// # Panics
 /// When it cannot be made.
@@ -71,7 +74,7 @@ pub fn tables() -> (tempfile::TempDir, impl Fn(&str) -> String) {
     (folder, move |name: &str| root.join(name).to_str().expect("a path in UTF-8").to_owned())
 }
 
-/// The standard output of a command that has to succeed.
+/// The standard output of a command that must succeed.
 ///
 /// # Panics
 /// When it failed.
@@ -81,7 +84,7 @@ pub fn done(output: Output) -> String {
     String::from_utf8(output.stdout).expect("output in UTF-8")
 }
 
-/// Trains two members on `train.csv` into `model.anoonly`; returns what was told.
+/// Trains two members on `train.csv` into `model.anoonly`; returns the output.
 ///
 /// # Panics
 /// When it failed.

@@ -1,7 +1,5 @@
-//! What the commands around a model take and give besides the main way: every method, every format, standard input, JSON,
-//! early stopping, the report of an evaluation.
-
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! Inputs, outputs and options of the model commands: every method, compressed tables, standard input, JSON, early stopping, and
+//! the report of an evaluation.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -23,12 +21,12 @@ fn with_input(words: &[&str], file: &str) -> Output {
 
 #[track_caller]
 fn json(words: &[&str]) -> Value {
-    let told = done(anoonly(words));
-    assert_eq!(told.lines().count(), 1, "{told}");
-    serde_json::from_str(&told).unwrap()
+    let printed = done(anoonly(words));
+    assert_eq!(printed.lines().count(), 1, "{printed}");
+    serde_json::from_str(&printed).unwrap()
 }
 
-/// Whatever is in the registry trains on a table by its name, with the options' defaults, and its model ranks and flags.
+/// Every method of the registry trains on a table with the default options, and its model ranks and flags rows.
 #[test]
 fn every_method_trains_on_a_table() {
     let (_folder, file) = tables();
@@ -37,7 +35,7 @@ fn every_method_trains_on_a_table() {
     fs::write(&train, short).unwrap();
     for method in AnyMethod::all() {
         let name = method.info().name;
-        let told = done(anoonly([
+        let printed = done(anoonly([
             "train",
             &train,
             "--label",
@@ -51,7 +49,7 @@ fn every_method_trains_on_a_table() {
             "--out",
             &model,
         ]));
-        assert!(told.contains(&format!("\n{name}")), "{told}");
+        assert!(printed.contains(&format!("\n{name}")), "{printed}");
         done(anoonly(["threshold", &model, "--share", "0.1"]));
         let rows = json(&["score", &model, &new, "--json", "--top", "400"]);
         assert_eq!(rows.as_array().unwrap().len(), 400, "{name}");
@@ -60,7 +58,7 @@ fn every_method_trains_on_a_table() {
 }
 
 #[test]
-fn a_table_may_be_compressed_or_come_from_standard_input() {
+fn a_table_can_be_compressed_or_come_from_standard_input() {
     let (_folder, file) = tables();
     let (train, new, model) = (file("train.csv"), file("new.csv"), file("model.anoonly"));
     let zipped = file("train.csv.gz");
@@ -76,8 +74,8 @@ fn a_table_may_be_compressed_or_come_from_standard_input() {
     done(anoonly(words(&zipped)));
     assert_eq!(scores(), expected);
     let words = words("-");
-    let told = done(with_input(&words.iter().map(String::as_str).collect::<Vec<_>>(), &train));
-    assert!(told.starts_with("standard input: 1000 rows"), "{told}");
+    let printed = done(with_input(&words.iter().map(String::as_str).collect::<Vec<_>>(), &train));
+    assert!(printed.starts_with("standard input: 1000 rows"), "{printed}");
     assert_eq!(scores(), expected);
 
     let judged = json(&["evaluate", &model, &new, "--label", "fraud", "--json"]);
@@ -91,11 +89,11 @@ fn a_table_may_be_compressed_or_come_from_standard_input() {
 }
 
 #[test]
-fn early_stopping_is_told_and_kept_in_the_model() {
+fn early_stopping_is_reported_and_saved_in_the_model() {
     let (_folder, file) = tables();
     let (train, model) = (file("train.csv"), file("model.anoonly"));
-    let told = trained(&file, &["--model", "devnet", "--early-stopping", "--config", &config(&file)]);
-    assert!(told.contains("6 epochs"), "{told}");
+    let printed = trained(&file, &["--model", "devnet", "--early-stopping", "--config", &config(&file)]);
+    assert!(printed.contains("6 epochs"), "{printed}");
     let inspected = json(&["inspect", &model, "--json"]);
     let stopping = &inspected["about"]["stopping"];
     assert_eq!((&stopping["of"], &stopping["folds"]), (&6.into(), &5.into()));
@@ -103,7 +101,7 @@ fn early_stopping_is_told_and_kept_in_the_model() {
         assert_eq!(member["history"]["losses"].as_array().unwrap().len() as u64, stopping["epochs"].as_u64().unwrap());
     }
     assert!(done(anoonly(["inspect", &model])).contains("early stopping on 5 folds"));
-    // Two rows are few, and all others of the column normal then.
+    // Only two rows are labelled `few`; the other values then mark normal rows.
     fs::write(file("few.csv"), fs::read_to_string(&train).unwrap().replacen(",yes\n", ",few\n", 2)).unwrap();
     for (table, words, reason) in [
         (&train, &["--model", "knn"][..], "option --early-stopping: knn is not trained in epochs"),
@@ -128,23 +126,23 @@ fn config(file: &impl Fn(&str) -> String) -> String {
 }
 
 #[test]
-fn an_evaluation_has_a_report_that_needs_nothing_else() {
+fn an_evaluation_report_is_self_contained() {
     let (folder, file) = tables();
     trained(&file, &[]);
     let (model, new, page) = (file("model.anoonly"), file("new.csv"), file("page.html"));
     let html = |more: &[&str]| {
-        let told =
+        let printed =
             done(anoonly([&["evaluate", &model, &new, "--label", "fraud", "--report", &page][..], more].concat()));
-        (told, fs::read_to_string(&page).unwrap())
+        (printed, fs::read_to_string(&page).unwrap())
     };
-    let (told, without) = html(&[]);
-    assert!(told.ends_with(&format!("{page} written\n")), "{told}");
+    let (printed, without) = html(&[]);
+    assert!(printed.ends_with(&format!("{page} written\n")), "{printed}");
     assert!(without.contains("The model has no threshold"));
     done(anoonly(["threshold", &model, "--fpr", "0.1"]));
-    let (told, with) = html(&["--json"]);
-    let figures: Value = serde_json::from_str(&told).unwrap();
+    let (printed, with) = html(&["--json"]);
+    let figures: Value = serde_json::from_str(&printed).unwrap();
     let at = &figures["at_threshold"];
-    // The confusion counts are those of the JSON, and sum to all.
+    // The page shows the confusion counts of the JSON output and their sums.
     let cell = |count: u64| format!("<td class=\"number\">{count}</td>");
     let (flagged, found) = (at["flagged"].as_u64().unwrap(), at["flagged_anomalies"].as_u64().unwrap());
     for count in [found, 16 - found, flagged - found, 384 - (flagged - found), flagged, 400 - flagged] {
@@ -164,7 +162,7 @@ fn an_evaluation_has_a_report_that_needs_nothing_else() {
         }
     }
     assert!(with.contains("at most 0.1") && with.contains("<title>the threshold</title>"));
-    // A page has its place before anything is worked out.
+    // The path of the page is checked first.
     for (place, reason) in
         [(folder.path().to_str().unwrap(), "it is a folder"), ("/no/such/page.html", "no such folder")]
     {
@@ -172,7 +170,7 @@ fn an_evaluation_has_a_report_that_needs_nothing_else() {
         assert_eq!(output.status.code(), Some(2));
         assert!(stderr(&output).contains(reason), "{}", stderr(&output));
     }
-    // One kind of rows alone cannot be judged.
+    // Rows of one class cannot be evaluated.
     let normal: String = fs::read_to_string(&new)
         .unwrap()
         .lines()
@@ -190,8 +188,8 @@ fn an_evaluation_has_a_report_that_needs_nothing_else() {
 fn every_command_that_prints_results_prints_json() {
     let (_folder, file) = tables();
     let (train, model, new) = (file("train.csv"), file("model.anoonly"), file("new.csv"));
-    let told = json(&["train", &train, "--label", "fraud", "--ensemble", "1", "--out", &model, "--json"]);
-    assert_eq!(told["about"]["counts"]["anomalies"], 20);
+    let printed = json(&["train", &train, "--label", "fraud", "--ensemble", "1", "--out", &model, "--json"]);
+    assert_eq!(printed["about"]["counts"]["anomalies"], 20);
     assert!(json(&["threshold", &model, "--fpr", "0.05", "--json"])["score"].is_number());
     assert_eq!(json(&["score", &model, &new, "--json", "--top", "2"]).as_array().unwrap().len(), 2);
     let written = json(&["score", &model, &new, "--json", "--out", &file("scores.csv")]);
@@ -226,13 +224,13 @@ fn every_command_that_prints_results_prints_json() {
     assert_eq!(json(&["bench", "merge", &out, "--out", &file("merged"), "--json"]), means);
 }
 
-/// However long its name and title, a method's kind stands where those of the others do.
+/// The kinds of all methods are aligned, however long names and titles are.
 #[test]
 fn methods_are_listed_in_columns() {
-    let told = done(anoonly(["models"]));
-    let kinds = ["few labels  ", "unsupervised  ", "floor  "];
+    let printed = done(anoonly(["models"]));
+    let kinds = ["few labels  ", "unsupervised  ", "baseline  "];
     let place = |line: &str| kinds.iter().find_map(|kind| line.rfind(kind)).unwrap();
-    let places: Vec<usize> = told.lines().map(place).collect();
+    let places: Vec<usize> = printed.lines().map(place).collect();
     assert_eq!(places.len(), AnyMethod::all().len());
-    assert!(places.iter().all(|place| *place == places[0]), "{told}");
+    assert!(places.iter().all(|place| *place == places[0]), "{printed}");
 }

@@ -1,15 +1,13 @@
-//! The report of a bench through the command, as a file and in a browser.
-
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! The report of a bench, as a file and in a browser.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anoonly_system_tests::{anoonly, stderr};
 use roxmltree::Document;
 
-/// What the report of a sweep holds.
+/// The figures in the report of a sweep.
 const FIGURES: [&str; 11] = [
     "table",
     "gain",
@@ -24,13 +22,13 @@ const FIGURES: [&str; 11] = [
     "time",
 ];
 
-/// A name as only a file can have it.
+/// A data set's name that must be escaped in HTML.
 #[cfg(unix)]
 const ODD: &str = "odd<script>&\"name\"";
 #[cfg(not(unix))]
 const ODD: &str = "odd&name";
 
-/// A folder with two data sets of two families, and the options of a small sweep on them.
+/// Writes two data sets of two families into the folder; returns the options of a small sweep on them.
 fn sweep(folder: &Path) -> Vec<String> {
     let data = folder.join("data");
     std::fs::create_dir(&data).unwrap();
@@ -63,7 +61,7 @@ fn sweep(folder: &Path) -> Vec<String> {
     options.map(str::to_owned).into()
 }
 
-/// Runs the bench with a report, which is returned, and what it said.
+/// Runs the bench with a report; returns the report and the messages on standard error.
 fn report(folder: &Path, options: &[String]) -> (String, String) {
     let path = folder.join("report.html");
     let more = ["--report".to_owned(), path.to_str().unwrap().to_owned()];
@@ -73,7 +71,7 @@ fn report(folder: &Path, options: &[String]) -> (String, String) {
 }
 
 #[test]
-fn a_report_holds_every_figure_and_needs_nothing_else() {
+fn a_report_has_every_figure_and_is_self_contained() {
     let folder = tempfile::tempdir().unwrap();
     let (page, _) = report(folder.path(), &sweep(folder.path()));
     for id in FIGURES {
@@ -85,7 +83,7 @@ fn a_report_holds_every_figure_and_needs_nothing_else() {
     assert!(page.contains(&ODD.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")));
 
     let svgs: Vec<&str> = page.split("<svg").skip(1).map(|rest| rest.split_once("</svg>").unwrap().0).collect();
-    // All figures but the three tables are pictures.
+    // All figures except for the three tables are pictures.
     assert_eq!(svgs.len(), FIGURES.len() - 3);
     let mut ids = HashSet::new();
     for svg in svgs {
@@ -93,10 +91,10 @@ fn a_report_holds_every_figure_and_needs_nothing_else() {
         let document = Document::parse(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
         let root = document.root_element();
         for (attribute, element) in [("aria-labelledby", "title"), ("aria-describedby", "desc")] {
-            let told = root.children().find(|child| child.has_tag_name(element)).unwrap();
-            assert_eq!(told.attribute("id"), root.attribute(attribute));
-            assert!(told.text().is_some_and(|text| text.len() > 5), "{text}");
-            assert!(ids.insert(told.attribute("id").unwrap().to_owned()), "an id stands twice");
+            let label = root.children().find(|child| child.has_tag_name(element)).unwrap();
+            assert_eq!(label.attribute("id"), root.attribute(attribute));
+            assert!(label.text().is_some_and(|text| text.len() > 5), "{text}");
+            assert!(ids.insert(label.attribute("id").unwrap().to_owned()), "an id is used twice");
         }
         assert!(!text.contains("NaN") && !text.contains("inf"), "a mark without a place: {text}");
         assert!(document.descendants().any(|node| ["path", "circle"].contains(&node.tag_name().name())), "{text}");
@@ -104,32 +102,32 @@ fn a_report_holds_every_figure_and_needs_nothing_else() {
 }
 
 #[test]
-fn the_report_of_a_stored_bench_is_only_written_and_a_bench_that_lost_details_makes_them_anew() {
+fn a_stored_bench_is_reported_without_new_runs_and_lost_details_are_measured_again() {
     let folder = tempfile::tempdir().unwrap();
     let options = sweep(folder.path());
     assert!(anoonly(&options).status.success());
     let stored = |name: &str| std::fs::read_to_string(folder.path().join("out").join(name)).unwrap();
     let (runs, details) = (stored("runs.jsonl"), stored("details.jsonl"));
-    // One seed and one level of two data sets, each with two strategies of two methods and a floor.
+    // One seed and one noise level of two data sets, each with two strategies of two methods and a baseline.
     assert_eq!(details.lines().count(), 10);
-    let (page, told) = report(folder.path(), &options);
-    assert!(told.contains("40 runs on") && told.contains("40 of them stand in"), "{told}");
+    let (page, message) = report(folder.path(), &options);
+    assert!(message.contains("40 runs on") && message.contains("40 of them stand in"), "{message}");
     assert_eq!((stored("runs.jsonl"), stored("details.jsonl")), (runs.clone(), details.clone()));
     assert_eq!(report(folder.path(), &options).0, page, "the same results give another report");
 
-    // As after a kill while details were written, or with a store from before there were any.
+    // As after a kill while details were written, or without a file of details.
     let path = folder.path().join("out/details.jsonl");
     std::fs::write(&path, &details[..details.len() / 2]).unwrap();
-    let (again, told) = report(folder.path(), &options);
-    assert!(!told.contains("40 of them stand in"), "{told}");
+    let (again, message) = report(folder.path(), &options);
+    assert!(!message.contains("40 of them stand in"), "{message}");
     assert_eq!(again, page);
     std::fs::remove_file(&path).unwrap();
     assert_eq!(report(folder.path(), &options).0, page);
-    assert_eq!(stored("runs.jsonl"), runs, "a run that stood there was measured again");
+    assert_eq!(stored("runs.jsonl"), runs, "a stored run was measured again");
 }
 
 #[test]
-fn parts_that_were_joined_have_a_report_too() {
+fn merged_shards_have_a_report() {
     let folder = tempfile::tempdir().unwrap();
     let options = sweep(folder.path());
     let place = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
@@ -146,26 +144,22 @@ fn parts_that_were_joined_have_a_report_too() {
 }
 
 #[test]
-fn a_place_where_no_report_can_be_is_told_before_the_bench() {
+fn an_unusable_report_path_is_refused_before_the_bench() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");
     let nowhere = folder.path().join("nowhere/report.html");
-    for (place, told) in [(folder.path(), "it is a folder"), (nowhere.as_path(), "there is no such folder")] {
+    for (place, expected) in [(folder.path(), "it is a folder"), (nowhere.as_path(), "there is no such folder")] {
         let output = anoonly(["bench", "--out", out.to_str().unwrap(), "--report", place.to_str().unwrap()]);
         assert_eq!(output.status.code(), Some(2));
-        assert!(stderr(&output).contains(told), "{}", stderr(&output));
+        assert!(stderr(&output).contains(expected), "{}", stderr(&output));
         assert!(!out.exists());
     }
 }
 
-/// A browser that needs no screen, if there is one.
-fn browser() -> Option<PathBuf> {
-    let folders: Vec<PathBuf> = std::env::split_paths(&std::env::var_os("PATH")?).collect();
-    let names = ["chromium", "chromium-browser", "google-chrome"];
-    names.iter().find_map(|name| folders.iter().map(|folder| folder.join(name)).find(|path| path.is_file()))
-}
+/// The browser that the build script has found; empty if there is none, and the test that needs it is then ignored.
+const BROWSER: &str = env!("ANOONLY_TEST_BROWSER");
 
-/// The page as the browser understood it, and what the browser wrote on its console.
+/// The page as the browser parsed it, and the messages on the browser's console.
 fn opened(browser: &Path, page: &Path, profile: &Path) -> (String, Vec<String>) {
     let flags = [
         "--headless",
@@ -182,22 +176,19 @@ fn opened(browser: &Path, page: &Path, profile: &Path) -> (String, Vec<String>) 
     command.args(flags).arg(format!("--user-data-dir={}", profile.display())).arg(page);
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
-    let told = String::from_utf8_lossy(&output.stderr);
-    let console = told.lines().filter(|line| line.contains("CONSOLE")).map(str::to_owned).collect();
+    let log = String::from_utf8_lossy(&output.stderr);
+    let console = log.lines().filter(|line| line.contains("CONSOLE")).map(str::to_owned).collect();
     (String::from_utf8(output.stdout).unwrap(), console)
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "a skipped test says so")]
-fn a_browser_shows_every_figure_and_complains_of_nothing() {
-    let Some(browser) = browser() else {
-        eprintln!("skipped: no chromium on PATH");
-        return;
-    };
+#[cfg_attr(not(browser), ignore = "needs Chromium: install it or set ANOONLY_BROWSER")]
+fn a_browser_shows_every_figure_without_console_messages() {
+    let browser = Path::new(BROWSER);
     let folder = tempfile::tempdir().unwrap();
     report(folder.path(), &sweep(folder.path()));
     let profile = folder.path().join("profile");
-    let (page, console) = opened(&browser, &folder.path().join("report.html"), &profile);
+    let (page, console) = opened(browser, &folder.path().join("report.html"), &profile);
     for id in FIGURES {
         assert!(page.contains(&format!("<figure id=\"{id}\"")), "the browser knows no figure {id}");
     }
@@ -211,14 +202,14 @@ fn a_browser_shows_every_figure_and_complains_of_nothing() {
         let words = ["bench", "--datasets", "wine,penguins", "--models", "devnet,knn", "--seeds", "1,2", "--out"];
         let words = words.into_iter().chain([out.to_str().unwrap()]).chain(more);
         report(&place, &words.map(str::to_owned).collect::<Vec<_>>());
-        let (page, console) = opened(&browser, &place.join("report.html"), &profile);
+        let (page, console) = opened(browser, &place.join("report.html"), &profile);
         assert!(page.contains(&format!("<figure id=\"{id}\"")), "the browser knows no figure {id}");
         assert_eq!(console, Vec::<String>::new());
     }
 
-    // The console is listened to: what the page's policy keeps out is told there.
+    // The check works: a script that the page's policy blocks is reported on the console.
     let bad = folder.path().join("bad.html");
     let text = std::fs::read_to_string(folder.path().join("report.html")).unwrap();
     std::fs::write(&bad, text.replace("</main>", "<script>1</script></main>")).unwrap();
-    assert!(!opened(&browser, &bad, &profile).1.is_empty(), "a script was let in, or the console is silent");
+    assert!(!opened(browser, &bad, &profile).1.is_empty(), "the browser ran a script, or its console is not read");
 }

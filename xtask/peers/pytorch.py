@@ -128,7 +128,7 @@ def draw(rows, count):
 
 
 def train(model, x, anomalies, others, epochs):
-    """Trains for so many epochs, (pretraining, training); returns the steps."""
+    """Train for (pretraining, training) epochs; return the number of steps."""
     steps = 0
     if MODEL == "feawad":
         optimiser = torch.optim.Adam(model.parameters(), lr=1e-4, eps=1e-7)
@@ -188,9 +188,9 @@ def score(rows):
                 model(part)
 
 
-# As in crates/anoonly-bench/src/speed.rs. A long fit has one turn.
+# As in crates/anoonly-bench/src/speed.rs. A long fit is measured once.
 EPOCHS, TURNS_OF_FITS = ((100, 30), 1) if MODEL == "feawad" else ((0, 50), TURNS)
-# A block that stays in a core's cache; on several threads, one that is worth sharing.
+# A block that stays in a core's cache, or on several threads one that is large enough to share.
 block = 2048 if THREADS == 1 else 65_536
 best = float("inf")
 if TASK == "train":
@@ -218,7 +218,7 @@ else:
     model.eval()
     rows = torch.rand(work, d)
     if MODEL == "prenet":
-        # The published score takes 60 pairs a row: a part of the rows tells the rate.
+        # The published score takes 60 pairs a row, so the rate is measured on some of the rows.
         work //= 50
     for _ in range(TURNS):
         start = time.perf_counter()

@@ -3,33 +3,29 @@
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
-/// Builds the release program, with the feature that the chosen backend needs, and starts it.
-pub fn run(options: &[String]) -> ExitCode {
-    let done = build(options).and_then(|mut command| {
-        command.arg("bench").args(options).status().map_err(|error| format!("cannot start {command:?}: {error}"))
-    });
-    match done {
-        Ok(status) => status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from),
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+use crate::cargo::{cargo, run};
+
+/// Cargo's arguments for the main job's build. It selects the whole workspace, as the tests do, so that both share one build of every
+/// dependency.
+pub const MAIN_JOB: [&str; 5] = ["build", "--release", "--workspace", "--bin", "anoonly"];
+
+/// Builds the release program, with the feature that the chosen backend needs, and runs `anoonly bench`; returns its exit code.
+pub fn bench(options: &[String]) -> Result<ExitCode, String> {
+    let mut command = build(options)?;
+    command.arg("bench").args(options);
+    let status = command.status().map_err(|error| format!("cannot start {command:?}: {error}"))?;
+    Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
-/// The release program, just built, with the feature that the options need.
+/// Builds the release program with the feature that the options need; returns a command that starts it.
 pub fn build(options: &[String]) -> Result<Command, String> {
-    // The whole workspace is selected, as in the tests, so that both share one build of every dependency.
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--release", "--workspace", "--bin", "anoonly"]);
+    let mut build = cargo();
+    build.args(MAIN_JOB);
     if let Some(backend @ ("wgpu" | "cuda")) = backend(options) {
-        cargo.args(["--features", &format!("anoonly-cli/{backend}")]);
+        build.args(["--features", &format!("anoonly-cli/{backend}")]);
     }
-    let built = cargo.status().map_err(|error| format!("cannot start cargo: {error}"))?;
-    match built.success() {
-        true => Ok(Command::new(program()?)),
-        false => Err("the build has failed".into()),
-    }
+    run(&mut build)?;
+    Ok(Command::new(program()?))
 }
 
 /// `TARGET/release/anoonly`, where this program is `TARGET/debug/xtask`.

@@ -1,27 +1,14 @@
 //! `cargo xtask check`.
 
-use std::process::ExitCode;
-
-use xshell::{Shell, cmd};
+use crate::cargo::{cargo, run};
 
 /// The fast checks, cheapest first.
-pub fn run() -> ExitCode {
-    match checks() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn checks() -> xshell::Result<()> {
-    let shell = Shell::new()?;
-    cmd!(shell, "cargo fmt --all --check").run()?;
-    // Apart from the workspace.
-    cmd!(shell, "cargo fmt --manifest-path tests/tract/Cargo.toml --check").run()?;
-    cmd!(shell, "cargo test --package xtask --quiet").run()?;
-    cmd!(shell, "cargo clippy --workspace --all-targets --quiet -- --deny warnings").run()?;
-    let _guard = shell.push_env("RUSTDOCFLAGS", "--deny warnings");
-    cmd!(shell, "cargo doc --workspace --no-deps --quiet").run()
+pub fn check() -> Result<(), String> {
+    let all = |words: &str| run(cargo().args(words.split(' ')));
+    all("fmt --all --check")?;
+    // A workspace of its own.
+    all("fmt --manifest-path tests/tract/Cargo.toml --check")?;
+    all("test --package xtask --quiet")?;
+    all("clippy --workspace --all-targets --quiet -- --deny warnings")?;
+    run(cargo().args(["doc", "--workspace", "--no-deps", "--quiet"]).env("RUSTDOCFLAGS", "--deny warnings"))
 }

@@ -4,30 +4,41 @@
 
 mod bench;
 mod bench_speed;
+mod cargo;
 mod check;
+mod check_fresh;
 
 use std::process::ExitCode;
 
 const HELP: &str = "\
 Usage: cargo xtask TASK
 
-  bench [OPTIONS]  Build the release program, then run `anoonly bench` with the options; --help lists them
-  bench-speed      Measure speed and memory; with --python PROGRAM beside PyTorch, and into docs/performance.md
-  check            Format, lints, documentation and the layering of crates: the fast part of what CI runs";
+  bench [OPTIONS]        Build the release program and run `anoonly bench` with the options; --help lists them
+  bench-speed [OPTIONS]  Measure speed and memory; with --python PROGRAM also PyTorch's, for docs/performance.md
+  check                  Check format, lints, documentation and the layers of crates: the fast part of CI
+  check-fresh [OPTIONS]  Check that the builds of the main job, the tests and the workspace leave one another fresh;
+                         OPTIONS for cargo replace --release --workspace";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
-    match arguments.next().as_deref() {
-        Some("bench") => bench::run(&arguments.collect::<Vec<_>>()),
-        Some("bench-speed") => bench_speed::run(&arguments.collect::<Vec<_>>()),
-        Some("check") => check::run(),
+    let task = arguments.next();
+    let options: Vec<String> = arguments.collect();
+    let result = match task.as_deref() {
+        Some("bench") => bench::bench(&options),
+        Some("bench-speed") => bench_speed::bench_speed(&options).map(|()| ExitCode::SUCCESS),
+        Some("check") => check::check().map(|()| ExitCode::SUCCESS),
+        Some("check-fresh") => check_fresh::check_fresh(&options).map(|()| ExitCode::SUCCESS),
         None | Some("help" | "--help" | "-h") => {
             println!("{HELP}");
-            ExitCode::SUCCESS
+            Ok(ExitCode::SUCCESS)
         }
         Some(other) => {
             eprintln!("error: unknown task `{other}`\n\n{HELP}");
-            ExitCode::from(2)
+            Ok(ExitCode::from(2))
         }
-    }
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error}");
+        ExitCode::FAILURE
+    })
 }

@@ -1,70 +1,72 @@
-//! Each crate depends only on those above it in the table of `docs/architecture.md`.
+//! The layers of `docs/architecture.md`: what each crate and each folder of `anoonly-models` may use.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
 
-/// The crates in the order of the table, each with the crates of the workspace it may use.
-const MAY_USE: [(&str, &[&str]); 8] = [
-    ("anoonly-data", &[]),
-    ("anoonly-models", &["anoonly-data"]),
-    ("anoonly-train", &["anoonly-data", "anoonly-models"]),
+use crate::sources::{code, files, has_word, manifests, root};
+
+/// The crates in the order of the table, each with the crates of the workspace that it may use.
+const MAY_USE: [(&str, &[&str]); 11] = [
+    ("anoonly-core", &[]),
+    ("anoonly-data", &["anoonly-core"]),
+    ("anoonly-models", &["anoonly-core"]),
+    ("anoonly-train", &["anoonly-core", "anoonly-models"]),
     ("anoonly-eval", &[]),
-    ("anoonly-bench", &["anoonly-data", "anoonly-models", "anoonly-train", "anoonly-eval"]),
-    ("anoonly", &["anoonly-data", "anoonly-models", "anoonly-train", "anoonly-eval", "anoonly-bench"]),
+    ("anoonly-page", &["anoonly-core", "anoonly-eval"]),
+    (
+        "anoonly-bench",
+        &["anoonly-core", "anoonly-data", "anoonly-models", "anoonly-train", "anoonly-eval", "anoonly-page"],
+    ),
+    ("anoonly", &["anoonly-core", "anoonly-data", "anoonly-models", "anoonly-train", "anoonly-eval"]),
+    ("anoonly-cli", &["anoonly-core", "anoonly-page", "anoonly-bench", "anoonly"]),
     ("anoonly-system-tests", &["anoonly"]),
     ("xtask", &[]),
 ];
 
-/// Libraries that only some crates may name, tests apart.
-const ONLY_IN: [(&str, &[&str]); 10] = [
-    ("polars", &["anoonly-data"]),
+/// Libraries that only some crates may use outside of their tests. A `*` at the end stands for any ending; the first entry that
+/// matches counts.
+const ONLY_IN: [(&str, &[&str]); 19] = [
+    ("polars*", &["anoonly-data"]),
+    ("arrow*", &["anoonly-data"]),
+    ("parquet", &["anoonly-data"]),
     ("npyz", &["anoonly-data"]),
     ("ureq", &["anoonly-data"]),
-    ("burn", &["anoonly-models", "anoonly-train", "anoonly-bench"]),
-    ("burn-ndarray", &["anoonly-train"]),
+    ("burn", &["anoonly-models", "anoonly-train"]),
     ("burn-flex", &["anoonly-models", "anoonly-train"]),
-    ("burn-cuda", &["anoonly-train"]),
-    ("burn-wgpu", &["anoonly-train"]),
-    ("clap", &["anoonly"]),
-    ("indicatif", &["anoonly"]),
+    ("burn*", &["anoonly-train"]),
+    ("wgpu", &["anoonly-train"]),
+    ("cudarc", &["anoonly-train"]),
+    ("faer", &["anoonly-models"]),
+    ("forust-ml", &["anoonly-models"]),
+    ("safetensors", &["anoonly-train"]),
+    ("prost", &["anoonly"]),
+    ("clap*", &["anoonly-cli"]),
+    ("indicatif", &["anoonly-cli"]),
+    ("ctrlc", &["anoonly-cli"]),
+    ("tracing-subscriber", &["anoonly-cli"]),
+    ("maud", &["anoonly-page", "anoonly-bench", "anoonly-cli"]),
 ];
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().into()
-}
+/// The crates above `anoonly-train`, which know no backend.
+const ABOVE_TRAIN: [&str; 7] =
+    ["anoonly-eval", "anoonly-page", "anoonly-bench", "anoonly", "anoonly-cli", "anoonly-system-tests", "xtask"];
 
-/// Every package of the workspace with its manifest.
-fn manifests() -> BTreeMap<String, toml::Table> {
-    let mut folders: Vec<PathBuf> = vec![root().join("tests"), root().join("xtask")];
-    folders.extend(fs::read_dir(root().join("crates")).unwrap().map(|entry| entry.unwrap().path()));
-    let manifest = |folder: PathBuf| {
-        let text = fs::read_to_string(folder.join("Cargo.toml")).unwrap();
-        let table: toml::Table = text.parse().unwrap();
-        (table["package"]["name"].as_str().unwrap().to_owned(), table)
-    };
-    folders.into_iter().map(manifest).collect()
-}
-
-fn names<'a>(manifest: &'a toml::Table, section: &str) -> Vec<&'a str> {
+fn used<'a>(manifest: &'a toml::Table, section: &str) -> Vec<&'a str> {
     manifest.get(section).and_then(|s| s.as_table()).map(|s| s.keys().map(String::as_str).collect()).unwrap_or_default()
 }
 
 #[test]
-fn crates_depend_only_on_those_above_them() {
+fn crates_depend_only_on_crates_above_them() {
     let manifests = manifests();
-    let known: Vec<&str> = MAY_USE.iter().map(|(name, _)| *name).collect();
-    assert_eq!(
-        manifests.keys().map(String::as_str).filter(|name| !known.contains(name)).count(),
-        0,
-        "a crate without a layer"
-    );
+    let mut known: Vec<&str> = MAY_USE.iter().map(|(name, _)| *name).collect();
+    for (at, (name, allowed)) in MAY_USE.iter().enumerate() {
+        assert!(allowed.iter().all(|used| known[..at].contains(used)), "the table lets {name} use a crate below it");
+    }
+    known.sort_unstable();
+    assert_eq!(manifests.keys().map(String::as_str).collect::<Vec<_>>(), known, "crates and their layers");
     for (name, allowed) in MAY_USE {
         for section in ["dependencies", "dev-dependencies", "build-dependencies"] {
-            for used in names(&manifests[name], section).into_iter().filter(|used| known.contains(used)) {
-                assert!(allowed.contains(&used), "{name} may not depend on {used}");
+            for used in used(&manifests[name].1, section).into_iter().filter(|used| known.contains(used)) {
+                assert!(allowed.contains(&used), "{name} must not depend on {used}");
             }
         }
     }
@@ -72,10 +74,88 @@ fn crates_depend_only_on_those_above_them() {
 
 #[test]
 fn libraries_stay_in_their_layer() {
-    for (name, manifest) in manifests() {
-        for used in names(&manifest, "dependencies") {
-            if let Some((_, crates)) = ONLY_IN.iter().find(|(library, _)| *library == used) {
-                assert!(crates.contains(&name.as_str()), "{name} may not depend on {used}");
+    let matches = |pattern: &str, name: &str| match pattern.strip_suffix('*') {
+        Some(start) => name.starts_with(start),
+        None => name == pattern,
+    };
+    for (name, (_, manifest)) in manifests() {
+        for used in used(&manifest, "dependencies") {
+            if let Some((_, crates)) = ONLY_IN.iter().find(|(library, _)| matches(library, used)) {
+                assert!(crates.contains(&name.as_str()), "{name} must not depend on {used}");
+            }
+        }
+    }
+}
+
+#[test]
+fn no_crate_above_training_knows_a_backend() {
+    let forbidden = [
+        "burn::",
+        "burn_",
+        ": Backend",
+        "+ Backend",
+        "as Backend",
+        "impl Backend",
+        "backend::Backend",
+        "AutodiffBackend",
+        "OnBackend",
+    ];
+    let manifests = manifests();
+    for name in ABOVE_TRAIN {
+        let (folder, manifest) = &manifests[name];
+        for file in files(folder, &["rs"]) {
+            // The lines of tests, too: only comments may name these.
+            for (at, line) in file.text.lines().enumerate() {
+                let comment = line.trim_start().starts_with("//");
+                // The patterns of this test itself.
+                let pattern = file.path.starts_with("xtask/tests/");
+                for word in forbidden.iter().filter(|_| !comment && !pattern) {
+                    let found = if *word == "burn_" { has_prefix(line, word) } else { has_word(line, word) };
+                    assert!(!found, "{}:{}: `{word}` above anoonly-train", file.path, at + 1);
+                }
+                let gpu = line.contains("feature = \"wgpu\"") || line.contains("feature = \"cuda\"");
+                assert!(comment || pattern || !gpu, "{}:{}: a GPU feature above anoonly-train", file.path, at + 1);
+            }
+        }
+        for (feature, parts) in manifest.get("features").and_then(|f| f.as_table()).into_iter().flatten() {
+            if feature != "wgpu" && feature != "cuda" {
+                continue;
+            }
+            for part in parts.as_array().unwrap().iter().map(|part| part.as_str().unwrap()) {
+                let passed_on = part.starts_with("anoonly") && part.ends_with(&format!("/{feature}"));
+                assert!(passed_on, "{name}: feature {feature} must only be passed on, but has {part}");
+            }
+        }
+    }
+}
+
+/// Whether a name in the line begins with this.
+fn has_prefix(line: &str, prefix: &str) -> bool {
+    let starts = |at: usize| !line[..at].chars().next_back().is_some_and(|c| c.is_alphanumeric() || c == '_');
+    line.match_indices(prefix).any(|(at, _)| starts(at))
+}
+
+#[test]
+fn folders_of_the_models_keep_apart() {
+    let src = "crates/anoonly-models/src";
+    let methods = ["crate::networks", "crate::rules", "crate::registry", "AnyMethod", "AnyNetwork"];
+    let burn = ["burn::", "burn_flex", "burn_ndarray"];
+    let rules: [(&str, Vec<&str>); 5] = [
+        ("kernels", methods.to_vec()),
+        ("layers", methods.to_vec()),
+        ("tools", [&methods[..], &burn].concat()),
+        ("networks", vec!["crate::rules"]),
+        ("rules", [&["crate::networks"][..], &burn].concat()),
+    ];
+    for (folder, forbidden) in rules {
+        let mut found = files(&format!("{src}/{folder}"), &["rs"]);
+        found.extend(files(&format!("{src}/{folder}.rs"), &["rs"]));
+        assert!(found.len() > 2, "{folder} has no files");
+        for file in &found {
+            for (number, line) in code(file) {
+                for word in &forbidden {
+                    assert!(!has_word(line, word), "{}:{number}: {folder}/ must not use `{word}`", file.path);
+                }
             }
         }
     }
@@ -89,12 +169,12 @@ fn the_architecture_page_names_every_crate() {
     }
 }
 
-/// Versions, lints and licences stand once, in the workspace's manifest.
+/// The manifest of the workspace is the only place for versions, lints and licences.
 #[test]
 fn manifests_take_their_versions_and_lints_from_the_workspace() {
-    for (name, manifest) in manifests() {
+    for (name, (_, manifest)) in manifests() {
         assert_eq!(manifest["lints"]["workspace"].as_bool(), Some(true), "{name}");
-        for section in ["dependencies", "dev-dependencies"] {
+        for section in ["dependencies", "dev-dependencies", "build-dependencies"] {
             for (used, value) in manifest.get(section).and_then(|s| s.as_table()).into_iter().flatten() {
                 assert_eq!(value.get("workspace").and_then(|w| w.as_bool()), Some(true), "{name}: {used}");
             }

@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn streams_never_change() {
-        // From `scripts/golden_seed.py`, which implements only the definitions of SHA-256 and ChaCha8.
+        // From `xtask/golden/golden_seed.py`, which implements only the definitions of SHA-256 and ChaCha8.
         assert_eq!(first(7, &["x"]), 2_017_919_591_509_300_076);
     }
 }

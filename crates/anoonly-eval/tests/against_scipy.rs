@@ -1,5 +1,5 @@
 //! Significance, corrections, curves and calibrations against SciPy and scikit-learn: `golden/statistics.json`, made by
-//! `scripts/golden_statistics.py`, which says what each figure is computed with.
+//! `xtask/golden/golden_statistics.py`, which says what each figure is computed with.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

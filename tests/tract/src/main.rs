@@ -1,4 +1,4 @@
-//! Holds what `anoonly export` writes against what `anoonly score` says, by tract.
+//! Compares the scores of exported ONNX files in tract with those of `anoonly score`.
 //!
 //! ```sh
 //! cargo build --release --workspace
@@ -62,10 +62,10 @@ fn check() -> Result<f32> {
     fs::write(folder.join("table.csv"), table(&rows))?;
     let mut worst = 0.0f32;
     for (method, strategy, settings) in CASES {
-        let told = format!("{method} {strategy} {settings}").trim().to_owned();
+        let case = format!("{method} {strategy} {settings}").trim().to_owned();
         let difference = case(&program, folder, &rows, method, strategy, settings);
-        let difference = difference.map_err(|error| format!("{told}: {error}"))?;
-        println!("{told}: {difference:.1e}");
+        let difference = difference.map_err(|error| format!("{case}: {error}"))?;
+        println!("{case}: {difference:.1e}");
         worst = worst.max(difference);
     }
     Ok(worst)
@@ -122,12 +122,12 @@ fn case(program: &Path, folder: &Path, rows: &[[f64; 4]], method: &str, strategy
     ])?;
     run(&[word("threshold"), &model, word("--fpr"), word("0.1")])?;
     run(&[word("score"), &model, &path("table.csv"), word("--out"), &scores])?;
-    let told: serde_json::Value =
+    let exported: serde_json::Value =
         serde_json::from_slice(&run(&[word("export"), &model, word("--out"), &onnx, word("--json")])?)?;
-    if told["columns"] != serde_json::json!(COLUMNS) {
-        return Err(format!("other columns: {told}").into());
+    if exported["columns"] != serde_json::json!(COLUMNS) {
+        return Err(format!("other columns: {exported}").into());
     }
-    let threshold: f32 = told["threshold"].to_string().parse()?;
+    let threshold: f32 = exported["threshold"].to_string().parse()?;
 
     let plan = tract_onnx::onnx().model_for_path(onnx)?.into_optimized()?.into_runnable()?;
     let input = Tensor::from_shape(&[rows.len(), COLUMNS.len()], rows.as_flattened())?;

@@ -54,7 +54,7 @@ impl KnownSet {
     }
 }
 
-/// The data sets of ADBench whose size and digest are known. ADBench has more of them. `scripts/adbench_catalogue.py` writes the
+/// The data sets of ADBench whose size and digest are known. ADBench has more of them. `xtask/data/adbench_catalogue.py` writes the
 /// list from local files.
 pub fn known() -> &'static [KnownSet] {
     static KNOWN: LazyLock<Vec<KnownSet>> = LazyLock::new(|| {

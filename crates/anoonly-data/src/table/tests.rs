@@ -300,7 +300,7 @@ fn npz_orders_and_broken_archives() {
     assert_eq!(message(short), "array `X` has 2 rows, but array `y` has shape [3]");
 }
 
-/// NumPy wrote the files of `fixtures/`, see `scripts/export_npz_fixtures.py`. Each holds the rows `[0, 1, 2]` and `[3, 4, 5]` with
+/// NumPy wrote the files of `fixtures/`, see `xtask/data/export_npz_fixtures.py`. Each holds the rows `[0, 1, 2]` and `[3, 4, 5]` with
 /// the labels 0 and 1, in a different element type, byte order, memory order or compression.
 #[test]
 fn every_numpy_element_type_reads_alike() {

@@ -176,7 +176,7 @@ mod tests {
         (cells, anomalies)
     }
 
-    /// Figures from `scripts/golden_trees.py`, which uses the same rows and documents the other settings. The sums of `forust-ml` are
+    /// Figures from `xtask/golden/golden_trees.py`, which uses the same rows and documents the other settings. The sums of `forust-ml` are
     /// `f32`.
     #[test]
     fn log_odds_agree_with_scikit_learn() {

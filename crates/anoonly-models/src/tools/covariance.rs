@@ -159,7 +159,7 @@ mod tests {
         }
     }
 
-    /// Figures of `scripts/golden_covariance.py`: scikit-learn's `LedoitWolf`, numpy's `cov` and `eigvalsh`.
+    /// Figures of `xtask/golden/golden_covariance.py`: scikit-learn's `LedoitWolf`, numpy's `cov` and `eigvalsh`.
     #[test]
     fn variances_and_shrinkage_agree_with_scikit_learn() {
         let shrunk = Covariance::ledoit_wolf(&rows(), 5);

@@ -1,4 +1,4 @@
-//! Comparison with scikit-learn's mixtures in `golden/mixture.json`, which `scripts/golden_mixture.py` writes.
+//! Comparison with scikit-learn's mixtures in `golden/mixture.json`, which `xtask/golden/golden_mixture.py` writes.
 
 use rand::RngExt;
 use rand_distr::StandardNormal;

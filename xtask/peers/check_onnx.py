@@ -1,11 +1,11 @@
-"""Hold what `anoonly export` writes against what `anoonly score` says, with ONNX's checker and onnxruntime.
+"""Compare the scores of exported ONNX files in onnxruntime with those of `anoonly score`, and check the files with ONNX's checker.
 
     pip install numpy onnx onnxruntime
     cargo build --release --workspace
-    python scripts/check_onnx.py target/release/anoonly
+    python xtask/peers/check_onnx.py target/release/anoonly
 
-Scores are in standard deviations of the usual rows; a difference is told as a share of the score, or of 1 where that is larger.
-Ends with an error where one is above 1e-5, or where a flag differs of a row that is farther than that from the threshold.
+Scores are in standard deviations of unlabelled rows. A difference is a share of the score, or of 1 for scores below 1. The script fails
+when a difference is above 1e-5, or when a flag differs for a row that is farther than that from the threshold.
 """
 
 import csv
@@ -65,11 +65,11 @@ def check(program, folder, columns, method, strategy, config):
     run(program, *words)
     run(program, "threshold", path("model.anoonly"), "--fpr", 0.05)
     run(program, "score", path("model.anoonly"), path("table.csv"), "--out", path("scores.csv"))
-    told = json.loads(run(program, "export", path("model.anoonly"), "--out", path("model.onnx"), "--json"))
+    exported = json.loads(run(program, "export", path("model.anoonly"), "--out", path("model.onnx"), "--json"))
     onnx.checker.check_model(str(path("model.onnx")), full_check=True)
     session = onnxruntime.InferenceSession(path("model.onnx"), providers=["CPUExecutionProvider"])
     order = json.loads(session.get_modelmeta().custom_metadata_map["columns"])
-    assert order == told["columns"], order
+    assert order == exported["columns"], order
     scores, flagged = session.run(None, {"input": np.stack([columns[name] for name in order], axis=1)})
     with open(path("scores.csv"), newline="") as file:
         rows = list(csv.DictReader(file))
@@ -77,7 +77,7 @@ def check(program, folder, columns, method, strategy, config):
     flags = np.array([row["flagged"] == "true" for row in rows])
     scale = np.maximum(np.abs(ours), 1)
     difference = np.abs(scores - ours) / scale
-    away = np.abs(ours - told["threshold"]) > TOLERANCE * scale
+    away = np.abs(ours - exported["threshold"]) > TOLERANCE * scale
     return difference.max(), np.ptp(ours), int((flags != flagged)[away].sum())
 
 

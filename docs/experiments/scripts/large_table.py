@@ -1,7 +1,7 @@
-"""How much memory `anoonly score` takes on a table much larger than that. Linux and macOS.
+"""Measure the memory of `anoonly score` on a table that is much larger than that memory. Linux and macOS.
 
     cargo build --release --workspace
-    python scripts/large_table.py target/release/anoonly
+    python docs/experiments/scripts/large_table.py target/release/anoonly
 """
 
 import random

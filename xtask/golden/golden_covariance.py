@@ -1,7 +1,7 @@
-"""Print the figures that the tests of crates/anoonly-models/src/covariance.rs hold: scikit-learn's and numpy's.
+"""Print the figures in the tests of crates/anoonly-models/src/tools/covariance.rs, by scikit-learn and NumPy.
 
     pip install numpy scikit-learn
-    python scripts/golden_covariance.py
+    python xtask/golden/golden_covariance.py
 
 Made with numpy 2.4.6 and scikit-learn 1.9.1.
 """

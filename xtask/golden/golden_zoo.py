@@ -1,17 +1,20 @@
-"""Write tests/golden/zoo.json: what PyOD, scikit-learn and NumPy say of the embedded data sets.
+"""Write tests/golden/zoo.json: scores of PyOD, scikit-learn and NumPy on the embedded data sets.
 
     pip install numpy pandas pyarrow pyod scikit-learn scipy
-    python scripts/golden_zoo.py
+    python xtask/golden/golden_zoo.py
 
-Every third row of a set, from the first one on, is scored; fitted are the normal ones among the others, and the first three
-anomalies that are not scored are labelled. All are scaled to the range of the rows fitted on, labelled ones included, as
-`MinMaxScaler` of anoonly-data does in single precision.
+Every third row of a set, starting with the first, is scored. Methods are fitted on the normal rows among the others plus the first three
+anomalies that are not scored, which are labelled. All rows are scaled to the range of the fitted rows, labelled ones included, in single
+precision, as `MinMaxScaler` of anoonly-core does.
 
-PyOD scores with its defaults. ECOD and COPOD count the rows that are scored together: here each is scored by itself, and a column's
-skew is that of the rows fitted on, where PyOD takes the scored row into it. HBOS takes
-a value on the edge between two bins for one of the lower bin, though it was counted in the upper: here such values are moved up
-by a hair before they are scored, and so are those that PyOD takes for one of no bin because they are the least. Of methods with a
-part of chance the file holds the mean score over 20 seeds and the least and the largest AUROC.
+PyOD scores with its defaults, with these exceptions:
+
+- PyOD's ECOD and COPOD count the rows that are scored together. Here each row is scored alone, and a column's skewness is that of the
+  fitted rows, whereas PyOD includes the scored row.
+- PyOD's HBOS assigns a value on the edge between two bins to the lower bin when it scores, but counted it in the upper bin. Such values are
+  moved up by a tiny amount before they are scored. So are values that PyOD assigns to no bin because they equal the minimum.
+
+For randomised methods the file holds the mean score over 20 seeds and the lowest and highest AUROC.
 """
 
 import json
@@ -37,7 +40,7 @@ from scipy.stats import skew
 from sklearn.covariance import LedoitWolf
 from sklearn.metrics import roc_auc_score
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 SETS = {"cancer": 0, "penguins": 1, "wine": 0}  # Malignant, Chinstrap, the first cultivar.
 SEEDS = range(20)
 

@@ -1,17 +1,17 @@
-"""Write the tables of the guide, docs/guide/*.csv, from the penguins of palmerpenguins with all of their columns.
+"""Write the tables of the guide, docs/guide/*.csv, from palmerpenguins with all of its columns.
 
     pip install pandas palmerpenguins==0.1.6
-    python scripts/export_guide.py
+    python xtask/data/export_guide.py
 
-The penguin to be found is the Chinstrap: 30 of the 68 are kept, 18 of them in survey.csv, where 8 are marked, and 12 in
-new.csv. Of the others two thirds are in survey.csv. The species is left out; new.csv has the truth in the column `chinstrap`.
+The rare species to find is the Chinstrap. 30 of its 68 rows are kept: 18 in survey.csv, 8 of them labelled, and 12 in new.csv. Two thirds
+of the other penguins are in survey.csv. The species column is left out; new.csv has the truth in the column `chinstrap`.
 """
 
 from pathlib import Path
 
 import palmerpenguins
 
-OUT = Path(__file__).resolve().parent.parent / "docs" / "guide"
+OUT = Path(__file__).resolve().parents[2] / "docs" / "guide"
 COLUMNS = ["id", "island", "bill_length_mm", "bill_depth_mm", "flipper_length_mm", "body_mass_g", "sex", "year"]
 
 penguins = palmerpenguins.load_penguins().sample(frac=1, random_state=1).reset_index(drop=True)

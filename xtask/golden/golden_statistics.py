@@ -1,11 +1,11 @@
-"""Write crates/anoonly-eval/tests/golden/statistics.json: tests, curves and calibrations by SciPy, scikit-learn, NumPy.
+"""Write crates/anoonly-eval/tests/golden/statistics.json: tests, curves and calibrations by SciPy, scikit-learn and NumPy.
 
     pip install numpy scipy scikit-learn
-    python scripts/golden_statistics.py
+    python xtask/golden/golden_statistics.py
 
-The file names the versions it was made with. What no library there has is computed from its definition: Friedman's
-test of two methods by its textbook formula, Holm's correction as the closed test over all subsets, whose Bonferroni
-tests it cuts short, and conformal p-values by counting.
+The file names the versions it was made with. Three things that these libraries lack are computed from their definitions:
+Friedman's test of two methods by its textbook formula; Holm's correction as the closed test over all subsets with Bonferroni
+tests, which Holm's procedure shortens; and conformal p-values by counting.
 """
 
 import itertools
@@ -142,6 +142,6 @@ golden = {
     "calibrations": calibrations,
     "shares": shares,
 }
-out = Path(__file__).parent.parent / "crates/anoonly-eval/tests/golden/statistics.json"
+out = Path(__file__).resolve().parents[2] / "crates/anoonly-eval/tests/golden/statistics.json"
 out.write_text(json.dumps(golden, allow_nan=False) + "\n")
 print({name: len(part) for name, part in golden.items()})

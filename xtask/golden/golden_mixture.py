@@ -1,10 +1,10 @@
-"""Write crates/anoonly-core/golden/mixture.json: Gaussian mixtures by scikit-learn, each from a start that is told.
+"""Write crates/anoonly-core/golden/mixture.json: Gaussian mixtures by scikit-learn, each from a start that the file records.
 
     pip install numpy scipy scikit-learn
-    python scripts/golden_mixture.py
+    python xtask/golden/golden_mixture.py
 
-The points are three clusters that overlap, one feature of which is constant, and some far points. The file names the versions
-it was made with; the settings are scikit-learn's own (tolerance 1e-3, at most 100 rounds, 1e-6 on the diagonals).
+The points are three overlapping clusters with one constant feature, and a few distant points. The file names the versions it was
+made with. The settings are scikit-learn's defaults: tolerance 1e-3, at most 100 iterations, 1e-6 added to the diagonals.
 """
 
 import json
@@ -30,7 +30,7 @@ points.append(np.column_stack([rng.uniform(-9, 9, size=(5, 3)), np.full(5, 2.5)]
 points = np.round(np.concatenate(points), 3)
 
 
-def told(mixture):
+def parameters(mixture):
     return {
         "weights": mixture.weights_.tolist(),
         "means": mixture.means_.tolist(),
@@ -57,15 +57,15 @@ for count in range(1, 6):
             random_state=0,
         ).fit(points)
         if rounds == 1:
-            first = told(mixture)
+            first = parameters(mixture)
     cases.append({
         "start": {"weights": weights.tolist(), "means": means.tolist(), "covariances": covariances.tolist()},
         "first_round": first,
         "rounds": mixture.n_iter_,
-        "end": told(mixture),
+        "end": parameters(mixture),
     })
 
 versions = {"numpy": np.__version__, "scikit-learn": sklearn.__version__}
-out = Path(__file__).parent.parent / "crates/anoonly-core/golden/mixture.json"
+out = Path(__file__).resolve().parents[2] / "crates/anoonly-core/golden/mixture.json"
 out.write_text(json.dumps({"versions": versions, "points": points.tolist(), "cases": cases}) + "\n")
 print([case["rounds"] for case in cases], [round(case["end"]["information_criterion"], 1) for case in cases])

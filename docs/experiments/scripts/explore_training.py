@@ -1,11 +1,12 @@
-"""Compare ways to train DevNet under AnoOnly, as told in docs/experiments/recipe.md; prints its table.
+"""Compare ways to train DevNet under AnoOnly; prints the table in docs/experiments/recipe.md.
 
     pip install numpy scipy scikit-learn torch
-    python scripts/explore_training.py DATA [--ratio 0.1] [--seeds 3]
+    python docs/experiments/scripts/explore_training.py DATA [--ratio 0.1] [--seeds 3]
 
-Sets, splits and network are those of explore_networks.py; one thing at a time is changed. An ensemble's score is the mean of its members'
-normal scores by their values on unlabelled rows. Where the epoch is chosen, the labelled anomalies are left out in turn, one at a time or, of
-more than five, in five parts; the epoch after which they rank highest on average among the unlabelled rows is that of a last fit with all.
+Sets, splits and network are those of explore_networks.py; each variant changes one thing. An ensemble's score is the mean of its members'
+normal scores by their values on unlabelled rows. To choose the epoch, the labelled anomalies are left out in turn, one at a time, or in five
+parts when there are more than five. The epoch after which the left-out anomalies rank highest on average among the unlabelled rows is the
+number of epochs of a last fit with all labels.
 """
 
 import numpy as np

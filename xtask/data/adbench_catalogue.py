@@ -1,10 +1,9 @@
 """Write crates/anoonly-data/src/fetch/adbench.csv: the ADBench data sets whose size and digest the project has checked.
 
-    python scripts/adbench_catalogue.py FOLDER
+    python xtask/data/adbench_catalogue.py FOLDER
 
-FOLDER is laid out as adbench/datasets of https://github.com/Minqi824/ADBench: Classical/6_cardio.npz and so on, each file
-byte for byte as it stands there. Every file in it becomes a line; what is not in it is not in the list. An anomaly is a
-row whose `y` is 1.
+FOLDER has the layout of adbench/datasets in https://github.com/Minqi824/ADBench (Classical/6_cardio.npz and so on), and each file is
+byte for byte the one published there. Every file in the folder becomes one line of the list. An anomaly is a row whose `y` is 1.
 """
 
 import ast
@@ -16,7 +15,7 @@ import zipfile
 from pathlib import Path
 
 FOLDERS = ["Classical", "CV_by_ResNet18", "CV_by_ViT", "NLP_by_BERT", "NLP_by_RoBERTa"]
-OUT = Path(__file__).resolve().parent.parent / "crates" / "anoonly-data" / "src" / "fetch" / "adbench.csv"
+OUT = Path(__file__).resolve().parents[2] / "crates" / "anoonly-data" / "src" / "fetch" / "adbench.csv"
 # Letters of the struct module for NumPy's kinds and sizes.
 LETTERS = {"b1": "?", "i1": "b", "i2": "h", "i4": "i", "i8": "q", "u1": "B", "u2": "H", "u4": "I", "u8": "Q",
            "f4": "f", "f8": "d"}

@@ -1,8 +1,9 @@
-"""Make a table on which seconds are measured: 14 300 rows × 512 columns of normal noise, of which 500 are anomalies, moved by 1 in 16 columns.
+"""Write the table on which seconds are measured: 14 300 rows × 512 columns of normal noise. 500 rows are anomalies, shifted by 1 in 16 columns.
+
 A bench trains on 70 % of it, 10 010 rows.
 
     pip install numpy
-    python scripts/wide_table.py FOLDER
+    python docs/experiments/scripts/wide_table.py FOLDER
 """
 
 import sys

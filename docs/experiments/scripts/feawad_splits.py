@@ -1,14 +1,14 @@
-"""FEAWAD with its whole loss and the faults of its published code, in PyTorch, apart from anoonly's code: what the
-published figures on SVHN owe to the seed.
+"""FEAWAD with its whole loss and the faults of its published code, in PyTorch, independent of anoonly's code: how the
+published figures on SVHN depend on the seed.
 
     pip install torch scikit-learn
-    python scripts/feawad_splits.py DATA > printed.txt
-    python scripts/embed_output.py docs/reproduction.md NUMBER < printed.txt
+    python docs/experiments/scripts/feawad_splits.py DATA > printed.txt
+    python xtask/embed_output.py docs/reproduction.md NUMBER < printed.txt
 
-The published implementation's figures of FEAWAD are of one seed, 42. Here that seed and five others draw split, labels,
-weights and batches by the protocol `adbench` with 10 % labels. The faults: every step of a training sees one and the same
-batch, batch normalisation stands in the host as well, and the reconstruction error in the loss is that of a residual already
-divided by its norm, always 1, so that it has no gradient.
+The published figures of FEAWAD come from a single seed, 42. Here that seed and five others draw split, labels, weights and batches
+under the protocol `adbench` with 10 % of the anomalies labelled. The faults: every step of a training sees the same batch; the host
+has batch normalisation too; and the reconstruction error in the loss is that of a residual already divided by its norm, which is
+always 1, so that it has no gradient.
 """
 
 import sys

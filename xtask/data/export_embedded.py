@@ -1,7 +1,7 @@
 """Write the embedded data sets, crates/anoonly-data/data/*.npz, from packages on PyPI.
 
     pip install numpy scikit-learn==1.9.1 palmerpenguins==0.1.6
-    python scripts/export_embedded.py
+    python xtask/data/export_embedded.py
 
 Each file holds all rows of its set: the features as the matrix X, the classes as numbers in the vector y.
 crates/anoonly-data/src/catalogue/embedded.rs says which class counts as the anomaly and how many of its rows are used.
@@ -14,7 +14,7 @@ import numpy as np
 import palmerpenguins
 from sklearn import datasets
 
-OUT = Path(__file__).resolve().parent.parent / "crates" / "anoonly-data" / "data"
+OUT = Path(__file__).resolve().parents[2] / "crates" / "anoonly-data" / "data"
 
 
 def from_sklearn(bunch, dtype):

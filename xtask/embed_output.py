@@ -1,10 +1,10 @@
-"""Put what a command printed into a page, in place of what stands between two marks.
+"""Put the output of a command into a page, between two marks.
 
     cargo xtask bench > printed.txt
-    python scripts/embed_output.py README.md < printed.txt
+    python xtask/embed_output.py README.md < printed.txt
 
-The page has the lines `<!-- printed by: COMMAND -->` and `<!-- end -->`; pages with several take the mark's number as a
-second argument, counted from 1.
+The marks are the lines `<!-- printed by: COMMAND -->` and `<!-- end -->`. For a page with several such places, give the number of the
+place, counted from 1, as a second argument.
 """
 
 import re

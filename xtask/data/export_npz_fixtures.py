@@ -1,14 +1,14 @@
 """Write crates/anoonly-data/fixtures/*.npz: one small matrix in every element type, order and compression.
 
     pip install numpy
-    python scripts/export_npz_fixtures.py
+    python xtask/data/export_npz_fixtures.py
 """
 
 from pathlib import Path
 
 import numpy as np
 
-OUT = Path(__file__).resolve().parent.parent / "crates" / "anoonly-data" / "fixtures"
+OUT = Path(__file__).resolve().parents[2] / "crates" / "anoonly-data" / "fixtures"
 OUT.mkdir(exist_ok=True)
 X = np.arange(6).reshape(2, 3)
 y = np.array([0, 1])

@@ -1,15 +1,15 @@
-"""Compare candidates for a detector that learns from few labels, as told in docs/experiments/recipe.md; prints its tables.
+"""Compare candidate detectors that learn from few labels; prints the tables in docs/experiments/recipe.md.
 
     pip install numpy scipy scikit-learn
-    python scripts/explore_recipe.py DATA [--ratio 0.1] [--seeds 3] [--processes 2] [--without Classical]
+    python docs/experiments/scripts/explore_recipe.py DATA [--ratio 0.1] [--seeds 3] [--processes 2] [--without Classical]
 
-DATA is a folder of ADBench's `.npz` files. Protocol clean: of more than 10 000 rows so many are drawn, 70 % of both classes train, rows
-that are alike stay on one side, columns are scaled to the range of the training rows, and of the training anomalies the given share,
-rounded up, is labelled; all other training rows are unlabelled. The splits are drawn by NumPy, so that they are others than those of
-`cargo xtask bench`.
+DATA is a folder of ADBench's `.npz` files. The protocol is `clean`: sets of more than 10 000 rows are sampled down to 10 000; 70 % of both
+classes are used for training; equal rows stay on one side; columns are scaled to the range of the training rows. The given share of the
+training anomalies, rounded up, is labelled, and all other training rows are unlabelled. NumPy draws the splits, so they differ from those
+of `cargo xtask bench`.
 
-An opinion scores rows by itself. Opinions are joined after each is brought to normal scores by its values on unlabelled rows, which come
-from five folds: an opinion is formed on four of them and says its value of the fifth.
+Each scorer scores rows by itself. Scorers are combined after each is brought to normal scores by its values on unlabelled rows. These
+values come from five folds: a scorer is fitted on four folds and evaluated on the fifth.
 """
 
 import argparse
@@ -66,8 +66,8 @@ def units(rows):
     return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
 
 
-def opinions(unlabelled, anomalies):
-    """Forms all opinions; gives the function from rows to their values by name."""
+def scorers(unlabelled, anomalies):
+    """Fit all scorers; return a function from rows to their values by name."""
     mean = unlabelled.mean(0)
     variances, axes = np.linalg.eigh(ledoit_wolf(unlabelled)[0])
     variances = np.maximum(variances, 1e-9 * variances.max() + 1e-12)
@@ -104,7 +104,7 @@ def opinions(unlabelled, anomalies):
 
 
 class Judged:
-    """The opinions on one split, as normal scores: of test rows, and of training rows by opinions that have not seen them."""
+    """The scorers on one split, as normal scores: of test rows, and of training rows by scorers that were not fitted on them."""
 
     def __init__(self, unlabelled, anomalies, tested, seed):
         rng = np.random.default_rng([seed, 2])
@@ -112,13 +112,13 @@ class Judged:
         usual, own = {}, {}
         for part in range(FOLDS):
             apart = own_fold == part if len(anomalies) > 1 else np.zeros(1, bool)
-            formed = opinions(unlabelled[fold != part], anomalies[~apart])
+            formed = scorers(unlabelled[fold != part], anomalies[~apart])
             for name, values in formed(unlabelled[fold == part]).items():
                 usual.setdefault(name, np.zeros(len(unlabelled)))[fold == part] = values
             if apart.any():
                 for name, values in formed(anomalies[apart]).items():
                     own.setdefault(name, np.full(len(anomalies), np.nan))[apart] = values
-        seen = opinions(unlabelled, anomalies)
+        seen = scorers(unlabelled, anomalies)
         in_sample, tested = seen(unlabelled), seen(tested)
         self.tested = {name: normal_scores(usual[name], values) for name, values in tested.items()}
         self.in_sample = {name: normal_scores(in_sample[name], values) for name, values in tested.items()}
@@ -170,9 +170,9 @@ GRID = [
 def candidates(judged):
     for name, scores in judged.tested.items():
         yield name, scores
-    floor = lambda of: of["mahalanobis"] + of["cosine, ridge 10"]
-    yield "mahalanobis + cosine, scales in sample", floor(judged.in_sample)
-    yield "mahalanobis + cosine, scales held out", floor(judged.tested)
+    baseline = lambda of: of["mahalanobis"] + of["cosine, ridge 10"]
+    yield "mahalanobis + cosine, scales in sample", baseline(judged.in_sample)
+    yield "mahalanobis + cosine, scales held out", baseline(judged.tested)
     yield "far + towards", judged.joined(far=1, towards=1)
     yield "far + 2 towards", judged.joined(far=1, towards=2)
     yield "far + 2 towards + ½ alone", judged.joined(far=1, towards=2, alone=0.5)
@@ -206,7 +206,7 @@ def run(job):
     return family(path), path.stem, seed, result
 
 
-def told(values):
+def interval(values):
     """Mean over seeds, in percent, and half of the 95 % interval."""
     values = 100 * np.array(values)
     half = t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
@@ -214,7 +214,7 @@ def told(values):
 
 
 def main(run, against=None):
-    """Runs all jobs and prints the tables; where there is a candidate `against`, the others' gains on it too, paired by seed."""
+    """Run all jobs and print the tables; with a candidate `against`, also the gains over it, paired by seed."""
     parser = argparse.ArgumentParser()
     parser.add_argument("data", type=Path)
     parser.add_argument("--ratio", type=float, default=0.1)
@@ -247,8 +247,8 @@ def main(run, against=None):
     means = {name: {kind: np.mean(both[0]) + np.mean(both[1]) for kind, both in values.items()} for name, values in by_family.items()}
     for name in names:
         cells = [f"{100 * np.mean(both[0]):.1f} / {100 * np.mean(both[1]):.1f}" for both in by_family[name].values()]
-        mean = " / ".join(map(told, found[name]))
-        more = " " + " / ".join(told(ours - theirs) for ours, theirs in zip(found[name], found[against])) + " |" if against else ""
+        mean = " / ".join(map(interval, found[name]))
+        more = " " + " / ".join(interval(ours - theirs) for ours, theirs in zip(found[name], found[against])) + " |" if against else ""
         print(f"| {name} | " + " | ".join(cells) + f" | {mean} |" + more)
     print("\nChosen on the other families, by the sum of both:\n")
     print("| left out | chosen | its place there among all |")

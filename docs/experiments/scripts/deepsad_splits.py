@@ -1,12 +1,12 @@
-"""DeepSAD with AnoOnly in PyTorch, apart from anoonly's code: what its figures on ADBench's classical tables owe to the split.
+"""DeepSAD with AnoOnly in PyTorch, independent of anoonly's code: how its figures on ADBench's classical tables depend on the split.
 
     pip install torch scikit-learn
-    python scripts/deepsad_splits.py DATA > printed.txt
-    python scripts/embed_output.py docs/reproduction.md NUMBER < printed.txt
+    python docs/experiments/scripts/deepsad_splits.py DATA > printed.txt
+    python xtask/embed_output.py docs/reproduction.md NUMBER < printed.txt
 
-The published implementation's figures on these tables are of one seed, 42. Here that seed and eight others draw split, labels,
-weights and batches by the protocol `adbench` with 10 % labels, as numpy, scikit-learn and PyTorch draw them. The
-loss is the mean over a batch's anomalies, as in the published code.
+The published figures on these tables come from a single seed, 42. Here that seed and eight others draw split, labels, weights and batches
+under the protocol `adbench` with 10 % of the anomalies labelled, with the generators of NumPy, scikit-learn and PyTorch. The loss is the
+mean over the anomalies of a batch, as in the published code.
 """
 
 import sys

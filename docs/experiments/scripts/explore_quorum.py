@@ -1,11 +1,12 @@
-"""Compare changes of Quorum, as told in docs/experiments/recipe.md; prints its tables.
+"""Compare variants of Quorum; prints the tables in docs/experiments/recipe.md.
 
     pip install numpy scipy scikit-learn
-    python scripts/explore_quorum.py DATA [--ratio 0.1] [--seeds 3] [--processes 2] [--without Classical]
+    python docs/experiments/scripts/explore_quorum.py DATA [--ratio 0.1] [--seeds 3] [--processes 2] [--without Classical]
 
-Splits, opinions and joinings are those of explore_recipe.py. Of more than 3500 unlabelled rows so many are drawn. "Bent" puts a softplus on
-each group before the sum; "wide axes" are those of largest variance; "suspects" are the twentieth of the unlabelled rows that is farthest,
-most alone and most like the labelled anomalies; "even columns" are columns brought to normal scores.
+Splits, scorers and ways to combine them are those of explore_recipe.py. At most 3500 unlabelled rows are used; of more, 3500 are drawn.
+"Bent" applies a softplus to each group before the sum. "Wide axes" are the axes of largest variance. "Suspects" are the twentieth of the
+unlabelled rows that are most distant, most isolated and most similar to the labelled anomalies. "Even columns" are columns brought to
+normal scores.
 """
 
 import warnings
@@ -35,12 +36,12 @@ def largest(cosines, count):
 
 
 def evened(reference):
-    """Turns each column to normal scores among the reference's."""
+    """Bring each column to normal scores by the values of the reference."""
     return lambda rows: np.stack([normal_scores(*columns) for columns in zip(reference.T, rows.T)], 1)
 
 
-def opinions(unlabelled, anomalies):
-    """Forms all opinions; gives the function from rows to their values by name."""
+def scorers(unlabelled, anomalies):
+    """Fit all scorers; return a function from rows to their values by name."""
     variances, scale, turned = leaning(unlabelled)
     own, known = turned(anomalies), turned(unlabelled)
     white = known / scale(30)
@@ -90,7 +91,7 @@ def opinions(unlabelled, anomalies):
 
 
 class Judged:
-    """The opinions on one split, as normal scores: of test rows, and of training rows by opinions that have not seen them."""
+    """The scorers on one split, as normal scores: of test rows, and of training rows by scorers that were not fitted on them."""
 
     def __init__(self, unlabelled, anomalies, tested, seed):
         rng = np.random.default_rng([seed, 2])
@@ -98,13 +99,13 @@ class Judged:
         usual, own = {}, {}
         for part in range(FOLDS):
             apart = own_fold == part if len(anomalies) > 1 else np.zeros(1, bool)
-            formed = opinions(unlabelled[fold != part], anomalies[~apart])
+            formed = scorers(unlabelled[fold != part], anomalies[~apart])
             for name, values in formed(unlabelled[fold == part]).items():
                 usual.setdefault(name, np.zeros(len(unlabelled)))[fold == part] = values
             if apart.any():
                 for name, values in formed(anomalies[apart]).items():
                     own.setdefault(name, np.full(len(anomalies), np.nan))[apart] = values
-        tested = opinions(unlabelled, anomalies)(tested)
+        tested = scorers(unlabelled, anomalies)(tested)
         self.tested = {name: normal_scores(usual[name], values) for name, values in tested.items()}
         self.usual = {name: normal_scores(values, values) for name, values in usual.items()}
         self.own = {name: normal_scores(usual[name], values) for name, values in own.items()}

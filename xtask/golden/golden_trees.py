@@ -1,11 +1,11 @@
-"""Print the figures of crates/anoonly-models/src/gbdt.rs: what scikit-learn's boosted trees say.
+"""Print the figures in the tests of crates/anoonly-models/src/rules/gbdt.rs, by scikit-learn's boosted trees.
 
     pip install numpy scikit-learn
-    python scripts/golden_trees.py
+    python xtask/golden/golden_trees.py
 
-`HistGradientBoostingClassifier` makes the same second-order trees from the same cuts, all values being different and fewer than
-255 to a column. Both start at log odds of 0, as classes of the same weight in sum have them. Its sums of second derivatives have
-a least one by a constant of the module, `min_hessian_to_split`, which is set to ours.
+`HistGradientBoostingClassifier` makes the same second-order trees from the same cuts when all values of a column differ and there are
+fewer than 255 of them. Both start at log odds of 0, which is the prior of two classes of equal total weight. scikit-learn takes its
+lower bound on sums of second derivatives from a constant of its module, `min_hessian_to_split`, which this script sets to ours.
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
 """Print the first word of the stream for seed 7 and purpose ["x"], from the definitions of SHA-256 and ChaCha8 alone.
 
-    python scripts/golden_seed.py
+    python xtask/golden/golden_seed.py
 """
 
 import hashlib

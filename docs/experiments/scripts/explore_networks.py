@@ -1,14 +1,14 @@
-"""Ask what DevNet's layer before the score knows under AnoOnly, as told in docs/experiments/recipe.md; prints its table.
+"""Measure what DevNet's last hidden layer knows under AnoOnly; prints the table in docs/experiments/recipe.md.
 
     pip install numpy scipy scikit-learn torch
-    python scripts/explore_networks.py DATA [--ratio 0.1] [--seeds 3]
+    python docs/experiments/scripts/explore_networks.py DATA [--ratio 0.1] [--seeds 3]
 
-DATA is a folder of ADBench's `.npz` files; its image and text sets are taken, with the splits of explore_recipe.py. The network is
-DevNet in its defaults, in PyTorch: Linear(d, 20), ReLU, under AnoOnly batch normalisation, Linear(20, 1); 50 epochs of 20 steps of 32
-unlabelled rows and 32 labelled anomalies, RMSprop, the epoch with the lowest loss is kept.
+DATA is a folder of ADBench's `.npz` files. The script uses its image and text sets, with the splits of explore_recipe.py. The network is
+DevNet with its defaults, in PyTorch: Linear(d, 20), ReLU, batch normalisation under AnoOnly, Linear(20, 1). It is trained with RMSprop for
+50 epochs of 20 steps; a step takes 32 unlabelled rows and 32 labelled anomalies. The epoch with the lowest loss is kept.
 
-The divergence of a row is that of BN-WVAD (Zhou et al. 2023): the distance of its layer, before the normalisation, from the mean that batch
-normalisation keeps, in its standard deviations. Scores are joined as sums of normal scores by their values on unlabelled rows.
+The divergence of a row is that of BN-WVAD (Zhou et al. 2023): the distance of the row's hidden layer, before normalisation, from the mean
+that batch normalisation keeps, in its standard deviations. Combined scores are sums of normal scores by their values on unlabelled rows.
 """
 
 import argparse
@@ -44,7 +44,7 @@ class DevNet(torch.nn.Module):
 
 
 def fit(unlabelled, anomalies, seed, anoonly, batch_norm, bounded, width=20, penalty=0.01, epochs=50, watch=None):
-    """Trains a network; `watch` is given it after each epoch, and then the last one is kept."""
+    """Train a network. `watch` is called with it after each epoch; with `watch`, the last epoch is kept."""
     generator = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
     network = DevNet(unlabelled.shape[1], batch_norm, width)
@@ -137,8 +137,8 @@ def main(candidates):
         cells = ["{:.1f} / {:.1f}".format(*pair) for pair in of.mean(0)]
         mean = of.mean(1)
         half = t.ppf(0.975, len(mean) - 1) * mean.std(0, ddof=1) / np.sqrt(len(mean))
-        told = " / ".join(f"{value:.1f} ± {width:.1f}" for value, width in zip(mean.mean(0), half))
-        print(f"| {name} | " + " | ".join(cells) + f" | {told} |")
+        means = " / ".join(f"{value:.1f} ± {width:.1f}" for value, width in zip(mean.mean(0), half))
+        print(f"| {name} | " + " | ".join(cells) + f" | {means} |")
 
 
 if __name__ == "__main__":

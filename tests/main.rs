@@ -1,0 +1,18 @@
+//! Whole-system tests through the public API and the command, one module for each subject.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod bad_input;
+mod bench;
+mod conformance;
+mod data_command;
+mod detectors;
+mod examples;
+mod export;
+#[cfg(unix)]
+mod guide;
+mod options;
+mod real_data;
+mod report;
+mod tables;
+mod zoo;

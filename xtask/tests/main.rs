@@ -1,0 +1,7 @@
+//! Checks of the whole repository that need no build: the layers of crates and modules, names, and words.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod layering;
+mod sources;
+mod tidy;
