@@ -1,4 +1,4 @@
-//! The hot pieces, each by itself: `cargo bench --workspace --bench pieces`.
+//! Benchmarks of the time-critical parts: `cargo bench --workspace --bench pieces`.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 
@@ -27,7 +27,7 @@ fn main() {
     divan::main();
 }
 
-/// Twenty steps of training, scaling and first weights included.
+/// Twenty training steps, with scaling and initialisation.
 #[divan::bench(args = METHODS)]
 fn twenty_steps(bencher: Bencher, method: &str) {
     let mut method = AnyMethod::by_name(method).unwrap();
@@ -37,7 +37,7 @@ fn twenty_steps(bencher: Bencher, method: &str) {
             *steps = 1;
         }
     }
-    // An epoch of DeepSAD is one pass of the rows.
+    // An epoch of DeepSAD is one pass over the rows.
     let (rows, epochs) = if method.info().name == "deepsad" { (128, 20) } else { (ROWS, 1) };
     method.recipe_mut().unwrap().epochs = epochs;
     let detector = Detector::new(method, Supervision::AnomalyOnly, Seed(1)).unwrap();
@@ -53,7 +53,7 @@ fn fitted(method: &str) -> FittedDetector {
     detector.fit(&samples(1000, COLUMNS, ANOMALIES), &ComputeDevice::default()).unwrap()
 }
 
-/// Rows scored on one thread.
+/// Scoring on one thread.
 #[divan::bench(args = METHODS)]
 fn scoring(bencher: Bencher, method: &str) {
     let (fitted, rows) = (fitted(method), random(8192, COLUMNS, "bench"));
@@ -80,7 +80,7 @@ fn area_under_precision_recall(bencher: Bencher) {
         .bench_local(|| average_precision(black_box(&scores), &truth).unwrap());
 }
 
-/// A file read as a table and its columns as samples.
+/// Reading a file as a table and its columns as samples.
 #[divan::bench(args = ["npz", "csv"])]
 fn reading(bencher: Bencher, kind: &str) {
     let folder = tempfile::tempdir().unwrap();

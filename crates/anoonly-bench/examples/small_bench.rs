@@ -1,6 +1,6 @@
-//! Two methods with and without AnoOnly on a data set that ships with the crate, three seeds.
+//! Compares two methods with and without AnoOnly on an embedded data set, with three seeds.
 
-#![expect(clippy::print_stdout, reason = "an example talks to its user")]
+#![expect(clippy::print_stdout, reason = "an example prints its results")]
 
 use std::error::Error;
 
@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         protocol: Protocol::Clean,
         compute: ComputeDevice::new(BackendName::default(), None)?,
     })?;
-    // Measured runs stay in this folder: a bench that is stopped goes on where it was.
+    // The folder keeps measured runs, so a bench that was stopped can continue.
     let folder = tempfile::tempdir()?;
     let results = grid.run(2, &Store::open(folder.path())?, &false.into(), |_| {})?;
     println!("{}", summary::table(&results));

@@ -1,4 +1,4 @@
-//! What a report draws of a run, besides its row.
+//! The details of a run: the data that a report draws besides its row.
 
 use anoonly_core::protocol::Trial;
 use anoonly_core::{Samples, Seed};
@@ -9,44 +9,44 @@ use rand::Rng;
 use rand::seq::index;
 use serde::{Deserialize, Serialize};
 
-/// Points kept of a curve.
+/// The largest number of points kept of a curve.
 const POINTS: usize = 200;
-/// Rows kept of each kind.
+/// The largest numbers of rows kept of each kind.
 const LABELLED: usize = 50;
 const HIDDEN: usize = 100;
 const NORMAL: usize = 200;
 
-/// Curves, losses and the layer before the score of one run.
+/// The curves, the losses and the layer before the score of one run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Details {
-    /// The receiver operating characteristic on the test rows, thinned: false-positive and true-positive rate.
+    /// The thinned ROC curve on the test rows: false-positive and true-positive rate.
     pub roc: Vec<(f32, f32)>,
-    /// The precision–recall curve on the test rows, thinned: recall and precision.
+    /// The thinned precision–recall curve on the test rows: recall and precision.
     pub precision_recall: Vec<(f32, f32)>,
-    /// What the training loop saw.
+    /// The history of the training loop.
     pub history: History,
-    /// What the layer before the score makes of some rows; none for a method without such a layer.
+    /// The outputs of the layer before the score for some rows; `None` for a method without such a layer.
     pub layer: Option<Vec<(RowKind, Vec<f32>)>>,
 }
 
-/// What a row is to a detector.
+/// The role of a row in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RowKind {
     /// A training row labelled as an anomaly.
     Labelled,
-    /// An anomaly of the test rows, which the detector has not seen.
+    /// An anomaly of the test rows.
     Hidden,
-    /// A normal one of the test rows.
+    /// A normal row of the test rows.
     Normal,
 }
 
 impl Details {
-    /// The details of a fitted detector with the given scores of the test rows. Which rows they hold depends on the trial and
-    /// the seed alone, so that the methods and strategies of a trial can be looked at side by side.
+    /// The details of a fitted detector with the given scores of the test rows. The rows of the layer depend on the trial and the
+    /// seed only, so the methods and strategies of a trial can be compared.
     ///
     /// # Errors
-    /// When a curve or the layer cannot be had, and why.
+    /// The reason why a curve or the layer cannot be computed.
     pub(crate) fn of(fitted: &FittedDetector, trial: &Trial, scores: &[f32], seed: Seed) -> Result<Self, String> {
         let truth = trial.test.anomalous();
         let roc = roc_curve(scores, &truth, Some(POINTS)).map_err(|error| error.to_string())?;
@@ -70,7 +70,7 @@ impl Details {
     }
 }
 
-/// Rows of each kind, at most so many as are kept, with their kinds.
+/// Draws the rows to keep, with their kinds.
 fn some_rows(trial: &Trial, rng: &mut impl Rng) -> (Vec<RowKind>, Array2<f32>) {
     let test = trial.test.by_class();
     let mut kinds = Vec::new();
@@ -89,7 +89,7 @@ fn some_rows(trial: &Trial, rng: &mut impl Rng) -> (Vec<RowKind>, Array2<f32>) {
     (kinds, rows)
 }
 
-/// Rounded to four digits, more than a picture shows, so that the file stays small.
+/// Rounds to four digits, more than a picture shows, to keep the file small.
 fn short(value: f32) -> f32 {
     format!("{value:.3e}").parse().unwrap_or(value)
 }

@@ -1,9 +1,8 @@
-//! The report: one HTML file that needs nothing besides itself, with figures as SVG inside.
+//! The report: one self-contained HTML file with figures as inline SVG.
 //!
-//! [`write()`] makes it from results alone, so that a folder of results can be told at any time. `select` takes from the results
-//! what a figure needs, each file of `figures` makes one kind of figure, `panels`, `draw` and `scale` are what figures are made
-//! of, `look` says how each method and strategy is named and drawn, and `page` holds it all. The same results give the same
-//! bytes.
+//! [`write()`] makes it from results alone, so a folder of results can be reported at any time. `select` picks the data of a figure
+//! from the results, each file of `figures` makes one kind of figure, and `look` defines how methods and strategies are named and
+//! drawn. The crate `anoonly-page` draws the figures and the page. The same results give the same bytes.
 
 mod figures;
 mod look;
@@ -23,33 +22,33 @@ use crate::{BenchError, Results, Row, Status};
 use figures::{curves, gain, layer, ranks, sweep, table, time, training};
 use select::View;
 
-/// What a report tells besides the results.
+/// The origin of the results, for the end of a report.
 #[derive(Clone, Debug, Default)]
-pub struct About {
-    /// The command that it comes from.
+pub struct ReportOrigin {
+    /// The command that made the results; empty if unknown.
     pub command: String,
-    /// The methods with their settings; none where results were only joined.
+    /// The methods with their settings; empty if the results were merged from several folders.
     pub methods: Vec<AnyMethod>,
 }
 
-/// Failed runs that are listed.
+/// The largest number of failed runs that are listed.
 const LISTED: usize = 50;
 
-/// Writes the report of results, under its name only once it is whole.
+/// Writes the report of results. The file appears under its name only when it is complete.
 ///
 /// # Errors
-/// When it cannot be written.
-pub fn write(path: &Path, results: &Results, about: &About) -> Result<(), BenchError> {
-    Ok(write_page(path, &html(results, about))?)
+/// When the file cannot be written.
+pub fn write(path: &Path, results: &Results, origin: &ReportOrigin) -> Result<(), BenchError> {
+    Ok(write_page(path, &html(results, origin))?)
 }
 
 /// The report as text.
-fn html(results: &Results, about: &About) -> String {
+fn html(results: &Results, origin: &ReportOrigin) -> String {
     let settings = summary::by_setting(results);
     let Some((setting, first)) = settings.first() else {
         return figures_page(
             "anoonly bench",
-            &html! { h1 { "No results" } p { "There is no run to tell of." } },
+            &html! { h1 { "No results" } p { "There are no runs to report." } },
             &[],
             &html! {},
         );
@@ -63,7 +62,12 @@ fn html(results: &Results, about: &About) -> String {
     figures.extend([ranks::diagram(&view), ranks::pairs(&view)]);
     figures.extend([curves::roc(&view), curves::precision_recall(&view)]);
     figures.extend([layer::figure(&view), training::figure(&view), time::figure(&view)]);
-    figures_page("Does AnoOnly help?", &head(results, &view, *setting, settings.len()), &figures, &tail(results, about))
+    figures_page(
+        "Does AnoOnly help?",
+        &head(results, &view, *setting, settings.len()),
+        &figures,
+        &tail(results, origin),
+    )
 }
 
 fn head(results: &Results, view: &View<'_>, setting: Setting, settings: usize) -> Markup {
@@ -71,66 +75,74 @@ fn head(results: &Results, view: &View<'_>, setting: Setting, settings: usize) -
     let seeds: BTreeSet<u64> = rows.iter().map(|row| row.seed).collect();
     let sets: BTreeSet<&str> = rows.iter().map(|row| row.dataset.as_str()).collect();
     let (protocol, backend) = (rows[0].protocol, rows[0].backend);
-    let words = |words: Vec<String>| words.join(", ");
+    let list = |names: Vec<String>| names.join(", ");
+    let titles = |names: &[&str]| names.iter().map(|name| look::model_title(name)).collect::<Vec<_>>();
+    let (baselines, others): (Vec<&str>, Vec<&str>) =
+        view.without_strategy.iter().copied().partition(|name| look::is_baseline(name));
     let verdicts = summary::verdicts(view.results);
     html! {
         h1 { "Does AnoOnly help?" }
         p class="lead" {
-            "AnoOnly trains a method by the loss of its few labelled anomalies alone; its host is the same method with its whole \
-             loss. This page sets them side by side on " (counted(sets.len(), "data set", "data sets")) " of "
+            "AnoOnly trains a method with the loss of its few labelled anomalies alone; the host is the same method with its whole \
+             loss. This page compares them on " (counted(sets.len(), "data set", "data sets")) " of "
             (counted(view.families.len(), "family", "families")) "."
         }
         @if !verdicts.is_empty() {
-            ul { @for (model, told) in &verdicts { li { b { (look::model_title(model)) } ": " (told) } } }
-            p { "“Above” and “below” mean that Student's interval over seeds leaves out 0: they speak of other seeds on these data sets." }
+            ul { @for (model, verdict) in &verdicts { li { b { (look::model_title(model)) } ": " (verdict) } } }
+            p { "“Above” and “below” mean that Student's interval over seeds excludes 0. They say what other seeds would give on these data sets." }
         }
         dl {
             dt { "protocol" }
-            dd { (protocol) ": " (protocol_in_words(protocol)) }
+            dd { (protocol) ": " (describe_protocol(protocol)) }
             dt { "labels" } dd { (summary::labels(setting.budget)) }
             dt { "noise" } dd { (setting.noise) }
             @if let Some(kind) = setting.synthetic {
                 dt { "synthetic anomalies" }
-                dd { (kind) ": all rows are made after the normal rows of the data sets" }
+                dd { (kind) ": all rows are generated from the normal rows of the data sets" }
             }
             @if settings > 1 {
                 dt { "settings" }
                 dd {
-                    (settings) " in all. What is not said to be a sweep shows the first one, as above."
+                    (settings) " in all. Figures that are not about a sweep show the first one, described above."
                 }
             }
-            dt { "methods" } dd { (words(view.trained.iter().map(|name| look::model_title(name)).collect())) }
-            @if !view.floors.is_empty() {
-                dt { "floors" } dd { (words(view.floors.iter().map(|name| look::model_title(name)).collect())) }
+            dt { "methods" } dd { (list(titles(&view.trained))) }
+            @if !baselines.is_empty() {
+                dt { "baselines" } dd { (list(titles(&baselines))) }
             }
-            dt { "seeds" } dd { (words(seeds.iter().map(u64::to_string).collect())) }
+            @if !others.is_empty() {
+                dt { "other methods without a strategy" } dd { (list(titles(&others))) }
+            }
+            dt { "seeds" } dd { (list(seeds.iter().map(u64::to_string).collect())) }
             dt { "runs" } dd { (rows.len()) ", " @if results.failed() == 0 { "none failed" } @else { a href="#failed" { (results.failed()) " failed" } } }
             dt { "backend" } dd { (backend) }
             dt { "program" } dd { "anoonly " (env!("CARGO_PKG_VERSION")) " on " (std::env::consts::OS) " " (std::env::consts::ARCH) }
         }
         h2 { "What these numbers are, and are not" }
         ul {
-            li { "AUROC is the probability that a random anomaly scores above a random normal row; average precision (AP) looks at the \
-                  highest scores, and falls with the share of anomalies, so that it is compared on one data set only. Both are \
-                  measured on test rows that no fit has seen" @if protocol == Protocol::Adbench { ", as far as the protocol keeps them apart" } "." }
-            li { "Nothing was chosen by test labels: every method runs with the same settings on every data set. With settings made \
-                  for a data set, each might do better." }
-            li { "An interval says what it is an interval of. Over seeds: other splits, labels and weights of the same data sets. Over \
-                  sets, or families: other data sets like these. The second is the one to generalise by, and with few families it \
-                  tells little." }
-            li { "Data sets of one family are variants of one source. They count as one wherever a test is made." }
+            li { "AUROC is the probability that a random anomaly scores above a random normal row. Average precision (AP) depends on the \
+                  highest scores and falls with the share of anomalies, so compare it on one data set only. Both are measured on test \
+                  rows that no fit has seen" @if protocol == Protocol::Adbench { ", as far as the protocol keeps them apart" } "." }
+            li { "Nothing was chosen by test labels: every method runs with the same settings on every data set. Settings tuned for a \
+                  data set might give better results." }
+            @if !baselines.is_empty() {
+                li { "A baseline is a simple rule without training. A trained method must beat it to be worth its cost." }
+            }
+            li { "Each interval states what varies. Over seeds: other splits, labels and weights on the same data sets. Over sets or \
+                  families: other data sets like these. Generalise by the second kind; with few families it is imprecise." }
+            li { "Data sets of one family are variants of one source. Every test counts them as one." }
             @if protocol == Protocol::Adbench {
-                li { b { "Protocol adbench draws small sets with replacement before the split" } ", so that copies of a row stand on both \
-                     sides: its figures are there to be set beside those of the paper, and too good as a promise for new rows." }
+                li { b { "Protocol adbench draws small sets with replacement before the split" } ", so copies of a row are in both parts. Its \
+                     results are comparable with the paper, and too optimistic for new rows." }
             }
         }
     }
 }
 
-fn protocol_in_words(protocol: Protocol) -> &'static str {
+fn describe_protocol(protocol: Protocol) -> &'static str {
     match protocol {
-        Protocol::Clean => "no row stands in training and in test, and copies of a row stay together",
-        Protocol::Adbench => "small sets are drawn up to 1000 rows before the split, as in the paper",
+        Protocol::Clean => "no row is in both the training and the test part, and copies of a row stay together",
+        Protocol::Adbench => "small sets are resampled to 1000 rows before the split, as in the paper",
     }
 }
 
@@ -138,7 +150,7 @@ fn counted(count: usize, one: &str, several: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { several })
 }
 
-fn tail(results: &Results, about: &About) -> Markup {
+fn tail(results: &Results, origin: &ReportOrigin) -> Markup {
     let failed: Vec<(&Row, &str)> = results
         .rows
         .iter()
@@ -169,7 +181,7 @@ fn tail(results: &Results, about: &About) -> Markup {
                 }
                 p {
                     "A data set on which a run of a method failed is left out of that method's means."
-                    @if failed.len() > LISTED { " The first " (LISTED) " are listed; results.csv holds all." }
+                    @if failed.len() > LISTED { " The first " (LISTED) " are listed; results.csv has all." }
                 }
             }
         }
@@ -178,25 +190,25 @@ fn tail(results: &Results, about: &About) -> Markup {
             div class="scroll" { (sets(results)) }
         }
         section id="made-by" {
-            h2 { "How it was made" }
-            @if !about.command.is_empty() { pre { (about.command) } }
-            @if about.methods.is_empty() {
-                p { "These results were joined from several folders; the settings of the methods stand with the benches that measured them." }
+            h2 { "How the results were made" }
+            @if !origin.command.is_empty() { pre { (origin.command) } }
+            @if origin.methods.is_empty() {
+                p { "These results were joined from several folders. The settings of the methods are part of the benches that measured them." }
             } @else {
-                p { "Settings of the methods, as a plan or a configuration file would give them:" }
-                pre { @for method in &about.methods { (settings_of(method)) "\n" } }
+                p { "Settings of the methods, with the keys of a plan or a configuration file:" }
+                pre { @for method in &origin.methods { (settings_of(method)) "\n" } }
             }
             p { "Every run is a row of results.csv in the folder of results." }
         }
     }
 }
 
-/// A method's settings in one line; its name is among them.
+/// The settings of a method in one line, with its name.
 fn settings_of(method: &AnyMethod) -> String {
     serde_json::to_string(method).unwrap_or_default()
 }
 
-/// The sizes of each data set, in the first setting.
+/// The sizes of each data set in the first setting.
 fn sets(results: &Results) -> Markup {
     let mut seen = BTreeSet::new();
     let measured = results.rows.iter().filter(|row| row.n_train > 0);
@@ -206,7 +218,7 @@ fn sets(results: &Results) -> Markup {
             thead {
                 tr {
                     th scope="col" { "data set" } th scope="col" { "family" }
-                    @for name in ["features", "training rows", "labelled of them", "test rows"] { th scope="col" class="number" { (name) } }
+                    @for name in ["features", "training rows", "labelled training rows", "test rows"] { th scope="col" class="number" { (name) } }
                 }
             }
             tbody {
@@ -239,7 +251,7 @@ mod tests {
     }
 
     fn page(rows: Vec<Row>) -> String {
-        html(&Results { rows }, &About::default())
+        html(&Results { rows }, &ReportOrigin::default())
     }
 
     fn both(dataset: &str, seed: u64, host: f64, anoonly: f64) -> [Row; 2] {
@@ -247,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_drawn_says_why() {
+    fn a_figure_that_cannot_be_drawn_gives_the_reason() {
         let one = page(both("a", 1, 0.6, 0.7).into());
         for (id, why) in [
             ("ranks", "two families or more"),
@@ -263,11 +275,11 @@ mod tests {
         assert!(one.contains("<figure id=\"gain\"") && one.contains("+10.0"));
         let host = page(vec![row("a", Strategy::host, 1, 0.6)]);
         assert!(host.contains("no method was measured both under"));
-        assert!(page(Vec::new()).contains("There is no run to tell of"));
+        assert!(page(Vec::new()).contains("There are no runs to report"));
     }
 
     #[test]
-    fn failed_runs_are_told_with_their_message_as_it_is() {
+    fn failed_runs_are_listed_with_their_escaped_message() {
         let mut rows: Vec<Row> = both("a", 1, 0.6, 0.7).into();
         let status = Status::Failed("<img src=x> & worse".into());
         rows.push(Row { status, ..row("b", Strategy::host, 1, 0.5) });
@@ -276,15 +288,15 @@ mod tests {
         assert!(page.contains("&lt;img src=x&gt; &amp; worse") && !page.contains("<img"));
     }
 
-    /// Two families can give no p-value below ½, and after Holm's correction for one method none below ½ either.
+    /// The smallest p-value of two families is ½, also after Holm's correction for one method.
     #[test]
-    fn a_test_without_power_is_called_one() {
+    fn a_test_without_power_is_reported_as_such() {
         let rows = [both("a", 1, 0.6, 0.7), both("b", 1, 0.6, 0.8)].concat();
         let few = page(rows.clone());
-        assert!(few.contains("this test cannot find anything at 5 %") && few.contains("is 0.500, and 0.500"));
+        assert!(few.contains("this test cannot find a difference at 5 %") && few.contains("is 0.500, and 0.500"));
         let names = ["c", "d", "e", "f", "g", "h"];
         let more = page([rows, names.iter().flat_map(|name| both(name, 1, 0.6, 0.8)).collect()].concat());
-        assert!(!more.contains("cannot find anything"));
+        assert!(!more.contains("cannot find a difference"));
     }
 
     #[test]

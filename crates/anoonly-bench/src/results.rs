@@ -1,4 +1,4 @@
-//! Results and their file.
+//! Results and `results.csv`.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,16 +12,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::{BenchError, Details, Strategy};
 
-/// All rows of a bench, in the order of data sets, seeds, models and strategies.
+/// The rows of a bench, in the order of data sets, seeds, models and strategies.
 #[derive(Clone, Debug)]
 pub struct Results {
-    /// One row a run.
+    /// One row for each run.
     pub rows: Vec<Row>,
 }
 
 /// One run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the fields are the columns of results.csv, told in docs/results-format.md")]
+#[expect(missing_docs, reason = "the fields are the columns of results.csv, described in docs/results-format.md")]
 pub struct Row {
     pub dataset: String,
     pub family: String,
@@ -39,24 +39,24 @@ pub struct Row {
     pub status: Status,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub synthetic: Option<Synthetic>,
-    /// What a report draws of it; kept for one seed alone, and in a file of its own.
+    /// The data that a report draws. It is kept for one seed only, in a file of its own.
     #[serde(skip)]
     pub details: Option<Arc<Details>>,
 }
 
-/// What came of a run.
+/// The outcome of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// It was measured.
+    /// The run was measured.
     Ok(Scores),
-    /// It failed, and why.
+    /// The run failed, with the reason.
     Failed(String),
 }
 
-/// What was measured on the test rows. Metrics are shares, from 0 to 1.
+/// The measurements of a run on the test rows. Metrics are between 0 and 1.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the fields are columns of results.csv, told in docs/results-format.md")]
+#[expect(missing_docs, reason = "the fields are columns of results.csv, described in docs/results-format.md")]
 pub struct Scores {
     pub auroc: f64,
     pub ap: f64,
@@ -65,10 +65,10 @@ pub struct Scores {
     pub score_seconds: f64,
 }
 
-/// The table of a folder's results.
+/// The name of the table in a folder of results.
 pub(crate) const FILE: &str = "results.csv";
 
-/// Its header.
+/// The header of the table.
 const COLUMNS: [&str; 22] = [
     "dataset",
     "family",
@@ -94,7 +94,7 @@ const COLUMNS: [&str; 22] = [
     "synthetic",
 ];
 
-/// The name of a kind of synthetic rows; `none` for a data set's own rows.
+/// The name of a kind of synthetic rows; `none` for the rows of a data set.
 pub fn synthetic_name(synthetic: Option<Synthetic>) -> &'static str {
     synthetic.map_or("none", Synthetic::name)
 }
@@ -107,7 +107,7 @@ impl Results {
 }
 
 impl Results {
-    /// Writes `results.csv` into a folder, under its name only once it is whole.
+    /// Writes `results.csv` into a folder. The file appears under its name only when it is complete.
     pub(crate) fn write_csv(&self, folder: &Path) -> Result<(), BenchError> {
         let path = folder.join(FILE);
         let failed = |reason: String| BenchError::Output { path: path.clone(), reason };
@@ -120,15 +120,15 @@ impl Results {
     }
 }
 
-/// Writes a file under its name only once it is whole.
+/// Writes a file that appears under its name only when it is complete.
 pub(crate) fn write(path: &Path, content: &[u8]) -> Result<(), BenchError> {
-    // Only the kind: the whole message would name the temporary file.
+    // Only the kind of the error: its full message would name the temporary file.
     let failed = |error: std::io::Error| BenchError::Output { path: path.into(), reason: error.kind().to_string() };
     anoonly_core::write_whole(path, content, None).map_err(failed)
 }
 
 impl Row {
-    /// A row for tests, which change what they look at.
+    /// A row for tests, which change the fields they check.
     #[cfg(test)]
     pub(crate) fn made() -> Self {
         Self {
@@ -193,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_from_before_there_were_synthetic_ones_is_read_as_what_it_was() {
+    fn a_row_without_the_synthetic_field_is_read() {
         let plain = serde_json::to_string(&Row::made()).unwrap();
         assert!(!plain.contains("synthetic"), "{plain}");
         assert_eq!(serde_json::from_str::<Row>(&plain).unwrap(), Row::made());

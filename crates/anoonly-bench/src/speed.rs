@@ -1,4 +1,4 @@
-//! How fast a method trains and scores, beside what the machine could do, and the memory of a fit.
+//! The speed of training and scoring compared with a limit of the machine, and the memory of a fit.
 
 use std::time::Instant;
 
@@ -19,47 +19,47 @@ mod memory;
 pub use limit::Machine;
 pub use memory::{Memory, memory_of_a_fit};
 
-/// What is measured.
+/// A task whose speed is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Task {
     /// A fit on 5000 rows of 512 columns, 25 of them labelled anomalies.
     Train,
-    /// Scoring a million rows of 64 columns.
+    /// Scoring 1 000 000 rows of 64 columns.
     ScoreNarrow,
     /// Scoring 100 000 rows of 512 columns.
     ScoreWide,
-    /// A whole fit on 3684 rows of 512 columns, as many as of an image set's training part, and the scoring of as many.
+    /// A whole fit on 3684 rows of 512 columns, the size of the training part of an image set, and scoring the same rows.
     Whole,
 }
 
-/// What came of a measurement.
+/// The result of a measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
-    /// Steps of training, or rows scored.
+    /// Training steps or scored rows.
     pub work: f64,
-    /// The seconds they took, the best of some turns.
+    /// The seconds of the fastest turn.
     pub seconds: f64,
-    /// The most memory the process has held, in MiB; 0 where the system does not tell.
+    /// The peak resident memory of the process in MiB; 0 if unknown.
     pub peak_mib: f64,
 }
 
 impl Measured {
-    /// Steps or rows a second.
+    /// Steps or rows per second.
     pub fn rate(self) -> f64 {
         self.work / self.seconds
     }
 }
 
-/// Rows and columns of the training set, and how many of its rows are labelled anomalies.
+/// Rows, columns and labelled anomalies of the training set.
 const TRAINING: (usize, usize, usize) = (5000, 512, 25);
-/// The same of a whole fit.
+/// Rows, columns and labelled anomalies of a whole fit.
 const WHOLE: (usize, usize, usize) = (3684, 512, 18);
-/// Turns of a measurement.
+/// The number of turns of a measurement.
 const TURNS: usize = 3;
 
 impl Task {
-    /// All of them.
+    /// All tasks.
     pub const ALL: [Task; 4] = [Task::Train, Task::ScoreNarrow, Task::ScoreWide, Task::Whole];
 
     /// The name in measurements.
@@ -72,12 +72,12 @@ impl Task {
         }
     }
 
-    /// The task of this name.
+    /// The task with a name.
     pub fn by_name(name: &str) -> Option<Task> {
         Task::ALL.into_iter().find(|task| task.name() == name)
     }
 
-    /// Measures it on the processor's fastest backend or another one, on so many threads.
+    /// Measures a method on a device and a number of threads.
     ///
     /// # Errors
     /// When the method cannot be fitted, or the threads cannot be started.
@@ -91,7 +91,7 @@ impl Task {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         let pool = pool.map_err(|error| BenchError::Threads { threads, reason: error.to_string() })?;
         let (work, seconds) = match self {
-            // A fit is one thread, so that its bits do not depend on the machine; the others fit as well.
+            // A fit uses one thread, so that its bits do not depend on the machine. Every thread runs its own fit.
             Task::Train => {
                 let steps = (steps(self, method) * threads) as f64;
                 let (rows, columns, anomalies) = TRAINING;
@@ -153,12 +153,12 @@ pub fn methods() -> Vec<AnyMethod> {
     AnyMethod::all().into_iter().filter(hosts).collect()
 }
 
-/// A long fit, such as one that pretrains, needs no second turn to be told from noise.
+/// The number of turns. A fit with pretraining is long enough for one turn to be precise.
 fn turns(method: &AnyMethod) -> usize {
     if method.pretraining().is_some() { 1 } else { TURNS }
 }
 
-/// The method with another number of epochs, in all of its trainings.
+/// The method with another number of epochs, pretraining included.
 pub fn with_epochs(mut method: AnyMethod, epochs: impl Fn(usize) -> usize) -> AnyMethod {
     if let Some(recipe) = method.recipe_mut() {
         recipe.epochs = epochs(recipe.epochs);
@@ -169,7 +169,7 @@ pub fn with_epochs(mut method: AnyMethod, epochs: impl Fn(usize) -> usize) -> An
     method
 }
 
-/// The steps of a fit on the training set of a task.
+/// The training steps of a fit on the training set of a task.
 pub fn steps(task: Task, method: &AnyMethod) -> usize {
     let (training_rows, ..) = if task == Task::Whole { WHOLE } else { TRAINING };
     let of = |recipe: &Recipe| {
@@ -182,7 +182,7 @@ pub fn steps(task: Task, method: &AnyMethod) -> usize {
     method.pretraining().map_or(0, of) + method.recipe().map_or(0, of)
 }
 
-/// Rows of which the first so many are labelled anomalies, a little apart from the others.
+/// Random rows. The first `anomalies` rows are labelled anomalies, shifted a little from the others.
 pub fn samples(rows: usize, columns: usize, anomalies: usize) -> Samples {
     let mut features = random(rows, columns, "training rows");
     features.slice_mut(ndarray::s![..anomalies, ..]).mapv_inplace(|value| value + 0.2);
@@ -194,7 +194,7 @@ pub fn samples(rows: usize, columns: usize, anomalies: usize) -> Samples {
     }
 }
 
-/// Cells drawn from [0, 1).
+/// A matrix of values drawn from [0, 1).
 pub fn random(rows: usize, columns: usize, purpose: &str) -> Array2<f32> {
     let mut rng = Seed(1).stream(&["speed", purpose]);
     Array2::from_shape_simple_fn((rows, columns), || rng.random_range(0.0f32..1.0))
@@ -205,7 +205,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_host_is_measured() {
+    fn the_hosts_of_the_paper_are_measured() {
         let names: Vec<&str> = methods().iter().map(|method| method.info().name).collect();
         assert_eq!(names, ["devnet", "prenet", "feawad", "deepsad"]);
         assert_eq!(

@@ -13,7 +13,7 @@ use anoonly::data::catalogue::Source;
 use anoonly::data::fetch::cache_folder;
 use anoonly::models::overrides::overridden;
 use anoonly::models::{AnyMethod, ConfigError};
-use anoonly_bench::report::{self, About};
+use anoonly_bench::report::{self, ReportOrigin};
 use anoonly_bench::{BenchError, Grid, Merged, Plan, Reference, Results, Store, summary, usage};
 use anoonly_page::check_page_path;
 use clap::{Args, Subcommand};
@@ -242,7 +242,7 @@ fn write_report(path: Option<&Path>, results: &Results, methods: Vec<AnyMethod>)
     let Some(path) = path else { return Ok(()) };
     let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
     let command = std::iter::once("anoonly".to_owned()).chain(words).collect::<Vec<_>>().join(" ");
-    report::write(path, results, &About { command, methods })?;
+    report::write(path, results, &ReportOrigin { command, methods })?;
     eprintln!("report: {}", path.display());
     Ok(())
 }

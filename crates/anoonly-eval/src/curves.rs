@@ -1,18 +1,18 @@
-//! Curves over all thresholds, to draw.
+//! Curves over all thresholds.
 
 use serde::{Deserialize, Serialize};
 
 use crate::MetricError;
 use crate::ranking::Ranking;
 
-/// A point of the receiver operating characteristic.
+/// A point of the ROC curve (receiver operating characteristic).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RocPoint {
     /// The share of normal rows that score at least the threshold.
     pub false_positive_rate: f64,
-    /// The share of anomalies that do.
+    /// The share of anomalies that score at least the threshold.
     pub true_positive_rate: f64,
-    /// The threshold; none for the first point, where no row is called an anomaly.
+    /// The threshold; `None` for the first point, where no row is flagged.
     pub threshold: Option<f32>,
 }
 
@@ -21,17 +21,16 @@ pub struct RocPoint {
 pub struct PrecisionRecallPoint {
     /// The share of anomalies that score at least the threshold.
     pub recall: f64,
-    /// The share of anomalies among the rows that do; 1 by convention where there is none.
+    /// The share of anomalies among the rows that score at least the threshold; 1 by convention if there are none.
     pub precision: f64,
-    /// The threshold; none for the first point, where no row is called an anomaly.
+    /// The threshold; `None` for the first point, where no row is flagged.
     pub threshold: Option<f32>,
 }
 
-/// The receiver operating characteristic: one point for each distinct score, from (0, 0) to (1, 1), to be joined by
-/// straight lines (scikit-learn's `roc_curve` with `drop_intermediate=False`). The area under it is
+/// The ROC curve: one point for each distinct score, from (0, 0) to (1, 1), to be joined by straight lines (scikit-learn's `roc_curve` with `drop_intermediate=False`). The area under it is
 /// [`auroc`](crate::auroc).
 ///
-/// With `most`, at most so many points: the first, the last, and those nearest to equal steps along the curve.
+/// With `most`, the curve has at most that many points: the first, the last, and those nearest to equal steps along the curve.
 ///
 /// # Errors
 /// As [`auroc`](crate::auroc).
@@ -51,10 +50,10 @@ pub fn roc_curve(scores: &[f32], anomalous: &[bool], most: Option<usize>) -> Res
 }
 
 /// The precision–recall curve: one point for each distinct score, from recall 0 to recall 1, to be drawn as steps
-/// (scikit-learn's `precision_recall_curve`, which gives it from its other end).
+/// (scikit-learn's `precision_recall_curve`, which starts at the other end).
 /// [Average precision](crate::average_precision) is the area under the steps.
 ///
-/// With `most`, at most so many points: the first, the last, and those nearest to equal steps along the curve.
+/// With `most`, the curve has at most that many points: the first, the last, and those nearest to equal steps along the curve.
 ///
 /// # Errors
 /// As [`auroc`](crate::auroc).
@@ -77,7 +76,7 @@ pub fn precision_recall_curve(
     Ok(thin(points, most, |point| (point.recall, point.precision)))
 }
 
-/// The rows at or above a threshold, all of them together.
+/// The counts of rows at or above a threshold.
 #[derive(Clone, Copy)]
 struct Cut {
     threshold: Option<f32>,
@@ -85,7 +84,7 @@ struct Cut {
     rows: usize,
 }
 
-/// The cut above all scores and the one at each distinct score, highest first.
+/// The cut above all scores and the cut at each distinct score, highest first.
 fn cuts(ranking: &Ranking) -> impl Iterator<Item = Cut> {
     let none = Cut { threshold: None, anomalies: 0, rows: 0 };
     let at_scores = ranking.ties.iter().scan(none, |cut, tie| {
@@ -96,7 +95,7 @@ fn cuts(ranking: &Ranking) -> impl Iterator<Item = Cut> {
     std::iter::once(none).chain(at_scores)
 }
 
-/// The first and the last point, and those nearest to equal steps of |Δx| + |Δy| between.
+/// Keeps the first and the last point, and those nearest to equal steps of |Δx| + |Δy| in between.
 fn thin<P: Copy>(points: Vec<P>, most: Option<usize>, place: impl Fn(&P) -> (f64, f64)) -> Vec<P> {
     let Some(most) = most else { return points };
     assert!(most >= 2, "a curve has at least two points");

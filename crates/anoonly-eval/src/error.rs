@@ -1,70 +1,70 @@
-//! Why a figure has no value.
+//! Errors of metrics, comparisons and thresholds.
 
-/// Why a metric has no value.
+/// Why a metric cannot be computed.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MetricError {
-    /// There is not one score for each truth.
+    /// The numbers of scores and truths differ.
     #[error("{scores} scores but {truths} truths")]
     Lengths {
-        /// Scores given.
+        /// The number of scores.
         scores: usize,
-        /// Truths given.
+        /// The number of truths.
         truths: usize,
     },
-    /// A score that cannot be ranked.
+    /// A score is NaN.
     #[error("the score of row {row} is NaN")]
     NanScore {
         /// The row, counted from 1.
         row: usize,
     },
-    /// The metric needs at least one row of each class.
+    /// The rows are of one class only.
     #[error("{anomalies} anomalies among {rows} rows: the metric needs at least one anomaly and one normal row")]
     OneClass {
-        /// Anomalies.
+        /// The number of anomalies.
         anomalies: usize,
-        /// All rows.
+        /// The number of rows.
         rows: usize,
     },
-    /// More top rows asked for than there are, or none.
+    /// The number of top rows is 0 or larger than the number of rows.
     #[error("k = {k}: must be at least 1 and at most the number of rows, {rows}")]
     BadK {
-        /// The number asked for.
+        /// The number of top rows.
         k: usize,
-        /// All rows.
+        /// The number of rows.
         rows: usize,
     },
 }
 
-/// Why a comparison of methods has no value. Places are counted from 1.
+/// Why a comparison of methods cannot be computed. Positions are counted from 1.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StatisticsError {
-    /// Nothing to compare.
+    /// There are fewer than two methods.
     #[error("methods to compare: {methods}; at least two are needed")]
     TooFewMethods {
-        /// Methods given.
+        /// The number of methods.
         methods: usize,
     },
-    /// Nothing to compare on.
+    /// There are fewer than two data sets.
     #[error("data sets to compare methods on: {sets}; at least two are needed")]
     TooFewSets {
-        /// Data sets given.
+        /// The number of data sets.
         sets: usize,
     },
-    /// A data set without one value for each method.
+    /// A data set has another number of values than the first one.
     #[error(
         "data set {set} has {values} values, but the first has {methods}: every method needs one on every data set"
     )]
     Ragged {
         /// The data set.
         set: usize,
-        /// Its values.
+        /// The number of its values.
         values: usize,
-        /// The values of the first data set.
+        /// The number of values of the first data set.
         methods: usize,
     },
-    /// A value that cannot be compared.
+    /// A value is NaN or infinite.
     #[error("the value of method {method} on data set {set} is not finite")]
     NotFinite {
         /// The data set.
@@ -72,13 +72,13 @@ pub enum StatisticsError {
         /// The method.
         method: usize,
     },
-    /// A difference that cannot be ranked.
+    /// A difference is NaN or infinite.
     #[error("difference {place} is not finite")]
     NotFiniteDifference {
-        /// Its place.
+        /// The position of the difference.
         place: usize,
     },
-    /// A run that cannot be averaged.
+    /// A run is NaN or infinite.
     #[error("run {run} of set {set} in family {family} is not finite")]
     NotFiniteRun {
         /// The family.
@@ -88,16 +88,16 @@ pub enum StatisticsError {
         /// The run of the set.
         run: usize,
     },
-    /// There are no values at all.
+    /// There are no values.
     #[error("there are no values")]
     NoValues,
-    /// A family without sets.
+    /// A family has no sets.
     #[error("family {family} has no sets")]
     EmptyFamily {
         /// The family.
         family: usize,
     },
-    /// A set without runs.
+    /// A set has no runs.
     #[error("set {set} of family {family} has no runs")]
     EmptySet {
         /// The family.
@@ -105,61 +105,61 @@ pub enum StatisticsError {
         /// The set in the family.
         set: usize,
     },
-    /// A p-value that is no probability.
-    #[error("p-value {place} is {value}: must lie between 0 and 1")]
+    /// A p-value is not between 0 and 1.
+    #[error("p-value {place} is {value}, but must be between 0 and 1")]
     BadPValue {
-        /// Its place.
+        /// The position of the p-value.
         place: usize,
         /// The value.
         value: f64,
     },
-    /// A rate of false discoveries that cannot be kept.
-    #[error("a false-discovery rate of {rate}: must lie between 0 and 1, both excluded")]
+    /// A false-discovery rate is not between 0 and 1.
+    #[error("the false-discovery rate is {rate}, but must be above 0 and below 1")]
     BadDiscoveryRate {
-        /// The rate asked for.
+        /// The rate.
         rate: f64,
     },
 }
 
-/// Why there is no threshold.
+/// Why a threshold cannot be chosen.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ThresholdError {
     /// There are no scores.
-    #[error("there are no scores to choose a threshold by")]
+    #[error("a threshold needs at least one score, but there are no scores")]
     NoScores,
-    /// A score that no threshold can be chosen by.
+    /// A score is NaN or infinite.
     #[error("the score of row {row} is not finite")]
     NotFinite {
         /// The row, counted from 1.
         row: usize,
     },
-    /// A share of rows that cannot be flagged.
-    #[error("a share of {share}: must lie between 0 and 1, both excluded")]
+    /// A share is not between 0 and 1.
+    #[error("the share is {share}, but must be above 0 and below 1")]
     BadShare {
-        /// The share asked for.
+        /// The share.
         share: f64,
     },
-    /// A rate of false alarms that cannot be kept.
-    #[error("a false-alarm rate of {rate}: must lie between 0 and 1, both excluded")]
+    /// A false-positive rate is not between 0 and 1.
+    #[error("the false-positive rate is {rate}, but must be above 0 and below 1")]
     BadRate {
-        /// The rate asked for.
+        /// The rate.
         rate: f64,
     },
-    /// Too few held-out rows for so low a rate.
-    #[error("a false-alarm rate of {rate} needs at least {needed} held-out rows, but there are {rows}")]
+    /// There are too few held-out rows for a low rate.
+    #[error("a false-positive rate of {rate} needs at least {needed} held-out rows, but there are {rows}")]
     TooFewRows {
-        /// The rate asked for.
+        /// The rate.
         rate: f64,
-        /// Rows it needs.
+        /// The number of rows that the rate needs.
         needed: usize,
-        /// Rows there are.
+        /// The number of held-out rows.
         rows: usize,
     },
-    /// Stored calibration scores that are out of order.
-    #[error("calibration score {place} is below the one before it: stored scores must not fall")]
+    /// Stored calibration scores are not sorted.
+    #[error("calibration score {place} is below the one before it; stored scores must be sorted")]
     Unsorted {
-        /// Its place, counted from 1.
+        /// The position of the score, counted from 1.
         place: usize,
     },
 }

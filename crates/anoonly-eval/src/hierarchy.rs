@@ -1,4 +1,4 @@
-//! Intervals around a mean of runs that are not independent: seeds inside data sets inside families.
+//! Intervals for means of dependent runs: seeds within data sets within families.
 
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -7,37 +7,36 @@ use serde::{Deserialize, Serialize};
 use crate::interval::percentile_interval;
 use crate::{Interval, StatisticsError};
 
-/// What a [`hierarchical_bootstrap`] interval speaks of: what another experiment would draw anew. From the widest claim
-/// to the narrowest; every level below the one named is drawn anew as well.
+/// The population that a [`hierarchical_bootstrap`] interval is about, from the widest to the narrowest: the level at which another
+/// experiment would draw new samples. All levels below are resampled too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Inference {
     /// Families, sets and seeds: the mean over all families like these.
     Families,
-    /// Sets and seeds: the mean over all sets of these very families.
+    /// Sets and seeds: the mean over all sets of these families.
     Sets,
-    /// Seeds alone: the mean of these very sets over all seeds.
+    /// Seeds alone: the mean of these sets over all seeds.
     Seeds,
 }
 
 /// Percentile bootstrap interval of a mean over families of the mean over their sets of the mean over their runs
 /// (Davison and Hinkley, "Bootstrap Methods and their Application", 1997, section 3.8). `families[f][s]` holds the runs
-/// of one set, one a seed. For the gain of a method over another, give the difference of each pair of runs.
+/// of one set, one for each seed. For the gain of one method over another, pass the differences of paired runs.
 ///
-/// Drawing with replacement understates the spread of n values by the factor √((n−1)/n), and percentiles know no
-/// Student t: where only families spread, normally, an interval of level 0.95 for new families holds the truth in 84 %
-/// of cases for 5 families, in 90 % for 10 and in 93 % for 30. Drawing sets and runs anew as well works the other way:
-/// where only these spread, it holds the truth in 97 to 99 %.
+/// Sampling with replacement understates the spread of n values by the factor √((n−1)/n), and percentiles have no correction like
+/// Student's t. If only families vary, normally, an interval of level 0.95 for new families contains the truth in 84 % of cases for
+/// 5 families, in 90 % for 10 and in 93 % for 30. Resampling sets and runs too has the opposite effect: if only these vary, the
+/// interval contains the truth in 97 to 99 % of cases.
 ///
-/// Where there is nothing to draw from at the level of inference (a single family; no family with two sets; no set with
-/// two runs) the bounds are infinite. A family of one set adds no spread between sets, and a set of one run none
-/// between runs: intervals for [`Sets`](Inference::Sets) and [`Seeds`](Inference::Seeds) are too narrow by what these
-/// would add.
+/// The bounds are infinite if there is nothing to resample at the level of inference: a single family, no family with two sets, or no
+/// set with two runs. A family of one set adds no variation between sets, and a set of one run none between runs, so intervals for
+/// [`Sets`](Inference::Sets) and [`Seeds`](Inference::Seeds) are too narrow by their share.
 ///
-/// The same seed gives the same interval. `level` is the coverage aimed at, such as 0.95.
+/// The same seed gives the same interval. `level` is the target coverage, such as 0.95.
 ///
 /// # Errors
-/// When there is no family, a family has no set, a set has no run, or a run is NaN or infinite.
+/// When there are no families, a family has no sets, a set has no runs, or a run is NaN or infinite.
 ///
 /// # Panics
 /// When `draws` is 0 or `level` is not between 0 and 1.

@@ -1,4 +1,4 @@
-//! Intervals around a metric and around a mean.
+//! Intervals for metrics, means and shares.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -10,18 +10,18 @@ use crate::MetricError;
 /// An estimate and the bounds of its interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
-    /// The estimate itself.
+    /// The estimate.
     pub estimate: f64,
-    /// Lower bound.
+    /// The lower bound.
     pub low: f64,
-    /// Upper bound.
+    /// The upper bound.
     pub high: f64,
 }
 
-/// Percentile bootstrap interval of a metric (Efron 1979): rows are drawn anew with replacement within each class, so
-/// that every draw has as many anomalies as the sample. The same seed gives the same interval.
+/// Percentile bootstrap interval of a metric (Efron 1979). Rows are resampled with replacement within each class, so
+/// every draw has as many anomalies as the sample. The same seed gives the same interval.
 ///
-/// `level` is the coverage aimed at, such as 0.95.
+/// `level` is the target coverage, such as 0.95.
 ///
 /// # Errors
 /// Those of the metric on the whole sample.
@@ -54,15 +54,15 @@ pub fn bootstrap(
     Ok(percentile_interval(estimate, values, level))
 }
 
-/// The interval between the quantiles of what the draws of a bootstrap gave.
+/// The interval between two quantiles of the values of bootstrap draws.
 pub(crate) fn percentile_interval(estimate: f64, mut values: Vec<f64>, level: f64) -> Interval {
     values.sort_unstable_by(f64::total_cmp);
     let tail = (1.0 - level) / 2.0;
     Interval { estimate, low: quantile(&values, tail), high: quantile(&values, 1.0 - tail) }
 }
 
-/// The mean of independent values and its Student t interval; `None` when there is no value. With a single value the
-/// bounds are infinite: one run says nothing of the spread.
+/// The mean of independent values and its Student t interval; `None` without values. For a single value the bounds are infinite,
+/// because one value gives no estimate of the spread.
 ///
 /// # Panics
 /// When `level` is not between 0 and 1.
@@ -80,8 +80,8 @@ pub fn mean_interval(values: &[f64], level: f64) -> Option<Interval> {
     Some(Interval { estimate, low: estimate - half, high: estimate + half })
 }
 
-/// A share, as of rows that are flagged, and its score interval (Wilson 1927), which stays within 0 and 1 and keeps its level
-/// for small counts too; `None` of no rows.
+/// A share, such as that of flagged rows, and its score interval (Wilson 1927), which stays between 0 and 1 and keeps its level for
+/// small counts; `None` for `whole` = 0.
 ///
 /// # Panics
 /// When `part` is above `whole`, or `level` is not between 0 and 1.
@@ -95,12 +95,12 @@ pub fn share_interval(part: usize, whole: usize, level: f64) -> Option<Interval>
     let z = Normal::standard().inverse_cdf((1.0 + level) / 2.0);
     let centre = (estimate + z * z / (2.0 * n)) / (1.0 + z * z / n);
     let half = z / (1.0 + z * z / n) * (estimate * (1.0 - estimate) / n + z * z / (4.0 * n * n)).sqrt();
-    // At the ends, rounding may put a bound past the estimate.
+    // Near 0 and 1, rounding may move a bound past the estimate.
     let [low, high] = [(centre - half).clamp(0.0, estimate), (centre + half).clamp(estimate, 1.0)];
     Some(Interval { estimate, low, high })
 }
 
-/// The quantile of sorted values, linear between them (NumPy's default).
+/// A quantile of sorted values with linear interpolation, the default of NumPy.
 fn quantile(sorted: &[f64], share: f64) -> f64 {
     let place = share * (sorted.len() - 1) as f64;
     let below = place.floor() as usize;

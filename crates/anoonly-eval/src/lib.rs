@@ -1,8 +1,8 @@
-//! Metrics for anomaly scores, exact under ties, intervals around them, comparisons of methods over many data sets, and
-//! thresholds with what they promise.
+//! Metrics for anomaly scores, exact under ties, with intervals; comparisons of methods over many data sets; and thresholds with
+//! stated guarantees.
 //!
-//! A score says how anomalous a row is, higher meaning more so; its truth says whether the row is an anomaly. This
-//! crate knows numbers only: no networks, no backends, no tables.
+//! A higher score means a more anomalous row. The truth of a row is `true` for an anomaly. This crate knows numbers only: no networks,
+//! no backends, no tables.
 
 mod calibration;
 mod curves;

@@ -1,6 +1,6 @@
 //! Metrics of a ranking.
 //!
-//! Each takes one score and one truth (`true` for an anomaly) a row. None depends on the order of rows with equal scores.
+//! Each takes a score and a truth (`true` for an anomaly) for each row. None depends on the order of rows with equal scores.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,11 +11,11 @@ use crate::ranking::Ranking;
 /// row, ties counting half (Mann and Whitney 1947; scikit-learn's `roc_auc_score`).
 ///
 /// # Errors
-/// When lengths differ, a score is NaN or a class is missing; the same holds for the other metrics.
+/// When the lengths differ, a score is NaN or a class is missing. The other metrics have the same errors.
 pub fn auroc(scores: &[f32], anomalous: &[bool]) -> Result<f64, MetricError> {
     let ranking = Ranking::new(scores, anomalous)?;
     let mut normals_above = 0;
-    // Twice the number of pairs won, so that it stays whole under ties.
+    // Twice the number of pairs won, which is an integer under ties too.
     let mut won: u128 = 0;
     for tie in &ranking.ties {
         let normals_below = ranking.normals - normals_above - tie.normals;
@@ -35,7 +35,7 @@ pub fn average_precision(scores: &[f32], anomalous: &[bool]) -> Result<f64, Metr
     Ok(precision_by_recall(ranking.ties.iter().map(|tie| (tie.anomalies, tie.rows())), ranking.anomalies))
 }
 
-/// Average precision of the normal class, normal rows being the hits and low scores ranked first.
+/// Average precision of the normal class: normal rows are the hits, and low scores are ranked first.
 ///
 /// # Errors
 /// As [`auroc`].
@@ -44,7 +44,7 @@ pub fn average_precision_normal(scores: &[f32], anomalous: &[bool]) -> Result<f6
     Ok(precision_by_recall(ranking.ties.iter().rev().map(|tie| (tie.normals, tie.rows())), ranking.normals))
 }
 
-/// Average precision from the hits and rows of each tie, best rank first, and the number of all hits.
+/// Average precision from the hits and rows of each tie, best rank first, and the total number of hits.
 fn precision_by_recall(ties: impl Iterator<Item = (usize, usize)>, all_hits: usize) -> f64 {
     let (mut hits, mut rows, mut sum) = (0, 0, 0.0);
     for (more_hits, more_rows) in ties {
@@ -55,8 +55,8 @@ fn precision_by_recall(ties: impl Iterator<Item = (usize, usize)>, all_hits: usi
     sum / all_hits as f64
 }
 
-/// The share of anomalies among the `k` highest scores. Where rows of one score are only in part among them, it is the
-/// expectation over a random choice among those rows.
+/// The share of anomalies among the `k` highest scores. If only some rows of equal score are among them, it is the expectation over a
+/// random choice of those rows.
 ///
 /// # Errors
 /// As [`auroc`], and when `k` is 0 or above the number of rows.
@@ -79,11 +79,11 @@ pub fn precision_at_k(scores: &[f32], anomalous: &[bool], k: usize) -> Result<f6
 pub struct BestF1 {
     /// Harmonic mean of precision and recall.
     pub f1: f64,
-    /// Rows that score at least this are called anomalies; the highest such value where several do equally well.
+    /// Rows that score at least this are flagged. If several thresholds have the same F1, it is the highest.
     pub threshold: f32,
 }
 
-/// The highest F1 over all thresholds, and where it is reached.
+/// The highest F1 over all thresholds, with its threshold.
 ///
 /// # Errors
 /// As [`auroc`].

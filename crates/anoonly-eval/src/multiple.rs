@@ -1,9 +1,9 @@
-//! Corrections for many tests at once.
+//! Corrections for multiple tests.
 
 use crate::StatisticsError;
 
-/// Holm's step-down adjustment (Holm 1979), in the order of the given p-values. Calling those at or below α significant
-/// keeps the probability of even one false call at α or below, whatever the dependence between the tests.
+/// Holm's step-down adjustment (Holm 1979), in the order of the given p-values. If adjusted values of at most α are called
+/// significant, the probability of any false rejection is at most α, whatever the dependence between the tests.
 ///
 /// # Errors
 /// When a p-value is not between 0 and 1.
@@ -12,7 +12,7 @@ pub fn holm(p_values: &[f64]) -> Result<Vec<f64>, StatisticsError> {
     Ok(holm_checked(p_values))
 }
 
-/// [`holm`] of values that are known to be probabilities.
+/// [`holm`] for valid p-values.
 pub(crate) fn holm_checked(p_values: &[f64]) -> Vec<f64> {
     let mut adjusted = vec![0.0; p_values.len()];
     let mut least: f64 = 0.0;
@@ -24,7 +24,7 @@ pub(crate) fn holm_checked(p_values: &[f64]) -> Vec<f64> {
 }
 
 /// The step-up adjustment of Benjamini and Hochberg (1995), in the order of the given p-values
-/// (`scipy.stats.false_discovery_control`). See [`discoveries`] for what it promises.
+/// (`scipy.stats.false_discovery_control`). See [`discoveries`] for its guarantee.
 ///
 /// # Errors
 /// When a p-value is not between 0 and 1.
@@ -39,17 +39,15 @@ pub fn benjamini_hochberg(p_values: &[f64]) -> Result<Vec<f64>, StatisticsError>
     Ok(adjusted)
 }
 
-/// Which tests are discoveries at a false-discovery rate: those whose [adjusted p-value](benjamini_hochberg) is at most
-/// `rate`.
+/// The discoveries at a false-discovery rate: the tests whose [adjusted p-value](benjamini_hochberg) is at most `rate`.
 ///
-/// The expected share of false ones among the discoveries (0 where there are none) is at most `rate` times the share of
-/// true null hypotheses, if the p-values are independent or positively dependent in the sense of PRDS (Benjamini and
-/// Yekutieli 2001). [Conformal p-values](crate::Calibration::p_value) of new rows against one calibration sample are
+/// The expected share of false discoveries (0 without discoveries) is at most `rate` times the share of true null hypotheses, if the p-values are independent or positively dependent in the sense of PRDS (Benjamini and
+/// Yekutieli 2001). [Conformal p-values](crate::Calibration::p_value) of new rows against one calibration sample satisfy this
 /// (Bates, Candès, Lei, Romano and Sesia, "Testing for outliers with conformal p-values", Annals of Statistics 2023),
 /// if calibration rows and new normal rows are independent draws of one distribution whose scores do not tie.
 ///
 /// # Errors
-/// When a p-value is not between 0 and 1, or the rate not strictly so.
+/// When a p-value is not between 0 and 1, or the rate is not strictly between 0 and 1.
 pub fn discoveries(p_values: &[f64], rate: f64) -> Result<Vec<bool>, StatisticsError> {
     if !(rate > 0.0 && rate < 1.0) {
         return Err(StatisticsError::BadDiscoveryRate { rate });
@@ -64,7 +62,7 @@ fn check(p_values: &[f64]) -> Result<(), StatisticsError> {
     }
 }
 
-/// The places of the values, that of the lowest value first.
+/// The positions of the values in ascending order.
 fn ascending(values: &[f64]) -> Vec<usize> {
     let mut places: Vec<usize> = (0..values.len()).collect();
     places.sort_by(|&a, &b| values[a].total_cmp(&values[b]));

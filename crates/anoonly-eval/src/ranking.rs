@@ -1,8 +1,8 @@
-//! Rows sorted by score, equal scores joined.
+//! Rows sorted by score, with equal scores joined.
 
 use crate::MetricError;
 
-/// Rows of one score.
+/// The rows of one score.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Tie {
     pub score: f32,
@@ -16,7 +16,7 @@ impl Tie {
     }
 }
 
-/// All rows from the highest score to the lowest; every distinct score stands once.
+/// The distinct scores, highest first, with the counts of their rows.
 #[derive(Clone, Debug)]
 pub(crate) struct Ranking {
     pub ties: Vec<Tie>,
@@ -36,7 +36,7 @@ impl Ranking {
         if anomalies == 0 || anomalies == scores.len() {
             return Err(MetricError::OneClass { anomalies, rows: scores.len() });
         }
-        // Adding 0 turns -0 into 0, which total order would tell apart.
+        // Adding 0 turns -0 into 0, because `total_cmp` distinguishes them.
         let mut rows: Vec<(f32, bool)> =
             scores.iter().map(|score| score + 0.0).zip(anomalous.iter().copied()).collect();
         rows.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));

@@ -1,4 +1,4 @@
-//! Methods compared over many data sets (Demšar, "Statistical comparisons of classifiers over multiple data sets", JMLR
+//! Comparison of methods over many data sets (Demšar, "Statistical comparisons of classifiers over multiple data sets", JMLR
 //! 2006).
 
 mod nemenyi;
@@ -15,10 +15,10 @@ use ranks::mid_ranks;
 pub use nemenyi::critical_difference;
 pub use wilcoxon::{Wilcoxon, wilcoxon};
 
-/// One value for each method on each data set, a higher value being better.
+/// A value for each method on each data set; higher is better.
 ///
-/// The tests below take data sets to be independent of one another. Sets of one family are not: average them first, and
-/// compare on families.
+/// The tests assume independent data sets. Data sets of one family are not independent: average them first, and compare methods on
+/// families.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Comparison {
     /// One row of values for each data set.
@@ -31,34 +31,34 @@ pub struct Comparison {
 /// Friedman's test of whether all methods are equally good.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Friedman {
-    /// Friedman's statistic, corrected for ties; 0 where all methods tie everywhere.
+    /// Friedman's statistic, corrected for ties; 0 if all methods tie everywhere.
     pub chi_square: f64,
     /// Its p-value, from χ² with methods − 1 degrees of freedom.
     pub p_value: f64,
-    /// The statistic of Iman and Davenport; infinite where all data sets rank all methods alike.
+    /// The statistic of Iman and Davenport; infinite if all data sets rank the methods in the same order.
     pub f: f64,
-    /// Its p-value, from F with methods − 1 and (methods − 1)(sets − 1) degrees of freedom. It is the less conservative
-    /// of the two, and the one that Demšar recommends.
+    /// Its p-value, from F with methods − 1 and (methods − 1)(sets − 1) degrees of freedom. It is less conservative than `p_value`,
+    /// and Demšar recommends it.
     pub f_p_value: f64,
 }
 
-/// On how many data sets one method beats another.
+/// The numbers of data sets on which one method beats another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct WinTieLoss {
-    /// Data sets on which the first is better.
+    /// Data sets on which the first method is better.
     pub wins: usize,
-    /// Data sets on which neither is.
+    /// Data sets on which neither method is better.
     pub ties: usize,
-    /// Data sets on which the second is better.
+    /// Data sets on which the second method is better.
     pub losses: usize,
 }
 
 /// Two methods and the test of their difference.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct PairTest {
-    /// The one method.
+    /// The first method.
     pub first: usize,
-    /// The other.
+    /// The second method.
     pub second: usize,
     /// The test of first minus second.
     pub test: Wilcoxon,
@@ -67,11 +67,11 @@ pub struct PairTest {
 }
 
 impl Comparison {
-    /// Values by data set, those of a data set by method.
+    /// A comparison of `values[set][method]`.
     ///
     /// # Errors
-    /// When there are fewer than two methods or data sets, a data set lacks a value or has one too many, or a value is
-    /// NaN or infinite.
+    /// When there are fewer than two methods or data sets, the data sets have different numbers of values, or a value is NaN or
+    /// infinite.
     pub fn new(values: Vec<Vec<f64>>) -> Result<Self, StatisticsError> {
         let methods = values.first().map_or(0, Vec::len);
         if values.len() < 2 {
@@ -92,30 +92,29 @@ impl Comparison {
         Ok(Self { values, ranks, methods })
     }
 
-    /// Methods compared.
+    /// The number of methods.
     pub fn methods(&self) -> usize {
         self.methods
     }
 
-    /// Data sets they are compared on.
+    /// The number of data sets.
     pub fn sets(&self) -> usize {
         self.values.len()
     }
 
-    /// The rank of each method, averaged over the data sets: the best has rank 1, and methods that tie share the mean
-    /// of their ranks.
+    /// The rank of each method, averaged over the data sets. The best method has rank 1, and tied methods share the mean of their
+    /// ranks.
     pub fn average_ranks(&self) -> Vec<f64> {
         (0..self.methods).map(|method| self.rank_sum(method) / self.sets() as f64).collect()
     }
 
     /// Friedman's test (Friedman 1937) with the correction for ties, and its form by Iman and Davenport (1980).
     ///
-    /// χ² is what `scipy.stats.friedmanchisquare` gives. It is an approximation, good from about ten data sets and five
-    /// methods on.
+    /// χ² agrees with `scipy.stats.friedmanchisquare`. It is an approximation for about ten data sets and five methods or more.
     pub fn friedman(&self) -> Friedman {
         let (sets, methods) = (self.sets() as f64, self.methods as f64);
-        // Conover's form of the statistic (Practical Nonparametric Statistics, 1999, section 5.8). Ranks are halves, so
-        // that both sums are exact, and so is their difference where all data sets agree.
+        // Conover's form of the statistic (Practical Nonparametric Statistics, 1999, section 5.8). Ranks are multiples of ½, so
+        // both sums are exact, and so is their difference if all data sets agree.
         let expected = methods * (methods + 1.0).powi(2) / 4.0;
         let between = (0..self.methods).map(|m| self.rank_sum(m).powi(2)).sum::<f64>() - sets * sets * expected;
         let total = self.ranks.iter().flatten().map(|rank| rank * rank).sum::<f64>() - sets * expected;
@@ -130,11 +129,11 @@ impl Comparison {
         Friedman { chi_square, p_value: chi.sf(chi_square), f, f_p_value: fisher.sf(f) }
     }
 
-    /// The Wilcoxon signed-rank test of each pair of methods, with Holm's correction for the number of pairs. Which
-    /// pairs to test is to be settled before looking at the values.
+    /// The Wilcoxon signed-rank test of each pair of methods, with Holm's correction for the number of pairs. Choose
+    /// the pairs before looking at the values.
     ///
     /// # Panics
-    /// When a pair names a method that is not there.
+    /// When a pair names a method that does not exist.
     pub fn wilcoxon(&self, pairs: &[(usize, usize)]) -> Vec<PairTest> {
         let tests: Vec<Wilcoxon> = pairs
             .iter()
@@ -152,10 +151,10 @@ impl Comparison {
             .collect()
     }
 
-    /// Wins, ties and losses of the first method against the second. Values that differ by `tolerance` or less tie.
+    /// Wins, ties and losses of the first method against the second. Values that differ by at most `tolerance` tie.
     ///
     /// # Panics
-    /// When a method is not there.
+    /// When a method does not exist.
     pub fn wins(&self, first: usize, second: usize, tolerance: f64) -> WinTieLoss {
         let mut counts = WinTieLoss { wins: 0, ties: 0, losses: 0 };
         for row in &self.values {

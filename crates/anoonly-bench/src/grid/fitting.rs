@@ -1,4 +1,4 @@
-//! What is done for a run: fit, score, measure.
+//! The work of a run: fit, score and measure.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,18 +15,18 @@ use crate::{Details, Scores};
 
 type Metric = fn(&[f32], &[bool]) -> Result<f64, MetricError>;
 
-/// Fits and scores one detector after the other, and hands what comes of each to `row`, with its number.
+/// Fits and scores detectors one after the other and passes the number and outcome of each to `row`.
 pub(super) struct FitAndScore<'a, F> {
     pub detectors: Vec<(usize, Result<Detector, String>)>,
     pub trial: &'a Trial,
-    /// The seed of the details, if they are to be kept.
+    /// The seed for the details; `None` if they are not kept.
     pub details: Option<Seed>,
-    /// Whether to begin with none of them any more.
+    /// No further detector is fitted once this is true.
     pub stop: &'a AtomicBool,
     pub row: F,
 }
 
-/// What was measured of a run.
+/// The measurements of a run.
 pub(super) struct Outcome {
     pub scores: Scores,
     pub details: Option<Details>,
@@ -35,8 +35,8 @@ pub(super) struct Outcome {
 impl<T, E, F: Fn(usize, Result<Outcome, String>) -> Result<T, E>> FitAndScore<'_, F> {
     pub fn run(self, device: &ComputeDevice) -> Result<Vec<T>, E> {
         let Self { detectors, trial, details, stop, row } = self;
-        let go_on = || !stop.load(Ordering::Relaxed);
-        if !go_on() {
+        let running = || !stop.load(Ordering::Relaxed);
+        if !running() {
             return Ok(Vec::new());
         }
         let mut fitter = caught(|| Fitter::new(&trial.train, device).map_err(|error| error.to_string()));
@@ -44,7 +44,7 @@ impl<T, E, F: Fn(usize, Result<Outcome, String>) -> Result<T, E>> FitAndScore<'_
             let fitter = fitter.as_mut().map_err(|error| error.clone())?;
             caught(|| fit_and_score(fitter, &detector?, trial, details))
         };
-        let detectors = detectors.into_iter().take_while(|_| go_on());
+        let detectors = detectors.into_iter().take_while(|_| running());
         detectors.map(|(index, detector)| row(index, outcome(detector))).collect()
     }
 }
@@ -55,7 +55,7 @@ fn fit_and_score(
     trial: &Trial,
     details: Option<Seed>,
 ) -> Result<Outcome, String> {
-    // The seconds are those of a fit by itself.
+    // The seconds are those of a separate fit, without shared preparation.
     let spared = fitter.spared_seconds(detector);
     let start = Instant::now();
     let fitted = fitter.fit(detector).map_err(|error| error.to_string())?;
@@ -65,11 +65,11 @@ fn fit_and_score(
     let score_seconds = start.elapsed().as_secs_f64();
     let truth = trial.test.anomalous();
     let measure = |metric: Metric| metric(&scores, &truth).map_err(|error| error.to_string());
-    // Without its details a run still counts; the report says what it cannot draw.
+    // A run without details is valid; the report states what it cannot draw.
     let details = details.and_then(|seed| match Details::of(&fitted, trial, &scores, seed) {
         Ok(details) => Some(details),
         Err(reason) => {
-            warn!(reason, "the details of a run cannot be told");
+            warn!(reason, "the details of a run cannot be computed");
             None
         }
     });
@@ -83,14 +83,14 @@ fn fit_and_score(
     Ok(Outcome { scores, details })
 }
 
-/// What comes of some work, a panic taken for a failure. What it leaves half done is not looked at again: a fitter keeps only
-/// what is complete.
+/// Runs some work and returns a panic as an error. Reusing the fitter after a panic is safe, because it keeps only complete
+/// preparations.
 pub(super) fn caught<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(told(&*panic)))
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(panic_message(&*panic)))
 }
 
-/// What a panic said.
-fn told(panic: &(dyn Any + Send)) -> String {
+/// The message of a panic.
+fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
     format!("panicked: {}", text.unwrap_or("no message").replace('\n', " "))
 }

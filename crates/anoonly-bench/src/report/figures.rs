@@ -1,4 +1,4 @@
-//! One file for each kind of figure.
+//! The figures of the report, one file for each kind.
 
 pub mod curves;
 pub mod gain;

@@ -1,9 +1,9 @@
 //! How methods and strategies are named and drawn.
 //!
-//! A strategy has the same colour, stroke and marker in every figure, so colour is never the only difference. Baselines are grey,
-//! each with its own stroke.
+//! A strategy has the same colour, stroke and marker in every figure, so colour is never the only difference. Methods without a
+//! strategy are grey, each with its own stroke.
 
-use anoonly_models::AnyMethod;
+use anoonly_models::{AnyMethod, MethodKind};
 use anoonly_page::Look;
 use anoonly_page::draw::MarkerShape;
 
@@ -25,13 +25,18 @@ pub fn strategy_look(name: &str, place: usize) -> Look {
     }
 }
 
-/// The look of the baseline at `place` among the baselines.
-pub fn baseline_look(place: usize) -> Look {
+/// The look of the method at `place` among those without a strategy.
+pub fn plain_look(place: usize) -> Look {
     let strokes = ["dotted", "dash-dot", "short", "long"][place % 4];
     Look { colour: "grey", strokes, shape: MarkerShape::ALL[(place + 4) % MarkerShape::ALL.len()], filled: false }
 }
 
-/// The title of a method.
+/// Whether the registry calls a method a baseline.
+pub fn is_baseline(name: &str) -> bool {
+    AnyMethod::by_name(name).is_ok_and(|method| method.info().kind == MethodKind::Baseline)
+}
+
+/// The title of a method; its name if the registry does not know it.
 pub fn model_title(name: &str) -> String {
     AnyMethod::by_name(name).map_or_else(|_| name.to_owned(), |method| method.info().title.to_owned())
 }

@@ -1,4 +1,4 @@
-//! What the figures take from the results.
+//! The data of the figures, selected from the results.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,47 +7,49 @@ use crate::{Results, Row, Status};
 
 use anoonly_page::Look;
 
-use super::look::{baseline_look, model_title, strategy_look, strategy_title};
+use super::look::{model_title, plain_look, strategy_look, strategy_title};
 
 /// Values by family, data set and seed.
 pub type Nested = Vec<Vec<Vec<f64>>>;
 
-/// The results of one setting, with what stands in them in its order.
+/// The results of one setting, with the names in them in order of first appearance.
 pub struct View<'a> {
     /// The results.
     pub results: &'a Results,
-    /// Families of data sets.
+    /// The families of data sets.
     pub families: Vec<&'a str>,
-    /// Methods that a strategy trains.
+    /// The methods that are trained under a strategy.
     pub trained: Vec<&'a str>,
-    /// Floors.
-    pub floors: Vec<&'a str>,
-    /// Strategies, those of the floors apart.
+    /// The methods without a strategy, such as baselines.
+    pub without_strategy: Vec<&'a str>,
+    /// The strategies of the trained methods.
     pub strategies: Vec<&'a str>,
 }
 
 impl<'a> View<'a> {
     /// A view of results.
     pub fn of(results: &'a Results) -> Self {
-        // What a row says counts, and not what the registry does: a folder may come from another version.
-        let of_floor = |model: &str| results.rows.iter().any(|row| row.model == model && row.strategy.name() == "none");
-        let (floors, trained) = in_order(results, |row| &row.model).into_iter().partition(|model| of_floor(model));
+        // The rows decide, not the registry: the results may come from another version.
+        let untrained =
+            |model: &str| results.rows.iter().any(|row| row.model == model && row.strategy.name() == "none");
+        let (without_strategy, trained) =
+            in_order(results, |row| &row.model).into_iter().partition(|model| untrained(model));
         let mut strategies = in_order(results, |row| row.strategy.name());
         strategies.retain(|strategy| *strategy != "none");
-        Self { results, families: in_order(results, |row| &row.family), trained, floors, strategies }
+        Self { results, families: in_order(results, |row| &row.family), trained, without_strategy, strategies }
     }
 
-    /// Every method under every one of its strategies, floors last.
+    /// Every method under each of its strategies; methods without a strategy come last.
     pub fn contestants(&self) -> Vec<(&'a str, &'a str)> {
         let trained =
             self.trained.iter().flat_map(|model| self.strategies.iter().map(move |strategy| (*model, *strategy)));
-        trained.chain(self.floors.iter().map(|floor| (*floor, "none"))).collect()
+        trained.chain(self.without_strategy.iter().map(|model| (*model, "none"))).collect()
     }
 
-    /// How a method under a strategy is drawn.
+    /// The look of a method under a strategy.
     pub fn look(&self, model: &str, strategy: &str) -> Look {
-        match self.floors.iter().position(|floor| *floor == model) {
-            Some(place) => baseline_look(place),
+        match self.without_strategy.iter().position(|name| *name == model) {
+            Some(place) => plain_look(place),
             None => {
                 let others = self.strategies.iter().filter(|name| !["host", "anoonly"].contains(*name));
                 strategy_look(strategy, others.clone().position(|name| *name == strategy).unwrap_or(0))
@@ -55,18 +57,18 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The looks of a panel of one trained method: its strategies by name, and the floors.
+    /// The legend of a panel of one trained method: the strategies, and the methods without one.
     pub fn legend(&self) -> Vec<(String, Look)> {
         let strategies = self.strategies.iter().map(|name| {
             let title = if *name == "host" { "host, the whole loss" } else { strategy_title(name) };
             (title.to_owned(), self.look("", name))
         });
-        let floors = self.floors.iter().map(|floor| (model_title(floor), self.look(floor, "none")));
-        strategies.chain(floors).collect()
+        let others = self.without_strategy.iter().map(|name| (model_title(name), self.look(name, "none")));
+        strategies.chain(others).collect()
     }
 
-    /// The data sets of a few families, the first of each before the second of any, at most so many, which hold for all trained
-    /// methods what is wanted. They are chosen by their place, and not by what came out on them.
+    /// At most `most` data sets that have a wanted row: the first set of each family, then the second, and so on. Their position
+    /// decides, not their results.
     pub fn some_sets(&self, most: usize, wanted: impl Fn(&Row) -> bool) -> Vec<&'a str> {
         let mut by_family: Vec<std::vec::IntoIter<&str>> = Vec::new();
         for family in &self.families {
@@ -87,14 +89,14 @@ impl<'a> View<'a> {
         chosen
     }
 
-    /// The run of a method under a strategy on a data set that has details.
+    /// The run with details of a method under a strategy on a data set.
     pub fn detailed(&self, dataset: &str, model: &str, strategy: &str) -> Option<&'a Row> {
         self.results.rows.iter().find(|row| {
             row.details.is_some() && row.dataset == dataset && row.model == model && row.strategy.name() == strategy
         })
     }
 
-    /// A metric by family, set and seed, for the sets on which no run of the method failed.
+    /// A metric by family, set and seed, on the sets on which no run of the method failed.
     pub fn nested(&self, families: &[&str], model: &str, strategy: &str, metric: Metric) -> Nested {
         self.nested_by(families, model, |rows| {
             let of = rows.iter().filter(|row| row.strategy.name() == strategy);
@@ -102,7 +104,7 @@ impl<'a> View<'a> {
         })
     }
 
-    /// The same, for some of the sets.
+    /// A metric by family, set and seed, on some of the sets.
     pub fn nested_on(
         &self,
         sets: &BTreeSet<&str>,
@@ -117,7 +119,7 @@ impl<'a> View<'a> {
         })
     }
 
-    /// The sets of a family that every contestant was measured on, without a run that failed.
+    /// The sets of a family on which every contestant was measured and no run failed.
     pub fn common_sets(&self, family: &str, contestants: &[(&str, &str)]) -> BTreeSet<&'a str> {
         let of = |(model, strategy): &(&str, &str)| -> BTreeSet<&'a str> {
             let rows = complete_rows(self.results, &[family], model).into_iter();
@@ -127,7 +129,7 @@ impl<'a> View<'a> {
         sets.unwrap_or_default()
     }
 
-    /// AnoOnly's metric minus that of the host of the same seed, by family, set and seed.
+    /// The metric of AnoOnly minus that of the host with the same seed, by family, set and seed.
     pub fn gains(&self, families: &[&str], model: &str, metric: Metric) -> Nested {
         self.nested_by(families, model, |rows| {
             let by_seed = |strategy: &str| -> BTreeMap<u64, f64> {

@@ -1,4 +1,4 @@
-//! What the machine could do at best, on one thread: the matrix products of a method alone, and the reading of the rows.
+//! The limit of a machine on one thread: the time of the matrix products of a method alone, or of reading its rows.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -9,28 +9,28 @@ use serde::Serialize;
 
 use super::{TRAINING, Task};
 
-/// A product `[m, k] · [k, n]`, and how often a step or a block has it.
+/// How often a step or a block computes a product `[m, k] · [k, n]`, and its sizes.
 type Product = (f64, [usize; 3]);
 
-/// What a machine can do on one thread.
+/// The speed of a machine on one thread.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Machine {
-    /// Floating-point operations of a product of two 512 × 512 matrices, by Flex's kernels, in 10⁹ a second.
+    /// The floating-point operations of a product of two 512 × 512 matrices by the kernels of Flex, in 10⁹ per second.
     pub gflops: f64,
-    /// Bytes that can be read from memory, in 10⁹ a second.
+    /// The bytes read from memory, in 10⁹ per second.
     pub bandwidth: f64,
 }
 
 impl Machine {
-    /// Measures it.
+    /// Measures this machine.
     pub fn measure() -> Self {
         let size = 512;
         let gflops = 2.0 * (size as f64).powi(3) / seconds([size; 3]) / 1e9;
         Self { gflops, bandwidth: bandwidth() }
     }
 
-    /// Steps or rows a second, if the work were its matrix products alone, by Flex's kernels, or, where that takes longer, the
-    /// reading of its rows: no loop written by hand around these products could be faster. `None` of work that is not made of equal steps.
+    /// An upper limit of the steps or rows per second: the time of the matrix products by the kernels of Flex, or of reading the rows
+    /// if that takes longer. No hand-written loop around these products could be faster. `None` for a task without equal steps.
     pub fn limit(&self, task: Task, method: &AnyMethod) -> Option<f64> {
         let (columns, products) = match task {
             Task::Train => return Some(products_seconds(&training(method)).recip()),
@@ -43,11 +43,11 @@ impl Machine {
     }
 }
 
-/// Rows of a block that is scored at once.
+/// The rows of a block that is scored at once.
 const BLOCK: usize = 2048;
 
-/// The widths of a method's layers, in the order in which a row passes them, but for a last column, whose product is a sum
-/// beside the others.
+/// The widths of the layers of a method, from input to output. A last layer of width 1 is left out, because its product is cheap
+/// compared with the others.
 fn widths(method: &AnyMethod, columns: usize) -> Vec<usize> {
     match method {
         AnyMethod::DevNet(_) | AnyMethod::PReNet(_) => vec![columns, 20],
@@ -65,8 +65,8 @@ fn forward(rows: usize, widths: &[usize]) -> Vec<Product> {
     pairs(widths).map(|[inputs, outputs]| (1.0, [rows, inputs, outputs])).collect()
 }
 
-/// The products of a step of training: forward, and backward by weights and, but for the first layer, by rows. Of FEAWAD, the
-/// mean over its two trainings by their steps.
+/// The products of a training step: forward, and backward with respect to the weights and, except in the first layer, to the rows. For
+/// FEAWAD, the mean over its two trainings, weighted by their steps.
 fn training(method: &AnyMethod) -> Vec<Product> {
     let columns = TRAINING.1;
     let layers = |rows: usize, share: f64, widths: &[usize]| {
@@ -79,7 +79,7 @@ fn training(method: &AnyMethod) -> Vec<Product> {
         };
         pairs(widths).enumerate().flat_map(of).collect::<Vec<_>>()
     };
-    // Batches that draw the 25 anomalies hundreds of times work out each of them once; 32 draws are of 18 on average.
+    // A batch that draws an anomaly several times computes it once. 32 draws from 25 anomalies give 18 different ones on average.
     let anomalies = TRAINING.2;
     match method {
         AnyMethod::DevNet(_) => layers(32 + 18, 1.0, &[columns, 20]),
@@ -103,12 +103,12 @@ fn products_seconds(products: &[Product]) -> f64 {
     products.iter().map(|&(share, shape)| share * seconds(shape)).sum()
 }
 
-/// The seconds of a product by Flex's kernels, the best of some turns.
+/// The seconds of a product by the kernels of Flex, the best of several turns.
 fn seconds(shape: [usize; 3]) -> f64 {
     best(matrix_product(shape))
 }
 
-/// 10⁹ bytes read a second, of more than a cache holds.
+/// The bandwidth of memory in 10⁹ bytes per second, measured on more data than a cache holds.
 fn bandwidth() -> f64 {
     let values = vec![1u64; 32 << 20];
     let seconds = best(|| {
@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_method_that_trains_has_its_products() {
+    fn every_measured_method_has_products() {
         for method in methods() {
             assert!(!training(&method).is_empty(), "{method:?}");
             assert_eq!(widths(&method, 64).first(), Some(&64), "{method:?}");

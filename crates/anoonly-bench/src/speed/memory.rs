@@ -9,20 +9,20 @@ use super::{failed, samples, with_epochs};
 use crate::BenchError;
 use crate::usage::{peak_mib, resident_mib};
 
-/// The memory of a fit.
+/// The memory of one fit.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Memory {
-    /// The training matrix in f32, in MiB.
+    /// The size of the training matrix as f32 in MiB.
     pub matrix_mib: f64,
-    /// The most that the process held during the fit beyond what it held before, the rows that the caller gave among it, in
-    /// MiB; 0 where the system does not tell.
+    /// The peak memory of the process during the fit minus its memory before, in MiB; 0 if unknown. The rows of the caller are in
+    /// both.
     pub held_mib: f64,
 }
 
 /// Rows, columns and labelled anomalies of the training set.
 const TRAINING: (usize, usize, usize) = (50_000, 512, 250);
 
-/// Measures the memory that a fit of one epoch takes besides the rows that the caller gives.
+/// Measures the memory that a fit of one epoch takes besides the rows of the caller.
 ///
 /// # Errors
 /// When the method cannot be fitted.
@@ -33,7 +33,7 @@ pub fn memory_of_a_fit(
 ) -> Result<Memory, BenchError> {
     let detector = Detector::new(with_epochs(method.clone(), |_| 1), supervision, Seed(1)).map_err(failed)?;
     let (rows, columns, anomalies) = TRAINING;
-    // What a fit needs whatever its rows: the program's own pages, the network, the buffers of a batch.
+    // A first fit allocates what does not depend on the number of rows: pages of the program, the network, buffers of a batch.
     let few = samples(1000, columns, anomalies);
     detector.fit(&few, compute).map(drop).map_err(failed)?;
     drop(few);

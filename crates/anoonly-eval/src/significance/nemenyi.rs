@@ -1,4 +1,4 @@
-//! The Nemenyi test: all methods against all, by their average ranks.
+//! The Nemenyi test of all pairs of methods by their average ranks.
 
 use std::f64::consts::{PI, SQRT_2};
 
@@ -18,9 +18,9 @@ impl Comparison {
             .collect()
     }
 
-    /// The bars of a critical-difference diagram (Demšar 2006, figure 1): every largest group of methods among which no
-    /// two average ranks differ by the [critical difference](critical_difference) or more. Groups and the methods in
-    /// them are sorted by average rank, best first; a method that differs from all others is in none.
+    /// The bars of a critical-difference diagram (Demšar 2006, figure 1): the maximal groups of methods whose average ranks all differ
+    /// by less than the [critical difference](critical_difference). Groups, and the methods in a group, are sorted by average rank,
+    /// best first. A method that differs from all others is in no group.
     ///
     /// # Panics
     /// When `alpha` is not between 0 and 1.
@@ -33,7 +33,7 @@ impl Comparison {
         let mut covered = 0;
         for (start, &best) in order.iter().enumerate() {
             let end = order.partition_point(|&method| ranks[method] - ranks[best] < critical);
-            // One that ends where an earlier one ends is a part of it.
+            // A group that ends where an earlier one ends is a part of it.
             if end > covered && end - start > 1 {
                 groups.push(order[start..end].to_vec());
                 covered = end;
@@ -43,7 +43,7 @@ impl Comparison {
     }
 }
 
-/// The least difference of average ranks that is significant at level `alpha`, such as 0.05, by the Nemenyi test:
+/// The smallest difference of average ranks that is significant at level `alpha`, such as 0.05, by the Nemenyi test:
 /// q √(k(k+1)/6n) for k methods and n data sets, with q the upper quantile of the studentized range of k values over √2
 /// (Demšar 2006, section 3.2).
 ///
@@ -55,7 +55,7 @@ pub fn critical_difference(methods: usize, sets: usize, alpha: f64) -> f64 {
     range_quantile(alpha, methods) / SQRT_2 * standard_error(methods, sets)
 }
 
-/// Standard error of the difference of two average ranks.
+/// The standard error of the difference of two average ranks.
 fn standard_error(methods: usize, sets: usize) -> f64 {
     let k = methods as f64;
     (k * (k + 1.0) / (6.0 * sets as f64)).sqrt()
@@ -64,10 +64,10 @@ fn standard_error(methods: usize, sets: usize) -> f64 {
 /// The probability that `k` standard normal values span `q` or more: the upper tail of the studentized range with
 /// infinitely many degrees of freedom. Relative error below 1e-10.
 ///
-/// With the highest value at z, all others are below it, and not all are above z − q:
+/// If the highest value is z, all others are below z, and not all of them are above z − q:
 /// k ∫ φ(z) (Φ(z)ᵏ⁻¹ − (Φ(z) − Φ(z−q))ᵏ⁻¹) dz.
 fn range_tail(q: f64, k: usize) -> f64 {
-    /// The trapezoidal rule converges faster than any power of the step for such an integrand.
+    /// For this integrand the trapezoidal rule converges faster than any power of the step.
     const STEPS_PER_UNIT: i32 = 32;
     if q == 0.0 {
         return 1.0;
@@ -78,7 +78,7 @@ fn range_tail(q: f64, k: usize) -> f64 {
         .map(|step| {
             let z = f64::from(step) / f64::from(STEPS_PER_UNIT);
             let below = cdf(z);
-            // The difference of the two powers, without cancellation where it is small.
+            // The difference of the two powers, without cancellation for small differences.
             let gap = -(others * (-cdf(z - q) / below).ln_1p()).exp_m1();
             (-z * z / 2.0).exp() * below.powf(others) * gap
         })

@@ -1,17 +1,17 @@
 //! Ranks under ties.
 
-/// Ranks from 1 for the lowest value on.
+/// Ranks of values, starting from 1 for the lowest.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MidRanks {
-    /// The rank of each value; equal values share the mean of theirs.
+    /// The rank of each value; equal values share the mean of their ranks.
     pub ranks: Vec<f64>,
-    /// The sum of t³ − t over all groups of t equal values, which corrections for ties are made of; 0 without ties.
+    /// The sum of t³ − t over all groups of t equal values, used in corrections for ties; 0 without ties.
     pub tie_term: f64,
 }
 
 /// The ranks of values without NaN.
 pub fn mid_ranks(values: impl Iterator<Item = f64>) -> MidRanks {
-    // Adding 0 turns -0 into 0, which total order would tell apart.
+    // Adding 0 turns -0 into 0, because `total_cmp` distinguishes them.
     let mut sorted: Vec<(usize, f64)> = values.map(|value| value + 0.0).enumerate().collect();
     sorted.sort_unstable_by(|a, b| a.1.total_cmp(&b.1));
     let mut ranks = vec![0.0; sorted.len()];

@@ -8,30 +8,30 @@ use statrs::function::erf::erfc;
 use super::ranks::mid_ranks;
 use crate::StatisticsError;
 
-/// Two-sided signed-rank test of whether paired differences lie around 0.
+/// The result of a two-sided signed-rank test of whether paired differences are centred on 0.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Wilcoxon {
-    /// The lower one of the rank sums of positive and of negative differences.
+    /// The smaller of the rank sums of positive and of negative differences.
     pub statistic: f64,
     /// The p-value.
     pub p_value: f64,
-    /// Differences that are not 0.
+    /// The number of differences other than 0.
     pub nonzero: usize,
-    /// Whether the p-value is exact, else from the normal approximation.
+    /// Whether the p-value is exact; otherwise it comes from the normal approximation.
     pub exact: bool,
 }
 
 /// The signed-rank test (Wilcoxon 1945), two-sided, by the rules of `scipy.stats.wilcoxon` with its default options:
 ///
-/// - Differences of 0 are left out (`zero_method="wilcox"`); equal ones share their mean rank.
-/// - The p-value is exact, from all ways to give the ranks signs, for up to 50 differences without ties and zeros, and
-///   for up to 13 with them.
-/// - Else it is the normal approximation, its variance corrected for ties, without continuity correction.
+/// - Differences of 0 are left out (`zero_method="wilcox"`); equal differences share their mean rank.
+/// - The p-value is exact, from all assignments of signs to the ranks, for up to 50 differences without ties and zeros, and for up to
+///   13 with them.
+/// - Otherwise it is the normal approximation with the variance corrected for ties, without continuity correction.
 ///
-/// Where all differences are 0, nothing speaks against equality, and the p-value is 1.
+/// If all differences are 0, the p-value is 1.
 ///
 /// # Errors
-/// When there is no difference, or one is NaN or infinite.
+/// When there are no differences, or a difference is NaN or infinite.
 pub fn wilcoxon(differences: &[f64]) -> Result<Wilcoxon, StatisticsError> {
     if differences.is_empty() {
         return Err(StatisticsError::NoValues);
@@ -62,9 +62,9 @@ pub(super) fn of_finite(differences: &[f64]) -> Wilcoxon {
     Wilcoxon { statistic, p_value, nonzero: nonzero.len(), exact }
 }
 
-/// The share of all ways to choose from at most 50 ranks whose sum is `bound` or less.
+/// The share of the subsets of at most 50 ranks whose sum is at most `bound`.
 fn lower_tail(ranks: &[f64], bound: f64) -> f64 {
-    // Mid-ranks are halves, so that sums of twice the rank are places. Counts stay below 2⁵³, exact in f64.
+    // Mid-ranks are multiples of ½, so sums of doubled ranks are indices. Counts stay below 2⁵³ and are exact in f64.
     let bound = (2.0 * bound) as usize;
     let mut ways = vec![0.0; bound + 1];
     ways[0] = 1.0;

@@ -1,4 +1,4 @@
-//! ROC and precision–recall curves.
+//! ROC and precision–recall curves of runs.
 
 use maud::html;
 
@@ -10,44 +10,45 @@ use crate::{Row, Status};
 use anoonly_page::panels::{self, Axis, Mark, Panel, PanelGroup};
 use anoonly_page::{Figure, precision_recall_steps};
 
-/// Panels at most, about.
+/// The approximate largest number of panels.
 const PANELS: usize = 12;
 
-/// The receiver operating characteristics.
+/// The figure of ROC curves.
 pub fn roc(view: &View<'_>) -> Figure {
     figure(
         view,
-        &Kind {
+        &CurveKind {
             id: "roc",
             title: "ROC curves",
             axes: ["false-positive rate", "true-positive rate"],
             points: |details| details.roc.iter().map(|&(x, y)| (x.into(), y.into())).collect(),
             guide: vec![(0.0, 0.0), (1.0, 1.0)],
             metric: 0,
-            reading: "Each point is a threshold: the share of normal rows called anomalies against the share of anomalies found. The \
-                  straight line is guessing.",
+            reading: "Each point is a threshold: the share of normal rows flagged against the share of anomalies found. The straight \
+                  line shows random scores.",
         },
     )
 }
 
-/// The precision–recall curves.
+/// The figure of precision–recall curves.
 pub fn precision_recall(view: &View<'_>) -> Figure {
     figure(
         view,
-        &Kind {
+        &CurveKind {
             id: "precision-recall",
             title: "Precision–recall curves",
             axes: ["recall", "precision"],
             points: |details| precision_recall_steps(&details.precision_recall),
             guide: Vec::new(),
             metric: 1,
-            reading: "Each step is a threshold: the share of anomalies found against how many of the rows called anomalies are. Only \
-                  curves of one data set can be compared: guessing gives its share of anomalies.",
+            reading: "Each step is a threshold: the share of anomalies found against the share of flagged rows that are anomalies. Compare \
+                  curves of one data set only: random scores give a precision equal to its share of anomalies.",
         },
     )
 }
 
-struct Kind {
+/// A kind of curve.
+struct CurveKind {
     id: &'static str,
     title: &'static str,
     axes: [&'static str; 2],
@@ -57,14 +58,14 @@ struct Kind {
     reading: &'static str,
 }
 
-fn figure(view: &View<'_>, kind: &Kind) -> Figure {
-    let columns = if view.trained.is_empty() { &view.floors } else { &view.trained };
+fn figure(view: &View<'_>, kind: &CurveKind) -> Figure {
+    let columns = if view.trained.is_empty() { &view.without_strategy } else { &view.trained };
     let sets = view.some_sets((PANELS / columns.len().max(1)).clamp(1, 4), |row| row.details.is_some());
     let unit = |label: &str| Axis::linear(label, (0.0, 1.0));
     let panel = |set: &str, model: &str| {
-        let floors = view.floors.iter().map(|floor| (*floor, "none"));
+        let others = view.without_strategy.iter().map(|model| (*model, "none"));
         let strategies = view.strategies.iter().map(|strategy| (model, *strategy));
-        let lines = floors.chain(strategies).filter_map(|(model, strategy)| {
+        let lines = others.chain(strategies).filter_map(|(model, strategy)| {
             let row = view.detailed(set, model, strategy)?;
             let points = (kind.points)(row.details.as_deref()?);
             Some(Mark::Line { points, look: view.look(model, strategy), titles: None })
@@ -89,7 +90,8 @@ fn figure(view: &View<'_>, kind: &Kind) -> Figure {
     let groups: Vec<PanelGroup> = sets.iter().map(group).collect();
     let seed = view.results.rows.iter().find(|row| row.details.is_some()).map_or(0, |row| row.seed);
     let picture = format!("{}-picture", kind.id);
-    let description = "A panel for each data set and method, with a line for each strategy and floor.";
+    let description =
+        "A panel for each data set and method, with a line for each strategy and each method without one.";
     let content = match groups.is_empty() {
         true => Err("no curves were kept beside these runs; a bench keeps them as it measures.".into()),
         false => {
@@ -102,9 +104,9 @@ fn figure(view: &View<'_>, kind: &Kind) -> Figure {
         content,
         caption: html! {
             p {
-                (kind.reading) " The figures over a panel are the host's " (METRICS[kind.metric].0) " and AnoOnly's, in percent. One \
-                 seed only (" (seed) "), on the first data sets of the first families: an illustration, chosen by place and not \
-                 by outcome."
+                (kind.reading) " The numbers above a panel are the " (METRICS[kind.metric].0) " of the host and of AnoOnly, in percent. One \
+                 seed only (" (seed) "), on the first data sets of the first families: an illustration, chosen by position and not \
+                 by result."
             }
         },
     }

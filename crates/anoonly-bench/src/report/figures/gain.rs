@@ -1,4 +1,4 @@
-//! What AnoOnly adds to its host, for each family and method.
+//! The gain of AnoOnly over its host, for each family and method.
 
 use anoonly_eval::{Inference, Interval, hierarchical_bootstrap};
 use maud::{Markup, html};
@@ -11,19 +11,19 @@ use anoonly_page::draw::{self, MarkerShape};
 use anoonly_page::panels::WIDTH;
 use anoonly_page::scale::{Scale, ScaleKind};
 
-/// Draws of a bootstrap, and their seed.
+/// The number of draws of a bootstrap, and its seed.
 const DRAWS: usize = 4000;
 const SEED: u64 = 1;
 
-/// A line of the figure.
+/// A line of the figure: a method on a family.
 struct Gain {
     family: String,
     model: String,
-    /// For each metric: the gain with its interval over seeds, and the interval over sets, or over families.
+    /// For each metric, the gain with its interval over seeds, and the interval over sets or families.
     metrics: Vec<(Interval, Option<Interval>)>,
 }
 
-/// The dot plot, and its figures as a table.
+/// The dot plot, and its numbers as a table.
 pub fn figure(view: &View<'_>) -> Figure {
     let gains: Vec<Gain> = lines(view.results).iter().filter_map(|line| gain(view, line)).collect();
     let content = match gains.is_empty() {
@@ -36,20 +36,19 @@ pub fn figure(view: &View<'_>) -> Figure {
         content,
         caption: html! {
             p {
-                "AnoOnly minus host in points of percentage, for the same split, labels, starting weights and batches; right of \
-                 the line AnoOnly is better. The dot is the mean over sets and seeds. Two intervals of "
+                "AnoOnly minus host in percentage points, for the same split, labels, starting weights and batches. AnoOnly is better to \
+                 the right of the line. The dot is the mean over sets and seeds. Two intervals of "
                 (format!("{:.0}", 100.0 * LEVEL)) " % answer two questions:"
             }
             ul {
-                li { b { "thick" } ", Student's over seeds: what would other seeds give on these very data sets? A dot is filled \
-                     where this interval leaves out 0." }
-                li { b { "thin, below it" } ", a hierarchical bootstrap: in a family, what would other data sets of this family give (sets \
-                     and seeds are drawn anew)? On all families, what would other families give (families, sets and seeds are \
-                     drawn anew)? A family of one set has none. With few sets or families it is too narrow: of two it can \
-                     say hardly more than the two values, for 5 it holds the truth in about 84 % of cases, for 10 in 90 %." }
+                li { b { "thick" } ", Student's over seeds: what would other seeds give on these data sets? A dot is filled if this \
+                     interval excludes 0." }
+                li { b { "thin, below it" } ", a hierarchical bootstrap: for a family, what would other data sets of this family give (sets \
+                     and seeds are resampled)? For all families, what would other families give (families, sets and seeds are \
+                     resampled)? A family of one set has none. With few sets or families it is too narrow: for two it hardly \
+                     extends beyond the two values, for 5 it contains the truth in about 84 % of cases, for 10 in 90 %." }
             }
-            p { "A line that is cut off ends in a wedge. Many intervals stand here side by side and are not corrected for their \
-                 number; for that see the test below." }
+            p { "A line that is cut off ends in a wedge. The intervals are not corrected for their number; the test below is." }
         },
     }
 }
@@ -109,11 +108,11 @@ fn picture(gains: &[Gain]) -> Markup {
         marks.push(draw::text((left + width / 2.0, bottom + 33.0), "axis middle", "AnoOnly minus host, points"));
     }
     let title = "Gain of AnoOnly over its host, by family and method";
-    let description = "A dot plot with intervals and a line at zero; the table below it holds the same figures.";
+    let description = "A dot plot with intervals and a line at zero; the table below it has the same numbers.";
     draw::svg("gain-picture", title, description, (WIDTH, bottom + 42.0), &marks)
 }
 
-/// How far the axis reaches: to all dots with room, and to the intervals unless they are much wider.
+/// The limit of the axis. It covers all dots with a margin, and the intervals unless they are much wider.
 fn limit(gains: &[Gain], metric: usize) -> f64 {
     let ends = |interval: &Interval| 100.0 * interval.low.abs().max(interval.high.abs());
     let of = |gain: &Gain| {
@@ -138,19 +137,19 @@ fn dot((near, wide): (Interval, Option<Interval>), x: &Scale, y: f64, limit: f64
         draw::together(std::iter::once(line).chain(wedges.into_iter().flatten()))
     };
     let decided = near.low > 0.0 || near.high < 0.0;
-    let told = format!(
+    let title = format!(
         "{:+.1}, other seeds {}, other sets or families {}",
         points(near.estimate),
         range(Some(near)),
         range(wide)
     );
     let class = if decided { "mark blue" } else { "mark blue hollow" };
-    // One below the other: either may be the wider one.
+    // The intervals are drawn one below the other, because either may be the wider one.
     let mut marks: Vec<Markup> = wide.iter().map(|wide| stroke(wide, y + 5.5, "wide blue")).collect();
     if near.low.is_finite() {
         marks.push(stroke(&near, y - 1.0, "near blue"));
     }
-    marks.push(draw::marker(MarkerShape::Circle, (x.at(points(near.estimate)), y - 1.0), 4.5, class, &told));
+    marks.push(draw::marker(MarkerShape::Circle, (x.at(points(near.estimate)), y - 1.0), 4.5, class, &title));
     draw::together(marks)
 }
 
@@ -158,7 +157,7 @@ fn beyond(end: f64, limit: f64) -> bool {
     end.abs() > limit * (1.0 + 1e-9)
 }
 
-/// The ends of an interval in points.
+/// The ends of an interval in percentage points.
 fn range(interval: Option<Interval>) -> String {
     match interval.filter(|interval| interval.low.is_finite()) {
         Some(interval) => format!("{:+.1} to {:+.1}", 100.0 * interval.low, 100.0 * interval.high),

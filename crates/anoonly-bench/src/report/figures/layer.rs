@@ -1,4 +1,4 @@
-//! The layer before the score, as a plane: the host's beside AnoOnly's.
+//! The layer before the score in two dimensions, for the host and for AnoOnly.
 
 use anoonly_core::Seed;
 use maud::html;
@@ -14,7 +14,7 @@ use anoonly_page::draw::MarkerShape;
 use anoonly_page::panels::{self, Axis, Mark, Panel, PanelGroup};
 use anoonly_page::scale::span;
 
-/// Pictures of pairs at most, about.
+/// The approximate largest number of pairs of panels.
 const PAIRS: usize = 8;
 const PERPLEXITY: f64 = 30.0;
 
@@ -22,7 +22,7 @@ const KINDS: [(RowKind, &str, Look); 3] = [
     (RowKind::Normal, "normal", Look { colour: "grey", strokes: "none", shape: MarkerShape::Circle, filled: false }),
     (
         RowKind::Hidden,
-        "anomaly that the method has not seen",
+        "anomaly of the test rows",
         Look { colour: "vermilion", strokes: "none", shape: MarkerShape::Triangle, filled: true },
     ),
     (
@@ -75,12 +75,12 @@ pub fn figure(view: &View<'_>) -> Figure {
         content,
         caption: html! {
             p {
-                "What the last layer before the score makes of the same few hundred rows, laid out in the plane by t-SNE \
-                 (perplexity " (PERPLEXITY) "): rows that the layer makes alike stand near each other. One seed only, on the first data \
-                 sets of the first families, chosen by place and not by outcome."
+                "The outputs of the last layer before the score for the same few hundred rows, embedded in the plane by t-SNE \
+                 (perplexity " (PERPLEXITY) "): rows with similar outputs are near each other. One seed only, on the first data sets \
+                 of the first families, chosen by position and not by result."
             }
-            p { "Look for whether hidden anomalies stand with the labelled ones or among the normal rows. Sizes of clusters, and \
-                 distances between them, mean nothing in such a picture, and no score is drawn." }
+            p { "See whether the anomalies of the test rows are near the labelled anomalies or among the normal rows. The sizes of \
+                 clusters and the distances between them have no meaning in such a picture, and no scores are drawn." }
         },
     }
 }

@@ -1,4 +1,4 @@
-//! All methods against all, by their ranks on families, and AnoOnly against each host.
+//! Ranks of all methods on families, and AnoOnly against each host.
 
 use anoonly_eval::{Comparison, critical_difference};
 use maud::{Markup, html};
@@ -13,7 +13,7 @@ use anoonly_page::scale::{Scale, ScaleKind};
 
 /// The level of all tests.
 const ALPHA: f64 = 0.05;
-/// Gains of less than this, a tenth of a point, are ties.
+/// A gain of at most this, a tenth of a percentage point, is a tie.
 const TIE: f64 = 0.001;
 
 /// The critical-difference diagram.
@@ -29,20 +29,20 @@ pub fn diagram(view: &View<'_>) -> Figure {
             html! {
                 p {
                     "Rank of each method under each strategy by AUROC on each family (1 is best), averaged over " (families)
-                    " families; a family counts once, however many data sets it has, since related sets do not speak \
-                     independently. Methods joined by a bar differ by less than the critical difference (CD) of "
-                    (format!("{critical:.2}")) " ranks, so that the Nemenyi test at " (percent(ALPHA)) " does not tell them apart."
+                    " families. A family counts once, however many data sets it has, because related sets are not \
+                     independent. Methods joined by a bar differ by less than the critical difference (CD) of "
+                    (format!("{critical:.2}")) " ranks: the Nemenyi test at " (percent(ALPHA)) " finds no difference between them."
                 }
                 p {
-                    "Friedman's test of whether all are equally good, in the form of Iman and Davenport: p "
+                    "Friedman's test of whether all methods are equally good, in the form of Iman and Davenport: p "
                     (p_value(friedman.f_p_value)) "."
-                    @if families < 10 { " It is an approximation made for ten families or more." }
+                    @if families < 10 { " The test is an approximation for ten families or more." }
                     @if critical >= (methods - 1) as f64 {
-                        " " b { "On so few families this test has no power:" } " even the first on every family and the last on \
-                         every family are only " (methods - 1) " ranks apart, less than the critical difference. That all are \
-                         joined is no finding."
+                        " " b { "On so few families this test has no power:" } " even a method that is first on every family and one that is last on \
+                         every family are only " (methods - 1) " ranks apart, less than the critical difference. The bar over all \
+                         methods is no finding."
                     } @else if families < 10 {
-                        " On " (families) " families these tests have little power: methods that are joined may well differ."
+                        " On " (families) " families these tests have little power: joined methods may well differ."
                     }
                 }
             }
@@ -56,7 +56,7 @@ pub fn diagram(view: &View<'_>) -> Figure {
     }
 }
 
-/// AnoOnly against each host: wins, and the Wilcoxon test.
+/// AnoOnly against each host: wins and the Wilcoxon test.
 pub fn pairs(view: &View<'_>) -> Figure {
     let both = ["host", "anoonly"].iter().all(|name| view.strategies.contains(name));
     let contestants: Vec<(&str, &str)> =
@@ -71,16 +71,16 @@ pub fn pairs(view: &View<'_>) -> Figure {
         let least = (2.0 / 2f64.powi(families as i32)).min(1.0);
         caption = html! {
             p {
-                "Means of AUROC on " (families) " families, AnoOnly against its host. A gain of less than "
-                (format!("{:.1}", 100.0 * TIE)) " points is a tie. The Wilcoxon signed-rank test asks whether the gains on families lie \
-                 around 0; Holm's correction accounts for the " (tested) " methods tested."
+                "Means of AUROC on " (families) " families, AnoOnly against its host. A gain of at most "
+                (format!("{:.1}", 100.0 * TIE)) " points is a tie. The Wilcoxon signed-rank test asks whether the gains on families are \
+                 centred on 0; Holm's correction accounts for the " (tested) " methods tested."
             }
             p {
-                "The least p-value that " (families) " families can give is " (number(least)) ", and "
+                "The smallest possible p-value on " (families) " families is " (number(least)) ", and "
                 (number((least * tested as f64).min(1.0))) " for the first of the " (tested) " methods after Holm's correction. "
                 @if least * tested as f64 > ALPHA {
-                    b { "So this test cannot find anything at " (percent(ALPHA)) " here, whatever the gains" }
-                    ": its p-values say nothing for or against AnoOnly."
+                    b { "Therefore this test cannot find a difference at " (percent(ALPHA)) ", whatever the gains are" }
+                    ": its p-values are no evidence for or against AnoOnly."
                 }
             }
         };
@@ -119,7 +119,7 @@ fn pairs_table(view: &View<'_>, comparison: &Comparison) -> Markup {
     }
 }
 
-/// The means of AUROC by family and contestant, over the data sets on which no run of any of them failed.
+/// The mean AUROC by family and contestant, over the data sets on which no run of any contestant failed.
 fn compare(view: &View<'_>, contestants: &[(&str, &str)]) -> Result<Comparison, String> {
     let of_family = |family: &&str| -> Option<Vec<f64>> {
         let common = view.common_sets(family, contestants);
@@ -150,15 +150,15 @@ fn picture(comparison: &Comparison, contestants: &[(&str, &str)]) -> Markup {
         marks.push(draw::line((x.at(value), axis), (x.at(value), axis - 6.0), "rule"));
         marks.push(draw::text((x.at(value), axis - 10.0), "tick middle", &label));
     }
-    // The critical difference as long as it is, or as long as there is room.
+    // The critical difference, cut to the length of the axis.
     let end = (1.0 + critical).min(count as f64);
-    let told = if end < 1.0 + critical {
+    let label = if end < 1.0 + critical {
         format!("CD {critical:.2}, longer than the axis")
     } else {
         format!("CD {critical:.2}")
     };
     marks.push(draw::path(&[(x.at(1.0), 24.0), (x.at(1.0), 18.0), (x.at(end), 18.0), (x.at(end), 24.0)], "rule"));
-    marks.push(draw::text(((x.at(1.0) + x.at(end)) / 2.0, 12.0), "label middle", &told));
+    marks.push(draw::text(((x.at(1.0) + x.at(end)) / 2.0, 12.0), "label middle", &label));
     let bars = axis + 12.0;
     for (place, group) in groups.iter().enumerate() {
         let y = bars + 8.0 * place as f64;
@@ -173,7 +173,7 @@ fn picture(comparison: &Comparison, contestants: &[(&str, &str)]) -> Markup {
         let at = x.at(ranks[method]);
         let (model, strategy) = contestants[method];
         let name = format!("{} {:.2}", draw::fitted(&contestant_title(model, strategy), SIDE - 60.0), ranks[method]);
-        // The best from above on the left, the worst from above on the right, so that no two lines cross.
+        // The better half is listed on the left from the top, the other half on the right from the bottom, so that no lines cross.
         let (y, side, text, class) = match place < left {
             true => (names + STEP * place as f64, SIDE - 14.0, SIDE - 18.0, "label end"),
             false => (names + STEP * (count - 1 - place) as f64, WIDTH - SIDE + 14.0, WIDTH - SIDE + 18.0, "label"),

@@ -1,4 +1,4 @@
-//! Curves over what a bench sweeps.
+//! Metrics over the levels of a sweep.
 
 use anoonly_core::budget::LabelBudget;
 use anoonly_core::noise::Noise;
@@ -13,18 +13,18 @@ use anoonly_page::Figure;
 use anoonly_page::panels::{self, Axis, Mark, Panel, PanelGroup};
 use anoonly_page::scale::{ScaleKind, span};
 
-/// What is swept.
+/// A sweep over one setting.
 struct Sweep<'a> {
     id: &'static str,
     name: String,
     axis: &'static str,
-    /// Each level with its results, lowest first.
+    /// The levels with their results, lowest first.
     levels: Vec<(f64, &'a Results)>,
-    /// What is the same at all of them.
+    /// The settings that all levels share.
     fixed: String,
 }
 
-/// A figure for the labels, if they are swept, and one for the noise, if its level is.
+/// A figure for a sweep of labels and one for a sweep of noise levels, if the settings have them.
 pub fn figures(settings: &[(Setting, Results)]) -> Vec<Figure> {
     let Some((first, _)) = settings.first() else { return Vec::new() };
     let levels = |level: &dyn Fn(&Setting) -> Option<f64>| {
@@ -78,9 +78,9 @@ fn figure(sweep: Sweep<'_>) -> Figure {
         ticks: Some(values.iter().map(|value| (*value, value.to_string())).collect()),
     };
     let group = |(title, metric): &(&str, Metric)| {
-        let models = if view.trained.is_empty() { &view.floors } else { &view.trained };
+        let models = if view.trained.is_empty() { &view.without_strategy } else { &view.trained };
         let curves = models.iter().map(|model| (model, curves(&view, &sweep, model, *metric))).collect::<Vec<_>>();
-        // One axis for all methods, so that they can be compared: the lines, and what fits of their bands.
+        // All methods share an axis. It covers the lines; bands are clipped to it.
         let lines = curves.iter().flat_map(|(_, curves)| {
             curves.iter().flat_map(|mark| match mark {
                 Mark::Line { points, .. } => points.iter().map(|point| point.1).collect::<Vec<_>>(),
@@ -97,7 +97,8 @@ fn figure(sweep: Sweep<'_>) -> Figure {
     };
     let groups: Vec<PanelGroup> = METRICS.iter().map(group).collect();
     let title = format!("{}: quality by {}", sweep.name, sweep.axis);
-    let description = "A line for each strategy and floor in a panel for each method, with bands.";
+    let description =
+        "A panel for each method with a line and a band for each strategy, and lines for the methods without one.";
     let picture = format!("{}-picture", sweep.id);
     let drawn =
         panels::draw((&picture, &title, description), &groups, view.trained.len().clamp(1, 4), 0.85, &view.legend());
@@ -108,21 +109,21 @@ fn figure(sweep: Sweep<'_>) -> Figure {
         caption: html! {
             p {
                 "Mean over families of the mean over their data sets, " (sweep.fixed) ". Each panel is a method, with its \
-                 strategies in colour and the same floors in grey. Bands are Student's intervals of "
-                (format!("{:.0}", 100.0 * LEVEL)) " % over seeds: what other seeds would give on these very data sets, not \
-                 what other data sets would. A data set on which a run of a method failed is left out for that method at \
-                 that level."
+                 strategies in colour and the same methods without a strategy in grey. Bands are Student's intervals of "
+                (format!("{:.0}", 100.0 * LEVEL)) " % over seeds: they show what other seeds would give on these data sets, not what \
+                 other data sets would give. A data set on which a run of a method failed is left out for that method at that \
+                 level."
             }
         },
     }
 }
 
-/// The floors and the strategies of a method, bands below.
+/// The curves of the methods without a strategy and of the strategies of one method, above their bands.
 fn curves(view: &View<'_>, sweep: &Sweep<'_>, model: &str, metric: Metric) -> Vec<Mark> {
-    let floors = view.floors.iter().map(|floor| (*floor, "none"));
+    let others = view.without_strategy.iter().map(|model| (*model, "none"));
     let strategies = view.strategies.iter().filter(|_| !view.trained.is_empty()).map(|strategy| (model, *strategy));
     let (mut bands, mut lines) = (Vec::new(), Vec::new());
-    for (model, strategy) in floors.chain(strategies) {
+    for (model, strategy) in others.chain(strategies) {
         let look = view.look(model, strategy);
         let (mut points, mut band, mut titles) = (Vec::new(), Vec::new(), Vec::new());
         for (level, results) in &sweep.levels {

@@ -1,4 +1,4 @@
-//! Host against AnoOnly, as the bench prints it.
+//! The tables that a bench prints.
 
 use maud::html;
 
@@ -8,7 +8,7 @@ use crate::report::select::View;
 use crate::summary::{self, LEVEL, Setting};
 use anoonly_page::{Figure, html_table};
 
-/// The table of the first setting.
+/// Host against AnoOnly in the first setting.
 pub fn comparison(view: &View<'_>) -> Figure {
     Figure {
         id: "table",
@@ -16,16 +16,16 @@ pub fn comparison(view: &View<'_>) -> Figure {
         content: Ok(html_table(&summary::table(view.results), 3, title)),
         caption: html! {
             p {
-                "Percent, mean over data sets and seeds, each data set of a family and each family weighing the same. A difference is \
-                 AnoOnly minus host of the same seed and data set. Behind ± stands half of Student's interval of "
-                (format!("{:.0}", 100.0 * LEVEL)) " % over seeds: it speaks of other seeds on these very data sets, not of other data \
-                 sets. With one seed there is none. A method that no strategy trains stands in the host's column."
+                "Percent, mean over data sets and seeds, with equal weight for the data sets of a family and for the families. A \
+                 difference is AnoOnly minus host for the same seed and data set. The number after ± is half of Student's interval of "
+                (format!("{:.0}", 100.0 * LEVEL)) " % over seeds, which covers other seeds on these data sets but not other data sets. \
+                 With one seed there is no interval. A method without a strategy is in the column of the host."
             }
         },
     }
 }
 
-/// Where there are other strategies than the host's and AnoOnly: all of them.
+/// All strategies, if there are others than host and AnoOnly.
 pub fn strategies(view: &View<'_>) -> Option<Figure> {
     let others = view.strategies.iter().any(|name| !["host", "anoonly"].contains(name));
     others.then(|| Figure {
@@ -33,12 +33,12 @@ pub fn strategies(view: &View<'_>) -> Option<Figure> {
         title: "Every strategy".into(),
         content: Ok(html_table(&summary::ablation_table(view.results), 2, title)),
         caption: html! {
-            p { "Percent, mean over families, sets and seeds; intervals as above. Families' columns hold AUROC." }
+            p { "Percent, mean over families, sets and seeds; intervals as above. The columns of the families show AUROC." }
         },
     })
 }
 
-/// Where there are several settings: all of them.
+/// All settings, if there are several.
 pub fn settings(settings: &[(Setting, Results)]) -> Option<Figure> {
     let names: Vec<String> = settings.iter().map(|(setting, _)| summary::setting_name(*setting, settings)).collect();
     let results: Vec<&Results> = settings.iter().map(|(_, results)| results).collect();
@@ -55,7 +55,7 @@ pub fn settings(settings: &[(Setting, Results)]) -> Option<Figure> {
     })
 }
 
-/// What a method or a strategy is called; all else stays.
+/// The text of a cell: the titles of methods and strategies, and all other cells unchanged.
 fn title(column: &str, cell: String) -> String {
     match column {
         "model" => model_title(&cell),

@@ -1,4 +1,4 @@
-//! Time against quality.
+//! AUROC against the time of a run.
 
 use anoonly_eval::mean_interval;
 use maud::html;
@@ -12,7 +12,8 @@ use anoonly_page::draw::{self, MarkerShape, Point};
 use anoonly_page::panels::WIDTH;
 use anoonly_page::scale::{Scale, ScaleKind, span};
 
-struct Place {
+/// A method under a strategy in the figure.
+struct TimedMethod {
     name: String,
     look: Look,
     seconds: f64,
@@ -23,7 +24,7 @@ struct Place {
 
 /// The figure.
 pub fn figure(view: &View<'_>) -> Figure {
-    let places: Vec<Place> =
+    let places: Vec<TimedMethod> =
         view.contestants().into_iter().filter_map(|(model, strategy)| place(view, model, strategy)).collect();
     let title = "Time against quality";
     let content = match places.is_empty() {
@@ -37,27 +38,27 @@ pub fn figure(view: &View<'_>) -> Figure {
         caption: html! {
             p {
                 "AUROC, mean over families, against the seconds of one fit and of scoring the test rows on one thread, mean over \
-                 families, on a logarithmic axis; up and left is better. The colour is the strategy and the form the method. Vertical lines are Student's \
-                 intervals of " (format!("{:.0}", 100.0 * LEVEL)) " % over seeds, cut to the picture. Seconds are those of the \
-                 machine at hand while it ran several fits side by side: compare them with each other only."
+                 families, on a logarithmic axis; up and left is better. Colours show strategies, shapes show methods. Vertical lines are Student's \
+                 intervals of " (format!("{:.0}", 100.0 * LEVEL)) " % over seeds, cut to the picture. Seconds were measured on \
+                 one machine that ran several fits in parallel: compare them with each other only."
             }
         },
     }
 }
 
-fn place(view: &View<'_>, model: &str, strategy: &str) -> Option<Place> {
+fn place(view: &View<'_>, model: &str, strategy: &str) -> Option<TimedMethod> {
     let rows = complete_rows(view.results, &view.families, model);
     let values: Vec<f64> = by_seed(&rows, &[strategy], METRICS[0].1).into_values().map(|value| 100.0 * value).collect();
     let quality = mean_interval(&values, LEVEL)?;
     let seconds =
         mean(&view.nested(&view.families, model, strategy, |scores| scores.fit_seconds + scores.score_seconds));
-    let all: Vec<&str> = view.trained.iter().chain(&view.floors).copied().collect();
+    let all: Vec<&str> = view.trained.iter().chain(&view.without_strategy).copied().collect();
     let form = all.iter().position(|name| *name == model).unwrap_or(0);
     let look = Look { shape: MarkerShape::ALL[form % MarkerShape::ALL.len()], ..view.look(model, strategy) };
     let name = contestant_title(model, strategy);
-    // What took no measurable time still has a place.
+    // The logarithmic axis needs a positive time.
     let seconds = seconds.max(1e-6);
-    Some(Place { name, look, seconds, quality: quality.estimate, low: quality.low, high: quality.high })
+    Some(TimedMethod { name, look, seconds, quality: quality.estimate, low: quality.low, high: quality.high })
 }
 
 fn legend(view: &View<'_>) -> Vec<(String, Look)> {
@@ -65,7 +66,7 @@ fn legend(view: &View<'_>) -> Vec<(String, Look)> {
         let look = Look { shape: MarkerShape::Circle, ..view.look("", name) };
         (strategy_title(name).to_owned(), look)
     });
-    let all = view.trained.iter().chain(&view.floors).enumerate();
+    let all = view.trained.iter().chain(&view.without_strategy).enumerate();
     let models = all.map(|(form, name)| {
         (
             model_title(name),
@@ -80,11 +81,11 @@ fn legend(view: &View<'_>) -> Vec<(String, Look)> {
     strategies.chain(models).collect()
 }
 
-fn picture(title: &str, places: &[Place], legend: &[(String, Look)]) -> maud::Markup {
+fn picture(title: &str, places: &[TimedMethod], legend: &[(String, Look)]) -> maud::Markup {
     let (drawn, top) = anoonly_page::panels::draw_legend(legend);
     let (left, right, bottom) = (60.0, WIDTH - 20.0, top + 380.0);
     let seconds = span(places.iter().map(|place| place.seconds), 0.0).unwrap_or((0.1, 1.0));
-    // Room for a part of the intervals too.
+    // The axis also covers a part of the intervals.
     let quality =
         span(places.iter().flat_map(|place| [place.quality - 4.0, place.quality + 4.0]), 0.05).unwrap_or((0.0, 100.0));
     let x = Scale::new(ScaleKind::Log, (seconds.0 / 1.7, seconds.1 * 3.0), (left, right));
@@ -98,7 +99,7 @@ fn picture(title: &str, places: &[Place], legend: &[(String, Look)]) -> maud::Ma
         marks.push(draw::line((left, y.at(value)), (right, y.at(value)), "grid"));
         marks.push(draw::text((left - 6.0, y.at(value) + 4.0), "tick end", &label));
     }
-    let at = |place: &Place| (x.at(place.seconds), y.at(place.quality));
+    let at = |place: &TimedMethod| (x.at(place.seconds), y.at(place.quality));
     for place in places {
         if place.low.is_finite() {
             let end = |value: f64| (at(place).0, y.at(value).clamp(top, bottom));
@@ -106,8 +107,8 @@ fn picture(title: &str, places: &[Place], legend: &[(String, Look)]) -> maud::Ma
         }
     }
     for place in places {
-        let told = format!("{}: AUROC {:.1} %, {:.3} s", place.name, place.quality, place.seconds);
-        marks.push(draw::marker(place.look.shape, at(place), 5.5, &place.look.mark(), &told));
+        let title = format!("{}: AUROC {:.1} %, {:.3} s", place.name, place.quality, place.seconds);
+        marks.push(draw::marker(place.look.shape, at(place), 5.5, &place.look.mark(), &title));
     }
     let names: Vec<(Point, &str)> = places.iter().map(|place| (at(place), place.name.as_str())).collect();
     for (corner, name) in named(&names, (left, right)) {
@@ -121,12 +122,12 @@ fn picture(title: &str, places: &[Place], legend: &[(String, Look)]) -> maud::Ma
     draw::svg("time-picture", title, &format!("{}.", listed.join("; ")), (WIDTH, bottom + 46.0), &marks)
 }
 
-/// Where the names of points start, each beside its point: on the side, or above or below, where it covers no other name and
-/// no point, if there is such a place between the two ends.
+/// Places the name of each point beside it, above it or below it, such that it covers no other name and no point if possible and
+/// stays between `left` and `right`.
 fn named<'a>(points: &[(Point, &'a str)], (left, right): (f64, f64)) -> Vec<(Point, &'a str)> {
     const HEIGHT: f64 = 13.0;
     const AWAY: f64 = 9.0;
-    // Corners below on the left, with sizes.
+    // Lower left corners, with sizes.
     let mut taken: Vec<(Point, Point)> = points
         .iter()
         .map(|((x, y), _)| ((x - AWAY + 2.0, y + AWAY - 3.0), (2.0 * AWAY - 4.0, 2.0 * AWAY - 6.0)))
@@ -153,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_cover_neither_each_other_nor_the_points_and_stay_inside() {
+    fn names_stay_inside_and_do_not_overlap() {
         let points = [((100.0, 50.0), "the first"), ((104.0, 52.0), "the second"), ((108.0, 49.0), "the third")];
         let placed = named(&points, (0.0, 170.0));
         let boxes: Vec<_> =

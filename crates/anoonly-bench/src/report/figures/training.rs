@@ -1,4 +1,4 @@
-//! Losses over epochs.
+//! Training losses over epochs.
 
 use maud::html;
 
@@ -8,7 +8,7 @@ use anoonly_page::Figure;
 use anoonly_page::panels::{self, Axis, Mark, Panel, PanelGroup};
 use anoonly_page::scale::span;
 
-/// Panels at most, about.
+/// The approximate largest number of panels.
 const PANELS: usize = 12;
 
 /// The figure.
@@ -42,10 +42,10 @@ pub fn figure(view: &View<'_>) -> Figure {
         content,
         caption: html! {
             p {
-                "The mean loss of each epoch, each curve on its own scale from its lowest value (0) to its highest (1): strategies add \
-                 up different losses, which cannot be compared by their height. A curve tells whether and when a training \
-                 settled; the marker is the epoch whose weights were kept. A loss that is not bounded below, as DevNet's under \
-                 AnoOnly, falls to the end. One seed only, on the first data sets of the first families."
+                "The mean loss of each epoch. Each curve has its own scale from its lowest value (0) to its highest (1), because the \
+                 losses of different strategies have different terms and cannot be compared by height. A curve shows whether and \
+                 when training converged; the marker is the epoch whose weights were kept. A loss without a lower bound, such as \
+                 that of DevNet under AnoOnly, falls to the end. One seed only, on the first data sets of the first families."
             }
         },
     }
@@ -64,9 +64,9 @@ fn panel(view: &View<'_>, set: &str, model: &str) -> Panel {
             losses.iter().zip(1..).map(|(loss, epoch)| (f64::from(epoch), share(*loss))).collect();
         epochs = epochs.max(losses.len());
         let look = view.look(model, strategy);
-        let told = format!("epoch {} of {}, {low:.4} to {high:.4}", details.history.kept_epoch, losses.len());
+        let title = format!("epoch {} of {}, {low:.4} to {high:.4}", details.history.kept_epoch, losses.len());
         let point = points.get(details.history.kept_epoch.wrapping_sub(1)).copied();
-        kept.extend(point.map(|point| Mark::Point(point, look, 4.0, told)));
+        kept.extend(point.map(|point| Mark::Point(point, look, 4.0, title)));
         lines.push(Mark::Line { points, look, titles: None });
     }
     let y = Axis {

@@ -1,7 +1,12 @@
+<<<<<<< HEAD:crates/anoonly-eval/tests/against_scipy.rs
 //! Significance, corrections, curves and calibrations against SciPy and scikit-learn: `golden/statistics.json`, made by
 //! `xtask/golden/golden_statistics.py`, which says what each figure is computed with.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+=======
+//! Significance tests, corrections, curves and calibrations compared with SciPy and scikit-learn. `golden_statistics.py` makes
+//! `golden/statistics.json` and names the reference for each value.
+>>>>>>> bench:crates/anoonly-eval/tests/integration/scipy.rs
 
 use anoonly_eval::{
     Calibration, Comparison, StatisticsError, WinTieLoss, benjamini_hochberg, critical_difference, discoveries, holm,
@@ -35,7 +40,7 @@ struct Compared {
     average_ranks: Vec<f64>,
     chi_square: f64,
     p_value: f64,
-    /// None where it is infinite.
+    /// `None` for infinity.
     f: Option<f64>,
     f_p_value: f64,
     nemenyi: Vec<Vec<f64>>,
@@ -84,10 +89,10 @@ struct Calibrated {
 }
 
 fn golden() -> Golden {
-    serde_json::from_str(include_str!("golden/statistics.json")).unwrap()
+    serde_json::from_str(include_str!("../golden/statistics.json")).unwrap()
 }
 
-/// Equal to the last digits but a few, relative to large values and to small ones.
+/// Asserts a relative error below 1e-9, for small values relative to 1e-3.
 #[track_caller]
 fn close(ours: &[f64], theirs: &[f64], what: &str, case: usize) {
     assert_eq!(ours.len(), theirs.len(), "case {case}: {what}");
@@ -185,8 +190,8 @@ fn intervals_of_shares_agree_with_scipy() {
 }
 
 #[test]
-fn groups_are_the_largest_runs_of_methods_alike() {
-    // Twelve sets that agree but for one: average ranks 1, 2.08, 2.92, 4, 5.
+fn groups_are_the_largest_runs_of_methods_without_a_difference() {
+    // Twelve sets that agree except for one: average ranks 1, 2.08, 2.92, 4, 5.
     let mut values = vec![vec![5.0, 9.0, 8.0, 7.0, 6.0]; 12];
     values[0] = vec![5.0, 9.0, 7.0, 8.0, 6.0];
     let comparison = Comparison::new(values).unwrap();
@@ -212,7 +217,7 @@ fn wins_count_ties_within_the_tolerance_and_pairs_are_corrected_together() {
 }
 
 #[test]
-fn what_cannot_be_compared_is_an_error() {
+fn invalid_comparisons_are_errors() {
     let error = |values: &[&[f64]]| Comparison::new(values.iter().map(|row| row.to_vec()).collect()).unwrap_err();
     assert_eq!(error(&[]), StatisticsError::TooFewSets { sets: 0 });
     assert_eq!(error(&[&[1.0, 2.0]]), StatisticsError::TooFewSets { sets: 1 });

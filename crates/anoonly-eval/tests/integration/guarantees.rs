@@ -1,6 +1,4 @@
-//! What thresholds, calibrations, curves and intervals promise, by simulation and for arbitrary scores.
-
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! The guarantees of thresholds, calibrations, curves and intervals, by simulation and for arbitrary scores.
 
 use anoonly_eval::{
     Calibration, Inference, StatisticsError, ThresholdError, auroc, discoveries, hierarchical_bootstrap,
@@ -10,16 +8,15 @@ use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Near enough to a standard normal value: the sum of twelve uniform ones, less its mean.
+/// An approximately standard normal value: the sum of twelve uniform values minus its mean.
 fn gauss(rng: &mut ChaCha8Rng) -> f64 {
     (0..12).map(|_| rng.random::<f64>()).sum::<f64>() - 6.0
 }
 
-/// Over calibration samples, the rate is ⌊α(n+1)⌋/(n+1), here met within five standard errors. Under one sample it is a
-/// draw from Beta(k, n+1−k), whose standard deviation is 0.022, 0.017 and 0.09; there are 2000 samples with 20 new rows
-/// each.
+/// Over calibration samples the rate is ⌊α(n+1)⌋/(n+1), here within five standard errors. For one sample it is a draw from
+/// Beta(k, n+1−k), whose standard deviation is 0.022, 0.017 and 0.09. There are 2000 samples with 20 new rows each.
 #[test]
-fn false_alarms_come_at_the_stated_rate() {
+fn the_false_positive_rate_is_the_stated_one() {
     let mut rng = ChaCha8Rng::seed_from_u64(5);
     for (rows, rate, expected, error) in
         [(99, 0.05, 0.05, 0.006), (150, 0.05, 7.0 / 151.0, 0.006), (9, 0.1, 0.1, 0.0125)]
@@ -35,10 +32,10 @@ fn false_alarms_come_at_the_stated_rate() {
     }
 }
 
-/// 40 normal rows and 10 anomalies two and a half standard deviations up, judged by one calibration sample of 300 rows.
-/// The rate must be 0.2 times 40/50, less the coarseness of p-values; the standard error over 1500 samples is 0.004.
+/// 40 normal rows and 10 anomalies, shifted by two and a half standard deviations, with one calibration sample of 300 rows. The rate
+/// must be 0.2 times 40/50, minus a little because p-values are discrete. The standard error over 1500 samples is 0.004.
 #[test]
-fn false_discoveries_come_at_the_stated_rate() {
+fn the_false_discovery_rate_is_the_stated_one() {
     let mut rng = ChaCha8Rng::seed_from_u64(6);
     let (mut false_share, mut found_share) = (0.0, 0.0);
     for _ in 0..1500 {
@@ -57,14 +54,14 @@ fn false_discoveries_come_at_the_stated_rate() {
 }
 
 #[test]
-fn rows_too_few_for_a_rate_are_counted() {
+fn a_rate_needs_enough_held_out_rows() {
     let calibration = Calibration::new(&[0.0; 50]).unwrap();
     let error = calibration.threshold(0.01).unwrap_err();
     assert_eq!(error, ThresholdError::TooFewRows { rate: 0.01, needed: 99, rows: 50 });
     for (place, rate) in (2..2000).map(|place| (place, 1.0 / f64::from(place))).chain([(3, 0.4), (12, 0.09)]) {
         let needed = place - 1;
         let scores = vec![0.0; needed as usize];
-        assert!(Calibration::new(&scores).unwrap().threshold(rate).is_ok(), "{needed} rows do for {rate}");
+        assert!(Calibration::new(&scores).unwrap().threshold(rate).is_ok(), "{needed} rows are enough for {rate}");
         if needed > 1 {
             let error = Calibration::new(&scores[1..]).unwrap().threshold(rate).unwrap_err();
             assert_eq!(error, ThresholdError::TooFewRows { rate, needed: needed as usize, rows: needed as usize - 1 });
@@ -73,7 +70,7 @@ fn rows_too_few_for_a_rate_are_counted() {
 }
 
 #[test]
-fn scores_without_a_threshold_are_an_error() {
+fn invalid_scores_shares_and_rates_are_errors() {
     assert_eq!(Calibration::new(&[]), Err(ThresholdError::NoScores));
     assert_eq!(Calibration::new(&[0.0, f32::INFINITY]), Err(ThresholdError::NotFinite { row: 2 }));
     assert_eq!(share_threshold(&[f32::NAN], 0.5), Err(ThresholdError::NotFinite { row: 1 }));
@@ -104,11 +101,11 @@ fn a_stored_calibration_is_checked_when_read() {
     }
 }
 
-/// Families that spread by 1, their sets by 0.5, runs by 0.3 about a mean of 0. What an interval speaks of is 0 where
-/// families are drawn anew, and the mean of what is held fixed where not. Over 300 experiments, four standard errors of
-/// the share that a 90 % interval covers are 0.07.
+/// Families have a standard deviation of 1 around 0, sets of 0.5 around their family and runs of 0.3 around their set. The target of
+/// an interval is 0 if families are resampled, and else the mean of what is fixed. Over 300 experiments, four standard errors of the
+/// coverage of a 90 % interval are 0.07.
 #[test]
-fn hierarchical_intervals_cover_what_they_speak_of() {
+fn hierarchical_intervals_have_their_stated_coverage() {
     let mut rng = ChaCha8Rng::seed_from_u64(7);
     for (inference, families, sets, runs) in
         [(Inference::Families, 30, 2, 2), (Inference::Sets, 4, 20, 2), (Inference::Seeds, 3, 3, 20)]
@@ -132,18 +129,17 @@ fn hierarchical_intervals_cover_what_they_speak_of() {
                 interval.low <= truth && truth <= interval.high
             })
             .count();
-        assert!((249..=291).contains(&covered), "{inference:?}: {covered} of 300 intervals hold the truth");
+        assert!((249..=291).contains(&covered), "{inference:?}: {covered} of 300 intervals contain the truth");
     }
 }
 
 #[test]
-fn the_hierarchy_weighs_families_alike_and_knows_its_limits() {
+fn the_hierarchy_gives_families_equal_weight_and_checks_its_input() {
     let families = vec![vec![vec![1.0, 3.0], vec![6.0]], vec![vec![0.0]]];
     let interval = |inference| hierarchical_bootstrap(&families, inference, 500, 0.9, 3).unwrap();
     assert_eq!(interval(Inference::Families), interval(Inference::Families));
     assert_eq!(interval(Inference::Families).estimate, 2.0);
-    // Each narrower claim has the narrower interval. The bounds are quantiles of all possible draws, counted out by
-    // hand.
+    // A narrower inference has a narrower interval. The bounds are quantiles of all possible draws, enumerated by hand.
     let bounds = |inference| (interval(inference).low, interval(inference).high);
     assert_eq!(bounds(Inference::Seeds), (1.75, 2.25));
     assert_eq!(bounds(Inference::Sets), (0.75, 3.0));
@@ -170,7 +166,7 @@ fn scores(rows: &[(i8, bool)]) -> (Vec<f32>, Vec<bool>) {
 
 proptest! {
     #[test]
-    fn p_values_count_and_agree_with_the_threshold(
+    fn p_values_agree_with_their_definition_and_with_the_threshold(
         rows in prop::collection::vec(-6i8..6, 1..50),
         hundredths in 1u32..100,
     ) {
@@ -187,7 +183,7 @@ proptest! {
     }
 
     #[test]
-    fn a_share_is_never_passed_and_no_lower_threshold_keeps_it(
+    fn a_share_threshold_is_the_lowest_that_keeps_the_share(
         rows in prop::collection::vec(-6i8..6, 1..120),
         hundredths in 1u32..100,
     ) {
@@ -205,7 +201,7 @@ proptest! {
     }
 
     #[test]
-    fn thinned_curves_are_parts_of_the_whole(
+    fn thinned_curves_are_subsets_of_the_whole(
         rows in prop::collection::vec((-100i8..100, any::<bool>()), 2..80),
         most in 2usize..20,
     ) {

@@ -1,6 +1,4 @@
-//! The metrics against figures from scikit-learn, SciPy and NumPy: `golden/metrics.json`, made by `golden/metrics.py`.
-
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! Metrics compared with scikit-learn, SciPy and NumPy. `golden/metrics.py` makes `golden/metrics.json`.
 
 use anoonly_eval::{
     MetricError, auroc, average_precision, average_precision_normal, best_f1, bootstrap, mean_interval, precision_at_k,
@@ -36,7 +34,7 @@ struct Mean {
 }
 
 fn golden() -> Golden {
-    serde_json::from_str(include_str!("golden/metrics.json")).unwrap()
+    serde_json::from_str(include_str!("../golden/metrics.json")).unwrap()
 }
 
 #[track_caller]
@@ -74,7 +72,7 @@ fn mean_intervals_agree_with_scipy() {
 }
 
 #[test]
-fn what_has_no_value_is_an_error() {
+fn invalid_input_is_an_error() {
     for metric in [auroc, average_precision, average_precision_normal] {
         assert_eq!(metric(&[1.0], &[true, false]), Err(MetricError::Lengths { scores: 1, truths: 2 }));
         assert_eq!(metric(&[1.0, f32::NAN], &[true, false]), Err(MetricError::NanScore { row: 2 }));
@@ -87,15 +85,15 @@ fn what_has_no_value_is_an_error() {
 }
 
 #[test]
-fn infinite_scores_and_signed_zeros_rank() {
+fn infinite_scores_and_signed_zeros_are_ranked() {
     assert_eq!(auroc(&[f32::INFINITY, f32::NEG_INFINITY], &[true, false]), Ok(1.0));
     assert_eq!(auroc(&[-0.0, 0.0], &[true, false]), Ok(0.5));
 }
 
-/// Two unit Gaussians one apart: the area is Φ(1/√2). Over many samples the 90 % interval must hold it about 90 % of the
-/// time; with 200 samples, five standard errors of that share are 0.11.
+/// For two unit Gaussians at distance 1 the area is Φ(1/√2). The 90 % interval must contain it in about 90 % of the samples. With
+/// 200 samples, five standard errors of that share are 0.11.
 #[test]
-fn bootstrap_covers_the_truth_as_often_as_it_says() {
+fn bootstrap_intervals_have_their_stated_coverage() {
     use rand::{RngExt, SeedableRng};
     let truth = 0.760_249_938_906_523_3;
     let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
@@ -109,7 +107,7 @@ fn bootstrap_covers_the_truth_as_often_as_it_says() {
             interval.low <= truth && truth <= interval.high
         })
         .count();
-    assert!((158..=200).contains(&covered), "{covered} of 200 intervals hold the truth");
+    assert!((158..=200).contains(&covered), "{covered} of 200 intervals contain the truth");
 }
 
 proptest! {
@@ -124,7 +122,7 @@ proptest! {
     }
 
     #[test]
-    fn the_order_of_rows_is_of_no_matter(rows in prop::collection::vec((-3i8..3, any::<bool>()), 2..60)) {
+    fn the_order_of_rows_does_not_matter(rows in prop::collection::vec((-3i8..3, any::<bool>()), 2..60)) {
         let truth: Vec<bool> = rows.iter().map(|row| row.1).collect();
         prop_assume!(truth.contains(&true) && truth.contains(&false));
         let metrics = |rows: &[(i8, bool)]| {
