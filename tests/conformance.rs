@@ -157,7 +157,10 @@ fn unlabelled_rows_reach_every_training_under_anoonly_through_batch_normalisatio
             continue;
         }
         let name = method.info().name;
-        method.recipe_mut().unwrap().epochs = 2;
+        method.recipe_mut().unwrap().epochs = 1;
+        if let Some(pretraining) = method.pretraining_mut() {
+            pretraining.epochs = 1;
+        }
         let detector = Detector::new(method, Supervision::AnomalyOnly, Seed(1)).unwrap();
         assert_eq!(serde_json::to_value(detector.method()).unwrap()["norm"], "batch", "{name}");
 

@@ -1,9 +1,9 @@
 //! What the defaults of `anoonly train` are chosen by: members of an ensemble, and early stopping.
 //!
 //! ```sh
-//! cargo run --release --package anoonly --example training_defaults            # the data sets that ship with the program
-//! cargo run --release --package anoonly --example training_defaults DIR 3      # a folder, as for `anoonly bench`, 3 seeds
-//! cargo run --release --package anoonly --example training_defaults DIR 3 prenet
+//! cargo run --release --package anoonly-cli --example training_defaults            # the data sets that ship with the program
+//! cargo run --release --package anoonly-cli --example training_defaults DIR 3      # a folder, as for `anoonly bench`, 3 seeds
+//! cargo run --release --package anoonly-cli --example training_defaults DIR 3 prenet
 //! ```
 //!
 //! Each data set is split by protocol `clean` with 10 % of the training anomalies labelled. Twenty members are trained, and
