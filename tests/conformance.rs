@@ -173,5 +173,5 @@ fn unlabelled_rows_reach_every_training_under_anoonly_through_batch_normalisatio
         assert!(layers > 0, "{name} has no layer of batch normalisation: {:?}", tensors.keys());
         checked += 1;
     }
-    assert!(checked >= 9, "{checked}");
+    assert!(checked >= 8, "only {checked} methods take a strategy");
 }
