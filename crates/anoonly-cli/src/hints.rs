@@ -166,6 +166,7 @@ fn fetch(error: &FetchError) -> Option<String> {
         }
         FetchError::DigestOfSeveral { .. } => Some("name one data set, or leave out --sha256".into()),
         FetchError::OtherDigest { .. } => Some("leave out --sha256".into()),
+        FetchError::Core(error) => core(error),
         FetchError::NoCacheFolder => Some("or name a folder with --to".into()),
         FetchError::Http { .. } => Some("or name a mirror with --url".into()),
         _ => None,

@@ -3,10 +3,10 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use anoonly::core::Label;
+use anoonly::core::{Digest, Label};
 use anoonly::data::DataError;
 use anoonly::data::catalogue::{CatalogueEntry, Source};
-use anoonly::data::fetch::{ADDRESS, Digest, FetchError, Fetcher, KnownSet, LICENCE, SOURCE, known};
+use anoonly::data::fetch::{ADDRESS, FetchError, Fetcher, KnownSet, LICENCE, SOURCE, known};
 use anoonly::data::table::{LabelColumn, Table};
 use clap::Args;
 use serde::Serialize;
