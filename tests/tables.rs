@@ -12,12 +12,9 @@ use anoonly_system_tests::{anoonly, command, done, stderr, tables, trained};
 fn a_table_becomes_a_model_a_ranked_list_and_flags() {
     let (_folder, file) = tables();
     let printed = trained(&file, &[]);
-    for words in [
-        "label `yes`: 20 rows, anomalies",
-        "label (empty): 980 rows, unlabelled",
-        "`currency` left out",
-        "held out",
-    ] {
+    for words in
+        ["label `yes`: 20 rows, anomalies", "label (empty): 980 rows, unlabelled", "`currency` left out", "held out"]
+    {
         assert!(printed.contains(words), "`{words}` is not in: {printed}");
     }
     let (model, new) = (file("model.anoonly"), file("new.csv"));

@@ -1,12 +1,5 @@
-<<<<<<< HEAD:crates/anoonly-eval/tests/against_scipy.rs
-//! Significance, corrections, curves and calibrations against SciPy and scikit-learn: `golden/statistics.json`, made by
-//! `xtask/golden/golden_statistics.py`, which says what each figure is computed with.
-
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-=======
-//! Significance tests, corrections, curves and calibrations compared with SciPy and scikit-learn. `golden_statistics.py` makes
-//! `golden/statistics.json` and names the reference for each value.
->>>>>>> bench:crates/anoonly-eval/tests/integration/scipy.rs
+//! Significance tests, corrections, curves and calibrations compared with SciPy and scikit-learn. `xtask/golden/golden_statistics.py`
+//! makes `golden/statistics.json` and names the reference for each value.
 
 use anoonly_eval::{
     Calibration, Comparison, StatisticsError, WinTieLoss, benjamini_hochberg, critical_difference, discoveries, holm,
