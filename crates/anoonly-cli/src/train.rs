@@ -40,7 +40,7 @@ pub struct Options {
     /// Columns to ignore
     #[arg(long, value_delimiter = ',', value_name = "COLUMN,…")]
     drop: Vec<String>,
-    /// Identifier columns: not used as features, and written beside the scores
+    /// Identifier columns: not used as features, and written next to the scores
     #[arg(long, value_delimiter = ',', value_name = "COLUMN,…")]
     id: Vec<String>,
     /// Columns whose values are categories even if they look like numbers, such as postal codes

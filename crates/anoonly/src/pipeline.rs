@@ -155,7 +155,7 @@ impl TableDetector {
         Self { seed, ..self }
     }
 
-    /// Sets the identifier columns, which are not used as features and are written beside the scores.
+    /// Sets the identifier columns, which are not used as features and are written next to the scores.
     pub fn ids(self, columns: &[&str]) -> Self {
         Self { ids: columns.iter().map(|&column| column.into()).collect(), ..self }
     }

@@ -35,7 +35,7 @@ impl Report {
     fn rate_table(&self, cases: &[&Case]) -> String {
         let limited = self.machine.is_some() && cases.iter().all(|case| case.threads == 1);
         let training = cases.iter().all(|case| case.task == Task::Train);
-        let beside = cases.iter().any(|case| case.pytorch.is_some());
+        let compared = cases.iter().any(|case| case.pytorch.is_some());
         let flushing = cases.iter().any(|case| case.pytorch_flushing.is_some());
         let mut head = vec!["model", "strategy"];
         head.extend((!training).then_some("rows"));
@@ -43,7 +43,7 @@ impl Report {
         head.extend(limited.then_some("share of the limit"));
         head.extend(training.then_some("seconds"));
         head.push("peak memory");
-        if beside {
+        if compared {
             head.push("PyTorch's rate");
             head.extend(training.then_some("its seconds"));
             head.extend(["its peak memory", "ratio"]);
