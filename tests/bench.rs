@@ -155,11 +155,11 @@ fn a_killed_bench_resumes_and_ends_with_the_same_rows() {
 
     // A further start finds everything stored; with other settings, nothing of DevNet and PReNet.
     let message = |more: &[&str]| stderr(&anoonly([&arguments[..], more].concat())).to_owned();
-    assert!(message(&[]).contains("30 runs on 2 threads; 30 of them stand in"), "{}", message(&[]));
+    assert!(message(&[]).contains("30 runs on 2 threads; 30 of them are already in"), "{}", message(&[]));
     let config = folder.path().join("methods.toml");
     std::fs::write(&config, "[devnet]\nrecipe.epochs = 2\n[prenet]\nrecipe.epochs = 2\n").unwrap();
     let message = message(&["--config", config.to_str().unwrap()]);
-    assert!(message.contains("30 runs on 2 threads; 6 of them stand in"), "{message}");
+    assert!(message.contains("30 runs on 2 threads; 6 of them are already in"), "{message}");
 }
 
 #[cfg(unix)]
@@ -185,7 +185,7 @@ fn an_interrupted_bench_finishes_its_current_runs_and_says_how_to_resume() {
 
     let output = anoonly(arguments);
     assert!(output.status.success(), "{}", stderr(&output));
-    assert!(stderr(&output).contains(&format!("; {kept} of them stand in")), "{}", stderr(&output));
+    assert!(stderr(&output).contains(&format!("; {kept} of them are already in")), "{}", stderr(&output));
     assert_eq!(lines(folder.path()).len(), 10);
 }
 
@@ -351,7 +351,7 @@ fn synthetic_anomalies_are_an_axis_of_the_grid_and_do_not_change_real_ones() {
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("unknown synthetic anomalies `vine`"), "{}", stderr(&output));
     let output = anoonly(["bench", "--synthetic", "local,local"]);
-    assert!(stderr(&output).contains("--synthetic: local stands there twice"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("--synthetic: local is listed twice"), "{}", stderr(&output));
 }
 
 #[test]

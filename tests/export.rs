@@ -29,7 +29,7 @@ fn table() -> (tempfile::TempDir, PathBuf) {
 fn fitted(name: &str, table: &Path) -> Model {
     let mut method = AnyMethod::by_name(name).unwrap();
     method.recipe_mut().into_iter().for_each(|recipe| recipe.epochs = 2);
-    anoonly::Detector::new(method).members(2).fit(&Table::read(table).unwrap(), "bad").unwrap()
+    anoonly::TableDetector::new(method).members(2).fit(&Table::read(table).unwrap(), "bad").unwrap()
 }
 
 /// Whether a file contains a text.
@@ -44,7 +44,7 @@ fn an_exported_file_names_its_columns_and_its_origin() {
     let exported = model.to_onnx().unwrap();
     assert_eq!(exported.columns, ["amount", "age", "known"]);
     for text in
-        [r#"["amount","age","known"]"#, "Truth values, as 0 and 1: known.", &model.about().fingerprint, "devnet"]
+        [r#"["amount","age","known"]"#, "Truth values, as 0 and 1: known.", &model.provenance().fingerprint, "devnet"]
     {
         assert!(holds(exported.bytes(), text), "{text}");
     }

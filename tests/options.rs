@@ -108,7 +108,7 @@ fn early_stopping_is_reported_and_saved_in_the_model() {
         (
             &file("few.csv"),
             &["--model", "devnet", "--anomaly", "few"],
-            "option --early-stopping: needs at least 3 labelled anomalies",
+            "option --early-stopping: at least 3 labelled anomalies",
         ),
     ] {
         let output =

@@ -111,7 +111,7 @@ fn a_stored_bench_is_reported_without_new_runs_and_lost_details_are_measured_aga
     // One seed and one noise level of two data sets, each with two strategies of two methods and a baseline.
     assert_eq!(details.lines().count(), 10);
     let (page, message) = report(folder.path(), &options);
-    assert!(message.contains("40 runs on") && message.contains("40 of them stand in"), "{message}");
+    assert!(message.contains("40 runs on") && message.contains("40 of them are already in"), "{message}");
     assert_eq!((stored("runs.jsonl"), stored("details.jsonl")), (runs.clone(), details.clone()));
     assert_eq!(report(folder.path(), &options).0, page, "the same results give another report");
 
@@ -119,7 +119,7 @@ fn a_stored_bench_is_reported_without_new_runs_and_lost_details_are_measured_aga
     let path = folder.path().join("out/details.jsonl");
     std::fs::write(&path, &details[..details.len() / 2]).unwrap();
     let (again, message) = report(folder.path(), &options);
-    assert!(!message.contains("40 of them stand in"), "{message}");
+    assert!(!message.contains("40 of them are already in"), "{message}");
     assert_eq!(again, page);
     std::fs::remove_file(&path).unwrap();
     assert_eq!(report(folder.path(), &options).0, page);

@@ -4,7 +4,6 @@ mod settings;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::time::Instant;
 
 use anoonly::core::noise::Noise;
@@ -18,8 +17,9 @@ use anoonly_bench::{BenchError, Grid, Merged, Plan, Reference, Results, Store, s
 use anoonly_page::check_page_path;
 use clap::{Args, Subcommand};
 
+use crate::error::CommandError;
 use crate::progress::{Bars, stopped_by_user};
-use crate::{failed, print};
+use crate::{print, print_json};
 use settings::BenchSettings;
 
 #[derive(Debug, Args)]
@@ -37,53 +37,35 @@ pub struct Options {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Join the results of several folders, as of the parts of a grid, in that of --out
+    /// Merge the results of several folders, such as the parts of a grid, into the folder --out
     Merge {
-        /// Folders of results
+        /// Folders with results
         #[arg(required = true, value_name = "DIR")]
         folders: Vec<PathBuf>,
     },
 }
 
 impl Options {
-    pub fn run(self) -> ExitCode {
-        match self.with_plan() {
-            Ok(options) => options.start(),
-            Err(error) => failed(&error),
-        }
-    }
-
-    /// The options together with those of the plan file.
-    fn with_plan(self) -> Result<Self, BenchError> {
+    pub fn run(self) -> Result<(), CommandError> {
         let file = self.plan.as_deref().map(BenchSettings::read).transpose()?.unwrap_or_default();
-        Ok(Self { settings: self.settings.or(file), ..self })
-    }
-
-    fn start(self) -> ExitCode {
-        let out = self.settings.out().to_owned();
-        let done = match self.task {
-            Some(Task::Merge { ref folders }) => self.merge(folders),
-            None => self.measure(),
+        let options = Self { settings: self.settings.or(file), ..self };
+        let out = options.settings.out().to_owned();
+        let results = match options.task {
+            Some(Task::Merge { ref folders }) => options.merge(folders)?,
+            None => options.measure()?,
         };
-        match done {
-            Ok(results) if results.failed() == 0 => ExitCode::SUCCESS,
-            Ok(results) => {
-                eprintln!(
-                    "{} of {} runs failed: see {}",
-                    results.failed(),
-                    results.rows.len(),
-                    out.join("results.csv").display()
-                );
-                ExitCode::FAILURE
+        match results.failed() {
+            0 => Ok(()),
+            failed => {
+                Err(CommandError::RunsFailed { failed, runs: results.rows.len(), results: out.join("results.csv") })
             }
-            Err(error) => failed(&error),
         }
     }
 
-    fn measure(self) -> Result<Results, BenchError> {
+    fn measure(self) -> Result<Results, CommandError> {
         let settings = &self.settings;
         let threads = match settings.threads {
-            Some(0) => return Err(BenchError::Option { option: "--threads", reason: "at least 1 is needed".into() }),
+            Some(0) => return Err(CommandError::option("--threads", "must be at least 1")),
             Some(threads) => threads,
             None => std::thread::available_parallelism().map_or(1, usize::from),
         };
@@ -96,9 +78,8 @@ impl Options {
                 (None, _, _, _) => None,
                 (Some(path), &[budget], &[Noise::None], &[None]) => Some(Reference::read(path, budget)?),
                 _ => {
-                    let reason =
-                        "a reference stands beside one label ratio or count without noise or synthetic rows".into();
-                    return Err(BenchError::Option { option: "--reference", reason });
+                    let reason = "needs exactly one label ratio or count, and neither noise nor synthetic anomalies";
+                    return Err(CommandError::option("--reference", reason));
                 }
             };
         let shard = settings.shard;
@@ -117,7 +98,7 @@ impl Options {
         match grid.measured(&store) {
             0 => eprintln!("{} runs on {threads} threads", grid.runs()),
             measured => eprintln!(
-                "{} runs on {threads} threads; {measured} of them stand in {} already",
+                "{} runs on {threads} threads; {measured} of them are already in {}",
                 grid.runs(),
                 out.display()
             ),
@@ -127,11 +108,11 @@ impl Options {
         bars.clear();
         let results = results?;
         let seconds = start.elapsed().as_secs_f64();
-        // Of runs that stood there already there is nothing to tell.
+        // The share is meaningless if hardly anything was measured.
         let busy = usage::cpu_seconds().zip(before).map(|(after, before)| 100.0 * (after - before) / seconds);
         let busy = busy.filter(|_| seconds >= 1.0).map_or_else(String::new, |busy| {
             format!(
-                ", {:.0} % of {threads} {} at work",
+                ", using {:.0} % of {threads} {}",
                 busy / threads as f64,
                 if threads == 1 { "core" } else { "cores" }
             )
@@ -139,20 +120,20 @@ impl Options {
         eprintln!("done in {seconds:.0} s{busy}; every run is a row of {}\n", out.join("results.csv").display());
 
         match json {
-            true => print(&as_json(&results)),
-            false => tell_results(&results, layout),
+            true => print_json(&serde_json::json!(summary::means(&results)))?,
+            false => print_results(&results, layout),
         }
         if let Some(reference) = reference {
-            let told = "Beside the reference, on the sets that both have, means over seeds and sets:";
-            print(&format!("\n{told}\n\n{}\n", reference.table(&results)));
+            let heading = "Compared with the reference on the common data sets, means over seeds and sets:";
+            print(&format!("\n{heading}\n\n{}\n", reference.table(&results)));
         }
         store.write_csv(&results)?;
         write_report(report_to.as_deref(), &results, methods)?;
         Ok(results)
     }
 
-    /// Joins results of the same protocol and backend.
-    fn merge(&self, folders: &[PathBuf]) -> Result<Results, BenchError> {
+    /// Merges results of the same protocol and backend.
+    fn merge(&self, folders: &[PathBuf]) -> Result<Results, CommandError> {
         let report_to = self.settings.report.as_deref();
         report_to.map_or(Ok(()), check_page_path)?;
         let Merged { results, missing } = Store::open(self.settings.out())?.merge(folders)?;
@@ -161,14 +142,14 @@ impl Options {
         }
         let ablation = results.rows.iter().any(|row| !["host", "anoonly", "none"].contains(&row.strategy.name()));
         match self.settings.json {
-            true => print(&as_json(&results)),
-            false => tell_results(&results, Layout::new(self.settings.standings, ablation)),
+            true => print_json(&serde_json::json!(summary::means(&results)))?,
+            false => print_results(&results, Layout::new(self.settings.standings, ablation)),
         }
         write_report(report_to, &results, Vec::new())?;
         Ok(results)
     }
 
-    fn plan(self) -> Result<Plan, BenchError> {
+    fn plan(self) -> Result<Plan, CommandError> {
         let (noises, synthetic) = (self.noises()?, self.synthetic()?);
         let settings = self.settings;
         let source = match settings.data().to_str() {
@@ -201,62 +182,65 @@ impl Options {
         })
     }
 
-    fn noises(&self) -> Result<Vec<Noise>, BenchError> {
-        let wrong = |option, reason: String| Err(BenchError::Option { option, reason });
+    fn noises(&self) -> Result<Vec<Noise>, CommandError> {
+        let invalid = |option, reason: String| Err(CommandError::option(option, reason));
         let levels: &[f64] = match (self.settings.noise(), self.settings.noise_level.as_slice()) {
             ("none", []) => &[0.0],
             (Noise::NORMAL_CLEAN, []) => &[0.0],
-            ("none", _) => return wrong("--noise", format!("say of what; one of {}", Noise::NAMES[1..].join(", "))),
-            (name, []) if Noise::NAMES.contains(&name) => {
-                return wrong("--noise-level", format!("say how much {name} there is to be"));
+            ("none", _) => {
+                return invalid(
+                    "--noise",
+                    format!("must be one of {} with --noise-level", Noise::NAMES[1..].join(", ")),
+                );
             }
-            // An unknown name is told below.
+            (name, []) if Noise::NAMES.contains(&name) => {
+                return invalid("--noise-level", format!("is needed with {name}"));
+            }
+            // `Noise::named` refuses an unknown name.
             (_, []) => &[0.0],
             (_, levels) => levels,
         };
-        Ok(levels.iter().map(|&level| Noise::named(self.settings.noise(), level)).collect::<Result<_, _>>()?)
+        let noises: Result<_, _> = levels.iter().map(|&level| Noise::named(self.settings.noise(), level)).collect();
+        Ok(noises.map_err(BenchError::from)?)
     }
 
-    fn synthetic(&self) -> Result<Vec<Option<Synthetic>>, BenchError> {
+    fn synthetic(&self) -> Result<Vec<Option<Synthetic>>, CommandError> {
         let kind = |name: &String| match name.as_str() {
             "none" => Ok(None),
             name => name.parse::<Synthetic>().map(Some),
         };
-        Ok(self.settings.synthetic().iter().map(kind).collect::<Result<_, _>>()?)
+        let kinds: Result<_, _> = self.settings.synthetic().iter().map(kind).collect();
+        Ok(kinds.map_err(BenchError::from)?)
     }
 }
 
 /// The folder of fetched data sets.
-fn fetched() -> Result<PathBuf, BenchError> {
-    let wrong = |reason: String| BenchError::Option { option: "--data fetched", reason };
-    let folder = cache_folder().map_err(|error| wrong(error.to_string()))?;
+fn fetched() -> Result<PathBuf, CommandError> {
+    let folder = cache_folder()?;
     match folder.is_dir() {
         true => Ok(folder),
-        false => Err(wrong(
-            "nothing is there yet: `anoonly data fetch NAME` fetches, `anoonly data list` tells names".into(),
+        false => Err(CommandError::option(
+            "--data fetched",
+            "nothing has been fetched yet: `anoonly data list` shows names, `anoonly data fetch NAME` fetches",
         )),
     }
 }
 
-fn write_report(path: Option<&Path>, results: &Results, methods: Vec<AnyMethod>) -> Result<(), BenchError> {
+fn write_report(path: Option<&Path>, results: &Results, methods: Vec<AnyMethod>) -> Result<(), CommandError> {
     let Some(path) = path else { return Ok(()) };
-    let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
-    let command = std::iter::once("anoonly".to_owned()).chain(words).collect::<Vec<_>>().join(" ");
+    let arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
+    let command = std::iter::once("anoonly".to_owned()).chain(arguments).collect::<Vec<_>>().join(" ");
     report::write(path, results, &ReportOrigin { command, methods })?;
     eprintln!("report: {}", path.display());
     Ok(())
 }
 
-fn as_json(results: &Results) -> String {
-    format!("{}\n", serde_json::json!(summary::means(results)))
-}
-
-/// What a table of results sets side by side.
+/// What the columns of the result tables compare.
 #[derive(Clone, Copy)]
 enum Layout {
-    /// Host and AnoOnly, for each family.
+    /// Host and AnoOnly on each family.
     Strategies,
-    /// AnoOnly and its parts.
+    /// AnoOnly and variants of it.
     Ablation,
     /// All methods.
     Standings,
@@ -272,9 +256,8 @@ impl Layout {
     }
 }
 
-/// Prints the tables of results, under what their numbers are: one for each setting, and, where these are several, one of them
-/// all.
-fn tell_results(results: &Results, layout: Layout) {
+/// Prints a heading and one table of results for each setting. If there are several settings, also prints tables that compare them.
+fn print_results(results: &Results, layout: Layout) {
     let Some(first) = results.rows.first() else { return };
     let seeds: BTreeSet<u64> = results.rows.iter().map(|row| row.seed).collect();
     let seeds = match seeds.len() {
@@ -283,7 +266,7 @@ fn tell_results(results: &Results, layout: Layout) {
     };
     let heading =
         format!("Percent, mean over data sets and {seeds}. Intervals: {:.0} %, over seeds.\n", 100.0 * summary::LEVEL);
-    let rest = format!("backend {}. A method that no strategy trains stands in the host's column.", first.backend);
+    let rest = format!("backend {}. A method without strategies is in the host column.", first.backend);
     print(&heading);
     let settings = summary::by_setting(results);
     for (setting, results) in &settings {
@@ -294,18 +277,19 @@ fn tell_results(results: &Results, layout: Layout) {
                 match ranks {
                     None => table.to_string(),
                     Some(summary::Ranked { sets, diagram }) => format!(
-                        "Ranks are averages over {sets} data sets; p is that of the best rank against this one (Wilcoxon, Holm).\n\n\
+                        "Ranks are averages over {sets} data sets. p compares each method with the best rank (Wilcoxon test, Holm correction).\n\n\
                          {table}\n\n{diagram}"
                     ),
                 }
             }
             Layout::Strategies => {
-                let verdicts = summary::verdicts(results).into_iter().map(|(model, told)| format!("{model}: {told}"));
+                let verdicts =
+                    summary::verdicts(results).into_iter().map(|(model, verdict)| format!("{model}: {verdict}"));
                 format!("{}\n\n{}", summary::table(results), verdicts.collect::<Vec<_>>().join("\n"))
             }
         };
-        let told = format!("{}{}", summary::labels(setting.budget), setting.besides_labels());
-        print(&format!("Protocol {}, {told}, {rest}\n\n{table}\n", first.protocol));
+        let setting_text = format!("{}{}", summary::labels(setting.budget), setting.besides_labels());
+        print(&format!("Protocol {}, {setting_text}, {rest}\n\n{table}\n", first.protocol));
         if settings.len() > 1 {
             print("\n");
         }

@@ -1,24 +1,24 @@
-//! The options that choose what computes.
+//! The options that choose the backend and the device.
 
 use anoonly::train::{BackendError, BackendName, ComputeDevice};
 use clap::Args;
 
 #[derive(Debug, Args)]
 pub struct Compute {
-    /// What computes
+    /// Backend to run on
     #[arg(long, default_value_t, value_name = "ndarray|flex|wgpu|cuda")]
     pub backend: BackendName,
-    /// Which GPU computes: its number, counted from 0, or a part of its name [default: the first]
+    /// GPU to run on: its number, counted from 0, or a part of its name [default: the first]
     #[arg(long, value_name = "NUMBER|NAME")]
     pub device: Option<String>,
 }
 
 impl Compute {
-    /// The device, told on standard error where there is a choice.
+    /// The device. Its name is printed on standard error if the backend offers several.
     pub fn device(&self) -> Result<ComputeDevice, BackendError> {
         let compute = ComputeDevice::new(self.backend, self.device.as_deref())?;
         if let Some(name) = compute.name() {
-            eprintln!("computing on {name}");
+            eprintln!("running on {name}");
         }
         Ok(compute)
     }

@@ -5,13 +5,11 @@ mod info;
 mod list;
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
-use anoonly::data::DataError;
-use anoonly::data::fetch::{FetchError, KnownSet, cache_folder};
+use anoonly::data::fetch::{KnownSet, cache_folder};
 use clap::{Args, Subcommand};
 
-use crate::{print, refuse, tell};
+use crate::error::CommandError;
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -21,57 +19,31 @@ pub struct Options {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// List the data sets: those that ship with the program, and those of ADBench that it knows by size and digest
+    /// List the data sets that ship with the program, and those of ADBench whose size and digest it knows
     List(list::Options),
-    /// Tell of a data set by its name, or of a file with a table
+    /// Describe a data set by its name, or a file with a table
     Info(info::Options),
-    /// Fetch data sets of ADBench from its public repository, each checked against its digest
+    /// Fetch data sets of ADBench from its public repository and check each against its digest
     Fetch(fetch::Options),
 }
 
-/// What went wrong.
-#[derive(Debug, thiserror::Error)]
-enum Failure {
-    #[error(transparent)]
-    Data(#[from] DataError),
-    #[error(transparent)]
-    Fetch(#[from] FetchError),
-    #[error("`{name}` is neither a file nor a data set of the list{hint} (`anoonly data list` shows it)")]
-    Unknown { name: String, hint: String },
-    #[error("{}: it is a folder; name one of its files", path.display())]
-    Folder { path: PathBuf },
-    #[error("`{name}` ships with the program: anoonly bench --datasets {name} uses it as it is")]
-    Embedded { name: String },
-}
-
 impl Options {
-    pub fn run(self) -> ExitCode {
-        let done = match self.task {
+    pub fn run(self) -> Result<(), CommandError> {
+        match self.task {
             Task::List(options) => options.run(),
             Task::Info(options) => options.run(),
             Task::Fetch(options) => options.run(),
-        };
-        match done {
-            Ok(told) => {
-                print(&told);
-                ExitCode::SUCCESS
-            }
-            Err(Failure::Fetch(error)) if !error.is_input() => {
-                tell(&error);
-                ExitCode::FAILURE
-            }
-            Err(error) => refuse(&error),
         }
     }
 }
 
-/// The file of a data set in the cache folder, where it is there with the right length.
+/// The file of a data set in the cache folder, if it exists and has the right length.
 fn cached(set: &KnownSet) -> Option<PathBuf> {
     let file = cache_folder().ok()?.join(set.folder).join(format!("{}.npz", set.name));
-    std::fs::metadata(&file).is_ok_and(|about| about.is_file() && about.len() == set.bytes).then_some(file)
+    std::fs::metadata(&file).is_ok_and(|metadata| metadata.is_file() && metadata.len() == set.bytes).then_some(file)
 }
 
-/// A number of rows and its share of all.
+/// A number of rows and its share of all rows.
 fn with_share(part: usize, rows: usize) -> String {
     format!("{part} ({:.1} %)", 100.0 * part as f64 / rows.max(1) as f64)
 }

@@ -3,7 +3,6 @@
 mod page;
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use anoonly::data::encode::Unknown;
 use anoonly::data::table::LabelColumn;
@@ -13,71 +12,60 @@ use anoonly_page::check_page_path;
 use clap::Args;
 
 use crate::error::CommandError;
-use crate::{print, read_table, refuse};
+use crate::{print, print_json, read_table};
 
 #[derive(Debug, Args)]
 pub struct Options {
     /// The model, as `anoonly train` wrote it
     model: PathBuf,
-    /// A table with labels that the model was not trained on; rows without a label are left aside; `-` reads CSV from
-    /// standard input
+    /// A table with labels that the model was not trained on; unlabelled rows are ignored; `-` reads CSV from standard input
     table: PathBuf,
     /// The label column
     #[arg(long, value_name = "COLUMN")]
     label: String,
-    /// The value of that column which marks anomalies; all others are normal then
+    /// The value of the label column that marks anomalies; all other values are normal
     #[arg(long, value_name = "VALUE")]
     anomaly: Option<String>,
-    /// Take missing columns and values of another kind for missing, and new categories for none of the known ones
+    /// Treat missing columns and values of the wrong kind as missing, and accept unknown categories
     #[arg(long)]
     lenient: bool,
-    /// Also write a page with curves, a histogram of the scores and what the threshold makes of the rows
+    /// Also write an HTML page with curves, a histogram of the scores and the confusion matrix at the threshold
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// Tell the figures as JSON
+    /// Print the metrics as JSON
     #[arg(long)]
     json: bool,
 }
 
 impl Options {
-    pub fn run(self) -> ExitCode {
-        match self.evaluate() {
-            Ok(told) => {
-                print(&told);
-                ExitCode::SUCCESS
-            }
-            Err(error) => refuse(&error),
-        }
-    }
-
-    fn evaluate(&self) -> Result<String, CommandError> {
+    pub fn run(self) -> Result<(), CommandError> {
         if let Some(path) = &self.report {
-            check_page_path(path).map_err(CommandError::Page)?;
+            check_page_path(path)?;
         }
         let model = Model::load(&self.model)?;
         let table = read_table(&self.table)?;
         let label = LabelColumn { names: vec![self.label.clone()], anomaly: self.anomaly.clone() };
         let unknown = if self.lenient { Unknown::Accept } else { Unknown::Refuse };
-        let judged = model.judge(&table, &label, unknown)?;
-        let evaluation = judged.evaluation()?;
-        let mut told = match self.json {
-            true => format!("{}\n", serde_json::json!(evaluation)),
-            false => text(&evaluation),
-        };
+        let scored = model.score_labelled(&table, &label, unknown)?;
+        let evaluation = scored.evaluation()?;
         if let Some(path) = &self.report {
-            let about = page::Told { model_file: &self.model, model: &model, table: &table, judged: &judged };
-            page::write(path, &about, &evaluation)?;
-            if !self.json {
-                told.push_str(&format!("{} written\n", path.display()));
-            }
+            let subject = page::Subject { model_file: &self.model, model: &model, table: &table, scored: &scored };
+            page::write(path, &subject, &evaluation)?;
         }
-        Ok(told)
+        if self.json {
+            return print_json(&serde_json::json!(evaluation));
+        }
+        print(&render(&evaluation));
+        if let Some(path) = &self.report {
+            print(&format!("{} written\n", path.display()));
+        }
+        Ok(())
     }
 }
 
-fn text(evaluation: &Evaluation) -> String {
+fn render(evaluation: &Evaluation) -> String {
     let mut text = format!(
-        "{} labelled rows, {} of them anomalies; intervals: 95 %, bootstrap\nAUROC              {}\naverage precision  {}\n\
+        "{} labelled rows, {} of them anomalies; 95 % bootstrap intervals\nAUROC              {}\naverage precision  {}\n\
          precision at {:<5} {:.1} %\nbest F1            {:.1} %\n",
         evaluation.rows,
         evaluation.anomalies,
@@ -89,7 +77,7 @@ fn text(evaluation: &Evaluation) -> String {
     );
     if let Some(at) = &evaluation.at_threshold {
         text.push_str(&format!(
-            "at the threshold   {} rows flagged, {} of the {} anomalies among them; {:.1} % of the normal rows flagged\n",
+            "at the threshold   {} rows flagged, among them {} of the {} anomalies; {:.1} % of the normal rows flagged\n",
             at.flagged,
             at.flagged_anomalies,
             evaluation.anomalies,
@@ -99,7 +87,7 @@ fn text(evaluation: &Evaluation) -> String {
     text
 }
 
-/// A share in percent, with the bounds of its interval.
+/// A share in percent with the bounds of its interval.
 fn percent(Interval { estimate, low, high }: Interval) -> String {
     format!("{:.1} % ({:.1} to {:.1})", 100.0 * estimate, 100.0 * low, 100.0 * high)
 }

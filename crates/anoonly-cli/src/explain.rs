@@ -1,87 +1,69 @@
 //! `anoonly explain`.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use anoonly::data::encode::Unknown;
-use anoonly::pipeline::{Contribution, ExplainedRow, Model, PipelineError};
+use anoonly::pipeline::{Contribution, ExplainedRow, Model};
 use anoonly_page::{check_page_path, markdown_table, write_page};
 use clap::Args;
 use maud::{Markup, html};
 
 use crate::error::CommandError;
-use crate::{print, refuse, table_blocks};
+use crate::{print, print_json, table_blocks};
 
 #[derive(Debug, Args)]
 pub struct Options {
     /// The model, as `anoonly train` wrote it
     model: PathBuf,
-    /// The table, of the columns that the model was trained on; `-` reads CSV from standard input
+    /// The table, with the columns that the model was trained on; `-` reads CSV from standard input
     table: PathBuf,
-    /// How many of the rows with the highest scores are explained
+    /// How many rows to explain, those with the highest scores
     #[arg(long, default_value_t = 20, value_name = "N")]
     top: usize,
-    /// How many columns of a row are shown, those that contribute most
+    /// How many columns to show for each row, those with the largest contributions
     #[arg(long, default_value_t = 3, value_name = "N")]
     columns: usize,
-    /// Take missing columns and values of another kind for missing, and new categories for none of the known ones
+    /// Treat missing columns and values of the wrong kind as missing, and accept unknown categories
     #[arg(long)]
     lenient: bool,
-    /// Tell the contributions of all columns as JSON
+    /// Print the contributions of all columns as JSON
     #[arg(long)]
     json: bool,
-    /// Also write a page with a bar for each contribution
+    /// Also write an HTML page with a bar for each contribution
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
 }
 
 impl Options {
-    pub fn run(self) -> ExitCode {
-        match self.explain() {
-            Ok(told) => {
-                print(&told);
-                ExitCode::SUCCESS
-            }
-            Err(error) => refuse(&error),
-        }
-    }
-
-    fn explain(&self) -> Result<String, CommandError> {
-        let wrong =
-            |option| Err(CommandError::from(PipelineError::Option { option, reason: "at least 1 is needed".into() }));
+    pub fn run(self) -> Result<(), CommandError> {
         match () {
-            () if self.top == 0 => return wrong("top"),
-            () if self.columns == 0 => return wrong("columns"),
+            () if self.top == 0 => return Err(CommandError::option("--top", "must be at least 1")),
+            () if self.columns == 0 => return Err(CommandError::option("--columns", "must be at least 1")),
             () => {}
         }
         if let Some(path) = &self.html {
-            check_page_path(path).map_err(CommandError::Page)?;
+            check_page_path(path)?;
         }
         let model = Model::load(&self.model)?;
         let unknown = if self.lenient { Unknown::Accept } else { Unknown::Refuse };
         let rows = model.explain_top(table_blocks(&self.table)?, self.top, unknown)?;
-        let mut told = match self.json {
-            // As text at once, and not by way of a value, which would widen the scores.
-            true => match serde_json::to_string(&rows) {
-                Ok(text) => text + "\n",
-                Err(error) => unreachable!("plain data is JSON: {error}"),
-            },
-            false => self.table(&rows),
-        };
         if let Some(path) = &self.html {
-            let page = anoonly_page::page("What makes these scores", &page(&rows));
-            write_page(path, &page).map_err(CommandError::Page)?;
-            if !self.json {
-                told.push_str(&format!("\n{} written\n", path.display()));
-            }
+            write_page(path, &anoonly_page::page("Explained scores", &page(&rows)))?;
         }
-        Ok(told)
+        if self.json {
+            return print_json(&rows);
+        }
+        print(&self.table(&rows));
+        if let Some(path) = &self.html {
+            print(&format!("\n{} written\n", path.display()));
+        }
+        Ok(())
     }
 
     fn table(&self, rows: &[ExplainedRow]) -> String {
         let Some(first) = rows.first() else { return "no rows\n".into() };
         let ids = first.row.iter().map(|(name, _)| name.as_str());
-        let header: Vec<&str> = ["rank"].into_iter().chain(ids).chain(["score", "what makes it most"]).collect();
+        let header: Vec<&str> = ["rank"].into_iter().chain(ids).chain(["score", "largest contributions"]).collect();
         let mut table = markdown_table(&header, 0);
         for row in rows {
             let parts: Vec<String> = row.contributions.iter().take(self.columns).map(short).collect();
@@ -91,7 +73,7 @@ impl Options {
             table.add_row(cells);
         }
         format!(
-            "{table}\n\nContributions lead from a usual row, whose score is {:.2}, to the score of the row.\n",
+            "{table}\n\nThe contributions of a row add up to the difference between its score and the score {:.2} of a typical row.\n",
             first.baseline
         )
     }
@@ -105,7 +87,7 @@ fn short(part: &Contribution) -> String {
 fn page(rows: &[ExplainedRow]) -> Markup {
     let largest =
         rows.iter().flat_map(|row| &row.contributions).map(|part| part.contribution.abs()).fold(0.0, f32::max);
-    // Half of the width for each side.
+    // Each side takes half of the width.
     let width = |part: &Contribution| if largest > 0.0 { 50.0 * part.contribution.abs() / largest } else { 0.0 };
     let bar = |part: &Contribution| {
         let (class, left) = match part.contribution >= 0.0 {
@@ -115,15 +97,15 @@ fn page(rows: &[ExplainedRow]) -> Markup {
         html! { div { span class=(class) style={ "left:" (left) "%;width:" (width(part)) "%" } {} } }
     };
     html! {
-        h1 { "What makes these scores" }
+        h1 { "Explained scores" }
         p class="lead" {
-            "The " (rows.len()) " rows with the highest scores. A bar to the right says how much a column makes a row more anomalous \
-             than the median of the usual training rows, a bar to the left how much less; all bars of the page have one scale."
+            "The " (rows.len()) " rows with the highest scores. A bar to the right shows how much a column makes the row more anomalous \
+             than a typical training row, a bar to the left how much less. All bars of the page have the same scale."
         }
         @if let Some(first) = rows.first() {
-            p { "From the score of the median row, " (format!("{:.2}", first.baseline)) ", the contributions of a row lead to its own. \
-                 They are integrated gradients (Sundararajan, Taly and Yan 2017): they tell what the model looks at, not what \
-                 causes an anomaly, and columns that say the same share their part." }
+            p { "The contributions of a row add up to the difference between its score and the score of a typical row, "
+                 (format!("{:.2}", first.baseline)) ". They are integrated gradients (Sundararajan, Taly and Yan 2017): they show \
+                 what the model looks at, not what causes an anomaly, and columns with the same information share their contribution." }
         }
         @for row in rows {
             section {

@@ -1,53 +1,43 @@
 //! `anoonly export`.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
-use anoonly::pipeline::{Model, OnnxModel, PipelineError};
+use anoonly::pipeline::{Model, OnnxModel};
 use clap::Args;
 
-use crate::{print, refuse};
+use crate::error::CommandError;
+use crate::{print, print_json};
 
 #[derive(Debug, Args)]
 pub struct Options {
-    /// The model, as `anoonly train` wrote it, of columns that are numbers or truth values
+    /// The model, as `anoonly train` wrote it; its columns must be numbers or truth values
     model: PathBuf,
-    /// Where the ONNX file goes
+    /// Where to write the ONNX file
     #[arg(long, default_value = "model.onnx", value_name = "FILE")]
     out: PathBuf,
-    /// Tell the inputs and outputs as JSON
+    /// Print the inputs and outputs of the graph as JSON
     #[arg(long)]
     json: bool,
 }
 
 impl Options {
-    pub fn run(self) -> ExitCode {
-        match self.export() {
-            Ok(told) => {
-                print(&told);
-                ExitCode::SUCCESS
-            }
-            Err(error) => refuse(&error),
-        }
-    }
-
-    fn export(&self) -> Result<String, PipelineError> {
+    pub fn run(self) -> Result<(), CommandError> {
         let model = Model::load(&self.model)?;
         let exported = model.to_onnx()?;
         exported.save(&self.out)?;
-        Ok(match self.json {
-            true => match serde_json::to_string(&exported) {
-                Ok(text) => text + "\n",
-                Err(error) => unreachable!("plain data is JSON: {error}"),
-            },
-            false => self.told(&model, &exported),
-        })
+        match self.json {
+            true => print_json(&exported)?,
+            false => print(&self.summary(&model, &exported)),
+        }
+        Ok(())
     }
 
-    fn told(&self, model: &Model, exported: &OnnxModel) -> String {
+    fn summary(&self, model: &Model, exported: &OnnxModel) -> String {
         let columns = exported.columns.len();
         let flagged = match (exported.threshold, model.threshold()) {
-            (Some(threshold), _) => format!("output `flagged`: bool, [rows], a score of at least {threshold}\n"),
+            (Some(threshold), _) => {
+                format!("output `flagged`: bool, [rows], whether the score is at least {threshold}\n")
+            }
             (None, Some(_)) => "no output `flagged`: the threshold looks at all rows of a table together\n".into(),
             (None, None) => "no output `flagged`: no threshold is set\n".into(),
         };

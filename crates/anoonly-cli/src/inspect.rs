@@ -2,81 +2,79 @@
 
 use std::fmt::Write;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use anoonly::data::encode::{EncodedColumn, Encoding};
-use anoonly::pipeline::{Model, PipelineError};
+use anoonly::pipeline::Model;
 use clap::Args;
 
-use crate::{method_told, print, refuse};
+use crate::error::CommandError;
+use crate::{method_and_strategy, print, print_json};
 
 #[derive(Debug, Args)]
 pub struct Options {
     /// The model, as `anoonly train` wrote it
     model: PathBuf,
-    /// Tell it as JSON
+    /// Print the description as JSON
     #[arg(long)]
     json: bool,
 }
 
 impl Options {
-    pub fn run(self) -> ExitCode {
-        match Model::load(&self.model) {
-            Ok(model) => {
-                print(&if self.json { json(&model) } else { told(&model) });
-                ExitCode::SUCCESS
-            }
-            Err(error) => refuse::<PipelineError>(&error),
+    pub fn run(self) -> Result<(), CommandError> {
+        let model = Model::load(&self.model)?;
+        match self.json {
+            true => print_json(&json(&model))?,
+            false => print(&describe(&model)),
         }
+        Ok(())
     }
 }
 
-fn json(model: &Model) -> String {
+fn json(model: &Model) -> serde_json::Value {
     let members: Vec<serde_json::Value> = model
         .members()
-        .map(|(member, standard)| {
+        .map(|(member, scale)| {
             let detector = member.detector();
             serde_json::json!({
                 "method": detector.method(),
                 "supervision": detector.supervision(),
                 "seed": detector.seed(),
                 "history": member.history(),
-                "standard": standard,
+                "standard": scale,
             })
         })
         .collect();
-    let value = serde_json::json!({
-        "about": model.about(),
+    serde_json::json!({
+        "about": model.provenance(),
         "ids": model.ids(),
         "columns": model.encoder().columns(),
         "threshold": model.threshold(),
         "held_out": model.calibration().map(|calibration| calibration.rows()).unwrap_or(0),
         "members": members,
-    });
-    format!("{value}\n")
+    })
 }
 
-fn told(model: &Model) -> String {
-    let about = model.about();
-    let counts = about.counts;
+fn describe(model: &Model) -> String {
+    let provenance = model.provenance();
+    let counts = provenance.counts;
     let mut text = String::new();
-    let mut line = |words: String| {
-        let _ = writeln!(text, "{words}");
+    let mut line = |content: String| {
+        let _ = writeln!(text, "{content}");
     };
-    line(format!("trained on {}, data fingerprint {}", about.table, about.fingerprint));
+    line(format!("trained on {}, data fingerprint {}", provenance.table, provenance.fingerprint));
     line(format!(
         "rows: {} labelled anomalies, {} labelled normal, {} unlabelled; {} held out",
         counts.anomalies, counts.normal, counts.unlabelled, counts.held_out
     ));
-    line(format!("label column: {}", about.label));
+    line(format!("label column: {}", provenance.label));
     if !model.ids().is_empty() {
         line(format!("identifiers: {}", model.ids().join(", ")));
     }
     line("columns:".into());
     for column in model.encoder().columns() {
-        line(format!("  {}: {}", column.name, described(column)));
+        line(format!("  {}: {}", column.name, describe_column(column)));
     }
-    for left in &about.left_out {
+    for left in &provenance.left_out {
         line(format!("  {}: left out, {}", left.column, left.reason));
     }
     for (member, _) in model.members() {
@@ -86,11 +84,11 @@ fn told(model: &Model) -> String {
             0 => String::new(),
             epochs => format!(", epoch {} of {epochs} kept", history.kept_epoch),
         };
-        line(format!("member: {}, seed {}{epochs}", method_told(detector), detector.seed().0));
+        line(format!("member: {}, seed {}{epochs}", method_and_strategy(detector), detector.seed().0));
     }
-    if let Some(stopping) = about.stopping {
+    if let Some(stopping) = provenance.stopping {
         line(format!(
-            "early stopping on {} folds: {} of {} epochs, average precision {:.3} there and {:.3} at the end",
+            "early stopping on {} folds: {} of {} epochs, average precision {:.3} there and {:.3} after the last epoch",
             stopping.folds, stopping.epochs, stopping.of, stopping.ap, stopping.ap_at_end
         ));
     }
@@ -99,9 +97,9 @@ fn told(model: &Model) -> String {
             Some(score) => format!("threshold {score}: {}", threshold.promise()),
             None => format!("threshold table by table: {}", threshold.promise()),
         }),
-        None => line("no threshold: `anoonly threshold` sets one".into()),
+        None => line("no threshold: set one with `anoonly threshold`".into()),
     }
-    if let Some(validation) = about.validation {
+    if let Some(validation) = provenance.validation {
         line(format!(
             "validated on {} folds: AUROC {:.3} ({:.3} to {:.3}), average precision {:.3} ({:.3} to {:.3})",
             validation.folds,
@@ -116,13 +114,13 @@ fn told(model: &Model) -> String {
     text
 }
 
-fn described(column: &EncodedColumn) -> String {
+fn describe_column(column: &EncodedColumn) -> String {
     let encoding = match &column.encoding {
         Encoding::Number { median } => format!("median {median}"),
         Encoding::OneHot { categories } => format!("one of {}", categories.join(", ")),
         Encoding::Frequency { shares } => format!("frequency among {} categories", shares.len()),
-        Encoding::Date { parts } => format!("places on {} circles", parts.len()),
+        Encoding::Date { parts } => format!("sine and cosine of {} cycles", parts.len()),
     };
-    let missing = if column.indicator { "; a feature says where it is missing" } else { "" };
+    let missing = if column.indicator { "; one more feature marks missing values" } else { "" };
     format!("{}, {encoding}{missing}", column.kind.name())
 }

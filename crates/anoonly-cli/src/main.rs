@@ -1,6 +1,6 @@
 //! The `anoonly` command.
 
-#![expect(clippy::print_stderr, reason = "a command talks to its user")]
+#![expect(clippy::print_stderr, reason = "a command writes to its user's terminal")]
 
 mod bench;
 mod compute;
@@ -9,6 +9,7 @@ mod error;
 mod evaluate;
 mod explain;
 mod export;
+mod hints;
 mod inspect;
 mod manual;
 mod models;
@@ -18,21 +19,22 @@ mod speed;
 mod threshold;
 mod train;
 
-use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anoonly::data::DataError;
 use anoonly::data::table::{Blocks, Table, is_reading};
 use anoonly::train::Detector;
-use anoonly_bench::BenchError;
 use clap::error::ErrorKind;
-use clap::{Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-/// Ranks the rows of a table by how anomalous they are, learning from a few rows that are marked as anomalies
+use crate::error::CommandError;
+
+/// Ranks the rows of a table by how anomalous they are, learning from a few rows labelled as anomalies
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, after_help = START)]
 struct Cli {
@@ -40,12 +42,12 @@ struct Cli {
     command: Command,
 }
 
-/// What a newcomer types first.
+/// The first commands of a new user.
 const START: &str = "To begin with:
-  anoonly train table.csv --label fraud       learns, and writes model.anoonly
+  anoonly train table.csv --label fraud       trains a model and writes model.anoonly
   anoonly score model.anoonly new.csv         shows the rows with the highest scores
   anoonly threshold model.anoonly --fpr 0.01  chooses which rows are flagged
-`anoonly COMMAND --help` tells the options of a command.";
+`anoonly COMMAND --help` lists the options of a command.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -55,58 +57,60 @@ enum Command {
     Score(score::Options),
     /// Choose which rows a model flags, without training it again
     Threshold(threshold::Options),
-    /// Tell what makes the highest scores of a table
+    /// Explain the highest scores of a table by its columns
     Explain(explain::Options),
-    /// Judge a model by a table with labels
+    /// Evaluate a model on a table with labels
     Evaluate(evaluate::Options),
-    /// Write a model as an ONNX graph, which runs in other programs
+    /// Write a model as an ONNX graph, which other programs run
     Export(export::Options),
-    /// Tell what a model file holds
+    /// Show what a model file contains
     Inspect(inspect::Options),
     /// Train and compare methods, with and without AnoOnly, over data sets and seeds
     Bench(Box<bench::Options>),
-    /// Measure how fast methods train and score, and the memory they take
+    /// Measure the speed and the memory of training and scoring
     BenchSpeed(speed::Options),
-    /// List and fetch data sets, and tell of them
+    /// List, describe and fetch data sets
     Data(data::Options),
     /// List the methods
     Models(models::Options),
-    /// Print the words of the command for a shell to complete
+    /// Print the completions of the command for a shell
     Completions(manual::Completions),
     /// Write the manual pages
     Man(manual::Manual),
 }
 
-/// What the user has to mend; the exit code is 2.
-const USER: u8 = 2;
-
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let matches = match Cli::command().try_get_matches() {
+        Ok(matches) => matches,
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             print(&error.to_string());
             return ExitCode::SUCCESS;
         }
         Err(error) => return usage(&error),
     };
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let _ = RUNNING.set(innermost(&matches));
     let filter = match std::env::var("ANOONLY_LOG").map(EnvFilter::try_new) {
         Err(_) => EnvFilter::new("warn"),
         Ok(Ok(filter)) => filter,
         Ok(Err(error)) => {
-            tell(&format!("variable ANOONLY_LOG: {error}"));
-            return ExitCode::from(USER);
+            print_error(&format!("variable ANOONLY_LOG: {error}"));
+            return ExitCode::from(error::USER);
         }
     };
-    // A damaged file at which its reader panics is told as an error.
-    let by_default = std::panic::take_hook();
+    // A reader that panics on a damaged file is caught and reported as an error.
+    let default_hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         if !is_reading() {
-            by_default(panic);
+            default_hook(panic);
         }
     }));
     let colours = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
-    let code = match cli.command {
+    let done = match cli.command {
         Command::Train(options) => options.run(),
         Command::Score(options) => options.run(),
         Command::Threshold(options) => options.run(),
@@ -121,35 +125,39 @@ fn main() -> ExitCode {
         Command::Completions(options) => options.run(),
         Command::Man(options) => options.run(),
     };
-    match LOST.load(Ordering::Relaxed) {
-        true => ExitCode::FAILURE,
-        false => code,
+    match done {
+        Err(error) => {
+            report_error(&error);
+            ExitCode::from(error.exit_code())
+        }
+        Ok(()) if OUTPUT_LOST.load(Ordering::Relaxed) => ExitCode::FAILURE,
+        Ok(()) => ExitCode::SUCCESS,
     }
 }
 
-/// Whether something could not be written to standard output.
-static LOST: AtomicBool = AtomicBool::new(false);
+/// Whether standard output could not be written.
+static OUTPUT_LOST: AtomicBool = AtomicBool::new(false);
 
-/// Tells in one line what is wrong with the command's words; without any words, shows the help.
+/// Reports wrong arguments in one line. Without any arguments, shows the help.
 fn usage(error: &clap::Error) -> ExitCode {
     let text = error.to_string();
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         eprint!("{text}");
-        return ExitCode::from(USER);
+    } else {
+        eprintln!("{} (see --help)", one_line(error));
     }
-    eprintln!("{} (see --help)", one_line(error));
-    ExitCode::from(USER)
+    ExitCode::from(error::USER)
 }
 
-/// What is wrong with the command's words, in one line.
+/// The message for wrong arguments, in one line.
 fn one_line(error: &clap::Error) -> String {
     let text = error.to_string();
-    let told =
+    let message =
         text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
-    told.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ").replace(":; ", ": ")
+    message.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ").replace(":; ", ": ")
 }
 
-/// A whole table; `-` is CSV from standard input.
+/// Reads a whole table; `-` is CSV from standard input.
 fn read_table(path: &Path) -> Result<Table, DataError> {
     match path.as_os_str() == "-" {
         true => Table::read_csv(Path::new(STDIN), std::io::stdin()),
@@ -165,11 +173,11 @@ fn table_blocks(path: &Path) -> Result<Blocks, DataError> {
     }
 }
 
-/// What stands for the name of a file that is read from standard input.
+/// The file name that messages show for standard input.
 const STDIN: &str = "standard input";
 
-/// The name of a detector's method, with the strategy where that has a say.
-fn method_told(detector: &Detector) -> String {
+/// The name of a detector's method, with the strategy if the method takes one.
+fn method_and_strategy(detector: &Detector) -> String {
     let name = detector.method().info().name;
     match detector.method().takes_strategy() {
         true => format!("{name} ({})", detector.supervision()),
@@ -177,43 +185,52 @@ fn method_told(detector: &Detector) -> String {
     }
 }
 
-/// A number of things.
+/// A number with its noun, as in `1 row` and `2 rows`.
 fn counted(number: usize, one: &str, several: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { several })
 }
 
-/// Writes to standard output. A reader that has gone away, as `head` does, is no error.
+/// Writes to standard output. It is no error if the reader has gone, as `head` does.
 fn print(text: &str) {
     if let Err(error) = std::io::stdout().write_all(text.as_bytes())
         && error.kind() != std::io::ErrorKind::BrokenPipe
-        && !LOST.swap(true, Ordering::Relaxed)
+        && !OUTPUT_LOST.swap(true, Ordering::Relaxed)
     {
-        tell(&format!("cannot write to standard output: {error}"));
+        print_error(&format!("cannot write to standard output: {error}"));
     }
 }
 
-/// Tells what the user has to mend.
-fn refuse<E: Display>(error: &E) -> ExitCode {
-    tell(error);
-    ExitCode::from(USER)
+/// Prints data as one line of JSON.
+fn print_json(value: &impl serde::Serialize) -> Result<(), CommandError> {
+    // As text at once: by way of a `serde_json::Value`, 32-bit scores would be widened.
+    let text = serde_json::to_string(value).map_err(|error| CommandError::Internal { reason: error.to_string() })?;
+    print(&(text + "\n"));
+    Ok(())
 }
 
-/// Tells what ended a command, and whose it is to mend.
-fn failed(error: &BenchError) -> ExitCode {
-    tell(error);
-    match error {
-        BenchError::Stopped { .. } => ExitCode::from(progress::STOPPED),
-        BenchError::Threads { .. } | BenchError::Measure { .. } => ExitCode::FAILURE,
-        _ => ExitCode::from(USER),
+/// The command that runs, whose options hints may name.
+static RUNNING: OnceLock<clap::Command> = OnceLock::new();
+
+/// The definition of the innermost command that the arguments name.
+fn innermost(matches: &ArgMatches) -> clap::Command {
+    let mut command = Cli::command();
+    command.build();
+    let mut matches = matches;
+    while let Some((name, inner)) = matches.subcommand() {
+        command = command.find_subcommand(name).cloned().unwrap_or(command);
+        matches = inner;
     }
+    command
 }
 
-/// Tells an error in one line: what it quotes from a file may hold line ends and other control characters.
-fn tell(error: &impl Display) {
-    let line: String = error
-        .to_string()
-        .chars()
-        .flat_map(|c| if c.is_control() { c.escape_debug().collect() } else { vec![c] })
-        .collect();
+/// Prints an error with its hint.
+fn report_error(error: &CommandError) {
+    print_error(&hints::message(error, RUNNING.get_or_init(Cli::command)));
+}
+
+/// Prints a message as one line: text quoted from a file may contain line ends and other control characters.
+fn print_error(message: &str) {
+    let line: String =
+        message.chars().flat_map(|c| if c.is_control() { c.escape_debug().collect() } else { vec![c] }).collect();
     eprintln!("error: {line}");
 }

@@ -1,48 +1,42 @@
-//! `anoonly completions` and `anoonly man`: from the same definition as the help.
+//! `anoonly completions` and `anoonly man`, generated from the definition that also gives the help.
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
-use crate::{Cli, USER, print, tell};
+use crate::error::CommandError;
+use crate::{Cli, print};
 
 #[derive(Debug, Args)]
 pub struct Completions {
-    /// The shell whose words they are
+    /// The shell
     shell: Shell,
 }
 
 impl Completions {
-    pub fn run(self) -> ExitCode {
-        let mut words = Vec::new();
-        clap_complete::generate(self.shell, &mut Cli::command(), "anoonly", &mut words);
-        print(&String::from_utf8_lossy(&words));
-        ExitCode::SUCCESS
+    pub fn run(self) -> Result<(), CommandError> {
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut Cli::command(), "anoonly", &mut script);
+        print(&String::from_utf8_lossy(&script));
+        Ok(())
     }
 }
 
 #[derive(Debug, Args)]
 pub struct Manual {
-    /// The folder for the pages, as ~/.local/share/man/man1; it is made where it is not there
+    /// The folder for the pages, such as ~/.local/share/man/man1; it is created if it does not exist
     folder: PathBuf,
 }
 
 impl Manual {
-    pub fn run(self) -> ExitCode {
-        let written =
-            fs::create_dir_all(&self.folder).and_then(|()| clap_mangen::generate_to(Cli::command(), &self.folder));
-        match written {
-            Ok(()) => {
-                print(&format!("manual pages written to {}\n", self.folder.display()));
-                ExitCode::SUCCESS
-            }
-            Err(error) => {
-                tell(&format!("cannot write {}: {error}", self.folder.display()));
-                ExitCode::from(USER)
-            }
-        }
+    pub fn run(self) -> Result<(), CommandError> {
+        let failed =
+            |error: std::io::Error| CommandError::Output { path: self.folder.clone(), reason: error.to_string() };
+        fs::create_dir_all(&self.folder).map_err(failed)?;
+        clap_mangen::generate_to(Cli::command(), &self.folder).map_err(failed)?;
+        print(&format!("manual pages written to {}\n", self.folder.display()));
+        Ok(())
     }
 }

@@ -1,39 +1,33 @@
 //! `anoonly models`.
 
-use std::process::ExitCode;
-
 use anoonly::models::{AnyMethod, MethodInfo, MethodKind};
 use clap::Args;
 
-use crate::print;
+use crate::error::CommandError;
+use crate::{print, print_json};
 
 #[derive(Debug, Args)]
 pub struct Options {
-    /// Tell them as JSON, with every setting
+    /// Print the methods as JSON, with every setting
     #[arg(long)]
     json: bool,
 }
 
 impl Options {
-    pub fn run(self) -> ExitCode {
+    pub fn run(self) -> Result<(), CommandError> {
         let methods = AnyMethod::all();
-        match self.json {
-            true => {
-                let told: Vec<serde_json::Value> = methods.iter().map(json).collect();
-                print(&format!("{}\n", serde_json::Value::from(told)));
-            }
-            false => {
-                let infos: Vec<_> = methods.iter().map(AnyMethod::info).collect();
-                let widest = |of: fn(&MethodInfo) -> &str| infos.iter().map(|info| of(info).len()).max().unwrap_or(0);
-                let [names, titles, kinds] =
-                    [widest(|info| info.name), widest(|info| info.title), widest(|info| kind(info.kind))];
-                for info in &infos {
-                    let (name, title, kind) = (info.name, info.title, kind(info.kind));
-                    print(&format!("{name:names$}  {title:titles$}  {kind:kinds$}  {}\n", info.source));
-                }
-            }
+        if self.json {
+            return print_json(&methods.iter().map(json).collect::<Vec<_>>());
         }
-        ExitCode::SUCCESS
+        let infos: Vec<_> = methods.iter().map(AnyMethod::info).collect();
+        let widest = |of: fn(&MethodInfo) -> &str| infos.iter().map(|info| of(info).len()).max().unwrap_or(0);
+        let [names, titles, kinds] =
+            [widest(|info| info.name), widest(|info| info.title), widest(|info| kind(info.kind))];
+        for info in &infos {
+            let (name, title, kind) = (info.name, info.title, kind(info.kind));
+            print(&format!("{name:names$}  {title:titles$}  {kind:kinds$}  {}\n", info.source));
+        }
+        Ok(())
     }
 }
 

@@ -1,78 +1,68 @@
 //! `anoonly score`.
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use anoonly::data::encode::Unknown;
 use anoonly::data::table::{Table, TableWriter, Values};
-use anoonly::pipeline::{Model, PipelineError};
+use anoonly::pipeline::Model;
 use anoonly_page::markdown_table;
 use clap::Args;
 
 use crate::compute::Compute;
-use crate::{print, refuse, table_blocks};
+use crate::error::CommandError;
+use crate::{print, print_json, table_blocks};
 
 #[derive(Debug, Args)]
 pub struct Options {
     /// The model, as `anoonly train` wrote it
     model: PathBuf,
-    /// The table, of the columns that the model was trained on; `-` reads CSV from standard input
+    /// The table, with the columns that the model was trained on; `-` reads CSV from standard input
     table: PathBuf,
-    /// Where the scores go: a .csv or .parquet file with a line a row, in their order; `-` writes CSV to standard output.
-    /// Without it, the rows with the highest scores are shown
+    /// Where to write the scores of all rows, in the order of the table: a .csv or .parquet file, or `-` for CSV on standard
+    /// output. Without this option, the rows with the highest scores are shown
     #[arg(long, value_name = "FILE|-")]
     out: Option<PathBuf>,
-    /// How many rows are shown
+    /// How many rows to show
     #[arg(long, default_value_t = 20, value_name = "N", conflicts_with = "out")]
     top: usize,
-    /// Take missing columns and values of another kind for missing, and new categories for none of the known ones
+    /// Treat missing columns and values of the wrong kind as missing, and accept unknown categories
     #[arg(long)]
     lenient: bool,
     #[command(flatten)]
     compute: Compute,
-    /// Show the rows as JSON; with --out, what was written
+    /// Print the rows as JSON; with --out, a summary of what was written
     #[arg(long)]
     json: bool,
 }
 
 impl Options {
-    pub fn run(self) -> ExitCode {
-        match self.score() {
-            Ok(told) => {
-                print(&told);
-                ExitCode::SUCCESS
-            }
-            Err(error) => refuse(&error),
+    pub fn run(self) -> Result<(), CommandError> {
+        let to_stdout = self.out.as_ref().is_some_and(|path| path.as_os_str() == "-");
+        if self.json && to_stdout {
+            let reason = "the scores already use standard output: leave this option out, or write the scores to a file";
+            return Err(CommandError::option("--json", reason));
         }
-    }
-
-    fn score(&self) -> Result<String, PipelineError> {
-        let options = self;
-        if options.json && options.out.as_ref().is_some_and(|path| path.as_os_str() == "-") {
-            let reason = "the scores take standard output already: leave it out, or write them to a file".into();
-            return Err(PipelineError::Option { option: "json", reason });
+        if self.top == 0 {
+            return Err(CommandError::option("--top", "must be at least 1"));
         }
-        if options.top == 0 {
-            return Err(PipelineError::Option { option: "top", reason: "at least 1 is needed".into() });
-        }
-        let model = Model::load_on(&options.model, &options.compute.device()?)?;
-        // Only its identifiers are kept of a row, in a file of their own: the table may be larger than memory.
+        let model = Model::load_on(&self.model, &self.compute.device()?)?;
+        // The table may be larger than memory, so that only the identifiers of its rows are kept, in a temporary file.
         let folder = tempfile::tempdir()
-            .map_err(|error| PipelineError::Output { path: std::env::temp_dir(), reason: error.to_string() })?;
-        let aside = folder.path().join("rows.parquet");
-        let (scores, filled) = score_blocks(&model, options, &aside)?;
+            .map_err(|error| CommandError::Output { path: std::env::temp_dir(), reason: error.to_string() })?;
+        let id_file = folder.path().join("rows.parquet");
+        let (scores, filled) = self.score_blocks(&model, &id_file)?;
         let ranks = ranks(&scores);
         let p_values: Option<Vec<f64>> =
             model.calibration().ok().map(|known| scores.iter().map(|&score| known.p_value(score)).collect());
         let flags = model.flags(&scores)?;
-        let mut writer = match &options.out {
-            Some(path) if path.as_os_str() == "-" => Some(TableWriter::stream(path, std::io::stdout())),
+        let mut writer = match &self.out {
+            Some(path) if to_stdout => Some(TableWriter::stream(path, std::io::stdout())),
             Some(path) => Some(TableWriter::create(path)?),
             None => None,
         };
-        let mut shown = Shown::default();
+        let mut highest = HighestRows::default();
         let mut start = 0;
-        for block in Table::blocks(&aside)? {
+        for block in Table::blocks(&id_file)? {
             let block = block?;
             let rows = start..start + block.rows();
             let mut columns =
@@ -82,57 +72,57 @@ impl Options {
             let block = block.with_columns(&columns)?;
             match &mut writer {
                 Some(writer) => writer.write(&block)?,
-                None => shown.take(&block, &ranks[rows.clone()], options.top),
+                None => highest.add(&block, &ranks[rows.clone()], self.top),
             }
             start = rows.end;
         }
-        let flagged = flags.map(|flags| flags.iter().filter(|&&flag| flag).count());
-        if options.json
-            && let (Some(writer), Some(path)) = (writer.take(), &options.out)
-        {
+        if let Some(writer) = writer {
             writer.finish()?;
-            let told =
-                serde_json::json!({ "rows": scores.len(), "flagged": flagged, "filled": filled, "scores": path });
-            return Ok(format!("{told}\n"));
+        }
+        let flagged = flags.map(|flags| flags.iter().filter(|&&flag| flag).count());
+        if self.json {
+            return match &self.out {
+                Some(path) => print_json(
+                    &serde_json::json!({ "rows": scores.len(), "flagged": flagged, "filled": filled, "scores": path }),
+                ),
+                None => print_json(&highest.json()),
+            };
         }
         let filled = if filled > 0 { format!("; {filled} missing values filled in") } else { String::new() };
         let flagged = flagged.map_or_else(String::new, |flagged| format!(", {flagged} of them flagged"));
         let heading = format!("{} rows{flagged}{filled}", scores.len());
-        match (writer, &options.out) {
-            (Some(writer), out) => {
-                writer.finish()?;
-                let goal = out.as_ref().filter(|path| path.as_os_str() != "-");
-                Ok(goal.map_or_else(String::new, |path| format!("{heading}; scores written to {}\n", path.display())))
-            }
-            (None, _) if options.json => Ok(shown.json()),
-            (None, _) => Ok(format!("{heading}; the highest scores:\n\n{}\n", shown.table())),
+        match &self.out {
+            Some(_) if to_stdout => {}
+            Some(path) => print(&format!("{heading}; scores written to {}\n", path.display())),
+            None => print(&format!("{heading}; the highest scores:\n\n{}\n", highest.table())),
         }
+        Ok(())
+    }
+
+    /// Scores all rows. Returns the scores and the number of values filled in, and writes the identifiers of the rows, or their
+    /// numbers, to a file.
+    fn score_blocks(&self, model: &Model, id_file: &Path) -> Result<(Vec<f32>, usize), CommandError> {
+        let unknown = if self.lenient { Unknown::Accept } else { Unknown::Refuse };
+        let blocks = table_blocks(&self.table)?;
+        let mut rows = TableWriter::create(id_file)?;
+        let (mut scores, mut filled) = (Vec::new(), 0);
+        for block in blocks {
+            let block = block?;
+            let ids = match model.ids() {
+                [] => block.select(&[])?.with_columns(&[("row", Values::Counts(&block.row_numbers()))])?,
+                ids => block.select(ids)?,
+            };
+            rows.write(&ids)?;
+            let scored = model.scored(&block, unknown)?;
+            scores.extend(scored.scores);
+            filled += scored.filled;
+        }
+        rows.finish()?;
+        Ok((scores, filled))
     }
 }
 
-/// The scores of all rows, and how many missing values were filled in; the identifiers of the rows, or their numbers, go to
-/// a file.
-fn score_blocks(model: &Model, options: &Options, aside: &Path) -> Result<(Vec<f32>, usize), PipelineError> {
-    let unknown = if options.lenient { Unknown::Accept } else { Unknown::Refuse };
-    let blocks = table_blocks(&options.table)?;
-    let mut rows = TableWriter::create(aside)?;
-    let (mut scores, mut filled) = (Vec::new(), 0);
-    for block in blocks {
-        let block = block?;
-        let ids = match model.ids() {
-            [] => block.select(&[])?.with_columns(&[("row", Values::Counts(&block.row_numbers()))])?,
-            ids => block.select(ids)?,
-        };
-        rows.write(&ids)?;
-        let scored = model.scored(&block, unknown)?;
-        scores.extend(scored.scores);
-        filled += scored.filled;
-    }
-    rows.finish()?;
-    Ok((scores, filled))
-}
-
-/// The rank of each score: 1 for the highest; equal ones share the better rank.
+/// The rank of each score: 1 for the highest. Equal scores share the better rank.
 fn ranks(scores: &[f32]) -> Vec<u64> {
     let mut order: Vec<u32> = (0..scores.len() as u32).collect();
     order.sort_by(|&a, &b| scores[b as usize].total_cmp(&scores[a as usize]));
@@ -149,13 +139,14 @@ fn ranks(scores: &[f32]) -> Vec<u64> {
 
 /// The rows with the highest scores.
 #[derive(Default)]
-struct Shown {
+struct HighestRows {
     columns: Vec<String>,
     rows: Vec<(u64, Vec<String>)>,
 }
 
-impl Shown {
-    fn take(&mut self, block: &Table, ranks: &[u64], most: usize) {
+impl HighestRows {
+    /// Adds the rows of a block and keeps the highest ones.
+    fn add(&mut self, block: &Table, ranks: &[u64], most: usize) {
         self.columns = block.columns().into_iter().map(str::to_owned).collect();
         let high = ranks.iter().enumerate().filter(|(_, rank)| **rank <= most as u64);
         self.rows.extend(high.map(|(row, &rank)| (rank, block.row_text(row))));
@@ -172,13 +163,12 @@ impl Shown {
         table.to_string()
     }
 
-    fn json(&self) -> String {
+    fn json(&self) -> Vec<serde_json::Value> {
         let value =
             |text: &String| serde_json::from_str(text).unwrap_or_else(|_| serde_json::Value::from(text.as_str()));
         let object = |cells: &Vec<String>| -> serde_json::Value {
             self.columns.iter().cloned().zip(cells.iter().map(value)).collect::<serde_json::Map<_, _>>().into()
         };
-        let rows: Vec<serde_json::Value> = self.rows.iter().map(|(_, cells)| object(cells)).collect();
-        format!("{}\n", serde_json::Value::from(rows))
+        self.rows.iter().map(|(_, cells)| object(cells)).collect()
     }
 }

@@ -3,38 +3,37 @@
 mod tables;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::Command;
 
 use anoonly::models::AnyMethod;
 use anoonly::train::{BackendName, Supervision};
-use anoonly_bench::BenchError;
 use anoonly_bench::speed::{Machine, Measured, Memory, Task, memory_of_a_fit, methods, steps};
 use clap::Args;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::compute::Compute;
-use crate::{failed, print};
+use crate::error::CommandError;
+use crate::{print, print_json};
 
-/// Measures speed and memory, each case in a process of its own, and prints tables. Run it on a machine that does nothing
-/// else.
+/// Measures speed and memory, each case in its own process, and prints tables. Run it on an otherwise idle machine.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// A Python with PyTorch, whose eager mode does the same work beside ours
+    /// A Python with PyTorch, whose eager mode does the same work for comparison
     #[arg(long, value_name = "PROGRAM", requires = "peer")]
     python: Option<PathBuf>,
-    /// The script that does it, xtask/peers/pytorch.py
+    /// The script with the PyTorch implementation, xtask/peers/pytorch.py
     #[arg(long, value_name = "FILE", requires = "python")]
     peer: Option<PathBuf>,
     #[command(flatten)]
     compute: Compute,
-    /// Numbers of threads [default: 1 and all cores]
+    /// Numbers of threads [default: 1 and the number of cores]
     #[arg(long, value_delimiter = ',', value_name = "N,…")]
     threads: Vec<usize>,
     /// Print the measurements as JSON instead
     #[arg(long)]
     json: bool,
-    /// One case alone, as the processes of the measurement are called: model, strategy and task; prints JSON
+    /// Measure one case, model:strategy:task, and print JSON: how the command starts its own processes
     #[arg(long, hide = true, value_delimiter = ':')]
     case: Vec<String>,
 }
@@ -44,44 +43,44 @@ const STRATEGIES: [(&str, Supervision); 2] = [("host", Supervision::Full), ("ano
 /// The task of a case that measures memory.
 const MEMORY: &str = "memory";
 
-/// The tasks whose rates are told.
+/// The tasks whose rates are reported.
 const RATES: [Task; 3] = [Task::Train, Task::ScoreNarrow, Task::ScoreWide];
 
-/// All that was measured.
+/// All measurements.
 #[derive(Debug, Serialize)]
 struct Report {
     backend: String,
     /// The GPU's name.
     device: Option<String>,
     cores: usize,
-    /// What the processor can do, where it computes.
+    /// The peak rates of the processor; only of a CPU backend.
     machine: Option<Machine>,
-    /// Training and scoring, on one number of threads after the other.
+    /// Training and scoring, grouped by the number of threads.
     rates: Vec<Case>,
     /// Whole fits and scoring.
     whole: Vec<Case>,
     memory: Vec<MemoryCase>,
 }
 
-/// What a case took.
+/// The measurements of one case.
 #[derive(Debug, Serialize)]
 struct Case {
     task: Task,
     model: &'static str,
     strategy: &'static str,
     threads: usize,
-    /// Of a whole fit.
+    /// The number of steps of a whole fit.
     #[serde(skip_serializing_if = "Option::is_none")]
     steps: Option<usize>,
     ours: Measured,
     pytorch: Option<Measured>,
-    /// Of training on one thread: PyTorch where it is told to take denormal numbers for 0.
+    /// PyTorch with denormal numbers flushed to 0; only of training on one thread.
     pytorch_flushing: Option<Measured>,
-    /// The machine's rate at best, in steps or rows a second.
+    /// The highest rate that the machine allows, in steps or rows a second.
     limit: Option<f64>,
 }
 
-/// What a fit held.
+/// The memory of a fit.
 #[derive(Debug, Serialize)]
 struct MemoryCase {
     model: &'static str,
@@ -91,41 +90,37 @@ struct MemoryCase {
 }
 
 impl Options {
-    pub fn run(self) -> ExitCode {
-        let told = match () {
+    pub fn run(self) -> Result<(), CommandError> {
+        match () {
             () if !self.case.is_empty() => self.measure(),
-            () if self.json => self.report().and_then(|report| json(&report)),
-            () => self.report().map(|report| report.tables()),
-        };
-        match told {
-            Ok(told) => {
-                print(&told);
-                ExitCode::SUCCESS
+            () if self.json => print_json(&self.report()?),
+            () => {
+                print(&self.report()?.tables());
+                Ok(())
             }
-            Err(error) => failed(&error),
         }
     }
 
-    /// Measures one case.
-    fn measure(&self) -> Result<String, BenchError> {
-        let bad = || BenchError::Option { option: "--case", reason: "give MODEL:STRATEGY:TASK".into() };
+    /// Measures one case and prints it.
+    fn measure(&self) -> Result<(), CommandError> {
+        let bad = || CommandError::option("--case", "must be MODEL:STRATEGY:TASK");
         let [model, strategy, task] = self.case.as_slice() else { return Err(bad()) };
         let method = AnyMethod::by_name(model)?;
         let (_, supervision) = STRATEGIES.into_iter().find(|(name, _)| name == strategy).ok_or_else(bad)?;
         let compute = self.compute.device()?;
         if task == MEMORY {
-            return json(&memory_of_a_fit(&method, supervision, &compute)?);
+            return print_json(&memory_of_a_fit(&method, supervision, &compute)?);
         }
         let task = Task::by_name(task).ok_or_else(bad)?;
         let threads = self.threads.first().copied().unwrap_or(1);
-        json(&task.measure(&method, supervision, &compute, threads)?)
+        print_json(&task.measure(&method, supervision, &compute, threads)?)
     }
 
     /// Measures all cases.
-    fn report(&self) -> Result<Report, BenchError> {
+    fn report(&self) -> Result<Report, CommandError> {
         let compute = self.compute.device()?;
         if self.threads.contains(&0) {
-            return Err(BenchError::Option { option: "--threads", reason: "at least 1 is needed".into() });
+            return Err(CommandError::option("--threads", "must be at least 1"));
         }
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = match self.threads.as_slice() {
@@ -150,13 +145,19 @@ impl Options {
             let held = self.ours(&case(&method, strategy, MEMORY), 1)?;
             Ok(MemoryCase { model: method.info().name, strategy, held })
         });
-        let memory = memory.collect::<Result<_, BenchError>>()?;
+        let memory = memory.collect::<Result<_, CommandError>>()?;
         let (backend, device) = (compute.backend().to_string(), compute.name().map(str::to_owned));
         Ok(Report { backend, device, cores, machine, rates, whole, memory })
     }
 
-    /// A measurement of ours and, where there is a peer, of the peer's.
-    fn both(&self, task: Task, method: &AnyMethod, strategy: &'static str, threads: usize) -> Result<Case, BenchError> {
+    /// Measures a case and, if a peer is given, the same case with the peer.
+    fn both(
+        &self,
+        task: Task,
+        method: &AnyMethod,
+        strategy: &'static str,
+        threads: usize,
+    ) -> Result<Case, CommandError> {
         let case = case(method, strategy, task.name());
         let ours = self.ours(&case, threads)?;
         let pytorch = |denormals: &str| match (&self.python, &self.peer) {
@@ -172,17 +173,18 @@ impl Options {
         Ok(Case { task, model, strategy, threads, steps, ours, pytorch, pytorch_flushing, limit: None })
     }
 
-    fn ours<T: DeserializeOwned>(&self, case: &str, threads: usize) -> Result<T, BenchError> {
+    /// Measures a case in a process of its own.
+    fn ours<T: DeserializeOwned>(&self, case: &str, threads: usize) -> Result<T, CommandError> {
         eprintln!("{case} on {threads} threads");
-        let this = std::env::current_exe().map_err(|error| BenchError::Measure { reason: error.to_string() })?;
+        let this = std::env::current_exe().map_err(|error| CommandError::Internal { reason: error.to_string() })?;
         let (backend, threads) = (self.compute.backend.to_string(), threads.to_string());
-        let mut words = vec!["bench-speed", "--case", case, "--threads", &threads, "--backend", &backend];
-        words.extend(self.compute.device.iter().flat_map(|device| ["--device", device]));
-        start(&this, &words)
+        let mut arguments = vec!["bench-speed", "--case", case, "--threads", &threads, "--backend", &backend];
+        arguments.extend(self.compute.device.iter().flat_map(|device| ["--device", device]));
+        start(&this, &arguments)
     }
 }
 
-/// Every method that trains, with every strategy.
+/// Every trained method with every strategy.
 fn cases() -> impl Iterator<Item = (AnyMethod, &'static str)> {
     methods().into_iter().flat_map(|method| STRATEGIES.map(|(strategy, _)| (method.clone(), strategy)))
 }
@@ -191,18 +193,14 @@ fn case(method: &AnyMethod, strategy: &str, task: &str) -> String {
     format!("{}:{strategy}:{task}", method.info().name)
 }
 
-fn json(measured: &impl Serialize) -> Result<String, BenchError> {
-    let told = serde_json::to_string(measured).map_err(|error| BenchError::Measure { reason: error.to_string() })?;
-    Ok(told + "\n")
-}
-
 /// Runs a process that prints a measurement.
-fn start<T: DeserializeOwned>(program: &Path, arguments: &[&str]) -> Result<T, BenchError> {
-    let failed = |reason: String| BenchError::Measure { reason: format!("{}: {reason}", program.display()) };
+fn start<T: DeserializeOwned>(program: &Path, arguments: &[&str]) -> Result<T, CommandError> {
+    let failed =
+        |reason: String| CommandError::Internal { reason: format!("cannot measure: {}: {reason}", program.display()) };
     let output = Command::new(program).args(arguments).output().map_err(|error| failed(error.to_string()))?;
     if !output.status.success() {
-        let told = String::from_utf8_lossy(&output.stderr);
-        return Err(failed(told.lines().last().unwrap_or("no message").to_owned()));
+        let messages = String::from_utf8_lossy(&output.stderr);
+        return Err(failed(messages.lines().last().unwrap_or("no message").to_owned()));
     }
     serde_json::from_slice(&output.stdout).map_err(|error| failed(error.to_string()))
 }

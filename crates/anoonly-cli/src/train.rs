@@ -1,8 +1,7 @@
 //! `anoonly train`.
 
 use std::fmt::Write;
-use std::path::PathBuf;
-use std::process::ExitCode;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anoonly::core::{Label, Seed};
@@ -10,54 +9,55 @@ use anoonly::data::encode::{ColumnKind, EncoderOptions};
 use anoonly::data::table::{LabelColumn, Labels, shortened};
 use anoonly::models::AnyMethod;
 use anoonly::models::overrides::overridden;
-use anoonly::pipeline::{Detector, Model, PipelineError};
+use anoonly::pipeline::{Model, TableDetector};
 use anoonly_bench::Strategy;
 use clap::Args;
 
 use crate::compute::Compute;
-use crate::{counted, method_told, print, read_table, refuse};
+use crate::error::CommandError;
+use crate::{counted, method_and_strategy, print, print_json, read_table};
 
 #[derive(Debug, Args)]
 pub struct Options {
     /// The table: .csv, .tsv, .csv.gz, .parquet, .arrow, .feather, .ipc or .npz; `-` reads CSV from standard input
     table: PathBuf,
-    /// The column with the labels: 1, true, yes, anomaly or outlier marks an anomaly, 0, false, no, normal or inlier a normal
-    /// row, and a row without a value is unlabelled
+    /// The label column. The values 1, true, yes, anomaly and outlier mark anomalies, the values 0, false, no, normal and inlier
+    /// mark normal rows, and rows without a value are unlabelled
     #[arg(long, value_name = "COLUMN")]
     label: String,
-    /// The value of that column which marks anomalies; all others are normal then
+    /// The value of the label column that marks anomalies; all other values are normal
     #[arg(long, value_name = "VALUE")]
     anomaly: Option<String>,
-    /// The method, as `anoonly models` lists them
+    /// The method, one of those that `anoonly models` lists
     #[arg(long, default_value = "quorum", value_name = "NAME")]
     model: String,
-    /// How a method with a loss is trained: `anoonly` by the loss of labelled anomalies alone, `host` by the whole loss
+    /// How to train a method that has a loss: `anoonly` uses only the loss of labelled anomalies, `host` the whole loss
     #[arg(long, default_value = "anoonly", value_name = "host|anoonly")]
     strategy: Strategy,
-    /// TOML file that changes the method, as `[devnet]` with `depth = 4`
+    /// TOML file with settings of the method, such as `[devnet]` with `depth = 4`
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Columns to leave out
+    /// Columns to ignore
     #[arg(long, value_delimiter = ',', value_name = "COLUMN,…")]
     drop: Vec<String>,
-    /// Columns that tell which row it is: no features, but written beside the scores
+    /// Identifier columns: not used as features, and written next to the scores
     #[arg(long, value_delimiter = ',', value_name = "COLUMN,…")]
     id: Vec<String>,
-    /// Columns whose values are categories even where they look like numbers, as postal codes
+    /// Columns whose values are categories even if they look like numbers, such as postal codes
     #[arg(long, value_delimiter = ',', value_name = "COLUMN,…")]
     category: Vec<String>,
-    /// Members, trained with different seeds, whose scores are averaged [default: 5, or 1 for a method that is not trained]
+    /// Number of members, which differ in their seeds and whose scores are averaged [default: 5, or 1 for an untrained method]
     #[arg(long, value_name = "N")]
     ensemble: Option<usize>,
-    /// Let cross-validation over the labelled anomalies choose the number of epochs. Takes about five times as long, and with
-    /// few labels changes little
+    /// Choose the number of epochs by cross-validation over the labelled anomalies. Takes about five times as long, and with few
+    /// labels changes little
     #[arg(long)]
     early_stopping: bool,
-    /// Share of the rows that are no labelled anomalies, at most 2000 rows, kept from training so that their scores show what
-    /// is usual; 0 for none, and then no p-values
+    /// Share of the rows without an anomaly label to hold out from training, at most 2000 rows. Their scores calibrate p-values and
+    /// thresholds; with 0 there are none
     #[arg(long, default_value_t = 0.2, value_name = "SHARE")]
     held_out: f64,
-    /// Also tell how well such a model ranks rows it was not trained on, by cross-validation
+    /// Also estimate by cross-validation how well such a model ranks rows that it was not trained on
     #[arg(long)]
     validate: bool,
     /// Seed of weights, batches and held-out rows
@@ -65,39 +65,29 @@ pub struct Options {
     seed: u64,
     #[command(flatten)]
     compute: Compute,
-    /// Where the model goes
+    /// Where to write the model
     #[arg(long, default_value = "model.anoonly", value_name = "FILE")]
     out: PathBuf,
-    /// Tell what was done as JSON
+    /// Print the summary as JSON
     #[arg(long)]
     json: bool,
 }
 
 impl Options {
-    pub fn run(self) -> ExitCode {
-        match self.train() {
-            Ok(told) => {
-                print(&told);
-                ExitCode::SUCCESS
-            }
-            Err(error) => refuse(&error),
-        }
-    }
-
-    fn train(self) -> Result<String, PipelineError> {
+    pub fn run(self) -> Result<(), CommandError> {
         let mut method = AnyMethod::by_name(&self.model)?;
         if let Some(path) = &self.config {
-            let failed = |reason: String| PipelineError::Input { path: path.clone(), reason };
+            let failed = |reason: String| CommandError::File { path: path.clone(), reason };
             let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
             let methods = overridden(vec![method], &text).map_err(|error| failed(error.to_string()))?;
-            method = methods.into_iter().next().ok_or_else(|| failed("no method in it".into()))?;
+            method = methods.into_iter().next().ok_or_else(|| failed("no method".into()))?;
         }
         let table = read_table(&self.table)?;
         let label = LabelColumn { names: vec![self.label.clone()], anomaly: self.anomaly.clone() };
         let ids: Vec<&str> = self.id.iter().map(String::as_str).collect();
         let columns =
             EncoderOptions { drop: self.drop.clone(), categories: self.category.clone(), ..EncoderOptions::default() };
-        let mut detector = Detector::new(method)
+        let mut detector = TableDetector::new(method)
             .supervision(self.strategy.supervision())
             .early_stopping(self.early_stopping)
             .held_out(self.held_out)
@@ -116,35 +106,36 @@ impl Options {
             model.set_validation(validation);
         }
         model.save(&self.out)?;
-        Ok(match self.json {
+        match self.json {
             true => {
-                format!("{}\n", serde_json::json!({ "model": self.out, "seconds": seconds, "about": model.about() }))
+                print_json(&serde_json::json!({ "model": self.out, "seconds": seconds, "about": model.provenance() }))?
             }
-            false => told(&model, &table.labels(&label)?, &self, seconds),
-        })
+            false => print(&summary(&model, &table.labels(&label)?, &self.out, seconds)),
+        }
+        Ok(())
     }
 }
 
-fn told(model: &Model, labels: &Labels, options: &Options, seconds: f64) -> String {
-    let about = model.about();
+fn summary(model: &Model, labels: &Labels, file: &Path, seconds: f64) -> String {
+    let provenance = model.provenance();
     let mut text = String::new();
-    let mut line = |words: String| {
-        let _ = writeln!(text, "{words}");
+    let mut line = |content: String| {
+        let _ = writeln!(text, "{content}");
     };
-    line(format!("{}: {} rows", about.table, about.counts.rows));
+    line(format!("{}: {} rows", provenance.table, provenance.counts.rows));
     for value in labels.values.iter().take(10) {
-        let read = match value.label {
-            Label::Anomaly => "an anomaly",
-            Label::Normal => "normal, and trained on as unlabelled",
+        let meaning = match value.label {
+            Label::Anomaly => "anomalies",
+            Label::Normal => "normal, trained on like unlabelled rows",
             Label::Unlabelled => "unlabelled",
         };
-        let shown = value.value.as_ref().map_or_else(|| "nothing".into(), |value| format!("`{value}`"));
-        line(format!("  label {shown} in {}: {read}", counted(value.rows, "row", "rows")));
+        let shown = value.value.as_ref().map_or_else(|| "(empty)".into(), |value| format!("`{value}`"));
+        line(format!("  label {shown}: {}, {meaning}", counted(value.rows, "row", "rows")));
     }
     if labels.values.len() > 10 {
         line(format!("  and {} more values of `{}`", labels.values.len() - 10, labels.column));
     }
-    for left in &about.left_out {
+    for left in &provenance.left_out {
         line(format!("  column `{}` left out: {}", left.column, left.reason));
     }
     let columns = model.encoder().columns();
@@ -161,23 +152,23 @@ fn told(model: &Model, labels: &Labels, options: &Options, seconds: f64) -> Stri
         }
     }
     line(format!(
-        "  {} give {}; {} filled in",
+        "  {} encoded as {}; {} filled in",
         counted(columns.len(), "column", "columns"),
         counted(model.encoder().width(), "feature", "features"),
-        counted(about.counts.filled, "missing value", "missing values")
+        counted(provenance.counts.filled, "missing value", "missing values")
     ));
-    let usual = about.counts.rows - about.counts.anomalies - about.counts.held_out;
+    let others = provenance.counts.rows - provenance.counts.anomalies - provenance.counts.held_out;
     line(format!(
         "{}, {}, trained on {} and {} in {seconds:.1} s",
-        model.members().next().map_or_else(String::new, |(member, _)| method_told(member.detector())),
+        model.members().next().map_or_else(String::new, |(member, _)| method_and_strategy(member.detector())),
         counted(model.members().len(), "member", "members"),
-        counted(about.counts.anomalies, "labelled anomaly", "labelled anomalies"),
-        counted(usual, "other row", "other rows")
+        counted(provenance.counts.anomalies, "labelled anomaly", "labelled anomalies"),
+        counted(others, "other row", "other rows")
     ));
-    if let Some(stopping) = about.stopping {
+    if let Some(stopping) = provenance.stopping {
         line(match stopping.epochs < stopping.of {
             true => format!(
-                "stopped after {} of {} epochs: average precision {:.1} % there and {:.1} % at the end, on {} folds",
+                "stopped after {} of {} epochs: average precision {:.1} % there and {:.1} % after the last epoch, on {} folds",
                 stopping.epochs,
                 stopping.of,
                 100.0 * stopping.ap,
@@ -185,25 +176,25 @@ fn told(model: &Model, labels: &Labels, options: &Options, seconds: f64) -> Stri
                 stopping.folds
             ),
             false => format!(
-                "all {} epochs: no earlier one is better beyond doubt, on {} folds",
+                "all {} epochs: no earlier epoch is significantly better on {} folds",
                 stopping.of, stopping.folds
             ),
         });
     }
-    if about.counts.held_out > 0 {
-        line(format!("{} rows held out: their scores give p-values and thresholds", about.counts.held_out));
+    if provenance.counts.held_out > 0 {
+        line(format!("{} rows held out: their scores calibrate p-values and thresholds", provenance.counts.held_out));
     }
-    if let Some(validation) = about.validation {
+    if let Some(validation) = provenance.validation {
         let percent = |interval: anoonly::eval::Interval| {
             format!("{:.1} % ({:.1} to {:.1})", 100.0 * interval.estimate, 100.0 * interval.low, 100.0 * interval.high)
         };
         line(format!(
-            "validated on {} folds, unlabelled rows counting as normal: AUROC {}, average precision {}",
+            "validated on {} folds, with unlabelled rows counted as normal: AUROC {}, average precision {}",
             validation.folds,
             percent(validation.auroc),
             percent(validation.ap)
         ));
     }
-    line(format!("{} written", options.out.display()));
+    line(format!("{} written", file.display()));
     text
 }

@@ -1,48 +1,48 @@
-//! What can be wrong with a method's configuration.
+//! Errors in the configuration of a method.
 
 use crate::layers::norm::NormSettings;
 
-/// A configuration no fit can start from.
+/// An invalid configuration.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
     /// No method of the zoo has this name.
-    #[error("unknown model `{name}`; did you mean {nearest}? (`anoonly models` lists them all)")]
+    #[error("unknown model `{name}`; did you mean {nearest}?")]
     UnknownMethod {
-        /// The name given.
+        /// The given name.
         name: String,
-        /// The name most like it.
+        /// The most similar known name.
         nearest: String,
     },
-    /// A configuration file names something that is not there.
+    /// A configuration file contains an unknown key.
     #[error("unknown key `{key}`; did you mean `{nearest}`?")]
     UnknownKey {
-        /// The key with the tables it stands in, as `devnet.recipe.epoch`.
+        /// The key with the tables that contain it, such as `devnet.recipe.epoch`.
         key: String,
-        /// The key most like it.
+        /// The most similar known key.
         nearest: String,
     },
-    /// A configuration file is no TOML, or a value has the wrong type.
+    /// A configuration file is not valid TOML, or a value has the wrong type.
     #[error("{reason}")]
     BadFile {
         /// What is wrong.
         reason: String,
     },
-    /// A value outside of what the option allows.
+    /// A value is outside the allowed range.
     #[error("{method}: option `{option}` is {value}, must be {allowed}")]
     BadValue {
         /// The method.
         method: &'static str,
-        /// The option's path, as `recipe.epochs`.
+        /// The path of the option, such as `recipe.epochs`.
         option: &'static str,
-        /// The value given.
+        /// The given value.
         value: String,
-        /// What would do, as the end of the sentence "must be …".
+        /// The allowed values, as the end of the sentence "must be …".
         allowed: &'static str,
     },
 }
 
-/// Checks one option after the other and stops at the first bad value.
+/// Checks options in order and keeps the first error.
 pub(crate) struct Checks {
     method: &'static str,
     result: Result<(), ConfigError>,

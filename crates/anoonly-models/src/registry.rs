@@ -686,7 +686,7 @@ mod tests {
     #[test]
     fn unknown_names_suggest_the_nearest() {
         let message = AnyMethod::by_name("DevNett").unwrap_err().to_string();
-        assert_eq!(message, "unknown model `DevNett`; did you mean devnet? (`anoonly models` lists them all)");
+        assert_eq!(message, "unknown model `DevNett`; did you mean devnet?");
     }
 
     #[test]

@@ -203,7 +203,7 @@ mod tests {
             let here = ComputeDevice::new(backend, None).unwrap();
             assert_eq!((here.backend(), here.name()), (backend, None));
             let told = ComputeDevice::new(backend, Some("1")).unwrap_err().to_string();
-            assert!(told.contains("leave --device out"), "{told}");
+            assert!(told.contains("only one device"), "{told}");
         }
     }
 
@@ -227,7 +227,7 @@ mod tests {
     fn a_machine_without_a_device_is_told_what_to_do() {
         for backend in [BackendName::Wgpu, BackendName::Cuda] {
             let told = chosen::<()>(backend, Vec::new(), None).unwrap_err().to_string();
-            assert!(told.contains("driver") && told.contains("--backend flex"), "{told}");
+            assert!(told.contains("driver"), "{told}");
         }
     }
 }

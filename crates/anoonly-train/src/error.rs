@@ -1,4 +1,4 @@
-//! What can go wrong in a fit and in scoring.
+//! Errors of fits, of scoring, of model files and of backends.
 
 use std::path::PathBuf;
 
@@ -8,23 +8,23 @@ use anoonly_models::ConfigError;
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FitError {
-    /// A value of the configuration no fit could start from.
+    /// The configuration is invalid.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// A strategy's weight outside of [0, 1].
+    /// The weight of a strategy is outside [0, 1].
     #[error("the weight of the loss on normal rows is {weight}: must be from 0 to 1")]
     BadWeight {
         /// The weight.
         weight: f64,
     },
-    /// Without a labelled anomaly there is nothing to learn from.
+    /// There is no labelled anomaly to learn from.
     #[error("no row is labelled an anomaly: at least one is needed")]
     NoAnomalies,
-    /// Without other rows there is nothing to tell anomalies from.
+    /// There are no other rows to distinguish anomalies from.
     #[error("every row is labelled an anomaly: unlabelled or normal rows are needed too")]
     OnlyAnomalies,
     /// The loss became infinite or NaN.
-    #[error("the training loss is no finite number after epoch {epoch}: lower the learning rate")]
+    #[error("the training loss is not a finite number after epoch {epoch}: lower the learning rate")]
     Diverged {
         /// The epoch, counted from 1.
         epoch: usize,
@@ -35,27 +35,27 @@ pub enum FitError {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ScoreError {
-    /// Rows of another width than those the detector was fitted on.
-    #[error("rows of {found} features, but the detector was fitted on {expected}")]
+    /// The rows have another number of features than the training rows.
+    #[error("the rows have {found} features, but the detector was fitted on {expected}")]
     Columns {
-        /// Features of the rows fitted on.
+        /// The number of features in training.
         expected: usize,
-        /// Features of the rows given.
+        /// The number of features of the given rows.
         found: usize,
     },
-    /// A score beyond the largest number there is.
-    #[error("row {row}: its score is no finite number; its features are too far from those the detector was fitted on")]
+    /// A score is not finite.
+    #[error("row {row}: the score is not a finite number; the features are too far from those of the training rows")]
     NoScore {
         /// The row, counted from 1.
         row: usize,
     },
-    /// A baseline that is no row to score.
-    #[error("the baseline: {0}")]
+    /// The baseline row of an explanation cannot be scored.
+    #[error("baseline row: {0}")]
     Baseline(Box<ScoreError>),
-    /// A score that nothing can be told of by its gradient.
-    #[error("the score of this method has no gradient: it cannot be explained by it")]
+    /// The score has no gradient to explain it with.
+    #[error("the score of this method has no gradient, which explanations need")]
     NoGradient,
-    /// A feature that is NaN or infinite.
+    /// A feature is NaN or infinite.
     #[error("row {row}, feature column {column}: not a finite number")]
     NotFinite {
         /// The row, counted from 1.
@@ -69,7 +69,7 @@ pub enum ScoreError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelFileError {
-    /// It cannot be written.
+    /// The file cannot be written.
     #[error("cannot write {}: {reason}", path.display())]
     Write {
         /// The file.
@@ -77,7 +77,7 @@ pub enum ModelFileError {
         /// Why not.
         reason: String,
     },
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("{}: {source}", path.display())]
     Read {
         /// The file.
@@ -85,7 +85,7 @@ pub enum ModelFileError {
         /// Why not.
         source: std::io::Error,
     },
-    /// It is no model file, or was changed.
+    /// The file is not a model file, or was changed.
     #[error("{}: not a model file: {reason}", path.display())]
     Malformed {
         /// The file.
@@ -93,14 +93,14 @@ pub enum ModelFileError {
         /// What is wrong with it.
         reason: String,
     },
-    /// It is of another version of the format.
-    #[error("{}: model format {format}, written by anoonly {library}; this one reads format {}", path.display(), crate::model_file::FORMAT)]
+    /// The file has another version of the format.
+    #[error("{}: model format {format}, written by anoonly {library}; this version reads format {}", path.display(), crate::model_file::FORMAT)]
     Version {
         /// The file.
         path: PathBuf,
-        /// The format it is of.
+        /// The version of its format.
         format: u32,
-        /// The library that wrote it.
+        /// The version of the library that wrote it.
         library: String,
     },
 }
@@ -112,44 +112,43 @@ pub enum BackendError {
     /// No backend has this name.
     #[error("unknown backend `{name}`: use {}", names())]
     Unknown {
-        /// The name given.
+        /// The given name.
         name: String,
     },
-    /// The backend was left out when this program was built.
-    #[error(
-        "this build has no {name} backend: build it with `--features {name}` (`cargo xtask bench --backend {name}` does so by itself)"
-    )]
+    /// The backend is not part of this build.
+    #[error("this build has no {name} backend: it needs the cargo feature `{name}`")]
     NotBuilt {
         /// The backend.
         name: &'static str,
     },
-    /// A device is chosen of a backend that has no choice.
-    #[error("backend {backend} has one device, the processor: leave --device out, or take a backend on the GPU")]
+    /// A device was chosen for a backend that has only one.
+    #[error("backend {backend} has only one device, the processor: no device can be chosen")]
     OneDevice {
         /// The backend.
         backend: &'static str,
     },
-    /// The machine has no device for the backend, or no driver that knows of it.
-    #[error("no device for backend {backend}: {}; or compute on the processor with `--backend flex`", mend(*backend))]
+    /// The machine has no device for the backend, or no driver for it.
+    #[error("no device for backend {backend}: {}", driver(*backend))]
     NoDevice {
         /// The backend.
         backend: crate::BackendName,
     },
-    /// The machine has devices, but not this one.
-    #[error("backend {backend} has no device `{device}` here: give the number or a part of the name of one of {known}")]
+    /// The machine has devices for the backend, but not the chosen one.
+    #[error("backend {backend} has no device `{device}`: give the number or a part of the name of one of {known}")]
     UnknownDevice {
         /// The backend.
         backend: &'static str,
-        /// The device asked for.
+        /// The chosen device.
         device: String,
-        /// Those there are.
+        /// The devices of the machine.
         known: String,
     },
 }
 
-fn mend(backend: crate::BackendName) -> &'static str {
+/// The driver that a backend needs.
+fn driver(backend: crate::BackendName) -> &'static str {
     match backend {
-        crate::BackendName::Cuda => "install the driver of NVIDIA and the CUDA toolkit",
+        crate::BackendName::Cuda => "install NVIDIA's driver and the CUDA toolkit",
         _ => "install a driver for Vulkan, Metal or DirectX 12 (`mesa-vulkan-drivers` on Debian)",
     }
 }

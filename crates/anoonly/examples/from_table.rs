@@ -1,15 +1,13 @@
 //! From a table with a few labels to a ranked list, a threshold and a model file.
 
-#![expect(clippy::print_stdout, reason = "an example talks to its user")]
+#![expect(clippy::print_stdout, reason = "an example prints its results")]
 
 use std::error::Error;
 
-use anoonly::data::table::Table;
-use anoonly::pipeline::ThresholdRule;
-use anoonly::{Detector, Model};
+use anoonly::{Model, Table, TableDetector, ThresholdRule};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // Large amounts from Cairo are bad, and ten of them are marked.
+    // Large amounts from Cairo are fraud, and ten of these rows are labelled.
     let row = |row: usize| {
         let bad = row.is_multiple_of(25);
         let amount = row * 37 % 100 + if bad { 250 } else { 0 };
@@ -20,7 +18,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let text = "id,amount,city,fraud\n".to_owned() + &(0..500).map(row).collect::<String>();
     let table = Table::read_csv("in memory".as_ref(), std::io::Cursor::new(text))?;
 
-    let mut model = Detector::devnet().ids(&["id"]).fit(&table, "fraud")?;
+    let mut model = TableDetector::devnet().ids(&["id"]).fit(&table, "fraud")?;
     let threshold = model.threshold_by(ThresholdRule::FalsePositiveRate(0.05))?;
     println!("threshold: {}", threshold.promise());
     model.set_threshold(threshold);

@@ -29,7 +29,7 @@ pub struct BenchSettings {
     /// the files of `anoonly data fetch` [default: embedded]
     #[arg(long, value_name = "DIR|embedded|fetched")]
     pub data: Option<PathBuf>,
-    /// Data sets by name; * and ? stand for any letters [default: all]
+    /// Data sets by name; * and ? match any characters [default: all]
     #[arg(long, value_delimiter = ',', value_name = "PATTERN,…")]
     #[serde(deserialize_with = "list")]
     pub datasets: Vec<String>,

@@ -7,33 +7,33 @@ use anoonly::data::fetch::{ADDRESS, Event, Fetched, Fetcher, Wanted, cache_folde
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::Failure;
-use crate::{print, tell};
+use crate::error::CommandError;
+use crate::{print, print_json, report_error};
 
 #[derive(Debug, Args)]
 pub struct Options {
-    /// Data sets by name, as `anoonly data list` tells them; * and ? stand for any letters
+    /// Names of data sets, as `anoonly data list` shows them; * and ? match any characters
     #[arg(required = true, value_name = "NAME|PATTERN")]
     names: Vec<String>,
-    /// The folder they go to, laid out as ADBench's `datasets` [default: the folder of the variable ANOONLY_CACHE, or
+    /// The folder to fetch to, laid out like ADBench's `datasets` [default: the folder in the variable ANOONLY_CACHE, or
     /// anoonly/adbench in the platform's cache folder]
     #[arg(long, value_name = "DIR")]
     to: Option<PathBuf>,
-    /// A mirror: an address below which the files are named as Classical/6_cardio.npz
+    /// A mirror: the address under which the files have names like Classical/6_cardio.npz
     #[arg(long, value_name = "BASE", default_value = ADDRESS)]
     url: String,
-    /// The SHA-256 digest of a data set of ADBench that is not in the list, as Classical/33_skin
+    /// The SHA-256 digest of a data set of ADBench that is not in the list, such as Classical/33_skin
     #[arg(long, value_name = "HEX")]
     sha256: Option<String>,
-    /// Tell the files as JSON
+    /// Print the files as JSON
     #[arg(long)]
     json: bool,
 }
 
 impl Options {
-    pub(super) fn run(self) -> Result<String, Failure> {
+    pub(super) fn run(self) -> Result<(), CommandError> {
         if let Some(entry) = Source::Embedded.entries()?.into_iter().find(|entry| self.names.contains(&entry.name)) {
-            return Err(Failure::Embedded { name: entry.name });
+            return Err(CommandError::Embedded { name: entry.name });
         }
         let sets = select(&self.names, self.sha256.as_deref())?;
         let folder = match &self.to {
@@ -41,34 +41,38 @@ impl Options {
             None => cache_folder()?,
         };
         let fetcher = Fetcher::new(&folder, &self.url)?;
-        // What is there is told at once, and a set that cannot be had does not keep the others.
-        let (mut first_failure, mut there) = (None, Vec::new());
+        // Each set is reported as soon as it is there, and one that fails does not stop the others.
+        let (mut first_error, mut files) = (None, Vec::new());
         for set in &sets {
             match fetch(&fetcher, set) {
                 Ok(fetched) => {
-                    let (new, file) = match fetched {
+                    let (downloaded, file) = match fetched {
                         Fetched::Downloaded(file) => (true, file),
                         Fetched::AlreadyThere(file) => (false, file),
                     };
                     if !self.json {
-                        let told = if new { "fetched to" } else { "already there," };
-                        print(&format!("{}: {told} {}\n", set.path(), file.display()));
+                        let done = if downloaded { "fetched to" } else { "already there," };
+                        print(&format!("{}: {done} {}\n", set.path(), file.display()));
                     }
-                    there.push(serde_json::json!({ "data_set": set.path(), "file": file, "downloaded": new }));
+                    files.push(serde_json::json!({ "data_set": set.path(), "file": file, "downloaded": downloaded }));
                 }
-                Err(failure) if first_failure.is_none() => first_failure = Some(failure),
-                Err(failure) => tell(&failure),
+                Err(error) if first_error.is_none() => first_error = Some(error),
+                Err(error) => report_error(&error),
             }
         }
-        match first_failure {
-            Some(failure) => Err(failure),
-            None if self.json => Ok(format!("{}\n", serde_json::Value::from(there))),
-            None => Ok(format!("To bench on all that is there: anoonly bench --data {}\n", self.data(&folder))),
+        match first_error {
+            Some(error) => return Err(error),
+            None if self.json => print_json(&files)?,
+            None => print(&format!(
+                "To run the benchmark on all data sets in this folder: anoonly bench --data {}\n",
+                self.data_option(&folder)
+            )),
         }
+        Ok(())
     }
 
-    /// The folder as a word for `--data`.
-    fn data(&self, folder: &Path) -> String {
+    /// The folder as `anoonly bench --data` takes it.
+    fn data_option(&self, folder: &Path) -> String {
         match self.to {
             None => "fetched".into(),
             Some(_) => format!("{folder:?}"),
@@ -76,15 +80,15 @@ impl Options {
     }
 }
 
-/// Fetches one data set under a bar, which shows on a terminal alone.
-fn fetch(fetcher: &Fetcher, set: &Wanted) -> Result<Fetched, Failure> {
+/// Fetches one data set and shows a progress bar, which is silent unless standard error is a terminal.
+fn fetch(fetcher: &Fetcher, set: &Wanted) -> Result<Fetched, CommandError> {
     let bar = ProgressBar::no_length();
     if let Ok(style) = ProgressStyle::with_template("{msg} {bar:30} {bytes} of {total_bytes}, {eta} left") {
         bar.set_style(style);
     }
     bar.set_message(set.path());
     let fetched = fetcher.fetch(set, &mut |event| match event {
-        Event::Waiting => bar.suspend(|| eprintln!("waiting for another process that fetches to the same folder")),
+        Event::Waiting => bar.suspend(|| eprintln!("waiting for another process that is fetching to the same folder")),
         Event::Progress { have, of } => {
             if let Some(of) = of {
                 bar.set_length(of);

@@ -3,29 +3,31 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use anoonly::core::Label;
+use anoonly::core::{Digest, Label};
 use anoonly::data::DataError;
 use anoonly::data::catalogue::{CatalogueEntry, Source};
-use anoonly::data::fetch::{ADDRESS, Digest, FetchError, Fetcher, KnownSet, LICENCE, SOURCE, known};
+use anoonly::data::fetch::{ADDRESS, FetchError, Fetcher, KnownSet, LICENCE, SOURCE, known};
 use anoonly::data::table::{LabelColumn, Table};
 use clap::Args;
 use serde::Serialize;
 
-use super::{Failure, cached, with_share};
+use super::{cached, with_share};
+use crate::error::CommandError;
+use crate::{print, print_json};
 
 #[derive(Debug, Args)]
 pub struct Options {
-    /// A name of `anoonly data list`, or a file with a table
+    /// A name that `anoonly data list` shows, or a file with a table
     #[arg(value_name = "NAME|FILE")]
     target: PathBuf,
-    /// As JSON
+    /// Print the description as JSON
     #[arg(long)]
     json: bool,
 }
 
-/// What is known of a data set; what is not is left out.
+/// What is known about a data set. Unknown fields are left out.
 #[derive(Default, Serialize)]
-struct About {
+struct Description {
     name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     family: Option<String>,
@@ -35,7 +37,7 @@ struct About {
     anomalies: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     unlabelled: Option<usize>,
-    /// Rows whose features are equal to those of a row before them.
+    /// Rows whose features equal those of an earlier row.
     #[serde(skip_serializing_if = "Option::is_none")]
     repeated_rows: Option<usize>,
     /// Element types of the features, each once.
@@ -51,23 +53,27 @@ struct About {
     licence: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     url: Option<String>,
-    /// Where it is, unless it is embedded or not fetched.
+    /// The path of the file; none for an embedded set and for a set that has not been fetched.
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<String>,
 }
 
 impl Options {
-    pub(super) fn run(self) -> Result<String, Failure> {
-        let about = self.about()?;
-        Ok(if self.json { format!("{}\n", serde_json::json!(about)) } else { about.told() })
+    pub(super) fn run(self) -> Result<(), CommandError> {
+        let description = self.description()?;
+        match self.json {
+            true => print_json(&serde_json::json!(description))?,
+            false => print(&description.render()),
+        }
+        Ok(())
     }
 
-    fn about(&self) -> Result<About, Failure> {
+    fn description(&self) -> Result<Description, CommandError> {
         let target = &self.target;
         if target.is_dir() {
-            return Err(Failure::Folder { path: target.clone() });
+            return Err(CommandError::Folder { path: target.clone() });
         }
-        // A file that is not there is told as such where its name ends as a table's does.
+        // A missing file with the extension of a table is reported as a missing file, not as an unknown data set.
         if target.is_file() || Table::can_read(target) {
             return of_file(target);
         }
@@ -81,11 +87,14 @@ impl Options {
         }
         let names = embedded.iter().map(|entry| entry.name.as_str()).chain(known().iter().map(|set| set.name));
         let short = name.rsplit('/').next().unwrap_or(&name);
-        Err(Failure::Unknown { hint: anoonly::core::did_you_mean(short, names), name: name.into_owned() })
+        Err(CommandError::UnknownDataSet {
+            suggestion: anoonly::core::did_you_mean(short, names),
+            name: name.into_owned(),
+        })
     }
 }
 
-fn of_file(path: &Path) -> Result<About, Failure> {
+fn of_file(path: &Path) -> Result<Description, CommandError> {
     let table = Table::read(path)?;
     let failed = |source| DataError::Io { path: path.into(), source };
     let sha256 = Digest::of_file(path).map_err(failed)?.to_string();
@@ -110,25 +119,25 @@ fn of_file(path: &Path) -> Result<About, Failure> {
             types.push(element.clone());
         }
     }
-    Ok(About {
+    Ok(Description {
         name: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
         rows: table.rows(),
         features: features.len(),
         anomalies: count(Label::Anomaly),
         unlabelled: count(Label::Unlabelled).filter(|&rows| rows > 0),
-        // Only rows of finite numbers are compared.
+        // Only rows of finite numbers can be compared.
         repeated_rows: table.samples(&rule).ok().map(|samples| samples.repeated_rows()),
         types,
         bytes: Some(bytes),
         sha256: Some(sha256),
         file: Some(path.display().to_string()),
-        ..About::default()
+        ..Description::default()
     })
 }
 
-fn of_embedded(entry: &CatalogueEntry) -> Result<About, Failure> {
+fn of_embedded(entry: &CatalogueEntry) -> Result<Description, CommandError> {
     let samples = entry.load()?.samples;
-    Ok(About {
+    Ok(Description {
         name: entry.name.clone(),
         family: Some(entry.family.clone()),
         rows: samples.rows(),
@@ -137,12 +146,12 @@ fn of_embedded(entry: &CatalogueEntry) -> Result<About, Failure> {
         repeated_rows: Some(samples.repeated_rows()),
         source: entry.source(),
         licence: entry.licence(),
-        ..About::default()
+        ..Description::default()
     })
 }
 
-fn of_known(set: &KnownSet) -> Result<About, Failure> {
-    let about = About {
+fn of_known(set: &KnownSet) -> Result<Description, CommandError> {
+    let description = Description {
         name: set.path(),
         family: Some(set.family().to_owned()),
         rows: set.rows,
@@ -153,19 +162,19 @@ fn of_known(set: &KnownSet) -> Result<About, Failure> {
         source: Some(SOURCE),
         licence: Some(LICENCE),
         url: Some(Fetcher::new("", ADDRESS)?.url(&set.into())),
-        ..About::default()
+        ..Description::default()
     };
-    let Some(file) = cached(set) else { return Ok(about) };
+    let Some(file) = cached(set) else { return Ok(description) };
     let found = Digest::of_file(&file).map_err(|source| DataError::Io { path: file.clone(), source })?;
     if found != set.sha256 {
         return Err(FetchError::OtherFile { path: file, expected: set.sha256, found }.into());
     }
-    let there = of_file(&file)?;
-    Ok(About { repeated_rows: there.repeated_rows, types: there.types, file: there.file, ..about })
+    let fetched = of_file(&file)?;
+    Ok(Description { repeated_rows: fetched.repeated_rows, types: fetched.types, file: fetched.file, ..description })
 }
 
-impl About {
-    fn told(&self) -> String {
+impl Description {
+    fn render(&self) -> String {
         let mut text = String::new();
         let mut line = |name: &str, value: Option<String>| {
             if let Some(value) = value {

@@ -6,16 +6,18 @@ use anoonly_page::markdown_table;
 use clap::Args;
 use serde::Serialize;
 
-use super::{Failure, cached, with_share};
+use super::{cached, with_share};
+use crate::error::CommandError;
+use crate::{print, print_json};
 
 #[derive(Debug, Args)]
 pub struct Options {
-    /// As JSON
+    /// Print the list as JSON
     #[arg(long)]
     json: bool,
 }
 
-/// A line of the list.
+/// One data set of the list.
 #[derive(Serialize)]
 struct Line {
     name: String,
@@ -26,12 +28,12 @@ struct Line {
     rows: usize,
     features: usize,
     anomalies: usize,
-    /// Of the file of a set that can be fetched, as its digest.
+    /// The size of the file; only of sets that can be fetched, like the digest.
     bytes: Option<u64>,
     sha256: Option<String>,
 }
 
-/// Where a data set is.
+/// Whether a data set is available on this machine.
 #[derive(Clone, Copy, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum AtHand {
@@ -41,14 +43,18 @@ enum AtHand {
 }
 
 impl Options {
-    pub(super) fn run(self) -> Result<String, Failure> {
+    pub(super) fn run(self) -> Result<(), CommandError> {
         let mut lines: Vec<Line> = Source::Embedded.entries()?.iter().map(embedded).collect::<Result<_, _>>()?;
         lines.extend(known().iter().map(adbench));
-        Ok(if self.json { format!("{}\n", serde_json::json!(lines)) } else { told(&lines) })
+        match self.json {
+            true => print_json(&serde_json::json!(lines))?,
+            false => print(&render(&lines)),
+        }
+        Ok(())
     }
 }
 
-fn embedded(entry: &CatalogueEntry) -> Result<Line, Failure> {
+fn embedded(entry: &CatalogueEntry) -> Result<Line, CommandError> {
     let samples = entry.load()?.samples;
     Ok(Line {
         name: entry.name.clone(),
@@ -79,7 +85,7 @@ fn adbench(set: &KnownSet) -> Line {
     }
 }
 
-fn told(lines: &[Line]) -> String {
+fn render(lines: &[Line]) -> String {
     let header = ["data set", "family", "source", "licence", "at hand", "rows", "features", "anomalies"];
     let mut table = markdown_table(&header, 5);
     for line in lines {
@@ -100,11 +106,11 @@ fn told(lines: &[Line]) -> String {
         ]);
     }
     let folder = match cache_folder() {
-        Ok(folder) => format!("`anoonly data fetch NAME` fetches to {}.", folder.display()),
-        Err(_) => "`anoonly data fetch NAME --to DIR` fetches.".into(),
+        Ok(folder) => format!("`anoonly data fetch NAME` fetches a data set to {}.", folder.display()),
+        Err(_) => "`anoonly data fetch NAME --to DIR` fetches a data set.".into(),
     };
     format!(
-        "{table}\n\n{folder} Of ADBench, the list has the data sets whose digest the project has checked; \
-         any other goes by its folder and the digest you give: anoonly data fetch Classical/33_skin --sha256 HEX\n"
+        "{table}\n\n{folder} The list has those data sets of ADBench whose digest the project has checked. To fetch another one, \
+         give its folder and its digest: anoonly data fetch Classical/33_skin --sha256 HEX\n"
     )
 }

@@ -3,54 +3,55 @@
 use std::path::Path;
 
 use anoonly::data::table::Table;
-use anoonly::pipeline::{AtThreshold, Evaluation, Judged, Model};
+use anoonly::pipeline::{AtThreshold, Evaluation, LabelledScores, Model, PipelineError};
 use anoonly_page::{figures_page, score_curves, score_histogram, write_page};
 use maud::{Markup, html};
 
 use super::percent;
 use crate::error::CommandError;
 
-/// What the page tells of.
-pub struct Told<'a> {
+/// What the page is about.
+pub struct Subject<'a> {
     pub model_file: &'a Path,
     pub model: &'a Model,
     pub table: &'a Table,
-    pub judged: &'a Judged,
+    pub scored: &'a LabelledScores,
 }
 
-/// Rows that are listed on either side.
+/// The number of rows in each list of mistakes.
 const LISTED: usize = 10;
 
 /// Writes the page, complete or not at all.
-pub fn write(path: &Path, told: &Told<'_>, evaluation: &Evaluation) -> Result<(), CommandError> {
-    let Judged { scores, anomalous, .. } = told.judged;
-    let threshold = told.model.threshold().and_then(|threshold| threshold.score);
-    let figures = [score_curves(scores, anomalous, threshold)?, score_histogram(scores, anomalous, threshold)];
-    let tail = html! { (flags(told, evaluation)) (mistakes(told)?) };
-    let page = figures_page("What the model is worth", &head(told, evaluation), &figures, &tail);
-    write_page(path, &page).map_err(CommandError::Page)
+pub fn write(path: &Path, subject: &Subject<'_>, evaluation: &Evaluation) -> Result<(), CommandError> {
+    let LabelledScores { scores, anomalous, .. } = subject.scored;
+    let threshold = subject.model.threshold().and_then(|threshold| threshold.score);
+    let curves = score_curves(scores, anomalous, threshold).map_err(PipelineError::from)?;
+    let figures = [curves, score_histogram(scores, anomalous, threshold)];
+    let tail = html! { (flags(subject, evaluation)) (mistakes(subject)?) };
+    let page = figures_page("Evaluation of the model", &head(subject, evaluation), &figures, &tail);
+    Ok(write_page(path, &page)?)
 }
 
-fn head(told: &Told<'_>, evaluation: &Evaluation) -> Markup {
-    let about = told.model.about();
+fn head(subject: &Subject<'_>, evaluation: &Evaluation) -> Markup {
+    let provenance = subject.model.provenance();
     let share = evaluation.anomalies as f64 / evaluation.rows as f64;
     html! {
-        h1 { "What the model is worth" }
+        h1 { "Evaluation of the model" }
         p class="lead" {
-            "The model ranked " (evaluation.rows) " rows whose truth is known, " (evaluation.anomalies) " of them anomalies. What it \
-             says holds for rows like these, and only if the model was not trained on them."
+            "The model ranked " (evaluation.rows) " labelled rows, " (evaluation.anomalies) " of them anomalies. These results hold \
+             for rows like these, and only if the model was not trained on them."
         }
         dl {
-            dt { "model" } dd { (told.model_file.display()) }
-            dt { "trained on" } dd { (about.table) ", " (about.counts.anomalies) " labelled anomalies among " (about.counts.rows) " rows" }
-            dt { "judged by" } dd { (told.table.path().display()) }
-            @if told.table.rows() > evaluation.rows {
-                dt { "left aside" } dd { (told.table.rows() - evaluation.rows) " rows without a label" }
+            dt { "model" } dd { (subject.model_file.display()) }
+            dt { "trained on" } dd { (provenance.table) ", " (provenance.counts.anomalies) " labelled anomalies among " (provenance.counts.rows) " rows" }
+            dt { "evaluated on" } dd { (subject.table.path().display()) }
+            @if subject.table.rows() > evaluation.rows {
+                dt { "ignored" } dd { (subject.table.rows() - evaluation.rows) " unlabelled rows" }
             }
             dt { "program" } dd { "anoonly " (env!("CARGO_PKG_VERSION")) }
         }
         table {
-            thead { tr { th scope="col" { "figure" } th scope="col" { "value, and its 95 % interval" } th scope="col" { "guessing" } } }
+            thead { tr { th scope="col" { "metric" } th scope="col" { "value with 95 % interval" } th scope="col" { "random guessing" } } }
             tbody {
                 tr { td { "AUROC" } td { (percent(evaluation.auroc)) } td { "50.0 %" } }
                 tr { td { "average precision" } td { (percent(evaluation.average_precision)) } td { (format!("{:.1} %", 100.0 * share)) } }
@@ -62,15 +63,16 @@ fn head(told: &Told<'_>, evaluation: &Evaluation) -> Markup {
             }
         }
         p {
-            "AUROC is the probability that an anomaly scores above a normal row. Average precision looks at the highest scores, and \
-             falls with the share of anomalies. Their intervals are bootstraps over the rows: other rows like these, the model as it is. \
-             The best F1 was looked for on these very rows, so that a threshold chosen beforehand has less."
+            "AUROC is the probability that an anomaly scores above a normal row. Average precision depends mostly on the highest \
+             scores, and decreases with the share of anomalies. The intervals are bootstrap intervals over the rows: they describe \
+             other rows like these, scored by the same model. The threshold with the best F1 was chosen on these same rows, so a \
+             threshold chosen beforehand has a lower F1."
         }
     }
 }
 
-/// What the threshold makes of the rows.
-fn flags(told: &Told<'_>, evaluation: &Evaluation) -> Markup {
+/// The confusion matrix at the threshold.
+fn flags(subject: &Subject<'_>, evaluation: &Evaluation) -> Markup {
     let table = |at: &AtThreshold| {
         let normal = evaluation.rows - evaluation.anomalies;
         let (missed, alarms) = (evaluation.anomalies - at.flagged_anomalies, at.flagged - at.flagged_anomalies);
@@ -89,13 +91,13 @@ fn flags(told: &Told<'_>, evaluation: &Evaluation) -> Markup {
                 dt { "flagged rows that are anomalies (precision)" }
                 dd { @match at.precision { Some(precision) => (percent(precision)), None => "no row is flagged" } }
             }
-            p { "Intervals of shares are Wilson's, of 95 %." }
+            p { "The intervals of shares are 95 % Wilson intervals." }
         }
     };
     html! {
         section id="threshold" {
             h2 { "At the threshold of the model" }
-            @match (told.model.threshold(), &evaluation.at_threshold) {
+            @match (subject.model.threshold(), &evaluation.at_threshold) {
                 (Some(threshold), Some(at)) => {
                     p {
                         @match threshold.score {
@@ -106,31 +108,31 @@ fn flags(told: &Told<'_>, evaluation: &Evaluation) -> Markup {
                     }
                     (table(at))
                 },
-                _ => p { "The model has no threshold: anoonly threshold sets one." },
+                _ => p { "The model has no threshold. The command anoonly threshold sets one." },
             }
         }
     }
 }
 
-/// The rows that the model is most wrong about.
-fn mistakes(told: &Told<'_>) -> Result<Markup, CommandError> {
-    let Judged { rows, scores, anomalous, .. } = told.judged;
+/// The normal rows with the highest scores and the anomalies with the lowest.
+fn mistakes(subject: &Subject<'_>) -> Result<Markup, CommandError> {
+    let LabelledScores { rows, scores, anomalous, .. } = subject.scored;
     let mut order: Vec<usize> = (0..rows.len()).collect();
     order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
     let highest: Vec<usize> = order.iter().copied().filter(|&place| !anomalous[place]).take(LISTED).collect();
     let lowest: Vec<usize> = order.iter().rev().copied().filter(|&place| anomalous[place]).take(LISTED).collect();
-    let names = told.model.ids();
-    let there: Vec<String> =
-        names.iter().filter(|name| told.table.columns().contains(&name.as_str())).cloned().collect();
-    let ids = told.table.select(&there)?;
-    let numbers = told.table.row_numbers();
+    let names = subject.model.ids();
+    let shown: Vec<String> =
+        names.iter().filter(|name| subject.table.columns().contains(&name.as_str())).cloned().collect();
+    let ids = subject.table.select(&shown)?;
+    let numbers = subject.table.row_numbers();
     let list = |title: &str, places: &[usize]| {
         html! {
             h3 { (title) }
             table {
                 thead {
                     tr {
-                        @for name in &there { th scope="col" { (name) } }
+                        @for name in &shown { th scope="col" { (name) } }
                         th scope="col" class="number" { "row" }
                         th scope="col" class="number" { "score" }
                         th scope="col" class="number" { "rank" }
@@ -139,7 +141,7 @@ fn mistakes(told: &Told<'_>) -> Result<Markup, CommandError> {
                 tbody {
                     @for &place in places {
                         tr {
-                            @if !there.is_empty() { @for text in ids.row_text(rows[place]) { td { (text) } } }
+                            @if !shown.is_empty() { @for text in ids.row_text(rows[place]) { td { (text) } } }
                             td class="number" { (numbers[rows[place]]) }
                             td class="number" { (format!("{:.2}", scores[place])) }
                             td class="number" { (1 + scores.iter().filter(|&&score| score > scores[place]).count()) }
@@ -151,12 +153,12 @@ fn mistakes(told: &Told<'_>) -> Result<Markup, CommandError> {
     };
     Ok(html! {
         section id="mistakes" {
-            h2 { "What the model is most wrong about" }
+            h2 { "The largest mistakes" }
             div class="scroll" {
                 (list("Normal rows with the highest scores", &highest))
                 (list("Anomalies with the lowest scores", &lowest))
             }
-            p { "Ranks are among the labelled rows. anoonly explain tells which columns make a score." }
+            p { "Ranks count the labelled rows only. The command anoonly explain shows how much each column contributes to a score." }
         }
     })
 }

@@ -5,17 +5,17 @@ use anoonly_page::markdown_table;
 
 use super::{Case, MemoryCase, Report};
 
-/// CPU seconds of a fit and of scoring 3684 × 512 by the published implementation, one core of another machine.
+/// CPU seconds that the published implementation takes to fit and score 3684 × 512 on one core of another machine.
 const PUBLISHED: [(&str, f64); 4] = [("devnet", 5.8), ("prenet", 11.4), ("deepsad", 7.9), ("feawad", 113.0)];
 
 impl Report {
-    /// The report as a page.
+    /// Renders the report as Markdown.
     pub fn tables(&self) -> String {
         let device = self.device.as_ref().map_or_else(String::new, |name| format!(" on {name}"));
         let cores = if self.cores == 1 { "core" } else { "cores" };
-        let mut told = format!("Backend {}{device}, {} {cores}.\n", self.backend, self.cores);
+        let mut text = format!("Backend {}{device}, {} {cores}.\n", self.backend, self.cores);
         if let Some(Machine { gflops, bandwidth }) = self.machine {
-            told += &format!(
+            text += &format!(
                 "One thread multiplies 512 × 512 matrices at {gflops:.0} GFLOP/s and reads memory at {bandwidth:.1} GB/s.\n"
             );
         }
@@ -23,19 +23,19 @@ impl Report {
             let threads = cases[0].threads;
             let title = if threads == 1 { "One thread".into() } else { format!("{threads} threads") };
             let (training, scoring): (Vec<&Case>, Vec<_>) = cases.iter().partition(|case| case.task == Task::Train);
-            told += &format!("\n### {title}: fits on 5000 × 512\n\n{}\n", self.rate_table(&training));
-            told += &format!("\n### {title}: scoring\n\n{}\n", self.rate_table(&scoring));
+            text += &format!("\n### {title}: fits on 5000 × 512\n\n{}\n", self.rate_table(&training));
+            text += &format!("\n### {title}: scoring\n\n{}\n", self.rate_table(&scoring));
         }
-        told += &format!("\n### Whole fits and scoring, 3684 × 512, one thread\n\n{}\n", whole_table(&self.whole));
-        told += &format!("\n### Memory of a fit, 50 000 × 512, one thread\n\n{}\n", memory_table(&self.memory));
-        told
+        text += &format!("\n### Whole fits and scoring, 3684 × 512, one thread\n\n{}\n", whole_table(&self.whole));
+        text += &format!("\n### Memory of a fit, 50 000 × 512, one thread\n\n{}\n", memory_table(&self.memory));
+        text
     }
 
-    /// Of training or of scoring.
+    /// The table of the rates of training or of scoring.
     fn rate_table(&self, cases: &[&Case]) -> String {
         let limited = self.machine.is_some() && cases.iter().all(|case| case.threads == 1);
         let training = cases.iter().all(|case| case.task == Task::Train);
-        let beside = cases.iter().any(|case| case.pytorch.is_some());
+        let compared = cases.iter().any(|case| case.pytorch.is_some());
         let flushing = cases.iter().any(|case| case.pytorch_flushing.is_some());
         let mut head = vec!["model", "strategy"];
         head.extend((!training).then_some("rows"));
@@ -43,7 +43,7 @@ impl Report {
         head.extend(limited.then_some("share of the limit"));
         head.extend(training.then_some("seconds"));
         head.push("peak memory");
-        if beside {
+        if compared {
             head.push("PyTorch's rate");
             head.extend(training.then_some("its seconds"));
             head.extend(["its peak memory", "ratio"]);
@@ -104,11 +104,11 @@ fn whole_table(cases: &[Case]) -> String {
 }
 
 fn memory_table(cases: &[MemoryCase]) -> String {
-    let mut table = markdown_table(&["model", "strategy", "training matrix", "held in all", "ratio"], 2);
+    let mut table = markdown_table(&["model", "strategy", "training matrix", "held in total", "ratio"], 2);
     for &MemoryCase { model, strategy, held: Memory { matrix_mib, held_mib } } in cases {
         let mib = |mib: f64| format!("{mib:.0} MiB");
-        let told = [mib(matrix_mib), mib(held_mib), format!("{:.2}", held_mib / matrix_mib)];
-        table.add_row([model.to_owned(), strategy.to_owned()].into_iter().chain(told));
+        let cells = [mib(matrix_mib), mib(held_mib), format!("{:.2}", held_mib / matrix_mib)];
+        table.add_row([model.to_owned(), strategy.to_owned()].into_iter().chain(cells));
     }
     table.to_string()
 }
@@ -117,7 +117,7 @@ fn dash() -> String {
     "–".to_owned()
 }
 
-/// Three digits that count.
+/// A rate with three significant digits.
 fn thousands(rate: f64) -> String {
     match rate {
         rate if rate >= 1e6 => format!("{:.2} M", rate / 1e6),
@@ -158,43 +158,43 @@ mod tests {
         }
     }
 
-    fn cells(told: &str) -> Vec<String> {
+    fn cells(text: &str) -> Vec<String> {
         let line = |line: &str| line.split('|').map(str::trim).collect::<Vec<_>>().join("|");
-        told.lines().map(line).collect()
+        text.lines().map(line).collect()
     }
 
     #[test]
-    fn rates_shares_and_ratios_are_of_the_same_case() {
+    fn rates_shares_and_ratios_belong_to_the_same_case() {
         let theirs = Measured { work: 1000.0, seconds: 0.5, peak_mib: 300.0 };
-        let told = report(Some(theirs)).tables();
-        let cells = cells(&told);
+        let text = report(Some(theirs)).tables();
+        let cells = cells(&text);
         for line in [
             "|devnet|host|4000 steps/s|0.50|0.25|40 MiB|2000 steps/s|0.50|300 MiB|2.0|2000 steps/s|2.0|",
             "|devnet|host|100 000 × 512|4000 rows/s|40 MiB|2000 rows/s|300 MiB|2.0|",
             "|devnet|host|1000|0.25|0.50|2.0|5.8|23.2|",
             "|prenet|anoonly|100 MiB|106 MiB|1.06|",
         ] {
-            assert!(cells.iter().any(|cells| cells == line), "{line} is not in\n{told}");
+            assert!(cells.iter().any(|cells| cells == line), "{line} is not in\n{text}");
         }
-        assert!(told.starts_with("Backend flex, 2 cores.\nOne thread multiplies"), "{told}");
-        assert!(told.contains("### One thread: fits") && told.contains("### 2 threads: scoring\n"), "{told}");
+        assert!(text.starts_with("Backend flex, 2 cores.\nOne thread multiplies"), "{text}");
+        assert!(text.contains("### One thread: fits") && text.contains("### 2 threads: scoring\n"), "{text}");
     }
 
     #[test]
     fn without_a_peer_there_are_no_columns_for_it() {
-        let told = report(None).tables();
-        assert!(!told.contains("PyTorch"), "{told}");
-        assert!(cells(&told).iter().any(|cells| cells == "|devnet|host|1000|0.25|5.8|23.2|"), "{told}");
+        let text = report(None).tables();
+        assert!(!text.contains("PyTorch"), "{text}");
+        assert!(cells(&text).iter().any(|cells| cells == "|devnet|host|1000|0.25|5.8|23.2|"), "{text}");
     }
 
     #[test]
-    fn the_same_is_told_as_json() {
-        let told = serde_json::json!(report(None));
-        assert_eq!((&told["machine"]["gflops"], &told["rates"][0]["task"]), (&75.7.into(), &"train".into()));
+    fn the_json_holds_the_same_measurements() {
+        let json = serde_json::json!(report(None));
+        assert_eq!((&json["machine"]["gflops"], &json["rates"][0]["task"]), (&75.7.into(), &"train".into()));
         assert_eq!(
-            (&told["rates"][0]["limit"], &told["rates"][1]["limit"]),
+            (&json["rates"][0]["limit"], &json["rates"][1]["limit"]),
             (&8000.0.into(), &serde_json::Value::Null)
         );
-        assert_eq!((&told["whole"][0]["steps"], &told["memory"][0]["held_mib"]), (&1000.into(), &106.0.into()));
+        assert_eq!((&json["whole"][0]["steps"], &json["memory"][0]["held_mib"]), (&1000.into(), &106.0.into()));
     }
 }

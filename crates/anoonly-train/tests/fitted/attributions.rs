@@ -230,5 +230,5 @@ fn what_cannot_be_explained_is_a_typed_error() {
     assert_eq!(error(&rows(), &[0.0, f32::NAN, 0.0]), ScoreError::Baseline(Box::new(bad.clone())));
     assert_eq!(error(&array![[0.0, f32::INFINITY, 0.0]], &BASELINE), bad);
     let message = error(&rows(), &[]).to_string();
-    assert_eq!(message, "the baseline: rows of 0 features, but the detector was fitted on 3");
+    assert_eq!(message, "baseline row: the rows have 0 features, but the detector was fitted on 3");
 }

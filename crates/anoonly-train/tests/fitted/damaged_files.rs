@@ -353,7 +353,7 @@ fn another_version_is_told_by_its_number() {
     let error = damaged.read(&parts.bytes()).unwrap_err();
     assert!(matches!(error, ModelFileError::Version { format: 2, .. }));
     assert!(
-        error.to_string().ends_with("model format 2, written by anoonly 9.0.0; this one reads format 1"),
+        error.to_string().ends_with("model format 2, written by anoonly 9.0.0; this version reads format 1"),
         "{error}"
     );
     assert!(matches!(model_file::inspect(&damaged.path), Err(ModelFileError::Version { .. })));

@@ -1,5 +1,6 @@
-//! What can go wrong between a table and its scores.
+//! Errors on the way from a table to its scores.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use anoonly_core::CoreError;
@@ -8,89 +9,70 @@ use anoonly_eval::{MetricError, StatisticsError, ThresholdError};
 use anoonly_models::ConfigError;
 use anoonly_train::{BackendError, FitError, ModelFileError, ScoreError};
 
-/// Why a model cannot be made, read or used.
+/// Why a model cannot be fitted, read or used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PipelineError {
-    /// The table.
+    /// The table cannot be read or encoded.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// Samples, a split or a label budget.
+    /// The samples, a split or a label budget are invalid.
     #[error(transparent)]
     Core(#[from] CoreError),
-    /// A setting of the method.
+    /// A setting of the method is invalid.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The fit.
+    /// The fit failed.
     #[error(transparent)]
     Fit(#[from] FitError),
-    /// The scoring.
+    /// Rows cannot be scored.
     #[error(transparent)]
     Score(#[from] ScoreError),
-    /// The model file.
+    /// The model file cannot be read or written.
     #[error(transparent)]
     ModelFile(#[from] ModelFileError),
-    /// The backend.
+    /// The backend cannot be used.
     #[error(transparent)]
     Backend(#[from] BackendError),
-    /// The threshold.
+    /// No threshold follows from the rule.
     #[error(transparent)]
     Threshold(#[from] ThresholdError),
-    /// A metric.
+    /// A metric is undefined.
     #[error(transparent)]
     Metric(#[from] MetricError),
-    /// A false-discovery rate.
+    /// A false-discovery rate is invalid.
     #[error(transparent)]
     Statistics(#[from] StatisticsError),
-    /// An option that cannot be met.
-    #[error("option --{option}: {reason}")]
-    Option {
-        /// The option.
-        option: &'static str,
-        /// Why not.
+    /// A setting of the detector or the threshold is invalid.
+    #[error("{setting}: {reason}")]
+    Setting {
+        /// The setting.
+        setting: TableSetting,
+        /// What is wrong with it.
         reason: String,
     },
-    /// A value of the label column that is no label.
-    #[error(
-        "{}: column `{column}`, row {row}: `{value}` is no label: write 1 for an anomaly and 0 for a normal row, or say which value marks anomalies, as --anomaly {value}",
-        path.display()
-    )]
-    BadLabel {
-        /// The table's file.
-        path: PathBuf,
-        /// The label column.
-        column: String,
-        /// The first row at fault.
-        row: usize,
-        /// What stands there.
-        value: String,
-    },
-    /// Labels that nothing can be learned from.
-    #[error("{}: column `{column}`: {reason}", path.display())]
+    /// The labels leave nothing to learn.
+    #[error("{}, column {column}: {reason}", path.display())]
     Labels {
-        /// The table's file.
+        /// The file of the table.
         path: PathBuf,
         /// The label column.
         column: String,
-        /// What is wrong with them.
+        /// What is wrong with the labels.
         reason: &'static str,
     },
-    /// The model has no held-out rows, and so no p-values.
-    #[error(
-        "the model was trained without held-out rows, which p-values, false-alarm rates and shares need: train it again with --held-out"
-    )]
+    /// The model has no held-out rows, and therefore no p-values.
+    #[error("the model was trained without held-out rows, which p-values, false-positive rates and shares need")]
     NoCalibration,
-    /// A column of a model that is to be exported holds no numbers.
-    #[error(
-        "column `{column}` is a {kind}: an ONNX graph takes numbers and truth values alone; train without the column (--drop), or on numbers made of it"
-    )]
+    /// A column of a model to be exported is not numeric.
+    #[error("column `{column}` is a {kind}: an ONNX graph takes only numbers and truth values")]
     NotNumeric {
         /// The column.
         column: String,
-        /// What its values are.
+        /// The kind of its values.
         kind: &'static str,
     },
-    /// A method that cannot be exported.
+    /// The model cannot be exported.
     #[error("{method} cannot be exported to ONNX: {reason}")]
     NotExportable {
         /// The method.
@@ -98,7 +80,7 @@ pub enum PipelineError {
         /// Why not.
         reason: &'static str,
     },
-    /// A file that cannot be read.
+    /// A file cannot be read.
     #[error("{}: {reason}", path.display())]
     Input {
         /// The file.
@@ -106,7 +88,7 @@ pub enum PipelineError {
         /// Why not.
         reason: String,
     },
-    /// A file that cannot be written.
+    /// A file cannot be written.
     #[error("cannot write {}: {reason}", path.display())]
     Output {
         /// The file.
@@ -114,4 +96,35 @@ pub enum PipelineError {
         /// Why not.
         reason: String,
     },
+}
+
+/// A setting of [`TableDetector`](super::TableDetector) or [`Threshold`](super::Threshold).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TableSetting {
+    /// The number of members.
+    Members,
+    /// The share of held-out rows.
+    HeldOut,
+    /// The identifier columns.
+    Ids,
+    /// The choice of the number of epochs by cross-validation.
+    EarlyStopping,
+    /// The cross-validation of the detector.
+    Validation,
+    /// The score at which rows are flagged.
+    ThresholdScore,
+}
+
+impl fmt::Display for TableSetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            TableSetting::Members => "members",
+            TableSetting::HeldOut => "held-out share",
+            TableSetting::Ids => "identifier columns",
+            TableSetting::EarlyStopping => "early stopping",
+            TableSetting::Validation => "validation",
+            TableSetting::ThresholdScore => "threshold score",
+        })
+    }
 }

@@ -1,4 +1,4 @@
-//! What a model is worth on rows whose truth is known.
+//! Metrics of a model on labelled rows.
 
 use anoonly_core::Label;
 use anoonly_data::encode::Unknown;
@@ -6,87 +6,92 @@ use anoonly_data::table::{LabelColumn, Table};
 use anoonly_eval::{Interval, auroc, average_precision, best_f1, bootstrap, precision_at_k, share_interval};
 use serde::Serialize;
 
-use super::{Model, PipelineError, labels_of};
+use super::{Model, PipelineError};
 
-/// The labelled rows of a table, and what a model says of them.
+/// The labelled rows of a table with the scores of a model.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Judged {
-    /// The place of each labelled row in the table, counted from 0.
+pub struct LabelledScores {
+    /// The index of each labelled row in the table, counted from 0.
     pub rows: Vec<usize>,
     /// Their scores.
     pub scores: Vec<f32>,
     /// Whether they are anomalies.
     pub anomalous: Vec<bool>,
-    /// Whether they are flagged; none where the model has no threshold. A rule that looks at all rows of a table together
-    /// looks at these.
+    /// Whether they are flagged. `None` if the model has no threshold. A rule that looks at all rows of a table together looks at the
+    /// labelled rows only.
     pub flags: Option<Vec<bool>>,
 }
 
-/// Figures of a model on labelled rows. Intervals of metrics are percentile bootstraps over the rows of each class, intervals
-/// of shares Wilson's, both of 95 %: they speak of other rows like these, with the model as it is.
+/// Metrics of a model on labelled rows. All intervals have a level of 95 %: those of metrics are percentile bootstrap intervals over the
+/// rows of each class, those of shares are Wilson intervals. They describe other rows like these, scored by the same model.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Evaluation {
-    /// Labelled rows.
+    /// The number of labelled rows.
     pub rows: usize,
-    /// Anomalies among them.
+    /// The number of anomalies among them.
     pub anomalies: usize,
     /// The area under the receiver operating characteristic.
     pub auroc: Interval,
     /// Average precision.
     pub average_precision: Interval,
-    /// The share of anomalies among as many rows of the highest scores as there are anomalies.
+    /// The precision at k, with k the number of anomalies.
     pub precision_at_anomalies: f64,
-    /// The best F1 that any threshold has on these very rows.
+    /// The best F1 of any threshold on these same rows.
     pub best_f1: f64,
-    /// What the threshold of the model makes of them.
+    /// The metrics at the threshold of the model.
     pub at_threshold: Option<AtThreshold>,
 }
 
-/// What a threshold makes of labelled rows.
+/// Metrics of a threshold on labelled rows.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct AtThreshold {
-    /// Rows flagged.
+    /// The number of flagged rows.
     pub flagged: usize,
-    /// Anomalies among them.
+    /// The number of anomalies among the flagged rows.
     pub flagged_anomalies: usize,
     /// The share of normal rows that are flagged.
     pub false_positive_rate: Interval,
     /// The share of anomalies that are flagged.
     pub recall: Interval,
-    /// The share of anomalies among the flagged rows; none where no row is.
+    /// The share of anomalies among the flagged rows. `None` if no row is flagged.
     pub precision: Option<Interval>,
 }
 
-/// The coverage that all intervals aim at.
+/// The level of all intervals.
 const LEVEL: f64 = 0.95;
 const DRAWS: usize = 1000;
-/// Of more rows than [`MANY`], whose intervals are narrow whatever their bounds' error.
+/// The number of draws for more rows than [`MANY`]: their intervals are narrow, so that rough bounds are good enough.
 const FEW_DRAWS: usize = 200;
 const MANY: usize = 20_000;
-/// Of the bootstrap: the same rows give the same intervals.
+/// The seed of the bootstrap. The same rows give the same intervals.
 const SEED: u64 = 1;
 
 impl Model {
     /// Scores the labelled rows of a table.
     ///
     /// # Errors
-    /// When a row cannot be scored or a label cannot be read.
-    pub fn judge(&self, table: &Table, label: &LabelColumn, unknown: Unknown) -> Result<Judged, PipelineError> {
-        let labels = labels_of(table, label)?.labels;
+    /// If a row cannot be scored or a label cannot be read.
+    pub fn score_labelled(
+        &self,
+        table: &Table,
+        label: &LabelColumn,
+        unknown: Unknown,
+    ) -> Result<LabelledScores, PipelineError> {
+        let labels = table.labels(label)?.labels;
         let all = self.scored(table, unknown)?.scores;
         let rows: Vec<usize> = (0..labels.len()).filter(|&row| labels[row] != Label::Unlabelled).collect();
         let scores: Vec<f32> = rows.iter().map(|&row| all[row]).collect();
         let anomalous = rows.iter().map(|&row| labels[row].is_anomaly()).collect();
         let flags = self.flags(&scores)?;
-        Ok(Judged { rows, scores, anomalous, flags })
+        Ok(LabelledScores { rows, scores, anomalous, flags })
     }
 }
 
-impl Judged {
-    /// The figures.
+impl LabelledScores {
+    /// Computes the metrics.
     ///
     /// # Errors
-    /// When not both kinds of rows are there.
+    /// If there is no anomaly or no normal row.
     pub fn evaluation(&self) -> Result<Evaluation, PipelineError> {
         let (scores, anomalous) = (&self.scores, &self.anomalous);
         let draws = if scores.len() > MANY { FEW_DRAWS } else { DRAWS };
@@ -103,7 +108,7 @@ impl Judged {
         })
     }
 
-    /// None without normal rows or without anomalies.
+    /// The metrics of the flags. `None` if there is no anomaly or no normal row.
     fn at_threshold(&self, flags: &[bool], anomalies: usize) -> Option<AtThreshold> {
         let flagged = flags.iter().filter(|&&flag| flag).count();
         let flagged_anomalies = flags.iter().zip(&self.anomalous).filter(|(flag, truth)| **flag && **truth).count();

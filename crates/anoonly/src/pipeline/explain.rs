@@ -1,4 +1,4 @@
-//! What the columns of a table contribute to the scores of its rows.
+//! The contributions of columns to scores.
 
 use anoonly_data::encode::{Encoded, Unknown};
 use anoonly_data::table::{Blocks, Table};
@@ -6,37 +6,37 @@ use anoonly_train::Attributions;
 use ndarray::Array2;
 use serde::Serialize;
 
-use super::{Model, PipelineError};
+use super::{Model, PipelineError, ScoreScale};
 
-/// A row and what makes its score.
+/// A row and the contributions of its columns to its score.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ExplainedRow {
-    /// Its place among all rows: 1 for the highest score; equal ones share the better rank.
+    /// Its rank among all rows: 1 for the highest score. Equal scores share the better rank.
     pub rank: u64,
-    /// Its identifiers, or its number in the file, by the name of their column.
+    /// Its identifiers, or its row number in the file, each with the name of the column.
     pub row: Vec<(String, String)>,
     /// Its score.
     pub score: f32,
-    /// The score of the usual row, from which the contributions lead to the score of this one.
+    /// The score of a typical row ([`Model::baseline`]), to which the contributions are relative.
     pub baseline: f32,
-    /// What each column contributes, the largest contributions first.
+    /// The contribution of each column, in descending order of its absolute value.
     pub contributions: Vec<Contribution>,
-    /// What the contributions leave of the difference between the two scores.
+    /// The part of the difference between the two scores that the contributions do not explain.
     pub remainder: f32,
 }
 
-/// What a column contributes to the score of a row.
+/// The contribution of a column to the score of a row.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Contribution {
     /// The column.
     pub column: String,
-    /// Its value in the row; empty where it is missing.
+    /// Its value in the row. Empty if it is missing.
     pub value: String,
-    /// In units of the score: above 0, it makes the row more anomalous than the usual row, below 0 less.
+    /// In units of the score. Above 0, the column makes the row more anomalous than the typical row, below 0 less.
     pub contribution: f32,
 }
 
-/// A row with a high score, as far as its table has been read.
+/// A row with one of the highest scores of the blocks read so far.
 struct Candidate {
     row: Vec<(String, String)>,
     values: Vec<String>,
@@ -45,14 +45,14 @@ struct Candidate {
 }
 
 impl Model {
-    /// Explains the scores of the `top` rows with the highest ones, by integrated gradients along the straight line from a
-    /// usual row ([`Model::baseline`], [`FittedDetector::attributions`]); the features that a column became are taken together. The
-    /// contributions of a row and its remainder sum to the difference between its score and that of the usual row.
+    /// Explains the scores of the `top` rows with the highest scores, by integrated gradients along the straight line from a typical
+    /// row ([`Model::baseline`], [`FittedDetector::attributions`]). The contributions of all features of a column are added. The
+    /// contributions of a row and its remainder add up to the difference between its score and that of the typical row.
     ///
     /// [`FittedDetector::attributions`]: anoonly_train::FittedDetector::attributions
     ///
     /// # Errors
-    /// When a row cannot be read or scored, or when the score of the method has no gradient.
+    /// If a row cannot be read or scored, or if the score of the method has no gradient.
     pub fn explain_top(
         &self,
         blocks: Blocks,
@@ -62,7 +62,7 @@ impl Model {
         let mut candidates: Vec<Candidate> = Vec::new();
         for block in blocks {
             candidates.extend(self.candidates(&block?, top, unknown)?);
-            // The sort is stable: of equal scores, the rows that come first stay.
+            // The sort is stable: of rows with equal scores, the first ones stay.
             candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
             candidates.truncate(top);
         }
@@ -89,7 +89,7 @@ impl Model {
         Ok(candidates.into_iter().enumerate().map(row).collect())
     }
 
-    /// The rows of a block that may be among those with the highest scores.
+    /// The rows of a block with its highest scores.
     fn candidates(&self, block: &Table, top: usize, unknown: Unknown) -> Result<Vec<Candidate>, PipelineError> {
         let Encoded { features, .. } = self.encoder.encode(block, unknown)?;
         let scores = self.score_features(&features)?;
@@ -97,10 +97,10 @@ impl Model {
         order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
         order.truncate(top);
         let ids = block.select(&self.ids)?;
-        let there = block.columns();
+        let present = block.columns();
         let known: Vec<String> = self.encoder.columns().iter().map(|column| column.name.clone()).collect();
         let (held, absent): (Vec<String>, Vec<String>) =
-            known.iter().cloned().partition(|name| there.contains(&name.as_str()));
+            known.iter().cloned().partition(|name| present.contains(&name.as_str()));
         let shown = block.select(&held)?;
         let numbers = block.row_numbers();
         let candidate = |row: usize| {
@@ -122,18 +122,18 @@ impl Model {
         Ok(order.into_iter().map(candidate).collect())
     }
 
-    /// What the columns contribute to the scores of encoded rows: the members' contributions, each on the scale of all.
+    /// The contributions of columns to the scores of encoded rows: the mean of the members' standardised contributions.
     fn contributions(&self, features: &Array2<f32>) -> Result<Attributions, PipelineError> {
         let spans = self.encoder.spans();
         let mut contributions = Array2::<f64>::zeros((features.nrows(), spans.len()));
         let mut remainders = vec![0.0f64; features.nrows()];
         let mut baseline = 0.0;
-        for (member, standard) in self.members() {
-            let told = member.attributions(features, &self.baseline, &spans)?;
-            let scale = standard.deviation * self.members.len() as f64;
-            baseline += (f64::from(told.baseline) - standard.mean) / scale;
-            contributions.zip_mut_with(&told.contributions, |sum, &part| *sum += f64::from(part) / scale);
-            remainders.iter_mut().zip(told.remainders).for_each(|(sum, left)| *sum += f64::from(left) / scale);
+        for (member, ScoreScale { mean, deviation }) in self.members() {
+            let attributions = member.attributions(features, &self.baseline, &spans)?;
+            let unit = deviation * self.members.len() as f64;
+            baseline += (f64::from(attributions.baseline) - mean) / unit;
+            contributions.zip_mut_with(&attributions.contributions, |sum, &part| *sum += f64::from(part) / unit);
+            remainders.iter_mut().zip(attributions.remainders).for_each(|(sum, left)| *sum += f64::from(left) / unit);
         }
         Ok(Attributions {
             baseline: baseline as f32,

@@ -11,90 +11,91 @@ use serde::{Deserialize, Serialize};
 
 use super::{PipelineError, Stopping, Threshold, Validation};
 
-/// A detector fitted on a table, its whole pipeline with it: columns, encodings, scaling, members, held-out scores, threshold.
+/// A detector fitted on a table, with its whole pipeline: columns, encodings, scaling, members, held-out scores, threshold.
 ///
-/// A score is the mean over the members of their own, each less the mean and divided by the deviation it has on the rows
-/// fitted on that are not labelled anomalies: 0 is usual, 3 is three deviations above.
+/// A score is the mean of the members' standardised scores. Each member's scores are standardised by their mean and standard deviation
+/// on the training rows without an anomaly label, so that a typical row scores 0, and a row that scores 3 lies three standard
+/// deviations above.
 #[derive(Clone, Debug)]
 pub struct Model {
     pub(super) encoder: Encoder,
     pub(super) ids: Vec<String>,
     pub(super) members: Vec<FittedDetector>,
-    pub(super) standards: Vec<Standard>,
+    pub(super) scales: Vec<ScoreScale>,
     pub(super) baseline: Vec<f32>,
     pub(super) calibration: Option<Calibration>,
     pub(super) threshold: Option<Threshold>,
-    pub(super) about: About,
+    pub(super) provenance: Provenance,
 }
 
-/// What brings the scores of a member to the scale of all.
+/// The mean and standard deviation by which the scores of a member are standardised.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Standard {
-    /// The mean of its scores on rows fitted on that are not labelled anomalies.
+pub struct ScoreScale {
+    /// The mean score of the training rows without an anomaly label.
     pub mean: f64,
-    /// Their standard deviation; 1 where they are all alike.
+    /// Their standard deviation, or 1 if all scores are equal.
     pub deviation: f64,
 }
 
-/// What a model was made from.
+/// Where a model comes from: its training table and how it was used.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct About {
-    /// The name of the table's file.
+pub struct Provenance {
+    /// The name of the file of the table.
     pub table: String,
-    /// SHA-256 of its features and labels.
+    /// The SHA-256 digest of its features and labels.
     pub fingerprint: String,
     /// The label column.
     pub label: String,
-    /// What its rows were.
-    pub counts: Counts,
-    /// Columns that were left out.
+    /// The number of its rows of each kind.
+    pub counts: RowCounts,
+    /// The columns that were left out.
     pub left_out: Vec<LeftOut>,
-    /// Where the training was stopped, if that was asked for.
+    /// The number of epochs that early stopping chose, if it was used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopping: Option<Stopping>,
-    /// How well it ranks rows it was not fitted on, if that was asked for.
+    /// The cross-validated metrics, if they were computed.
     pub validation: Option<Validation>,
 }
 
-/// The rows of a training table.
+/// The number of rows of each kind in a training table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "the names say it")]
-pub struct Counts {
+#[expect(missing_docs, reason = "the field names are self-explanatory")]
+pub struct RowCounts {
     pub rows: usize,
     pub anomalies: usize,
     pub normal: usize,
     pub unlabelled: usize,
     pub held_out: usize,
-    /// Missing values that were filled in.
+    /// The number of missing values that were filled in.
     pub filled: usize,
 }
 
 /// Scores of a table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scored {
-    /// One anomaly score a row, higher meaning more anomalous.
+    /// One anomaly score for each row. Higher means more anomalous.
     pub scores: Vec<f32>,
-    /// Values that were missing, or taken for missing, and were filled in.
+    /// The number of values that were missing, or treated as missing, and were filled in.
     pub filled: usize,
 }
 
-/// What a model file holds beside the members.
+/// The content of a model file apart from the members.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Stored {
     encoder: Encoder,
     ids: Vec<String>,
-    standards: Vec<Standard>,
+    standards: Vec<ScoreScale>,
     baseline: Vec<f32>,
     calibration: Option<Calibration>,
     threshold: Option<Threshold>,
-    about: About,
+    about: Provenance,
 }
 
-impl Standard {
+impl ScoreScale {
     pub(super) fn of(scores: &[f32]) -> Self {
         let n = scores.len() as f64;
         let mean = scores.iter().map(|&score| f64::from(score)).sum::<f64>() / n;
@@ -104,20 +105,20 @@ impl Standard {
     }
 }
 
-/// The mean of the members' scores, each brought to the scale of all.
+/// The mean of the members' standardised scores.
 pub(super) fn mean_scores(
     members: &[FittedDetector],
-    standards: &[Standard],
+    scales: &[ScoreScale],
     features: &Array2<f32>,
 ) -> Result<Vec<f32>, PipelineError> {
     let mut sums = vec![0.0; features.nrows()];
-    for (member, standard) in members.iter().zip(standards) {
+    for (member, scale) in members.iter().zip(scales) {
         for (sum, score) in sums.iter_mut().zip(member.score(features)?) {
-            *sum += (f64::from(score) - standard.mean) / standard.deviation;
+            *sum += (f64::from(score) - scale.mean) / scale.deviation;
         }
     }
     let scores: Vec<f32> = sums.into_iter().map(|sum| (sum / members.len() as f64) as f32).collect();
-    // A file may hold scales that take a score beyond all floats.
+    // The scales of a changed file may lead to a score that is not finite.
     match scores.iter().position(|score| !score.is_finite()) {
         None => Ok(scores),
         Some(row) => Err(ScoreError::NoScore { row: row + 1 }.into()),
@@ -125,37 +126,37 @@ pub(super) fn mean_scores(
 }
 
 impl Model {
-    /// One anomaly score a row, in the order of the rows.
+    /// Scores the rows of a table, in their order. Higher means more anomalous.
     ///
     /// # Errors
-    /// When a column is missing or holds what no training row held.
+    /// If a column is missing, or holds a value of another kind or a category that did not occur in training.
     pub fn score(&self, table: &Table) -> Result<Vec<f32>, PipelineError> {
         Ok(self.scored(table, Unknown::Refuse)?.scores)
     }
 
-    /// Scores, with a word on what is to be done with the unknown.
+    /// Scores the rows of a table, and refuses or accepts what did not occur in training.
     ///
     /// # Errors
-    /// When the table holds something unknown that is refused, or an infinite number.
+    /// If the table holds something unknown that is refused, or an infinite number.
     pub fn scored(&self, table: &Table, unknown: Unknown) -> Result<Scored, PipelineError> {
         let Encoded { features, filled } = self.encoder.encode(table, unknown)?;
         Ok(Scored { scores: self.score_features(&features)?, filled })
     }
 
-    /// One score a row, for rows that are encoded already.
+    /// Scores rows that are already encoded.
     pub(crate) fn score_features(&self, features: &Array2<f32>) -> Result<Vec<f32>, PipelineError> {
-        mean_scores(&self.members, &self.standards, features)
+        mean_scores(&self.members, &self.scales, features)
     }
 
-    /// The scores of held-out rows, which give p-values and thresholds.
+    /// The scores of the held-out rows, which calibrate p-values and thresholds.
     ///
     /// # Errors
-    /// When the model was trained without any.
+    /// If the model was trained without held-out rows.
     pub fn calibration(&self) -> Result<&Calibration, PipelineError> {
         self.calibration.as_ref().ok_or(PipelineError::NoCalibration)
     }
 
-    /// The threshold, if one was set.
+    /// The threshold, if one is set.
     pub fn threshold(&self) -> Option<&Threshold> {
         self.threshold.as_ref()
     }
@@ -165,49 +166,49 @@ impl Model {
         self.threshold = Some(threshold);
     }
 
-    /// Adds how well models like this one rank rows they were not fitted on.
+    /// Stores cross-validated metrics in the model.
     pub fn set_validation(&mut self, validation: Validation) {
-        self.about.validation = Some(validation);
+        self.provenance.validation = Some(validation);
     }
 
-    /// How columns become features.
+    /// The encoder, which turns columns into features.
     pub fn encoder(&self) -> &Encoder {
         &self.encoder
     }
 
-    /// Columns that say which row it is.
+    /// The identifier columns.
     pub fn ids(&self) -> &[String] {
         &self.ids
     }
 
-    /// The fitted detectors whose scores are averaged, and what brings these to one scale.
-    pub fn members(&self) -> impl ExactSizeIterator<Item = (&FittedDetector, Standard)> {
-        self.members.iter().zip(self.standards.iter().copied())
+    /// The fitted detectors whose scores are averaged, each with the scale of its scores.
+    pub fn members(&self) -> impl ExactSizeIterator<Item = (&FittedDetector, ScoreScale)> {
+        self.members.iter().zip(self.scales.iter().copied())
     }
 
-    /// The features of a usual row: of those fitted on that are not labelled anomalies, the one nearest to the median of each
-    /// feature. The medians themselves may be a row like no other, as one of no category is.
+    /// The features of a typical row, with which explanations compare: of the training rows without an anomaly label, the one nearest to
+    /// the median of each feature. The medians themselves could form an impossible row, such as one without any category.
     pub fn baseline(&self) -> &[f32] {
         &self.baseline
     }
 
-    /// What the model was made from.
-    pub fn about(&self) -> &About {
-        &self.about
+    /// The training table of the model and how it was used.
+    pub fn provenance(&self) -> &Provenance {
+        &self.provenance
     }
 
-    /// Writes the model into one file, complete or not at all.
+    /// Writes the model to one file, completely or not at all.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// If the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), PipelineError> {
         Ok(model_file::write(path, &self.members, &self.stored())?)
     }
 
-    /// Writes everything but the members, as a new threshold, into the model's own file, whose tensors stay as they are.
+    /// Writes everything but the members, such as a new threshold, to the file of the model. The tensors in the file stay as they are.
     ///
     /// # Errors
-    /// When the file cannot be read or written.
+    /// If the file cannot be read or written.
     pub fn save_threshold(&self, path: &Path) -> Result<(), PipelineError> {
         Ok(model_file::rewrite_pipeline(path, &self.stored())?)
     }
@@ -216,44 +217,42 @@ impl Model {
         Stored {
             encoder: self.encoder.clone(),
             ids: self.ids.clone(),
-            standards: self.standards.clone(),
+            standards: self.scales.clone(),
             baseline: self.baseline.clone(),
             calibration: self.calibration.clone(),
             threshold: self.threshold.clone(),
-            about: self.about.clone(),
+            about: self.provenance.clone(),
         }
     }
 
-    /// Reads a model file onto a device, which need not be of the backend the model was fitted on.
+    /// Reads a model file onto a device, whose backend may differ from the one that the model was fitted on.
     ///
     /// # Errors
-    /// When the file cannot be read, or is no model file of a table.
+    /// If the file cannot be read, or is not the model file of a table.
     pub fn load_on(path: &Path, device: &ComputeDevice) -> Result<Self, PipelineError> {
         let (members, stored) = model_file::read::<Stored>(path, device)?;
         let malformed = |reason: String| ModelFileError::Malformed { path: path.into(), reason };
-        let Stored { encoder, ids, standards, baseline, calibration, threshold, about } = stored;
+        let Stored { encoder, ids, standards: scales, baseline, calibration, threshold, about: provenance } = stored;
         encoder.check().map_err(malformed)?;
         let width = encoder.width();
-        let fits = standards.len() == members.len()
+        let consistent = scales.len() == members.len()
             && baseline.len() == width
             && members.iter().all(|member| member.columns() == width);
-        let sound = |standard: &Standard| {
-            standard.mean.is_finite() && standard.deviation.is_normal() && standard.deviation > 0.0
-        };
+        let valid = |scale: &ScoreScale| scale.mean.is_finite() && scale.deviation.is_normal() && scale.deviation > 0.0;
         if members.is_empty()
-            || !fits
-            || !standards.iter().all(sound)
+            || !consistent
+            || !scales.iter().all(valid)
             || !baseline.iter().all(|value| value.is_finite())
         {
-            return Err(malformed("its members and its columns do not fit together".into()).into());
+            return Err(malformed("its members and its columns do not match".into()).into());
         }
-        Ok(Self { encoder, ids, members, standards, baseline, calibration, threshold, about })
+        Ok(Self { encoder, ids, members, scales, baseline, calibration, threshold, provenance })
     }
 
-    /// Reads a model file, for the default backend.
+    /// Reads a model file for the default backend.
     ///
     /// # Errors
-    /// When the file cannot be read, or is no model file of a table.
+    /// If the file cannot be read, or is not the model file of a table.
     pub fn load(path: &Path) -> Result<Self, PipelineError> {
         Self::load_on(path, &ComputeDevice::default())
     }

@@ -1,8 +1,7 @@
 //! A model as an ONNX graph, which runs without this library.
 //!
-//! The graph does what [`Model::score`] does, in the same precision: it takes columns as 64-bit floats and each one's
-//! distance to its median there, as the encoder does; scales in 64 bits; runs the networks in 32 bits; and averages their
-//! scores in 64 bits.
+//! The graph computes what [`Model::score`] computes, in the same precision. Like the encoder, it takes columns as 64-bit floats and
+//! subtracts their medians. It scales in 64 bits, runs the networks in 32 bits, and averages their scores in 64 bits.
 
 mod nodes;
 mod proto;
@@ -16,21 +15,24 @@ use prost::Message;
 use serde::Serialize;
 
 use self::nodes::{Nodes, integer};
-use self::proto::{DataType, Dimension, Entry, OperatorSet, Shape, TensorType, Type, ValueInfo};
+use self::proto::{
+    DataType, DimensionProto, MetadataEntry, OperatorSetProto, TensorShapeProto, TensorTypeProto, TypeProto,
+    ValueInfoProto,
+};
 use super::{Model, PipelineError};
 
-/// The version of the ONNX operators that is written: that of ONNX 1.8, which runtimes read since 2021.
+/// The version of the ONNX operators: that of ONNX 1.8, which runtimes have read since 2021.
 const OPSET: i64 = 13;
-/// The version of the file format that came with it.
+/// The version of the file format of ONNX 1.8.
 const IR_VERSION: i64 = 7;
-/// What readers of protocol buffers take at most.
-const MOST_BYTES: usize = i32::MAX as usize;
+/// The maximum size that readers of protocol buffers accept.
+const MAX_BYTES: usize = i32::MAX as usize;
 
-/// The input.
+/// The name of the input.
 const INPUT: &str = "input";
-/// The score of each row.
+/// The name of the output with the score of each row.
 const SCORE: &str = "score";
-/// Whether each row is flagged.
+/// The name of the output that says whether each row is flagged.
 const FLAGGED: &str = "flagged";
 
 /// A model as an ONNX graph.
@@ -40,10 +42,10 @@ pub struct OnnxModel {
     pub opset: i64,
     /// The name of the input: 64-bit floats, `[rows, columns]`.
     pub input: &'static str,
-    /// The columns of the table in the order in which the input takes them.
+    /// The columns of the table, in the order of the input's columns.
     pub columns: Vec<String>,
-    /// The names of the outputs, each with one value a row: `score`, 32-bit floats, and, where the model has a threshold
-    /// that looks at one row at a time, `flagged`, truth values.
+    /// The names of the outputs, each with one value for each row: `score`, 32-bit floats, and, if the model has a threshold that looks
+    /// at one row at a time, `flagged`, truth values.
     pub outputs: Vec<&'static str>,
     /// The threshold of `flagged`.
     pub threshold: Option<f32>,
@@ -57,12 +59,12 @@ impl OnnxModel {
         &self.bytes
     }
 
-    /// Writes the file, complete or not at all.
+    /// Writes the file, completely or not at all.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// If the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), PipelineError> {
-        // Only the kind: the whole message would name the temporary file.
+        // Only the kind of the error, because the whole message would name the temporary file.
         let failed =
             |error: std::io::Error| PipelineError::Output { path: path.into(), reason: error.kind().to_string() };
         write_whole(path, &self.bytes, None).map_err(failed)
@@ -70,12 +72,11 @@ impl OnnxModel {
 }
 
 impl Model {
-    /// The model as an ONNX graph of columns of numbers and truth values, these as 0 and 1. NaN stands for a missing
-    /// value.
+    /// The model as an ONNX graph. Its input has columns of numbers and of truth values, which are 0 and 1. NaN marks a missing value.
     ///
     /// # Errors
-    /// When a column is something else, a method does not tell its score as a graph (kNN, which would carry all training
-    /// rows along), or the file would be larger than ONNX allows.
+    /// If a column is of another kind, if the method has no graph (such as kNN, which would have to carry all training rows), or if the
+    /// file would be larger than ONNX allows.
     pub fn to_onnx(&self) -> Result<OnnxModel, PipelineError> {
         let medians = medians(&self.encoder)?;
         let mut nodes = Nodes::default();
@@ -89,38 +90,38 @@ impl Model {
             outputs.push(FLAGGED);
         }
         let columns: Vec<String> = self.encoder.columns().iter().map(|column| column.name.clone()).collect();
-        let graph = proto::Graph {
+        let graph = proto::GraphProto {
             node: nodes.nodes,
             name: "anoonly".into(),
             initializer: nodes.constants,
             input: vec![self.input()],
             output: outputs.iter().map(|&name| output(name, threshold)).collect(),
         };
-        let file = proto::Model {
+        let file = proto::ModelProto {
             ir_version: IR_VERSION,
             producer_name: "anoonly".into(),
             producer_version: env!("CARGO_PKG_VERSION").into(),
             doc_string: "Anomaly scores of the rows of a table, made by anoonly.".into(),
             graph: Some(graph),
-            opset_import: vec![OperatorSet { domain: Some(String::new()), version: OPSET }],
+            opset_import: vec![OperatorSetProto { domain: Some(String::new()), version: OPSET }],
             metadata_props: self.metadata(&columns),
         };
-        if file.encoded_len() > MOST_BYTES {
+        if file.encoded_len() > MAX_BYTES {
             let method = self.method_name();
-            return Err(PipelineError::NotExportable { method, reason: "the file would have more than 2 GiB" });
+            return Err(PipelineError::NotExportable { method, reason: "the file would be larger than 2 GiB" });
         }
         Ok(OnnxModel { opset: OPSET, input: INPUT, columns, outputs, threshold, bytes: file.encode_to_vec() })
     }
 
-    /// Adds all members' scores of the features, 32-bit floats, and their mean.
+    /// Adds the members' scores of the features, which are 32-bit floats, and their mean.
     fn add_score(&self, nodes: &mut Nodes, features: &str) -> Result<(), PipelineError> {
         let mut scaled: Option<(&MinMaxScaler, String)> = None;
         let mut sum: Option<String> = None;
-        for (index, (member, standard)) in self.members().enumerate() {
+        for (index, (member, scale)) in self.members().enumerate() {
             let method = || member.detector().method().info().name.to_owned();
-            let reason = "it does not tell its score as a graph; `anoonly score` computes it";
+            let reason = "its score is not available as a graph";
             let graph = member.graph().ok_or_else(|| PipelineError::NotExportable { method: method(), reason })?;
-            // Members of one fit have the same scaling.
+            // The members of one fit have the same scaling.
             let rows = match scaled {
                 Some((scaler, rows)) if scaler == member.scaler() => rows,
                 _ => {
@@ -131,8 +132,8 @@ impl Model {
             nodes.part = format!("member_{}", index + 1);
             let score = nodes.network(&graph, &rows);
             let wide = nodes.cast(&score, DataType::Double);
-            let centred = nodes.with_row("Sub", &wide, &[standard.mean]);
-            let standardised = nodes.with_row("Div", &centred, &[standard.deviation]);
+            let centred = nodes.with_row("Sub", &wide, &[scale.mean]);
+            let standardised = nodes.with_row("Div", &centred, &[scale.deviation]);
             sum = Some(match sum {
                 Some(sum) => nodes.node("Add", &[&sum, &standardised], None),
                 None => standardised,
@@ -151,7 +152,7 @@ impl Model {
         self.members.first().map(|member| member.detector().method().info().name.to_owned()).unwrap_or_default()
     }
 
-    fn input(&self) -> ValueInfo {
+    fn input(&self) -> ValueInfoProto {
         let columns = self.encoder.columns();
         let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
         let truths: Vec<&str> = columns
@@ -159,30 +160,30 @@ impl Model {
             .filter(|column| column.kind == ColumnKind::Truth)
             .map(|column| column.name.as_str())
             .collect();
-        let mut told = format!("Columns, in this order: {}. NaN where a value is missing.", names.join(", "));
+        let mut description = format!("Columns, in this order: {}. NaN where a value is missing.", names.join(", "));
         if !truths.is_empty() {
-            told.push_str(&format!(" Truth values, as 0 and 1: {}.", truths.join(", ")));
+            description.push_str(&format!(" Truth values, as 0 and 1: {}.", truths.join(", ")));
         }
-        value(INPUT, DataType::Double, Some(columns.len()), told)
+        value(INPUT, DataType::Double, Some(columns.len()), description)
     }
 
-    fn metadata(&self, columns: &[String]) -> Vec<Entry> {
+    fn metadata(&self, columns: &[String]) -> Vec<MetadataEntry> {
         let mut entries = vec![
             ("columns", serde_json::json!(columns).to_string()),
             ("method", self.method_name()),
             ("members", self.members.len().to_string()),
-            ("table", self.about.table.clone()),
-            ("fingerprint", self.about.fingerprint.clone()),
+            ("table", self.provenance.table.clone()),
+            ("fingerprint", self.provenance.fingerprint.clone()),
         ];
         if let Some(threshold) = &self.threshold {
             entries.extend(threshold.score.map(|score| ("threshold", score.to_string())));
             entries.push(("threshold_promise", threshold.promise()));
         }
-        entries.into_iter().map(|(key, value)| Entry { key: key.into(), value }).collect()
+        entries.into_iter().map(|(key, value)| MetadataEntry { key: key.into(), value }).collect()
     }
 }
 
-/// The median of each column, which all have to be numbers or truth values.
+/// The median of each column. All columns have to be numbers or truth values.
 fn medians(encoder: &Encoder) -> Result<Vec<f64>, PipelineError> {
     let median = |column: &anoonly_data::encode::EncodedColumn| match column.encoding {
         Encoding::Number { median } => Ok(median),
@@ -191,12 +192,12 @@ fn medians(encoder: &Encoder) -> Result<Vec<f64>, PipelineError> {
     encoder.columns().iter().map(median).collect()
 }
 
-/// Adds the features that the encoder makes of the input, 32-bit floats, `[rows, features]`.
+/// Adds the encoding of the input as features: 32-bit floats, `[rows, features]`.
 fn features(nodes: &mut Nodes, encoder: &Encoder, medians: &[f64]) -> String {
     nodes.part = "columns".into();
     let distance = nodes.with_row("Sub", INPUT, medians);
     let distance = nodes.cast(&distance, DataType::Float);
-    // After the cast: not every runtime knows this of 64-bit floats.
+    // After the cast, because not every runtime implements `IsNaN` for 64-bit floats.
     let missing = nodes.node("IsNaN", &[&distance], None);
     let zero = nodes.row(&[0.0f32]);
     let values = nodes.node("Where", &[&missing, &zero, &distance], None);
@@ -213,7 +214,7 @@ fn features(nodes: &mut Nodes, encoder: &Encoder, medians: &[f64]) -> String {
     nodes.node("Gather", &[&both, &places], Some(integer("axis", 1)))
 }
 
-/// Adds the scaling of features.
+/// Adds the scaling of the features.
 fn scaling(nodes: &mut Nodes, scaler: &MinMaxScaler, features: &str) -> String {
     let wide = nodes.cast(features, DataType::Double);
     let minimum: Vec<f64> = scaler.minimum().iter().map(|&lowest| lowest.into()).collect();
@@ -224,23 +225,27 @@ fn scaling(nodes: &mut Nodes, scaler: &MinMaxScaler, features: &str) -> String {
     nodes.cast(&clipped, DataType::Float)
 }
 
-fn output(name: &str, threshold: Option<f32>) -> ValueInfo {
+fn output(name: &str, threshold: Option<f32>) -> ValueInfoProto {
     match threshold {
         Some(threshold) if name == FLAGGED => {
             value(name, DataType::Bool, None, format!("Whether the score is at least {threshold}."))
         }
         _ => {
-            let told = "Higher means more anomalous: 0 is usual, 3 is three standard deviations above.";
-            value(name, DataType::Float, None, told.into())
+            let description = "Higher means more anomalous. A typical row scores 0; a row that scores 3 is three standard deviations above.";
+            value(name, DataType::Float, None, description.into())
         }
     }
 }
 
-/// An input or output with one row, or one value, for each row of the table.
-fn value(name: &str, element: DataType, columns: Option<usize>, told: String) -> ValueInfo {
-    let rows = Dimension { dim_value: None, dim_param: Some("rows".into()) };
-    let columns = columns.map(|columns| Dimension { dim_value: Some(columns as i64), dim_param: None });
-    let shape = Shape { dim: [rows].into_iter().chain(columns).collect() };
-    let tensor_type = TensorType { elem_type: element as i32, shape: Some(shape) };
-    ValueInfo { name: name.into(), r#type: Some(Type { tensor_type: Some(tensor_type) }), doc_string: told }
+/// An input or output with one row or one value for each row of the table.
+fn value(name: &str, element: DataType, columns: Option<usize>, description: String) -> ValueInfoProto {
+    let rows = DimensionProto { dim_value: None, dim_param: Some("rows".into()) };
+    let columns = columns.map(|columns| DimensionProto { dim_value: Some(columns as i64), dim_param: None });
+    let shape = TensorShapeProto { dim: [rows].into_iter().chain(columns).collect() };
+    let tensor_type = TensorTypeProto { elem_type: element as i32, shape: Some(shape) };
+    ValueInfoProto {
+        name: name.into(),
+        r#type: Some(TypeProto { tensor_type: Some(tensor_type) }),
+        doc_string: description,
+    }
 }

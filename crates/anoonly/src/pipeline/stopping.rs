@@ -1,4 +1,4 @@
-//! How long a training lasts, without a test row being looked at.
+//! The number of training epochs, chosen by cross-validation on the training rows.
 
 use std::ops::ControlFlow;
 
@@ -9,44 +9,43 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::folds::{Fold, Folds};
-use super::model::Standard;
-use super::{Detector, PipelineError};
+use super::model::ScoreScale;
+use super::{PipelineError, TableDetector, TableSetting};
 
 /// The number of epochs that cross-validation chose.
 ///
-/// In each fold, members are fitted without a share of the labelled anomalies and of the other rows, and rank these rows after
-/// every epoch. The epoch with the highest mean average precision over the folds is taken if it is above that of the last
-/// epoch by more than one standard error of the difference over the folds, and the last epoch otherwise. The fit itself then
-/// has all rows.
+/// In each fold, members are fitted without a part of the labelled anomalies and of the other rows, and rank this part after every
+/// epoch. The epoch with the highest average precision, averaged over the folds, is chosen if it exceeds the last epoch by more than one
+/// standard error of the difference over the folds. Otherwise the last epoch is chosen. The fit itself then uses all rows.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stopping {
-    /// The epochs of the fit.
+    /// The number of epochs of the fit.
     pub epochs: usize,
-    /// The epochs that the method asks for.
+    /// The number of epochs in the method's recipe.
     pub of: usize,
-    /// Folds.
+    /// The number of folds.
     pub folds: usize,
-    /// The mean average precision on rows left out, after the chosen epoch.
+    /// The mean average precision on the left-out rows after the chosen epoch.
     pub ap: f64,
-    /// The same after the last epoch.
+    /// The mean average precision on the left-out rows after the last epoch.
     pub ap_at_end: f64,
 }
 
 const FOLDS: usize = 5;
-/// With fewer labelled anomalies there is next to nothing to choose by.
+/// The minimum number of labelled anomalies and of other rows. With fewer, the folds say almost nothing.
 const LEAST: usize = 3;
 
-impl Detector {
-    /// Chooses the number of epochs by the rows given.
+impl TableDetector {
+    /// Chooses the number of epochs by cross-validation on the given rows.
     pub(super) fn choose_epochs(&self, samples: &Samples, device: &ComputeDevice) -> Result<Stopping, PipelineError> {
-        let wrong = |reason: String| Err(PipelineError::Option { option: "early-stopping", reason });
+        let invalid = |reason: String| Err(PipelineError::Setting { setting: TableSetting::EarlyStopping, reason });
         let Some(recipe) = self.method.recipe() else {
-            return wrong(format!("{} is not trained in epochs", self.method.info().name));
+            return invalid(format!("{} is not trained in epochs", self.method.info().name));
         };
         let folds = Folds::new(samples, FOLDS, self.seed, "folds of early stopping");
         if folds.count < LEAST {
-            return wrong(format!("needs at least {LEAST} labelled anomalies and {LEAST} other rows to choose by"));
+            return invalid(format!("at least {LEAST} labelled anomalies and {LEAST} other rows are needed"));
         }
         let curves: Vec<Vec<f64>> = folds
             .iter()
@@ -64,21 +63,21 @@ impl Detector {
         })
     }
 
-    /// The average precision on the rows that a fold leaves out, after each epoch.
+    /// The average precision on the left-out rows of a fold after each epoch.
     fn precision_by_epoch(
         &self,
         samples: &Samples,
-        Fold { fitted_on, judged }: &Fold,
+        Fold { fitted_on, left_out }: &Fold,
         device: &ComputeDevice,
     ) -> Result<Vec<f64>, PipelineError> {
-        let (fitted_on, judged) = (samples.select(fitted_on), samples.select(judged));
-        let usual = judged.by_class().others;
+        let (fitted_on, left_out) = (samples.select(fitted_on), samples.select(left_out));
+        let others = left_out.by_class().others;
         let of_member = |member: usize| -> Result<Vec<Vec<f64>>, PipelineError> {
             let (mut epochs, mut failed) = (Vec::new(), None);
-            let watch = |epoch: Epoch<'_>| match epoch.fitted().score_on_one_thread(judged.features()) {
+            let watch = |epoch: Epoch<'_>| match epoch.fitted().score_on_one_thread(left_out.features()) {
                 Ok(scores) => {
-                    let of_usual: Vec<f32> = usual.iter().map(|&row| scores[row]).collect();
-                    let Standard { mean, deviation } = Standard::of(&of_usual);
+                    let of_others: Vec<f32> = others.iter().map(|&row| scores[row]).collect();
+                    let ScoreScale { mean, deviation } = ScoreScale::of(&of_others);
                     epochs.push(scores.iter().map(|&score| (f64::from(score) - mean) / deviation).collect());
                     ControlFlow::Continue(())
                 }
@@ -92,22 +91,22 @@ impl Detector {
         };
         let members: Vec<Vec<Vec<f64>>> =
             (0..self.members).into_par_iter().map(of_member).collect::<Result<_, PipelineError>>()?;
-        let truth = judged.anomalous();
+        let truth = left_out.anomalous();
         let precision = |epoch: usize| {
             let sum = |row: usize| members.iter().map(|epochs| epochs[epoch][row]).sum::<f64>() as f32;
-            Ok(average_precision(&(0..judged.rows()).map(sum).collect::<Vec<_>>(), &truth)?)
+            Ok(average_precision(&(0..left_out.rows()).map(sum).collect::<Vec<_>>(), &truth)?)
         };
         (0..members[0].len()).map(precision).collect()
     }
 
-    /// A member before its fit.
+    /// The detector of a member before its fit.
     pub(super) fn member(&self, member: usize) -> Result<anoonly_train::Detector, PipelineError> {
         let seed = Seed(self.seed.0.wrapping_add(member as u64));
         Ok(anoonly_train::Detector::new(self.method.clone(), self.supervision, seed)?)
     }
 }
 
-/// The place of the epoch to stop after, by the average precision of each fold after each epoch.
+/// The index of the epoch to stop after, given the average precision of each fold after each epoch.
 fn choose(curves: &[Vec<f64>]) -> usize {
     let folds = curves.len() as f64;
     let mean = |of: &dyn Fn(&Vec<f64>) -> f64| curves.iter().map(of).sum::<f64>() / folds;
@@ -130,12 +129,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_gain_that_the_folds_agree_on_ends_the_training_early() {
-        let same = vec![vec![0.2, 0.9, 0.9, 0.5], vec![0.3, 0.8, 0.7, 0.5], vec![0.2, 0.7, 0.8, 0.4]];
-        assert_eq!(choose(&same), 1, "the first of the best");
-        let apart = vec![vec![0.2, 1.0, 0.5], vec![0.3, 0.4, 0.5], vec![0.2, 0.3, 0.5]];
-        assert_eq!(choose(&apart), 2, "one fold says so, two do not");
-        assert_eq!(choose(&[vec![0.5; 4], vec![0.5; 4]]), 3, "nothing is gained");
+    fn training_stops_early_only_if_the_folds_agree() {
+        let agreeing = vec![vec![0.2, 0.9, 0.9, 0.5], vec![0.3, 0.8, 0.7, 0.5], vec![0.2, 0.7, 0.8, 0.4]];
+        assert_eq!(choose(&agreeing), 1, "the first of the best epochs");
+        let disagreeing = vec![vec![0.2, 1.0, 0.5], vec![0.3, 0.4, 0.5], vec![0.2, 0.3, 0.5]];
+        assert_eq!(choose(&disagreeing), 2, "one fold gains, two do not");
+        assert_eq!(choose(&[vec![0.5; 4], vec![0.5; 4]]), 3, "no gain");
         assert_eq!(choose(&[vec![0.1], vec![0.2]]), 0);
     }
 }

@@ -1,17 +1,17 @@
-//! Thresholds of a model, apart from its fit.
+//! Thresholds of a model, which are chosen after its fit.
 
 use anoonly_eval::{best_f1, discoveries, share_threshold};
 use serde::{Deserialize, Serialize};
 
-use super::{Model, PipelineError};
+use super::{Model, PipelineError, TableSetting};
 
-/// Which rows are flagged.
+/// Decides which rows are flagged.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Threshold {
-    /// The rule.
+    /// The rule that the threshold follows.
     pub rule: ThresholdRule,
-    /// Rows that score at least this are flagged; none for a rule that looks at all rows of a table together.
+    /// Rows that score at least this are flagged. `None` for a rule that looks at all rows of a table together.
     pub score: Option<f32>,
 }
 
@@ -19,30 +19,30 @@ pub struct Threshold {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum ThresholdRule {
-    /// A row that is like the held-out ones is flagged with at most this probability (conformal; see
+    /// A row that is like the held-out rows is flagged with at most this probability (conformal; see
     /// [`Calibration::threshold`](anoonly_eval::Calibration::threshold)).
     FalsePositiveRate(f64),
-    /// At most this share of the held-out rows is flagged, and about as many of new rows like them.
+    /// At most this share of the held-out rows is flagged, and about the same share of new rows like them.
     Share(f64),
-    /// Among the rows flagged in a table, at most this share is expected to be like the held-out ones (Benjamini and Hochberg
-    /// 1995, on conformal p-values).
+    /// At most this share of the flagged rows of a table is expected to be like the held-out rows (Benjamini and Hochberg 1995, on
+    /// conformal p-values).
     FalseDiscoveryRate(f64),
-    /// The best F1 on labelled rows.
+    /// The score with the best F1 on labelled rows.
     MaxF1 {
-        /// That F1.
+        /// The F1 on these rows.
         f1: f64,
-        /// Labelled rows it was taken from.
+        /// The number of labelled rows.
         rows: usize,
     },
-    /// A score of choice.
+    /// A score that the user chose.
     Score,
 }
 
 impl Model {
-    /// A threshold by a rule on the held-out rows, or at a score of choice.
+    /// The threshold that follows from a rule and the held-out rows.
     ///
     /// # Errors
-    /// When the model has no held-out rows, or too few for the rate.
+    /// If the model has no held-out rows, or too few for the rate.
     pub fn threshold_by(&self, rule: ThresholdRule) -> Result<Threshold, PipelineError> {
         let score = match rule {
             ThresholdRule::FalsePositiveRate(rate) => Some(self.calibration()?.threshold(rate)?),
@@ -57,10 +57,10 @@ impl Model {
         Ok(Threshold { rule, score })
     }
 
-    /// For each row of a table, whether it is flagged; none where no threshold was set.
+    /// Whether each row of a table is flagged, given the scores of all its rows. `None` if no threshold is set.
     ///
     /// # Errors
-    /// When the threshold needs held-out rows and the model has none.
+    /// If the threshold needs held-out rows and the model has none.
     pub fn flags(&self, scores: &[f32]) -> Result<Option<Vec<bool>>, PipelineError> {
         let Some(threshold) = &self.threshold else { return Ok(None) };
         let flags = match (threshold.rule, threshold.score) {
@@ -80,43 +80,46 @@ impl Threshold {
     /// The threshold with the best F1 on labelled rows.
     ///
     /// # Errors
-    /// When not both kinds of rows are there.
+    /// If there is no anomaly or no normal row.
     pub fn max_f1(scores: &[f32], anomalous: &[bool]) -> Result<Self, PipelineError> {
         let best = best_f1(scores, anomalous)?;
         let rule = ThresholdRule::MaxF1 { f1: best.f1, rows: scores.len() };
         Ok(Self { rule, score: Some(best.threshold) })
     }
 
-    /// A score of choice.
+    /// The threshold at a given score.
     ///
     /// # Errors
-    /// When it is NaN or infinite.
+    /// If the score is NaN or infinite.
     pub fn at(score: f32) -> Result<Self, PipelineError> {
         match score.is_finite() {
             true => Ok(Self { rule: ThresholdRule::Score, score: Some(score) }),
-            false => Err(PipelineError::Option { option: "score", reason: "must be a finite number".into() }),
+            false => Err(PipelineError::Setting {
+                setting: TableSetting::ThresholdScore,
+                reason: "must be a finite number".into(),
+            }),
         }
     }
 
-    /// What it promises, in a sentence.
+    /// The guarantee of the threshold, as the end of a sentence.
     pub fn promise(&self) -> String {
         match self.rule {
             ThresholdRule::FalsePositiveRate(rate) => format!(
-                "a row like the held-out ones is flagged with a probability of at most {rate}, taken over both; hidden anomalies \
-                 among the held-out rows only make false alarms rarer"
+                "a row like the held-out rows is flagged with a probability of at most {rate}, averaged over held-out and new rows; \
+                 unlabelled anomalies among the held-out rows only lower this rate"
             ),
             ThresholdRule::Share(share) => {
                 format!(
-                    "at most a share of {share} of the held-out rows is flagged, and about as many of new rows like them"
+                    "at most a share of {share} of the held-out rows is flagged, and about the same share of new rows like them"
                 )
             }
             ThresholdRule::FalseDiscoveryRate(rate) => format!(
-                "of the rows that are flagged in a table, a share of at most {rate} is expected to be like the held-out ones"
+                "a share of at most {rate} of the flagged rows of a table is expected to be like the held-out rows"
             ),
             ThresholdRule::MaxF1 { f1, rows } => {
-                format!("the best F1, {f1:.3}, on {rows} labelled rows; on new rows expect less")
+                format!("the best F1, {f1:.3}, on {rows} labelled rows; expect a lower F1 on new rows")
             }
-            ThresholdRule::Score => "a score of choice, which promises nothing".into(),
+            ThresholdRule::Score => "a score chosen by hand, without a guarantee".into(),
         }
     }
 }

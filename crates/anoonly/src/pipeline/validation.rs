@@ -1,4 +1,4 @@
-//! How well a detector ranks rows it was not fitted on.
+//! Cross-validated metrics of a detector.
 
 use anoonly_data::table::{LabelColumn, Table};
 use anoonly_eval::{Interval, auroc, average_precision, bootstrap};
@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use super::folds::{Fold, Folds};
 use super::model::mean_scores;
-use super::{Detector, Fitted, PipelineError, Prepared};
+use super::{Fitted, PipelineError, Prepared, TableDetector, TableSetting};
 
-/// Cross-validated metrics. Every row is scored by members that were fitted without it; unlabelled rows count as normal, so
-/// that hidden anomalies among them make the figures lower than the truth.
+/// Cross-validated metrics. Every row is scored by members that were fitted without it. Unlabelled rows count as normal, so that
+/// anomalies among them make the metrics too low.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Validation {
-    /// Folds.
+    /// The number of folds.
     pub folds: usize,
     /// AUROC with a 95 % bootstrap interval.
     pub auroc: Interval,
@@ -26,11 +26,11 @@ const FOLDS: usize = 5;
 const DRAWS: usize = 1000;
 const LEVEL: f64 = 0.95;
 
-impl Detector {
-    /// Cross-validates on a table: five folds, or as many as there are labelled anomalies if these are fewer.
+impl TableDetector {
+    /// Cross-validates on a table, with five folds or, if there are fewer than five labelled anomalies, one fold for each.
     ///
     /// # Errors
-    /// When there are fewer than two labelled anomalies or two other rows, or when a fit fails.
+    /// If there are fewer than two labelled anomalies or two other rows, or if a fit fails.
     pub fn validate(
         &self,
         table: &Table,
@@ -41,14 +41,14 @@ impl Detector {
         let Prepared { samples, .. } = self.prepare(table, &label.into())?;
         let folds = Folds::new(&samples, FOLDS, self.seed, "folds");
         if folds.count < 2 {
-            let reason = "needs at least two labelled anomalies and two other rows".into();
-            return Err(PipelineError::Option { option: "validate", reason });
+            let reason = "at least two labelled anomalies and two other rows are needed".into();
+            return Err(PipelineError::Setting { setting: TableSetting::Validation, reason });
         }
         let mut scores = vec![0.0; samples.rows()];
-        for Fold { fitted_on, judged } in folds.iter() {
-            let Fitted { members, standards, .. } = self.fit_members(&samples.select(&fitted_on), device)?;
-            let judged_scores = mean_scores(&members, &standards, samples.select(&judged).features())?;
-            for (row, score) in judged.iter().zip(judged_scores) {
+        for Fold { fitted_on, left_out } in folds.iter() {
+            let Fitted { members, scales, .. } = self.fit_members(&samples.select(&fitted_on), device)?;
+            let left_out_scores = mean_scores(&members, &scales, samples.select(&left_out).features())?;
+            for (row, score) in left_out.iter().zip(left_out_scores) {
                 scores[*row] = score;
             }
         }

@@ -1,19 +1,19 @@
-//! The nodes and constants of an ONNX graph, one after the other.
+//! Builds the nodes and constants of an ONNX graph.
 
 use anoonly_models::graph::{Graph, Step, Value};
 
-use super::proto::{Attribute, AttributeType, DataType, Node, Tensor};
+use super::proto::{AttributeProto, AttributeType, DataType, NodeProto, TensorProto};
 
-/// What has been put into the graph so far.
+/// The nodes and constants added so far.
 #[derive(Default)]
 pub struct Nodes {
-    pub nodes: Vec<Node>,
-    pub constants: Vec<Tensor>,
-    /// What the names of the next nodes begin with.
+    pub nodes: Vec<NodeProto>,
+    pub constants: Vec<TensorProto>,
+    /// The prefix of the names of the next nodes.
     pub part: String,
 }
 
-/// A type of constants.
+/// The element type of a constant.
 pub trait Element: Copy {
     const TYPE: DataType;
 
@@ -45,16 +45,16 @@ impl Element for i64 {
 }
 
 impl Nodes {
-    /// Adds a node of one output, and returns its name.
-    pub fn node(&mut self, operator: &str, inputs: &[&str], attribute: Option<Attribute>) -> String {
+    /// Adds a node with one output and returns the name of the output.
+    pub fn node(&mut self, operator: &str, inputs: &[&str], attribute: Option<AttributeProto>) -> String {
         let output = format!("{}/{operator}_{}", self.part, self.nodes.len());
         self.named(operator, inputs, attribute, &output);
         output
     }
 
-    /// Adds a node whose output has a name of its own.
-    pub fn named(&mut self, operator: &str, inputs: &[&str], attribute: Option<Attribute>, output: &str) {
-        self.nodes.push(Node {
+    /// Adds a node whose output has a given name.
+    pub fn named(&mut self, operator: &str, inputs: &[&str], attribute: Option<AttributeProto>, output: &str) {
+        self.nodes.push(NodeProto {
             input: inputs.iter().map(|&input| input.into()).collect(),
             output: vec![output.into()],
             name: output.into(),
@@ -63,10 +63,10 @@ impl Nodes {
         });
     }
 
-    /// Adds a constant of any shape, its values row by row.
+    /// Adds a constant of any shape, with its values in row-major order, and returns its name.
     pub fn constant<T: Element>(&mut self, shape: &[usize], values: &[T]) -> String {
         let name = format!("{}/constant_{}", self.part, self.constants.len());
-        self.constants.push(Tensor {
+        self.constants.push(TensorProto {
             dims: shape.iter().map(|&size| size as i64).collect(),
             data_type: T::TYPE as i32,
             name: name.clone(),
@@ -75,23 +75,23 @@ impl Nodes {
         name
     }
 
-    /// Adds a constant with one value a column.
+    /// Adds a constant with one value for each column.
     pub fn row<T: Element>(&mut self, values: &[T]) -> String {
         self.constant(&[values.len()], values)
     }
 
-    /// Adds a node that converts to another type.
+    /// Adds a node that converts a value to another type.
     pub fn cast(&mut self, of: &str, to: DataType) -> String {
         self.node("Cast", &[of], Some(integer("to", to as i64)))
     }
 
-    /// Adds a node of a value and a row of constants.
+    /// Adds a node that combines a value with a row of constants.
     pub fn with_row<T: Element>(&mut self, operator: &str, of: &str, values: &[T]) -> String {
         let row = self.row(values);
         self.node(operator, &[of, &row], None)
     }
 
-    /// Adds the steps of a network, which is given `rows`; returns the name of its score, `[rows, 1]`.
+    /// Adds the steps of a network with the input `rows`, and returns the name of its score, `[rows, 1]`.
     pub fn network(&mut self, graph: &Graph, rows: &str) -> String {
         let mut made = vec![rows.to_owned()];
         for step in graph.steps() {
@@ -127,23 +127,23 @@ impl Nodes {
         made.pop().unwrap_or_default()
     }
 
-    /// Adds a node that puts columns beside each other.
+    /// Adds a node that concatenates columns.
     pub fn concat(&mut self, parts: &[&str]) -> String {
         self.node("Concat", parts, Some(integer("axis", 1)))
     }
 
     fn sum(&mut self, of: &str) -> String {
         let axes = self.row(&[1i64]);
-        // Sums keep their column unless they are told otherwise.
+        // `keepdims` is 1 by default: the sum is a column.
         self.node("ReduceSum", &[of, &axes], None)
     }
 }
 
-/// An attribute that is a whole number.
-pub fn integer(name: &str, value: i64) -> Attribute {
-    Attribute { name: name.into(), i: Some(value), r#type: AttributeType::Int as i32, f: None }
+/// An integer attribute.
+pub fn integer(name: &str, value: i64) -> AttributeProto {
+    AttributeProto { name: name.into(), i: Some(value), r#type: AttributeType::Int as i32, f: None }
 }
 
-fn float(name: &str, value: f32) -> Attribute {
-    Attribute { name: name.into(), f: Some(value), r#type: AttributeType::Float as i32, i: None }
+fn float(name: &str, value: f32) -> AttributeProto {
+    AttributeProto { name: name.into(), f: Some(value), r#type: AttributeType::Float as i32, i: None }
 }

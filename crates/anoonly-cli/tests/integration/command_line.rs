@@ -1,6 +1,4 @@
-//! The words of the command, apart from what they do.
-
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! Arguments, help texts, manual pages and completions.
 
 use std::process::{Command, Output};
 
@@ -30,7 +28,7 @@ fn help_names_every_command_and_option() {
 }
 
 #[test]
-fn without_words_the_help_is_shown() {
+fn without_arguments_the_help_is_shown() {
     let output = anoonly(&[]);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("Usage: anoonly <COMMAND>"));
@@ -46,7 +44,7 @@ fn models_are_listed() {
 }
 
 #[test]
-fn models_are_told_as_json_with_their_settings() {
+fn models_are_listed_as_json_with_their_settings() {
     let list = anoonly(&["models", "--json"]);
     assert!(list.status.success());
     let methods: serde_json::Value = serde_json::from_slice(&list.stdout).unwrap();
@@ -54,9 +52,9 @@ fn models_are_told_as_json_with_their_settings() {
     assert_eq!(devnet["settings"]["recipe"]["epochs"], 50);
 }
 
-/// Pages and completions are made from the definition that also makes the help: each command is in both.
+/// Manual pages and completions are generated from the definition that also gives the help.
 #[test]
-fn manual_pages_and_completions_know_every_command() {
+fn manual_pages_and_completions_include_every_command() {
     let help = anoonly(&["--help"]);
     let listed = text(&help.stdout).split("Commands:").nth(1).unwrap().split("Options:").next().unwrap();
     let commands: Vec<&str> = listed.lines().filter_map(|line| line.split_whitespace().next()).collect();
@@ -69,17 +67,17 @@ fn manual_pages_and_completions_know_every_command() {
         assert!(page.contains(".TH"), "{command}");
     }
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
-        let words = anoonly(&["completions", shell]);
-        assert!(words.status.success());
+        let script = anoonly(&["completions", shell]);
+        assert!(script.status.success());
         for command in &commands {
-            assert!(text(&words.stdout).contains(command), "{shell}: {command}");
+            assert!(text(&script.stdout).contains(command), "{shell}: {command}");
         }
     }
 }
 
 #[test]
-fn wrong_words_are_told_in_one_line_with_exit_code_2() {
-    for (arguments, told) in [
+fn wrong_arguments_give_one_line_and_exit_code_2() {
+    for (arguments, expected) in [
         (&["bnech"][..], "'bench'"),
         (&["bench", "--sed", "1"], "'--seeds'"),
         (&["data", "lst"], "'list'"),
@@ -97,6 +95,6 @@ fn wrong_words_are_told_in_one_line_with_exit_code_2() {
         let error = text(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {error}");
         assert_eq!(error.trim_end().lines().count(), 1, "{arguments:?}: {error}");
-        assert!(error.contains(told), "{arguments:?}: {error}");
+        assert!(error.contains(expected), "{arguments:?}: {error}");
     }
 }

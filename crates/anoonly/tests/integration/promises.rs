@@ -1,10 +1,8 @@
-//! What thresholds promise holds from the table to the flags, with a detector that is fitted each time, by simulation.
-
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! Simulations of the guarantees of thresholds, from the table to the flags, with a new fit in every round.
 
 use std::path::Path;
 
-use anoonly::Detector;
+use anoonly::TableDetector;
 use anoonly::core::{Label, Samples, Seed};
 use anoonly::data::table::Table;
 use anoonly::models::AnyMethod;
@@ -14,8 +12,7 @@ use rand::{Rng, RngExt};
 
 const ROUNDS: usize = 400;
 
-/// Normal rows, about standard normal in three columns, and anomalies that lie three deviations off in each; the first are
-/// the anomalies.
+/// Rows that are about standard normal in three columns, after anomalies that are shifted by three standard deviations in each.
 fn rows(anomalies: usize, normal: usize, label: Label, rng: &mut impl Rng) -> Samples {
     let cell = |(row, _)| {
         let gauss: f32 = (0..12).map(|_| rng.random::<f32>()).sum::<f32>() - 6.0;
@@ -26,11 +23,11 @@ fn rows(anomalies: usize, normal: usize, label: Label, rng: &mut impl Rng) -> Sa
     Samples::new(features, labels.collect()).unwrap()
 }
 
-/// For each round, the share of 60 normal rows that is flagged, and the share of normal rows among those flagged of these and
-/// 15 anomalies.
-fn simulated(rule: ThresholdRule) -> [f64; 2] {
+/// The mean over all rounds of two shares: the share of 60 normal rows that are flagged, and the share of normal rows among the
+/// flagged rows of these and 15 anomalies.
+fn simulate(rule: ThresholdRule) -> [f64; 2] {
     let mut rng = Seed(3).stream(&["promises"]);
-    let detector = Detector::new(AnyMethod::by_name("mean-difference").unwrap()).held_out(0.5);
+    let detector = TableDetector::new(AnyMethod::by_name("mean-difference").unwrap()).held_out(0.5);
     let mut sums = [0.0; 2];
     for round in 0..ROUNDS {
         let train = rows(5, 158, Label::Unlabelled, &mut rng);
@@ -48,18 +45,19 @@ fn simulated(rule: ThresholdRule) -> [f64; 2] {
     sums
 }
 
-/// With 79 held-out rows, the rate is ⌊0.1 · 80⌋ / 80 exactly, on average over held-out and new rows. In a round it is a draw
-/// from Beta(8, 72), of standard deviation 0.033, and a binomial share of 60 rows, 0.039: the error of the mean is 0.0026.
+/// With 79 held-out rows, the expected rate is exactly ⌊0.1 · 80⌋ / 80, averaged over held-out and new rows. In one round, the rate
+/// is a draw from Beta(8, 72), whose standard deviation is 0.033, and the share of 60 rows adds 0.039. The standard error of the mean
+/// is therefore 0.0026.
 #[test]
-fn false_alarms_come_at_the_stated_rate() {
-    let [alarms, _] = simulated(ThresholdRule::FalsePositiveRate(0.1));
+fn false_positives_occur_at_the_stated_rate() {
+    let [alarms, _] = simulate(ThresholdRule::FalsePositiveRate(0.1));
     assert!((alarms - 0.1).abs() < 5.0 * 0.0026, "{alarms}");
 }
 
-/// The expected share is at most 0.25 times the share of normal rows, 60 of 75, and little below it; a round's share spreads by
-/// about 0.12, so that the error of the mean is 0.006.
+/// The expected share is slightly below 0.25 times the share of normal rows, which is 60 of 75. The standard deviation in one round is
+/// about 0.12, and the standard error of the mean 0.006.
 #[test]
-fn false_discoveries_come_at_the_stated_rate() {
-    let [_, false_share] = simulated(ThresholdRule::FalseDiscoveryRate(0.25));
+fn false_discoveries_occur_at_the_stated_rate() {
+    let [_, false_share] = simulate(ThresholdRule::FalseDiscoveryRate(0.25));
     assert!((0.15..0.2 + 5.0 * 0.006).contains(&false_share), "{false_share}");
 }

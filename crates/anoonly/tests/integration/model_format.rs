@@ -1,6 +1,4 @@
-//! Model files of tables: what released versions wrote is still read and scores the same, and what is damaged is an error.
-
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! Model files of tables: files of released versions are still read and score the same, and damaged files are errors.
 
 use std::fs;
 use std::io::Cursor;
@@ -14,17 +12,18 @@ use anoonly::models::networks::devnet::DevNetConfig;
 use anoonly::pipeline::{PipelineError, ThresholdRule};
 use anoonly::train::ModelFileError;
 use anoonly::train::model_file::{FORMAT, MANIFEST};
-use anoonly::{Detector, Model};
+use anoonly::{Model, TableDetector};
 use rand::{Rng, RngExt};
 use serde_json::{Value, json};
 
-/// The fixture of a version of the format: the model, its table, and what the rows of the table score.
+/// The fixture of a version of the format: the model, its table, and the scores of the rows of the table.
 fn fixture(format: u32) -> [PathBuf; 3] {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
     ["anoonly", "csv", "json"].map(|ending| folder.join(format!("format-{format}.{ending}")))
 }
 
-/// A column of every kind: numbers with missing ones, a truth value, dates, few categories and many, an identifier.
+/// A table with a column of every kind: numbers, numbers with missing values, truth values, dates, few and many categories, and
+/// identifiers.
 fn table() -> String {
     let row = |row: usize| {
         let bad = row.is_multiple_of(12);
@@ -42,10 +41,11 @@ fn table() -> String {
     format!("id,amount,age,city,shop,known,time,fraud\n{}", (0..120).map(row).collect::<String>())
 }
 
-/// Makes the fixture of this version of the format. Only before its release: after it, that is what older programs wrote.
+/// Writes the fixture of this version of the format. After the version is released, its fixture stays as it is, because it stands
+/// for the files that users have.
 #[test]
 #[ignore = "writes into the source tree"]
-fn make_the_fixture() {
+fn write_the_fixture() {
     let [file, csv, scores] = fixture(FORMAT);
     fs::write(&csv, table()).unwrap();
     let table = Table::read(&csv).unwrap();
@@ -53,16 +53,16 @@ fn make_the_fixture() {
     method.recipe.epochs = 5;
     let columns = EncoderOptions { one_hot: 8, ..EncoderOptions::default() };
     let detector =
-        Detector::new(AnyMethod::DevNet(method)).members(2).early_stopping(true).ids(&["id"]).columns(columns);
+        TableDetector::new(AnyMethod::DevNet(method)).members(2).early_stopping(true).ids(&["id"]).columns(columns);
     let mut model = detector.fit(&table, "fraud").unwrap();
     model.set_threshold(model.threshold_by(ThresholdRule::FalsePositiveRate(0.1)).unwrap());
     model.save(&file).unwrap();
     fs::write(scores, serde_json::to_string_pretty(&model.score(&table).unwrap()).unwrap() + "\n").unwrap();
 }
 
-/// Within rounding: another processor may add in another order.
+/// Scores may differ by rounding, because another processor may add in another order.
 #[test]
-fn every_released_version_is_read_and_scores_the_same() {
+fn every_released_format_is_read_and_scores_the_same() {
     for format in 1..=FORMAT {
         let [file, csv, expected] = fixture(format);
         let model = Model::load(&file).unwrap();
@@ -71,7 +71,7 @@ fn every_released_version_is_read_and_scores_the_same() {
         let expected: Vec<f32> = serde_json::from_str(&fs::read_to_string(expected).unwrap()).unwrap();
         assert_eq!(scores.len(), expected.len());
         for (row, (ours, theirs)) in scores.iter().zip(&expected).enumerate() {
-            assert!((ours - theirs).abs() <= 1e-4 * theirs.abs().max(1.0), "row {row}: {ours}, not {theirs}");
+            assert!((ours - theirs).abs() <= 1e-4 * theirs.abs().max(1.0), "row {row}: {ours} instead of {theirs}");
         }
         let flagged = model.flags(&scores).unwrap().unwrap().iter().filter(|&&flag| flag).count();
         assert!((1..60).contains(&flagged), "{flagged}");
@@ -79,7 +79,7 @@ fn every_released_version_is_read_and_scores_the_same() {
     }
 }
 
-/// A file whose manifest changes.
+/// A model file whose manifest can be changed.
 struct Damaged {
     folder: tempfile::TempDir,
     header: Value,
@@ -99,7 +99,7 @@ impl Damaged {
         Self { folder: tempfile::tempdir().unwrap(), header, data: bytes[8 + length..].to_vec(), table }
     }
 
-    /// The file with another pipeline.
+    /// Reads the file with another pipeline.
     fn with(&self, pipeline: Value) -> Result<Model, PipelineError> {
         let mut header = self.header.clone();
         let manifest = &mut header["__metadata__"][MANIFEST];
@@ -122,12 +122,12 @@ impl Damaged {
         *pipeline.pointer_mut(pointer).unwrap() = value;
         let read = self.with(pipeline);
         let malformed = matches!(read, Err(PipelineError::ModelFile(ModelFileError::Malformed { .. })));
-        assert!(malformed, "{pointer}: {:?}", read.map(|model| model.about().clone()));
+        assert!(malformed, "{pointer}: {:?}", read.map(|model| model.provenance().clone()));
     }
 }
 
 #[test]
-fn a_pipeline_that_no_training_could_have_written_is_refused() {
+fn an_invalid_pipeline_is_refused() {
     let damaged = Damaged::new();
     assert!(damaged.with(damaged.pipeline().clone()).is_ok());
     damaged.refuses("/encoder/columns", json!([]));
@@ -150,12 +150,13 @@ fn a_pipeline_that_no_training_could_have_written_is_refused() {
     damaged.refuses("/ids", json!("id"));
 }
 
-/// How many damaged files are made; more are made where this variable says so.
+/// The environment variable that sets the number of changed files, and its default.
 const ROUNDS: (&str, usize) = ("ANOONLY_FUZZ_ROUNDS", 1500);
 
-/// Parts of the pipeline replaced, removed or doubled: an error, or a model that scores or says why not.
+/// Parts of the pipeline are replaced, removed or duplicated. Reading the file then fails, or gives a model that scores or returns
+/// an error.
 #[test]
-fn changed_pipelines_are_an_error_or_still_a_model() {
+fn a_changed_pipeline_is_an_error_or_still_a_model() {
     let damaged = Damaged::new();
     let mut rng = Seed(1).stream(&["changed pipelines"]);
     let rounds = std::env::var(ROUNDS.0).map_or(ROUNDS.1, |rounds| rounds.parse().expect("a number of rounds"));
@@ -175,7 +176,7 @@ fn changed_pipelines_are_an_error_or_still_a_model() {
     assert!(models > rounds / 50 && models < rounds, "{models}");
 }
 
-/// Changes something in a JSON value.
+/// Changes a random part of a JSON value.
 fn change(value: &mut Value, rng: &mut impl Rng) {
     let deeper = rng.random_bool(0.9);
     match value {
@@ -207,7 +208,7 @@ fn change(value: &mut Value, rng: &mut impl Rng) {
 }
 
 #[test]
-fn a_table_from_memory_scores_as_its_file() {
+fn a_table_from_memory_scores_like_its_file() {
     let [file, csv, _] = fixture(FORMAT);
     let model = Model::load(&file).unwrap();
     let text = fs::read(&csv).unwrap();

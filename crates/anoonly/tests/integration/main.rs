@@ -1,0 +1,6 @@
+//! Tests of the library through its public interface.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod model_format;
+mod promises;
