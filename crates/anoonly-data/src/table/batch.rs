@@ -21,8 +21,10 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    /// Columns of `rows` values each, in the column types that tables hold. Returns the name of the first column of another
-    /// length as an error.
+    /// Columns of `rows` values each, converted to the types that tables hold.
+    ///
+    /// # Errors
+    /// Names the first column of another length.
     pub(super) fn new(rows: usize, columns: Vec<(String, ArrayRef)>) -> Result<Self, String> {
         if let Some((name, column)) = columns.iter().find(|(_, column)| column.len() != rows) {
             return Err(format!("column `{name}` has {} rows instead of {rows}", column.len()));
@@ -64,21 +66,24 @@ impl Batch {
         if batches.len() < 2 {
             return Ok(batches.pop());
         }
+        let rows = batches.iter().map(Batch::rows).sum();
         let names = batches[0].names.clone();
-        let columns = (0..names.len()).map(|place| {
-            let parts: Vec<&dyn Array> = batches.iter().map(|batch| batch.columns[place].as_ref()).collect();
+        // The parts of a column are dropped before the next column is joined, so that no column is in memory twice for long.
+        let mut parts: Vec<_> = batches.into_iter().map(|batch| batch.columns.into_iter()).collect();
+        let columns = names.iter().map(|_| {
+            let parts: Vec<ArrayRef> = parts.iter_mut().filter_map(Iterator::next).collect();
             joined(&parts)
         });
         let columns = columns.collect::<Result<Vec<_>, _>>()?;
-        Ok(Some(Self { rows: batches.iter().map(Batch::rows).sum(), names, columns }))
+        Ok(Some(Self { rows, names, columns }))
     }
 }
 
 /// Arrays of one type, one after another.
-pub(super) fn joined(parts: &[&dyn Array]) -> Result<ArrayRef, String> {
+pub(super) fn joined(parts: &[ArrayRef]) -> Result<ArrayRef, String> {
     match parts.first().map(|first| first.dtype()) {
         Some(ArrowDataType::Dictionary(..)) => {
-            let categories: Vec<_> = parts.iter().map(|part| Categories::of(*part)).collect();
+            let categories: Vec<_> = parts.iter().map(|part| Categories::of(part.as_ref())).collect();
             Ok(with_categories(categories.iter().flat_map(Categories::iter)))
         }
         _ => concatenate_unchecked(parts).map_err(|error| error.to_string()),
@@ -184,11 +189,7 @@ fn in_table_type(array: ArrayRef) -> ArrayRef {
 
 /// A dictionary of texts as categories with `u32` keys.
 fn with_common_keys<K: DictionaryKey>(array: &DictionaryArray<K>) -> ArrayRef {
-    let values = with_text_views(array.values());
+    let values = in_table_type(array.values().clone());
     let values: &Utf8ViewArray = downcast(values.as_ref());
     with_categories(array.keys_iter().map(|key| key.and_then(|key| values.get(key))))
-}
-
-fn with_text_views(values: &ArrayRef) -> ArrayRef {
-    in_table_type(values.clone())
 }

@@ -40,6 +40,10 @@ pub(super) fn read(path: &Path, archive: impl Read + Seek) -> Result<Batch, Data
             features.shape.len()
         )));
     };
+    // Without rows, any number of columns takes no bytes.
+    if rows == 0 {
+        return Err(DataError::NoRows { path: path.into() });
+    }
     match *labels.shape.as_slice() {
         [n] | [n, 1] if n == rows => {}
         ref shape => return Err(malformed(format!("array `X` has {rows} rows, but array `y` has shape {shape:?}"))),

@@ -1,19 +1,20 @@
 //! Parquet files as batches of rows.
 
+mod sizes;
+
 use std::fs::File;
 use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use polars_arrow::array::{Array, Utf8ViewArray};
+use polars_arrow::array::Utf8ViewArray;
 use polars_arrow::datatypes::{ArrowDataType, Field};
 use polars_buffer::Buffer;
 use polars_parquet::parquet::compression::Compression;
-use polars_parquet::parquet::page::ParquetPageHeader;
+use polars_parquet::parquet::read::deserialize_metadata;
 use polars_parquet::read::{
-    BasicDecompressor, ColumnChunkMetadata, FileMetadata, Filter, PageReader, ParquetType, PrimitiveConvertedType,
-    PrimitiveLogicalType, RowGroupMetadata, column_iter_to_arrays, infer_schema, read_metadata,
+    BasicDecompressor, FileMetadata, Filter, PageReader, ParquetType, PrimitiveConvertedType, PrimitiveLogicalType,
+    RowGroupMetadata, column_iter_to_arrays, infer_schema,
 };
-use polars_parquet_format::thrift::protocol::TCompactInputProtocol;
 
 use super::batch::{ArrayRef, Batch, downcast, joined, with_categories};
 use super::columns::refuse_unsupported;
@@ -26,9 +27,6 @@ const SPAN_CELLS: usize = 1 << 24;
 
 /// The least number of rows that are decoded at once.
 const SPAN_LEAST: usize = 1 << 10;
-
-/// A page whose size after decompression exceeds this number of bytes must be covered by the size of its column chunk.
-const LARGE_PAGE: i64 = 64 << 20;
 
 /// The rows of a Parquet file, in batches of at most a given number of rows. In memory are the bytes of one row group as they are in
 /// the file, and the decoded rows of a part of it.
@@ -71,7 +69,8 @@ impl ParquetRows {
     /// Opens a file whose columns hold one value a row. `rows` gives the rows of a batch from the number of columns and the
     /// number of rows in the file.
     pub(super) fn open(path: &Path, mut file: File, rows: impl Fn(usize, usize) -> usize) -> Result<Self, DataError> {
-        let metadata = read_metadata(&mut file).map_err(|error| malformed(path, error))?;
+        let footer = sizes::checked_footer(&mut file).map_err(|reason| malformed(path, reason))?;
+        let metadata = deserialize_metadata(footer.into()).map_err(|error| malformed(path, error))?;
         let columns = columns(path, &metadata)?;
         refuse_unsupported(path, columns.iter().map(|column| (column.field.name.as_str(), column.field.dtype())))?;
         let columns: Vec<_> = columns.into_iter().map(ParquetColumn::decoded_as_text).collect();
@@ -151,7 +150,7 @@ impl ParquetRows {
             let mut bytes = Vec::with_capacity(size as usize);
             self.file.seek(SeekFrom::Start(range.start)).map_err(failed)?;
             Read::by_ref(&mut self.file).take(size).read_to_end(&mut bytes).map_err(failed)?;
-            check_pages(&bytes, chunk, metadata.num_rows()).map_err(|reason| damaged(&reason))?;
+            sizes::check_pages(&bytes, chunk, metadata.num_rows()).map_err(|reason| damaged(&reason))?;
             chunks.push(bytes.into());
         }
         Ok(OpenGroup { number, chunks, decoded: 0, ready: self.empty()?, returned: 0 })
@@ -239,46 +238,10 @@ fn decode(
         let filter = Some(Filter::new_ranged(group.decoded, until));
         let (parts, _) = column_iter_to_arrays(vec![pages], vec![kind], column.field.clone(), filter)
             .map_err(|error| damaged(error.to_string()))?;
-        let parts: Vec<&dyn Array> = parts.iter().map(|part| part.as_ref()).collect();
         let array = joined(&parts).map_err(damaged)?;
         Ok((name.to_owned(), column.finished(array)))
     });
     Batch::new(rows, decoded.collect::<Result<_, DataError>>()?).map_err(|reason| malformed(path, reason))
-}
-
-/// Compares the headers of a column chunk's pages with the rows and sizes of its row group, before memory is taken for them.
-fn check_pages(bytes: &[u8], chunk: &ColumnChunkMetadata, rows: usize) -> Result<(), String> {
-    let rows = i64::try_from(rows).map_err(|_| "it has too many rows".to_owned())?;
-    if chunk.num_values() != rows {
-        return Err(format!("a column has {} values in {rows} rows", chunk.num_values()));
-    }
-    let most = chunk.uncompressed_size().max(LARGE_PAGE);
-    let mut rest = Cursor::new(bytes);
-    let mut values = 0i64;
-    while values < rows {
-        let mut protocol = TCompactInputProtocol::new(&mut rest, bytes.len());
-        let header = ParquetPageHeader::read_from_in_protocol(&mut protocol).map_err(|error| error.to_string())?;
-        let here = match (&header.data_page_header, &header.data_page_header_v2) {
-            (Some(page), _) => page.num_values,
-            (None, Some(page)) => page.num_values,
-            (None, None) => 0,
-        };
-        let entries = header.dictionary_page_header.as_ref().map_or(0, |page| page.num_values);
-        let sizes = 0..=most;
-        if here < 0
-            || !(0..=header.uncompressed_page_size).contains(&entries)
-            || !sizes.contains(&header.uncompressed_page_size.into())
-            || header.compressed_page_size < 0
-        {
-            return Err("the header of a page is damaged".to_owned());
-        }
-        values += i64::from(here);
-        rest.set_position(rest.position() + header.compressed_page_size as u64);
-    }
-    match values == rows {
-        true => Ok(()),
-        false => Err(format!("the pages of a column hold {values} values for {rows} rows")),
-    }
 }
 
 /// Refuses a file whose columns are compressed by a method that this build has no code for.

@@ -30,6 +30,14 @@ fn message(result: Result<Samples, DataError>) -> String {
 }
 
 #[test]
+fn tables_move_between_threads() {
+    fn moves<T: Send>() {}
+    moves::<Table>();
+    moves::<Blocks>();
+    moves::<TableWriter>();
+}
+
+#[test]
 fn each_column_has_an_element_type() {
     let (_folder, path) = in_file("table.csv", b"a,label\n1,0\n");
     assert_eq!(Table::read(&path).unwrap().types(), ["text", "text"]);
@@ -288,6 +296,23 @@ fn unsupported_types_and_compressions_are_named() {
     }
 }
 
+/// A damaged size must not make the reader ask for that much memory: the program would end.
+#[test]
+fn claimed_sizes_are_compared_with_the_file() {
+    let whole = fs::read(fixture("labelled.parquet")).unwrap();
+    // The first list of the metadata has six elements, in the high half of a byte. Fifteen there means that the number follows.
+    let footer = whole.len() - 8 - u32::from_le_bytes(whole[whole.len() - 8..][..4].try_into().unwrap()) as usize;
+    let schema = whole[footer..].iter().position(|&byte| byte == 0x6c).unwrap() + footer;
+    let mut longer = whole.clone();
+    longer.splice(schema..schema + 1, [0xfc, 0xff, 0xff, 0xff, 0xff, 0x0f]);
+    let size = (longer.len() - 8 - footer) as u32;
+    let end = longer.len();
+    longer[end - 8..end - 4].copy_from_slice(&size.to_le_bytes());
+    let (_folder, path) = in_file("claims.parquet", &longer);
+    let error = Table::read(&path).unwrap_err().to_string();
+    assert!(error.contains("its metadata is damaged"), "{error}");
+}
+
 #[test]
 fn duplicate_columns_of_binary_files_are_named() {
     for name in ["duplicate.parquet", "duplicate.arrow"] {
@@ -351,6 +376,15 @@ fn npz_orders_and_broken_archives() {
         add(writer, "y", &[3], c, &[0i64, 1, 1]);
     });
     assert_eq!(message(short), "array `X` has 2 rows, but array `y` has shape [3]");
+}
+
+#[test]
+fn an_npz_without_rows_is_refused_whatever_its_columns() {
+    let empty = npz(|writer| {
+        add::<f32>(writer, "X", &[0, u64::MAX / 8], npyz::Order::C, &[]);
+        add::<i64>(writer, "y", &[0], npyz::Order::C, &[]);
+    });
+    assert!(matches!(empty, Err(DataError::NoRows { .. })));
 }
 
 /// NumPy wrote the files of `fixtures/`, see `xtask/data/export_npz_fixtures.py`. Each holds the rows `[0, 1, 2]` and `[3, 4, 5]` with
