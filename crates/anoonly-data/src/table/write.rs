@@ -154,7 +154,11 @@ fn schema(batch: &Batch) -> ArrowSchema {
 
 /// Writes the rows of a batch as a row group.
 fn write_row_group(writer: &mut FileWriter<BufWriter<File>>, batch: &Batch) -> Result<(), String> {
-    let rows = RecordBatchT::try_new(batch.rows(), Arc::new(schema(batch)), batch.columns().to_vec());
+    let schema = schema(batch);
+    if schema != *writer.schema() {
+        return Err("the columns differ from those of the first table".to_owned());
+    }
+    let rows = RecordBatchT::try_new(batch.rows(), Arc::new(schema), batch.columns().to_vec());
     let encodings: Vec<Vec<Encoding>> = batch.columns().iter().map(|column| vec![encoding(column.dtype())]).collect();
     let fields = writer.parquet_schema().fields().to_vec();
     let columns = row_group_iter(rows.map_err(|error| error.to_string())?, encodings.into(), fields, writer.options());
@@ -280,6 +284,15 @@ mod tests {
         assert_eq!(again.types(), ["text", "text", "f32", "u64"]);
         assert_eq!(again.rows(), 4);
         assert_eq!(again.batch.slice(2, 2).columns(), table.batch.columns());
+    }
+
+    #[test]
+    fn tables_of_one_parquet_file_have_the_same_columns() {
+        let table = |text: &'static str| Table::read_csv(Path::new("memory"), Cursor::new(text)).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = TableWriter::create(&folder.path().join("table.parquet")).unwrap();
+        writer.write(&table("a\n1\n")).unwrap();
+        assert!(matches!(writer.write(&table("b\n1\n")), Err(DataError::Output { .. })));
     }
 
     #[test]
