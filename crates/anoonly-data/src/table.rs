@@ -1,5 +1,6 @@
 //! Files as typed tables, and tables as samples.
 
+mod batch;
 mod blocks;
 mod columns;
 mod csv;
@@ -16,19 +17,17 @@ pub use guard::is_reading;
 pub use labels::{LabelColumn, LabelValue, Labels};
 pub use write::{TableWriter, Values};
 
-pub(crate) use columns::{TextColumn, numbers, times};
+pub(crate) use columns::{TextColumn, numbers, times, truths};
 
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow_schema::{Field, Schema};
 use flate2::read::MultiGzDecoder;
 use ndarray::Array2;
 
+use self::batch::{ArrayRef, Batch};
 use self::columns::{ShownColumn, refuse_unsupported, type_name};
 use crate::DataError;
 use crate::encode::{Cells, number, truth};
@@ -38,7 +37,7 @@ use anoonly_core::{Samples, did_you_mean};
 #[derive(Clone, Debug)]
 pub struct Table {
     path: PathBuf,
-    batch: RecordBatch,
+    batch: Batch,
     /// The number of rows of the file before these, for one block of several.
     before: usize,
 }
@@ -86,7 +85,7 @@ impl Table {
             Format::Parquet => guard::guarded(path, || {
                 let whole = |_, rows| rows;
                 let mut rows = parquet::ParquetRows::open(path, open(path)?, whole)?;
-                rows.next_rows().map_err(|error| malformed(path, error))
+                rows.next_rows()
             }),
             Format::Ipc => guard::guarded(path, || ipc::read(path, open(path)?)),
             Format::Npz => npz::read(path, BufReader::new(open(path)?)),
@@ -111,14 +110,15 @@ impl Table {
     }
 
     /// Refuses a table without rows, and columns without a name, with a name twice or of an unsupported type.
-    fn checked(path: &Path, batch: RecordBatch) -> Result<Self, DataError> {
-        let fields = batch.schema_ref().fields();
-        if let Some(column) = fields.iter().position(|field| field.name().trim().is_empty()) {
+    fn checked(path: &Path, batch: Batch) -> Result<Self, DataError> {
+        let names = batch.names();
+        if let Some(column) = names.iter().position(|name| name.trim().is_empty()) {
             return Err(DataError::NamelessColumn { path: path.into(), number: column + 1 });
         }
-        refuse_duplicates(path, fields.iter().map(|field| field.name().as_str()))?;
-        refuse_unsupported(path, batch.schema_ref())?;
-        if batch.num_rows() == 0 {
+        refuse_duplicates(path, names.iter().map(String::as_str))?;
+        let types = batch.columns().iter().map(|column| column.dtype());
+        refuse_unsupported(path, names.iter().map(String::as_str).zip(types))?;
+        if batch.rows() == 0 {
             return Err(DataError::NoRows { path: path.into() });
         }
         Ok(Self { path: path.into(), batch, before: 0 })
@@ -131,17 +131,17 @@ impl Table {
 
     /// The number of rows.
     pub fn rows(&self) -> usize {
-        self.batch.num_rows()
+        self.batch.rows()
     }
 
     /// The names of the columns.
     pub fn columns(&self) -> Vec<&str> {
-        self.batch.schema_ref().fields().iter().map(|field| field.name().as_str()).collect()
+        self.batch.names().iter().map(String::as_str).collect()
     }
 
     /// The element type of each column: `text`, or for example `f64` or `datetime[ms]`.
     pub fn types(&self) -> Vec<String> {
-        self.batch.columns().iter().map(|column| type_name(column.data_type())).collect()
+        self.batch.columns().iter().map(|column| type_name(column.dtype())).collect()
     }
 
     /// The file.
@@ -161,7 +161,7 @@ impl Table {
 
     /// The typed values of a column.
     pub(crate) fn cells(&self, name: &str) -> Result<Cells, DataError> {
-        Ok(Cells::of(self.batch.column(self.place(name)?)))
+        Ok(Cells::of(self.batch.columns()[self.place(name)?].as_ref()))
     }
 
     /// The number of a row in its file, counted from 1.
@@ -230,7 +230,7 @@ impl Table {
         match self.cells(name)? {
             Cells::Numbers(values) | Cells::Truths(values) => Ok(values),
             Cells::Dates(_) => {
-                let column = ShownColumn::of(self.batch.column(self.place(name)?));
+                let column = ShownColumn::of(self.batch.columns()[self.place(name)?].as_ref());
                 Err(not_numeric(0, &column.display(0).unwrap_or("null".into())))
             }
             Cells::Text(texts) => {
@@ -263,13 +263,9 @@ fn open(path: &Path) -> Result<File, DataError> {
 }
 
 /// Named columns of `rows` values each as a batch.
-fn batch(path: &Path, rows: usize, columns: Vec<(String, ArrayRef)>) -> Result<RecordBatch, DataError> {
+fn batch(path: &Path, rows: usize, columns: Vec<(String, ArrayRef)>) -> Result<Batch, DataError> {
     refuse_duplicates(path, columns.iter().map(|(name, _)| name.as_str()))?;
-    let fields = columns.iter().map(|(name, column)| Field::new(name, column.data_type().clone(), true));
-    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-    let columns = columns.into_iter().map(|(_, column)| column).collect();
-    let options = RecordBatchOptions::new().with_row_count(Some(rows));
-    RecordBatch::try_new_with_options(schema, columns, &options).map_err(|error| malformed(path, error))
+    Batch::new(rows, columns).map_err(|reason| malformed(path, reason))
 }
 
 fn refuse_duplicates<'a>(path: &Path, mut names: impl Iterator<Item = &'a str>) -> Result<(), DataError> {

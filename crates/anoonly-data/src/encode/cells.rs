@@ -1,12 +1,11 @@
 //! The values of a column, and their kind.
 
-use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef};
-use arrow_schema::DataType;
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
+use polars_arrow::array::Array;
+use polars_arrow::datatypes::ArrowDataType;
 use serde::{Deserialize, Serialize};
 
-use crate::table::{TextColumn, numbers, times};
+use crate::table::{TextColumn, numbers, times, truths};
 
 /// What the values of a column are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,17 +43,14 @@ pub(crate) enum Cells {
 }
 
 impl Cells {
-    pub(crate) fn of(column: &ArrayRef) -> Self {
-        match column.data_type() {
-            DataType::Null => Cells::missing(column.len()),
-            DataType::Boolean => {
-                let truths = column.as_boolean().iter();
-                Cells::Truths(truths.map(|truth| truth.map(|truth| f64::from(u8::from(truth)))).collect())
+    pub(crate) fn of(column: &dyn Array) -> Self {
+        match column.dtype() {
+            ArrowDataType::Null => Cells::missing(column.len()),
+            ArrowDataType::Boolean => {
+                Cells::Truths(truths(column).map(|truth| truth.map(|truth| f64::from(u8::from(truth)))).collect())
             }
-            DataType::Date32 | DataType::Timestamp(..) => Cells::Dates(times(column)),
-            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Dictionary(..) => {
-                Cells::Text(TextColumn::of(column))
-            }
+            ArrowDataType::Date32 | ArrowDataType::Timestamp(..) => Cells::Dates(times(column)),
+            ArrowDataType::Utf8View | ArrowDataType::Dictionary(..) => Cells::Text(TextColumn::of(column)),
             _ => {
                 let mut values = numbers(column);
                 // pandas writes a missing number as NaN.

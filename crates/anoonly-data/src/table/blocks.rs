@@ -3,13 +3,13 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use arrow_array::RecordBatch;
 use flate2::read::MultiGzDecoder;
 
+use super::batch::Batch;
 use super::csv::CsvRows;
 use super::guard::guarded;
 use super::parquet::ParquetRows;
-use super::{Format, Table, malformed, open};
+use super::{Format, Table, open};
 use crate::DataError;
 
 /// The number of cells in a block. The intermediate results for a block take some tens of megabytes.
@@ -28,7 +28,7 @@ enum BlockSource {
     Csv(Box<CsvRows>),
     Parquet(Box<ParquetRows>),
     /// The rest of a file that was read as a whole.
-    Whole(RecordBatch),
+    Whole(Batch),
 }
 
 impl Table {
@@ -62,7 +62,7 @@ impl Table {
 }
 
 impl Blocks {
-    fn next_batch(&mut self) -> Result<RecordBatch, DataError> {
+    fn next_batch(&mut self) -> Result<Batch, DataError> {
         match &mut self.source {
             BlockSource::Csv(rows) => {
                 let most = block_rows(rows.width());
@@ -70,12 +70,12 @@ impl Blocks {
             }
             BlockSource::Parquet(rows) => {
                 let path = &self.path;
-                guarded(path, || rows.next_rows().map_err(|error| malformed(path, error)))
+                guarded(path, || rows.next_rows())
             }
             BlockSource::Whole(rest) => {
-                let rows = block_rows(rest.num_columns()).min(rest.num_rows());
+                let rows = block_rows(rest.columns().len()).min(rest.rows());
                 let block = rest.slice(0, rows);
-                *rest = rest.slice(rows, rest.num_rows() - rows);
+                *rest = rest.slice(rows, rest.rows() - rows);
                 Ok(block)
             }
         }
@@ -90,7 +90,7 @@ impl Iterator for Blocks {
             return None;
         }
         let first = self.given == 0;
-        let block = self.next_batch().and_then(|batch| match batch.num_rows() {
+        let block = self.next_batch().and_then(|batch| match batch.rows() {
             0 if !first => Ok(None),
             _ => Table::checked(&self.path, batch).map(Some),
         });

@@ -3,70 +3,52 @@
 use std::borrow::Cow;
 use std::io::Write;
 use std::path::Path;
-use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{
-    Date32Type, Date64Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
-    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt8Type,
-    UInt16Type, UInt32Type, UInt64Type,
-};
-use arrow_array::{Array, ArrayRef, LargeStringArray, RecordBatch, StringArray, StringViewArray};
-use arrow_schema::{DataType, Schema, TimeUnit};
 use chrono::{DateTime, NaiveDateTime, TimeDelta};
+use polars_arrow::array::{Array, BooleanArray, PrimitiveArray, Utf8ViewArray};
+use polars_arrow::datatypes::{ArrowDataType, TimeUnit};
+use polars_arrow::types::NativeType;
 
+use super::batch::{Categories, downcast};
 use crate::DataError;
 
-/// Refuses a schema with a column that holds several values a row, or values of a type that has no features.
-pub(super) fn refuse_unsupported(path: &Path, schema: &Schema) -> Result<(), DataError> {
-    use DataType as T;
+/// Refuses columns that hold several values a row, or values of a type that has no features.
+pub(super) fn refuse_unsupported<'a>(
+    path: &Path,
+    columns: impl IntoIterator<Item = (&'a str, &'a ArrowDataType)>,
+) -> Result<(), DataError> {
+    use ArrowDataType as T;
     let supported = |dtype: &T| match dtype {
         T::Null | T::Boolean | T::Float32 | T::Float64 | T::Utf8 | T::LargeUtf8 | T::Utf8View => true,
         T::Int8 | T::Int16 | T::Int32 | T::Int64 | T::UInt8 | T::UInt16 | T::UInt32 | T::UInt64 => true,
-        T::Date32 | T::Date64 | T::Timestamp(..) | T::Decimal128(..) => true,
-        T::Dictionary(_, values) => matches!(**values, T::Utf8 | T::LargeUtf8 | T::Utf8View),
+        T::Date32 | T::Date64 | T::Timestamp(..) | T::Decimal(..) => true,
+        T::Dictionary(_, values, _) => matches!(**values, T::Utf8 | T::LargeUtf8 | T::Utf8View),
         _ => false,
     };
-    match schema.fields().iter().find(|field| !supported(field.data_type())) {
-        Some(field) => Err(DataError::UnsupportedType {
-            path: path.into(),
-            column: field.name().clone(),
-            found: field.data_type().to_string(),
-        }),
+    match columns.into_iter().find(|(_, dtype)| !supported(dtype)) {
+        Some((column, dtype)) => {
+            Err(DataError::UnsupportedType { path: path.into(), column: column.into(), found: unsupported_name(dtype) })
+        }
         None => Ok(()),
     }
 }
 
-/// Brings all times to the three units that the rest of the crate handles: seconds and dates with 64 bits become milliseconds.
-pub(super) fn with_common_times(batch: RecordBatch) -> Result<RecordBatch, arrow_schema::ArrowError> {
-    let coarse = |dtype: &DataType| matches!(dtype, DataType::Date64 | DataType::Timestamp(TimeUnit::Second, _));
-    if !batch.schema_ref().fields().iter().any(|field| coarse(field.data_type())) {
-        return Ok(batch);
+/// The name of a type that tables do not hold, without the types inside it.
+fn unsupported_name(dtype: &ArrowDataType) -> String {
+    use ArrowDataType as T;
+    match dtype {
+        T::Binary | T::LargeBinary | T::BinaryView | T::FixedSizeBinary(_) => "Binary".into(),
+        T::List(_) | T::LargeList(_) | T::FixedSizeList(..) => "List".into(),
+        T::Struct(_) => "Struct".into(),
+        T::Map(..) => "Map".into(),
+        T::Union(_) => "Union".into(),
+        T::Dictionary(_, values, _) => format!("Dictionary of {}", unsupported_name(values)),
+        other => format!("{other:?}"),
     }
-    let convert = |array: &ArrayRef| -> ArrayRef {
-        match array.data_type() {
-            DataType::Date64 => {
-                Arc::new(array.as_primitive::<Date64Type>().reinterpret_cast::<TimestampMillisecondType>())
-            }
-            DataType::Timestamp(TimeUnit::Second, zone) => {
-                let seconds = array.as_primitive::<TimestampSecondType>();
-                let milliseconds =
-                    seconds.unary_opt::<_, TimestampMillisecondType>(|seconds| seconds.checked_mul(1000));
-                Arc::new(milliseconds.with_timezone_opt(zone.clone()))
-            }
-            _ => array.clone(),
-        }
-    };
-    let columns: Vec<ArrayRef> = batch.columns().iter().map(convert).collect();
-    let fields = batch.schema_ref().fields().iter().zip(&columns);
-    let fields: Vec<_> = fields
-        .map(|(field, column)| field.as_ref().clone().with_data_type(column.data_type().clone()).with_nullable(true))
-        .collect();
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
 }
 
 /// The name of a column's type for people, as `f64`, `text` or `datetime[ms]`.
-pub(super) fn type_name(dtype: &DataType) -> String {
+pub(super) fn type_name(dtype: &ArrowDataType) -> String {
     let unit = |unit: &TimeUnit| match unit {
         TimeUnit::Second => "s",
         TimeUnit::Millisecond => "ms",
@@ -74,53 +56,62 @@ pub(super) fn type_name(dtype: &DataType) -> String {
         TimeUnit::Nanosecond => "ns",
     };
     match dtype {
-        DataType::Null => "null".into(),
-        DataType::Boolean => "bool".into(),
-        DataType::Float32 => "f32".into(),
-        DataType::Float64 => "f64".into(),
-        DataType::Int8 => "i8".into(),
-        DataType::Int16 => "i16".into(),
-        DataType::Int32 => "i32".into(),
-        DataType::Int64 => "i64".into(),
-        DataType::UInt8 => "u8".into(),
-        DataType::UInt16 => "u16".into(),
-        DataType::UInt32 => "u32".into(),
-        DataType::UInt64 => "u64".into(),
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "text".into(),
-        DataType::Dictionary(..) => "cat".into(),
-        DataType::Date32 => "date".into(),
-        DataType::Timestamp(time_unit, None) => format!("datetime[{}]", unit(time_unit)),
-        DataType::Timestamp(time_unit, Some(zone)) => format!("datetime[{}, {zone}]", unit(time_unit)),
-        DataType::Decimal128(precision, scale) => format!("decimal[{precision},{scale}]"),
-        other => other.to_string(),
+        ArrowDataType::Null => "null".into(),
+        ArrowDataType::Boolean => "bool".into(),
+        ArrowDataType::Float32 => "f32".into(),
+        ArrowDataType::Float64 => "f64".into(),
+        ArrowDataType::Int8 => "i8".into(),
+        ArrowDataType::Int16 => "i16".into(),
+        ArrowDataType::Int32 => "i32".into(),
+        ArrowDataType::Int64 => "i64".into(),
+        ArrowDataType::UInt8 => "u8".into(),
+        ArrowDataType::UInt16 => "u16".into(),
+        ArrowDataType::UInt32 => "u32".into(),
+        ArrowDataType::UInt64 => "u64".into(),
+        ArrowDataType::Utf8View => "text".into(),
+        ArrowDataType::Dictionary(..) => "cat".into(),
+        ArrowDataType::Date32 => "date".into(),
+        ArrowDataType::Timestamp(time_unit, None) => format!("datetime[{}]", unit(time_unit)),
+        ArrowDataType::Timestamp(time_unit, Some(zone)) => format!("datetime[{}, {zone}]", unit(time_unit)),
+        ArrowDataType::Decimal(precision, scale) => format!("decimal[{precision},{scale}]"),
+        other => unsupported_name(other),
     }
+}
+
+fn primitive<T: NativeType>(array: &dyn Array) -> &PrimitiveArray<T> {
+    downcast(array)
 }
 
 /// A column of numbers as `f64`; `None` where a value is missing. The column is of an integer, float or decimal type.
 pub(crate) fn numbers(array: &dyn Array) -> Vec<Option<f64>> {
     macro_rules! wide {
         ($type:ty) => {
-            array.as_primitive::<$type>().iter().map(|value| value.map(|value| value as f64)).collect()
+            primitive::<$type>(array).iter().map(|value| value.map(|&value| value as f64)).collect()
         };
     }
-    match array.data_type() {
-        DataType::Int8 => wide!(Int8Type),
-        DataType::Int16 => wide!(Int16Type),
-        DataType::Int32 => wide!(Int32Type),
-        DataType::Int64 => wide!(Int64Type),
-        DataType::UInt8 => wide!(UInt8Type),
-        DataType::UInt16 => wide!(UInt16Type),
-        DataType::UInt32 => wide!(UInt32Type),
-        DataType::UInt64 => wide!(UInt64Type),
-        DataType::Float32 => wide!(Float32Type),
-        DataType::Float64 => wide!(Float64Type),
-        DataType::Decimal128(_, scale) => {
+    match array.dtype() {
+        ArrowDataType::Int8 => wide!(i8),
+        ArrowDataType::Int16 => wide!(i16),
+        ArrowDataType::Int32 => wide!(i32),
+        ArrowDataType::Int64 => wide!(i64),
+        ArrowDataType::UInt8 => wide!(u8),
+        ArrowDataType::UInt16 => wide!(u16),
+        ArrowDataType::UInt32 => wide!(u32),
+        ArrowDataType::UInt64 => wide!(u64),
+        ArrowDataType::Float32 => wide!(f32),
+        ArrowDataType::Float64 => wide!(f64),
+        ArrowDataType::Decimal(_, scale) => {
             // Parsed, so that it is the double nearest to the power of ten.
             let unit: f64 = format!("1e{scale}").parse().unwrap_or(1.0);
-            array.as_primitive::<Decimal128Type>().iter().map(|value| value.map(|value| value as f64 / unit)).collect()
+            primitive::<i128>(array).iter().map(|value| value.map(|&value| value as f64 / unit)).collect()
         }
-        other => unreachable!("{other} is not a number"),
+        other => unreachable!("{other:?} is not a number"),
     }
+}
+
+/// A column of truth values; `None` where a value is missing.
+pub(crate) fn truths(array: &dyn Array) -> impl Iterator<Item = Option<bool>> + '_ {
+    downcast::<BooleanArray>(array).iter()
 }
 
 /// A column of dates or times; `None` where a value is missing or outside of what a date can be. The time zone is ignored.
@@ -132,80 +123,59 @@ fn time(array: &dyn Array, row: usize) -> Option<NaiveDateTime> {
     if array.is_null(row) {
         return None;
     }
-    match array.data_type() {
-        DataType::Date32 => {
-            let days = TimeDelta::days(array.as_primitive::<Date32Type>().value(row).into());
+    match array.dtype() {
+        ArrowDataType::Date32 => {
+            let days = TimeDelta::days(primitive::<i32>(array).value(row).into());
             DateTime::UNIX_EPOCH.naive_utc().checked_add_signed(days)
         }
-        DataType::Timestamp(TimeUnit::Millisecond, _) => {
-            let ticks = array.as_primitive::<TimestampMillisecondType>().value(row);
+        ArrowDataType::Timestamp(TimeUnit::Millisecond, _) => {
+            let ticks = primitive::<i64>(array).value(row);
             DateTime::from_timestamp_millis(ticks).map(|time| time.naive_utc())
         }
-        DataType::Timestamp(TimeUnit::Microsecond, _) => {
-            let ticks = array.as_primitive::<TimestampMicrosecondType>().value(row);
+        ArrowDataType::Timestamp(TimeUnit::Microsecond, _) => {
+            let ticks = primitive::<i64>(array).value(row);
             DateTime::from_timestamp_micros(ticks).map(|time| time.naive_utc())
         }
-        DataType::Timestamp(TimeUnit::Nanosecond, _) => {
-            let ticks = array.as_primitive::<TimestampNanosecondType>().value(row);
+        ArrowDataType::Timestamp(TimeUnit::Nanosecond, _) => {
+            let ticks = primitive::<i64>(array).value(row);
             Some(DateTime::from_timestamp_nanos(ticks).naive_utc())
         }
-        other => unreachable!("{other} is not a time"),
+        other => unreachable!("{other:?} is not a time"),
     }
 }
 
 /// A column of text.
 #[derive(Clone)]
-pub(crate) enum TextColumn {
-    Utf8(StringArray),
-    Large(LargeStringArray),
-    View(StringViewArray),
-    /// Categories: for each row the place of its value, or none where it is missing.
-    Categories {
-        places: Vec<Option<usize>>,
-        values: Box<TextColumn>,
-    },
+pub(crate) struct TextColumn(Texts);
+
+#[derive(Clone)]
+enum Texts {
+    View(Utf8ViewArray),
+    Categories(Categories),
 }
 
 impl TextColumn {
     /// A column of text or categories.
     pub(crate) fn of(array: &dyn Array) -> Self {
-        match array.data_type() {
-            DataType::Utf8 => TextColumn::Utf8(array.as_string::<i32>().clone()),
-            DataType::LargeUtf8 => TextColumn::Large(array.as_string::<i64>().clone()),
-            DataType::Utf8View => TextColumn::View(array.as_string_view().clone()),
-            DataType::Dictionary(..) => {
-                let dictionary = array.as_any_dictionary();
-                let values = Box::new(TextColumn::of(dictionary.values()));
-                let places = match dictionary.values().is_empty() {
-                    true => vec![None; array.len()],
-                    false => {
-                        let places = dictionary.normalized_keys().into_iter().enumerate();
-                        places.map(|(row, place)| array.is_valid(row).then_some(place)).collect()
-                    }
-                };
-                TextColumn::Categories { places, values }
-            }
-            other => unreachable!("{other} is not text"),
+        match array.dtype() {
+            ArrowDataType::Dictionary(..) => TextColumn(Texts::Categories(Categories::of(array))),
+            _ => TextColumn(Texts::View(downcast::<Utf8ViewArray>(array).clone())),
         }
     }
 
     /// The number of rows.
     pub(crate) fn len(&self) -> usize {
-        match self {
-            TextColumn::Utf8(array) => array.len(),
-            TextColumn::Large(array) => array.len(),
-            TextColumn::View(array) => array.len(),
-            TextColumn::Categories { places, .. } => places.len(),
+        match &self.0 {
+            Texts::View(array) => array.len(),
+            Texts::Categories(categories) => categories.len(),
         }
     }
 
     /// The text of a row; `None` where it is missing.
     pub(crate) fn get(&self, row: usize) -> Option<&str> {
-        match self {
-            TextColumn::Utf8(array) => array.is_valid(row).then(|| array.value(row)),
-            TextColumn::Large(array) => array.is_valid(row).then(|| array.value(row)),
-            TextColumn::View(array) => array.is_valid(row).then(|| array.value(row)),
-            TextColumn::Categories { places, values } => places[row].and_then(|place| values.get(place)),
+        match &self.0 {
+            Texts::View(array) => array.get(row),
+            Texts::Categories(categories) => categories.get(row),
         }
     }
 
@@ -223,10 +193,8 @@ pub(super) enum ShownColumn<'a> {
 
 impl<'a> ShownColumn<'a> {
     pub(super) fn of(array: &'a dyn Array) -> Self {
-        match array.data_type() {
-            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Dictionary(..) => {
-                ShownColumn::Text(TextColumn::of(array))
-            }
+        match array.dtype() {
+            ArrowDataType::Utf8View | ArrowDataType::Dictionary(..) => ShownColumn::Text(TextColumn::of(array)),
             _ => ShownColumn::Other(array),
         }
     }
@@ -237,14 +205,14 @@ impl<'a> ShownColumn<'a> {
             ShownColumn::Text(text) => return text.get(row).map(Cow::Borrowed),
             ShownColumn::Other(array) => *array,
         };
-        if array.data_type() == &DataType::Null || array.is_null(row) {
+        if array.dtype() == &ArrowDataType::Null || array.is_null(row) {
             return None;
         }
-        let text = match array.data_type() {
-            DataType::Float32 => short_float(array.as_primitive::<Float32Type>().value(row).into()),
-            DataType::Float64 => short_float(array.as_primitive::<Float64Type>().value(row)),
-            DataType::Date32 => time(array, row).map(|time| time.date().to_string()).unwrap_or_default(),
-            DataType::Timestamp(_, zone) => {
+        let text = match array.dtype() {
+            ArrowDataType::Float32 => short_float(primitive::<f32>(array).value(row).into()),
+            ArrowDataType::Float64 => short_float(primitive::<f64>(array).value(row)),
+            ArrowDataType::Date32 => time(array, row).map(|time| time.date().to_string()).unwrap_or_default(),
+            ArrowDataType::Timestamp(_, zone) => {
                 let time = time(array, row).map(|time| time.to_string()).unwrap_or_default();
                 if zone.is_some() { time + " UTC" } else { time }
             }
@@ -269,44 +237,44 @@ impl<'a> ShownColumn<'a> {
             }
             ShownColumn::Other(array) => *array,
         };
-        if array.data_type() == &DataType::Null || array.is_null(row) {
+        if array.dtype() == &ArrowDataType::Null || array.is_null(row) {
             return;
         }
         macro_rules! whole {
             ($type:ty) => {
-                write!(out, "{}", array.as_primitive::<$type>().value(row))
+                write!(out, "{}", primitive::<$type>(array).value(row))
             };
         }
         let moment = |out: &mut Vec<u8>, format: &str| match time(array, row) {
             Some(time) => write!(out, "{}", time.format(format)),
             None => Ok(()),
         };
-        let written = match array.data_type() {
-            DataType::Boolean => write!(out, "{}", array.as_boolean().value(row)),
-            DataType::Float32 => {
-                out.extend(zmij::Buffer::new().format(array.as_primitive::<Float32Type>().value(row)).bytes());
+        let written = match array.dtype() {
+            ArrowDataType::Boolean => write!(out, "{}", downcast::<BooleanArray>(array).value(row)),
+            ArrowDataType::Float32 => {
+                out.extend(zmij::Buffer::new().format(primitive::<f32>(array).value(row)).bytes());
                 Ok(())
             }
-            DataType::Float64 => {
-                out.extend(zmij::Buffer::new().format(array.as_primitive::<Float64Type>().value(row)).bytes());
+            ArrowDataType::Float64 => {
+                out.extend(zmij::Buffer::new().format(primitive::<f64>(array).value(row)).bytes());
                 Ok(())
             }
-            DataType::Int8 => whole!(Int8Type),
-            DataType::Int16 => whole!(Int16Type),
-            DataType::Int32 => whole!(Int32Type),
-            DataType::Int64 => whole!(Int64Type),
-            DataType::UInt8 => whole!(UInt8Type),
-            DataType::UInt16 => whole!(UInt16Type),
-            DataType::UInt32 => whole!(UInt32Type),
-            DataType::UInt64 => whole!(UInt64Type),
-            DataType::Decimal128(_, scale) => {
-                write!(out, "{}", decimal(array.as_primitive::<Decimal128Type>().value(row), *scale))
+            ArrowDataType::Int8 => whole!(i8),
+            ArrowDataType::Int16 => whole!(i16),
+            ArrowDataType::Int32 => whole!(i32),
+            ArrowDataType::Int64 => whole!(i64),
+            ArrowDataType::UInt8 => whole!(u8),
+            ArrowDataType::UInt16 => whole!(u16),
+            ArrowDataType::UInt32 => whole!(u32),
+            ArrowDataType::UInt64 => whole!(u64),
+            ArrowDataType::Decimal(_, scale) => {
+                write!(out, "{}", decimal(primitive::<i128>(array).value(row), *scale))
             }
-            DataType::Date32 => moment(out, "%F"),
-            DataType::Timestamp(TimeUnit::Microsecond, _) => moment(out, "%FT%H:%M:%S.%6f"),
-            DataType::Timestamp(TimeUnit::Nanosecond, _) => moment(out, "%FT%H:%M:%S.%9f"),
-            DataType::Timestamp(..) => moment(out, "%FT%H:%M:%S.%3f"),
-            other => unreachable!("no table holds a column of type {other}"),
+            ArrowDataType::Date32 => moment(out, "%F"),
+            ArrowDataType::Timestamp(TimeUnit::Microsecond, _) => moment(out, "%FT%H:%M:%S.%6f"),
+            ArrowDataType::Timestamp(TimeUnit::Nanosecond, _) => moment(out, "%FT%H:%M:%S.%9f"),
+            ArrowDataType::Timestamp(..) => moment(out, "%FT%H:%M:%S.%3f"),
+            other => unreachable!("no table holds a column of type {other:?}"),
         };
         debug_assert!(written.is_ok(), "writing to memory does not fail");
     }
@@ -325,17 +293,14 @@ pub(super) fn quoted(text: &str, out: &mut Vec<u8>) {
 }
 
 /// A decimal number of `value · 10^-scale`, with all its digits.
-fn decimal(value: i128, scale: i8) -> String {
+fn decimal(value: i128, scale: usize) -> String {
     let (sign, digits) = (if value < 0 { "-" } else { "" }, value.unsigned_abs().to_string());
-    match usize::try_from(scale) {
-        Ok(0) => format!("{sign}{digits}"),
-        Ok(scale) => {
-            let digits = format!("{digits:0>width$}", width = scale + 1);
-            let (whole, fraction) = digits.split_at(digits.len() - scale);
-            format!("{sign}{whole}.{fraction}")
-        }
-        Err(_) => format!("{sign}{digits}{}", "0".repeat(scale.unsigned_abs().into())),
+    if scale == 0 {
+        return format!("{sign}{digits}");
     }
+    let digits = format!("{digits:0>width$}", width = scale + 1);
+    let (whole, fraction) = digits.split_at(digits.len() - scale);
+    format!("{sign}{whole}.{fraction}")
 }
 
 /// A float for people: `1.0` for a whole number, at most 6 decimals, and an exponent where the number is very large or small.
@@ -380,14 +345,7 @@ mod tests {
 
     #[test]
     fn decimals_keep_all_digits() {
-        let cases = [
-            (12345, 2, "123.45"),
-            (-5, 2, "-0.05"),
-            (0, 3, "0.000"),
-            (7, 0, "7"),
-            (-12, -2, "-1200"),
-            (100, 1, "10.0"),
-        ];
+        let cases = [(12345, 2, "123.45"), (-5, 2, "-0.05"), (0, 3, "0.000"), (7, 0, "7"), (100, 1, "10.0")];
         for (value, scale, text) in cases {
             assert_eq!(decimal(value, scale), text);
         }

@@ -2,12 +2,11 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use arrow_array::builder::StringViewBuilder;
-use arrow_array::{ArrayRef, RecordBatch};
 use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder};
+use polars_arrow::array::{MutableBinaryViewArray, Utf8ViewArray};
 
+use super::batch::Batch;
 use super::{batch, malformed, refuse_duplicates};
 use crate::DataError;
 
@@ -49,9 +48,9 @@ impl CsvRows {
     }
 
     /// The next rows, at most `most` of them. Every column is text; an empty field is a missing value. Blank lines are skipped.
-    pub(super) fn next_rows(&mut self, most: usize) -> Result<RecordBatch, DataError> {
-        let mut builders: Vec<StringViewBuilder> =
-            self.names.iter().map(|_| StringViewBuilder::with_capacity(most.min(1 << 12))).collect();
+    pub(super) fn next_rows(&mut self, most: usize) -> Result<Batch, DataError> {
+        let mut builders: Vec<MutableBinaryViewArray<str>> =
+            self.names.iter().map(|_| MutableBinaryViewArray::with_capacity(most.min(1 << 12))).collect();
         let mut height = 0;
         while height < most {
             let more = self.reader.read_byte_record(&mut self.record);
@@ -60,8 +59,8 @@ impl CsvRows {
             }
             for ((field, builder), name) in self.record.iter().zip(&mut builders).zip(&self.names) {
                 match std::str::from_utf8(field) {
-                    Ok("") => builder.append_null(),
-                    Ok(text) => builder.append_value(text),
+                    Ok("") => builder.push_null(),
+                    Ok(text) => builder.push_value(text),
                     Err(_) => {
                         let (path, column) = (self.path.clone(), name.clone());
                         return Err(DataError::ValueNotUtf8 { path, column, row: self.rows + 1 });
@@ -71,9 +70,9 @@ impl CsvRows {
             self.rows += 1;
             height += 1;
         }
-        let columns = builders.into_iter().zip(&self.names).map(|(mut builder, name)| {
-            let column: ArrayRef = Arc::new(builder.finish());
-            (name.clone(), column)
+        let columns = builders.into_iter().zip(&self.names).map(|(builder, name)| {
+            let column: Utf8ViewArray = builder.into();
+            (name.clone(), column.boxed())
         });
         batch(&self.path, height, columns.collect())
     }

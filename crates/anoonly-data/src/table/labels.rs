@@ -101,7 +101,7 @@ impl Table {
     /// that marks anomalies.
     pub fn labels(&self, rule: &LabelColumn) -> Result<Labels, DataError> {
         let name = self.label_name(rule)?;
-        let column = ShownColumn::of(self.batch.column(self.place(name)?));
+        let column = ShownColumn::of(self.batch.columns()[self.place(name)?].as_ref());
         let mut known: HashMap<Option<Cow<'_, str>>, (Label, usize)> = HashMap::new();
         let mut labels = Vec::with_capacity(self.rows());
         for row in 0..self.rows() {

@@ -1,10 +1,10 @@
 //! Samples in memory as a table.
 
 use std::path::Path;
-use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Float32Array, Int32Array};
+use polars_arrow::array::PrimitiveArray;
 
+use super::batch::ArrayRef;
 use super::{Table, batch};
 use crate::DataError;
 use anoonly_core::{Label, Samples};
@@ -21,13 +21,12 @@ impl Table {
             Label::Normal => Some(0),
             Label::Unlabelled => None,
         };
-        let labels: Int32Array = samples.labels().iter().map(label).collect();
+        let labels: PrimitiveArray<i32> = samples.labels().iter().map(label).collect();
         let features = samples.features().columns().into_iter().enumerate().map(|(place, values)| {
-            let values: ArrayRef = Arc::new(Float32Array::from(values.to_vec()));
+            let values: ArrayRef = PrimitiveArray::from_vec(values.to_vec()).boxed();
             (format!("x{place}"), values)
         });
-        let labels: ArrayRef = Arc::new(labels);
-        let columns = features.chain([("label".to_owned(), labels)]).collect();
+        let columns = features.chain([("label".to_owned(), labels.boxed())]).collect();
         Self::checked(name, batch(name, samples.rows(), columns)?)
     }
 }

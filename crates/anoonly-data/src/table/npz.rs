@@ -2,21 +2,18 @@
 
 use std::io::{Read, Seek};
 use std::path::Path;
-use std::sync::Arc;
 
 use ::zip::ZipArchive;
 use ::zip::result::ZipError;
-use arrow_array::{
-    ArrayRef, BooleanArray, Float32Array, Float64Array, Int8Array, Int16Array, Int32Array, Int64Array, RecordBatch,
-    UInt8Array, UInt16Array, UInt32Array, UInt64Array,
-};
 use npyz::{DType, NpyFile, Order, TypeChar};
+use polars_arrow::array::{BooleanArray, PrimitiveArray};
 
 use super::batch;
+use super::batch::{ArrayRef, Batch};
 use crate::DataError;
 
 /// Reads the matrix `X` and the vector `y` as columns `x0`, `x1`, … and `y`, each in its own element type.
-pub(super) fn read(path: &Path, archive: impl Read + Seek) -> Result<RecordBatch, DataError> {
+pub(super) fn read(path: &Path, archive: impl Read + Seek) -> Result<Batch, DataError> {
     let malformed = |reason: String| DataError::Malformed { path: path.into(), reason };
     let archive = ZipArchive::new(archive);
     let mut archive = archive.map_err(|error| malformed(format!("not an npz archive: {error}")))?;
@@ -43,6 +40,10 @@ pub(super) fn read(path: &Path, archive: impl Read + Seek) -> Result<RecordBatch
             features.shape.len()
         )));
     };
+    // Without rows, any number of columns takes no bytes.
+    if rows == 0 {
+        return Err(DataError::NoRows { path: path.into() });
+    }
     match *labels.shape.as_slice() {
         [n] | [n, 1] if n == rows => {}
         ref shape => return Err(malformed(format!("array `X` has {rows} rows, but array `y` has shape {shape:?}"))),
@@ -118,17 +119,17 @@ impl Elements {
             values.iter().skip(start).step_by(stride.max(1)).take(rows).copied().collect()
         }
         macro_rules! columns {
-            ($($variant:ident $array:ident)*) => {
+            ($($variant:ident)*) => {
                 match self {
-                    $(Elements::$variant(values) => Arc::new($array::from(pick(values, start, stride, rows))),)*
+                    Elements::Bool(values) => {
+                        BooleanArray::from_slice(pick(values, start, stride, rows)).boxed()
+                    }
+                    $(Elements::$variant(values) => {
+                        PrimitiveArray::from_vec(pick(values, start, stride, rows)).boxed()
+                    })*
                 }
             };
         }
-        columns!(
-            Bool BooleanArray
-            I8 Int8Array I16 Int16Array I32 Int32Array I64 Int64Array
-            U8 UInt8Array U16 UInt16Array U32 UInt32Array U64 UInt64Array
-            F32 Float32Array F64 Float64Array
-        )
+        columns!(I8 I16 I32 I64 U8 U16 U32 U64 F32 F64)
     }
 }

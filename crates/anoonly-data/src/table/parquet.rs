@@ -1,67 +1,256 @@
-//! Parquet files as record batches.
+//! Parquet files as batches of rows.
+
+mod sizes;
 
 use std::fs::File;
-use std::path::Path;
-use std::sync::Arc;
+use std::io::{Cursor, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
 
-use arrow_array::RecordBatch;
-use arrow_schema::{ArrowError, DataType, Field, Schema};
-use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+use polars_arrow::array::Utf8ViewArray;
+use polars_arrow::datatypes::{ArrowDataType, Field};
+use polars_buffer::Buffer;
+use polars_parquet::parquet::compression::Compression;
+use polars_parquet::parquet::read::deserialize_metadata;
+use polars_parquet::read::{
+    BasicDecompressor, FileMetadata, Filter, PageReader, ParquetType, PrimitiveConvertedType, PrimitiveLogicalType,
+    RowGroupMetadata, column_iter_to_arrays, infer_schema,
 };
-use parquet::basic::Compression;
-use parquet::file::metadata::ParquetMetaData;
 
-use super::columns::{refuse_unsupported, with_common_times};
-use super::malformed;
+use super::batch::{ArrayRef, Batch, downcast, joined, with_categories};
+use super::columns::refuse_unsupported;
+use super::{malformed, refuse_duplicates};
 use crate::DataError;
 
-/// The rows of a Parquet file, in batches of at most a given number of rows.
+/// The number of cells that are decoded at once. Decoding a block alone would decompress the pages that blocks share once for each
+/// of them.
+const SPAN_CELLS: usize = 1 << 24;
+
+/// The least number of rows that are decoded at once.
+const SPAN_LEAST: usize = 1 << 10;
+
+/// The rows of a Parquet file, in batches of at most a given number of rows. In memory are the bytes of one row group as they are in
+/// the file, and the decoded rows of a part of it.
 pub(super) struct ParquetRows {
-    reader: ParquetRecordBatchReader,
-    /// A batch without rows, which stands for a file without rows.
-    empty: RecordBatch,
+    path: PathBuf,
+    file: File,
+    metadata: FileMetadata,
+    columns: Vec<ParquetColumn>,
+    /// The number of rows of a batch.
+    batch: usize,
+    /// The number of rows that are decoded at once.
+    span: usize,
+    /// The number of the row group that is read next.
+    next: usize,
+    group: Option<OpenGroup>,
+}
+
+/// A column of the file.
+struct ParquetColumn {
+    /// Its name, and the type in which it is decoded.
+    field: Field,
+    /// Whether its texts are categories.
+    categories: bool,
+}
+
+/// The row group that is being read.
+struct OpenGroup {
+    /// Its number.
+    number: usize,
+    /// The bytes of its column chunks.
+    chunks: Vec<Buffer<u8>>,
+    /// The number of rows that have been decoded.
+    decoded: usize,
+    /// Decoded rows, and how many of them have been returned.
+    ready: Batch,
+    returned: usize,
 }
 
 impl ParquetRows {
     /// Opens a file whose columns hold one value a row. `rows` gives the rows of a batch from the number of columns and the
     /// number of rows in the file.
-    pub(super) fn open(path: &Path, file: File, rows: impl Fn(usize, usize) -> usize) -> Result<Self, DataError> {
-        let failed = |error: parquet::errors::ParquetError| malformed(path, error);
-        let found = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(failed)?;
-        refuse_unsupported(path, found.schema())?;
-        refuse_compression(path, found.metadata())?;
-        let options = ArrowReaderOptions::new().with_schema(Arc::new(with_text_views(found.schema())));
-        let metadata = ArrowReaderMetadata::try_new(found.metadata().clone(), options).map_err(failed)?;
-        let empty = RecordBatch::new_empty(metadata.schema().clone());
-        let height = metadata.metadata().file_metadata().num_rows().try_into().unwrap_or(0);
-        let batch = rows(empty.num_columns(), height).max(1);
-        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata).with_batch_size(batch);
-        Ok(Self { reader: builder.build().map_err(failed)?, empty })
+    pub(super) fn open(path: &Path, mut file: File, rows: impl Fn(usize, usize) -> usize) -> Result<Self, DataError> {
+        let footer = sizes::checked_footer(&mut file).map_err(|reason| malformed(path, reason))?;
+        let metadata = deserialize_metadata(footer.into()).map_err(|error| malformed(path, error))?;
+        let columns = columns(path, &metadata)?;
+        refuse_unsupported(path, columns.iter().map(|column| (column.field.name.as_str(), column.field.dtype())))?;
+        let columns: Vec<_> = columns.into_iter().map(ParquetColumn::decoded_as_text).collect();
+        refuse_compression(path, &metadata)?;
+        let batch = rows(columns.len(), metadata.num_rows).max(1);
+        let span = (SPAN_CELLS / columns.len().max(1)).max(SPAN_LEAST);
+        Ok(Self { path: path.into(), file, metadata, columns, batch, span, next: 0, group: None })
+    }
+
+    /// Sets the number of rows that are decoded at once.
+    #[cfg(test)]
+    pub(super) fn set_span(&mut self, rows: usize) {
+        self.span = rows;
     }
 
     /// The next batch; one without rows at the end.
-    pub(super) fn next_rows(&mut self) -> Result<RecordBatch, ArrowError> {
-        self.reader.next().unwrap_or_else(|| Ok(self.empty.clone())).and_then(with_common_times)
+    pub(super) fn next_rows(&mut self) -> Result<Batch, DataError> {
+        let mut parts = Vec::new();
+        let mut missing = self.batch;
+        while missing > 0 && self.more()? {
+            let Some(group) = &mut self.group else { break };
+            let rows = missing.min(group.ready.rows() - group.returned);
+            parts.push(group.ready.slice(group.returned, rows));
+            group.returned += rows;
+            missing -= rows;
+        }
+        match Batch::concat(parts).map_err(|reason| malformed(&self.path, reason))? {
+            Some(batch) => Ok(batch),
+            None => self.empty(),
+        }
+    }
+
+    /// Makes decoded rows available. Returns whether there are any.
+    fn more(&mut self) -> Result<bool, DataError> {
+        loop {
+            let rows = |number: usize| self.metadata.row_groups[number].num_rows();
+            match &mut self.group {
+                Some(group) if group.returned < group.ready.rows() => return Ok(true),
+                Some(group) if group.decoded < rows(group.number) => {
+                    let until = rows(group.number).min(group.decoded + self.span);
+                    let metadata = &self.metadata.row_groups[group.number];
+                    group.ready = decode(&self.path, &self.columns, metadata, group, until)?;
+                    group.returned = 0;
+                    group.decoded = until;
+                }
+                _ if self.next < self.metadata.row_groups.len() => {
+                    // The bytes of the previous row group are dropped before those of the next are read.
+                    self.group = None;
+                    self.group = Some(self.open_group(self.next)?);
+                    self.next += 1;
+                }
+                _ => return Ok(false),
+            }
+        }
+    }
+
+    /// Reads the bytes of a row group.
+    fn open_group(&mut self, number: usize) -> Result<OpenGroup, DataError> {
+        let path = self.path.clone();
+        let damaged = |reason: &str| malformed(&path, format!("row group {}: {reason}", number + 1));
+        let failed = |source| DataError::Io { path: path.clone(), source };
+        let metadata = &self.metadata.row_groups[number];
+        if metadata.n_columns() != self.columns.len() {
+            return Err(damaged("it does not have the columns of the file"));
+        }
+        let length = self.file.metadata().map_err(failed)?.len();
+        // No two chunks share bytes, so together they are not longer than the file.
+        let mut left = length;
+        let mut chunks = Vec::with_capacity(metadata.n_columns());
+        for chunk in metadata.parquet_columns() {
+            let range = chunk.byte_range();
+            let size = range.end - range.start;
+            left = match left.checked_sub(size) {
+                Some(left) if range.end <= length => left,
+                _ => return Err(damaged("its columns exceed the file")),
+            };
+            let mut bytes = Vec::with_capacity(size as usize);
+            self.file.seek(SeekFrom::Start(range.start)).map_err(failed)?;
+            Read::by_ref(&mut self.file).take(size).read_to_end(&mut bytes).map_err(failed)?;
+            sizes::check_pages(&bytes, chunk, metadata.num_rows()).map_err(|reason| damaged(&reason))?;
+            chunks.push(bytes.into());
+        }
+        Ok(OpenGroup { number, chunks, decoded: 0, ready: self.empty()?, returned: 0 })
+    }
+
+    /// A batch without rows.
+    fn empty(&self) -> Result<Batch, DataError> {
+        let columns = self.columns.iter().map(|column| {
+            let array = polars_arrow::array::new_empty_array(column.field.dtype().clone());
+            (column.field.name.to_string(), column.finished(array))
+        });
+        Batch::new(0, columns.collect()).map_err(|reason| malformed(&self.path, reason))
     }
 }
 
-/// Text is read as views: they have no limit on the bytes of a column, and point into the pages that were read.
-fn with_text_views(schema: &Schema) -> Schema {
-    let view = |field: &Arc<Field>| match field.data_type() {
-        DataType::Utf8 | DataType::LargeUtf8 => field.as_ref().clone().with_data_type(DataType::Utf8View),
-        _ => field.as_ref().clone(),
+impl ParquetColumn {
+    /// Categories are decoded as texts: the reader's own decoder of dictionaries takes only pages that are all dictionary-encoded.
+    fn decoded_as_text(self) -> Self {
+        match self.field.dtype() {
+            ArrowDataType::Dictionary(..) => {
+                Self { field: self.field.with_dtype(ArrowDataType::Utf8View), categories: true }
+            }
+            _ => self,
+        }
+    }
+
+    /// A decoded array as the column's values.
+    fn finished(&self, array: ArrayRef) -> ArrayRef {
+        match self.categories {
+            true => with_categories(downcast::<Utf8ViewArray>(array.as_ref()).iter()),
+            false => array,
+        }
+    }
+}
+
+/// The columns of a file, with the types of the Arrow schema that its writer may have stored.
+fn columns(path: &Path, metadata: &FileMetadata) -> Result<Vec<ParquetColumn>, DataError> {
+    let types = metadata.schema().fields();
+    refuse_duplicates(path, types.iter().map(ParquetType::name))?;
+    let schema = infer_schema(metadata).map_err(|error| malformed(path, error))?;
+    let column = |found: &ParquetType| {
+        let field = schema.get(found.name());
+        let field =
+            field.ok_or_else(|| malformed(path, format!("its two schemas differ in column `{}`", found.name())))?;
+        let mut dtype = match found {
+            // The pages of a group are not those of a flat column.
+            ParquetType::GroupType { .. } if !field.dtype().is_nested() => {
+                let name = found.name();
+                return Err(malformed(path, format!("its two schemas differ in the type of column `{name}`")));
+            }
+            ParquetType::PrimitiveType(primitive)
+                if matches!(primitive.logical_type, Some(PrimitiveLogicalType::Json))
+                    || matches!(primitive.converted_type, Some(PrimitiveConvertedType::Json)) =>
+            {
+                ArrowDataType::Utf8View
+            }
+            _ => field.dtype().to_storage().clone(),
+        };
+        if let ArrowDataType::Timestamp(_, Some(zone)) = &mut dtype
+            && zone == "+00:00"
+        {
+            *zone = "UTC".into();
+        }
+        let field = Field::new(found.name().into(), dtype, field.is_nullable);
+        Ok(ParquetColumn { field, categories: false })
     };
-    Schema::new_with_metadata(schema.fields().iter().map(view).collect::<Vec<_>>(), schema.metadata().clone())
+    types.iter().map(column).collect()
+}
+
+/// Decodes rows of a row group, from the first that is not decoded up to row `until`.
+fn decode(
+    path: &Path,
+    columns: &[ParquetColumn],
+    metadata: &RowGroupMetadata,
+    group: &OpenGroup,
+    until: usize,
+) -> Result<Batch, DataError> {
+    let rows = until - group.decoded;
+    let decoded = columns.iter().zip(metadata.parquet_columns()).zip(&group.chunks).map(|((column, chunk), bytes)| {
+        let name = column.field.name.as_str();
+        let damaged = |reason: String| malformed(path, format!("column `{name}`: {reason}"));
+        let pages = PageReader::new(Cursor::new(bytes.clone()), chunk, Vec::new(), bytes.len());
+        let pages = BasicDecompressor::new(pages, Vec::new());
+        let kind = &chunk.descriptor().descriptor.primitive_type;
+        let filter = Some(Filter::new_ranged(group.decoded, until));
+        let (parts, _) = column_iter_to_arrays(vec![pages], vec![kind], column.field.clone(), filter)
+            .map_err(|error| damaged(error.to_string()))?;
+        let array = joined(&parts).map_err(damaged)?;
+        Ok((name.to_owned(), column.finished(array)))
+    });
+    Batch::new(rows, decoded.collect::<Result<_, DataError>>()?).map_err(|reason| malformed(path, reason))
 }
 
 /// Refuses a file whose columns are compressed by a method that this build has no code for.
-fn refuse_compression(path: &Path, metadata: &ParquetMetaData) -> Result<(), DataError> {
-    let chunks = metadata.row_groups().iter().flat_map(|group| group.columns());
+fn refuse_compression(path: &Path, metadata: &FileMetadata) -> Result<(), DataError> {
+    let chunks = metadata.row_groups.iter().flat_map(|group| group.parquet_columns());
     for chunk in chunks {
         let compression = match chunk.compression() {
-            Compression::BROTLI(_) => "Brotli",
-            Compression::LZO => "LZO",
+            Compression::Brotli => "Brotli",
+            Compression::Lzo => "LZO",
             _ => continue,
         };
         return Err(DataError::UnsupportedCompression { path: path.into(), compression });

@@ -2,17 +2,14 @@ use super::*;
 use anoonly_core::Label;
 use std::fs;
 use std::io::Write;
+use std::sync::Arc;
 
-use ::parquet::arrow::ArrowWriter;
-use ::parquet::basic::Compression;
-use arrow_array::types::{Int8Type, Int32Type};
-use arrow_array::{
-    BinaryArray, BooleanArray, Date32Array, Date64Array, Decimal128Array, DictionaryArray, Float32Array, Int64Array,
-    LargeStringArray, NullArray, StringArray, StringViewArray, TimestampMicrosecondArray, TimestampNanosecondArray,
-    TimestampSecondArray, UInt8Array,
-};
-use arrow_ipc::writer::FileWriter;
 use npyz::WriterBuilder;
+use polars_arrow::array::{DictionaryArray, PrimitiveArray, Utf8Array};
+use polars_arrow::datatypes::{ArrowDataType, ArrowSchema, Field, IntegerType, TimeUnit};
+use polars_arrow::io::ipc::write;
+use polars_arrow::record_batch::RecordBatchT;
+use polars_arrow::types::NativeType;
 
 fn in_file(name: &str, content: &[u8]) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
@@ -30,6 +27,14 @@ fn csv(content: &str) -> Result<Samples, DataError> {
 fn message(result: Result<Samples, DataError>) -> String {
     let text = result.unwrap_err().to_string();
     text.split_once(": ").unwrap().1.to_owned()
+}
+
+#[test]
+fn tables_move_between_threads() {
+    fn moves<T: Send>() {}
+    moves::<Table>();
+    moves::<Blocks>();
+    moves::<TableWriter>();
 }
 
 #[test]
@@ -109,9 +114,10 @@ fn every_format_gives_the_same_table() {
     let (folder, path) = in_file("table.csv", b"x,y\n1.5,0\n2.5,1\n");
     let table = Table::read(&path).unwrap();
     let parquet = folder.path().join("table.parquet");
-    write_parquet(&parquet, &table.batch, Compression::SNAPPY);
+    write_table(&parquet, &table);
     let arrow = folder.path().join("table.feather");
-    write_ipc(&arrow, &table.batch);
+    let named = table.batch.names().iter().cloned().zip(table.batch.columns().iter().cloned());
+    write_ipc(&arrow, &named.collect::<Vec<_>>());
     let zipped = folder.path().join("table.csv.gz");
     let mut encoder = flate2::write::GzEncoder::new(File::create(&zipped).unwrap(), flate2::Compression::fast());
     encoder.write_all(&std::fs::read(&path).unwrap()).unwrap();
@@ -128,110 +134,157 @@ fn every_format_gives_the_same_table() {
     }
 }
 
-fn write_parquet(path: &Path, batch: &RecordBatch, compression: Compression) {
-    let properties = ::parquet::file::properties::WriterProperties::builder().set_compression(compression).build();
-    let mut writer = ArrowWriter::try_new(File::create(path).unwrap(), batch.schema(), Some(properties)).unwrap();
-    writer.write(batch).unwrap();
-    writer.close().unwrap();
-}
-
-fn write_ipc(path: &Path, batch: &RecordBatch) {
-    let mut writer = FileWriter::try_new(File::create(path).unwrap(), batch.schema_ref()).unwrap();
-    writer.write(batch).unwrap();
+fn write_table(path: &Path, table: &Table) {
+    let mut writer = TableWriter::create(path).unwrap();
+    writer.write(table).unwrap();
     writer.finish().unwrap();
 }
 
-/// A column of each type in two rows, with its type's name and the text of its rows.
-fn typed_columns() -> Vec<(ArrayRef, &'static str, [&'static str; 2])> {
-    let categories: DictionaryArray<Int8Type> = [Some("low"), None].into_iter().collect();
-    let many: DictionaryArray<Int32Type> = [Some("a,b"), Some("a,b")].into_iter().collect();
-    let time = 1_772_359_200;
-    let in_zone = TimestampMicrosecondArray::from(vec![Some(time * 1_000_000 + 500), None]).with_timezone("+01:00");
-    let decimals = Decimal128Array::from(vec![Some(12345), None]).with_precision_and_scale(10, 2).unwrap();
-    vec![
-        (Arc::new(UInt8Array::from(vec![Some(255), None])), "u8", ["255", ""]),
-        (Arc::new(Int64Array::from(vec![-3, 4])), "i64", ["-3", "4"]),
-        (Arc::new(Float32Array::from(vec![0.1, 2.0])), "f32", ["0.1", "2.0"]),
-        (Arc::new(BooleanArray::from(vec![Some(true), None])), "bool", ["true", ""]),
-        (Arc::new(StringArray::from(vec![Some("x"), None])), "text", ["x", ""]),
-        (Arc::new(LargeStringArray::from(vec!["y", ""])), "text", ["y", ""]),
-        (
-            Arc::new(StringViewArray::from(vec!["a longer text than a view holds", "z"])),
-            "text",
-            ["a longer text than a view holds", "z"],
-        ),
-        (Arc::new(categories), "cat", ["low", ""]),
-        (Arc::new(many), "cat", ["a,b", "a,b"]),
-        (Arc::new(Date32Array::from(vec![Some(20_513), None])), "date", ["2026-03-01", ""]),
-        (
-            Arc::new(Date64Array::from(vec![time * 1000, 0])),
-            "datetime[ms]",
-            ["2026-03-01 10:00:00", "1970-01-01 00:00:00"],
-        ),
-        (
-            Arc::new(TimestampSecondArray::from(vec![time, 0])),
-            "datetime[ms]",
-            ["2026-03-01 10:00:00", "1970-01-01 00:00:00"],
-        ),
-        (
-            Arc::new(TimestampNanosecondArray::from(vec![Some(1), None])),
-            "datetime[ns]",
-            ["1970-01-01 00:00:00.000000001", ""],
-        ),
-        (Arc::new(in_zone), "datetime[μs, +01:00]", ["2026-03-01 10:00:00.000500 UTC", ""]),
-        (Arc::new(decimals), "decimal[10,2]", ["123.45", ""]),
-        (Arc::new(NullArray::new(2)), "null", ["", ""]),
-    ]
+fn write_ipc(path: &Path, columns: &[(String, ArrayRef)]) {
+    let schema: ArrowSchema =
+        columns.iter().map(|(name, column)| Field::new(name.into(), column.dtype().clone(), true)).collect();
+    let schema = Arc::new(schema);
+    let file = File::create(path).unwrap();
+    let mut writer = write::FileWriter::try_new(file, schema.clone(), None, Default::default()).unwrap();
+    let arrays: Vec<ArrayRef> = columns.iter().map(|(_, column)| column.clone()).collect();
+    writer.write(&RecordBatchT::new(arrays[0].len(), schema, arrays), None).unwrap();
+    writer.finish().unwrap();
 }
 
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/tables").join(name)
+}
+
+/// The types of the columns in `fixtures/tables/types.*`, and the text of both rows.
+const TYPES: [(&str, [&str; 2]); 16] = [
+    ("u8", ["255", ""]),
+    ("i64", ["-3", "4"]),
+    ("f32", ["0.1", "2.0"]),
+    ("bool", ["true", ""]),
+    ("text", ["x", ""]),
+    ("text", ["y", ""]),
+    ("text", ["a longer text than a view holds", "z"]),
+    ("cat", ["low", ""]),
+    ("cat", ["a,b", "a,b"]),
+    ("date", ["2026-03-01", ""]),
+    ("datetime[ms]", ["2026-03-01 00:00:00", "1970-01-01 00:00:00"]),
+    ("datetime[ms]", ["2026-03-01 10:00:00", "1970-01-01 00:00:00"]),
+    ("datetime[ns]", ["1970-01-01 00:00:00.000000001", ""]),
+    ("datetime[μs, +01:00]", ["2026-03-01 10:00:00.000500 UTC", ""]),
+    ("decimal[10,2]", ["123.45", ""]),
+    ("null", ["", ""]),
+];
+
 #[test]
-fn every_arrow_type_is_read_from_parquet_and_ipc() {
-    let columns = typed_columns();
-    let named = columns.iter().enumerate().map(|(place, (column, ..))| (format!("c{place}"), column.clone(), true));
-    let batch = RecordBatch::try_from_iter_with_nullable(named).unwrap();
+fn every_type_is_read_from_parquet_and_ipc() {
     let folder = tempfile::tempdir().unwrap();
-    let (parquet, arrow) = (folder.path().join("table.parquet"), folder.path().join("table.arrow"));
-    write_parquet(&parquet, &batch, Compression::GZIP(Default::default()));
-    write_ipc(&arrow, &batch);
-    for path in [parquet, arrow] {
+    for name in ["types.parquet", "types.arrow", "types-lz4.arrow", "types-zstd.arrow"] {
+        let path = fixture(name);
         let table = Table::read(&path).unwrap();
-        assert_eq!(table.types(), columns.iter().map(|(_, name, _)| *name).collect::<Vec<_>>(), "{}", path.display());
+        assert_eq!(table.types(), TYPES.map(|(name, _)| name), "{name}");
         for row in 0..2 {
-            assert_eq!(table.row_text(row), columns.iter().map(|(.., texts)| texts[row]).collect::<Vec<_>>());
+            assert_eq!(table.row_text(row), TYPES.map(|(_, texts)| texts[row]), "{name}");
         }
         let blocks: Vec<Table> = Table::blocks(&path).unwrap().map(Result::unwrap).collect();
         assert_eq!((blocks.len(), blocks[0].row_text(1)), (1, table.row_text(1)));
         // What is written is read back the same.
         let again = folder.path().join("again.parquet");
-        let mut writer = TableWriter::create(&again).unwrap();
-        writer.write(&table).unwrap();
-        writer.finish().unwrap();
+        write_table(&again, &table);
         let again = Table::read(&again).unwrap();
-        assert_eq!((again.types(), again.row_text(0)), (table.types(), table.row_text(0)));
+        assert_eq!(again.batch, table.batch, "{name}");
         let csv = folder.path().join("again.csv");
-        let mut writer = TableWriter::create(&csv).unwrap();
-        writer.write(&table).unwrap();
-        writer.finish().unwrap();
+        write_table(&csv, &table);
         let text = fs::read_to_string(&csv).unwrap();
         assert_eq!(
             text.lines().nth(1).unwrap(),
-            "255,-3,0.1,true,x,y,a longer text than a view holds,low,\"a,b\",2026-03-01,2026-03-01T10:00:00.000,\
+            "255,-3,0.1,true,x,y,a longer text than a view holds,low,\"a,b\",2026-03-01,2026-03-01T00:00:00.000,\
              2026-03-01T10:00:00.000,1970-01-01T00:00:00.000000001,2026-03-01T10:00:00.000500,123.45,"
         );
         assert_eq!(text.lines().nth(2).unwrap().split(',').nth(5), Some("\"\""));
     }
 }
 
+/// A file without an Arrow schema, as other writers than Arrow's make them. Parquet has no type for categories, seconds and
+/// columns without values.
+#[test]
+fn types_of_parquet_are_read() {
+    let table = Table::read(&fixture("types-of-parquet.parquet")).unwrap();
+    let types = TYPES.map(|(name, _)| match name {
+        "cat" => "text",
+        "datetime[μs, +01:00]" => "datetime[μs, UTC]",
+        "null" => "null",
+        name => name,
+    });
+    assert_eq!(table.types()[..10], types[..10]);
+    assert_eq!(table.types()[10], "date");
+    assert_eq!(table.types()[11..15], types[11..15]);
+    let texts: Vec<String> = TYPES.map(|(_, texts)| texts[0].to_owned()).to_vec();
+    assert_eq!(table.row_text(0)[..10], texts[..10]);
+    assert_eq!(table.row_text(0)[11..], texts[11..]);
+}
+
+/// Arrow's types that pyarrow does not write to a Parquet file.
+#[test]
+fn further_arrow_types_are_read() {
+    fn primitive<T: NativeType>(values: &[Option<T>], dtype: ArrowDataType) -> ArrayRef {
+        PrimitiveArray::<T>::from(values).to(dtype).boxed()
+    }
+    let keys = PrimitiveArray::<i16>::from([Some(1), None, Some(0)]);
+    let values = Utf8Array::<i64>::from([Some("a"), None]).boxed();
+    let dtype = ArrowDataType::Dictionary(IntegerType::Int16, Box::new(ArrowDataType::LargeUtf8), false);
+    let zone = ArrowDataType::Timestamp(TimeUnit::Second, Some("Asia/Tokyo".into()));
+    let columns: Vec<(String, ArrayRef)> = vec![
+        ("kind".into(), DictionaryArray::try_new(dtype, keys, values).unwrap().boxed()),
+        ("day".into(), primitive(&[Some(1_772_359_200_000i64), None, Some(0)], ArrowDataType::Date64)),
+        ("second".into(), primitive(&[Some(1i64), None, Some(i64::MAX)], zone)),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("table.arrow");
+    write_ipc(&path, &columns);
+    let table = Table::read(&path).unwrap();
+    assert_eq!(table.types(), ["cat", "datetime[ms]", "datetime[ms, Asia/Tokyo]"]);
+    assert_eq!(table.row_text(0), ["", "2026-03-01 10:00:00", "1970-01-01 00:00:01 UTC"]);
+    assert_eq!(table.row_text(1), ["", "", ""]);
+    assert_eq!(table.row_text(2), ["a", "1970-01-01 00:00:00", ""]);
+}
+
+/// Row groups, pages and blocks begin at different rows, and the dictionaries of the row groups differ.
+#[test]
+fn pages_of_every_compression_are_read() {
+    for name in ["none", "snappy", "gzip", "zstd", "lz4", "v2"] {
+        let path = fixture(&format!("pages-{name}.parquet"));
+        let table = Table::read(&path).unwrap();
+        assert_eq!(table.types(), ["f64", "text", "cat", "i32"]);
+        let expected = |row: usize| {
+            let number = if row % 11 == 3 { String::new() } else { format!("{:?}", row as f64 * 0.25) };
+            [number, format!("text {row}"), format!("kind {}", row / 300), (row % 50).to_string()]
+        };
+        assert_eq!(table.rows(), 1200);
+        for row in 0..1200 {
+            assert_eq!(table.row_text(row), expected(row), "{name}");
+        }
+        for (batch, span) in [(1, 1), (7, 450), (100, 30), (1000, 77), (5000, 1 << 20)] {
+            let mut rows = parquet::ParquetRows::open(&path, File::open(&path).unwrap(), |_, _| batch).unwrap();
+            rows.set_span(span);
+            let mut batches = Vec::new();
+            loop {
+                let next = rows.next_rows().unwrap();
+                if next.rows() == 0 {
+                    break;
+                }
+                batches.push(next);
+            }
+            assert_eq!(batches.len(), 1200usize.div_ceil(batch));
+            assert_eq!(Batch::concat(batches).unwrap().unwrap(), table.batch, "{name}, {batch} rows");
+        }
+    }
+}
+
 #[test]
 fn unsupported_types_and_compressions_are_named() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("table.parquet");
-    let bytes: ArrayRef = Arc::new(BinaryArray::from(vec![&b"a"[..], b"b"]));
-    write_parquet(&path, &RecordBatch::try_from_iter([("x", bytes)]).unwrap(), Compression::SNAPPY);
-    let error = Table::read(&path).unwrap_err().to_string();
+    let error = Table::read(&fixture("binary.parquet")).unwrap_err().to_string();
     assert!(error.contains("column `x` has the unsupported type Binary; convert it"), "{error}");
-    // Written by pyarrow with `compression="brotli"`.
-    let brotli = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/parquet/brotli.parquet");
+    let brotli = fixture("brotli.parquet");
     for error in [Table::read(&brotli).err(), Table::blocks(&brotli).err()] {
         let error = error.unwrap().to_string();
         assert!(
@@ -240,6 +293,31 @@ fn unsupported_types_and_compressions_are_named() {
             ),
             "{error}"
         );
+    }
+}
+
+/// A damaged size must not make the reader ask for that much memory: the program would end.
+#[test]
+fn claimed_sizes_are_compared_with_the_file() {
+    let whole = fs::read(fixture("labelled.parquet")).unwrap();
+    // The first list of the metadata has six elements, in the high half of a byte. Fifteen there means that the number follows.
+    let footer = whole.len() - 8 - u32::from_le_bytes(whole[whole.len() - 8..][..4].try_into().unwrap()) as usize;
+    let schema = whole[footer..].iter().position(|&byte| byte == 0x6c).unwrap() + footer;
+    let mut longer = whole.clone();
+    longer.splice(schema..schema + 1, [0xfc, 0xff, 0xff, 0xff, 0xff, 0x0f]);
+    let size = (longer.len() - 8 - footer) as u32;
+    let end = longer.len();
+    longer[end - 8..end - 4].copy_from_slice(&size.to_le_bytes());
+    let (_folder, path) = in_file("claims.parquet", &longer);
+    let error = Table::read(&path).unwrap_err().to_string();
+    assert!(error.contains("its metadata is damaged"), "{error}");
+}
+
+#[test]
+fn duplicate_columns_of_binary_files_are_named() {
+    for name in ["duplicate.parquet", "duplicate.arrow"] {
+        let error = Table::read(&fixture(name)).unwrap_err();
+        assert!(matches!(&error, DataError::DuplicateColumn { column, .. } if column == "a"), "{error}");
     }
 }
 
@@ -298,6 +376,15 @@ fn npz_orders_and_broken_archives() {
         add(writer, "y", &[3], c, &[0i64, 1, 1]);
     });
     assert_eq!(message(short), "array `X` has 2 rows, but array `y` has shape [3]");
+}
+
+#[test]
+fn an_npz_without_rows_is_refused_whatever_its_columns() {
+    let empty = npz(|writer| {
+        add::<f32>(writer, "X", &[0, u64::MAX / 8], npyz::Order::C, &[]);
+        add::<i64>(writer, "y", &[0], npyz::Order::C, &[]);
+    });
+    assert!(matches!(empty, Err(DataError::NoRows { .. })));
 }
 
 /// NumPy wrote the files of `fixtures/`, see `xtask/data/export_npz_fixtures.py`. Each holds the rows `[0, 1, 2]` and `[3, 4, 5]` with

@@ -5,12 +5,15 @@ use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ::parquet::arrow::ArrowWriter;
-use ::parquet::basic::{Compression, ZstdLevel};
-use ::parquet::file::properties::WriterProperties;
-use arrow_array::{ArrayRef, BooleanArray, Float32Array, Float64Array, UInt64Array};
+use polars_arrow::array::{BooleanArray, PrimitiveArray};
+use polars_arrow::datatypes::{ArrowDataType, ArrowSchema, Field};
+use polars_arrow::record_batch::RecordBatchT;
+use polars_parquet::write::{
+    CompressionOptions, Encoding, FileWriter, StatisticsOptions, Version, WriteOptions, ZstdLevel, row_group_iter,
+};
 use tempfile::NamedTempFile;
 
+use super::batch::{ArrayRef, Batch};
 use super::columns::{ShownColumn, quoted};
 use super::{Table, batch};
 use crate::DataError;
@@ -32,7 +35,7 @@ enum Goal {
 
 /// A file or stream after its first rows.
 enum Sink {
-    Parquet(Box<ArrowWriter<File>>),
+    Parquet(Box<FileWriter<BufWriter<File>>>),
     Csv(BufWriter<Box<dyn Write + Send>>),
 }
 
@@ -82,9 +85,7 @@ impl TableWriter {
         };
         match sink {
             // A row group for each block, so that memory stays bounded.
-            Sink::Parquet(writer) => {
-                writer.write(&table.batch).and_then(|()| writer.flush()).map_err(|error| failed(path, error))
-            }
+            Sink::Parquet(writer) => write_row_group(writer, &table.batch).map_err(|error| failed(path, error)),
             Sink::Csv(text) => write_text(text, &csv_rows(table)).map_err(|error| failed(path, error)),
         }
     }
@@ -96,7 +97,10 @@ impl TableWriter {
     pub fn finish(self) -> Result<(), DataError> {
         let path = self.path;
         match self.sink {
-            Some(Sink::Parquet(writer)) => writer.close().map(|_| ()).map_err(|error| failed(&path, error))?,
+            Some(Sink::Parquet(mut writer)) => {
+                writer.end(None).map_err(|error| failed(&path, error))?;
+                writer.into_inner().flush().map_err(|error| failed(&path, error))?;
+            }
             Some(Sink::Csv(mut text)) => unless_broken_pipe(text.flush()).map_err(|error| failed(&path, error))?,
             None => {}
         }
@@ -116,9 +120,13 @@ impl Sink {
         let again = |file: &NamedTempFile| file.as_file().try_clone().map_err(|error| failed(path, error));
         let target: Box<dyn Write + Send> = match goal {
             Goal::Parquet(file) => {
-                let compression = Compression::ZSTD(ZstdLevel::default());
-                let properties = WriterProperties::builder().set_compression(compression).build();
-                let writer = ArrowWriter::try_new(again(file)?, table.batch.schema(), Some(properties));
+                let options = WriteOptions {
+                    statistics: StatisticsOptions::default(),
+                    version: Version::V1,
+                    compression: CompressionOptions::Zstd(ZstdLevel::try_new(1).ok()),
+                    data_page_size: None,
+                };
+                let writer = FileWriter::try_new(BufWriter::new(again(file)?), schema(&table.batch), options);
                 return Ok(Sink::Parquet(Box::new(writer.map_err(|error| failed(path, error))?)));
             }
             Goal::Csv(file) => Box::new(again(file)?),
@@ -138,9 +146,39 @@ impl Sink {
     }
 }
 
+/// The columns of a Parquet file.
+fn schema(batch: &Batch) -> ArrowSchema {
+    let fields = batch.names().iter().zip(batch.columns());
+    fields.map(|(name, column)| Field::new(name.as_str().into(), column.dtype().clone(), true)).collect()
+}
+
+/// Writes the rows of a batch as a row group.
+fn write_row_group(writer: &mut FileWriter<BufWriter<File>>, batch: &Batch) -> Result<(), String> {
+    let schema = schema(batch);
+    if schema != *writer.schema() {
+        return Err("the columns differ from those of the first table".to_owned());
+    }
+    let rows = RecordBatchT::try_new(batch.rows(), Arc::new(schema), batch.columns().to_vec());
+    let encodings: Vec<Vec<Encoding>> = batch.columns().iter().map(|column| vec![encoding(column.dtype())]).collect();
+    let fields = writer.parquet_schema().fields().to_vec();
+    let columns = row_group_iter(rows.map_err(|error| error.to_string())?, encodings.into(), fields, writer.options());
+    writer.write(batch.rows() as u64, columns).map_err(|error| error.to_string())
+}
+
+/// Floats rarely repeat, and truth values and missing columns have no dictionary.
+fn encoding(dtype: &ArrowDataType) -> Encoding {
+    match dtype {
+        ArrowDataType::Float32 | ArrowDataType::Float64 | ArrowDataType::Boolean | ArrowDataType::Null => {
+            Encoding::Plain
+        }
+        _ => Encoding::RleDictionary,
+    }
+}
+
 /// The rows of a table as lines of a CSV file.
 fn csv_rows(table: &Table) -> Vec<u8> {
-    let columns: Vec<ShownColumn<'_>> = table.batch.columns().iter().map(|array| ShownColumn::of(array)).collect();
+    let columns: Vec<ShownColumn<'_>> =
+        table.batch.columns().iter().map(|array| ShownColumn::of(array.as_ref())).collect();
     let mut text = Vec::new();
     for row in 0..table.rows() {
         for (place, column) in columns.iter().enumerate() {
@@ -173,8 +211,7 @@ impl Table {
     /// When a column does not exist.
     pub fn select(&self, columns: &[String]) -> Result<Table, DataError> {
         let places = columns.iter().map(|name| self.place(name)).collect::<Result<Vec<_>, _>>()?;
-        let batch = self.batch.project(&places).map_err(|error| self.malformed(error))?;
-        Ok(Table { path: self.path.clone(), batch, before: self.before })
+        Ok(Table { path: self.path.clone(), batch: self.batch.project(&places), before: self.before })
     }
 
     /// The numbers of the rows in their file, counted from 1.
@@ -189,10 +226,10 @@ impl Table {
     pub fn with_columns(self, columns: &[(&str, Values<'_>)]) -> Result<Table, DataError> {
         let added = columns.iter().map(|(name, values)| {
             let values: ArrayRef = match values {
-                Values::Scores(values) => Arc::new(Float32Array::from(values.to_vec())),
-                Values::Shares(values) => Arc::new(Float64Array::from(values.to_vec())),
-                Values::Counts(values) => Arc::new(UInt64Array::from(values.to_vec())),
-                Values::Truths(values) => Arc::new(BooleanArray::from(values.to_vec())),
+                Values::Scores(values) => PrimitiveArray::from_slice(values).boxed(),
+                Values::Shares(values) => PrimitiveArray::from_slice(values).boxed(),
+                Values::Counts(values) => PrimitiveArray::from_slice(values).boxed(),
+                Values::Truths(values) => BooleanArray::from_slice(values).boxed(),
             };
             ((*name).to_owned(), values)
         });
@@ -206,8 +243,9 @@ impl Table {
     /// The values of a row for people, in the order of the columns; an empty text where one is missing.
     pub fn row_text(&self, row: usize) -> Vec<String> {
         let row = self.batch.slice(row, 1);
-        let text =
-            |array: &ArrayRef| ShownColumn::of(array).display(0).map(|text| text.into_owned()).unwrap_or_default();
+        let text = |array: &ArrayRef| {
+            ShownColumn::of(array.as_ref()).display(0).map(|text| text.into_owned()).unwrap_or_default()
+        };
         row.columns().iter().map(text).collect()
     }
 }
@@ -246,6 +284,15 @@ mod tests {
         assert_eq!(again.types(), ["text", "text", "f32", "u64"]);
         assert_eq!(again.rows(), 4);
         assert_eq!(again.batch.slice(2, 2).columns(), table.batch.columns());
+    }
+
+    #[test]
+    fn tables_of_one_parquet_file_have_the_same_columns() {
+        let table = |text: &'static str| Table::read_csv(Path::new("memory"), Cursor::new(text)).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = TableWriter::create(&folder.path().join("table.parquet")).unwrap();
+        writer.write(&table("a\n1\n")).unwrap();
+        assert!(matches!(writer.write(&table("b\n1\n")), Err(DataError::Output { .. })));
     }
 
     #[test]

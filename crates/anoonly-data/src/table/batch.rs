@@ -1,0 +1,195 @@
+//! Named columns with the same number of rows.
+
+use std::collections::HashMap;
+
+use polars_arrow::array::{
+    Array, DictionaryArray, DictionaryKey, MutableBinaryViewArray, PrimitiveArray, Utf8Array, Utf8ViewArray,
+};
+use polars_arrow::compute::concatenate::concatenate_unchecked;
+use polars_arrow::datatypes::{ArrowDataType, IntegerType, TimeUnit};
+use polars_arrow::match_integer_type;
+
+/// A column in memory.
+pub(super) type ArrayRef = Box<dyn Array>;
+
+/// Columns with the same number of rows. Texts are of type `Utf8View`, and categories are dictionaries of such texts with `u32` keys.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Batch {
+    rows: usize,
+    names: Vec<String>,
+    columns: Vec<ArrayRef>,
+}
+
+impl Batch {
+    /// Columns of `rows` values each, converted to the types that tables hold.
+    ///
+    /// # Errors
+    /// Names the first column of another length.
+    pub(super) fn new(rows: usize, columns: Vec<(String, ArrayRef)>) -> Result<Self, String> {
+        if let Some((name, column)) = columns.iter().find(|(_, column)| column.len() != rows) {
+            return Err(format!("column `{name}` has {} rows instead of {rows}", column.len()));
+        }
+        let (names, columns) = columns.into_iter().map(|(name, column)| (name, in_table_type(column))).unzip();
+        Ok(Self { rows, names, columns })
+    }
+
+    /// The number of rows.
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// The names of the columns.
+    pub(super) fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The columns, in the order of their names.
+    pub(super) fn columns(&self) -> &[ArrayRef] {
+        &self.columns
+    }
+
+    /// `rows` rows from row `start` on.
+    pub(super) fn slice(&self, start: usize, rows: usize) -> Self {
+        let columns = self.columns.iter().map(|column| column.sliced(start, rows)).collect();
+        Self { rows, names: self.names.clone(), columns }
+    }
+
+    /// Some of the columns, by their places.
+    pub(super) fn project(&self, places: &[usize]) -> Self {
+        let names = places.iter().map(|&place| self.names[place].clone()).collect();
+        let columns = places.iter().map(|&place| self.columns[place].clone()).collect();
+        Self { rows: self.rows, names, columns }
+    }
+
+    /// The rows of several batches with the same columns, one batch after another. `None` when there are no batches.
+    pub(super) fn concat(mut batches: Vec<Batch>) -> Result<Option<Self>, String> {
+        if batches.len() < 2 {
+            return Ok(batches.pop());
+        }
+        let rows = batches.iter().map(Batch::rows).sum();
+        let names = batches[0].names.clone();
+        // The parts of a column are dropped before the next column is joined, so that no column is in memory twice for long.
+        let mut parts: Vec<_> = batches.into_iter().map(|batch| batch.columns.into_iter()).collect();
+        let columns = names.iter().map(|_| {
+            let parts: Vec<ArrayRef> = parts.iter_mut().filter_map(Iterator::next).collect();
+            joined(&parts)
+        });
+        let columns = columns.collect::<Result<Vec<_>, _>>()?;
+        Ok(Some(Self { rows, names, columns }))
+    }
+}
+
+/// Arrays of one type, one after another.
+pub(super) fn joined(parts: &[ArrayRef]) -> Result<ArrayRef, String> {
+    match parts.first().map(|first| first.dtype()) {
+        Some(ArrowDataType::Dictionary(..)) => {
+            let categories: Vec<_> = parts.iter().map(|part| Categories::of(part.as_ref())).collect();
+            Ok(with_categories(categories.iter().flat_map(Categories::iter)))
+        }
+        _ => concatenate_unchecked(parts).map_err(|error| error.to_string()),
+    }
+}
+
+/// A dictionary of texts with `u32` keys, as all columns of categories in a [`Batch`] are.
+#[derive(Clone)]
+pub(super) struct Categories {
+    keys: PrimitiveArray<u32>,
+    values: Utf8ViewArray,
+}
+
+impl Categories {
+    /// The categories of a column.
+    ///
+    /// # Panics
+    /// When the column is not a dictionary of texts with `u32` keys.
+    pub(super) fn of(array: &dyn Array) -> Self {
+        let array: &DictionaryArray<u32> = downcast(array);
+        Self { keys: array.keys().clone(), values: downcast::<Utf8ViewArray>(array.values().as_ref()).clone() }
+    }
+
+    /// The number of rows.
+    pub(super) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// The text of a row; `None` where it is missing.
+    pub(super) fn get(&self, row: usize) -> Option<&str> {
+        let key = self.keys.is_valid(row).then(|| self.keys.value(row))?;
+        self.values.get(key as usize)
+    }
+
+    fn iter(&self) -> impl Iterator<Item = Option<&str>> + '_ {
+        (0..self.len()).map(|row| self.get(row))
+    }
+}
+
+/// An array as its concrete type.
+///
+/// # Panics
+/// When the array is of another type. Every reader makes arrays that fit their data type.
+pub(super) fn downcast<T: 'static>(array: &dyn Array) -> &T {
+    match array.as_any().downcast_ref() {
+        Some(array) => array,
+        None => unreachable!("the array of type {:?} has an unexpected layout", array.dtype()),
+    }
+}
+
+/// Texts as a column of categories. They get their keys in the order in which they first occur.
+pub(super) fn with_categories<'a>(texts: impl Iterator<Item = Option<&'a str>>) -> ArrayRef {
+    let mut places: HashMap<&str, u32> = HashMap::new();
+    let mut values = MutableBinaryViewArray::<str>::new();
+    let keys: Vec<Option<u32>> = texts
+        .map(|text| {
+            text.map(|text| {
+                let next = places.len() as u32;
+                *places.entry(text).or_insert_with(|| {
+                    values.push_value(text);
+                    next
+                })
+            })
+        })
+        .collect();
+    let dtype = ArrowDataType::Dictionary(IntegerType::UInt32, Box::new(ArrowDataType::Utf8View), false);
+    let values: Utf8ViewArray = values.into();
+    match DictionaryArray::try_new(dtype, PrimitiveArray::from(keys), values.boxed()) {
+        Ok(array) => array.boxed(),
+        Err(error) => unreachable!("every key has a value: {error}"),
+    }
+}
+
+/// Texts as a column.
+fn with_texts<'a>(texts: impl Iterator<Item = Option<&'a str>>) -> ArrayRef {
+    let texts: Utf8ViewArray = MutableBinaryViewArray::<str>::from_iter(texts).into();
+    texts.boxed()
+}
+
+/// A column in one of the types that tables hold: text as views, categories with `u32` keys, seconds and dates with 64 bits as
+/// milliseconds.
+fn in_table_type(array: ArrayRef) -> ArrayRef {
+    match array.dtype() {
+        ArrowDataType::Utf8 => with_texts(downcast::<Utf8Array<i32>>(array.as_ref()).iter()),
+        ArrowDataType::LargeUtf8 => with_texts(downcast::<Utf8Array<i64>>(array.as_ref()).iter()),
+        ArrowDataType::Dictionary(IntegerType::UInt32, values, _) if **values == ArrowDataType::Utf8View => array,
+        ArrowDataType::Dictionary(key, ..) => {
+            match_integer_type!(key, |$T| with_common_keys::<$T>(downcast(array.as_ref())))
+        }
+        ArrowDataType::Date64 => {
+            let dtype = ArrowDataType::Timestamp(TimeUnit::Millisecond, None);
+            downcast::<PrimitiveArray<i64>>(array.as_ref()).clone().to(dtype).boxed()
+        }
+        ArrowDataType::Timestamp(TimeUnit::Second, zone) => {
+            let dtype = ArrowDataType::Timestamp(TimeUnit::Millisecond, zone.clone());
+            let seconds = downcast::<PrimitiveArray<i64>>(array.as_ref()).iter();
+            let milliseconds = seconds.map(|seconds| seconds.and_then(|seconds| seconds.checked_mul(1000)));
+            milliseconds.collect::<PrimitiveArray<i64>>().to(dtype).boxed()
+        }
+        _ => array,
+    }
+}
+
+/// A dictionary of texts as categories with `u32` keys.
+fn with_common_keys<K: DictionaryKey>(array: &DictionaryArray<K>) -> ArrayRef {
+    let values = in_table_type(array.values().clone());
+    let values: &Utf8ViewArray = downcast(values.as_ref());
+    with_categories(array.keys_iter().map(|key| key.and_then(|key| values.get(key))))
+}
