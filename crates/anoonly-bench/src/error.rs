@@ -42,14 +42,6 @@ pub enum BenchError {
         /// The value.
         value: String,
     },
-    /// An option has an invalid value.
-    #[error("{option}: {reason}")]
-    Option {
-        /// The option.
-        option: &'static str,
-        /// What is wrong with the value.
-        reason: String,
-    },
     /// The results cannot be written.
     #[error("cannot write {}: {reason}", path.display())]
     Output {
@@ -59,13 +51,13 @@ pub enum BenchError {
         reason: String,
     },
     /// Another bench writes to the folder of results.
-    #[error("cannot write {}: another bench is writing to it; use another folder for the results", path.display())]
+    #[error("cannot write {}: another bench is writing to it", path.display())]
     InUse {
         /// The file that is locked.
         path: PathBuf,
     },
     /// A line in a folder of results has an unexpected form.
-    #[error("{}: line {line}: not {expected} ({reason}); move the file away or use another folder for the results", path.display())]
+    #[error("{}: line {line}: not {expected} ({reason})", path.display())]
     BadLine {
         /// The file.
         path: PathBuf,
