@@ -1,5 +1,5 @@
-//! Significance tests, corrections, curves and calibrations compared with SciPy and scikit-learn.
-//! `xtask/golden/golden_statistics.py` makes `golden/statistics.json` and names the reference for each value.
+//! Significance tests, corrections, curves and calibrations compared with SciPy and scikit-learn. `xtask/golden/golden_statistics.py`
+//! makes `golden/statistics.json` and names the reference for each value.
 
 use anoonly_eval::{
     Calibration, Comparison, StatisticsError, WinTieLoss, benjamini_hochberg, critical_difference, discoveries, holm,
