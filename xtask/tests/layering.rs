@@ -24,10 +24,8 @@ const MAY_USE: [(&str, &[&str]); 11] = [
 
 /// Libraries that only some crates may use outside of their tests. A `*` at the end stands for any ending; the first entry that
 /// matches counts.
-const ONLY_IN: [(&str, &[&str]); 19] = [
+const ONLY_IN: [(&str, &[&str]); 17] = [
     ("polars*", &["anoonly-data"]),
-    ("arrow*", &["anoonly-data"]),
-    ("parquet", &["anoonly-data"]),
     ("npyz", &["anoonly-data"]),
     ("ureq", &["anoonly-data"]),
     ("burn", &["anoonly-models", "anoonly-train"]),
