@@ -1,9 +1,11 @@
-//! Whole blocks of a network in one pass, on the backend [`Flex`].
+//! Fast network blocks on the backend [`Flex`].
 //!
-//! Written with burn's operations, a layer with its activation, or a batch normalisation, is a dozen nodes of the graph, each
-//! with buffers of its own; in the small networks of this field they cost more than the products. Here each block is one
-//! node with its own backward. The functions return what they were given where it is on another backend, and the caller
-//! goes on with burn's operations: these remain the definition, and the tests hold the two together.
+//! Written with burn's operations, a layer with its activation or a batch normalisation is a dozen nodes of the autodiff graph, each
+//! with its own buffers. In the small networks of this field, these nodes cost more than the matrix products. Here each block is a
+//! single node with its own backward pass.
+//!
+//! On another backend, the functions return their input as an error and the caller uses burn's operations. Those operations are the
+//! definition, and the tests compare the two.
 
 mod batch_norm;
 mod dense;
@@ -34,7 +36,7 @@ pub use scorer::{Scorer, scorer};
 
 pub(crate) type Differentiating = Autodiff<Flex>;
 
-/// The value as one of type `U`, where it is one.
+/// Casts a value to type `U`; returns it unchanged if it has another type.
 fn cast<T: 'static, U: 'static>(value: T) -> Result<U, T> {
     let mut slot = Some(value);
     let cast = (&mut slot as &mut dyn Any).downcast_mut::<Option<U>>();
@@ -47,7 +49,7 @@ fn cast<T: 'static, U: 'static>(value: T) -> Result<U, T> {
     }
 }
 
-/// A result as a tensor of the caller's backend, which [`cast`] has found to be `U`.
+/// Casts a result back to the caller's type, after [`cast`] has succeeded.
 fn back<T: 'static, U: 'static>(value: U) -> T {
     match cast(value) {
         Ok(value) => value,
@@ -55,7 +57,7 @@ fn back<T: 'static, U: 'static>(value: U) -> T {
     }
 }
 
-/// A layer as one of the backend that [`cast`] has found its rows to be on.
+/// Casts a layer to the backend of its rows, after [`cast`] has succeeded for the rows.
 fn same<T: 'static, U: 'static>(layer: &T) -> &U {
     (layer as &dyn Any).downcast_ref().expect("a layer is on the backend of its rows")
 }
@@ -81,14 +83,14 @@ pub(crate) fn columns(tensor: &FlexTensor) -> usize {
     tensor.layout().shape()[1]
 }
 
-/// The activation, by its slope below 0; NaN stays NaN.
+/// The activation with the given slope below 0. NaN stays NaN.
 #[inline(always)]
-fn bent(value: f32, slope: f32) -> f32 {
+fn activate(value: f32, slope: f32) -> f32 {
     if value > 0.0 { value } else { slope * value }
 }
 
-/// Turns the gradient of an activation's output into that of its input.
-fn unbend(gradient: &mut [f32], output: &[f32], slope: f32) {
+/// Turns the gradient of an activation's output into the gradient of its input.
+fn activation_backward(gradient: &mut [f32], output: &[f32], slope: f32) {
     Arch::new().dispatch(|| {
         for (cell, &output) in gradient.iter_mut().zip(output) {
             *cell = if output > 0.0 { *cell } else { slope * *cell };
@@ -96,7 +98,7 @@ fn unbend(gradient: &mut [f32], output: &[f32], slope: f32) {
     });
 }
 
-/// Adds the rows up, `[rows, width]` to `[width]`.
+/// Adds up the rows, `[rows, width]` to `[width]`.
 fn add_rows(cells: &[f32], sums: &mut [f32]) {
     Arch::new().dispatch(|| {
         for row in cells.chunks_exact(sums.len()) {
@@ -105,20 +107,20 @@ fn add_rows(cells: &[f32], sums: &mut [f32]) {
     });
 }
 
-/// Adds the bias, where there is one, and bends.
-fn add_and_bend(cells: &mut [f32], bias: Option<&[f32]>, slope: f32) {
+/// Adds the bias, if there is one, and applies the activation.
+fn add_and_activate(cells: &mut [f32], bias: Option<&[f32]>, slope: f32) {
     match bias {
         Some(bias) => Arch::new().dispatch(|| {
             for row in cells.chunks_exact_mut(bias.len()) {
-                row.iter_mut().zip(bias).for_each(|(cell, bias)| *cell = bent(*cell + bias, slope));
+                row.iter_mut().zip(bias).for_each(|(cell, bias)| *cell = activate(*cell + bias, slope));
             }
         }),
         None if slope == 1.0 => {}
-        None => Arch::new().dispatch(|| cells.iter_mut().for_each(|cell| *cell = bent(*cell, slope))),
+        None => Arch::new().dispatch(|| cells.iter_mut().for_each(|cell| *cell = activate(*cell, slope))),
     }
 }
 
-/// Puts a node into the graph.
+/// Adds a node to the autodiff graph.
 fn finish<T: Backward<Flex, N>, const N: usize>(
     prepared: OpsPrep<T, Flex, T::State, NoCheckpointing, N>,
     state: T::State,
@@ -130,11 +132,11 @@ fn finish<T: Backward<Flex, N>, const N: usize>(
     }
 }
 
-/// Changes tensors of one shape in place: `change` is given their cells in the same order. For optimisers, whose rules are
-/// simple and whose tensors are large.
+/// Changes tensors of the same shape in place. `change` receives their cells in the same order. Meant for optimisers, which apply
+/// simple rules to large tensors.
 ///
 /// # Errors
-/// Gives the tensors back where they are on another backend.
+/// Returns the tensors unchanged when they are on another backend.
 pub fn in_place<B: Backend, const D: usize, const N: usize>(
     tensors: [Tensor<B, D>; N],
     change: impl FnOnce([&mut [f32]; N]),
@@ -147,20 +149,20 @@ pub fn in_place<B: Backend, const D: usize, const N: usize>(
 
 /// The sum of the squares.
 pub(crate) fn squares(values: &[f32]) -> f32 {
-    Arch::new().dispatch(Squared { values })
+    Arch::new().dispatch(SumOfSquares { values })
 }
 
-struct Squared<'a> {
+struct SumOfSquares<'a> {
     values: &'a [f32],
 }
 
-impl WithSimd for Squared<'_> {
+impl WithSimd for SumOfSquares<'_> {
     type Output = f32;
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> f32 {
         let (vectors, rest) = S::as_simd_f32s(self.values);
-        // Four sums side by side, of which none waits for another one.
+        // Four independent sums, so that no addition waits for another one.
         let (parts, others) = vectors.as_chunks::<4>();
         let mut sums = [simd.splat_f32s(0.0); 4];
         for part in parts {
@@ -180,13 +182,17 @@ pub(crate) fn sum_of_squares<B: Backend>(weights: Tensor<B, 2>) -> Result<Tensor
     let weights = primitive(cast::<_, Tensor<Differentiating, 2>>(weights)?);
     let state = weights.primitive.to_contiguous();
     let sum = squares(values(&state));
-    Ok(back(tensor::<Differentiating, 1>(finish(Squares.prepare([weights.node]), state, flex(vec![sum], [1])))))
+    Ok(back(tensor::<Differentiating, 1>(finish(
+        SumOfSquaresNode.prepare([weights.node]),
+        state,
+        flex(vec![sum], [1]),
+    ))))
 }
 
 #[derive(Debug)]
-struct Squares;
+struct SumOfSquaresNode;
 
-impl Backward<Flex, 1> for Squares {
+impl Backward<Flex, 1> for SumOfSquaresNode {
     type State = FlexTensor;
 
     fn backward(self, ops: Ops<FlexTensor, 1>, gradients: &mut Gradients, _checkpointer: &mut Checkpointer) {

@@ -1,4 +1,4 @@
-//! A batch normalisation with its activation.
+//! Batch normalisation with an activation.
 
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::grads::Gradients;
@@ -10,11 +10,13 @@ use burn::tensor::backend::Backend;
 use burn_flex::{Flex, FlexTensor};
 use pulp::Arch;
 
-use super::{Differentiating, back, bent, cast, columns, finish, flex, primitive, same, tensor, unbend, values};
+use super::{
+    Differentiating, activate, activation_backward, back, cast, columns, finish, flex, primitive, same, tensor, values,
+};
 use crate::layers::activation::Activation;
 
-/// `activation(batch normalisation)`: by the statistics of the rows, which the running ones take in, on a backend that
-/// differentiates, and by the running ones on one that does not.
+/// `activation(batch normalisation)`. An autodiff backend uses the statistics of the rows and updates the running statistics. A plain
+/// backend uses the running statistics.
 pub(crate) fn batch_norm<B: Backend>(
     rows: Tensor<B, 2>,
     norm: &BatchNorm<B>,
@@ -42,7 +44,7 @@ pub(crate) fn batch_norm<B: Backend>(
     Arch::new().dispatch(|| {
         for row in cells.chunks_exact_mut(width) {
             for ((cell, mean), (factor, shift)) in row.iter_mut().zip(mean).zip(factor.iter().zip(shift)) {
-                *cell = bent((*cell - mean) * factor + shift, slope);
+                *cell = activate((*cell - mean) * factor + shift, slope);
             }
         }
     });
@@ -51,9 +53,9 @@ pub(crate) fn batch_norm<B: Backend>(
 
 #[derive(Clone, Debug)]
 struct NormState {
-    /// The rows, centred and divided by their deviation.
+    /// The standardised rows.
     whitened: FlexTensor,
-    /// One over the deviation of each column.
+    /// The inverse standard deviation of each column.
     inverse: Vec<f32>,
     scale: FlexTensor,
     output: Option<FlexTensor>,
@@ -61,7 +63,7 @@ struct NormState {
 }
 
 #[derive(Debug)]
-struct Norm;
+struct BatchNormNode;
 
 fn batch_norm_node(
     rows: Tensor<Differentiating, 2>,
@@ -88,7 +90,7 @@ fn batch_norm_node(
     let mut whitened = vec![0.0; cells.len()];
     let mut output = vec![0.0; cells.len()];
     let columns =
-        Columns { means: &means, inverse: &inverse, scale: values(&scale_values), shift: values(&shift_values) };
+        NormColumns { means: &means, inverse: &inverse, scale: values(&scale_values), shift: values(&shift_values) };
     columns.normalise(cells, slope, &mut whitened, &mut output);
     let height = cells.len() / width;
     let output = flex(output, [height, width]);
@@ -99,17 +101,17 @@ fn batch_norm_node(
         output: (slope != 1.0).then(|| output.clone()),
         slope,
     };
-    tensor(finish(Norm.prepare([rows.node, scale.node, shift.node]), state, output))
+    tensor(finish(BatchNormNode.prepare([rows.node, scale.node, shift.node]), state, output))
 }
 
-/// Mean and biased variance of each column.
+/// The mean and the biased variance of each column.
 pub(super) struct Moments {
     pub means: Vec<f32>,
     pub variances: Vec<f32>,
 }
 
 impl Moments {
-    /// In f64: a pass that recomputes the statistics goes over the whole training set.
+    /// Computes the moments in f64, because the rows may be the whole training set.
     pub fn of(cells: &[f32], width: usize) -> Self {
         let count = (cells.len() / width) as f64;
         let means = column_sums(cells, width, |cell, _| f64::from(cell)).map(|sum| (sum / count) as f32);
@@ -120,7 +122,7 @@ impl Moments {
     }
 }
 
-/// The sum over the rows of what `f` makes of each cell and the index of its column.
+/// The sum of `f(cell, column)` over the rows, for each column.
 fn column_sums(cells: &[f32], width: usize, f: impl Fn(f32, usize) -> f64) -> impl Iterator<Item = f64> {
     let mut sums = vec![0.0; width];
     Arch::new().dispatch(|| {
@@ -133,21 +135,21 @@ fn column_sums(cells: &[f32], width: usize, f: impl Fn(f32, usize) -> f64) -> im
     sums.into_iter()
 }
 
-/// One over the deviation of each column.
+/// The inverse standard deviation of each column.
 pub(super) fn inverse_deviations(variances: &[f32], epsilon: f64) -> Vec<f32> {
     variances.iter().map(|variance| 1.0 / (variance + epsilon as f32).sqrt()).collect()
 }
 
-/// What a normalisation knows of each column.
-pub(super) struct Columns<'a> {
+/// The statistics and parameters of each column.
+pub(super) struct NormColumns<'a> {
     pub means: &'a [f32],
     pub inverse: &'a [f32],
     pub scale: &'a [f32],
     pub shift: &'a [f32],
 }
 
-impl Columns<'_> {
-    /// The rows centred and divided by their deviation, and these scaled and shifted, with an activation behind.
+impl NormColumns<'_> {
+    /// Computes the standardised rows, `whitened`, and the scaled and shifted rows after an activation, `output`.
     pub fn normalise(&self, cells: &[f32], slope: f32, whitened: &mut [f32], output: &mut [f32]) {
         let Self { means, inverse, scale, shift } = self;
         let width = means.len();
@@ -158,14 +160,14 @@ impl Columns<'_> {
                 let cells = row.iter().zip(white).zip(output);
                 for (((cell, white), output), ((mean, inverse), (scale, shift))) in cells.zip(columns) {
                     *white = (*cell - mean) * inverse;
-                    *output = bent(*white * scale + shift, slope);
+                    *output = activate(*white * scale + shift, slope);
                 }
             }
         });
     }
 }
 
-/// Adds the gradients of scale and shift, of which `gradient` is that of what they make of the whitened rows.
+/// Adds the gradients of scale and shift. `gradient` is the gradient of the scaled and shifted rows.
 pub(super) fn add_gradients(gradient: &[f32], white: &[f32], of_scale: &mut [f32], of_shift: &mut [f32]) {
     let width = of_scale.len();
     Arch::new().dispatch(|| {
@@ -179,9 +181,9 @@ pub(super) fn add_gradients(gradient: &[f32], white: &[f32], of_scale: &mut [f32
     });
 }
 
-/// Turns that gradient into the one of the rows. With `x̂` the whitened rows, `g` the gradient and `n` the rows:
-/// `γ/(n·σ) · (n·g − Σg − x̂·Σ(g·x̂))`.
-pub(super) fn through(
+/// Turns the gradient of the scaled and shifted rows into the gradient of the input rows: `γ/(n·σ) · (n·g − Σg − x̂·Σ(g·x̂))`, with
+/// the standardised rows `x̂`, the gradient `g` and the number of rows `n`.
+pub(super) fn rows_backward(
     gradient: &mut [f32],
     white: &[f32],
     [scale, inverse]: [&[f32]; 2],
@@ -201,14 +203,14 @@ pub(super) fn through(
     });
 }
 
-impl Backward<Flex, 3> for Norm {
+impl Backward<Flex, 3> for BatchNormNode {
     type State = NormState;
 
     fn backward(self, ops: Ops<NormState, 3>, gradients: &mut Gradients, _checkpointer: &mut Checkpointer) {
         let NormState { whitened, inverse, scale, output, slope } = ops.state;
         let mut gradient = gradients.consume::<Flex>(&ops.node).to_contiguous();
         if let Some(output) = output {
-            unbend(gradient.storage_mut::<f32>(), values(&output), slope);
+            activation_backward(gradient.storage_mut::<f32>(), values(&output), slope);
         }
         let width = inverse.len();
         let white = values(&whitened);
@@ -216,7 +218,7 @@ impl Backward<Flex, 3> for Norm {
         add_gradients(values(&gradient), white, &mut of_scale, &mut of_shift);
         let [rows, gamma, beta] = ops.parents;
         if let Some(node) = rows {
-            through(gradient.storage_mut::<f32>(), white, [values(&scale), &inverse], &of_scale, &of_shift);
+            rows_backward(gradient.storage_mut::<f32>(), white, [values(&scale), &inverse], &of_scale, &of_shift);
             gradients.register::<Flex>(node.id, gradient);
         }
         if let Some(node) = gamma {

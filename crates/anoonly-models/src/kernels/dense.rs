@@ -1,4 +1,4 @@
-//! A layer with its activation.
+//! A linear layer with an activation.
 
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::grads::Gradients;
@@ -11,7 +11,8 @@ use burn_flex::{Flex, FlexTensor};
 
 use super::products::{FEW, StridedRows, dots};
 use super::{
-    Differentiating, add_and_bend, add_rows, back, cast, columns, finish, flex, primitive, same, tensor, unbend, values,
+    Differentiating, activation_backward, add_and_activate, add_rows, back, cast, columns, finish, flex, primitive,
+    same, tensor, values,
 };
 use crate::layers::activation::Activation;
 
@@ -37,11 +38,11 @@ pub(crate) fn dense<B: Backend>(
 fn dense_forward(rows: FlexTensor, weight: FlexTensor, bias: Option<FlexTensor>, activation: Activation) -> FlexTensor {
     let mut output = few_outputs(&rows, &weight).unwrap_or_else(|| Flex::float_matmul(rows, weight));
     let bias = bias.map(|bias| bias.to_contiguous());
-    add_and_bend(output.storage_mut::<f32>(), bias.as_ref().map(values), activation.slope());
+    add_and_activate(output.storage_mut::<f32>(), bias.as_ref().map(values), activation.slope());
     output
 }
 
-/// The product where it has that few columns of that many terms that the kernels for such do better.
+/// The product, if it has few columns with many terms, for which [`dots`] is faster than the general product.
 fn few_outputs(rows: &FlexTensor, weight: &FlexTensor) -> Option<FlexTensor> {
     let (inputs, outputs) = (columns(rows), columns(weight));
     if inputs < FEW || outputs > FEW_OUTPUTS {
@@ -57,10 +58,10 @@ fn few_outputs(rows: &FlexTensor, weight: &FlexTensor) -> Option<FlexTensor> {
     Some(flex(product, [rows.len(), outputs]))
 }
 
-/// From so many outputs on, the general product fills the vectors better.
+/// With more outputs than this, the general product is faster.
 pub(super) const FEW_OUTPUTS: usize = 48;
 
-/// What the backward of a layer wants to know; `rows` and `weight` only where a gradient flows to the other one.
+/// What the backward pass of a layer needs. `rows` is set if the weights have a gradient, and `weight` if the rows have one.
 #[derive(Clone, Debug)]
 struct DenseState {
     rows: Option<FlexTensor>,
@@ -69,9 +70,9 @@ struct DenseState {
     slope: f32,
 }
 
-/// `weight` and `rows` have a gradient each, and the bias where there is one.
+/// The graph node of a linear layer. Its parents are the rows, the weights and, if there is one, the bias.
 #[derive(Debug)]
-struct Dense;
+struct DenseNode;
 
 fn dense_node(
     rows: Tensor<Differentiating, 2>,
@@ -91,19 +92,19 @@ fn dense_node(
         slope,
     };
     tensor(match bias {
-        Some(bias) => finish(Dense.prepare([rows.node, weight.node, bias.node]), state, output),
-        None => finish(Dense.prepare([rows.node, weight.node]), state, output),
+        Some(bias) => finish(DenseNode.prepare([rows.node, weight.node, bias.node]), state, output),
+        None => finish(DenseNode.prepare([rows.node, weight.node]), state, output),
     })
 }
 
-impl<const N: usize> Backward<Flex, N> for Dense {
+impl<const N: usize> Backward<Flex, N> for DenseNode {
     type State = DenseState;
 
     fn backward(self, ops: Ops<DenseState, N>, gradients: &mut Gradients, _checkpointer: &mut Checkpointer) {
         let DenseState { rows, weight, output, slope } = ops.state;
         let mut gradient = gradients.consume::<Flex>(&ops.node).to_contiguous();
         if let Some(output) = output {
-            unbend(gradient.storage_mut::<f32>(), values(&output), slope);
+            activation_backward(gradient.storage_mut::<f32>(), values(&output), slope);
         }
         let mut parents = ops.parents.into_iter();
         let mut next = || parents.next().flatten();

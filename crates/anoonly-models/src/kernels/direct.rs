@@ -1,10 +1,12 @@
 //! Training steps in plain memory.
 //!
-//! A step of the small networks of this field is some ten microseconds of arithmetic. The graph around it costs several times as
-//! much: a node a tensor, maps of nodes, gradients and optimiser states, and one lock that all threads of the process share. On
-//! [`Flex`] those networks can be trained without it. [`Direct`] holds what training changes, and works out a batch's loss with
-//! its gradients as one would write it down. What it has to give is defined by [`Network::terms`](crate::Network::terms), to
-//! which the tests hold it; what it does not know, such as layer normalisation, is left to them.
+//! A training step of the small networks of this field takes some ten microseconds of arithmetic. The autodiff graph costs several
+//! times as much: a node per tensor, maps of nodes, gradients and optimiser states, and a lock that all threads of the process share.
+//! On [`Flex`], these networks can be trained without it.
+//!
+//! [`Direct`] holds the values that training changes and computes the loss of a batch with its gradients. The definition is
+//! [`Network::terms`](crate::Network::terms), with which the tests compare it. Networks with unsupported parts, such as layer
+//! normalisation, are trained through the graph.
 
 pub(crate) mod dense;
 pub(crate) mod norm;
@@ -19,28 +21,30 @@ use burn_flex::{Flex, FlexTensor};
 
 use super::primitive;
 use crate::TrainingData;
+use crate::layers::host::cells;
 
-/// A network in training, in plain memory.
+/// A network that is trained in plain memory.
 pub trait Direct {
-    /// The loss of a batch as a strategy takes it, `(λ·Σ normal + Σ anomalous) / examples` and the penalty, with λ =
-    /// `normal_weight`; puts the gradients beside the tensors. The batch is the training rows of the given indices, of which
-    /// the first `unlabelled` are unlabelled. Running statistics take it in.
+    /// Computes the loss of a batch, stores the gradients beside the tensors, and updates the running statistics.
+    ///
+    /// The loss is `(λ·Σ normal + Σ anomalous) / examples` plus the penalty, with λ = `normal_weight`. The batch consists of the
+    /// training rows at the given indices: the first `unlabelled` are unlabelled, the others are labelled anomalies.
     fn descend(&mut self, indices: &[usize], unlabelled: usize, normal_weight: f32) -> f32;
 
-    /// What an optimiser changes, always in the same order.
+    /// The tensors that an optimiser changes, always in the same order.
     fn trained(&mut self) -> Vec<&mut Trained>;
 
-    /// The value of each tensor that training has changed, in the order of a network's tensor.
+    /// The values of each tensor that training has changed, in the memory order of the network's tensor.
     fn values(&self) -> Vec<(ParamId, Vec<f32>)>;
 }
 
-/// A tensor that is trained, and its gradient in the same order.
+/// A trained tensor and its gradient.
 #[derive(Clone, Debug)]
 pub struct Trained {
     pub(crate) id: ParamId,
     /// The values.
     pub values: Vec<f32>,
-    /// The gradient of the last batch's loss.
+    /// The gradient of the loss of the last batch, in the order of `values`.
     pub gradient: Vec<f32>,
 }
 
@@ -51,16 +55,11 @@ impl Trained {
     }
 
     pub(crate) fn of<B: Backend, const D: usize>(param: &Param<Tensor<B, D>>) -> Self {
-        Self::new(param.id, read(param.val()))
+        Self::new(param.id, cells(param.val()))
     }
 }
 
-/// The values of a tensor, in its order.
-pub(crate) fn read<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f32> {
-    tensor.into_data().iter::<f32>().collect()
-}
-
-/// The network with the values that [`Direct::values`] tells.
+/// Copies the values that [`Direct::values`] returns into a network.
 pub struct Put(pub Vec<(ParamId, Vec<f32>)>);
 
 impl<B: Backend> ModuleMapper<B> for Put {
@@ -75,31 +74,31 @@ impl<B: Backend> ModuleMapper<B> for Put {
     }
 }
 
-/// The training rows, where they are Flex's.
+/// The training rows, if they are on the backend Flex.
 pub(crate) fn rows<B: AutodiffBackend>(data: &TrainingData<B::InnerBackend>) -> Option<FlexTensor> {
     let rows: Box<dyn Any> = Box::new(data.rows.clone());
     let rows = rows.downcast::<Tensor<Flex, 2>>().ok()?;
     Some(primitive(*rows).to_contiguous())
 }
 
-/// What each example of a batch counts in its loss: normal ones, and the others.
+/// The weight of each normal and each other example in the loss of a batch.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Shares {
+pub(crate) struct ExampleWeights {
     normal: f32,
     anomalous: f32,
 }
 
-impl Shares {
+impl ExampleWeights {
     pub(crate) fn new(normals: usize, anomalies: usize, normal_weight: f32) -> Self {
         let examples = (normals + anomalies).max(1) as f32;
         Self { normal: normal_weight / examples, anomalous: 1.0 / examples }
     }
 }
 
-/// The loss of examples, and its gradient by what a network makes of each, `[examples, width]`. `term` tells the loss of an
-/// example and puts its gradient into the place it is given, as if it counted once.
+/// The loss of a batch, and its gradient with respect to the network's outputs, `[examples, width]`. `term` returns the loss of an
+/// example and writes the gradient of this loss, both without the example's weight.
 pub(crate) fn total(
-    shares: Shares,
+    weights: ExampleWeights,
     [examples, width]: [usize; 2],
     is_anomalous: impl Fn(usize) -> bool,
     gradient: &mut Vec<f32>,
@@ -109,17 +108,17 @@ pub(crate) fn total(
     gradient.clear();
     gradient.resize(examples * width, 0.0);
     for (example, gradient) in gradient.chunks_exact_mut(width).enumerate() {
-        let share = if is_anomalous(example) { shares.anomalous } else { shares.normal };
-        // What does not count may be infinite.
-        if share > 0.0 {
-            loss += share * term(example, gradient);
-            gradient.iter_mut().for_each(|cell| *cell *= share);
+        let weight = if is_anomalous(example) { weights.anomalous } else { weights.normal };
+        // A term without weight may be infinite, so it is skipped.
+        if weight > 0.0 {
+            loss += weight * term(example, gradient);
+            gradient.iter_mut().for_each(|cell| *cell *= weight);
         }
     }
     loss
 }
 
-/// The sign, 0 at 0.
+/// The sign of a value; 0 at 0.
 pub(crate) fn sign(value: f32) -> f32 {
     if value == 0.0 { 0.0 } else { value.signum() }
 }

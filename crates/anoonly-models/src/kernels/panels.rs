@@ -1,22 +1,22 @@
-//! Products with weights that are packed once and multiply many rows.
+//! Products of many rows with weights that are packed once.
 
 use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::bent;
+use super::activate;
 use super::products::{Ahead, LINE};
 use crate::graph::Matrix;
 
-/// Weights `[inputs, outputs]` and biases, cut into columns as wide as a vector, of which the last ends in zeros.
+/// Weights `[inputs, outputs]` and biases, packed into panels that are one vector wide. The last panel is padded with zeros.
 #[derive(Clone, Debug)]
 pub(crate) struct Panels {
     inputs: usize,
     outputs: usize,
     lanes: usize,
-    /// Column after column, each `[inputs, lanes]`.
+    /// The panels one after the other, `[inputs, lanes]` each.
     weights: Vec<f32>,
-    /// `[columns, lanes]`.
+    /// The biases, `[panels, lanes]`.
     bias: Vec<f32>,
 }
 
@@ -37,19 +37,20 @@ impl Panels {
         Self { inputs, outputs, lanes, weights, bias: bias.map_or_else(|| padded(&vec![0.0; outputs]), padded) }
     }
 
-    /// The weights.
+    /// The number of weights.
     pub fn cells(&self) -> usize {
         self.weights.len()
     }
 
-    /// The cells of a row of the product, those of the zeros at its end included.
+    /// The length of a row of the product, including the padding.
     pub fn stride(&self) -> usize {
         self.bias.len()
     }
 
-    /// `rows · weights + bias`, `[rows, stride]`, of rows that stand `stride` cells apart, and what comes after it. `ahead` is what
-    /// will be read next: while the processor multiplies, it is fetched from memory. What becomes of a row does not depend on the
-    /// others.
+    /// Computes `rows · weights + bias`, `[rows, stride]`, followed by the operations in `after`. The rows start `stride` cells apart.
+    ///
+    /// The cells in `ahead` are prefetched from memory while the processor multiplies. The result for a row does not depend on the
+    /// other rows.
     pub fn multiply(&self, rows: &[f32], stride: usize, after: &[After], ahead: &[f32], product: &mut [f32]) {
         assert!(stride >= self.inputs && rows.len() / stride == product.len() / self.stride());
         let turns = (rows.len() / stride).div_ceil(TALL) * self.stride().div_ceil(4 * self.lanes);
@@ -57,7 +58,8 @@ impl Panels {
         Arch::new().dispatch(Multiply { panels: self, rows, stride, after, ahead, product });
     }
 
-    /// Appends `rows · weights + bias`, `[rows, outputs]`, of rows `[rows, inputs]`. A row's product does not depend on the other rows.
+    /// Appends `rows · weights + bias`, `[rows, outputs]`, for rows `[rows, inputs]`. The result for a row does not depend on the
+    /// other rows.
     pub fn append(&self, rows: &[f32], products: &mut Vec<f32>) {
         let (from, stride) = (products.len(), self.stride());
         let count = rows.len() / self.inputs;
@@ -71,21 +73,21 @@ impl Panels {
     }
 }
 
-/// What is done to the cells of a product. Constants are one for each cell of a row, those at its end included.
+/// An operation on the cells of a product. There is one constant for each cell of a row, including the padding.
 #[derive(Clone, Debug)]
 pub(crate) enum After {
-    /// An activation, by its slope below 0.
-    Bend(f32),
+    /// An activation with the given slope below 0.
+    Activate(f32),
     Add(Vec<f32>),
     Multiply(Vec<f32>),
 }
 
 impl After {
-    /// Does it to rows.
+    /// Applies the operation to rows.
     #[inline(always)]
     pub fn run(&self, cells: &mut [f32]) {
         match self {
-            After::Bend(slope) => cells.iter_mut().for_each(|cell| *cell = bent(*cell, *slope)),
+            After::Activate(slope) => cells.iter_mut().for_each(|cell| *cell = activate(*cell, *slope)),
             After::Add(constants) => {
                 for row in cells.chunks_exact_mut(constants.len()) {
                     row.iter_mut().zip(constants).for_each(|(cell, constant)| *cell += constant);
@@ -100,7 +102,7 @@ impl After {
     }
 }
 
-/// The columns of a vector.
+/// The number of f32 lanes of a vector.
 pub(super) fn lanes() -> usize {
     struct Lanes;
     impl WithSimd for Lanes {
@@ -112,9 +114,9 @@ pub(super) fn lanes() -> usize {
     Arch::new().dispatch(Lanes)
 }
 
-/// Rows multiplied at a time.
+/// The number of rows in a tile.
 const TALL: usize = 6;
-/// Weights of so many vectors stay in the nearest cache.
+/// The number of vectors of weights that fit into the L1 cache.
 const NEAR: usize = 512;
 
 struct Multiply<'a> {
@@ -131,7 +133,7 @@ impl WithSimd for Multiply<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        // The sums of so many columns fill the registers.
+        // The sums of this number of panels fill the registers.
         let most = if S::F32_LANES >= 16 { 4 } else { 2 };
         let columns = self.panels.stride() / self.panels.lanes;
         let mut column = 0;
@@ -148,7 +150,7 @@ impl WithSimd for Multiply<'_> {
 }
 
 impl Multiply<'_> {
-    /// `V` columns of the product. Their weights are taken in parts that stay in the nearest cache from row to row.
+    /// Computes `V` panels of the product. The weights are processed in parts that stay in the L1 cache from row to row.
     #[inline(always)]
     fn panel<S: Simd, const V: usize>(&mut self, simd: S, column: usize) {
         let count = self.rows.len() / self.stride;
@@ -200,7 +202,7 @@ impl Multiply<'_> {
         if part.end == *inputs {
             for after in self.after {
                 match after {
-                    After::Bend(slope) => {
+                    After::Activate(slope) => {
                         let (zero, slope) = (simd.splat_f32s(0.0), simd.splat_f32s(*slope));
                         for sums in &mut sums {
                             for sum in sums {

@@ -1,16 +1,16 @@
-//! Products of few columns.
+//! Products with few output columns.
 //!
-//! The hidden layers of this field have some twenty units, which fill neither a vector unit nor the panels that a general
-//! product copies its factors into. So the vectors run along the columns of the rows here, of which there are hundreds: a layer's
-//! weights stand transposed, `[outputs, inputs]`, forward takes scalar products of rows, and backward sums multiples of rows. Nothing is
-//! copied, and rows are read where they stand.
+//! The hidden layers of this field have some twenty units. They fill neither a vector unit nor the panels into which a general product
+//! copies its factors. Here, vectors run along the inputs, which number in the hundreds. Weights are stored transposed,
+//! `[outputs, inputs]`. The forward pass computes dot products of rows, and the backward pass sums multiples of rows. Rows are read in
+//! place, without a copy.
 
 use std::iter::StepBy;
 use std::slice::Iter;
 
 use pulp::{Arch, Simd, WithSimd};
 
-/// Rows of one width: all that stand in `cells` one after the other, or those of some indices.
+/// Rows of equal width in `cells`: all of them, or those at the given indices.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StridedRows<'a> {
     pub cells: &'a [f32],
@@ -27,12 +27,12 @@ impl<'a> StridedRows<'a> {
         self.indices.map_or(self.cells.len() / self.width, <[usize]>::len)
     }
 
-    /// The cells of the rows, one row after the other, put into `room` where they do not stand so.
-    pub fn gathered(self, room: &'a mut Vec<f32>) -> &'a [f32] {
+    /// The cells of the rows, row by row. Rows at indices are copied to `buffer`.
+    pub fn gathered(self, buffer: &'a mut Vec<f32>) -> &'a [f32] {
         let Some(indices) = self.indices else { return self.cells };
-        room.clear();
-        indices.iter().for_each(|row| room.extend_from_slice(&self.cells[row * self.width..][..self.width]));
-        room
+        buffer.clear();
+        indices.iter().for_each(|row| buffer.extend_from_slice(&self.cells[row * self.width..][..self.width]));
+        buffer
     }
 
     #[inline(always)]
@@ -41,32 +41,32 @@ impl<'a> StridedRows<'a> {
         &self.cells[row * self.width..][..self.width]
     }
 
-    /// `N` rows from a place on.
+    /// `N` consecutive rows, starting at `from`.
     #[inline(always)]
     fn rows<const N: usize>(self, from: usize) -> [&'a [f32]; N] {
         std::array::from_fn(|offset| self.row(from + offset))
     }
 }
 
-/// What a product fetches from memory while it multiplies, for whoever comes next.
+/// Cells that a product prefetches from memory for the next computation.
 #[derive(Clone, Debug)]
 pub(crate) struct Ahead<'a> {
     lines: StepBy<Iter<'a, f32>>,
     at_once: usize,
 }
 
-/// The cells that come from memory together.
+/// The number of cells in a cache line.
 pub(crate) const LINE: usize = 16;
 
 impl<'a> Ahead<'a> {
-    /// All of the cells in so many turns.
+    /// Spreads the cells over the given number of calls to [`fetch`](Self::fetch).
     pub fn new(cells: &'a [f32], turns: usize) -> Self {
         let lines = cells.iter().step_by(LINE);
         let at_once = lines.len().div_ceil(turns.max(1));
         Self { lines, at_once }
     }
 
-    /// A turn. The program goes on meanwhile, and nothing else changes for it.
+    /// Prefetches the next part of the cells. It only affects speed.
     #[inline(always)]
     pub fn fetch(&mut self) {
         #[cfg(target_arch = "x86_64")]
@@ -78,26 +78,27 @@ impl<'a> Ahead<'a> {
     }
 }
 
-/// `rows · weightsᵀ`: the scalar product of each row with each of the weights, `[rows, outputs]`.
+/// `rows · weightsᵀ`: the dot product of each row with each row of weights, `[rows, outputs]`.
 pub(crate) fn dots(rows: StridedRows<'_>, weights: StridedRows<'_>, out: &mut [f32]) {
     dots_and_fetch(rows, weights, &[], out);
 }
 
-/// The same; while the processor multiplies, what will be read next, `ahead`, is fetched from memory.
+/// Like [`dots`], and prefetches `ahead` from memory while the processor multiplies.
 pub(crate) fn dots_and_fetch(rows: StridedRows<'_>, weights: StridedRows<'_>, ahead: &[f32], out: &mut [f32]) {
     assert_eq!((rows.width, out.len()), (weights.width, rows.len() * weights.len()));
     let ahead = Ahead::new(ahead, rows.len().div_ceil(TALL) * weights.len().div_ceil(WIDE));
     Arch::new().dispatch(Dots { rows, weights, ahead, out });
 }
 
-/// The scalar product of each row, `[rows, columns]`, with one vector, `[columns]`. A row's product does not depend on the other rows.
+/// The dot product of each row, `[rows, columns]`, with one vector, `[columns]`. The result for a row does not depend on the other
+/// rows.
 pub(crate) fn dots_with(rows: &[f32], vector: &[f32]) -> Vec<f32> {
     let mut out = vec![0.0; rows.len() / vector.len()];
     dots(StridedRows::all(rows, vector.len()), StridedRows::all(vector, vector.len()), &mut out);
     out
 }
 
-/// Scalar products of fewer terms than this cost more than the sums that make the same of weights that stand upright.
+/// With fewer terms than this, [`sums`] with untransposed weights is faster than [`dots`].
 pub(crate) const FEW: usize = 256;
 
 struct Dots<'a> {
@@ -107,7 +108,7 @@ struct Dots<'a> {
     out: &'a mut [f32],
 }
 
-/// Rows and weights that are multiplied at a time: their products fill the registers.
+/// The numbers of rows and of weight rows in a tile. The sums of a tile fill the registers.
 const TALL: usize = 4;
 const WIDE: usize = 5;
 
@@ -137,7 +138,7 @@ impl Dots<'_> {
         let rows = self.rows.rows::<R>(row).map(S::as_simd_f32s);
         let weights = self.weights.rows::<C>(weight).map(S::as_simd_f32s);
         let length = rows[0].0.len();
-        // Of one length, told once, so that no access is checked in the loop.
+        // Slices of equal length, so that the compiler removes the bounds checks in the loop.
         let (row_vectors, weight_vectors) = (rows.map(|row| &row.0[..length]), weights.map(|row| &row.0[..length]));
         let mut sums = [[simd.splat_f32s(0.0); C]; R];
         let mut add = |row: [S::f32s; R], weight: [S::f32s; C]| {
@@ -162,11 +163,11 @@ impl Dots<'_> {
     }
 }
 
-/// Factors `[sums, rows]`, or transposed.
+/// Factors, `[sums, rows]` or transposed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Factors<'a> {
     pub cells: &'a [f32],
-    /// Where the factors stand that belong to one sum, and where those that belong to one row.
+    /// The stride between sums and the stride between rows.
     pub strides: [usize; 2],
 }
 
@@ -189,7 +190,7 @@ struct Sums<'a> {
     out: &'a mut [f32],
 }
 
-/// Sums, and vectors of each of them, that are made at a time.
+/// The number of sums in a tile, and the number of vectors of each sum.
 const MANY: usize = 5;
 const LONG: usize = 4;
 
@@ -236,7 +237,7 @@ impl Sums<'_> {
         }
     }
 
-    /// The last columns, which do not fill a vector.
+    /// Computes the last columns, which do not fill a vector.
     #[inline(always)]
     fn ends<S: Simd, const N: usize>(&mut self, simd: S, from: usize, column: usize) {
         let mut sums = [simd.splat_f32s(0.0); N];
@@ -269,9 +270,9 @@ mod tests {
         }
     }
 
-    /// Every remainder: of rows, of outputs and of columns.
+    /// Covers every remainder of rows, outputs and columns.
     #[test]
-    fn products_of_all_shapes_agree_with_their_definition() {
+    fn products_of_all_shapes_match_their_definition() {
         for (rows, width, outputs) in
             [(1, 1, 1), (4, 16, 5), (7, 20, 1), (9, 130, 12), (3, 64, 20), (6, 100, 9), (13, 31, 4), (5, 67, 6)]
         {

@@ -1,8 +1,7 @@
 //! Scoring in plain memory.
 //!
-//! A network that tells its [`Graph`] is scored by the steps of it, some rows at a time that stay in the nearest caches, with weights that
-//! are packed once and rows that are fetched while others are multiplied. [`Network::score`] remains the definition, and the
-//! tests hold the two together.
+//! A network with a [`Graph`] is scored by its steps. Rows are processed in blocks that stay in the cache, weights are packed once,
+//! and the next rows are prefetched during the products. [`Network::score`] is the definition, and the tests compare the two.
 
 use std::any::TypeId;
 
@@ -16,40 +15,40 @@ use super::products::{FEW, StridedRows, dots_and_fetch};
 use crate::Network;
 use crate::graph::{Graph, Matrix, Step, Value};
 
-/// A network ready to score many rows.
+/// A network or rule that is prepared to score many rows.
 #[derive(Clone, Debug)]
 pub struct Scorer {
     columns: usize,
-    /// The rows, then what each step makes of them.
-    made: Vec<Shape>,
-    steps: Vec<Ready>,
+    /// The shapes of the rows and of each step's result.
+    shapes: Vec<RowShape>,
+    steps: Vec<PreparedStep>,
 }
 
-/// What the rows of a block are scored in.
+/// Buffers for a block of rows.
 #[derive(Debug)]
-struct Room {
-    /// By value, `[rows, stride]`.
-    made: Vec<Vec<f32>>,
+struct Buffers {
+    /// The rows and each step's result, `[rows, stride]` each.
+    values: Vec<Vec<f32>>,
     products: Vec<f32>,
 }
 
-/// The width of a value, and the cells from one of its rows to the next, which fill vectors.
+/// The width of a value, and the distance between its rows in cells, a multiple of a vector.
 #[derive(Clone, Copy, Debug)]
-struct Shape {
+struct RowShape {
     width: usize,
     stride: usize,
 }
 
-impl Shape {
+impl RowShape {
     fn new(width: usize) -> Self {
         Self { width, stride: width.next_multiple_of(lanes()) }
     }
 }
 
-/// A step, by the places of the values it takes.
+/// A step with the indices of its inputs.
 #[derive(Clone, Debug)]
-enum Ready {
-    /// A product and what comes after it.
+enum PreparedStep {
+    /// A product followed by operations on its cells.
     Dense(usize, Weights, Vec<After>),
     After(usize, After),
     Subtract(usize, usize),
@@ -62,13 +61,13 @@ enum Ready {
 
 #[derive(Clone, Debug)]
 enum Weights {
-    /// Of many columns, or of few terms.
+    /// For many columns or few terms.
     Panels(Panels),
-    /// Of few columns and many terms: transposed, `[outputs, stride of the rows]`, and the biases.
+    /// For few columns with many terms: the transposed weights, `[outputs, stride of the rows]`, and the biases.
     Dots(Vec<f32>, Vec<f32>),
 }
 
-/// The network as a scorer, on [`Flex`] and where it tells its graph.
+/// Prepares a network; `None` unless the backend is [`Flex`] and the network has a graph.
 pub fn scorer<B: Backend, N: Network<B>>(network: &N, columns: usize) -> Option<Scorer> {
     match TypeId::of::<B>() == TypeId::of::<Flex>() {
         true => Some(Scorer::new(&network.graph()?, columns)),
@@ -76,45 +75,46 @@ pub fn scorer<B: Backend, N: Network<B>>(network: &N, columns: usize) -> Option<
     }
 }
 
-/// Rows worked on at a time, at most, and the cells of all values that they may take.
+/// The most rows in a block.
 const MOST: usize = 96;
+/// The number of cells in the buffers of a block, unless the weights are larger.
 const CELLS: usize = 1 << 16;
-/// The cells that are scaled at a time, before their product with the first weights, in the nearest cache.
+/// The number of cells that are scaled before their product with the first weights, so that they stay in the L1 cache.
 const NEAR: usize = 6144;
-/// Products are made of so many rows at a time.
+/// Blocks contain a multiple of this number of rows, which suits the tiles of the products.
 const TALL: usize = 12;
 
 impl Scorer {
-    /// A scorer of rows of `columns` columns by the steps of a graph.
+    /// Prepares a graph for rows with `columns` columns.
     pub fn new(graph: &Graph, columns: usize) -> Self {
-        let mut scorer = Self { columns, made: vec![Shape::new(columns)], steps: Vec::new() };
-        let taken = |value: usize| graph.steps().iter().flat_map(Step::takes).filter(|of| of.index() == value).count();
-        // Where the values of the graph are found.
+        let mut scorer = Self { columns, shapes: vec![RowShape::new(columns)], steps: Vec::new() };
+        let uses = |value: usize| graph.steps().iter().flat_map(Step::takes).filter(|of| of.index() == value).count();
+        // The index of each value of the graph among the prepared values.
         let mut places = vec![0];
         for step in graph.steps() {
-            // What is done to a product alone is done along with it.
+            // An operation on a product that nothing else uses is fused with the product.
             if let Some((of, after)) = scorer.after(step, &|value| places[value.index()])
-                && let Some(Ready::Dense(_, _, afters)) = scorer.steps.last_mut()
-                && of == scorer.made.len() - 1
-                && taken(step.takes()[0].index()) == 1
+                && let Some(PreparedStep::Dense(_, _, afters)) = scorer.steps.last_mut()
+                && of == scorer.shapes.len() - 1
+                && uses(step.takes()[0].index()) == 1
             {
                 afters.push(after);
                 places.push(of);
                 continue;
             }
-            let (ready, width) = scorer.ready(step, &|value| places[value.index()]);
-            scorer.steps.push(ready);
-            scorer.made.push(Shape::new(width));
+            let (prepared, width) = scorer.prepare(step, &|value| places[value.index()]);
+            scorer.steps.push(prepared);
+            scorer.shapes.push(RowShape::new(width));
             places.push(scorer.steps.len());
         }
         scorer
     }
 
-    /// A step and the width of what it makes.
-    fn ready(&self, step: &Step, at: &dyn Fn(&Value) -> usize) -> (Ready, usize) {
-        let width = |value: &Value| self.made[at(value)].width;
+    /// The prepared step and the width of its result.
+    fn prepare(&self, step: &Step, at: &dyn Fn(&Value) -> usize) -> (PreparedStep, usize) {
+        let width = |value: &Value| self.shapes[at(value)].width;
         if let Some((of, after)) = self.after(step, at) {
-            return (Ready::After(of, after), self.made[of].width);
+            return (PreparedStep::After(of, after), self.shapes[of].width);
         }
         match step {
             Step::Linear { of, weight, bias } => {
@@ -122,65 +122,69 @@ impl Scorer {
                 let weights = match inputs >= FEW && outputs <= FEW_OUTPUTS {
                     true => {
                         let bias = bias.clone().unwrap_or_else(|| vec![0.0; outputs]);
-                        Weights::Dots(transposed(weight, self.made[at(of)].stride), bias)
+                        Weights::Dots(transposed(weight, self.shapes[at(of)].stride), bias)
                     }
                     false => Weights::Panels(Panels::new(weight, bias.as_deref())),
                 };
-                (Ready::Dense(at(of), weights, Vec::new()), outputs)
+                (PreparedStep::Dense(at(of), weights, Vec::new()), outputs)
             }
-            Step::Subtract { left, right } => (Ready::Subtract(at(left), at(right)), width(left).max(width(right))),
-            Step::Divide { left, right } => (Ready::Divide(at(left), at(right)), width(left).max(width(right))),
+            Step::Subtract { left, right } => {
+                (PreparedStep::Subtract(at(left), at(right)), width(left).max(width(right)))
+            }
+            Step::Divide { left, right } => (PreparedStep::Divide(at(left), at(right)), width(left).max(width(right))),
             Step::LeakyRelu { .. } | Step::Add { .. } | Step::Multiply { .. } => {
-                unreachable!("these are told by what they do after a step")
+                unreachable!("`after` returns these steps")
             }
-            Step::Root { of } => (Ready::Root(at(of)), width(of)),
-            Step::Sum { of } => (Ready::Sum(at(of)), 1),
-            Step::SumOfSquares { of } => (Ready::SumOfSquares(at(of)), 1),
-            Step::Concat { of } => (Ready::Concat(of.iter().map(at).collect()), of.iter().map(width).sum()),
+            Step::Root { of } => (PreparedStep::Root(at(of)), width(of)),
+            Step::Sum { of } => (PreparedStep::Sum(at(of)), 1),
+            Step::SumOfSquares { of } => (PreparedStep::SumOfSquares(at(of)), 1),
+            Step::Concat { of } => (PreparedStep::Concat(of.iter().map(at).collect()), of.iter().map(width).sum()),
         }
     }
 
-    /// What a step does cell by cell, and to which value.
+    /// A step that changes each cell independently, with the index of its input; `None` for other steps.
     fn after(&self, step: &Step, at: &dyn Fn(&Value) -> usize) -> Option<(usize, After)> {
         let padded = |of: usize, constants: &[f32]| {
-            let Shape { width, stride } = self.made[of];
+            let RowShape { width, stride } = self.shapes[of];
             let mut cells: Vec<f32> = constants.iter().copied().cycle().take(width).collect();
             cells.resize(stride, 0.0);
             cells
         };
         match step {
-            Step::LeakyRelu { of, slope } => Some((at(of), After::Bend(*slope))),
+            Step::LeakyRelu { of, slope } => Some((at(of), After::Activate(*slope))),
             Step::Add { of, constants } => Some((at(of), After::Add(padded(at(of), constants)))),
             Step::Multiply { of, constants } => Some((at(of), After::Multiply(padded(at(of), constants)))),
             _ => None,
         }
     }
 
-    /// The score of each of the rows, `[rows, columns]` in their original units. `scale` scales rows into the first cells of rows that
-    /// stand as far apart as it is told, and tells whether they may be scored; none where one may not.
+    /// The score of each row, `[rows, columns]` in original units.
+    ///
+    /// `scale(rows, scaled, stride)` writes scaled rows, which start `stride` cells apart, and returns whether all of them can be scored.
+    /// `None` if a row cannot.
     pub fn score(&self, rows: &[f32], scale: impl Fn(&[f32], &mut [f32], usize) -> bool) -> Option<Vec<f32>> {
         let count = rows.len() / self.columns;
-        let cells: usize = self.made.iter().map(|shape| shape.stride).sum();
+        let cells: usize = self.shapes.iter().map(|shape| shape.stride).sum();
         let block = (CELLS.max(self.weights()) / cells / TALL * TALL).clamp(TALL, MOST).min(count);
-        let made = self.made.iter().map(|shape| vec![0.0; block * shape.stride]).collect();
-        let mut room = Room { made, products: Vec::new() };
+        let values = self.shapes.iter().map(|shape| vec![0.0; block * shape.stride]).collect();
+        let mut buffers = Buffers { values, products: Vec::new() };
         let mut scores = Vec::with_capacity(count);
         let mut left = rows;
         while !left.is_empty() {
             let (rows, others) = left.split_at(left.len().min(block * self.columns));
-            self.score_block(rows, others, &scale, &mut room)?;
-            let (made, last) = (room.made.last()?, self.made.last()?);
-            scores.extend(made.iter().step_by(last.stride));
+            self.score_block(rows, others, &scale, &mut buffers)?;
+            let (results, last) = (buffers.values.last()?, self.shapes.last()?);
+            scores.extend(results.iter().step_by(last.stride));
             left = others;
         }
         Some(scores)
     }
 
-    /// The cells that a block passes; many of them want many rows each time.
+    /// The number of weights. With many weights, larger blocks are faster.
     fn weights(&self) -> usize {
-        let of = |step: &Ready| match step {
-            Ready::Dense(_, Weights::Panels(panels), _) => panels.cells(),
-            Ready::Dense(_, Weights::Dots(weights, _), _) => weights.len(),
+        let of = |step: &PreparedStep| match step {
+            PreparedStep::Dense(_, Weights::Panels(panels), _) => panels.cells(),
+            PreparedStep::Dense(_, Weights::Dots(weights, _), _) => weights.len(),
             _ => 0,
         };
         self.steps.iter().map(of).sum()
@@ -191,17 +195,18 @@ impl Scorer {
         block: &[f32],
         others: &[f32],
         scale: &impl Fn(&[f32], &mut [f32], usize) -> bool,
-        room: &mut Room,
+        buffers: &mut Buffers,
     ) -> Option<()> {
         let count = block.len() / self.columns;
-        for (cells, shape) in room.made.iter_mut().zip(&self.made) {
+        for (cells, shape) in buffers.values.iter_mut().zip(&self.shapes) {
             cells.truncate(count * shape.stride);
         }
-        let (scaled, results) = room.made.split_at_mut(1);
-        let stride = self.made[0].stride;
-        // A product of the rows goes along with their scaling: what is scaled next is fetched meanwhile.
+        let (scaled, results) = buffers.values.split_at_mut(1);
+        let stride = self.shapes[0].stride;
+        // If the first step is a product of the rows, it is computed part by part after their scaling, and the next part is
+        // prefetched.
         let (first, steps) = match self.steps.split_first() {
-            Some((Ready::Dense(0, weights, afters), steps)) => (Some((weights, afters)), steps),
+            Some((PreparedStep::Dense(0, weights, afters), steps)) => (Some((weights, afters)), steps),
             _ => (None, &self.steps[..]),
         };
         let stretch = match first {
@@ -219,61 +224,70 @@ impl Scorer {
                 let next = &block[to * self.columns..];
                 let next = if next.is_empty() { others } else { next };
                 let ahead = &next[..next.len().min(stretch * self.columns)];
-                let width = self.made[1].stride;
+                let width = self.shapes[1].stride;
                 let made = &mut results[0][from * width..to * width];
-                weights.multiply(part, stride, afters, ahead, made, &mut room.products);
+                weights.multiply(part, stride, afters, ahead, made, &mut buffers.products);
             }
             from = to;
         }
         let done = self.steps.len() - steps.len() + 1;
         for (index, step) in steps.iter().enumerate() {
-            let (before, made) = room.made.split_at_mut(done + index);
-            self.step(step, before, &mut made[0], self.made[done + index], &mut room.products);
+            let (before, made) = buffers.values.split_at_mut(done + index);
+            self.step(step, before, &mut made[0], self.shapes[done + index], &mut buffers.products);
         }
         Some(())
     }
 
-    fn step(&self, step: &Ready, before: &[Vec<f32>], made: &mut [f32], shape: Shape, products: &mut Vec<f32>) {
-        if let Ready::Dense(of, weights, afters) = step {
-            return weights.multiply(&before[*of], self.made[*of].stride, afters, &[], made, products);
+    fn step(
+        &self,
+        step: &PreparedStep,
+        before: &[Vec<f32>],
+        made: &mut [f32],
+        shape: RowShape,
+        products: &mut Vec<f32>,
+    ) {
+        if let PreparedStep::Dense(of, weights, afters) = step {
+            return weights.multiply(&before[*of], self.shapes[*of].stride, afters, &[], made, products);
         }
-        // The rows of a value, and whether they are of a single cell.
-        let rows = |value: usize| before[value].chunks_exact(self.made[value].stride);
-        let single = |value: usize| self.made[value].width == 1;
-        let cells = |value: usize| rows(value).map(move |row| &row[..self.made[value].width]);
+        // The rows of a value, and whether they have a single cell.
+        let rows = |value: usize| before[value].chunks_exact(self.shapes[value].stride);
+        let single = |value: usize| self.shapes[value].width == 1;
+        let cells = |value: usize| rows(value).map(move |row| &row[..self.shapes[value].width]);
         Arch::new().dispatch(
             #[inline(always)]
             || {
                 let made_rows = made.chunks_exact_mut(shape.stride);
                 match step {
-                    Ready::Dense(..) => {}
-                    Ready::After(of, after) => {
+                    PreparedStep::Dense(..) => {}
+                    PreparedStep::After(of, after) => {
                         made.copy_from_slice(&before[*of]);
                         after.run(made);
                     }
-                    Ready::Root(of) => made.iter_mut().zip(&before[*of]).for_each(|(made, cell)| *made = cell.sqrt()),
-                    Ready::Subtract(left, right) => {
+                    PreparedStep::Root(of) => {
+                        made.iter_mut().zip(&before[*of]).for_each(|(made, cell)| *made = cell.sqrt())
+                    }
+                    PreparedStep::Subtract(left, right) => {
                         let (of_left, of_right) = (single(*left), single(*right));
                         for ((made, left), right) in made_rows.zip(rows(*left)).zip(rows(*right)) {
                             by_cell(made, (left, of_left), (right, of_right), |left, right| left - right);
                         }
                     }
-                    Ready::Divide(left, right) => {
+                    PreparedStep::Divide(left, right) => {
                         let (of_left, of_right) = (single(*left), single(*right));
                         for ((made, left), right) in made_rows.zip(rows(*left)).zip(rows(*right)) {
                             by_cell(made, (left, of_left), (right, of_right), |left, right| left / right);
                         }
                     }
-                    Ready::Sum(of) => {
+                    PreparedStep::Sum(of) => {
                         made_rows.zip(cells(*of)).for_each(|(made, row)| made[0] = sum(row, |cell| cell));
                     }
-                    Ready::SumOfSquares(of) => {
+                    PreparedStep::SumOfSquares(of) => {
                         made_rows.zip(cells(*of)).for_each(|(made, row)| made[0] = sum(row, |cell| cell * cell));
                     }
-                    Ready::Concat(of) => {
+                    PreparedStep::Concat(of) => {
                         let mut from = 0;
                         for &value in of {
-                            let width = self.made[value].width;
+                            let width = self.shapes[value].width;
                             for (made, row) in made.chunks_exact_mut(shape.stride).zip(cells(value)) {
                                 made[from..from + width].copy_from_slice(row);
                             }
@@ -286,7 +300,7 @@ impl Scorer {
     }
 }
 
-/// Weights as `[outputs, stride]`, zeros behind each.
+/// The transposed weights, `[outputs, stride]`, padded with zeros.
 fn transposed(weight: &Matrix, stride: usize) -> Vec<f32> {
     let [inputs, outputs] = weight.shape;
     let mut cells = vec![0.0; outputs * stride];
@@ -298,7 +312,7 @@ fn transposed(weight: &Matrix, stride: usize) -> Vec<f32> {
 }
 
 impl Weights {
-    /// The product of rows so many cells apart, and what comes after it; `ahead` is what is read next, and `products` room.
+    /// Multiplies rows that start `stride` cells apart and applies `afters`. `ahead` is prefetched; `products` is a buffer.
     fn multiply(
         &self,
         rows: &[f32],
@@ -328,7 +342,7 @@ impl Weights {
     }
 }
 
-/// Cell by cell, a row or its single cell on either side.
+/// Applies `function` cell by cell. Either side may be a single cell, marked by `true`.
 #[inline(always)]
 fn by_cell(made: &mut [f32], left: (&[f32], bool), right: (&[f32], bool), function: impl Fn(f32, f32) -> f32) {
     match (left, right) {
@@ -344,7 +358,7 @@ fn by_cell(made: &mut [f32], left: (&[f32], bool), right: (&[f32], bool), functi
     }
 }
 
-/// In sixteen parts, for the vectors and for the rounding.
+/// The sum in sixteen parts, which is faster with vectors and has a smaller rounding error.
 #[inline(always)]
 fn sum(row: &[f32], of: impl Fn(f32) -> f32) -> f32 {
     let mut sums = [0.0f32; 16];
@@ -361,9 +375,9 @@ mod tests {
     use super::*;
     use crate::graph::tests::{networks, rows};
 
-    /// Products of both kinds, and blocks that are full and not. Half of the rows are scored without the others, too.
+    /// Covers both kinds of products, and full and partial blocks. Half of the rows are also scored without the others.
     #[test]
-    fn a_scorer_scores_as_its_network() {
+    fn a_scorer_matches_its_network() {
         for columns in [3, 70, FEW + 5] {
             for (method, network) in networks(columns) {
                 let scorer = scorer(&network, columns).unwrap();

@@ -1,6 +1,6 @@
-//! The blocks against burn's operations.
+//! Compares the fast blocks with burn's operations.
 
-use super::{Differentiating, bent, in_place};
+use super::{Differentiating, activate, in_place};
 use burn::backend::Autodiff;
 use burn::nn::Linear;
 use burn::tensor::backend::Backend;
@@ -8,6 +8,7 @@ use burn::tensor::{Tensor, TensorData};
 use burn_flex::Flex;
 
 use crate::layers::activation::{Activation, dense, sum_of_squares};
+use crate::layers::host::cells;
 use crate::layers::norm::{NormLayer, NormSettings};
 use burn::module::{AutodiffModule, Param};
 use burn::tensor::backend::AutodiffBackend;
@@ -15,15 +16,11 @@ use burn_ndarray::NdArray;
 
 const ACTIVATIONS: [Activation; 3] = [Activation::Linear, Activation::Relu, Activation::LeakyRelu];
 
-/// A fixed sequence that jumps about within ±1.
+/// A fixed irregular sequence within ±1.
 fn numbers<B: Backend, const D: usize>(shape: [usize; D], start: usize) -> Tensor<B, D> {
     let count = shape.iter().product::<usize>();
     let values = (0..count).map(|i| ((i + start) * 7919 % 2003) as f32 / 1001.0 - 1.0);
     Tensor::from_data(TensorData::new(values.collect(), shape), &Default::default())
-}
-
-fn told<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f32> {
-    tensor.into_data().iter::<f32>().collect()
 }
 
 #[track_caller]
@@ -39,25 +36,25 @@ fn close(plain: &[Vec<f32>], fused: &[Vec<f32>], what: &str) {
     }
 }
 
-/// A layer's output and its gradients by rows, weights and bias, for rows that are a view into others.
+/// The output of a layer and the gradients of rows, weights and bias. The rows are a view into a larger tensor.
 fn dense_results<B: AutodiffBackend>(activation: Activation, bias: bool) -> Vec<Vec<f32>> {
     let leaf = |tensor: Tensor<B, 2>| tensor.require_grad();
     let (rows, weight) = (leaf(numbers([9, 7], 1)), leaf(numbers([7, 5], 100)));
     let offset = bias.then(|| numbers::<B, 1>([5], 200).require_grad());
     let layer = Linear { weight: Param::from_tensor(weight.clone()), bias: offset.clone().map(Param::from_tensor) };
     let output = dense(rows.clone().narrow(0, 2, 6), &layer, activation);
-    // The gradient of the output differs from cell to cell, and comes transposed.
+    // The gradient of the output differs from cell to cell and is transposed in memory.
     let loss = (output.clone() * numbers::<B, 2>([5, 6], 300).transpose()).sum();
     let gradients = loss.backward();
-    let mut results = vec![told(output)];
-    results.extend([&rows, &weight].map(|leaf| told(leaf.grad(&gradients).unwrap())));
-    results.extend(offset.map(|leaf| told(leaf.grad(&gradients).unwrap())));
-    results.push(told(dense(rows.inner(), &layer.valid(), activation)));
+    let mut results = vec![cells(output)];
+    results.extend([&rows, &weight].map(|leaf| cells(leaf.grad(&gradients).unwrap())));
+    results.extend(offset.map(|leaf| cells(leaf.grad(&gradients).unwrap())));
+    results.push(cells(dense(rows.inner(), &layer.valid(), activation)));
     results
 }
 
 #[test]
-fn a_layer_agrees_with_burns_operations() {
+fn a_layer_matches_burns_operations() {
     for activation in ACTIVATIONS {
         for bias in [true, false] {
             let plain = dense_results::<Autodiff<NdArray>>(activation, bias);
@@ -66,7 +63,8 @@ fn a_layer_agrees_with_burns_operations() {
     }
 }
 
-/// Output, gradient by rows, scale and shift, running statistics after two batches, and output by these.
+/// The output, the gradients of rows, scale and shift, the running statistics after two batches, and the output with these
+/// statistics.
 fn norm_results<B: AutodiffBackend>(activation: Activation) -> Vec<Vec<f32>> {
     let settings = NormSettings { epsilon: 1e-3, keep: 0.8 };
     let layer = NormLayer::<B::InnerBackend>::new(crate::Norm::Batch, 4, settings, &Default::default());
@@ -79,16 +77,16 @@ fn norm_results<B: AutodiffBackend>(activation: Activation) -> Vec<Vec<f32>> {
     layer.then(numbers([11, 4], 500), activation);
     let output = layer.then(rows.clone(), activation);
     let gradients = (output.clone() * numbers::<B, 2>([11, 4], 300)).sum().backward();
-    let mut results = vec![told(output), told(rows.grad(&gradients).unwrap())];
-    results.extend([&scale, &shift].map(|leaf| told(leaf.grad(&gradients).unwrap())));
+    let mut results = vec![cells(output), cells(rows.grad(&gradients).unwrap())];
+    results.extend([&scale, &shift].map(|leaf| cells(leaf.grad(&gradients).unwrap())));
     let norm = layer.batch_mut().unwrap();
-    results.extend([&norm.running_mean, &norm.running_var].map(|running| told(running.value_sync())));
-    results.push(told(layer.valid().then(numbers([3, 4], 700), activation)));
+    results.extend([&norm.running_mean, &norm.running_var].map(|running| cells(running.value_sync())));
+    results.push(cells(layer.valid().then(numbers([3, 4], 700), activation)));
     results
 }
 
 #[test]
-fn a_batch_normalisation_agrees_with_burns_operations() {
+fn batch_normalisation_matches_burns_operations() {
     for activation in ACTIVATIONS {
         let plain = norm_results::<Autodiff<NdArray>>(activation);
         close(&plain, &norm_results::<Differentiating>(activation), &format!("{activation:?}"));
@@ -96,30 +94,30 @@ fn a_batch_normalisation_agrees_with_burns_operations() {
 }
 
 #[test]
-fn a_sum_of_squares_agrees_with_burns_operations() {
+fn a_sum_of_squares_matches_burns_operations() {
     fn results<B: AutodiffBackend>() -> Vec<Vec<f32>> {
         let weights = numbers::<B, 2>([13, 17], 3).require_grad();
         let sum = sum_of_squares(weights.clone());
         let gradients = sum.clone().mul_scalar(0.3).backward();
-        vec![told(sum), told(weights.grad(&gradients).unwrap())]
+        vec![cells(sum), cells(weights.grad(&gradients).unwrap())]
     }
     close(&results::<Autodiff<NdArray>>(), &results::<Differentiating>(), "squares");
 }
 
-/// A value that is not a number stays one, so that a fit that diverges is seen.
+/// NaN stays NaN, so that a diverging fit is detected.
 #[test]
-fn not_a_number_passes_an_activation() {
+fn activations_keep_nan() {
     for activation in ACTIVATIONS {
-        assert!(bent(f32::NAN, activation.slope()).is_nan());
+        assert!(activate(f32::NAN, activation.slope()).is_nan());
     }
 }
 
 #[test]
-fn changes_in_place_leave_other_holders_of_a_tensor_alone() {
+fn in_place_changes_do_not_affect_clones() {
     let tensor = numbers::<Flex, 1>([3], 1);
     let held = tensor.clone();
     let [changed] = in_place([tensor], |[cells]| cells.fill(7.0)).unwrap();
-    assert_eq!(told(changed), [7.0; 3]);
-    assert_eq!(told(held), told(numbers::<Flex, 1>([3], 1)));
+    assert_eq!(cells(changed), [7.0; 3]);
+    assert_eq!(cells(held), cells(numbers::<Flex, 1>([3], 1)));
     assert!(in_place([numbers::<NdArray, 1>([3], 1)], |_| panic!("not on this backend")).is_err());
 }

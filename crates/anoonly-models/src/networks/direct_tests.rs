@@ -1,4 +1,4 @@
-//! Direct steps against the graph of burn's operations on another backend, of which they are a shorter form.
+//! Compares training steps in plain memory with the autodiff graph of burn's operations on another backend.
 
 use anoonly_core::Seed;
 use burn::backend::Autodiff;
@@ -8,7 +8,8 @@ use burn::tensor::{ElementConversion, Tensor, TensorData};
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
 
-use crate::kernels::direct::{Put, read};
+use crate::kernels::direct::Put;
+use crate::layers::host::cells;
 use crate::networks::deepsad::DeepSadConfig;
 use crate::networks::devnet::{AnomalyLoss, Depth, DevNetConfig};
 use crate::networks::prenet::PReNetConfig;
@@ -18,13 +19,13 @@ const COLUMNS: usize = 37;
 const ANOMALIES: usize = 4;
 
 fn data<B: Backend>() -> TrainingData<B> {
-    let cells = (0..60 * COLUMNS).map(|i| (i * 7919 % 2003) as f32 / 2003.0);
-    let cells = cells.enumerate().map(|(i, cell)| if i / COLUMNS < ANOMALIES { cell + 0.5 } else { cell });
-    let rows = Tensor::from_data(TensorData::new(cells.collect(), [60, COLUMNS]), &Default::default());
+    let values = (0..60 * COLUMNS).map(|i| (i * 7919 % 2003) as f32 / 2003.0);
+    let values = values.enumerate().map(|(i, cell)| if i / COLUMNS < ANOMALIES { cell + 0.5 } else { cell });
+    let rows = Tensor::from_data(TensorData::new(values.collect(), [60, COLUMNS]), &Default::default());
     TrainingData { rows, unlabelled: (ANOMALIES..60).collect(), anomalies: (0..ANOMALIES).collect() }
 }
 
-/// Row indices and how many of them are unlabelled: with repeated anomalies and without, and of one kind alone.
+/// Row indices and the number of unlabelled rows among them: with and without repeated anomalies, and of a single kind.
 fn batches() -> Vec<(Vec<usize>, usize)> {
     let unlabelled = 10..22;
     vec![
@@ -37,42 +38,42 @@ fn batches() -> Vec<(Vec<usize>, usize)> {
 
 type Results = (f32, [Vec<Vec<f32>>; 2]);
 
-/// Every value or gradient of a network, by its tensor.
-struct Taken<'a, B: AutodiffBackend> {
+/// Collects the values or the gradients of a network's tensors.
+struct Collect<'a, B: AutodiffBackend> {
     gradients: Option<&'a B::Gradients>,
     found: Vec<(ParamId, Vec<f32>)>,
 }
 
-impl<B: AutodiffBackend> ModuleVisitor<B> for Taken<'_, B> {
+impl<B: AutodiffBackend> ModuleVisitor<B> for Collect<'_, B> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
         let found = match self.gradients {
-            Some(gradients) => param.val().grad(gradients).map(read),
-            None => Some(read(param.val())),
+            Some(gradients) => param.val().grad(gradients).map(cells),
+            None => Some(cells(param.val())),
         };
         self.found.extend(found.map(|found| (param.id, found)));
     }
 }
 
-fn taken<B: AutodiffBackend>(
+fn collect<B: AutodiffBackend>(
     network: &impl Module<B>,
     gradients: Option<&B::Gradients>,
     wanted: impl Fn(&ParamId) -> bool,
 ) -> Vec<Vec<f32>> {
-    let mut taken = Taken::<B> { gradients, found: Vec::new() };
-    network.visit(&mut taken);
-    taken.found.into_iter().filter(|(id, _)| wanted(id)).map(|(_, found)| found).collect()
+    let mut collect = Collect::<B> { gradients, found: Vec::new() };
+    network.visit(&mut collect);
+    collect.found.into_iter().filter(|(id, _)| wanted(id)).map(|(_, found)| found).collect()
 }
 
 fn network<B: Backend>(method: &AnyNetworkMethod, data: &TrainingData<B>) -> AnyNetwork<Autodiff<B>> {
     AnyNetwork::from_inner(method.init(data, &mut Seed(1).stream(&["weights"])))
 }
 
-/// The loss of a second batch, its gradients, and the network's values after it, running statistics among them.
+/// The loss of a second batch, its gradients, and the values of the network after it, including running statistics.
 fn by_graph(method: &AnyNetworkMethod, batch: &(Vec<usize>, usize), normal_weight: f32) -> Results {
     type B = Autodiff<NdArray>;
     let data = data::<NdArray>();
     let network = network(method, &data);
-    assert!(network.direct(&data).is_none(), "not on this backend");
+    assert!(network.direct(&data).is_none(), "this backend has no direct steps");
     let terms = |(rows, unlabelled): &(Vec<usize>, usize)| network.terms(&Batch::gather(&data, rows, *unlabelled));
     terms(&batches()[0]);
     let LossTerms { normal, anomalous } = terms(batch);
@@ -85,14 +86,14 @@ fn by_graph(method: &AnyNetworkMethod, batch: &(Vec<usize>, usize), normal_weigh
     if let Some(penalty) = Network::<B>::penalty(&network) {
         loss = loss + penalty;
     }
-    let gradients = taken(&network, Some(&loss.backward()), |_| true);
-    // What a batch has put beside the running statistics is joined to them on this way.
-    let values = taken(&AnyNetwork::<B>::from_inner(network.valid()), None, |_| true);
+    let gradients = collect(&network, Some(&loss.backward()), |_| true);
+    // Moving the network to the plain backend and back applies pending updates of the running statistics.
+    let values = collect(&AnyNetwork::<B>::from_inner(network.valid()), None, |_| true);
     (loss.into_scalar().elem(), [gradients, values])
 }
 
-/// The same directly; `None` where a network has no direct steps.
-fn directly(method: &AnyNetworkMethod, batch: &(Vec<usize>, usize), normal_weight: f32) -> Option<Results> {
+/// The same results by direct steps; `None` where a network has none.
+fn by_direct_steps(method: &AnyNetworkMethod, batch: &(Vec<usize>, usize), normal_weight: f32) -> Option<Results> {
     type B = Autodiff<Flex>;
     let data = data::<Flex>();
     let network = network(method, &data);
@@ -101,19 +102,19 @@ fn directly(method: &AnyNetworkMethod, batch: &(Vec<usize>, usize), normal_weigh
     direct.descend(rows, *unlabelled, 0.5);
     let loss = direct.descend(&batch.0, batch.1, normal_weight);
     let with = |values| AnyNetwork::<B>::from_inner(network.valid()).map(&mut Put(values));
-    let values = taken(&with(direct.values()), None, |_| true);
-    // In the place of their tensors, the gradients come out in the order of the network.
+    let values = collect(&with(direct.values()), None, |_| true);
+    // Written into the network in place of the values, the gradients are collected in the order of the network.
     let mut ids = Vec::new();
     for trained in direct.trained() {
         trained.values.clone_from(&trained.gradient);
         ids.push(trained.id);
     }
-    let gradients = taken(&with(direct.values()), None, |id| ids.contains(id));
+    let gradients = collect(&with(direct.values()), None, |id| ids.contains(id));
     Some((loss, [gradients, values]))
 }
 
-/// Of a batch whose examples pull alike, what passes a batch normalisation cancels, and rounding of the size of the other
-/// gradients is left.
+/// Where all examples of a batch have the same gradient, batch normalisation cancels it. What remains is a rounding error relative to
+/// the other gradients, so the tolerance depends on the largest gradient, too.
 #[track_caller]
 fn close(graph: &[Vec<f32>], direct: &[Vec<f32>], what: &str) {
     let largest = |values: &[f32]| values.iter().fold(0.0f32, |max, value| max.max(value.abs()));
@@ -133,7 +134,7 @@ fn devnet(depth: Depth, anomaly_loss: AnomalyLoss) -> AnyNetworkMethod {
 }
 
 #[test]
-fn direct_steps_agree_with_the_graph() {
+fn direct_steps_match_the_graph() {
     let methods = [
         devnet(Depth::Two, AnomalyLoss::Absolute),
         devnet(Depth::Two, AnomalyLoss::Unbounded),
@@ -143,38 +144,38 @@ fn direct_steps_agree_with_the_graph() {
         AnyNetworkMethod::DeepSad(DeepSadConfig { widths: vec![6], ..Default::default() }),
         AnyNetworkMethod::DeepSad(DeepSadConfig { widths: vec![300, 7], eta: 2.0, ..Default::default() }),
     ];
-    let mut moved = 0;
+    let mut with_all_gradients = 0;
     for method in methods.iter().flat_map(|method| [Norm::None, Norm::Batch].map(|norm| method.clone().with_norm(norm)))
     {
         for (batch, normal_weight) in batches().iter().flat_map(|batch| [0.0, 0.3, 1.0].map(|weight| (batch, weight))) {
             let what = format!("{method:?}, {batch:?}, {normal_weight}");
             let (loss, graph) = by_graph(&method, batch, normal_weight);
-            let (direct_loss, direct) = directly(&method, batch, normal_weight).expect(&what);
+            let (direct_loss, direct) = by_direct_steps(&method, batch, normal_weight).expect(&what);
             assert!((loss - direct_loss).abs() <= 1e-5 * loss.abs().max(1.0), "{what}: {loss} and {direct_loss}");
             for (what, (graph, direct)) in
                 ["gradient", "value"].map(|part| format!("{part} of {what}")).iter().zip(graph.iter().zip(&direct))
             {
                 close(graph, direct, what);
             }
-            moved += usize::from(graph[0].iter().all(|gradient| gradient.iter().any(|cell| *cell != 0.0)));
+            with_all_gradients += usize::from(graph[0].iter().all(|gradient| gradient.iter().any(|cell| *cell != 0.0)));
         }
     }
-    assert!(moved > 100, "most cases move every tensor: {moved}");
+    assert!(with_all_gradients > 100, "in most cases every tensor has a gradient: {with_all_gradients}");
 }
 
-/// What has no direct steps says so, and is trained by the graph.
+/// Networks without direct steps return `None` and are trained through the graph.
 #[test]
-fn what_is_not_known_is_left_to_the_graph() {
+fn unsupported_networks_have_no_direct_steps() {
     let layered = AnyNetworkMethod::all().into_iter().map(|method| method.with_norm(Norm::Layer));
     let others = [devnet(Depth::One, AnomalyLoss::Absolute), AnyNetworkMethod::Feawad(Default::default())];
     for method in layered.chain(others) {
-        assert!(directly(&method, &batches()[0], 1.0).is_none(), "{method:?}");
+        assert!(by_direct_steps(&method, &batches()[0], 1.0).is_none(), "{method:?}");
     }
 }
 
-/// A value that is not a number reaches the loss, so that a fit that diverges is seen.
+/// NaN reaches the loss, so that a diverging fit is detected.
 #[test]
-fn not_a_number_reaches_the_loss() {
+fn nan_reaches_the_loss() {
     let data = data::<Flex>();
     for anomaly_loss in [AnomalyLoss::Absolute, AnomalyLoss::Unbounded, AnomalyLoss::Hinge] {
         let mut direct = network(&devnet(Depth::Two, anomaly_loss), &data).direct(&data).unwrap();

@@ -1,33 +1,34 @@
-//! A layer with its activation.
+//! A linear layer with an activation, trained in plain memory.
 
 use burn::module::ParamId;
 use burn::nn::Linear;
 
 use super::super::products::{FEW, Factors, StridedRows, dots, sums};
-use super::super::{Differentiating, add_and_bend, add_rows, unbend};
-use super::{Trained, read};
+use super::super::{Differentiating, activation_backward, add_and_activate, add_rows};
+use super::Trained;
 use crate::layers::activation::Activation;
+use crate::layers::host::cells;
 
 /// `activation(rows · weight + bias)`.
 #[derive(Debug)]
-pub(crate) struct Dense {
-    /// Transposed, `[outputs, inputs]`.
+pub(crate) struct DirectDense {
+    /// The transposed weights, `[outputs, inputs]`.
     pub weight: Trained,
     bias: Option<Trained>,
     inputs: usize,
     outputs: usize,
     slope: f32,
-    /// Of the last rows, `[rows, outputs]`.
+    /// The output for the last rows, `[rows, outputs]`.
     pub output: Vec<f32>,
-    /// Room for a copy of the weights, and of the rows.
+    /// Buffers for a copy of the weights in their original orientation, and for gathered rows.
     upright: Vec<f32>,
     gathered: Vec<f32>,
 }
 
-impl Dense {
+impl DirectDense {
     pub fn new(layer: &Linear<Differentiating>, activation: Activation) -> Self {
         let [inputs, outputs] = layer.weight.dims();
-        let weight = Trained::new(layer.weight.id, transposed(&read(layer.weight.val()), outputs));
+        let weight = Trained::new(layer.weight.id, transposed(&cells(layer.weight.val()), outputs));
         let bias = layer.bias.as_ref().map(Trained::of);
         let [output, upright, gathered] = Default::default();
         Self { weight, bias, inputs, outputs, slope: activation.slope(), output, upright, gathered }
@@ -37,7 +38,7 @@ impl Dense {
         self.outputs
     }
 
-    /// Fills `output`.
+    /// Computes `output`.
     pub fn forward(&mut self, rows: StridedRows<'_>) {
         self.output.resize(rows.len() * self.outputs, 0.0);
         if self.inputs < FEW {
@@ -48,13 +49,13 @@ impl Dense {
         } else {
             dots(rows, StridedRows::all(&self.weight.values, self.inputs), &mut self.output);
         }
-        add_and_bend(&mut self.output, self.bias.as_ref().map(|bias| &bias.values[..]), self.slope);
+        add_and_activate(&mut self.output, self.bias.as_ref().map(|bias| &bias.values[..]), self.slope);
     }
 
-    /// From the gradient of `output` to those of the weights and, where wanted, of the rows.
+    /// Computes the gradients of the weights from the gradient of `output`, and the gradient of the rows if `of_rows` is given.
     pub fn backward(&mut self, rows: StridedRows<'_>, gradient: &mut [f32], of_rows: Option<&mut Vec<f32>>) {
         if self.slope != 1.0 {
-            unbend(gradient, &self.output, self.slope);
+            activation_backward(gradient, &self.output, self.slope);
         }
         if let Some(bias) = &mut self.bias {
             bias.gradient.fill(0.0);
@@ -78,7 +79,7 @@ impl Dense {
     }
 }
 
-/// A matrix of rows of this width, transposed.
+/// The transpose of a matrix with rows of the given width.
 fn transposed(cells: &[f32], width: usize) -> Vec<f32> {
     let mut columns = Vec::new();
     transpose(cells, width, &mut columns);

@@ -1,44 +1,47 @@
-//! A batch normalisation with its activation.
+//! Batch normalisation with an activation, trained in plain memory.
 
 use burn::module::{Module, ModuleVisitor, Param, ParamId, RunningState};
 use burn::nn::BatchNorm;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
-use super::super::batch_norm::{Columns, Moments, add_gradients, inverse_deviations, through};
-use super::super::{Differentiating, unbend};
-use super::{Trained, read};
+use super::super::batch_norm::{Moments, NormColumns, add_gradients, inverse_deviations, rows_backward};
+use super::super::{Differentiating, activation_backward};
+use super::Trained;
 use crate::layers::activation::Activation;
+use crate::layers::host::cells;
 
+/// A batch normalisation with an activation.
 #[derive(Debug)]
-pub(crate) struct Norm {
+pub(crate) struct DirectNorm {
     scale: Trained,
     shift: Trained,
-    /// Whether they are trained.
+    /// Whether scale and shift are trained.
     affine: bool,
     mean: Running,
     variance: Running,
     epsilon: f64,
-    /// The share of the new batch's statistics in the running ones.
-    taken: f32,
+    /// The share of a batch's statistics in the updated running statistics.
+    momentum: f32,
     slope: f32,
 }
 
-/// A batch's way through a normalisation.
+/// The intermediate values of a batch that the backward pass needs.
 #[derive(Debug, Default)]
-pub(crate) struct Pass {
+pub(crate) struct NormPass {
     inverse: Vec<f32>,
     whitened: Vec<f32>,
     pub output: Vec<f32>,
 }
 
+/// Running statistics.
 #[derive(Debug)]
 struct Running {
     id: ParamId,
     values: Vec<f32>,
 }
 
-impl Norm {
+impl DirectNorm {
     pub fn new(norm: &BatchNorm<Differentiating>, activation: Activation) -> Self {
         Self {
             scale: Trained::of(&norm.gamma),
@@ -47,39 +50,39 @@ impl Norm {
             mean: Running::of(&norm.running_mean),
             variance: Running::of(&norm.running_var),
             epsilon: norm.epsilon,
-            taken: norm.momentum as f32,
+            momentum: norm.momentum as f32,
             slope: activation.slope(),
         }
     }
 
-    /// Makes room for the gradients of a batch, to which each of its passes adds.
+    /// Sets the gradients to 0. Each pass of a batch adds to them.
     pub fn begin(&mut self) {
         self.scale.gradient.fill(0.0);
         self.shift.gradient.fill(0.0);
     }
 
-    /// Normalises rows by their own statistics, which the running ones take in.
-    pub fn forward(&mut self, rows: &[f32], pass: &mut Pass) {
+    /// Normalises rows with their own statistics and updates the running statistics.
+    pub fn forward(&mut self, rows: &[f32], pass: &mut NormPass) {
         let Moments { means, variances } = Moments::of(rows, self.scale.values.len());
-        self.mean.take_in(&means, self.taken);
-        self.variance.take_in(&variances, self.taken);
+        self.mean.update(&means, self.momentum);
+        self.variance.update(&variances, self.momentum);
         pass.inverse = inverse_deviations(&variances, self.epsilon);
         pass.whitened.resize(rows.len(), 0.0);
         pass.output.resize(rows.len(), 0.0);
         let (scale, shift) = (&self.scale.values[..], &self.shift.values[..]);
-        let columns = Columns { means: &means, inverse: &pass.inverse, scale, shift };
+        let columns = NormColumns { means: &means, inverse: &pass.inverse, scale, shift };
         columns.normalise(rows, self.slope, &mut pass.whitened, &mut pass.output);
     }
 
-    /// Turns the gradient of a pass's output into that of its rows.
-    pub fn backward(&mut self, gradient: &mut [f32], pass: &Pass) {
+    /// Turns the gradient of a pass's output into the gradient of its rows, and adds the gradients of scale and shift.
+    pub fn backward(&mut self, gradient: &mut [f32], pass: &NormPass) {
         if self.slope != 1.0 {
-            unbend(gradient, &pass.output, self.slope);
+            activation_backward(gradient, &pass.output, self.slope);
         }
         let width = pass.inverse.len();
         let (mut of_scale, mut of_shift) = (vec![0.0; width], vec![0.0; width]);
         add_gradients(gradient, &pass.whitened, &mut of_scale, &mut of_shift);
-        through(gradient, &pass.whitened, [&self.scale.values, &pass.inverse], &of_scale, &of_shift);
+        rows_backward(gradient, &pass.whitened, [&self.scale.values, &pass.inverse], &of_scale, &of_shift);
         for (trained, of_pass) in [(&mut self.scale, of_scale), (&mut self.shift, of_shift)] {
             trained.gradient.iter_mut().zip(of_pass).for_each(|(sum, cell)| *sum += cell);
         }
@@ -97,20 +100,20 @@ impl Norm {
 
 impl Running {
     fn of(state: &RunningState<Tensor<Differentiating, 1>>) -> Self {
-        let mut id = Id(None);
+        let mut id = LastId(None);
         state.visit(&mut id);
-        Self { id: id.0.expect("a running state is visited as one tensor"), values: read(state.value_sync()) }
+        Self { id: id.0.expect("a running state is visited as one tensor"), values: cells(state.value_sync()) }
     }
 
-    fn take_in(&mut self, new: &[f32], taken: f32) {
-        self.values.iter_mut().zip(new).for_each(|(old, new)| *old = *old * (1.0 - taken) + new * taken);
+    fn update(&mut self, new: &[f32], momentum: f32) {
+        self.values.iter_mut().zip(new).for_each(|(old, new)| *old = *old * (1.0 - momentum) + new * momentum);
     }
 }
 
-/// The identity of the last tensor visited.
-struct Id(Option<ParamId>);
+/// The id of the last visited tensor.
+struct LastId(Option<ParamId>);
 
-impl<B: Backend> ModuleVisitor<B> for Id {
+impl<B: Backend> ModuleVisitor<B> for LastId {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
         self.0 = Some(param.id);
     }

@@ -1,4 +1,4 @@
-//! Layers one behind the other.
+//! A sequence of layers, trained in plain memory.
 
 use burn::module::ParamId;
 use burn::nn::Linear;
@@ -6,32 +6,32 @@ use burn::nn::Linear;
 use super::super::Differentiating;
 use super::super::products::StridedRows;
 use super::Trained;
-use super::dense::Dense;
-use super::norm::{Norm, Pass};
+use super::dense::DirectDense;
+use super::norm::{DirectNorm, NormPass};
 use crate::layers::activation::Activation;
 use crate::layers::norm::NormLayer;
 use crate::network::Distinct;
 
-/// `layer – activation – norm – activation` for each but the last layer, which is linear.
+/// `linear layer – activation – norm – activation` for each hidden layer, followed by a linear layer.
 #[derive(Debug)]
 pub(crate) struct Stack {
     hidden: Vec<Hidden>,
-    last: Dense,
-    /// Room for what the first layer makes of every row of a batch.
+    last: DirectDense,
+    /// Buffer for the first layer's output for every row of a batch.
     spread: Vec<f32>,
-    /// Room for gradients by what a layer takes and gives.
+    /// Buffers for the gradients of a layer's output and input.
     gradients: [Vec<f32>; 2],
 }
 
 #[derive(Debug)]
 struct Hidden {
-    dense: Dense,
-    norm: Option<Norm>,
-    pass: Pass,
+    dense: DirectDense,
+    norm: Option<DirectNorm>,
+    pass: NormPass,
 }
 
 impl Hidden {
-    /// What the next layer takes: the rows of a batch, `[rows, outputs]`.
+    /// The input of the next layer for the rows of a batch, `[rows, outputs]`.
     fn output<'a>(&'a self, spread: &'a [f32]) -> &'a [f32] {
         match (&self.norm, spread.is_empty()) {
             (Some(_), _) => &self.pass.output,
@@ -42,8 +42,8 @@ impl Hidden {
 }
 
 impl Stack {
-    /// Of hidden layers, each with its normalisation, and the last; with `before` and `after` the activations on both sides
-    /// of a normalisation, of which one is linear. `None` where a normalisation is not one over batches.
+    /// Copies hidden layers, each with its normalisation, and the last layer. `before` and `after` are the activations before and
+    /// after a normalisation; one of them is linear. `None` if a normalisation is not batch normalisation.
     pub fn new<'a>(
         hidden: impl IntoIterator<Item = (&'a Linear<Differentiating>, &'a NormLayer<Differentiating>)>,
         last: &Linear<Differentiating>,
@@ -51,19 +51,19 @@ impl Stack {
     ) -> Option<Self> {
         let hidden = hidden.into_iter().map(|(layer, norm)| {
             let of_layer = if norm.is_none() && before == Activation::Linear { after } else { before };
-            let norm = if norm.is_none() { None } else { Some(Norm::new(norm.batch()?, after)) };
-            Some(Hidden { dense: Dense::new(layer, of_layer), norm, pass: Pass::default() })
+            let norm = if norm.is_none() { None } else { Some(DirectNorm::new(norm.batch()?, after)) };
+            Some(Hidden { dense: DirectDense::new(layer, of_layer), norm, pass: NormPass::default() })
         });
         let hidden = hidden.collect::<Option<Vec<_>>>()?;
         Some(Self {
             hidden,
-            last: Dense::new(last, Activation::Linear),
+            last: DirectDense::new(last, Activation::Linear),
             spread: Vec::new(),
             gradients: Default::default(),
         })
     }
 
-    /// What the last layer makes of a batch, `[rows, outputs]`.
+    /// The output of the last layer for a batch, `[rows, outputs]`.
     pub fn forward(&mut self, rows: &[f32], width: usize, batch: &Distinct) -> &[f32] {
         let distinct = StridedRows { cells: rows, width, indices: Some(&batch.rows) };
         let Self { hidden, last, spread, .. } = self;
@@ -99,7 +99,7 @@ impl Stack {
         &last.output
     }
 
-    /// From the gradient by what [`forward`](Self::forward) gave to those of the weights.
+    /// Computes the gradients of all weights from the gradient of [`forward`](Self::forward)'s output.
     pub fn backward(&mut self, rows: &[f32], width: usize, batch: &Distinct, gradient: &mut Vec<f32>) {
         let Self { hidden, last, spread, gradients: [of_output, of_input] } = self;
         let distinct = StridedRows { cells: rows, width, indices: Some(&batch.rows) };
@@ -133,24 +133,25 @@ impl Stack {
     pub fn trained(&mut self) -> Vec<&mut Trained> {
         let hidden = self.hidden.iter_mut();
         let hidden =
-            hidden.flat_map(|layer| layer.dense.trained().chain(layer.norm.iter_mut().flat_map(Norm::trained)));
+            hidden.flat_map(|layer| layer.dense.trained().chain(layer.norm.iter_mut().flat_map(DirectNorm::trained)));
         hidden.chain(self.last.trained()).collect()
     }
 
     pub fn values(&self) -> Vec<(ParamId, Vec<f32>)> {
         let hidden = self.hidden.iter();
-        let hidden = hidden.flat_map(|layer| layer.dense.values().chain(layer.norm.iter().flat_map(Norm::values)));
+        let hidden =
+            hidden.flat_map(|layer| layer.dense.values().chain(layer.norm.iter().flat_map(DirectNorm::values)));
         hidden.chain(self.last.values()).collect()
     }
 }
 
-/// The row of each place.
+/// Copies the row at each place to `spread`.
 pub(crate) fn spread_rows(rows: &[f32], width: usize, places: &[usize], spread: &mut Vec<f32>) {
     spread.clear();
     places.iter().for_each(|place| spread.extend_from_slice(&rows[place * width..][..width]));
 }
 
-/// Adds what stands at the places of each row: of gradients, what [`spread_rows`] is for values.
+/// Adds each row of `spread` to the row at its place: the backward pass of [`spread_rows`].
 pub(crate) fn gather_rows(spread: &[f32], width: usize, places: &[usize], rows: &mut [f32]) {
     for (row, place) in spread.chunks_exact(width).zip(places) {
         rows[place * width..][..width].iter_mut().zip(row).for_each(|(sum, cell)| *sum += cell);

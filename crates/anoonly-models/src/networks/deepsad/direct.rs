@@ -1,4 +1,4 @@
-//! DeepSAD's steps.
+//! Training steps of DeepSAD in plain memory.
 
 use std::any::Any;
 
@@ -9,9 +9,10 @@ use burn_flex::FlexTensor;
 use super::{DISTANCE_GAP, DeepSad};
 use crate::TrainingData;
 use crate::kernels::direct::stack::Stack;
-use crate::kernels::direct::{Direct, Shares, Trained, read, rows, total};
+use crate::kernels::direct::{Direct, ExampleWeights, Trained, rows, total};
 use crate::kernels::{Differentiating, columns, values};
 use crate::layers::activation::Activation;
+use crate::layers::host::cells;
 use crate::network::Distinct;
 
 struct DirectDeepSad {
@@ -22,7 +23,7 @@ struct DirectDeepSad {
     gradient: Vec<f32>,
 }
 
-/// On [`Flex`](burn_flex::Flex).
+/// The training steps; `None` unless the backend is [`Flex`](burn_flex::Flex).
 pub(super) fn direct<B: AutodiffBackend>(
     network: &DeepSad<B>,
     data: &TrainingData<B::InnerBackend>,
@@ -31,7 +32,7 @@ pub(super) fn direct<B: AutodiffBackend>(
     let network = (network as &dyn Any).downcast_ref::<DeepSad<Differentiating>>()?;
     let (last, hidden) = network.layers.split_last()?;
     let stack = Stack::new(hidden.iter().zip(&network.norms), last, [Activation::Linear, Activation::LeakyRelu])?;
-    let (centre, eta) = (read(network.centre.val()), network.eta as f32);
+    let (centre, eta) = (cells(network.centre.val()), network.eta as f32);
     Some(Box::new(DirectDeepSad { rows, stack, centre, eta, gradient: Vec::new() }))
 }
 
@@ -41,10 +42,10 @@ impl Direct for DirectDeepSad {
         let batch = Distinct::of(indices, unlabelled);
         let (width, rows) = (columns(rows), values(rows));
         let codes = stack.forward(rows, width, &batch);
-        let shares = Shares::new(unlabelled, indices.len() - unlabelled, normal_weight);
+        let weights = ExampleWeights::new(unlabelled, indices.len() - unlabelled, normal_weight);
         let shape = [indices.len(), centre.len()];
         let loss = total(
-            shares,
+            weights,
             shape,
             |row| row >= unlabelled,
             gradient,
@@ -52,17 +53,17 @@ impl Direct for DirectDeepSad {
                 let code = &codes[row * centre.len()..][..centre.len()];
                 let mut distance = 0.0;
                 for ((cell, code), centre) in gradient.iter_mut().zip(code).zip(&*centre) {
-                    let apart = code - centre;
-                    distance += apart * apart;
-                    *cell = 2.0 * apart;
+                    let difference = code - centre;
+                    distance += difference * difference;
+                    *cell = 2.0 * difference;
                 }
                 if row < unlabelled {
                     return distance;
                 }
-                let near = 1.0 / (distance + DISTANCE_GAP as f32);
-                let slope = -*eta * near * near;
+                let inverse = 1.0 / (distance + DISTANCE_GAP as f32);
+                let slope = -*eta * inverse * inverse;
                 gradient.iter_mut().for_each(|cell| *cell *= slope);
-                *eta * near
+                *eta * inverse
             },
         );
         stack.backward(rows, width, &batch, gradient);

@@ -1,4 +1,4 @@
-//! DevNet's steps.
+//! Training steps of DevNet in plain memory.
 
 use std::any::Any;
 
@@ -10,7 +10,7 @@ use pulp::Arch;
 use super::{AnomalyLoss, DevNet};
 use crate::TrainingData;
 use crate::kernels::direct::stack::Stack;
-use crate::kernels::direct::{Direct, Shares, Trained, rows, sign, total};
+use crate::kernels::direct::{Direct, ExampleWeights, Trained, rows, sign, total};
 use crate::kernels::{Differentiating, columns, squares, values};
 use crate::layers::activation::Activation;
 use crate::network::Distinct;
@@ -19,13 +19,13 @@ struct DirectDevNet {
     rows: FlexTensor,
     stack: Stack,
     margin: f32,
-    /// What the sum of the squared weights of the hidden layers counts.
+    /// The weight of the sum of the squared weights of the hidden layers in the loss.
     l2: f32,
     anomaly_loss: AnomalyLoss,
     gradient: Vec<f32>,
 }
 
-/// On [`Flex`](burn_flex::Flex), and with a hidden layer.
+/// The training steps; `None` unless the backend is [`Flex`](burn_flex::Flex) and there is a hidden layer.
 pub(super) fn direct<B: AutodiffBackend>(
     network: &DevNet<B>,
     data: &TrainingData<B::InnerBackend>,
@@ -45,22 +45,22 @@ impl Direct for DirectDevNet {
         let batch = Distinct::of(indices, unlabelled);
         let (width, rows) = (columns(rows), values(rows));
         let scores = stack.forward(rows, width, &batch);
-        let shares = Shares::new(unlabelled, indices.len() - unlabelled, normal_weight);
+        let weights = ExampleWeights::new(unlabelled, indices.len() - unlabelled, normal_weight);
         let loss = total(
-            shares,
+            weights,
             [scores.len(), 1],
             |row| row >= unlabelled,
             gradient,
             |row, gradient| {
                 let score = scores[row];
-                let short = *margin - score;
+                let shortfall = *margin - score;
                 let (value, slope) = match anomaly_loss {
                     _ if row < unlabelled => (score.abs(), sign(score)),
-                    AnomalyLoss::Absolute => (short.abs(), -sign(short)),
-                    AnomalyLoss::Unbounded => (short, -1.0),
-                    AnomalyLoss::Hinge if short > 0.0 => (short, -1.0),
+                    AnomalyLoss::Absolute => (shortfall.abs(), -sign(shortfall)),
+                    AnomalyLoss::Unbounded => (shortfall, -1.0),
+                    AnomalyLoss::Hinge if shortfall > 0.0 => (shortfall, -1.0),
                     // NaN stays NaN.
-                    AnomalyLoss::Hinge => (0.0 * short, 0.0),
+                    AnomalyLoss::Hinge => (0.0 * shortfall, 0.0),
                 };
                 gradient[0] = slope;
                 value
@@ -83,7 +83,7 @@ impl Direct for DirectDevNet {
     }
 }
 
-/// Adds the gradient of `l2` times the sum of squares, which is returned.
+/// Adds the gradient of `l2` times the sum of the squares, and returns the sum of the squares.
 fn add_penalty(weight: &mut Trained, l2: f32) -> f32 {
     let sum = squares(&weight.values);
     let factor = 2.0 * l2;

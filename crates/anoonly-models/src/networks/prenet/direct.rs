@@ -1,4 +1,4 @@
-//! PReNet's steps.
+//! Training steps of PReNet in plain memory.
 
 use std::any::Any;
 
@@ -8,10 +8,10 @@ use burn_flex::FlexTensor;
 
 use super::{PReNet, Pairs};
 use crate::TrainingData;
-use crate::kernels::direct::dense::Dense;
-use crate::kernels::direct::norm::{Norm, Pass};
+use crate::kernels::direct::dense::DirectDense;
+use crate::kernels::direct::norm::{DirectNorm, NormPass};
 use crate::kernels::direct::stack::{gather_rows, spread_rows};
-use crate::kernels::direct::{Direct, Shares, Trained, rows, sign, total};
+use crate::kernels::direct::{Direct, ExampleWeights, Trained, rows, sign, total};
 use crate::kernels::products::StridedRows;
 use crate::kernels::{Differentiating, columns, values};
 use crate::layers::activation::Activation;
@@ -19,39 +19,41 @@ use crate::network::Distinct;
 
 struct DirectPReNet {
     rows: FlexTensor,
-    feature: Dense,
-    norm: Option<Norm>,
-    pair: Dense,
+    feature: DirectDense,
+    norm: Option<DirectNorm>,
+    pair: DirectDense,
     targets: [f32; 2],
-    /// What stands on the two sides of the pairs, and what the normalisation makes of it.
-    sides: [Side; 2],
+    /// The left and the right rows of the pairs.
+    sides: [PairSide; 2],
     both: Vec<f32>,
     gradient: Vec<f32>,
     of_both: Vec<f32>,
     of_hidden: Vec<f32>,
 }
 
+/// The rows on one side of the pairs.
 #[derive(Default)]
-struct Side {
+struct PairSide {
     places: Vec<usize>,
     hidden: Vec<f32>,
-    pass: Pass,
+    pass: NormPass,
 }
 
-/// On [`Flex`](burn_flex::Flex).
+/// The training steps; `None` unless the backend is [`Flex`](burn_flex::Flex).
 pub(super) fn direct<B: AutodiffBackend>(
     network: &PReNet<B>,
     data: &TrainingData<B::InnerBackend>,
 ) -> Option<Box<dyn Direct>> {
     let rows = rows::<B>(data)?;
     let network = (network as &dyn Any).downcast_ref::<PReNet<Differentiating>>()?;
-    let norm = if network.norm.is_none() { None } else { Some(Norm::new(network.norm.batch()?, Activation::Linear)) };
+    let norm =
+        if network.norm.is_none() { None } else { Some(DirectNorm::new(network.norm.batch()?, Activation::Linear)) };
     let [both, gradient, of_both, of_hidden] = Default::default();
     Some(Box::new(DirectPReNet {
         rows,
-        feature: Dense::new(&network.feature, Activation::Relu),
+        feature: DirectDense::new(&network.feature, Activation::Relu),
         norm,
-        pair: Dense::new(&network.pair, Activation::Linear),
+        pair: DirectDense::new(&network.pair, Activation::Linear),
         targets: [network.anomalous_target as f32, network.mixed_target as f32],
         sides: Default::default(),
         both,
@@ -70,7 +72,7 @@ impl Direct for DirectPReNet {
         let count = pairs.count();
         feature.forward(rows);
         let width = feature.outputs();
-        norm.iter_mut().for_each(Norm::begin);
+        norm.iter_mut().for_each(DirectNorm::begin);
         both.resize(2 * width * count, 0.0);
         for (side, (taken, into)) in sides.iter_mut().zip([(pairs.left(), 0), (pairs.right(), width)]) {
             side.places.clear();
@@ -89,10 +91,10 @@ impl Direct for DirectPReNet {
         }
         pair.forward(StridedRows::all(both, 2 * width));
         let Pairs { anomalies, mixed, unlabelled: normals, .. } = pairs;
-        let shares = Shares::new(normals, anomalies + mixed, normal_weight);
+        let weights = ExampleWeights::new(normals, anomalies + mixed, normal_weight);
         let scores = &pair.output;
         let loss = total(
-            shares,
+            weights,
             [count, 1],
             |pair| pair < anomalies + mixed,
             gradient,
@@ -124,12 +126,12 @@ impl Direct for DirectPReNet {
     }
 
     fn trained(&mut self) -> Vec<&mut Trained> {
-        let norm = self.norm.iter_mut().flat_map(Norm::trained);
+        let norm = self.norm.iter_mut().flat_map(DirectNorm::trained);
         self.feature.trained().chain(norm).chain(self.pair.trained()).collect()
     }
 
     fn values(&self) -> Vec<(ParamId, Vec<f32>)> {
-        let norm = self.norm.iter().flat_map(Norm::values);
+        let norm = self.norm.iter().flat_map(DirectNorm::values);
         self.feature.values().chain(norm).chain(self.pair.values()).collect()
     }
 }
