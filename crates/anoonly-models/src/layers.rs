@@ -1,4 +1,4 @@
-//! Layers that networks share.
+//! Layers and helpers that several networks use.
 
 pub(crate) mod activation;
 pub(crate) mod cross_entropy;

@@ -1,4 +1,4 @@
-//! Methods that are trained by gradients: burn modules, the loss of each example and the score, generic over the backend.
+//! Methods that are trained by gradient descent: burn modules with a loss per example and a score, generic over the backend.
 
 pub mod autoencoder;
 pub mod dagmm;

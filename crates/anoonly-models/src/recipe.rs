@@ -1,4 +1,4 @@
-//! How a network wants to be trained, as plain data.
+//! How a network is trained, as plain data.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,35 +6,35 @@ use crate::ConfigError;
 use crate::error::Checks;
 use crate::nng_mix::NngMix;
 
-/// Batches, epochs and optimiser of one training.
+/// The settings of one training run: batches, epochs and optimiser.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
-    /// How the rows of a step are drawn, and how many steps make an epoch.
+    /// How the rows of a step are drawn, and the number of steps in an epoch.
     pub batches: Batches,
-    /// Epochs.
+    /// The number of epochs.
     pub epochs: usize,
     /// The optimiser.
     pub optimiser: Optimiser,
-    /// How its learning rate changes.
+    /// How the learning rate changes from epoch to epoch.
     pub schedule: Schedule,
-    /// Which epoch's weights are the fitted ones.
+    /// Which epoch's weights become the fitted weights.
     pub keep: Keep,
-    /// Which statistics batch normalisation scores by.
+    /// Which statistics batch normalisation uses for scoring.
     pub statistics: Statistics,
-    /// What is made of the training rows before.
+    /// Rows that are added to the training rows before training.
     #[serde(default)]
     pub augmentation: Augmentation,
 }
 
-/// Rows that are added to the training rows, and known to everything the method does with these. Pretraining goes without.
+/// How rows are added to the training rows. The method treats them like any other training row. Pretraining does not use them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Augmentation {
-    /// None.
+    /// No rows are added.
     #[default]
     None,
-    /// Anomalies mixed from labelled ones and their neighbours.
+    /// Pseudo-anomalies, mixed from labelled anomalies and their neighbours.
     NngMix(NngMix),
 }
 
@@ -42,24 +42,24 @@ pub enum Augmentation {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Batches {
-    /// So many unlabelled rows and labelled anomalies, each drawn with replacement.
+    /// A fixed number of unlabelled rows and of labelled anomalies, each drawn with replacement.
     Balanced {
-        /// Unlabelled rows in a batch.
+        /// The number of unlabelled rows in a batch.
         unlabelled: usize,
-        /// Labelled anomalies in a batch.
+        /// The number of labelled anomalies in a batch.
         anomalies: usize,
-        /// Steps in an epoch.
+        /// The number of steps in an epoch.
         steps: usize,
     },
-    /// All training rows in random order, cut into batches; a last batch that is not full is left out. An epoch is one pass. A
-    /// training set smaller than a batch is one batch. With few labels, many batches hold no anomaly.
+    /// All training rows in random order, cut into batches. An epoch is one pass, without the last batch if it is not full. A
+    /// training set smaller than a batch is one batch. With few labels, many batches contain no labelled anomaly.
     Shuffled {
-        /// Rows in a batch.
+        /// The number of rows in a batch.
         rows: usize,
     },
-    /// The same of the unlabelled rows alone, for a method that knows no labels.
+    /// Like [`Shuffled`](Self::Shuffled), but with the unlabelled rows only, for a method that uses no labels.
     Unlabelled {
-        /// Rows in a batch.
+        /// The number of rows in a batch.
         rows: usize,
     },
 }
@@ -68,89 +68,94 @@ pub enum Batches {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Schedule {
-    /// Not at all.
+    /// The rate stays the same.
     Constant,
-    /// Half a cosine from the optimiser's rate down to this one, which the epoch after the last would have (Loshchilov and
+    /// Half a cosine from the optimiser's rate down to `to`, which the epoch after the last one would use (Loshchilov and
     /// Hutter 2017, without restarts).
     Cosine {
-        /// The rate it falls to.
+        /// The final rate.
         to: f64,
     },
 }
 
-/// Which statistics batch normalisation uses when scoring.
+/// Which statistics batch normalisation uses for scoring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Statistics {
-    /// The running averages over the batches of the training, as usual.
+    /// The running averages over the training batches, as usual.
     Running,
-    /// Those of all training rows in one pass of the fitted network.
+    /// The statistics of all training rows, computed in one pass of the fitted network.
     Recomputed,
 }
 
-/// Which epoch's weights are the fitted ones.
+/// Which epoch's weights become the fitted weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Keep {
-    /// Those after the epoch with the lowest mean training loss, the first of them under ties.
+    /// The weights after the epoch with the lowest mean training loss; the first such epoch if several tie.
     LowestLoss,
-    /// Those after the last epoch.
+    /// The weights after the last epoch.
     Last,
 }
 
-/// An optimiser and its settings. The gradient is `g`, the moving averages start at 0.
+/// An optimiser and its settings. `g` is the gradient. The moving averages start at 0.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Optimiser {
-    /// RMSprop (Tieleman and Hinton 2012): `v ← decay·v + (1 − decay)·g²`, then a step of `learning_rate·g` over the root of
-    /// `v`, without momentum.
+    /// RMSprop without momentum (Tieleman and Hinton 2012): `v ← decay·v + (1 − decay)·g²`, then a step of `learning_rate·g`
+    /// divided by the square root of `v`.
     RmsProp {
-        /// Step size.
+        /// The step size.
         learning_rate: f64,
-        /// Share of the old mean square that is kept; 0.9 in Keras, 0.99 in PyTorch.
+        /// The share of the old mean square that is kept: 0.9 in Keras, 0.99 in PyTorch.
         decay: f64,
-        /// Keeps the division from blowing up.
+        /// Keeps the divisor above 0.
         epsilon: f64,
-        /// Where epsilon is added.
+        /// Whether epsilon is added inside or outside of the root.
         epsilon_at: EpsilonAt,
-        /// L2 penalty, added to the gradient as `weight_decay·w`.
+        /// The L2 penalty, added to the gradient as `weight_decay·w`.
         weight_decay: f64,
     },
-    /// Adam (Kingma and Ba 2015), both means corrected for their start, epsilon outside of the root.
+    /// Adam (Kingma and Ba 2015), with bias correction of both averages and epsilon outside of the root.
     Adam {
-        /// Step size.
+        /// The step size.
         learning_rate: f64,
-        /// Share of the old mean gradient that is kept.
+        /// The share of the old mean gradient that is kept.
         beta_1: f64,
-        /// Share of the old mean square that is kept.
+        /// The share of the old mean square that is kept.
         beta_2: f64,
-        /// Keeps the division from blowing up.
+        /// Keeps the divisor above 0.
         epsilon: f64,
-        /// L2 penalty, added to the gradient as `weight_decay·w`.
+        /// The L2 penalty, added to the gradient as `weight_decay·w`.
         weight_decay: f64,
     },
-    /// Gradient descent with momentum (Polyak 1964) as PyTorch writes it: `v ← momentum·v + g`, then a step of
+    /// Gradient descent with momentum (Polyak 1964) in PyTorch's form: `v ← momentum·v + g`, then a step of
     /// `learning_rate·v`.
     Sgd {
-        /// Step size.
+        /// The step size.
         learning_rate: f64,
-        /// Share of the old velocity `v` that is kept; 0 for plain descent.
+        /// The share of the old velocity `v` that is kept; 0 for plain gradient descent.
         momentum: f64,
     },
 }
 
-/// Where RMSprop adds its epsilon.
+/// Where RMSprop adds epsilon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EpsilonAt {
-    /// `√(v + ε)`, as in Keras since 2.11.
+    /// `√(v + ε)`, as in Keras 2.11 and later.
     InsideRoot,
-    /// `√v + ε`, as in PyTorch, and in Keras before 2.11.
+    /// `√v + ε`, as in PyTorch and in Keras before 2.11.
     OutsideRoot,
 }
 
 impl Optimiser {
-    /// The step size at the start.
+    /// Adam with the usual averages and epsilon: β₁ 0.9, β₂ 0.999, ε 1e-8.
+    pub fn adam(learning_rate: f64, weight_decay: f64) -> Self {
+        Optimiser::Adam { learning_rate, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-8, weight_decay }
+    }
+
+    /// The step size in the first epoch.
     pub fn learning_rate(&self) -> f64 {
         match *self {
             Optimiser::RmsProp { learning_rate, .. }
@@ -161,8 +166,10 @@ impl Optimiser {
 }
 
 impl Batches {
-    /// Batches of the same size with another share of unlabelled rows, at least one row being an anomaly. Shuffled batches
-    /// hold the rows of the training set as they come; drawn ones of their size, [`STEPS`] an epoch, take their place.
+    /// Batches of the same size with another share of unlabelled rows and at least one labelled anomaly.
+    ///
+    /// Shuffled batches cannot choose their share. They are replaced by drawn batches of the same size, with [`STEPS`] steps in an
+    /// epoch.
     pub fn with_unlabelled_share(self, share: f64) -> Self {
         let (rows, steps) = match self {
             Batches::Balanced { unlabelled, anomalies, steps } => (unlabelled + anomalies, steps),
@@ -173,11 +180,25 @@ impl Batches {
     }
 }
 
-/// Steps of an epoch of drawn batches, as in all methods of the AnoOnly paper that draw theirs.
+/// The steps in an epoch of drawn batches, as in all methods of the AnoOnly paper that draw batches.
 pub const STEPS: usize = 20;
 
 impl Recipe {
-    /// The learning rate of an epoch, counted from 0.
+    /// A recipe with a constant learning rate that keeps the last epoch's weights, scores with running statistics and adds no
+    /// rows.
+    pub fn new(batches: Batches, epochs: usize, optimiser: Optimiser) -> Self {
+        Self {
+            batches,
+            epochs,
+            optimiser,
+            schedule: Schedule::Constant,
+            keep: Keep::Last,
+            statistics: Statistics::Running,
+            augmentation: Augmentation::None,
+        }
+    }
+
+    /// The learning rate of an epoch; epochs are numbered from 0.
     pub fn learning_rate(&self, epoch: usize) -> f64 {
         let from = self.optimiser.learning_rate();
         match self.schedule {
@@ -189,21 +210,20 @@ impl Recipe {
         }
     }
 
-    /// The same as [`check`](Self::check), for a method that knows no labels.
+    /// Checks every value like [`check`](Self::check), for a method that uses no labels.
     ///
     /// # Errors
-    /// Names the first bad option; batches that hold labelled anomalies are one.
+    /// Names the first invalid option. Batches with labelled anomalies are invalid, too.
     pub fn check_unlabelled(&self, method: &'static str) -> Result<(), ConfigError> {
-        let alone = matches!(self.batches, Batches::Unlabelled { .. } | Batches::Balanced { anomalies: 0, .. });
-        let told = "of both kinds of rows";
-        Checks::of(method).that(alone, "recipe.batches", told, "of unlabelled rows alone").done()?;
+        let unlabelled = matches!(self.batches, Batches::Unlabelled { .. } | Batches::Balanced { anomalies: 0, .. });
+        Checks::of(method).that(unlabelled, "recipe.batches", BOTH_KINDS, "unlabelled rows only").done()?;
         self.check(method)
     }
 
-    /// Checks every value; `method` is named in the error.
+    /// Checks every value. `method` is the method's name for the error.
     ///
     /// # Errors
-    /// Names the first bad option.
+    /// Names the first invalid option.
     pub fn check(&self, method: &'static str) -> Result<(), ConfigError> {
         let checks = Checks::of(method).at_least_one("recipe.epochs", self.epochs);
         let checks = match self.batches {
@@ -246,6 +266,9 @@ impl Recipe {
     }
 }
 
+/// How an error describes batches that are not of unlabelled rows only.
+const BOTH_KINDS: &str = "unlabelled rows and labelled anomalies";
+
 #[cfg(test)]
 mod tests {
     use crate::networks::autoencoder::AutoencoderConfig;
@@ -254,13 +277,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_method_that_knows_no_labels_refuses_batches_that_hold_some() {
+    fn a_method_without_labels_rejects_batches_with_labelled_anomalies() {
         let mut method = AutoencoderConfig::default();
         method.recipe.batches = Batches::Shuffled { rows: 32 };
-        let told = method.check().unwrap_err().to_string();
+        let message = method.check().unwrap_err().to_string();
         assert_eq!(
-            told,
-            "autoencoder: option `recipe.batches` is of both kinds of rows, must be of unlabelled rows alone"
+            message,
+            "autoencoder: option `recipe.batches` is unlabelled rows and labelled anomalies, must be unlabelled rows only"
         );
         for method in AnyMethod::all().into_iter().filter(|method| method.info().kind == MethodKind::Unsupervised) {
             assert!(!method.takes_strategy(), "{method:?}");

@@ -1,4 +1,4 @@
-//! Layers with what stands behind them.
+//! Linear layers with an activation.
 
 use burn::nn::Linear;
 use burn::tensor::Tensor;
@@ -9,10 +9,10 @@ use crate::graph::{Graph, Step, Value};
 use crate::kernels;
 use crate::layers::host::{cells, matrix};
 
-/// What stands behind a layer or a normalisation.
+/// The activation after a linear layer or a normalisation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Activation {
-    /// Nothing.
+    /// The identity.
     Linear,
     /// `max(0, x)`.
     Relu,
@@ -21,7 +21,7 @@ pub(crate) enum Activation {
 }
 
 impl Activation {
-    /// The slope below 0; above it is 1.
+    /// The slope below 0. The slope above 0 is 1.
     pub fn slope(self) -> f32 {
         match self {
             Activation::Linear => 1.0,
@@ -44,6 +44,19 @@ pub(crate) fn dense<B: Backend>(rows: Tensor<B, 2>, layer: &Linear<B>, activatio
     kernels::dense(rows, layer, activation).unwrap_or_else(|rows| activation.apply(layer.forward(rows)))
 }
 
+/// A linear score: `code · weight + bias` of a layer with one output, `[rows, width]` to `[rows]`.
+pub(crate) fn linear_score<B: Backend>(code: Tensor<B, 2>, layer: &Linear<B>) -> Tensor<B, 1> {
+    dense(code, layer, Activation::Linear).squeeze_dim(1)
+}
+
+/// `√(Σ x² + gap)` of each row, `[rows, columns]` to `[rows, 1]`. A `gap` above 0 gives a row of zeros a gradient.
+pub(crate) fn length<B: Backend>(rows: Tensor<B, 2>, gap: f64) -> Tensor<B, 2> {
+    rows.square().sum_dim(1).add_scalar(gap).sqrt()
+}
+
+/// The gap of [`length`] that most networks use.
+pub(crate) const LENGTH_GAP: f64 = 1e-12;
+
 /// The sum of the squared weights, `[1]`.
 pub(crate) fn sum_of_squares<B: Backend>(weights: Tensor<B, 2>) -> Tensor<B, 1> {
     kernels::sum_of_squares(weights).unwrap_or_else(|weights| weights.square().sum())
@@ -57,7 +70,7 @@ impl Graph {
         self.activate(product, activation)
     }
 
-    /// Adds an activation, where there is one.
+    /// Adds an activation. The identity adds no step.
     pub(crate) fn activate(&mut self, of: Value, activation: Activation) -> Value {
         match activation {
             Activation::Linear => of,

@@ -1,4 +1,4 @@
-//! The loss of a classifier that tells labelled anomalies from unlabelled rows, both classes of the same weight.
+//! The loss of a classifier of labelled anomalies against unlabelled rows, with equal class weights.
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::log_sigmoid;
@@ -6,8 +6,9 @@ use burn::tensor::backend::Backend;
 
 use crate::LossTerms;
 
-/// `−ln(1 − σ(s))` of each unlabelled row and `−ln σ(s)` of each labelled anomaly, of their scores. As in scikit-learn's
-/// `class_weight="balanced"`, each is multiplied by the rows of the batch over twice those of its class.
+/// The cross-entropy of scores: `−ln(1 − σ(s))` of each unlabelled row and `−ln σ(s)` of each labelled anomaly. As in
+/// scikit-learn's `class_weight="balanced"`, each value is multiplied by the number of rows in the batch over twice the number of
+/// rows of its class.
 pub(crate) fn balanced_cross_entropy<B: Backend>(unlabelled: Tensor<B, 1>, anomalies: Tensor<B, 1>) -> LossTerms<B> {
     let counts = [unlabelled.dims()[0], anomalies.dims()[0]];
     let weight = |count: usize| (counts[0] + counts[1]) as f64 / (2 * count.max(1)) as f64;
@@ -35,7 +36,7 @@ mod tests {
                 assert!((f64::from(*ours) - theirs).abs() <= 1e-5 * (1.0 + theirs.abs()), "{ours}, not {theirs}");
             }
         };
-        // Four rows: an unlabelled one counts 4/6, the anomaly 4/2.
+        // Four rows: the weight of an unlabelled row is 4/6, that of the anomaly 4/2.
         let (two_thirds, softplus) = (2.0 / 3.0, |x: f64| x.max(0.0) + (-x.abs()).exp().ln_1p());
         let expected = [0.5, -1.0, 300.0].map(|score: f64| two_thirds * softplus(score));
         close(cells(normal.clone()), &expected);
@@ -47,9 +48,9 @@ mod tests {
         close(cells(anomalies.grad(&gradients).unwrap()), &[-2.0 * sigmoid(-2.0)]);
     }
 
-    /// Also far from 0, where `ln(1 − σ)` itself is infinite.
+    /// Also far from 0, where `ln(1 − σ)` is infinite in f32.
     #[test]
-    fn losses_and_gradients_are_those_worked_by_hand() {
+    fn losses_and_gradients_match_the_formula() {
         agrees::<NdArray>();
         agrees::<Flex>();
     }

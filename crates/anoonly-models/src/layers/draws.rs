@@ -1,7 +1,7 @@
-//! What a network draws at random while it is trained.
+//! Random draws of a network during training.
 //!
-//! burn's own dropout draws from one process-wide generator, in which other threads have a part. Here the draws come from a
-//! stream of the run, as the weights do.
+//! burn's dropout draws from one process-wide generator that all threads share. Here, as for the weights, the draws come from a
+//! stream of the run.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,8 +13,8 @@ use rand::{Rng, RngExt};
 
 use crate::layers::host::tensor;
 
-/// Random streams, one for each step of a training. Clones count the steps together: a network and what an optimiser makes of
-/// it are one training.
+/// Random streams, one for each training step. Clones share the step counter, because an optimiser's updated copy of a network
+/// continues the same training.
 #[derive(Clone, Debug)]
 pub(crate) struct Draws {
     seed: Seed,
@@ -22,12 +22,12 @@ pub(crate) struct Draws {
 }
 
 impl Draws {
-    /// Of a new training.
+    /// The streams of a new training.
     pub fn new(rng: &mut impl Rng) -> Self {
         Self { seed: Seed(rng.next_u64()), steps: Arc::default() }
     }
 
-    /// The same streams from the first one on.
+    /// The same streams, starting again at the first step.
     #[cfg(test)]
     pub fn again(&self) -> Self {
         Self { seed: self.seed, steps: Arc::default() }
@@ -46,7 +46,7 @@ pub(crate) fn dropout<B: Backend>(rows: Tensor<B, 2>, rate: f64, rng: &mut impl 
         return rows;
     }
     let (shape, kept) = (rows.dims(), (1.0 / (1.0 - rate)) as f32);
-    // A draw of 32 bits tells a rate to a ten-billionth, and costs half of one of 64.
+    // 32 bits resolve the rate to 2⁻³² and cost half as much as 64.
     let limit = (rate * 2f64.powi(32)) as u32;
     let mask = (0..shape[0] * shape[1]).map(|_| if rng.random::<u32>() < limit { 0.0 } else { kept }).collect();
     let device = rows.device();
@@ -60,7 +60,7 @@ mod tests {
     use burn_ndarray::NdArray;
 
     #[test]
-    fn dropout_keeps_the_mean_and_differs_from_step_to_step() {
+    fn dropout_keeps_the_mean_and_differs_between_steps() {
         let draws = || Draws::new(&mut Seed(1).stream(&["weights"]));
         let drop = |draws: &Draws| {
             let rows = Tensor::<NdArray, 2>::ones([100, 100], &Default::default());
@@ -69,7 +69,7 @@ mod tests {
         let (one, other) = (draws(), draws());
         let first = drop(&one);
         assert!(first.iter().all(|cell| *cell == 0.0 || *cell == 1.25));
-        // Of 10 000 cells, 8000 stay, give or take 40.
+        // About 8000 of the 10 000 cells stay; the standard deviation is 40.
         let kept = first.iter().filter(|cell| **cell > 0.0).count();
         assert!((7800..8200).contains(&kept), "{kept}");
         assert_ne!(drop(&one), first);

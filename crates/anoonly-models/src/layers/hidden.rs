@@ -1,4 +1,4 @@
-//! Hidden layers one behind the other.
+//! A sequence of hidden layers.
 
 use burn::module::Module;
 use burn::nn::Linear;
@@ -10,25 +10,26 @@ use crate::error::Checks;
 use crate::graph::{Graph, Value};
 use crate::layers::activation::{Activation, dense};
 use crate::layers::draws::dropout;
-use crate::layers::init::{WeightInit, linear_weights};
+use crate::layers::init::{WeightInit, layer_sizes, linear_weights, total};
 use crate::layers::norm::{NormLayer, NormSettings};
 use crate::{Batch, Norm};
 
 /// `Linear – activation – norm` for each width.
 #[derive(Module, Debug)]
-pub(crate) struct Layers<B: Backend> {
+pub(crate) struct HiddenLayers<B: Backend> {
     layers: Vec<Linear<B>>,
     norms: Vec<NormLayer<B>>,
     #[module(skip)]
     activation: Activation,
 }
 
-/// More layers than anyone trains without shortcuts; a bound on what a model file can ask for.
+/// The most layers. The bound protects against model files that ask for too much memory; no one trains as many layers without
+/// residual connections.
 const MOST: usize = 64;
 
-/// How hidden layers are made.
+/// The description of [`HiddenLayers`].
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Plan<'a> {
+pub(crate) struct HiddenPlan<'a> {
     pub widths: &'a [usize],
     pub bias: bool,
     pub activation: Activation,
@@ -36,67 +37,62 @@ pub(crate) struct Plan<'a> {
     pub settings: NormSettings,
 }
 
-impl Plan<'_> {
-    /// Draws PyTorch's uniform weights.
-    pub fn layers<B: Backend>(self, inputs: usize, rng: &mut impl Rng, device: &B::Device) -> Layers<B> {
-        let from = std::iter::once(&inputs).chain(self.widths);
-        let layer =
-            |(&from, &to): (&usize, &usize)| WeightInit::PytorchUniform.linear(from, to, self.bias, &mut *rng, device);
-        let layers = from.zip(self.widths).map(layer).collect();
+impl HiddenPlan<'_> {
+    /// Creates the layers with PyTorch's uniform weights.
+    pub fn layers<B: Backend>(self, inputs: usize, rng: &mut impl Rng, device: &B::Device) -> HiddenLayers<B> {
+        let layer = |(from, to)| WeightInit::PytorchUniform.linear(from, to, self.bias, &mut *rng, device);
+        let layers = layer_sizes(inputs, self.widths).map(layer).collect();
         let norm = |&width: &usize| NormLayer::new(self.norm, width, self.settings, device);
-        Layers { layers, norms: self.widths.iter().map(norm).collect(), activation: self.activation }
+        HiddenLayers { layers, norms: self.widths.iter().map(norm).collect(), activation: self.activation }
     }
 
-    /// The number of their values.
+    /// The number of values in the layers.
     pub fn weights(self, inputs: usize) -> usize {
-        let from = std::iter::once(&inputs).chain(self.widths);
-        let layers = from.zip(self.widths).map(|(&from, &to)| linear_weights(from, to, self.bias));
-        layers.chain(self.widths.iter().map(|&width| self.norm.weights(width))).fold(0, usize::saturating_add)
+        let layers = layer_sizes(inputs, self.widths).map(|(from, to)| linear_weights(from, to, self.bias));
+        total(layers.chain(self.widths.iter().map(|&width| self.norm.weights(width))))
     }
 
-    /// The width of the last one, or of the rows where there is none.
+    /// The width of the last layer, or of the rows where there is no layer.
     pub fn outputs(self, inputs: usize) -> usize {
         self.widths.last().copied().unwrap_or(inputs)
     }
 }
 
-/// Checks the widths of hidden layers, of which there is at least one.
+/// Checks the widths of hidden layers. At least one is required.
 pub(crate) fn check(checks: Checks, option: &'static str, widths: &[usize]) -> Checks {
     let smallest = widths.iter().copied().min().unwrap_or(0);
     let least = checks.that(smallest > 0, option, format!("{widths:?}"), "one width or more, each at least 1");
     least.that(widths.len() <= MOST, option, widths.len(), "at most 64 widths")
 }
 
-impl<B: Backend> Layers<B> {
+impl<B: Backend> HiddenLayers<B> {
     /// `[rows, columns]` to `[rows, width]`.
     pub fn forward(&self, rows: Tensor<B, 2>) -> Tensor<B, 2> {
-        let count = rows.dims()[0];
-        self.of_batch(&Batch::new(rows, count))
+        self.of_batch(&Batch::of_unlabelled(rows))
     }
 
-    /// The same of a batch.
+    /// The output for a batch, `[rows, width]`.
     pub fn of_batch(&self, batch: &Batch<B>) -> Tensor<B, 2> {
-        self.through(batch, |made| made)
+        self.through(batch, |output| output)
     }
 
-    /// The same in training, with dropout behind each layer.
+    /// The output in training, with dropout after each layer.
     pub fn with_dropout(&self, rows: Tensor<B, 2>, rate: f64, rng: &mut impl Rng) -> Tensor<B, 2> {
-        let count = rows.dims()[0];
-        self.through(&Batch::new(rows, count), |made| dropout(made, rate, rng))
+        self.through(&Batch::of_unlabelled(rows), |output| dropout(output, rate, rng))
     }
 
-    fn through(&self, batch: &Batch<B>, mut behind: impl FnMut(Tensor<B, 2>) -> Tensor<B, 2>) -> Tensor<B, 2> {
+    fn through(&self, batch: &Batch<B>, mut after: impl FnMut(Tensor<B, 2>) -> Tensor<B, 2>) -> Tensor<B, 2> {
         let mut layers = self.layers.iter().zip(&self.norms);
         let Some((first, norm)) = layers.next() else { return batch.by_row(|rows| rows) };
-        let start = behind(norm.forward(batch.by_row(|rows| dense(rows, first, self.activation))));
-        layers.fold(start, |made, (layer, norm)| behind(norm.forward(dense(made, layer, self.activation))))
+        let start = after(norm.forward(batch.by_row(|rows| dense(rows, first, self.activation))));
+        layers.fold(start, |output, (layer, norm)| after(norm.forward(dense(output, layer, self.activation))))
     }
 
-    /// Adds their steps to a graph.
+    /// Adds the steps of the layers to a graph.
     pub fn describe(&self, graph: &mut Graph, of: Value) -> Value {
         self.layers.iter().zip(&self.norms).fold(of, |of, (layer, norm)| {
-            let made = graph.dense(of, layer, self.activation);
-            norm.describe(graph, made, Activation::Linear)
+            let output = graph.dense(of, layer, self.activation);
+            norm.describe(graph, output, Activation::Linear)
         })
     }
 

@@ -1,4 +1,4 @@
-//! Values between a device and the host, for what is fitted or scored there.
+//! Copies between tensors on a device and plain memory.
 
 use burn::module::{Param, ParamId};
 use burn::tensor::backend::Backend;
@@ -7,12 +7,12 @@ use burn::tensor::{Int, Tensor, TensorData};
 use crate::TrainingData;
 use crate::graph::Matrix;
 
-/// The values of a tensor, the last dimension running fastest.
+/// The values of a tensor in row-major order.
 pub(crate) fn cells<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f32> {
     tensor.into_data().iter::<f32>().collect()
 }
 
-/// A tensor as a matrix of constants.
+/// The values of a tensor as a [`Matrix`].
 pub(crate) fn matrix<B: Backend>(tensor: Tensor<B, 2>) -> Matrix {
     Matrix { shape: tensor.dims(), cells: cells(tensor) }
 }
@@ -22,7 +22,7 @@ pub(crate) fn unlabelled<B: Backend>(data: &TrainingData<B>) -> Vec<f32> {
     cells(data.select(&data.unlabelled))
 }
 
-/// A tensor of these values.
+/// A tensor with the given values.
 pub(crate) fn tensor<B: Backend, const D: usize>(
     values: Vec<f32>,
     shape: [usize; D],
@@ -31,7 +31,7 @@ pub(crate) fn tensor<B: Backend, const D: usize>(
     Tensor::from_data(TensorData::new(values, shape), device)
 }
 
-/// A parameter of these values that no training changes.
+/// A constant parameter with the given values.
 pub(crate) fn parameter<B: Backend, const D: usize>(
     values: Vec<f32>,
     shape: [usize; D],
@@ -40,7 +40,7 @@ pub(crate) fn parameter<B: Backend, const D: usize>(
     Param::initialized(ParamId::new(), tensor(values, shape, device))
 }
 
-/// Places among rows.
+/// A tensor of row indices.
 pub(crate) fn places<B: Backend>(places: impl Iterator<Item = u32>, device: &B::Device) -> Tensor<B, 1, Int> {
     let places: Vec<i64> = places.map(i64::from).collect();
     let count = places.len();

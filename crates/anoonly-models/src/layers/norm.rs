@@ -1,4 +1,4 @@
-//! The normalisation between a hidden layer and the next one.
+//! Normalisation layers.
 
 use burn::module::{Module, Param, ParamId};
 use burn::nn::{BatchNorm, BatchNormConfig, LayerNorm, LayerNormConfig};
@@ -11,21 +11,21 @@ use crate::kernels;
 use crate::layers::activation::Activation;
 use crate::layers::host::cells;
 
-/// Which normalisation a network carries.
+/// The kind of normalisation in a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Norm {
-    /// None.
+    /// No normalisation.
     None,
-    /// Batch normalisation (Ioffe and Szegedy 2015): over the rows of a batch, by running statistics when scoring. It is
-    /// through these statistics that unlabelled rows act on a network that has no loss on them.
+    /// Batch normalisation (Ioffe and Szegedy 2015): over the rows of a batch in training, with running statistics in scoring.
+    /// Through these statistics, unlabelled rows influence a network that has no loss on them.
     Batch,
     /// Layer normalisation (Ba, Kiros and Hinton 2016): over the features of a row.
     Layer,
 }
 
 impl Norm {
-    /// The number of values in a layer of this width: scale and shift, and with them the running statistics.
+    /// The number of values in a layer of this width: scale, shift and running statistics.
     pub(crate) fn weights(self, width: usize) -> usize {
         match self {
             Norm::None => 0,
@@ -39,25 +39,32 @@ impl Norm {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NormSettings {
-    /// Added to the variance under the root.
+    /// Added to the variance before the square root.
     pub epsilon: f64,
-    /// Batch normalisation only: the share of the old running statistics that a step keeps (Keras calls it momentum;
-    /// PyTorch's momentum is one minus it). The running variance averages the biased variances of the batches.
+    /// Batch normalisation only: the share of the old running statistics that a step keeps. Keras calls it momentum; PyTorch's
+    /// momentum is one minus this value. The running variance averages the biased variances of the batches.
     pub keep: f64,
 }
 
-/// A normalisation layer, or none.
+impl NormSettings {
+    /// PyTorch's defaults.
+    pub const PYTORCH: Self = Self { epsilon: 1e-5, keep: 0.9 };
+    /// Keras's defaults.
+    pub const KERAS: Self = Self { epsilon: 1e-3, keep: 0.99 };
+}
+
+/// A normalisation layer. It may be empty.
 #[derive(Module, Debug)]
 pub struct NormLayer<B: Backend> {
     batch: Option<BatchNorm<B>>,
     layer: Option<LayerNorm<B>>,
-    /// Added to the variance; burn's layer normalisation keeps its own to itself.
+    /// Added to the variance. burn's layer normalisation does not expose its value.
     epsilon: f64,
     frozen: bool,
 }
 
 impl<B: Backend> NormLayer<B> {
-    /// A layer for inputs of `[rows, width]`, scale 1 and shift 0.
+    /// A layer for inputs `[rows, width]`, with scale 1 and shift 0.
     pub fn new(norm: Norm, width: usize, settings: NormSettings, device: &B::Device) -> Self {
         let NormSettings { epsilon, keep } = settings;
         let batch = BatchNormConfig::new(width).with_epsilon(epsilon).with_momentum(1.0 - keep);
@@ -70,7 +77,7 @@ impl<B: Backend> NormLayer<B> {
         }
     }
 
-    /// The same layer without a trained scale and shift.
+    /// The same layer with a constant scale and shift.
     pub fn fixed(mut self) -> Self {
         fn fix<B: Backend>(param: &mut Param<Tensor<B, 1>>) {
             *param = Param::initialized(ParamId::new(), param.val().set_require_grad(false));
@@ -93,8 +100,8 @@ impl<B: Backend> NormLayer<B> {
         }
     }
 
-    /// From now on batch normalisation goes by its running statistics and leaves them alone, on a backend that
-    /// differentiates, too: what a score's gradient is taken of is the score.
+    /// Makes batch normalisation use its running statistics without updating them, on an autodiff backend, too. The gradient of a
+    /// score is then the gradient of what [`forward`](Self::forward) computes in scoring.
     pub fn freeze(&mut self) {
         self.frozen = true;
     }
@@ -104,7 +111,7 @@ impl<B: Backend> NormLayer<B> {
         self.then(rows, Activation::Linear)
     }
 
-    /// Normalises `[rows, width]`, with an activation behind.
+    /// Normalises `[rows, width]` and applies an activation.
     pub(crate) fn then(&self, rows: Tensor<B, 2>, activation: Activation) -> Tensor<B, 2> {
         match (&self.batch, &self.layer) {
             (Some(batch), _) if self.frozen => activation.apply(by_running_statistics(rows, batch)),
@@ -115,7 +122,7 @@ impl<B: Backend> NormLayer<B> {
         }
     }
 
-    /// Adds to a graph what [`then`](Self::then) does when scoring.
+    /// Adds the steps of [`then`](Self::then) in scoring to a graph.
     pub(crate) fn describe(&self, graph: &mut Graph, of: Value, activation: Activation) -> Value {
         let normalised = match (&self.batch, &self.layer) {
             (Some(batch), _) => {
@@ -142,12 +149,12 @@ impl<B: Backend> NormLayer<B> {
         graph.activate(normalised, activation)
     }
 
-    /// Whether it leaves rows as they are.
+    /// Whether the layer is empty.
     pub(crate) fn is_none(&self) -> bool {
         self.batch.is_none() && self.layer.is_none()
     }
 
-    /// The batch normalisation, where it is one that goes by the rows' own statistics.
+    /// The batch normalisation, unless it is frozen.
     pub(crate) fn batch(&self) -> Option<&BatchNorm<B>> {
         self.batch.as_ref().filter(|_| !self.frozen)
     }
@@ -163,7 +170,7 @@ fn by_running_statistics<B: Backend>(rows: Tensor<B, 2>, norm: &BatchNorm<B>) ->
     centred * running_factor(norm).unsqueeze_dim(0) + norm.beta.val().unsqueeze_dim(0)
 }
 
-/// What centred columns are multiplied by, `[columns]`.
+/// The factor of each centred column, `[columns]`.
 fn running_factor<B: Backend>(norm: &BatchNorm<B>) -> Tensor<B, 1> {
     norm.gamma.val() / norm.running_var.value().add_scalar(norm.epsilon).sqrt()
 }

@@ -1,4 +1,4 @@
-//! Rows in standard deviations of each column.
+//! Standardisation of the columns.
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
@@ -8,22 +8,23 @@ use crate::TrainingData;
 use crate::graph::{Graph, Value};
 use crate::layers::host::{cells, parameter, unlabelled};
 
-/// Mean and inverse deviation of each column among the unlabelled rows, both `[columns]`.
+/// The mean and the inverse standard deviation of each column over the unlabelled rows, both `[columns]`.
 #[derive(Module, Debug)]
 pub(crate) struct Standard<B: Backend> {
     mean: Param<Tensor<B, 1>>,
     scale: Param<Tensor<B, 1>>,
 }
 
-/// A smaller variance is what rounding makes of a constant column, which is left as it is.
+/// A column with a smaller variance is constant up to rounding. It is centred but not scaled.
 const CONSTANT: f64 = 1e-12;
 
-/// The number of values of a [`Standard`].
+/// The number of values in a [`Standard`].
 pub(crate) fn weights(columns: usize) -> usize {
     columns.saturating_mul(2)
 }
 
 impl<B: Backend> Standard<B> {
+    /// Computes mean and deviation of the training rows.
     pub fn of(data: &TrainingData<B>) -> Self {
         let (rows, columns, device) = (unlabelled(data), data.columns(), data.rows.device());
         let count = data.unlabelled.len() as f64;
@@ -40,12 +41,12 @@ impl<B: Backend> Standard<B> {
         Self { mean: parameter(means, [columns], &device), scale: parameter(scales, [columns], &device) }
     }
 
-    /// `[rows, columns]` to the same shape.
+    /// Standardises rows, `[rows, columns]`.
     pub fn forward(&self, rows: Tensor<B, 2>) -> Tensor<B, 2> {
         (rows - self.mean.val().unsqueeze_dim(0)) * self.scale.val().unsqueeze_dim(0)
     }
 
-    /// Adds its steps to a graph.
+    /// Adds the steps of [`forward`](Self::forward) to a graph.
     pub fn describe(&self, graph: &mut Graph, of: Value) -> Value {
         let centred = graph.add(of, cells(self.mean.val().neg()));
         graph.multiply(centred, cells(self.scale.val()))

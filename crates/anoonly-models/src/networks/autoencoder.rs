@@ -1,6 +1,6 @@
-//! Autoencoder: rows that a narrow network cannot reproduce are anomalies.
+//! Autoencoder: the score is the reconstruction error of a network with a narrow middle layer.
 //!
-//! Hawkins, He, Williams and Baxter, "Outlier Detection Using Replicator Neural Networks", DaWaK 2002; in the form of Aggarwal,
+//! Hawkins, He, Williams and Baxter, "Outlier Detection Using Replicator Neural Networks", DaWaK 2002, in the form of Aggarwal,
 //! "Outlier Analysis", 2015, chapter 3, with the settings of PyOD.
 
 use burn::module::Module;
@@ -12,13 +12,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
 use crate::graph::{Graph, Step};
-use crate::layers::activation::{Activation, dense};
+use crate::layers::activation::{Activation, LENGTH_GAP, dense, length};
 use crate::layers::draws::Draws;
-use crate::layers::hidden::{self, Layers, Plan};
-use crate::layers::init::{WeightInit, linear_weights};
+use crate::layers::hidden::{self, HiddenLayers, HiddenPlan};
+use crate::layers::init::{WeightInit, linear_weights, total};
 use crate::layers::norm::{NormLayer, NormSettings};
 use crate::layers::standard::{self, Standard};
-use crate::recipe::{Augmentation, Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
+use crate::network::recipe_accessors;
+use crate::recipe::{Batches, Optimiser, Recipe};
 use crate::{
     Batch, ConfigError, LossTerms, Method, MethodInfo, MethodKind, Network, NetworkMethod, Norm, Shapes, TrainingData,
 };
@@ -27,15 +28,15 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AutoencoderConfig {
-    /// Widths of the encoder's layers, the last one that of the code; the decoder has the same ones the other way round.
+    /// The widths of the encoder's layers. The last one is the width of the code. The decoder mirrors them.
     pub widths: Vec<usize>,
-    /// What stands after each hidden layer's ReLU.
+    /// The normalisation after the ReLU of each hidden layer.
     pub norm: Norm,
     /// Settings of `norm`.
     pub norm_settings: NormSettings,
-    /// The probability with which a value of a hidden layer is left out in a step of the training.
+    /// The dropout rate of the hidden layers.
     pub dropout: f64,
-    /// How it is trained, on unlabelled rows.
+    /// How the network is trained on unlabelled rows.
     pub recipe: Recipe,
 }
 
@@ -44,38 +45,21 @@ impl Default for AutoencoderConfig {
         Self {
             widths: vec![64, 32],
             norm: Norm::Batch,
-            norm_settings: NormSettings { epsilon: 1e-5, keep: 0.9 },
+            norm_settings: NormSettings::PYTORCH,
             dropout: 0.2,
-            recipe: Recipe {
-                batches: Batches::Unlabelled { rows: 32 },
-                epochs: 10,
-                optimiser: Optimiser::Adam {
-                    learning_rate: 1e-3,
-                    beta_1: 0.9,
-                    beta_2: 0.999,
-                    epsilon: 1e-8,
-                    weight_decay: 1e-5,
-                },
-                schedule: Schedule::Constant,
-                keep: Keep::Last,
-                statistics: Statistics::Running,
-                augmentation: Augmentation::None,
-            },
+            recipe: Recipe::new(Batches::Unlabelled { rows: 32 }, 10, Optimiser::adam(1e-3, 1e-5)),
         }
     }
 }
 
-/// Added under the root of the score, so that a row that is reproduced exactly has a gradient.
-const GAP: f64 = 1e-12;
-
 impl AutoencoderConfig {
-    fn plan<'a>(&self, widths: &'a [usize]) -> Plan<'a> {
+    fn plan<'a>(&self, widths: &'a [usize]) -> HiddenPlan<'a> {
         let Self { norm, norm_settings, .. } = *self;
-        Plan { widths, bias: true, activation: Activation::Relu, norm, settings: norm_settings }
+        HiddenPlan { widths, bias: true, activation: Activation::Relu, norm, settings: norm_settings }
     }
 
     /// The widths of the decoder's hidden layers.
-    fn back(&self) -> Vec<usize> {
+    fn decoder_widths(&self) -> Vec<usize> {
         self.widths.iter().rev().skip(1).copied().collect()
     }
 }
@@ -100,35 +84,29 @@ impl Method for AutoencoderConfig {
 impl NetworkMethod for AutoencoderConfig {
     type Network<B: Backend> = Autoencoder<B>;
 
-    fn recipe(&self) -> &Recipe {
-        &self.recipe
-    }
+    recipe_accessors!();
 
-    fn recipe_mut(&mut self) -> &mut Recipe {
-        &mut self.recipe
-    }
-
-    /// It learns without labels: no strategy changes its normalisation.
+    /// Learns without labels, so no strategy changes the normalisation.
     fn with_norm(self, _norm: Norm) -> Self {
         self
     }
 
     fn weights(&self, columns: usize, _: &Shapes) -> usize {
-        let (encoder, back) = (self.plan(&self.widths), self.back());
-        let (code, decoder) = (encoder.outputs(columns), self.plan(&back));
+        let (encoder, decoder_widths) = (self.plan(&self.widths), self.decoder_widths());
+        let (code, decoder) = (encoder.outputs(columns), self.plan(&decoder_widths));
         let parts = [
             standard::weights(columns),
             encoder.weights(columns),
             decoder.weights(code),
             linear_weights(decoder.outputs(code), columns, true),
         ];
-        parts.into_iter().fold(0, usize::saturating_add)
+        total(parts)
     }
 
     fn init<B: Backend>(&self, data: &TrainingData<B>, rng: &mut impl Rng) -> Autoencoder<B> {
         let (columns, device) = (data.columns(), data.rows.device());
-        let (encoder, back) = (self.plan(&self.widths), self.back());
-        let (code, decoder) = (encoder.outputs(columns), self.plan(&back));
+        let (encoder, decoder_widths) = (self.plan(&self.widths), self.decoder_widths());
+        let (code, decoder) = (encoder.outputs(columns), self.plan(&decoder_widths));
         Autoencoder {
             standard: Standard::of(data),
             encoder: encoder.layers(columns, rng, &device),
@@ -140,12 +118,12 @@ impl NetworkMethod for AutoencoderConfig {
     }
 }
 
-/// Rows in standard deviations, the layers to the code and those back.
+/// Standardised rows, an encoder, a decoder, and a linear output layer.
 #[derive(Module, Debug)]
 pub struct Autoencoder<B: Backend> {
     standard: Standard<B>,
-    encoder: Layers<B>,
-    decoder: Layers<B>,
+    encoder: HiddenLayers<B>,
+    decoder: HiddenLayers<B>,
     output: Linear<B>,
     dropout: f64,
     #[module(skip)]
@@ -153,14 +131,14 @@ pub struct Autoencoder<B: Backend> {
 }
 
 impl<B: Backend> Network<B> for Autoencoder<B> {
-    /// The mean square of what is left of an unlabelled row, in standard deviations of its columns.
+    /// The mean squared reconstruction error of each standardised unlabelled row.
     fn terms(&self, batch: &Batch<B>) -> LossTerms<B> {
         let (rows, mut rng) = (self.standard.forward(batch.by_row(|rows| rows)), self.draws.next());
         let code = self.encoder.with_dropout(rows.clone(), self.dropout, &mut rng);
         let decoded = self.decoder.with_dropout(code, self.dropout, &mut rng);
-        let left = rows - dense(decoded, &self.output, Activation::Linear);
-        let (normal, _) = batch.part(left.square().mean_dim(1).squeeze_dim(1));
-        LossTerms { anomalous: Tensor::zeros([0], &normal.device()), normal }
+        let residual = rows - dense(decoded, &self.output, Activation::Linear);
+        let (normal, _) = batch.part(residual.square().mean_dim(1).squeeze_dim(1));
+        LossTerms::normal_only(normal)
     }
 
     fn norms_mut(&mut self) -> Vec<&mut NormLayer<B>> {
@@ -178,16 +156,16 @@ impl<B: Backend> Network<B> for Autoencoder<B> {
         let code = self.encoder.describe(&mut graph, standard);
         let decoded = self.decoder.describe(&mut graph, code);
         let decoded = graph.dense(decoded, &self.output, Activation::Linear);
-        let left = graph.then(Step::Subtract { left: standard, right: decoded });
-        graph.length(left, GAP as f32);
+        let residual = graph.then(Step::Subtract { left: standard, right: decoded });
+        graph.length(residual, LENGTH_GAP as f32);
         Some(graph)
     }
 
-    /// The distance of a row from what is made of its code, in standard deviations of the columns.
+    /// The distance between a standardised row and its reconstruction.
     fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
         let standard = self.standard.forward(rows);
         let decoded = self.decoder.forward(self.encoder.forward(standard.clone()));
-        let left = standard - dense(decoded, &self.output, Activation::Linear);
-        left.square().sum_dim(1).add_scalar(GAP).sqrt().squeeze_dim(1)
+        let residual = standard - dense(decoded, &self.output, Activation::Linear);
+        length(residual, LENGTH_GAP).squeeze_dim(1)
     }
 }

@@ -1,4 +1,4 @@
-//! DAGMM: an autoencoder whose code and errors a Gaussian mixture describes; rows of little density are anomalies.
+//! DAGMM: a Gaussian mixture of an autoencoder's code and reconstruction errors. Rows with a low density are anomalies.
 //!
 //! Zong et al., "Deep Autoencoding Gaussian Mixture Model for Unsupervised Anomaly Detection", ICLR 2018.
 
@@ -14,33 +14,34 @@ use serde::{Deserialize, Serialize};
 
 use self::mixture::Mixture;
 use crate::error::Checks;
-use crate::layers::activation::{Activation, dense};
+use crate::layers::activation::{Activation, dense, length};
 use crate::layers::draws::{Draws, dropout};
 use crate::layers::hidden;
 use crate::layers::host::parameter;
-use crate::layers::init::{WeightInit, linear_weights};
-use crate::recipe::{Augmentation, Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
+use crate::layers::init::{WeightInit, layer_sizes, linear_weights, total};
+use crate::network::recipe_accessors;
+use crate::recipe::{Batches, Optimiser, Recipe};
 use crate::{
     Batch, ConfigError, LossTerms, Method, MethodInfo, MethodKind, Network, NetworkMethod, Norm, Shapes, TrainingData,
 };
 
-/// DAGMM's configuration.
+/// The configuration of DAGMM.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DagmmConfig {
-    /// Widths of the encoder's layers, the last one that of the code; the decoder has the same ones the other way round.
+    /// The widths of the encoder's layers. The last one is the width of the code. The decoder mirrors them.
     pub widths: Vec<usize>,
-    /// Width of the hidden layer of the network that tells the component of a row.
+    /// The width of the hidden layer of the estimation network, which assigns rows to components.
     pub estimation: usize,
-    /// Components of the mixture.
+    /// The number of components of the mixture.
     pub components: usize,
-    /// The probability with which a value of that hidden layer is left out in a step of the training.
+    /// The dropout rate of the hidden layer of the estimation network.
     pub dropout: f64,
-    /// Weight λ₁ of the energy in the loss.
+    /// The weight λ₁ of the energy in the loss.
     pub energy_weight: f64,
-    /// Weight λ₂ of the penalty on small variances.
+    /// The weight λ₂ of the penalty on small variances.
     pub variance_weight: f64,
-    /// How it is trained, on unlabelled rows.
+    /// How the network is trained on unlabelled rows.
     pub recipe: Recipe,
 }
 
@@ -53,43 +54,28 @@ impl Default for DagmmConfig {
             dropout: 0.5,
             energy_weight: 0.1,
             variance_weight: 0.005,
-            recipe: Recipe {
-                batches: Batches::Unlabelled { rows: 256 },
-                epochs: 100,
-                optimiser: Optimiser::Adam {
-                    learning_rate: 1e-3,
-                    beta_1: 0.9,
-                    beta_2: 0.999,
-                    epsilon: 1e-8,
-                    weight_decay: 0.0,
-                },
-                schedule: Schedule::Constant,
-                keep: Keep::Last,
-                statistics: Statistics::Running,
-                augmentation: Augmentation::None,
-            },
+            recipe: Recipe::new(Batches::Unlabelled { rows: 256 }, 100, Optimiser::adam(1e-3, 0.0)),
         }
     }
 }
 
-/// Added to squared lengths, so that a row of zeros has a direction and a length to divide by.
+/// Added to squared lengths. It gives a row of zeros a gradient and a length above 0.
 const GAP: f64 = 1e-6;
-/// Bounds on what a model file can ask for.
+/// Bounds that protect against model files that ask for too much memory.
 const MOST_COMPONENTS: usize = 256;
 const MOST_CODE: usize = 16;
 
 impl DagmmConfig {
-    /// The widths that the mixture is of: the code, the relative distance and the cosine.
+    /// The number of features of the mixture: the code, the relative distance and the cosine.
     fn features(&self) -> usize {
         self.widths.last().map_or(0, |code| code.saturating_add(2))
     }
 
-    /// Inputs and outputs of the autoencoder's layers, of which the first half leads to the code.
+    /// The inputs and outputs of the autoencoder's layers. The first half is the encoder.
     fn layers(&self, columns: usize) -> Vec<(usize, usize)> {
-        let there: Vec<usize> = std::iter::once(columns).chain(self.widths.iter().copied()).collect();
-        let back = there.iter().rev().copied().collect::<Vec<_>>();
-        let pairs = |widths: &[usize]| widths.windows(2).map(|pair| (pair[0], pair[1])).collect::<Vec<_>>();
-        [pairs(&there), pairs(&back)].concat()
+        let encoder: Vec<_> = layer_sizes(columns, &self.widths).collect();
+        let decoder = encoder.iter().rev().map(|&(from, to)| (to, from));
+        encoder.iter().copied().chain(decoder).collect()
     }
 }
 
@@ -114,15 +100,9 @@ impl Method for DagmmConfig {
 impl NetworkMethod for DagmmConfig {
     type Network<B: Backend> = Dagmm<B>;
 
-    fn recipe(&self) -> &Recipe {
-        &self.recipe
-    }
+    recipe_accessors!();
 
-    fn recipe_mut(&mut self) -> &mut Recipe {
-        &mut self.recipe
-    }
-
-    /// It learns without labels: no strategy changes its normalisation.
+    /// Learns without labels, so no strategy changes the normalisation.
     fn with_norm(self, _norm: Norm) -> Self {
         self
     }
@@ -132,7 +112,7 @@ impl NetworkMethod for DagmmConfig {
         let estimation = [(features, self.estimation), (self.estimation, self.components)];
         let layers = self.layers(columns).into_iter().chain(estimation);
         let mixture = mixture::rows(features).saturating_mul(self.components);
-        layers.map(|(from, to)| linear_weights(from, to, true)).fold(mixture, usize::saturating_add)
+        total(layers.map(|(from, to)| linear_weights(from, to, true)).chain([mixture]))
     }
 
     fn init<B: Backend>(&self, data: &TrainingData<B>, rng: &mut impl Rng) -> Dagmm<B> {
@@ -153,18 +133,18 @@ impl NetworkMethod for DagmmConfig {
             variance_weight: self.variance_weight,
             draws: Draws::new(rng),
         }
-        // Until its training ends it scores by the mixture of its first weights.
+        // Until training ends, scores use the mixture of the initial weights.
         .finish(data)
     }
 }
 
-/// The autoencoder, the network that tells the component of a row, and the mixture of all unlabelled rows.
+/// The autoencoder, the estimation network, and the mixture of all unlabelled rows.
 #[derive(Module, Debug)]
 pub struct Dagmm<B: Backend> {
     encoder: Vec<Linear<B>>,
     decoder: Vec<Linear<B>>,
     estimation: Vec<Linear<B>>,
-    /// As [`Mixture::saved`] tells, one column a component.
+    /// The mixture in the layout of [`Mixture::saved`]: one column per component.
     mixture: Param<Tensor<B, 2>>,
     dropout: f64,
     energy_weight: f64,
@@ -173,44 +153,41 @@ pub struct Dagmm<B: Backend> {
     draws: Draws,
 }
 
-/// Hyperbolic tangents between the layers, none behind the last.
-fn through<B: Backend>(
+/// Applies layers with a hyperbolic tangent after each but the last. `after` is applied to each hidden layer.
+fn apply<B: Backend>(
     rows: Tensor<B, 2>,
     layers: &[Linear<B>],
-    mut behind: impl FnMut(Tensor<B, 2>) -> Tensor<B, 2>,
+    mut after: impl FnMut(Tensor<B, 2>) -> Tensor<B, 2>,
 ) -> Tensor<B, 2> {
     let Some((last, others)) = layers.split_last() else { return rows };
-    let made = others.iter().fold(rows, |made, layer| behind(tanh(dense(made, layer, Activation::Linear))));
-    dense(made, last, Activation::Linear)
-}
-
-/// `√(Σ x² + gap)`, `[rows, 1]`.
-fn length<B: Backend>(rows: &Tensor<B, 2>) -> Tensor<B, 2> {
-    rows.clone().square().sum_dim(1).add_scalar(GAP).sqrt()
+    let hidden = others.iter().fold(rows, |rows, layer| after(tanh(dense(rows, layer, Activation::Linear))));
+    dense(hidden, last, Activation::Linear)
 }
 
 impl<B: Backend> Dagmm<B> {
-    /// What the mixture is of, `[rows, code + 2]`: the code, the distance of a row from its reconstruction relative to its
-    /// length, and the cosine of both; and the squared distance, `[rows]`.
+    /// The features of the mixture, `[rows, code + 2]`, and the squared reconstruction error, `[rows]`.
+    ///
+    /// The features are the code, the distance between a row and its reconstruction divided by the length of the row, and the
+    /// cosine between the two.
     fn features(&self, rows: Tensor<B, 2>) -> (Tensor<B, 2>, Tensor<B, 1>) {
-        let code = through(rows.clone(), &self.encoder, |made| made);
-        let made = through(code.clone(), &self.decoder, |made| made);
-        let left = rows.clone() - made.clone();
-        let own = length(&rows);
-        let distance = length(&left) / own.clone();
-        let cosine = (rows * made.clone()).sum_dim(1) / (own * length(&made));
-        (Tensor::cat(vec![code, distance, cosine], 1), left.square().sum_dim(1).squeeze_dim(1))
+        let code = apply(rows.clone(), &self.encoder, |hidden| hidden);
+        let decoded = apply(code.clone(), &self.decoder, |hidden| hidden);
+        let residual = rows.clone() - decoded.clone();
+        let own = length(rows.clone(), GAP);
+        let distance = length(residual.clone(), GAP) / own.clone();
+        let cosine = (rows * decoded.clone()).sum_dim(1) / (own * length(decoded, GAP));
+        (Tensor::cat(vec![code, distance, cosine], 1), residual.square().sum_dim(1).squeeze_dim(1))
     }
 
     /// The probability of each component, `[rows, components]`.
-    fn components(&self, features: Tensor<B, 2>, behind: impl FnMut(Tensor<B, 2>) -> Tensor<B, 2>) -> Tensor<B, 2> {
-        softmax(through(features, &self.estimation, behind), 1)
+    fn components(&self, features: Tensor<B, 2>, after: impl FnMut(Tensor<B, 2>) -> Tensor<B, 2>) -> Tensor<B, 2> {
+        softmax(apply(features, &self.estimation, after), 1)
     }
 }
 
 impl<B: Backend> Network<B> for Dagmm<B> {
-    /// `‖x − x̂‖² + λ₁E(z) + λ₂P` of each unlabelled row (equation 7 of the paper), with `E` the energy by the mixture of the
-    /// batch's unlabelled rows and `P` the sum of one over each of its variances.
+    /// `‖x − x̂‖² + λ₁E(z) + λ₂P` of each unlabelled row (equation 7 of the paper). `E` is the energy under the mixture of the
+    /// batch's unlabelled rows and `P` is the sum of the inverse variances of this mixture.
     fn terms(&self, batch: &Batch<B>) -> LossTerms<B> {
         let rows = batch.by_row(|rows| rows).narrow(0, 0, batch.unlabelled());
         let mut rng = self.draws.next();
@@ -219,10 +196,10 @@ impl<B: Backend> Network<B> for Dagmm<B> {
         let mixture = Mixture::of(&features, &components);
         let penalty = mixture.inverse_variances().mul_scalar(self.variance_weight);
         let normal = squares + mixture.energy(&features).mul_scalar(self.energy_weight) + penalty;
-        LossTerms { anomalous: Tensor::zeros([0], &normal.device()), normal }
+        LossTerms::normal_only(normal)
     }
 
-    /// The mixture of all unlabelled rows.
+    /// Computes the mixture of all unlabelled rows.
     fn finish(self, data: &TrainingData<B>) -> Self {
         let (features, _) = self.features(data.select(&data.unlabelled));
         let components = self.components(features.clone(), |hidden| hidden);
@@ -232,12 +209,12 @@ impl<B: Backend> Network<B> for Dagmm<B> {
         Self { mixture, ..self }
     }
 
-    /// The code, the relative distance and the cosine.
+    /// The features of the mixture: the code, the relative distance and the cosine.
     fn representation(&self, rows: Tensor<B, 2>) -> Option<Tensor<B, 2>> {
         Some(self.features(rows).0)
     }
 
-    /// The energy, `−ln` of the density (equation 6 of the paper).
+    /// The energy: `−ln` of the density (equation 6 of the paper).
     fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
         let (features, _) = self.features(rows);
         Mixture::read(self.mixture.val(), features.dims()[1]).energy(&features)

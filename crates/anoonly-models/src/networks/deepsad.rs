@@ -1,4 +1,4 @@
-//! DeepSAD: a network that maps normal rows near a centre and labelled anomalies away from it.
+//! DeepSAD: maps normal rows close to a centre and labelled anomalies away from it.
 //!
 //! Ruff et al., "Deep Semi-Supervised Anomaly Detection", ICLR 2020.
 
@@ -17,26 +17,29 @@ use crate::kernels::Direct;
 use crate::layers::activation::{Activation, dense};
 use crate::layers::hidden;
 use crate::layers::host::cells;
-use crate::layers::init::{WeightInit, linear_weights};
+use crate::layers::init::{WeightInit, layer_sizes, linear_weights, total};
 use crate::layers::norm::{NormLayer, NormSettings};
-use crate::recipe::{Augmentation, Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
+use crate::network::recipe_accessors;
+use crate::recipe::{Batches, Optimiser, Recipe};
 use crate::{
     Batch, ConfigError, LossTerms, Method, MethodInfo, MethodKind, Network, NetworkMethod, Norm, Shapes, TrainingData,
 };
 
-/// DeepSAD's configuration.
+/// The configuration of DeepSAD.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DeepSadConfig {
-    /// Widths of the layers; the last one is the space of the centre. No layer has a bias, which could map every row onto it.
+    /// The widths of the layers. The last one is the dimension of the centre. No layer has a bias, which could map every row onto
+    /// the centre.
     pub widths: Vec<usize>,
-    /// What stands between a layer and its leaky ReLU; without scale and shift. The host has batch normalisation already.
+    /// The normalisation between a layer and its leaky ReLU, without scale and shift. The original method uses batch normalisation,
+    /// too.
     pub norm: Norm,
     /// Settings of `norm`.
     pub norm_settings: NormSettings,
-    /// Weight η of the loss of a labelled anomaly.
+    /// The weight η of the loss of a labelled anomaly.
     pub eta: f64,
-    /// How it is trained.
+    /// How the network is trained.
     pub recipe: Recipe,
 }
 
@@ -47,32 +50,18 @@ impl Default for DeepSadConfig {
             norm: Norm::Batch,
             norm_settings: NormSettings { epsilon: 1e-4, keep: 0.9 },
             eta: 1.0,
-            recipe: Recipe {
-                batches: Batches::Shuffled { rows: 128 },
-                epochs: 50,
-                optimiser: Optimiser::Adam {
-                    learning_rate: 1e-4,
-                    beta_1: 0.9,
-                    beta_2: 0.999,
-                    epsilon: 1e-8,
-                    weight_decay: 1e-6,
-                },
-                schedule: Schedule::Constant,
-                keep: Keep::Last,
-                statistics: Statistics::Running,
-                augmentation: Augmentation::None,
-            },
+            recipe: Recipe::new(Batches::Shuffled { rows: 128 }, 50, Optimiser::adam(1e-4, 1e-6)),
         }
     }
 }
 
-/// No component of the centre is closer to 0 than this: a trivial network could map rows there.
+/// The smallest absolute value of a component of the centre. A trivial network could map all rows to 0.
 const CENTRE_GAP: f64 = 0.1;
-/// Keeps the inverse distance of a labelled anomaly finite.
+/// Added to the distance of a labelled anomaly. It keeps the inverse distance finite.
 pub(crate) const DISTANCE_GAP: f64 = 1e-6;
 
 impl DeepSadConfig {
-    /// Checks every value but the recipe's, in the name of a method.
+    /// Checks every value except the recipe. `method` is the method's name for the error.
     pub(crate) fn check_network(&self, method: &'static str) -> Result<(), ConfigError> {
         hidden::check(Checks::of(method), "widths", &self.widths)
             .norm(self.norm_settings)
@@ -94,40 +83,30 @@ impl Method for DeepSadConfig {
 impl NetworkMethod for DeepSadConfig {
     type Network<B: Backend> = DeepSad<B>;
 
-    fn recipe(&self) -> &Recipe {
-        &self.recipe
-    }
-
-    fn recipe_mut(&mut self) -> &mut Recipe {
-        &mut self.recipe
-    }
+    recipe_accessors!();
 
     fn with_norm(self, norm: Norm) -> Self {
         Self { norm, ..self }
     }
 
     fn weights(&self, columns: usize, _: &Shapes) -> usize {
-        let inputs = std::iter::once(&columns).chain(&self.widths);
-        let layers = inputs.zip(&self.widths).map(|(&from, &to)| linear_weights(from, to, false));
+        let layers = layer_sizes(columns, &self.widths).map(|(from, to)| linear_weights(from, to, false));
         let (between, centre) = self.widths.split_at(self.widths.len().saturating_sub(1));
         let norms = between.iter().map(|&width| self.norm.weights(width));
-        layers.chain(norms).chain(centre.iter().copied()).fold(0, usize::saturating_add)
+        total(layers.chain(norms).chain(centre.iter().copied()))
     }
 
     fn init<B: Backend>(&self, data: &TrainingData<B>, rng: &mut impl Rng) -> DeepSad<B> {
         let device = data.rows.device();
-        let mut inputs = data.columns();
-        let mut layers = Vec::new();
-        for &width in &self.widths {
-            layers.push(WeightInit::PytorchUniform.linear(inputs, width, false, rng, &device));
-            inputs = width;
-        }
+        let layer = |(from, to)| WeightInit::PytorchUniform.linear(from, to, false, &mut *rng, &device);
+        let layers = layer_sizes(data.columns(), &self.widths).map(layer).collect();
+        let outputs = self.widths.last().copied().unwrap_or(data.columns());
         let between = self.widths.iter().take(self.widths.len().saturating_sub(1));
         let norms =
             between.map(|&width| NormLayer::new(self.norm, width, self.norm_settings, &device).fixed()).collect();
-        let centre = Param::initialized(ParamId::new(), Tensor::zeros([inputs], &device));
+        let centre = Param::initialized(ParamId::new(), Tensor::zeros([outputs], &device));
         let network = DeepSad { layers, norms, centre, eta: self.eta };
-        // On a backend that does not differentiate, this is the network in evaluation mode.
+        // On a plain backend, this is the network in evaluation mode.
         let centre: Tensor<B, 1> = network.embed(data.rows.clone()).mean_dim(0).squeeze_dim(0);
         let too_close = centre.clone().abs().lower_elem(CENTRE_GAP);
         let pushed = centre.clone().sign().mul_scalar(CENTRE_GAP);
@@ -135,12 +114,12 @@ impl NetworkMethod for DeepSadConfig {
     }
 }
 
-/// DeepSAD's network φ: `Linear – norm – leaky ReLU` for each layer but the last, which is linear.
+/// The network φ of DeepSAD: `Linear – norm – leaky ReLU` for each layer but the last, which is linear.
 #[derive(Module, Debug)]
 pub struct DeepSad<B: Backend> {
     pub(crate) layers: Vec<Linear<B>>,
     pub(crate) norms: Vec<NormLayer<B>>,
-    /// The centre c, `[width]`, fixed before the training.
+    /// The centre c, `[width]`, fixed before training.
     pub(crate) centre: Param<Tensor<B, 1>>,
     pub(crate) eta: f64,
 }
@@ -160,8 +139,8 @@ impl<B: Backend> DeepSad<B> {
 }
 
 impl<B: Backend> Network<B> for DeepSad<B> {
-    /// `D = ‖φ(x) − c‖²` for an unlabelled row, `η/(D + 1e-6)` for a labelled anomaly (equation 7 of the paper, its constant
-    /// factors taken into the learning rate).
+    /// `D = ‖φ(x) − c‖²` for an unlabelled row and `η/(D + 1e-6)` for a labelled anomaly (equation 7 of the paper, whose constant
+    /// factors are absorbed by the learning rate).
     fn terms(&self, batch: &Batch<B>) -> LossTerms<B> {
         let (normal, anomalous) = batch.part(self.score(batch.by_row(|rows| rows)));
         LossTerms { normal, anomalous: anomalous.add_scalar(DISTANCE_GAP).recip().mul_scalar(self.eta) }
@@ -178,7 +157,7 @@ impl<B: Backend> Network<B> for DeepSad<B> {
         self.norms.iter_mut().collect()
     }
 
-    /// `φ(x)`, of which the score is the distance to the centre.
+    /// `φ(x)`. The score is its distance from the centre.
     fn representation(&self, rows: Tensor<B, 2>) -> Option<Tensor<B, 2>> {
         Some(self.embed(rows))
     }

@@ -1,4 +1,4 @@
-//! DeepSVDD: a network that maps the rows near a centre; what it maps far from there is an anomaly.
+//! DeepSVDD: maps rows close to a centre. The score is the distance from the centre.
 //!
 //! Ruff et al., "Deep One-Class Classification", ICML 2018.
 
@@ -10,23 +10,25 @@ use serde::{Deserialize, Serialize};
 
 use crate::graph::Graph;
 use crate::layers::norm::{NormLayer, NormSettings};
+use crate::network::recipe_accessors;
 use crate::networks::deepsad::{DeepSad, DeepSadConfig};
-use crate::recipe::{Augmentation, Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
+use crate::recipe::{Batches, Keep, Optimiser, Recipe};
 use crate::{
     Batch, ConfigError, LossTerms, Method, MethodInfo, MethodKind, Network, NetworkMethod, Norm, Shapes, TrainingData,
 };
 
-/// DeepSVDD's configuration: the network of DeepSAD, with the widths and the training of PyOD.
+/// The configuration of DeepSVDD: the network of DeepSAD with the widths and the training of PyOD.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DeepSvddConfig {
-    /// Widths of the layers; the last one is the space of the centre. No layer has a bias, which could map every row onto it.
+    /// The widths of the layers. The last one is the dimension of the centre. No layer has a bias, which could map every row onto
+    /// the centre.
     pub widths: Vec<usize>,
-    /// What stands between a layer and its leaky ReLU; without scale and shift.
+    /// The normalisation between a layer and its leaky ReLU, without scale and shift.
     pub norm: Norm,
     /// Settings of `norm`.
     pub norm_settings: NormSettings,
-    /// How it is trained, on unlabelled rows.
+    /// How the network is trained on unlabelled rows.
     pub recipe: Recipe,
 }
 
@@ -37,26 +39,15 @@ impl Default for DeepSvddConfig {
             norm: Norm::Batch,
             norm_settings: NormSettings { epsilon: 1e-4, keep: 0.9 },
             recipe: Recipe {
-                batches: Batches::Unlabelled { rows: 32 },
-                epochs: 100,
-                optimiser: Optimiser::Adam {
-                    learning_rate: 1e-4,
-                    beta_1: 0.9,
-                    beta_2: 0.999,
-                    epsilon: 1e-8,
-                    weight_decay: 5e-7,
-                },
-                schedule: Schedule::Constant,
                 keep: Keep::LowestLoss,
-                statistics: Statistics::Running,
-                augmentation: Augmentation::None,
+                ..Recipe::new(Batches::Unlabelled { rows: 32 }, 100, Optimiser::adam(1e-4, 5e-7))
             },
         }
     }
 }
 
 impl DeepSvddConfig {
-    /// The configuration of DeepSAD with the same network.
+    /// The configuration of DeepSAD for the same network.
     fn network(&self) -> DeepSadConfig {
         let Self { widths, norm, norm_settings, .. } = self.clone();
         DeepSadConfig { widths, norm, norm_settings, ..Default::default() }
@@ -80,15 +71,9 @@ impl Method for DeepSvddConfig {
 impl NetworkMethod for DeepSvddConfig {
     type Network<B: Backend> = DeepSvdd<B>;
 
-    fn recipe(&self) -> &Recipe {
-        &self.recipe
-    }
+    recipe_accessors!();
 
-    fn recipe_mut(&mut self) -> &mut Recipe {
-        &mut self.recipe
-    }
-
-    /// It learns without labels: no strategy changes its normalisation.
+    /// Learns without labels, so no strategy changes the normalisation.
     fn with_norm(self, _norm: Norm) -> Self {
         self
     }
@@ -97,7 +82,7 @@ impl NetworkMethod for DeepSvddConfig {
         self.network().weights(columns, saved)
     }
 
-    /// The centre is the mean of the unlabelled rows alone.
+    /// The centre is the mean of the unlabelled rows only.
     fn init<B: Backend>(&self, data: &TrainingData<B>, rng: &mut impl Rng) -> DeepSvdd<B> {
         let rows = data.select(&data.unlabelled);
         let unlabelled = TrainingData { rows, unlabelled: (0..data.unlabelled.len()).collect(), anomalies: Vec::new() };
@@ -105,7 +90,7 @@ impl NetworkMethod for DeepSvddConfig {
     }
 }
 
-/// DeepSAD's network φ and its centre c.
+/// The network φ and the centre c of DeepSAD.
 #[derive(Module, Debug)]
 pub struct DeepSvdd<B: Backend> {
     network: DeepSad<B>,
@@ -115,14 +100,14 @@ impl<B: Backend> Network<B> for DeepSvdd<B> {
     /// `‖φ(x) − c‖²` of each unlabelled row (equation 4 of the paper).
     fn terms(&self, batch: &Batch<B>) -> LossTerms<B> {
         let (normal, _) = batch.part(self.network.score(batch.by_row(|rows| rows)));
-        LossTerms { anomalous: Tensor::zeros([0], &normal.device()), normal }
+        LossTerms::normal_only(normal)
     }
 
     fn norms_mut(&mut self) -> Vec<&mut NormLayer<B>> {
         self.network.norms_mut()
     }
 
-    /// `φ(x)`, of which the score is the distance to the centre.
+    /// `φ(x)`. The score is its distance from the centre.
     fn representation(&self, rows: Tensor<B, 2>) -> Option<Tensor<B, 2>> {
         self.network.representation(rows)
     }

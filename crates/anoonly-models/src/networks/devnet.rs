@@ -1,8 +1,8 @@
-//! DevNet: a network whose score of a labelled anomaly is pushed above that of all other rows by a margin.
+//! DevNet: pushes the scores of labelled anomalies above those of all other rows by a margin.
 //!
-//! Pang, Shen and van den Hengel, "Deep Anomaly Detection with Deviation Networks", KDD 2019. As the AnoOnly paper (Zhou et
-//! al. 2024) runs it: scores are measured against 0 instead of against the mean and deviation of draws from a reference
-//! distribution, which the KDD paper uses in its equation 6.
+//! Pang, Shen and van den Hengel, "Deep Anomaly Detection with Deviation Networks", KDD 2019, in the variant of the AnoOnly paper
+//! (Zhou et al. 2024). That variant compares scores with 0. The KDD paper compares them with the mean and deviation of draws from a
+//! reference distribution (its equation 6).
 
 mod direct;
 
@@ -17,55 +17,56 @@ use serde::{Deserialize, Serialize};
 use crate::error::Checks;
 use crate::graph::Graph;
 use crate::kernels::Direct;
-use crate::layers::activation::{Activation, dense, sum_of_squares};
-use crate::layers::init::{WeightInit, linear_weights};
+use crate::layers::activation::{Activation, dense, linear_score, sum_of_squares};
+use crate::layers::init::{WeightInit, layer_sizes, linear_weights, total};
 use crate::layers::norm::{NormLayer, NormSettings};
-use crate::recipe::{Augmentation, Batches, EpsilonAt, Keep, Optimiser, Recipe, Schedule, Statistics};
+use crate::network::recipe_accessors;
+use crate::recipe::{Batches, EpsilonAt, Keep, Optimiser, Recipe};
 use crate::{
     Batch, ConfigError, LossTerms, Method, MethodInfo, MethodKind, Network, NetworkMethod, Norm, Shapes, TrainingData,
 };
 
-/// DevNet's configuration. The defaults are those of the AnoOnly paper's host.
+/// The configuration of DevNet. The defaults are those of the DevNet in the AnoOnly paper.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DevNetConfig {
     /// The number of linear layers.
     pub depth: Depth,
-    /// What stands after each hidden layer's ReLU (at depth 1, on the input).
+    /// The normalisation after the ReLU of each hidden layer; at depth 1, the normalisation of the input.
     pub norm: Norm,
     /// Settings of `norm`.
     pub norm_settings: NormSettings,
-    /// The score `a` that labelled anomalies are pushed to.
+    /// The target score `a` of labelled anomalies.
     pub margin: f64,
     /// The loss of a labelled anomaly.
     pub anomaly_loss: AnomalyLoss,
-    /// The penalty is this times the sum of the squared weights of all hidden layers.
+    /// The factor of the penalty, which is the sum of the squared weights of all hidden layers.
     pub l2: f64,
-    /// How it is trained.
+    /// How the network is trained.
     pub recipe: Recipe,
 }
 
-/// The number of linear layers; the last one gives the score.
+/// The number of linear layers. The last one computes the score.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "u8", into = "u8")]
 pub enum Depth {
     /// No hidden layer.
     One,
-    /// One hidden layer, of 20.
+    /// One hidden layer with 20 units.
     Two,
-    /// Three hidden layers, of 1000, 250 and 20.
+    /// Three hidden layers with 1000, 250 and 20 units.
     Four,
 }
 
-/// The loss of a labelled anomaly with score `s`, the margin being `a`.
+/// The loss of a labelled anomaly with score `s` and margin `a`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AnomalyLoss {
-    /// `|a − s|`: the host's.
+    /// `|a − s|`, the loss of the original method in the AnoOnly paper.
     Absolute,
-    /// `a − s`, without a lower bound: AnoOnly's. Batch normalisation keeps the scores from running away.
+    /// `a − s` without a lower bound, the loss under AnoOnly. Batch normalisation keeps the scores bounded.
     Unbounded,
-    /// `max(0, a − s)`: the KDD paper's.
+    /// `max(0, a − s)`, the loss of the KDD paper.
     Hinge,
 }
 
@@ -74,24 +75,23 @@ impl Default for DevNetConfig {
         Self {
             depth: Depth::Two,
             norm: Norm::None,
-            norm_settings: NormSettings { epsilon: 1e-3, keep: 0.99 },
+            norm_settings: NormSettings::KERAS,
             margin: 5.0,
             anomaly_loss: AnomalyLoss::Absolute,
             l2: 0.01,
             recipe: Recipe {
-                batches: Batches::Balanced { unlabelled: 32, anomalies: 32, steps: 20 },
-                epochs: 50,
-                optimiser: Optimiser::RmsProp {
-                    learning_rate: 2e-4,
-                    decay: 0.9,
-                    epsilon: 1e-7,
-                    epsilon_at: EpsilonAt::InsideRoot,
-                    weight_decay: 0.0,
-                },
-                schedule: Schedule::Constant,
                 keep: Keep::LowestLoss,
-                statistics: Statistics::Running,
-                augmentation: Augmentation::None,
+                ..Recipe::new(
+                    Batches::Balanced { unlabelled: 32, anomalies: 32, steps: 20 },
+                    50,
+                    Optimiser::RmsProp {
+                        learning_rate: 2e-4,
+                        decay: 0.9,
+                        epsilon: 1e-7,
+                        epsilon_at: EpsilonAt::InsideRoot,
+                        weight_decay: 0.0,
+                    },
+                )
             },
         }
     }
@@ -144,13 +144,7 @@ impl Method for DevNetConfig {
 impl NetworkMethod for DevNetConfig {
     type Network<B: Backend> = DevNet<B>;
 
-    fn recipe(&self) -> &Recipe {
-        &self.recipe
-    }
-
-    fn recipe_mut(&mut self) -> &mut Recipe {
-        &mut self.recipe
-    }
+    recipe_accessors!();
 
     fn anomaly_only(self) -> Self {
         Self { norm: Norm::Batch, anomaly_loss: AnomalyLoss::Unbounded, ..self }
@@ -162,10 +156,10 @@ impl NetworkMethod for DevNetConfig {
 
     fn weights(&self, columns: usize, _: &Shapes) -> usize {
         let hidden = self.depth.hidden();
-        let inputs = std::iter::once(&columns).chain(hidden);
-        let layers = inputs.zip(hidden.iter().chain([&1])).map(|(&from, &to)| linear_weights(from, to, true));
+        let output = (hidden.last().copied().unwrap_or(columns), 1);
+        let layers = layer_sizes(columns, hidden).chain([output]).map(|(from, to)| linear_weights(from, to, true));
         let norms = if hidden.is_empty() { std::slice::from_ref(&columns) } else { hidden };
-        layers.chain(norms.iter().map(|&width| self.norm.weights(width))).fold(0, usize::saturating_add)
+        total(layers.chain(norms.iter().map(|&width| self.norm.weights(width))))
     }
 
     fn init<B: Backend>(&self, data: &TrainingData<B>, rng: &mut impl Rng) -> DevNet<B> {
@@ -184,7 +178,7 @@ impl NetworkMethod for DevNetConfig {
     }
 }
 
-/// DevNet's network: `Linear – ReLU – norm` for each hidden layer, then a linear score.
+/// The network of DevNet: `Linear – ReLU – norm` for each hidden layer, followed by a linear score.
 #[derive(Module, Debug)]
 pub struct DevNet<B: Backend> {
     pub(crate) input_norm: Option<NormLayer<B>>,
@@ -203,13 +197,13 @@ pub(crate) struct Hidden<B: Backend> {
 }
 
 impl<B: Backend> DevNet<B> {
-    /// What the linear score is one of: the last hidden layer, or the normalised rows where there is none.
+    /// The input of the linear score: the last hidden layer, or the normalised rows at depth 1.
     fn code(&self, batch: &Batch<B>) -> Tensor<B, 2> {
-        let through = |layer: &Hidden<B>, rows| dense(rows, &layer.linear, Activation::Relu);
+        let apply = |layer: &Hidden<B>, rows| dense(rows, &layer.linear, Activation::Relu);
         match self.hidden.split_first() {
             Some((first, others)) => {
-                let start = first.norm.forward(batch.by_row(|rows| through(first, rows)));
-                others.iter().fold(start, |rows, layer| layer.norm.forward(through(layer, rows)))
+                let start = first.norm.forward(batch.by_row(|rows| apply(first, rows)));
+                others.iter().fold(start, |rows, layer| layer.norm.forward(apply(layer, rows)))
             }
             None => {
                 let rows = batch.by_row(|rows| rows);
@@ -219,20 +213,20 @@ impl<B: Backend> DevNet<B> {
     }
 
     fn scores(&self, batch: &Batch<B>) -> Tensor<B, 1> {
-        dense(self.code(batch), &self.output, Activation::Linear).squeeze_dim(1)
+        linear_score(self.code(batch), &self.output)
     }
 }
 
 impl<B: Backend> Network<B> for DevNet<B> {
-    /// Equation 7 of the KDD paper with the score itself as the deviation: `|s|` for an unlabelled row, and the configured
-    /// loss for a labelled anomaly.
+    /// Equation 7 of the KDD paper with the score itself as the deviation: `|s|` for an unlabelled row, the configured loss for a
+    /// labelled anomaly.
     fn terms(&self, batch: &Batch<B>) -> LossTerms<B> {
         let (unlabelled, anomalies) = batch.part(self.scores(batch));
-        let short = anomalies.neg().add_scalar(self.margin);
+        let shortfall = anomalies.neg().add_scalar(self.margin);
         let anomalous = match self.anomaly_loss {
-            AnomalyLoss::Absolute => short.abs(),
-            AnomalyLoss::Unbounded => short,
-            AnomalyLoss::Hinge => relu(short),
+            AnomalyLoss::Absolute => shortfall.abs(),
+            AnomalyLoss::Unbounded => shortfall,
+            AnomalyLoss::Hinge => relu(shortfall),
         };
         LossTerms { normal: unlabelled.abs(), anomalous }
     }
@@ -255,10 +249,9 @@ impl<B: Backend> Network<B> for DevNet<B> {
         self.input_norm.iter_mut().chain(hidden).collect()
     }
 
-    /// The last hidden layer, normalised; none at depth 1.
+    /// The normalised output of the last hidden layer; `None` at depth 1.
     fn representation(&self, rows: Tensor<B, 2>) -> Option<Tensor<B, 2>> {
-        let count = rows.dims()[0];
-        (!self.hidden.is_empty()).then(|| self.code(&Batch::new(rows, count)))
+        (!self.hidden.is_empty()).then(|| self.code(&Batch::of_unlabelled(rows)))
     }
 
     fn graph(&self) -> Option<Graph> {
@@ -266,15 +259,14 @@ impl<B: Backend> Network<B> for DevNet<B> {
         let norm = self.input_norm.as_ref();
         let mut code = norm.map_or(Graph::ROWS, |norm| norm.describe(&mut graph, Graph::ROWS, Activation::Linear));
         for Hidden { linear, norm } in &self.hidden {
-            let made = graph.dense(code, linear, Activation::Relu);
-            code = norm.describe(&mut graph, made, Activation::Linear);
+            let hidden = graph.dense(code, linear, Activation::Relu);
+            code = norm.describe(&mut graph, hidden, Activation::Linear);
         }
         graph.dense(code, &self.output, Activation::Linear);
         Some(graph)
     }
 
     fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
-        let count = rows.dims()[0];
-        self.scores(&Batch::new(rows, count))
+        self.scores(&Batch::of_unlabelled(rows))
     }
 }

@@ -1,4 +1,4 @@
-//! FEAWAD: an autoencoder whose residual, code and reconstruction error feed a network that scores.
+//! FEAWAD: a scoring network on the residual, the code and the reconstruction error of an autoencoder.
 //!
 //! Zhou, Song, Zhang, Liu, Zhu and Liu, "Feature Encoding with AutoEncoders for Weakly-supervised Anomaly Detection", IEEE
 //! Transactions on Neural Networks and Learning Systems 2021.
@@ -13,29 +13,30 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
 use crate::graph::{Graph, Step};
-use crate::layers::activation::{Activation, dense};
-use crate::layers::init::{WeightInit, linear_weights, trainable_copy};
+use crate::layers::activation::{Activation, LENGTH_GAP, dense, length, linear_score};
+use crate::layers::init::{WeightInit, linear_weights, total, trainable_copy};
 use crate::layers::norm::{NormLayer, NormSettings};
+use crate::network::recipe_accessors;
 use crate::recipe::{Augmentation, Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
 use crate::{
     Batch, ConfigError, LossTerms, Method, MethodInfo, MethodKind, Network, NetworkMethod, Norm, Shapes, TrainingData,
 };
 
-/// FEAWAD's configuration. The defaults are those of the AnoOnly paper's host, without the faults of its published code.
+/// The configuration of FEAWAD. The defaults are those of the FEAWAD in the AnoOnly paper, without the bugs of its published code.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FeawadConfig {
-    /// What stands before the score.
+    /// The normalisation before the score.
     pub norm: Norm,
     /// Settings of `norm`.
     pub norm_settings: NormSettings,
-    /// The score, and the reconstruction error, that labelled anomalies are pushed to.
+    /// The target of labelled anomalies, both for the score and for the reconstruction error.
     pub margin: f64,
-    /// What the reconstruction error's own terms in the loss do, beside the score's.
+    /// The role of the loss terms of the reconstruction error.
     pub error_terms: ErrorTerms,
-    /// How the autoencoder is trained on unlabelled rows, before all is trained.
+    /// How the autoencoder is pretrained on unlabelled rows.
     pub pretraining: Recipe,
-    /// How all of it is trained.
+    /// How the whole network is trained.
     pub recipe: Recipe,
 }
 
@@ -58,7 +59,7 @@ impl Default for FeawadConfig {
         };
         Self {
             norm: Norm::None,
-            norm_settings: NormSettings { epsilon: 1e-3, keep: 0.99 },
+            norm_settings: NormSettings::KERAS,
             margin: 5.0,
             error_terms: ErrorTerms::Train,
             pretraining: recipe(512, 0, 100, Keep::LowestLoss),
@@ -67,24 +68,22 @@ impl Default for FeawadConfig {
     }
 }
 
-/// What the terms of the reconstruction error in FEAWAD's loss do.
+/// The role of the reconstruction error's terms in the loss of FEAWAD.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ErrorTerms {
-    /// They train, as in the paper's equation.
+    /// They train the network, as in the equation of the paper.
     Train,
-    /// They have no gradient, as in the published code, but a say in which epoch's weights are kept.
+    /// They have no gradient, as in the published code. They only affect which epoch's weights are kept.
     Judge,
 }
 
-/// Widths of the autoencoder's middle layers and of its code.
+/// The widths of the autoencoder's middle layers and of its code.
 const MIDDLE: usize = 128;
 const CODE: usize = 64;
-/// Widths of the two layers before the score.
+/// The widths of the two layers before the score.
 const FIRST: usize = 256;
 const SECOND: usize = 32;
-/// Added to the squared residual under the root, so that a residual of zero has a gradient.
-const RESIDUAL_GAP: f64 = 1e-12;
 
 impl Method for FeawadConfig {
     const INFO: MethodInfo =
@@ -99,7 +98,7 @@ impl Method for FeawadConfig {
                 plain,
                 "pretraining.augmentation",
                 "a way to make anomalies",
-                "none: it trains on unlabelled rows alone",
+                "none, because pretraining uses unlabelled rows only",
             )
             .done()?;
         self.pretraining.check(Self::INFO.name)?;
@@ -110,13 +109,7 @@ impl Method for FeawadConfig {
 impl NetworkMethod for FeawadConfig {
     type Network<B: Backend> = Feawad<B>;
 
-    fn recipe(&self) -> &Recipe {
-        &self.recipe
-    }
-
-    fn recipe_mut(&mut self) -> &mut Recipe {
-        &mut self.recipe
-    }
+    recipe_accessors!();
 
     fn pretraining(&self) -> Option<&Recipe> {
         Some(&self.pretraining)
@@ -142,7 +135,7 @@ impl NetworkMethod for FeawadConfig {
             (SECOND + 1, 1),
         ];
         let layers = layers.into_iter().map(|(from, to)| linear_weights(from, to, true));
-        layers.fold(self.norm.weights(SECOND + 1), usize::saturating_add)
+        total(layers.chain([self.norm.weights(SECOND + 1)]))
     }
 
     fn init<B: Backend>(&self, data: &TrainingData<B>, rng: &mut impl Rng) -> Feawad<B> {
@@ -162,7 +155,7 @@ impl NetworkMethod for FeawadConfig {
     }
 }
 
-/// FEAWAD's network: an autoencoder, and two layers and a linear score on what it makes of a row.
+/// The network of FEAWAD: an autoencoder, followed by two layers and a linear score on its outputs.
 #[derive(Module, Debug)]
 pub struct Feawad<B: Backend> {
     encoder: Vec<Linear<B>>,
@@ -179,30 +172,30 @@ pub struct Feawad<B: Backend> {
 impl<B: Backend> Feawad<B> {
     /// The code `[rows, 64]` and the residual `x − x̂`, `[rows, columns]`.
     fn encode(&self, rows: Tensor<B, 2>) -> (Tensor<B, 2>, Tensor<B, 2>) {
-        let through = |layers: &[Linear<B>], x| layers.iter().fold(x, |x, layer| dense(x, layer, Activation::Relu));
-        let code = through(&self.encoder, rows.clone());
-        let residual = rows - through(&self.decoder, code.clone());
+        let apply = |layers: &[Linear<B>], x| layers.iter().fold(x, |x, layer| dense(x, layer, Activation::Relu));
+        let code = apply(&self.encoder, rows.clone());
+        let residual = rows - apply(&self.decoder, code.clone());
         (code, residual)
     }
 
     /// The last layer before its normalisation: 32 features and the norm of the residual, `[rows, 33]`.
     fn last(&self, rows: Tensor<B, 2>) -> Tensor<B, 2> {
         let (code, residual) = self.encode(rows);
-        let error = residual.clone().square().sum_dim(1).add_scalar(RESIDUAL_GAP).sqrt();
+        let error = length(residual.clone(), LENGTH_GAP);
         let direction = residual / error.clone();
         let hidden = dense(Tensor::cat(vec![direction, code, error.clone()], 1), &self.first, Activation::Relu);
         let hidden = dense(Tensor::cat(vec![hidden, error.clone()], 1), &self.second, Activation::Relu);
         Tensor::cat(vec![hidden, error], 1)
     }
 
-    /// The score, `[rows]`, from [`last`](Self::last).
+    /// The score from the output of [`last`](Self::last), `[rows]`.
     fn scores(&self, last: Tensor<B, 2>) -> Tensor<B, 1> {
-        dense(self.norm.forward(last), &self.output, Activation::Linear).squeeze_dim(1)
+        linear_score(self.norm.forward(last), &self.output)
     }
 }
 
 impl<B: Backend> Network<B> for Feawad<B> {
-    /// The mean square of the residual.
+    /// The mean squared residual.
     fn pretraining_loss(&self, batch: &Batch<B>) -> Tensor<B, 1> {
         batch.by_row(|rows| self.encode(rows).1.square().mean_dim(1)).squeeze_dim(1)
     }
@@ -212,18 +205,21 @@ impl<B: Backend> Network<B> for Feawad<B> {
         Self { encoder: copy(&from.encoder), decoder: copy(&from.decoder), ..self }
     }
 
-    /// `|s| + e` for an unlabelled row, `max(0, a − s) + max(0, a − e)` for a labelled anomaly, with `e` the norm of the
-    /// residual and `a` the margin.
+    /// `|s| + e` for an unlabelled row and `max(0, a − s) + max(0, a − e)` for a labelled anomaly, with the norm `e` of the residual
+    /// and the margin `a`.
     fn terms(&self, batch: &Batch<B>) -> LossTerms<B> {
         let last = batch.by_row(|rows| self.last(rows));
         let (error, anomaly_error) = batch.part(last.clone().narrow(1, SECOND, 1).squeeze_dim(1));
         let (score, anomaly_score) = batch.part(self.scores(last));
-        let short = |value: Tensor<B, 1>| relu(value.neg().add_scalar(self.margin));
+        let shortfall = |value: Tensor<B, 1>| relu(value.neg().add_scalar(self.margin));
         let term = |value: Tensor<B, 1>| match self.error_terms {
             ErrorTerms::Train => value,
             ErrorTerms::Judge => value.detach(),
         };
-        LossTerms { normal: score.abs() + term(error), anomalous: short(anomaly_score) + term(short(anomaly_error)) }
+        LossTerms {
+            normal: score.abs() + term(error),
+            anomalous: shortfall(anomaly_score) + term(shortfall(anomaly_error)),
+        }
     }
 
     fn norms_mut(&mut self) -> Vec<&mut NormLayer<B>> {
@@ -237,13 +233,13 @@ impl<B: Backend> Network<B> for Feawad<B> {
 
     fn graph(&self) -> Option<Graph> {
         let mut graph = Graph::default();
-        let through = |graph: &mut Graph, layers: &[Linear<B>], of| {
+        let apply = |graph: &mut Graph, layers: &[Linear<B>], of| {
             layers.iter().fold(of, |of, layer| graph.dense(of, layer, Activation::Relu))
         };
-        let code = through(&mut graph, &self.encoder, Graph::ROWS);
-        let decoded = through(&mut graph, &self.decoder, code);
+        let code = apply(&mut graph, &self.encoder, Graph::ROWS);
+        let decoded = apply(&mut graph, &self.decoder, code);
         let residual = graph.then(Step::Subtract { left: Graph::ROWS, right: decoded });
-        let error = graph.length(residual, RESIDUAL_GAP as f32);
+        let error = graph.length(residual, LENGTH_GAP as f32);
         let direction = graph.then(Step::Divide { left: residual, right: error });
         let all = graph.then(Step::Concat { of: vec![direction, code, error] });
         let hidden = graph.dense(all, &self.first, Activation::Relu);
@@ -271,7 +267,8 @@ mod tests {
 
     type B = Autodiff<NdArray>;
 
-    /// Terms that only judge are the same losses. What they would teach, the layers of the autoencoder alone would learn.
+    /// Terms without a gradient have the same loss values and the same gradients in the scoring layers, but other gradients in the
+    /// autoencoder.
     #[test]
     fn error_terms_that_judge_have_no_gradient() {
         let rows = [[0.1, 0.9, 0.4], [0.8, 0.2, 0.3], [0.5, 0.6, 0.7]];

@@ -1,4 +1,4 @@
-//! A transformer for tables, whose tokens are columns, that is trained to tell labelled anomalies from unlabelled rows.
+//! A transformer for tables that classifies labelled anomalies against unlabelled rows. Its tokens are columns.
 //!
 //! Gorishniy, Rubachev, Khrulkov and Babenko, "Revisiting Deep Learning Models for Tabular Data", NeurIPS 2021.
 
@@ -11,12 +11,13 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
-use crate::layers::activation::{Activation, dense};
+use crate::layers::activation::{Activation, dense, linear_score};
 use crate::layers::cross_entropy::balanced_cross_entropy;
 use crate::layers::draws::{Draws, dropout};
-use crate::layers::init::{WeightInit, linear_weights, uniform_parameter};
+use crate::layers::init::{WeightInit, linear_weights, total, uniform_parameter};
 use crate::layers::norm::{NormLayer, NormSettings};
-use crate::recipe::{Augmentation, Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
+use crate::network::recipe_accessors;
+use crate::recipe::{Batches, Optimiser, Recipe};
 use crate::{
     Batch, ConfigError, LossTerms, Method, MethodInfo, MethodKind, Network, NetworkMethod, Norm, Shapes, TrainingData,
 };
@@ -25,26 +26,26 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FtTransformerConfig {
-    /// Most tokens of a row, beside the one from which the score is read. A row of more columns first goes through one linear
-    /// layer to so many values.
+    /// The most tokens of a row, without the class token from which the score is read. Rows with more columns first pass through a
+    /// linear layer with this number of outputs.
     pub tokens: usize,
-    /// Width of a token; a multiple of `heads`.
+    /// The width of a token; a multiple of `heads`.
     pub width: usize,
-    /// Blocks.
+    /// The number of blocks.
     pub blocks: usize,
-    /// Heads of each attention.
+    /// The number of heads of each attention layer.
     pub heads: usize,
-    /// Width of each block's hidden layer.
+    /// The width of the hidden layer of each block.
     pub hidden: usize,
-    /// The probability with which a weight of an attention is left out in a step of the training.
+    /// The dropout rate of the attention weights.
     pub attention_dropout: f64,
-    /// The same of a value of a block's hidden layer.
+    /// The dropout rate of the hidden layer of each block.
     pub dropout: f64,
-    /// What stands before the score, behind the head's own layer normalisation and ReLU.
+    /// The normalisation before the score, after the layer normalisation and the ReLU of the head.
     pub norm: Norm,
-    /// Settings of `norm`; the layer normalisations within have its epsilon.
+    /// Settings of `norm`. The layer normalisations inside the network use the same epsilon.
     pub norm_settings: NormSettings,
-    /// How it is trained.
+    /// How the network is trained.
     pub recipe: Recipe,
 }
 
@@ -59,27 +60,17 @@ impl Default for FtTransformerConfig {
             attention_dropout: 0.15,
             dropout: 0.05,
             norm: Norm::None,
-            norm_settings: NormSettings { epsilon: 1e-5, keep: 0.9 },
-            recipe: Recipe {
-                batches: Batches::Balanced { unlabelled: 32, anomalies: 32, steps: 20 },
-                epochs: 50,
-                optimiser: Optimiser::Adam {
-                    learning_rate: 1e-4,
-                    beta_1: 0.9,
-                    beta_2: 0.999,
-                    epsilon: 1e-8,
-                    weight_decay: 1e-5,
-                },
-                schedule: Schedule::Constant,
-                keep: Keep::Last,
-                statistics: Statistics::Running,
-                augmentation: Augmentation::None,
-            },
+            norm_settings: NormSettings::PYTORCH,
+            recipe: Recipe::new(
+                Batches::Balanced { unlabelled: 32, anomalies: 32, steps: 20 },
+                50,
+                Optimiser::adam(1e-4, 1e-5),
+            ),
         }
     }
 }
 
-/// Bounds on what a model file can ask for: more than anyone trains on tables.
+/// Bounds that protect against model files that ask for too much memory. No one trains networks as large on tables.
 const MOST_BLOCKS: usize = 64;
 const MOST_TOKENS: usize = 1 << 16;
 
@@ -110,13 +101,7 @@ impl Method for FtTransformerConfig {
 impl NetworkMethod for FtTransformerConfig {
     type Network<B: Backend> = FtTransformer<B>;
 
-    fn recipe(&self) -> &Recipe {
-        &self.recipe
-    }
-
-    fn recipe_mut(&mut self) -> &mut Recipe {
-        &mut self.recipe
-    }
+    recipe_accessors!();
 
     fn with_norm(self, norm: Norm) -> Self {
         Self { norm, ..self }
@@ -124,17 +109,16 @@ impl NetworkMethod for FtTransformerConfig {
 
     fn weights(&self, columns: usize, _: &Shapes) -> usize {
         let Self { tokens, width, blocks, hidden, norm, .. } = *self;
-        let sum = |parts: &[usize]| parts.iter().copied().fold(0, usize::saturating_add);
         let layer_norm = Norm::Layer.weights(width);
         let attention = linear_weights(width, width, true).saturating_mul(4);
-        let behind = linear_weights(width, hidden, true).saturating_mul(2);
-        let block = sum(&[attention, layer_norm, behind, linear_weights(hidden, width, true)]);
+        let gated = linear_weights(width, hidden, true).saturating_mul(2);
+        let block = total([attention, layer_norm, gated, linear_weights(hidden, width, true)]);
         let first = if columns > tokens { linear_weights(columns, tokens, true) } else { 0 };
         let tokenizer = width.saturating_mul(tokens.min(columns).saturating_mul(2).saturating_add(1));
-        let head = sum(&[layer_norm, norm.weights(width), linear_weights(width, 1, true)]);
+        let head = total([layer_norm, norm.weights(width), linear_weights(width, 1, true)]);
         // The first block has no normalisation before its attention.
         let before = layer_norm.saturating_mul(blocks.saturating_sub(1));
-        sum(&[first, tokenizer, block.saturating_mul(blocks), before, head])
+        total([first, tokenizer, block.saturating_mul(blocks), before, head])
     }
 
     fn init<B: Backend>(&self, data: &TrainingData<B>, rng: &mut impl Rng) -> FtTransformer<B> {
@@ -175,7 +159,7 @@ impl NetworkMethod for FtTransformerConfig {
     }
 }
 
-/// Tokens, transformer blocks, and a linear score of what the blocks make of a token that is the same for every row.
+/// Tokens, transformer blocks, and a linear score of the class token's output. The class token is the same for every row.
 #[derive(Module, Debug)]
 pub struct FtTransformer<B: Backend> {
     first: Option<Linear<B>>,
@@ -207,17 +191,18 @@ struct Block<B: Backend> {
     narrow: Linear<B>,
 }
 
-/// What is left out at random in a step of the training, and nothing when scoring.
+/// Dropout in training, nothing in scoring.
 trait Dropout<B: Backend> {
-    /// Of weights of an attention.
+    /// Applies dropout to attention weights.
     fn attention(&mut self, cells: Tensor<B, 2>) -> Tensor<B, 2>;
-    /// Of values of a hidden layer.
+    /// Applies dropout to a hidden layer.
     fn hidden(&mut self, cells: Tensor<B, 2>) -> Tensor<B, 2>;
 }
 
-struct Nothing;
+/// No dropout.
+struct NoDropout;
 
-impl<B: Backend> Dropout<B> for Nothing {
+impl<B: Backend> Dropout<B> for NoDropout {
     fn attention(&mut self, cells: Tensor<B, 2>) -> Tensor<B, 2> {
         cells
     }
@@ -227,13 +212,14 @@ impl<B: Backend> Dropout<B> for Nothing {
     }
 }
 
-struct Masks<R> {
+/// Dropout with the two rates.
+struct RandomDropout<R> {
     attention: f64,
     hidden: f64,
     rng: R,
 }
 
-impl<B: Backend, R: Rng> Dropout<B> for Masks<R> {
+impl<B: Backend, R: Rng> Dropout<B> for RandomDropout<R> {
     fn attention(&mut self, cells: Tensor<B, 2>) -> Tensor<B, 2> {
         dropout(cells, self.attention, &mut self.rng)
     }
@@ -244,43 +230,43 @@ impl<B: Backend, R: Rng> Dropout<B> for Masks<R> {
 }
 
 impl<B: Backend> Block<B> {
-    /// `[rows, tokens, width]` to the same, or to `[rows, 1, width]` where the `first_alone` is wanted: the other tokens are then
-    /// attended to and ask nothing.
+    /// `[rows, tokens, width]` to the same shape, or to `[rows, 1, width]` with `first_only`: then only the first token queries the
+    /// others.
     fn forward(
         &self,
         tokens: Tensor<B, 3>,
         heads: usize,
-        first_alone: bool,
+        first_only: bool,
         drop: &mut impl Dropout<B>,
     ) -> Tensor<B, 3> {
         let [rows, count, width] = tokens.dims();
-        let asking = if first_alone { 1 } else { count };
-        let those = |tokens: Tensor<B, 3>| if first_alone { tokens.narrow(1, 0, 1) } else { tokens };
+        let queries = if first_only { 1 } else { count };
+        let querying = |tokens: Tensor<B, 3>| if first_only { tokens.narrow(1, 0, 1) } else { tokens };
         let flat = |tokens: Tensor<B, 3>, count: usize| tokens.reshape([rows * count, width]);
         let normal = self.before.forward(flat(tokens.clone(), count));
-        let asked = flat(those(normal.clone().reshape([rows, count, width])), asking);
-        let parted = |cells: Tensor<B, 2>, layer: &Linear<B>, count: usize| {
-            let made = dense(cells, layer, Activation::Linear);
-            made.reshape([rows, count, heads, width / heads]).swap_dims(1, 2)
+        let querying_normal = flat(querying(normal.clone().reshape([rows, count, width])), queries);
+        let split = |cells: Tensor<B, 2>, layer: &Linear<B>, count: usize| {
+            let output = dense(cells, layer, Activation::Linear);
+            output.reshape([rows, count, heads, width / heads]).swap_dims(1, 2)
         };
-        let query = parted(asked, &self.query, asking).mul_scalar(((width / heads) as f64).sqrt().recip());
-        let key = parted(normal.clone(), &self.key, count);
-        let value = parted(normal, &self.value, count);
+        let query = split(querying_normal, &self.query, queries).mul_scalar(((width / heads) as f64).sqrt().recip());
+        let key = split(normal.clone(), &self.key, count);
+        let value = split(normal, &self.value, count);
         let weights = softmax(query.matmul(key.swap_dims(2, 3)), 3);
-        let weights = drop.attention(weights.reshape([rows * heads * asking, count]));
-        let attended = weights.reshape([rows, heads, asking, count]).matmul(value).swap_dims(1, 2);
-        let attended = dense(attended.reshape([rows * asking, width]), &self.joined, Activation::Linear);
-        let through = flat(those(tokens), asking) + attended;
+        let weights = drop.attention(weights.reshape([rows * heads * queries, count]));
+        let attended = weights.reshape([rows, heads, queries, count]).matmul(value).swap_dims(1, 2);
+        let attended = dense(attended.reshape([rows * queries, width]), &self.joined, Activation::Linear);
+        let stream = flat(querying(tokens), queries) + attended;
 
-        let normal = self.between.forward(through.clone());
+        let normal = self.between.forward(stream.clone());
         let wide = dense(normal.clone(), &self.wide, Activation::Linear);
         let hidden = drop.hidden(wide * dense(normal, &self.gate, Activation::Relu));
-        (through + dense(hidden, &self.narrow, Activation::Linear)).reshape([rows, asking, width])
+        (stream + dense(hidden, &self.narrow, Activation::Linear)).reshape([rows, queries, width])
     }
 }
 
 impl<B: Backend> FtTransformer<B> {
-    /// `xⱼ·wⱼ + bⱼ` of each column behind the token of the class, `[rows, columns]` to `[rows, tokens + 1, width]`.
+    /// The class token followed by `xⱼ·wⱼ + bⱼ` of each column, `[rows, columns]` to `[rows, tokens + 1, width]`.
     fn tokens(&self, rows: Tensor<B, 2>) -> Tensor<B, 3> {
         let rows = match &self.first {
             Some(first) => dense(rows, first, Activation::Linear),
@@ -297,28 +283,29 @@ impl<B: Backend> FtTransformer<B> {
         let class = batch.by_row(|rows| {
             let last = self.blocks.len() - 1;
             let blocks = self.blocks.iter().enumerate();
-            let through = blocks
+            let output = blocks
                 .fold(self.tokens(rows), |tokens, (at, block)| block.forward(tokens, self.heads, at == last, drop));
-            self.head.then(through.squeeze_dim(1), Activation::Relu)
+            self.head.then(output.squeeze_dim(1), Activation::Relu)
         });
         self.norm.forward(class)
     }
 
     fn scores(&self, code: Tensor<B, 2>) -> Tensor<B, 1> {
-        dense(code, &self.output, Activation::Linear).squeeze_dim(1)
+        linear_score(code, &self.output)
     }
 
-    fn plainly(&self, rows: Tensor<B, 2>) -> Tensor<B, 2> {
-        let count = rows.dims()[0];
-        self.code(&Batch::new(rows, count), &mut Nothing)
+    /// The layer before the score, without dropout, `[rows, columns]` to `[rows, width]`.
+    fn code_without_dropout(&self, rows: Tensor<B, 2>) -> Tensor<B, 2> {
+        self.code(&Batch::of_unlabelled(rows), &mut NoDropout)
     }
 }
 
 impl<B: Backend> Network<B> for FtTransformer<B> {
-    /// The cross-entropy of each row, of which those of unlabelled rows and those of labelled anomalies weigh the same together.
+    /// The cross-entropy of each row. Unlabelled rows and labelled anomalies have the same total weight.
     fn terms(&self, batch: &Batch<B>) -> LossTerms<B> {
-        let mut masks = Masks { attention: self.attention_dropout, hidden: self.dropout, rng: self.draws.next() };
-        let (unlabelled, anomalies) = batch.part(self.scores(self.code(batch, &mut masks)));
+        let mut drop =
+            RandomDropout { attention: self.attention_dropout, hidden: self.dropout, rng: self.draws.next() };
+        let (unlabelled, anomalies) = batch.part(self.scores(self.code(batch, &mut drop)));
         balanced_cross_entropy(unlabelled, anomalies)
     }
 
@@ -326,14 +313,14 @@ impl<B: Backend> Network<B> for FtTransformer<B> {
         vec![&mut self.norm]
     }
 
-    /// What the blocks make of the class's token, normalised, behind its ReLU.
+    /// The class token after the last block, normalised, after the ReLU of the head.
     fn representation(&self, rows: Tensor<B, 2>) -> Option<Tensor<B, 2>> {
-        Some(self.plainly(rows))
+        Some(self.code_without_dropout(rows))
     }
 
-    /// The log odds of being a labelled anomaly.
+    /// The log odds that a row is a labelled anomaly.
     fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
-        self.scores(self.plainly(rows))
+        self.scores(self.code_without_dropout(rows))
     }
 }
 
@@ -346,23 +333,23 @@ mod tests {
     use burn_ndarray::NdArray;
 
     #[test]
-    fn a_width_that_the_heads_do_not_divide_is_refused() {
+    fn a_width_that_is_not_a_multiple_of_the_heads_is_rejected() {
         for (heads, width) in [(3, 64), (0, 64), (8, 4)] {
             let method = FtTransformerConfig { heads, width, ..Default::default() };
-            let told = method.check().unwrap_err().to_string();
-            assert_eq!(told, format!("ft-transformer: option `heads` is {heads}, must be a divisor of `width`"));
+            let message = method.check().unwrap_err().to_string();
+            assert_eq!(message, format!("ft-transformer: option `heads` is {heads}, must be a divisor of `width`"));
         }
     }
 
-    /// Without dropout a step's losses are those of the scores; with it they are others in each step, and the scores stay.
+    /// Without dropout, the losses follow from the scores. With dropout, they differ from step to step and the scores do not change.
     #[test]
-    fn dropout_has_a_part_in_the_training_alone() {
+    fn dropout_acts_in_training_only() {
         let cells_of = |rows: usize| (0..rows * 3).map(|cell| ((cell * 7) % 11) as f32 / 10.0).collect::<Vec<_>>();
         let rows = Tensor::<NdArray, 2>::from_data(TensorData::new(cells_of(5), [5, 3]), &Default::default());
         let data = TrainingData { rows: rows.clone(), unlabelled: (0..3).collect(), anomalies: vec![3, 4] };
         let batch = Batch::new(rows.clone(), 3);
         let small = FtTransformerConfig { width: 8, heads: 2, hidden: 6, ..Default::default() };
-        let made = |attention_dropout, dropout| {
+        let network = |attention_dropout, dropout| {
             let method = FtTransformerConfig { attention_dropout, dropout, ..small.clone() };
             method.init::<NdArray>(&data, &mut Seed(1).stream(&[]))
         };
@@ -370,7 +357,7 @@ mod tests {
             let LossTerms { normal, anomalous } = network.terms(&batch);
             [cells(normal), cells(anomalous)]
         };
-        let plain = made(0.0, 0.0);
+        let plain = network(0.0, 0.0);
         let scores = cells(plain.score(rows.clone()));
         let LossTerms { normal, anomalous } = balanced_cross_entropy(
             plain.score(rows.clone()).narrow(0, 0, 3),
@@ -378,7 +365,7 @@ mod tests {
         );
         assert_eq!(losses(&plain), [cells(normal), cells(anomalous)]);
         assert_eq!(losses(&plain), losses(&plain));
-        for network in [made(0.5, 0.0), made(0.0, 0.5)] {
+        for network in [network(0.5, 0.0), network(0.0, 0.5)] {
             assert_ne!(losses(&network), losses(&plain));
             assert_ne!(losses(&network), losses(&network));
             assert_eq!(cells(network.score(rows.clone())), scores);

@@ -1,7 +1,7 @@
-//! A plain network that is trained to tell labelled anomalies from unlabelled rows.
+//! A multi-layer perceptron that classifies labelled anomalies against unlabelled rows.
 //!
-//! Rumelhart, Hinton and Williams, "Learning representations by back-propagating errors", Nature 1986; the class weights of King
-//! and Zeng, "Logistic Regression in Rare Events Data", Political Analysis 2001.
+//! Rumelhart, Hinton and Williams, "Learning representations by back-propagating errors", Nature 1986. The class weights are from
+//! King and Zeng, "Logistic Regression in Rare Events Data", Political Analysis 2001.
 
 use burn::module::Module;
 use burn::nn::Linear;
@@ -12,12 +12,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
 use crate::graph::Graph;
-use crate::layers::activation::{Activation, dense};
+use crate::layers::activation::{Activation, linear_score};
 use crate::layers::cross_entropy::balanced_cross_entropy;
-use crate::layers::hidden::{self, Layers, Plan};
+use crate::layers::hidden::{self, HiddenLayers, HiddenPlan};
 use crate::layers::init::{WeightInit, linear_weights};
 use crate::layers::norm::{NormLayer, NormSettings};
-use crate::recipe::{Augmentation, Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
+use crate::network::recipe_accessors;
+use crate::recipe::{Batches, Optimiser, Recipe};
 use crate::{
     Batch, ConfigError, LossTerms, Method, MethodInfo, MethodKind, Network, NetworkMethod, Norm, Shapes, TrainingData,
 };
@@ -26,13 +27,13 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MlpConfig {
-    /// Widths of the hidden layers.
+    /// The widths of the hidden layers.
     pub widths: Vec<usize>,
-    /// What stands after each hidden layer's ReLU.
+    /// The normalisation after the ReLU of each hidden layer.
     pub norm: Norm,
     /// Settings of `norm`.
     pub norm_settings: NormSettings,
-    /// How it is trained.
+    /// How the network is trained.
     pub recipe: Recipe,
 }
 
@@ -41,30 +42,20 @@ impl Default for MlpConfig {
         Self {
             widths: vec![100],
             norm: Norm::None,
-            norm_settings: NormSettings { epsilon: 1e-5, keep: 0.9 },
-            recipe: Recipe {
-                batches: Batches::Balanced { unlabelled: 100, anomalies: 100, steps: 20 },
-                epochs: 50,
-                optimiser: Optimiser::Adam {
-                    learning_rate: 1e-3,
-                    beta_1: 0.9,
-                    beta_2: 0.999,
-                    epsilon: 1e-8,
-                    weight_decay: 1e-4,
-                },
-                schedule: Schedule::Constant,
-                keep: Keep::Last,
-                statistics: Statistics::Running,
-                augmentation: Augmentation::None,
-            },
+            norm_settings: NormSettings::PYTORCH,
+            recipe: Recipe::new(
+                Batches::Balanced { unlabelled: 100, anomalies: 100, steps: 20 },
+                50,
+                Optimiser::adam(1e-3, 1e-4),
+            ),
         }
     }
 }
 
 impl MlpConfig {
-    fn plan(&self) -> Plan<'_> {
+    fn plan(&self) -> HiddenPlan<'_> {
         let Self { widths, norm, norm_settings, .. } = self;
-        Plan { widths, bias: true, activation: Activation::Relu, norm: *norm, settings: *norm_settings }
+        HiddenPlan { widths, bias: true, activation: Activation::Relu, norm: *norm, settings: *norm_settings }
     }
 }
 
@@ -85,13 +76,7 @@ impl Method for MlpConfig {
 impl NetworkMethod for MlpConfig {
     type Network<B: Backend> = Mlp<B>;
 
-    fn recipe(&self) -> &Recipe {
-        &self.recipe
-    }
-
-    fn recipe_mut(&mut self) -> &mut Recipe {
-        &mut self.recipe
-    }
+    recipe_accessors!();
 
     fn with_norm(self, norm: Norm) -> Self {
         Self { norm, ..self }
@@ -109,21 +94,21 @@ impl NetworkMethod for MlpConfig {
     }
 }
 
-/// `Linear – ReLU – norm` for each hidden layer, then a linear score.
+/// `Linear – ReLU – norm` for each hidden layer, followed by a linear score.
 #[derive(Module, Debug)]
 pub struct Mlp<B: Backend> {
-    hidden: Layers<B>,
+    hidden: HiddenLayers<B>,
     output: Linear<B>,
 }
 
 impl<B: Backend> Mlp<B> {
     fn scores(&self, code: Tensor<B, 2>) -> Tensor<B, 1> {
-        dense(code, &self.output, Activation::Linear).squeeze_dim(1)
+        linear_score(code, &self.output)
     }
 }
 
 impl<B: Backend> Network<B> for Mlp<B> {
-    /// The cross-entropy of each row, of which those of unlabelled rows and those of labelled anomalies weigh the same together.
+    /// The cross-entropy of each row. Unlabelled rows and labelled anomalies have the same total weight.
     fn terms(&self, batch: &Batch<B>) -> LossTerms<B> {
         let (unlabelled, anomalies) = batch.part(self.scores(self.hidden.of_batch(batch)));
         balanced_cross_entropy(unlabelled, anomalies)
@@ -133,7 +118,7 @@ impl<B: Backend> Network<B> for Mlp<B> {
         self.hidden.norms_mut().collect()
     }
 
-    /// The last hidden layer, normalised.
+    /// The normalised output of the last hidden layer.
     fn representation(&self, rows: Tensor<B, 2>) -> Option<Tensor<B, 2>> {
         Some(self.hidden.forward(rows))
     }
@@ -145,7 +130,7 @@ impl<B: Backend> Network<B> for Mlp<B> {
         Some(graph)
     }
 
-    /// The log odds of being a labelled anomaly.
+    /// The log odds that a row is a labelled anomaly.
     fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
         self.scores(self.hidden.forward(rows))
     }

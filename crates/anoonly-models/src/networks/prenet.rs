@@ -1,4 +1,4 @@
-//! PReNet: a network that scores pairs of rows by how many anomalies they hold.
+//! PReNet: scores pairs of rows by the number of anomalies among them.
 //!
 //! Pang, Shen, Jin and van den Hengel, "Deep Weakly-supervised Anomaly Detection", KDD 2023.
 
@@ -16,33 +16,32 @@ use serde::{Deserialize, Serialize};
 use crate::error::Checks;
 use crate::graph::Graph;
 use crate::kernels::Direct;
-use crate::layers::activation::{Activation, dense};
+use crate::layers::activation::{Activation, dense, linear_score};
 use crate::layers::host::{cells, matrix};
 use crate::layers::init::{WeightInit, linear_weights};
 use crate::layers::norm::{NormLayer, NormSettings};
-use crate::network::section;
-use crate::recipe::{Augmentation, Batches, EpsilonAt, Keep, Optimiser, Recipe, Schedule, Statistics};
+use crate::network::{recipe_accessors, section};
+use crate::recipe::{Batches, EpsilonAt, Optimiser, Recipe, Schedule};
 use crate::{
     Batch, ConfigError, LossTerms, Method, MethodInfo, MethodKind, Network, NetworkMethod, Norm, Shapes, TrainingData,
 };
 
-/// PReNet's configuration. The defaults are those of the AnoOnly paper's host.
+/// The configuration of PReNet. The defaults are those of the PReNet in the AnoOnly paper.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PReNetConfig {
-    /// Width of the representation of a row.
+    /// The width of the representation of a row.
     pub width: usize,
-    /// What stands after the representation's ReLU.
+    /// The normalisation after the ReLU of the representation.
     pub norm: Norm,
     /// Settings of `norm`.
     pub norm_settings: NormSettings,
-    /// The score a pair of two labelled anomalies is pulled to. A pair of an anomaly and an unlabelled row is pulled to
-    /// `mixed_target`, a pair of unlabelled rows to 0.
+    /// The target score of a pair of two labelled anomalies. The target of a pair of two unlabelled rows is 0.
     pub anomalous_target: f64,
-    /// The score a pair of a labelled anomaly and an unlabelled row is pulled to.
+    /// The target score of a pair of a labelled anomaly and an unlabelled row.
     pub mixed_target: f64,
-    /// How it is trained. A batch of `u` unlabelled rows and `a` labelled anomalies makes `min(a/3, u)` mixed pairs; the
-    /// other rows are paired with their like.
+    /// How the network is trained. A batch of `u` unlabelled rows and `a` labelled anomalies gives `min(a/3, u)` mixed pairs. The
+    /// remaining rows are paired with rows of the same kind.
     pub recipe: Recipe,
 }
 
@@ -51,24 +50,23 @@ impl Default for PReNetConfig {
         Self {
             width: 20,
             norm: Norm::None,
-            norm_settings: NormSettings { epsilon: 1e-5, keep: 0.9 },
+            norm_settings: NormSettings::PYTORCH,
             anomalous_target: 8.0,
             mixed_target: 4.0,
             recipe: Recipe {
-                // 512 pairs: a quarter of two anomalies, a quarter mixed, half of two unlabelled rows.
-                batches: Batches::Balanced { unlabelled: 640, anomalies: 384, steps: 20 },
-                epochs: 50,
-                optimiser: Optimiser::RmsProp {
-                    learning_rate: 1e-3,
-                    decay: 0.99,
-                    epsilon: 1e-8,
-                    epsilon_at: EpsilonAt::OutsideRoot,
-                    weight_decay: 1e-2,
-                },
                 schedule: Schedule::Cosine { to: 1e-5 },
-                keep: Keep::Last,
-                statistics: Statistics::Running,
-                augmentation: Augmentation::None,
+                ..Recipe::new(
+                    // 512 pairs: a quarter of two anomalies, a quarter mixed, half of two unlabelled rows.
+                    Batches::Balanced { unlabelled: 640, anomalies: 384, steps: 20 },
+                    50,
+                    Optimiser::RmsProp {
+                        learning_rate: 1e-3,
+                        decay: 0.99,
+                        epsilon: 1e-8,
+                        epsilon_at: EpsilonAt::OutsideRoot,
+                        weight_decay: 1e-2,
+                    },
+                )
             },
         }
     }
@@ -96,13 +94,7 @@ impl Method for PReNetConfig {
 impl NetworkMethod for PReNetConfig {
     type Network<B: Backend> = PReNet<B>;
 
-    fn recipe(&self) -> &Recipe {
-        &self.recipe
-    }
-
-    fn recipe_mut(&mut self) -> &mut Recipe {
-        &mut self.recipe
-    }
+    recipe_accessors!();
 
     fn with_norm(self, norm: Norm) -> Self {
         Self { norm, ..self }
@@ -110,7 +102,7 @@ impl NetworkMethod for PReNetConfig {
 
     fn weights(&self, columns: usize, _: &Shapes) -> usize {
         let feature = linear_weights(columns, self.width, true).saturating_add(self.norm.weights(self.width));
-        // The weights of a pair and their bias, and the offset.
+        // The weights and the bias of a pair, and the offset.
         feature.saturating_add(self.width.saturating_mul(2)).saturating_add(2)
     }
 
@@ -128,19 +120,19 @@ impl NetworkMethod for PReNetConfig {
     }
 }
 
-/// PReNet's network: `f(x) = norm(ReLU(Linear(x)))`, and a linear score of `[f(x), f(x′)]`.
+/// The network of PReNet: `f(x) = norm(ReLU(Linear(x)))` and a linear score of `[f(x), f(x′)]`.
 #[derive(Module, Debug)]
 pub struct PReNet<B: Backend> {
     pub(crate) feature: Linear<B>,
     pub(crate) norm: NormLayer<B>,
     pub(crate) pair: Linear<B>,
-    /// What is added to a row's own share to make it its expected score, `[1]`.
+    /// The part of the expected score that is the same for every row, `[1]`.
     offset: Param<Tensor<B, 1>>,
     pub(crate) anomalous_target: f64,
     pub(crate) mixed_target: f64,
 }
 
-/// The pairs that a batch makes, in this order.
+/// The numbers of pairs in a batch, in this order.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pairs {
     /// Pairs of two anomalies.
@@ -149,35 +141,36 @@ pub(crate) struct Pairs {
     pub mixed: usize,
     /// Pairs of two unlabelled rows.
     pub unlabelled: usize,
-    /// Unlabelled rows of the batch, behind which its anomalies stand.
+    /// The position of the first anomaly in the batch.
     start: usize,
 }
 
 impl Pairs {
-    /// Of so many rows, of which the first `unlabelled` are unlabelled.
+    /// The pairs of a batch with the given numbers of rows. The unlabelled rows come first.
     pub fn of(rows: usize, unlabelled: usize) -> Self {
         let anomalies = rows - unlabelled;
         let mixed = (anomalies / 3).min(unlabelled);
         Self { anomalies: (anomalies - mixed) / 2, mixed, unlabelled: (unlabelled - mixed) / 2, start: unlabelled }
     }
 
+    /// The number of pairs.
     pub fn count(self) -> usize {
         self.anomalies + self.mixed + self.unlabelled
     }
 
-    /// The rows on the left side.
+    /// The positions of the rows on the left side.
     pub fn left(self) -> [Range<usize>; 2] {
-        [section_of(self.start, self.anomalies + self.mixed), section_of(0, self.unlabelled)]
+        [range(self.start, self.anomalies + self.mixed), range(0, self.unlabelled)]
     }
 
-    /// The rows on the right side.
+    /// The positions of the rows on the right side.
     pub fn right(self) -> [Range<usize>; 2] {
-        let anomalies = section_of(self.start + self.anomalies + self.mixed, self.anomalies);
-        [anomalies, section_of(self.unlabelled, self.mixed + self.unlabelled)]
+        let anomalies = range(self.start + self.anomalies + self.mixed, self.anomalies);
+        [anomalies, range(self.unlabelled, self.mixed + self.unlabelled)]
     }
 }
 
-fn section_of(from: usize, count: usize) -> Range<usize> {
+fn range(from: usize, count: usize) -> Range<usize> {
     from..from + count
 }
 
@@ -191,17 +184,17 @@ impl<B: Backend> PReNet<B> {
         self.norm.forward(self.hidden(rows))
     }
 
-    /// The score of each pair of a row of `left` and the same row of `right`, both `[pairs, columns]`: `[pairs]`.
+    /// The score of each pair of a row of `left` and the row at the same position of `right`: `[pairs, columns]` each to `[pairs]`.
     pub fn pair_scores(&self, left: Tensor<B, 2>, right: Tensor<B, 2>) -> Tensor<B, 1> {
         self.pair_scores_of_hidden(self.hidden(left), self.hidden(right))
     }
 
     fn pair_scores_of_hidden(&self, left: Tensor<B, 2>, right: Tensor<B, 2>) -> Tensor<B, 1> {
         let both = Tensor::cat(vec![self.norm.forward(left), self.norm.forward(right)], 1);
-        dense(both, &self.pair, Activation::Linear).squeeze_dim(1)
+        linear_score(both, &self.pair)
     }
 
-    /// The weights of the left and of the right side, each `[width, 1]`.
+    /// The weights of the left and of the right side, `[width, 1]` each.
     fn sides(&self) -> (Tensor<B, 2>, Tensor<B, 2>) {
         let weights = self.pair.weight.val();
         let width = weights.dims()[0] / 2;
@@ -235,11 +228,11 @@ impl<B: Backend> Network<B> for PReNet<B> {
         vec![&mut self.norm]
     }
 
-    /// The part of the expected score that is the same for every row: with `w` and `v` the weights of the two sides and `b`
-    /// the bias, `w·f̄(anomalies) + v·f̄(unlabelled) + 2b`.
+    /// Computes the part of the expected score that is the same for every row: `w·f̄(anomalies) + v·f̄(unlabelled) + 2b`, with the
+    /// weights `w` and `v` of the two sides and the bias `b`.
     fn finish(self, data: &TrainingData<B>) -> Self {
         let (left, right) = self.sides();
-        // Block by block: the rows together would be a second copy of the training matrix.
+        // In blocks, to avoid a second copy of the whole training matrix.
         let mean = |rows: &[usize]| {
             let blocks = rows.chunks(BLOCK).map(|rows| self.represent(data.select(rows)));
             Tensor::cat(blocks.collect(), 0).mean_dim(0)
@@ -264,8 +257,8 @@ impl<B: Backend> Network<B> for PReNet<B> {
         Some(graph)
     }
 
-    /// The expectation of `s(a, x) + s(x, u)` over labelled anomalies `a` and unlabelled rows `u`, which the paper (section
-    /// 3.4) estimates from 30 draws. The pair score is additive in its two sides, so one pass gives it: `(w + v)·f(x)` plus a
+    /// The expectation of `s(a, x) + s(x, u)` over labelled anomalies `a` and unlabelled rows `u`. The paper (section 3.4) estimates
+    /// it from 30 draws. The pair score is additive in its two sides, so a single pass computes it exactly: `(w + v)·f(x)` plus a
     /// constant.
     fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
         let (left, right) = self.sides();
@@ -274,10 +267,10 @@ impl<B: Backend> Network<B> for PReNet<B> {
     }
 }
 
-/// Rows worked out at a time.
+/// The number of rows in a block.
 const BLOCK: usize = 2048;
 
-/// The parts that are not empty, one after the other; one of them must not be.
+/// Concatenates the parts and skips empty ones. If all are empty, the result is empty, too.
 fn joined<B: Backend, const D: usize>(mut parts: Vec<Tensor<B, D>>) -> Tensor<B, D> {
     if parts.iter().any(|part| part.dims()[0] > 0) {
         parts.retain(|part| part.dims()[0] > 0);
@@ -292,7 +285,7 @@ mod tests {
     use burn::tensor::{Distribution, ElementConversion};
     use burn_ndarray::NdArray;
 
-    /// With n draws of a and u, the error of the sampled score falls as 1/√n; its spread is known from the draws themselves.
+    /// With n draws of `a` and `u`, the error of the sampled score falls as 1/√n. The draws give its standard error.
     #[test]
     fn the_sampled_score_converges_to_the_closed_form() {
         let device = Default::default();
@@ -335,7 +328,7 @@ mod tests {
         let data = TrainingData { rows: rows.clone(), unlabelled: vec![0], anomalies: vec![1] };
         let network = PReNetConfig::default().init(&data, &mut Seed(1).stream(&[]));
         let score = network.pair_scores(rows.clone().narrow(0, 0, 1), rows.clone().narrow(0, 0, 1)).into_scalar();
-        // 10 unlabelled, 6 anomalies: 2 mixed pairs, 2 of anomalies, 4 of unlabelled rows.
+        // 10 unlabelled rows and 6 anomalies give 2 mixed pairs, 2 pairs of anomalies and 4 pairs of unlabelled rows.
         let LossTerms { normal, anomalous } = network.terms(&Batch::new(rows, 10));
         let values = |tensor: Tensor<NdArray, 1>| tensor.into_data().to_vec::<f32>().unwrap();
         let close =

@@ -16,8 +16,8 @@ use crate::error::Checks;
 use crate::layers::activation::{Activation, dense};
 use crate::layers::host::{cells, parameter, places};
 use crate::layers::init::{WeightInit, linear_weights};
-use crate::network::section;
-use crate::recipe::{Augmentation, Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
+use crate::network::{recipe_accessors, section};
+use crate::recipe::{Batches, Optimiser, Recipe};
 use crate::tools::neighbours::Neighbours;
 use crate::{
     Batch, ConfigError, LossTerms, Method, MethodInfo, MethodKind, Network, NetworkMethod, Norm, Shapes, TrainingData,
@@ -46,21 +46,11 @@ impl Default for RepenConfig {
             margin: 1000.0,
             samples: 50,
             sample: 8,
-            recipe: Recipe {
-                batches: Batches::Balanced { unlabelled: 512, anomalies: 256, steps: 20 },
-                epochs: 50,
-                optimiser: Optimiser::Adam {
-                    learning_rate: 1e-3,
-                    beta_1: 0.9,
-                    beta_2: 0.999,
-                    epsilon: 1e-8,
-                    weight_decay: 0.0,
-                },
-                schedule: Schedule::Constant,
-                keep: Keep::Last,
-                statistics: Statistics::Running,
-                augmentation: Augmentation::None,
-            },
+            recipe: Recipe::new(
+                Batches::Balanced { unlabelled: 512, anomalies: 256, steps: 20 },
+                50,
+                Optimiser::adam(1e-3, 0.0),
+            ),
         }
     }
 }
@@ -101,13 +91,7 @@ impl Method for RepenConfig {
 impl NetworkMethod for RepenConfig {
     type Network<B: Backend> = Repen<B>;
 
-    fn recipe(&self) -> &Recipe {
-        &self.recipe
-    }
-
-    fn recipe_mut(&mut self) -> &mut Recipe {
-        &mut self.recipe
-    }
+    recipe_accessors!();
 
     /// Each triplet holds a labelled anomaly: the loss has no part on normal rows that a strategy could leave out.
     fn takes_strategy(&self) -> bool {

@@ -1,4 +1,4 @@
-//! A residual network for tables that is trained to tell labelled anomalies from unlabelled rows.
+//! A residual network for tables that classifies labelled anomalies against unlabelled rows.
 //!
 //! Gorishniy, Rubachev, Khrulkov and Babenko, "Revisiting Deep Learning Models for Tabular Data", NeurIPS 2021.
 
@@ -11,33 +11,34 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
 use crate::graph::{Graph, Step};
-use crate::layers::activation::{Activation, dense};
+use crate::layers::activation::{Activation, dense, linear_score};
 use crate::layers::cross_entropy::balanced_cross_entropy;
 use crate::layers::draws::{Draws, dropout};
-use crate::layers::init::{WeightInit, linear_weights};
+use crate::layers::init::{WeightInit, linear_weights, total};
 use crate::layers::norm::{NormLayer, NormSettings};
-use crate::recipe::{Augmentation, Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
+use crate::network::recipe_accessors;
+use crate::recipe::{Batches, Optimiser, Recipe};
 use crate::{
     Batch, ConfigError, LossTerms, Method, MethodInfo, MethodKind, Network, NetworkMethod, Norm, Shapes, TrainingData,
 };
 
-/// The configuration of a residual network. The defaults are those of ADBench, with batches that hold both classes.
+/// The configuration of a residual network. The defaults are those of ADBench, except that every batch contains both classes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ResNetConfig {
-    /// Width of what runs through all blocks.
+    /// The width of the residual stream through the blocks.
     pub width: usize,
-    /// Width of each block's hidden layer.
+    /// The width of the hidden layer of each block.
     pub hidden: usize,
-    /// Blocks.
+    /// The number of blocks.
     pub blocks: usize,
-    /// The probability with which a value of a block's hidden layer is left out in a step of the training.
+    /// The dropout rate of the hidden layer of each block.
     pub dropout: f64,
-    /// What stands at the start of each block and before the score. The host has batch normalisation already.
+    /// The normalisation at the start of each block and before the score. The original method uses batch normalisation, too.
     pub norm: Norm,
     /// Settings of `norm`.
     pub norm_settings: NormSettings,
-    /// How it is trained.
+    /// How the network is trained.
     pub recipe: Recipe,
 }
 
@@ -49,27 +50,17 @@ impl Default for ResNetConfig {
             blocks: 2,
             dropout: 0.2,
             norm: Norm::Batch,
-            norm_settings: NormSettings { epsilon: 1e-5, keep: 0.9 },
-            recipe: Recipe {
-                batches: Batches::Balanced { unlabelled: 32, anomalies: 32, steps: 20 },
-                epochs: 50,
-                optimiser: Optimiser::Adam {
-                    learning_rate: 1e-3,
-                    beta_1: 0.9,
-                    beta_2: 0.999,
-                    epsilon: 1e-8,
-                    weight_decay: 0.0,
-                },
-                schedule: Schedule::Constant,
-                keep: Keep::Last,
-                statistics: Statistics::Running,
-                augmentation: Augmentation::None,
-            },
+            norm_settings: NormSettings::PYTORCH,
+            recipe: Recipe::new(
+                Batches::Balanced { unlabelled: 32, anomalies: 32, steps: 20 },
+                50,
+                Optimiser::adam(1e-3, 0.0),
+            ),
         }
     }
 }
 
-/// More blocks than anyone trains on tables; a bound on what a model file can ask for.
+/// The most blocks. The bound protects against model files that ask for too much memory; no one trains as many on tables.
 const MOST_BLOCKS: usize = 64;
 
 impl Method for ResNetConfig {
@@ -95,13 +86,7 @@ impl Method for ResNetConfig {
 impl NetworkMethod for ResNetConfig {
     type Network<B: Backend> = ResNet<B>;
 
-    fn recipe(&self) -> &Recipe {
-        &self.recipe
-    }
-
-    fn recipe_mut(&mut self) -> &mut Recipe {
-        &mut self.recipe
-    }
+    recipe_accessors!();
 
     fn with_norm(self, norm: Norm) -> Self {
         Self { norm, ..self }
@@ -110,9 +95,9 @@ impl NetworkMethod for ResNetConfig {
     fn weights(&self, columns: usize, _: &Shapes) -> usize {
         let Self { width, hidden, blocks, norm, .. } = *self;
         let block = [norm.weights(width), linear_weights(width, hidden, true), linear_weights(hidden, width, true)];
-        let block = block.into_iter().fold(0, usize::saturating_add);
+        let block = total(block);
         let ends = [linear_weights(columns, width, true), norm.weights(width), linear_weights(width, 1, true)];
-        ends.into_iter().fold(block.saturating_mul(blocks), usize::saturating_add)
+        total(ends.into_iter().chain([block.saturating_mul(blocks)]))
     }
 
     fn init<B: Backend>(&self, data: &TrainingData<B>, rng: &mut impl Rng) -> ResNet<B> {
@@ -133,7 +118,7 @@ impl NetworkMethod for ResNetConfig {
     }
 }
 
-/// A linear layer, blocks of the form `x + Linear(ReLU(Linear(norm(x))))`, and a linear score of `ReLU(norm(x))`.
+/// A linear layer, blocks `x + Linear(ReLU(Linear(norm(x))))`, and a linear score of `ReLU(norm(x))`.
 #[derive(Module, Debug)]
 pub struct ResNet<B: Backend> {
     input: Linear<B>,
@@ -153,23 +138,23 @@ struct Block<B: Backend> {
 }
 
 impl<B: Backend> ResNet<B> {
-    /// The layer before the score; `drop` is done to each block's hidden layer.
+    /// The layer before the score. `drop` is applied to the hidden layer of each block.
     fn code(&self, batch: &Batch<B>, mut drop: impl FnMut(Tensor<B, 2>) -> Tensor<B, 2>) -> Tensor<B, 2> {
         let start = batch.by_row(|rows| dense(rows, &self.input, Activation::Linear));
-        let code = self.blocks.iter().fold(start, |through, Block { norm, wide, narrow }| {
-            let hidden = drop(dense(norm.forward(through.clone()), wide, Activation::Relu));
-            through + dense(hidden, narrow, Activation::Linear)
+        let code = self.blocks.iter().fold(start, |stream, Block { norm, wide, narrow }| {
+            let hidden = drop(dense(norm.forward(stream.clone()), wide, Activation::Relu));
+            stream + dense(hidden, narrow, Activation::Linear)
         });
         self.norm.then(code, Activation::Relu)
     }
 
     fn scores(&self, code: Tensor<B, 2>) -> Tensor<B, 1> {
-        dense(code, &self.output, Activation::Linear).squeeze_dim(1)
+        linear_score(code, &self.output)
     }
 }
 
 impl<B: Backend> Network<B> for ResNet<B> {
-    /// The cross-entropy of each row, of which those of unlabelled rows and those of labelled anomalies weigh the same together.
+    /// The cross-entropy of each row. Unlabelled rows and labelled anomalies have the same total weight.
     fn terms(&self, batch: &Batch<B>) -> LossTerms<B> {
         let mut rng = self.draws.next();
         let code = self.code(batch, |hidden| dropout(hidden, self.dropout, &mut rng));
@@ -181,30 +166,29 @@ impl<B: Backend> Network<B> for ResNet<B> {
         self.blocks.iter_mut().map(|block| &mut block.norm).chain([&mut self.norm]).collect()
     }
 
-    /// What runs through the blocks, normalised, behind its ReLU.
+    /// The residual stream after the last block, normalised, after its ReLU.
     fn representation(&self, rows: Tensor<B, 2>) -> Option<Tensor<B, 2>> {
-        let count = rows.dims()[0];
-        Some(self.code(&Batch::new(rows, count), |hidden| hidden))
+        Some(self.code(&Batch::of_unlabelled(rows), |hidden| hidden))
     }
 
     fn graph(&self) -> Option<Graph> {
         let mut graph = Graph::default();
-        let mut through = graph.dense(Graph::ROWS, &self.input, Activation::Linear);
+        let mut stream = graph.dense(Graph::ROWS, &self.input, Activation::Linear);
         for Block { norm, wide, narrow } in &self.blocks {
-            let normal = norm.describe(&mut graph, through, Activation::Linear);
+            let normal = norm.describe(&mut graph, stream, Activation::Linear);
             let hidden = graph.dense(normal, wide, Activation::Relu);
             let change = graph.dense(hidden, narrow, Activation::Linear);
-            let back = graph.then(Step::Multiply { of: change, constants: vec![-1.0] });
-            through = graph.then(Step::Subtract { left: through, right: back });
+            // Graphs have no addition of two values.
+            let negated = graph.then(Step::Multiply { of: change, constants: vec![-1.0] });
+            stream = graph.then(Step::Subtract { left: stream, right: negated });
         }
-        let code = self.norm.describe(&mut graph, through, Activation::Relu);
+        let code = self.norm.describe(&mut graph, stream, Activation::Relu);
         graph.dense(code, &self.output, Activation::Linear);
         Some(graph)
     }
 
-    /// The log odds of being a labelled anomaly.
+    /// The log odds that a row is a labelled anomaly.
     fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
-        let count = rows.dims()[0];
-        self.scores(self.code(&Batch::new(rows, count), |hidden| hidden))
+        self.scores(self.code(&Batch::of_unlabelled(rows), |hidden| hidden))
     }
 }

@@ -1,4 +1,4 @@
-//! RoSAS: a network that learns a continuous score from mixtures of labelled anomalies and unlabelled rows.
+//! RoSAS: a continuous score, learned from mixtures of labelled anomalies and unlabelled rows.
 //!
 //! Xu, Wang, Pang, Jian, Liu and Wang, "RoSAS: Deep semi-supervised anomaly detection with contamination-resilient continuous
 //! supervision", Information Processing and Management 2023.
@@ -15,36 +15,37 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
 use crate::graph::Graph;
-use crate::layers::activation::{Activation, dense};
+use crate::layers::activation::{Activation, LENGTH_GAP, length, linear_score};
 use crate::layers::draws::Draws;
-use crate::layers::hidden::{self, Layers, Plan};
+use crate::layers::hidden::{self, HiddenLayers, HiddenPlan};
 use crate::layers::host::{places, tensor};
-use crate::layers::init::{WeightInit, linear_weights};
+use crate::layers::init::{WeightInit, linear_weights, total};
 use crate::layers::norm::{NormLayer, NormSettings};
-use crate::network::section;
-use crate::recipe::{Augmentation, Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
+use crate::network::{recipe_accessors, section};
+use crate::recipe::{Batches, Optimiser, Recipe};
 use crate::{
     Batch, ConfigError, LossTerms, Method, MethodInfo, MethodKind, Network, NetworkMethod, Norm, Shapes, TrainingData,
 };
 
-/// RoSAS' configuration. The defaults are those of the authors' implementation.
+/// The configuration of RoSAS. The defaults are those of the authors' implementation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RosasConfig {
-    /// Widths of the layers to the representation, its own being the last.
+    /// The widths of the encoder's layers. The last one is the width of the representation.
     pub widths: Vec<usize>,
-    /// Width of the layer between the representation and the score.
+    /// The width of the layer between the representation and the score.
     pub scorer: usize,
-    /// What stands after each of these layers' leaky ReLU.
+    /// The normalisation after the leaky ReLU of each layer.
     pub norm: Norm,
     /// Settings of `norm`.
     pub norm_settings: NormSettings,
-    /// By how much a row's distance to an anomaly is to exceed that to an unlabelled row.
+    /// The margin by which the distance between an unlabelled row and an anomaly should exceed the distance between two unlabelled
+    /// rows.
     pub margin: f64,
-    /// Shares of a mixture are drawn from Beta(α, α).
+    /// The share of a row in a mixture is drawn from Beta(α, α).
     pub alpha: f64,
-    /// How it is trained. A batch of `u` unlabelled rows and `a` labelled anomalies makes `min(u/2, a)` triplets and `u + a`
-    /// mixtures.
+    /// How the network is trained. A batch of `u` unlabelled rows and `a` labelled anomalies gives `min(u/2, a)` triplets and
+    /// `u + a` mixtures.
     pub recipe: Recipe,
 }
 
@@ -54,35 +55,22 @@ impl Default for RosasConfig {
             widths: vec![32, 32],
             scorer: 16,
             norm: Norm::None,
-            norm_settings: NormSettings { epsilon: 1e-5, keep: 0.9 },
+            norm_settings: NormSettings::PYTORCH,
             margin: 5.0,
             alpha: 0.5,
-            recipe: Recipe {
-                batches: Batches::Balanced { unlabelled: 256, anomalies: 128, steps: 20 },
-                epochs: 100,
-                optimiser: Optimiser::Adam {
-                    learning_rate: 5e-3,
-                    beta_1: 0.9,
-                    beta_2: 0.999,
-                    epsilon: 1e-8,
-                    weight_decay: 1e-5,
-                },
-                schedule: Schedule::Constant,
-                keep: Keep::Last,
-                statistics: Statistics::Running,
-                augmentation: Augmentation::None,
-            },
+            recipe: Recipe::new(
+                Batches::Balanced { unlabelled: 256, anomalies: 128, steps: 20 },
+                100,
+                Optimiser::adam(5e-3, 1e-5),
+            ),
         }
     }
 }
 
-/// Added to squared distances under the root, so that a distance of zero has a gradient.
-const GAP: f64 = 1e-12;
-
 impl RosasConfig {
-    fn plan<'a>(&self, widths: &'a [usize]) -> Plan<'a> {
+    fn plan<'a>(&self, widths: &'a [usize]) -> HiddenPlan<'a> {
         let Self { norm, norm_settings, .. } = *self;
-        Plan { widths, bias: false, activation: Activation::LeakyRelu, norm, settings: norm_settings }
+        HiddenPlan { widths, bias: false, activation: Activation::LeakyRelu, norm, settings: norm_settings }
     }
 }
 
@@ -108,13 +96,7 @@ impl Method for RosasConfig {
 impl NetworkMethod for RosasConfig {
     type Network<B: Backend> = Rosas<B>;
 
-    fn recipe(&self) -> &Recipe {
-        &self.recipe
-    }
-
-    fn recipe_mut(&mut self) -> &mut Recipe {
-        &mut self.recipe
-    }
+    recipe_accessors!();
 
     fn with_norm(self, norm: Norm) -> Self {
         Self { norm, ..self }
@@ -127,7 +109,7 @@ impl NetworkMethod for RosasConfig {
             self.plan(&[self.scorer]).weights(encoder.outputs(columns)),
             linear_weights(self.scorer, 1, true),
         ];
-        parts.into_iter().fold(0, usize::saturating_add)
+        total(parts)
     }
 
     fn init<B: Backend>(&self, data: &TrainingData<B>, rng: &mut impl Rng) -> Rosas<B> {
@@ -144,11 +126,11 @@ impl NetworkMethod for RosasConfig {
     }
 }
 
-/// The layers to the representation, one more, and a linear score, which a hyperbolic tangent bounds in training.
+/// An encoder, one more hidden layer, and a linear score. In training, a hyperbolic tangent bounds the score.
 #[derive(Module, Debug)]
 pub struct Rosas<B: Backend> {
-    encoder: Layers<B>,
-    scorer: Layers<B>,
+    encoder: HiddenLayers<B>,
+    scorer: HiddenLayers<B>,
     output: Linear<B>,
     margin: f64,
     alpha: f64,
@@ -156,7 +138,7 @@ pub struct Rosas<B: Backend> {
     draws: Draws,
 }
 
-/// A mixture of two rows of a batch: so much of the one and the rest of the other.
+/// A mixture of two rows of a batch: `share · one + (1 − share) · other`.
 #[derive(Clone, Copy, Debug)]
 struct Mixture {
     one: usize,
@@ -164,8 +146,8 @@ struct Mixture {
     share: f32,
 }
 
-/// A mixture of each row of a batch with one drawn from it, so that each row is drawn once; first those of two unlabelled rows,
-/// whose number comes along.
+/// Mixes each row of a batch with a row drawn without replacement from the same batch. Mixtures of two unlabelled rows come first;
+/// their number is returned, too.
 fn mixtures(rows: usize, unlabelled: usize, alpha: f64, rng: &mut impl Rng) -> (Vec<Mixture>, usize) {
     let mut others: Vec<usize> = (0..rows).collect();
     others.shuffle(rng);
@@ -181,7 +163,7 @@ fn mixtures(rows: usize, unlabelled: usize, alpha: f64, rng: &mut impl Rng) -> (
     ([normal, anomalous].concat(), normals)
 }
 
-/// `d²/2` of differences within ±1 and `|d| − ½` of larger ones.
+/// The smooth L1 loss: `d²/2` for differences within ±1 and `|d| − ½` for larger ones.
 fn smooth_l1<B: Backend>(difference: Tensor<B, 1>) -> Tensor<B, 1> {
     let size = difference.abs();
     let within = size.clone().clamp_max(1.0);
@@ -189,29 +171,28 @@ fn smooth_l1<B: Backend>(difference: Tensor<B, 1>) -> Tensor<B, 1> {
 }
 
 impl<B: Backend> Rosas<B> {
-    /// The score from the representation, `[rows]`.
+    /// The score of representations, `[rows, width]` to `[rows]`.
     fn scores(&self, code: Tensor<B, 2>) -> Tensor<B, 1> {
-        dense(self.scorer.forward(code), &self.output, Activation::Linear).squeeze_dim(1)
+        linear_score(self.scorer.forward(code), &self.output)
     }
 
-    /// `max(0, m + ‖φ(q) − φ(p)‖ − ‖φ(q) − φ(a)‖)` of triplets of two unlabelled rows and an anomaly.
+    /// `max(0, m + ‖φ(q) − φ(p)‖ − ‖φ(q) − φ(a)‖)` of triplets of two unlabelled rows `q`, `p` and an anomaly `a`.
     fn triplets(&self, codes: &Tensor<B, 2>, count: usize, unlabelled: usize) -> Tensor<B, 1> {
         if count == 0 {
             return Tensor::zeros([0], &codes.device());
         }
         let [query, near, far] = [0, count, unlabelled].map(|start| codes.clone().narrow(0, start, count));
-        let distance = |other: Tensor<B, 2>| {
-            (query.clone() - other).square().sum_dim(1).add_scalar(GAP).sqrt().squeeze_dim::<1>(1)
-        };
+        let distance = |other: Tensor<B, 2>| length(query.clone() - other, LENGTH_GAP).squeeze_dim::<1>(1);
         relu((distance(near) - distance(far)).add_scalar(self.margin))
     }
 }
 
 impl<B: Backend> Network<B> for Rosas<B> {
-    /// Half of it the loss of triplets in the representation, half that of mixtures: how far the bounded score of a mixture is
-    /// from its target (−1 for an unlabelled row, 1 for an anomaly, and in between as the rows are mixed), and how far from the
-    /// mixed scores of its rows. A mixture of two unlabelled rows is an example whose target is normal; all other examples hold
-    /// an anomaly.
+    /// The mean of two losses: that of triplets in the representation and that of mixtures.
+    ///
+    /// The loss of a mixture compares its bounded score with its target, and with the mixed scores of its two rows. The target is −1
+    /// for an unlabelled row, 1 for an anomaly, and mixed like the rows. A mixture of two unlabelled rows is an example whose target
+    /// is normal. All other examples involve an anomaly.
     fn terms(&self, batch: &Batch<B>) -> LossTerms<B> {
         let (rows, unlabelled) = (batch.rows(), batch.unlabelled());
         let (mixtures, normals) = mixtures(rows, unlabelled, self.alpha, &mut self.draws.next());
@@ -224,7 +205,7 @@ impl<B: Backend> Network<B> for Rosas<B> {
         let other = places(mixtures.iter().map(|mixture| mixture.other as u32), &device);
         let mixed =
             own.clone().select(0, one.clone()) * share.clone() + own.clone().select(0, other.clone()) * rest.clone();
-        // In one pass, so that batch normalisation sees both.
+        // In one pass, so that batch normalisation uses the statistics of rows and mixtures together.
         let codes = self.encoder.forward(Tensor::cat(vec![own, mixed], 0));
         let scores = tanh(self.scores(codes.clone()));
         let (own, mixed) = (scores.clone().narrow(0, 0, rows), scores.narrow(0, rows, rows));
@@ -238,11 +219,11 @@ impl<B: Backend> Network<B> for Rosas<B> {
         let of_mixtures = smooth_l1(mixed.clone() - targets) + smooth_l1(mixed - by_shares);
         let count = (unlabelled / 2).min(rows - unlabelled);
         let of_triplets = self.triplets(&codes, count, unlabelled);
-        // The mean over all examples is then that of the two means.
-        let half = |of: usize| (count + rows) as f64 / (2 * of.max(1)) as f64;
-        let of_mixtures = of_mixtures.mul_scalar(half(rows));
+        // With these weights, the mean over all examples is the mean of the two mean losses.
+        let weight = |examples: usize| (count + rows) as f64 / (2 * examples.max(1)) as f64;
+        let of_mixtures = of_mixtures.mul_scalar(weight(rows));
         let mut anomalous =
-            vec![of_triplets.mul_scalar(half(count)), section(of_mixtures.clone(), normals, rows - normals)];
+            vec![of_triplets.mul_scalar(weight(count)), section(of_mixtures.clone(), normals, rows - normals)];
         anomalous.retain(|part| part.dims()[0] > 0);
         let anomalous = match anomalous.is_empty() {
             true => Tensor::zeros([0], &device),
@@ -268,7 +249,7 @@ impl<B: Backend> Network<B> for Rosas<B> {
         Some(graph)
     }
 
-    /// The score before its hyperbolic tangent, which ranks rows as it does after, and does not make the highest all the same.
+    /// The score before the hyperbolic tangent. It ranks rows in the same order and does not saturate.
     fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
         self.scores(self.encoder.forward(rows))
     }
@@ -295,17 +276,17 @@ mod tests {
         assert!(all.iter().all(|mixture| (0.0..=1.0).contains(&mixture.share)));
     }
 
-    /// Of 6 unlabelled rows and 2 anomalies, which make 2 triplets and 8 mixtures; without normalisation each example can be
-    /// worked out alone.
+    /// 6 unlabelled rows and 2 anomalies give 2 triplets and 8 mixtures. Without normalisation, each example can be computed
+    /// independently.
     #[test]
-    fn losses_are_those_worked_by_hand() {
+    fn losses_match_the_formula() {
         let device = Default::default();
         let cell = |row: usize, column: usize| ((row * 7 + column * 5) % 11) as f32 / 5.0 - 1.0;
         let table: Vec<[f32; 3]> = (0..8).map(|row| std::array::from_fn(|column| cell(row, column))).collect();
         let rows = Tensor::<NdArray, 2>::from_data(TensorData::new(table.concat(), [8, 3]), &device);
         let data = TrainingData { rows: rows.clone(), unlabelled: (0..6).collect(), anomalies: vec![6, 7] };
         let network = RosasConfig::default().init(&data, &mut Seed(1).stream(&[]));
-        // The first draw of this training.
+        // The first draw of the training.
         let (mixed, normals) = mixtures(8, 6, 0.5, &mut network.draws.again().next());
         let LossTerms { normal, anomalous } = network.terms(&Batch::new(rows, 6));
         let one = |row: Vec<f32>| Tensor::<NdArray, 2>::from_data(TensorData::new(row, [1, 3]), &device);
@@ -327,7 +308,7 @@ mod tests {
         let close = |ours: Vec<f32>, theirs: Vec<f32>| {
             assert_eq!(ours.len(), theirs.len());
             for (ours, theirs) in ours.iter().zip(theirs) {
-                assert!((ours - theirs).abs() < 1e-4, "{ours}, not {theirs}");
+                assert!((ours - theirs).abs() < 1e-4, "{ours}, expected {theirs}");
             }
         };
         close(cells(anomalous), expected);

@@ -1,37 +1,37 @@
-//! A Gaussian mixture of few features, in steps that have gradients.
+//! A differentiable Gaussian mixture of a few features.
 
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
-/// Components, each a column of every tensor.
+/// A Gaussian mixture. Each column of each tensor is a component.
 #[derive(Clone, Debug)]
 pub(super) struct Mixture<B: Backend> {
-    /// The logarithm of each component's share, `[1, components]`.
-    log_shares: Tensor<B, 2>,
+    /// The logarithm of the weight of each component, `[1, components]`.
+    log_weights: Tensor<B, 2>,
     /// The mean of each feature, `[1, components]` each.
     means: Vec<Tensor<B, 2>>,
-    /// The lower Cholesky factor of the covariance, row by row, `[1, components]` each.
+    /// The rows of the lower Cholesky factor of the covariance, `[1, components]` each.
     factor: Vec<Vec<Tensor<B, 2>>>,
-    /// The variance of each feature, `[1, components]` each; none of a mixture that was saved.
+    /// The variance of each feature, `[1, components]` each; empty for a mixture that was read from a saved one.
     variances: Vec<Tensor<B, 2>>,
 }
 
-/// Added to the variances,
+/// Added to the variances.
 const EPSILON: f64 = 1e-6;
-/// below which no pivot of the factor falls by rounding.
+/// A lower bound for the pivots of the factor, which rounding could make negative.
 const LEAST_PIVOT: f64 = 1e-7;
-/// A component that no row belongs to has this share, and a mean that is not 0/0.
+/// A lower bound for the total responsibility of a component. It keeps the mean of an empty component finite.
 const LEAST_SHARE: f64 = 1e-9;
 
-/// The rows of a saved mixture of so many features.
+/// The number of rows of a saved mixture.
 pub(super) fn rows(features: usize) -> usize {
-    // The share, the means, and the factor.
+    // The weight, the means and the factor.
     1 + features + features * (features + 1) / 2
 }
 
 impl<B: Backend> Mixture<B> {
-    /// Of rows `[rows, features]` that belong to components with the given probabilities, `[rows, components]` (equation 5 of
-    /// the paper).
+    /// Fits the mixture to rows, `[rows, features]`, that belong to components with the given probabilities, `[rows, components]`
+    /// (equation 5 of the paper).
     pub fn of(features: &Tensor<B, 2>, components: &Tensor<B, 2>) -> Self {
         let [rows, count] = features.dims();
         let sums = components.clone().sum_dim(0).clamp_min(LEAST_SHARE);
@@ -63,12 +63,12 @@ impl<B: Backend> Mixture<B> {
             }
             factor.push(cells);
         }
-        Self { log_shares: sums.div_scalar(rows as f64).log(), means, factor, variances }
+        Self { log_weights: sums.div_scalar(rows as f64).log(), means, factor, variances }
     }
 
     /// `−ln Σ φₖ N(z; μₖ, Σₖ)` of each row, `[rows, features]` to `[rows]`.
     pub fn energy(&self, features: &Tensor<B, 2>) -> Tensor<B, 1> {
-        let mut exponent = self.log_shares.clone();
+        let mut exponent = self.log_weights.clone();
         let mut solved: Vec<Tensor<B, 2>> = Vec::new();
         let mut squares: Option<Tensor<B, 2>> = None;
         for (feature, (mean, factor)) in self.means.iter().zip(&self.factor).enumerate() {
@@ -88,24 +88,24 @@ impl<B: Backend> Mixture<B> {
         (sum + most).neg().squeeze_dim(1)
     }
 
-    /// The sum of one over each variance, `[1]`.
+    /// The sum of the inverse variances, `[1]`.
     pub fn inverse_variances(&self) -> Tensor<B, 1> {
         Tensor::cat(self.variances.clone(), 0).recip().sum()
     }
 
-    /// The log shares, the means and the factors, `[rows, components]`.
+    /// The mixture as one tensor of log weights, means and factors, `[rows, components]`.
     pub fn saved(&self) -> Tensor<B, 2> {
         let factor = self.factor.iter().flatten();
-        Tensor::cat(std::iter::once(&self.log_shares).chain(&self.means).chain(factor).cloned().collect(), 0)
+        Tensor::cat(std::iter::once(&self.log_weights).chain(&self.means).chain(factor).cloned().collect(), 0)
     }
 
-    /// The mixture of so many features that was [`saved`](Self::saved).
+    /// Reads a mixture from the tensor that [`saved`](Self::saved) returns.
     pub fn read(saved: Tensor<B, 2>, features: usize) -> Self {
         let mut rows = (0..rows(features)).map(|row| saved.clone().narrow(0, row, 1));
         let mut next = |count: usize| rows.by_ref().take(count).collect::<Vec<_>>();
-        let log_shares = Tensor::cat(next(1), 0);
+        let log_weights = Tensor::cat(next(1), 0);
         let means = next(features);
-        Self { log_shares, means, factor: (1..=features).map(next).collect(), variances: Vec::new() }
+        Self { log_weights, means, factor: (1..=features).map(next).collect(), variances: Vec::new() }
     }
 }
 
@@ -132,9 +132,10 @@ mod tests {
         Tensor::from_data(TensorData::new(cells, [ROWS, columns]), &Default::default())
     }
 
-    /// Of two features and two components, in double precision, by the inverse and the determinant of each covariance.
+    /// Two features and two components, with the reference in double precision from the inverse and the determinant of each
+    /// covariance.
     #[test]
-    fn energies_are_those_of_the_formula() {
+    fn energies_match_the_formula() {
         let (features, components) = (table(2, feature), table(2, share));
         let mixture = Mixture::of(&features, &components);
         let read = Mixture::read(mixture.saved(), 2);
@@ -162,14 +163,14 @@ mod tests {
             }
         }
         for (ours, density) in ours.iter().zip(densities) {
-            assert!((f64::from(*ours) + density.ln()).abs() < 1e-4, "{ours}, not {}", -density.ln());
+            assert!((f64::from(*ours) + density.ln()).abs() < 1e-4, "{ours}, expected {}", -density.ln());
         }
         let ours = f64::from(cells(mixture.inverse_variances())[0]);
-        assert!((ours - inverse_variances).abs() < 1e-4 * inverse_variances, "{ours}, not {inverse_variances}");
+        assert!((ours - inverse_variances).abs() < 1e-4 * inverse_variances, "{ours}, expected {inverse_variances}");
     }
 
     #[test]
-    fn a_component_without_rows_and_rows_that_are_all_the_same_have_finite_energies() {
+    fn an_empty_component_and_identical_rows_have_finite_energies() {
         let (features, components) = (table(3, |_, column| column as f64), table(2, |_, column| column as f64));
         let mixture = Mixture::of(&features, &components);
         assert!(cells(mixture.energy(&features)).iter().all(|energy| energy.is_finite()));
