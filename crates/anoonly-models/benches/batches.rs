@@ -1,4 +1,4 @@
-//! Batches by themselves: `cargo bench --package anoonly-models --bench batches`.
+//! Assembly of batches: `cargo bench --package anoonly-models --bench batches`.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 
@@ -19,7 +19,7 @@ fn main() {
     divan::main();
 }
 
-/// Rows of a batch gathered from the training rows, half of them anomalies.
+/// Gathers the rows of a batch from the training rows. Half of them are anomalies.
 #[divan::bench(args = [64, 512])]
 fn batch_assembly(bencher: Bencher, rows: usize) {
     let mut rng = Seed(1).stream(&["bench", "batch"]);

@@ -1,6 +1,6 @@
-//! The loss of a batch in its two parts, for every method that has one: this is what a strategy takes apart.
+//! Prints the two parts of a batch's loss for every network. A strategy decides which part trains.
 
-#![expect(clippy::print_stdout, reason = "an example talks to its user")]
+#![expect(clippy::print_stdout, reason = "an example prints its results")]
 
 use anoonly_core::Seed;
 use anoonly_models::{AnyMethod, AnyNetwork, Batch, MethodForm, Network, NetworkMethod, TrainingData};
@@ -24,7 +24,7 @@ fn main() {
         };
         let ((normals, normal), (anomalies, anomalous)) = (mean(terms.normal), mean(terms.anomalous));
         println!(
-            "{:16} {normals} examples whose target is normal, mean loss {normal:.3}; {anomalies} with an anomaly, {anomalous:.3}",
+            "{:16} {normals} normal examples, mean loss {normal:.3}; {anomalies} anomalous examples, mean loss {anomalous:.3}",
             method.info().name
         );
     }

@@ -1,5 +1,5 @@
-//! Losses, gradients and scores of networks against PyTorch: `golden/networks.json`, made by `golden/networks.py`, which tells
-//! the weights and rows.
+//! Compares losses, gradients and scores of networks with PyTorch. `golden/networks.py` generates the reference values in
+//! `golden/networks.json` and defines the weights and rows.
 
 use anoonly_core::Seed;
 use burn::backend::Autodiff;
@@ -25,15 +25,15 @@ struct Case {
     gradients: Vec<Vec<f32>>,
 }
 
-/// The sine of each number from `from` on, times `factor`.
+/// `factor · sin(step · number)` for consecutive numbers, starting at `from`.
 fn sines(from: usize, count: usize, step: f64, factor: f64) -> Vec<f32> {
     (from..from + count).map(|number| (factor * (step * number as f64).sin()) as f32).collect()
 }
 
-/// Puts the weights into a network's tensors; counts them.
-struct Put(usize);
+/// Sets the weights of a network; counts them.
+struct SetWeights(usize);
 
-impl<B: Backend> ModuleMapper<B> for Put {
+impl<B: Backend> ModuleMapper<B> for SetWeights {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
         param.map(|tensor| {
             let count = tensor.shape().num_elements();
@@ -45,7 +45,7 @@ impl<B: Backend> ModuleMapper<B> for Put {
     }
 }
 
-/// Reads the gradients of all tensors.
+/// Collects the gradients of all tensors.
 struct Gradients<'a, B: AutodiffBackend>(&'a B::Gradients, Vec<Vec<f32>>);
 
 impl<B: AutodiffBackend> ModuleVisitor<B> for Gradients<'_, B> {
@@ -74,7 +74,7 @@ fn check<B: Backend>() {
             anomalies: (unlabelled..count).collect(),
         };
         let network = method.init(&data, &mut Seed(1).stream(&[]));
-        let network = AnyNetwork::<Autodiff<B>>::from_inner(network).map(&mut Put(0));
+        let network = AnyNetwork::<Autodiff<B>>::from_inner(network).map(&mut SetWeights(0));
         let LossTerms { normal, anomalous } = network.terms(&Batch::new(Tensor::from_inner(rows.clone()), unlabelled));
         close(&cells(normal.clone()), &case.normal, &format!("losses of unlabelled rows, {method:?}"));
         close(&cells(anomalous.clone()), &case.anomalous, &format!("losses of anomalies, {method:?}"));
@@ -94,11 +94,11 @@ fn check<B: Backend>() {
 }
 
 #[test]
-fn networks_agree_with_pytorch_on_ndarray() {
+fn networks_match_pytorch_on_ndarray() {
     check::<NdArray>();
 }
 
 #[test]
-fn networks_agree_with_pytorch_on_flex() {
+fn networks_match_pytorch_on_flex() {
     check::<Flex>();
 }

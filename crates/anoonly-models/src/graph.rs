@@ -1,16 +1,16 @@
-//! What a network does to score a row, as plain data: for runtimes other than burn.
+//! The computation of a score as plain data, for fast scoring and for export to other runtimes.
 //!
-//! A [`Graph`] is a list of simple steps, each of which makes a matrix of values, some for each row, out of earlier ones. A
-//! network tells its own by [`Network::graph`](crate::Network::graph), in the state in which it scores: batch normalisation
-//! goes by its running statistics. Whoever turns it into a file format has to know these steps and no method.
+//! A [`Graph`] is a list of simple steps. Each step computes a matrix with one line per row from earlier matrices.
+//! [`Network::graph`](crate::Network::graph) returns the steps of scoring, in which batch normalisation uses its running statistics.
+//! An exporter needs to know these steps, but no method.
 
-/// The steps from the rows to their score.
+/// The steps from rows to scores.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Graph {
     steps: Vec<Step>,
 }
 
-/// What a step makes, `[rows, width]`: [`Graph::ROWS`] or the result of a step.
+/// A value in a graph, `[rows, width]`: [`Graph::ROWS`] or the result of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Value(usize);
 
@@ -23,78 +23,78 @@ pub struct Matrix {
     pub cells: Vec<f32>,
 }
 
-/// A step. Constants beside a value are one for each of its columns, or a single one for all of them; a value of one
-/// column stands beside one of several columns as if it were repeated.
+/// A step. There is one constant for each column of a value, or a single constant for all columns. A value with one column is
+/// broadcast over the columns of the other value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
     /// `of · weight + bias`, `[rows, inputs]` to `[rows, outputs]`.
     Linear {
-        /// What is multiplied.
+        /// The input.
         of: Value,
         /// `[inputs, outputs]`.
         weight: Matrix,
-        /// One for each output.
+        /// One bias for each output.
         bias: Option<Vec<f32>>,
     },
-    /// `x` above 0 and `slope · x` below: a ReLU where the slope is 0.
+    /// `x` above 0 and `slope · x` below. With slope 0 it is a ReLU.
     LeakyRelu {
-        /// `x`.
+        /// The input `x`.
         of: Value,
         /// The slope below 0.
         slope: f32,
     },
     /// Adds constants.
     Add {
-        /// What they are added to.
+        /// The input.
         of: Value,
         /// The constants.
         constants: Vec<f32>,
     },
     /// Multiplies by constants.
     Multiply {
-        /// What is multiplied by them.
+        /// The input.
         of: Value,
         /// The constants.
         constants: Vec<f32>,
     },
     /// `left − right`.
     Subtract {
-        /// What is taken from.
+        /// The minuend.
         left: Value,
-        /// What is taken.
+        /// The subtrahend.
         right: Value,
     },
     /// `left / right`.
     Divide {
-        /// What is divided.
+        /// The dividend.
         left: Value,
-        /// What it is divided by.
+        /// The divisor.
         right: Value,
     },
     /// The square root.
     Root {
-        /// What it is taken of.
+        /// The input.
         of: Value,
     },
     /// The sum over the columns, `[rows, 1]`.
     Sum {
-        /// What is summed.
+        /// The input.
         of: Value,
     },
     /// The sum of the squares over the columns, `[rows, 1]`.
     SumOfSquares {
-        /// What is squared.
+        /// The input.
         of: Value,
     },
-    /// The columns of all, one after the other.
+    /// The columns of several values, one after the other.
     Concat {
-        /// All of them.
+        /// The inputs.
         of: Vec<Value>,
     },
 }
 
 impl Step {
-    /// The values that it takes.
+    /// The inputs of the step.
     pub fn takes(&self) -> Vec<Value> {
         match self {
             Step::Linear { of, .. }
@@ -111,17 +111,17 @@ impl Step {
 }
 
 impl Value {
-    /// 0 for the rows, and for the result of a step its place among them, counted from 1.
+    /// 0 for the rows, and the number of the step, counted from 1, for its result.
     pub fn index(self) -> usize {
         self.0
     }
 }
 
 impl Graph {
-    /// The scaled rows, `[rows, columns]`, which the network is given.
+    /// The scaled rows, `[rows, columns]`: the input of the network.
     pub const ROWS: Value = Value(0);
 
-    /// The steps in their order. The last one makes the score, `[rows, 1]`.
+    /// The steps in order. The result of the last step is the score, `[rows, 1]`.
     pub fn steps(&self) -> &[Step] {
         &self.steps
     }
@@ -132,22 +132,22 @@ impl Graph {
         Value(self.steps.len())
     }
 
-    /// Adds `of · weight + bias`, of weights `[inputs, outputs]` and biases `[outputs]`.
+    /// Adds `of · weight + bias` with weights `[inputs, outputs]` and biases `[outputs]`.
     pub fn linear(&mut self, of: Value, weight: Matrix, bias: Option<Vec<f32>>) -> Value {
         self.then(Step::Linear { of, weight, bias })
     }
 
-    /// Adds constants, `[columns]`.
+    /// Adds a step that adds constants, `[columns]`.
     pub fn add(&mut self, of: Value, constants: Vec<f32>) -> Value {
         self.then(Step::Add { of, constants })
     }
 
-    /// Multiplies by constants, `[columns]`.
+    /// Adds a step that multiplies by constants, `[columns]`.
     pub fn multiply(&mut self, of: Value, constants: Vec<f32>) -> Value {
         self.then(Step::Multiply { of, constants })
     }
 
-    /// Adds `√(Σ x² + gap)`, over the columns.
+    /// Adds `√(Σ x² + gap)` over the columns.
     pub fn length(&mut self, of: Value, gap: f32) -> Value {
         let squares = self.then(Step::SumOfSquares { of });
         let above_zero = self.then(Step::Add { of: squares, constants: vec![gap] });
@@ -169,14 +169,14 @@ pub(crate) mod tests {
 
     type B = Flex;
 
-    /// Does the steps with burn.
+    /// Runs the steps with burn.
     fn run(graph: &Graph, rows: Tensor<B, 2>) -> Vec<f32> {
         let device = rows.device();
         let row = |cells: &[f32]| Tensor::<B, 1>::from_data(cells, &device).unsqueeze_dim::<2>(0);
-        let mut made = vec![rows];
+        let mut values = vec![rows];
         for step in graph.steps() {
-            let at = |value: &Value| made[value.index()].clone();
-            made.push(match step {
+            let at = |value: &Value| values[value.index()].clone();
+            values.push(match step {
                 Step::Linear { of, weight, bias } => {
                     let weight = Tensor::from_data(TensorData::new(weight.cells.clone(), weight.shape), &device);
                     let product = at(of).matmul(weight);
@@ -193,10 +193,10 @@ pub(crate) mod tests {
                 Step::Concat { of } => Tensor::cat(of.iter().map(at).collect(), 1),
             });
         }
-        made.pop().unwrap().into_data().iter::<f32>().collect()
+        values.pop().unwrap().into_data().iter::<f32>().collect()
     }
 
-    /// Of every method that tells its graph, with every normalisation, whose statistics are not those at the start.
+    /// The networks of every method with a graph and with every normalisation. Their running statistics differ from the initial ones.
     pub(crate) fn networks(columns: usize) -> Vec<(AnyNetworkMethod, AnyNetwork<B>)> {
         let data =
             TrainingData { rows: rows(20, columns, 0), unlabelled: (0..15).collect(), anomalies: (15..20).collect() };
@@ -218,7 +218,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_graph_scores_as_its_network() {
+    fn a_graph_matches_its_network() {
         let mut names = Vec::new();
         for (method, network) in networks(3) {
             names.push(crate::AnyMethod::from(method.clone()).info().name);

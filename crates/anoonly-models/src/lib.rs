@@ -1,10 +1,13 @@
-//! The zoo: methods of anomaly detection with few labels, and without any.
+//! Methods for anomaly detection with few labels or none.
 //!
-//! A method is one file or one folder. [`networks`] are trained by gradients: burn modules generic over the backend, with the loss of
-//! each example split in [`LossTerms`], and a [`Recipe`](recipe::Recipe) that states as plain data how they are trained.
-//! [`rules`] are fitted in plain memory. One line in [`registry`] makes a method known to everything above.
+//! A method is one file or one folder.
 //!
-//! This crate knows nothing of files, optimisers, training loops, or of the strategy that decides which part of a loss trains.
+//! - [`networks`] are trained by gradient descent. They are burn modules, generic over the backend. The loss of each example is split
+//!   into [`LossTerms`], and a [`Recipe`](recipe::Recipe) describes their training as plain data.
+//! - [`rules`] are fitted in plain memory.
+//!
+//! One line in [`registry`] adds a method to the command, the benchmark and the tests. This crate does not know files, optimisers,
+//! training loops, or the strategy that decides which part of a loss trains.
 
 mod error;
 #[cfg(test)]
@@ -34,7 +37,7 @@ pub use rule::{FittedRule, RowBlock, RuleData, RuleGradient, RuleMethod};
 pub use saved::{SavedTensor, SavedTensors};
 pub use shapes::Shapes;
 
-/// The examples of the README are run with the documentation's.
+/// Runs the examples of the README as documentation tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

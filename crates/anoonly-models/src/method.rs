@@ -1,4 +1,4 @@
-//! What every method of the zoo has in common.
+//! The trait of all methods.
 
 use std::fmt::Debug;
 
@@ -7,10 +7,10 @@ use serde::de::DeserializeOwned;
 
 use crate::ConfigError;
 
-/// A method's configuration: plain data, from which a fit starts.
+/// The configuration of a method, as plain data.
 ///
-/// A method is either a [`NetworkMethod`](crate::NetworkMethod), trained by gradients, or a [`RuleMethod`](crate::RuleMethod), fitted
-/// in plain memory.
+/// A method is either a [`NetworkMethod`](crate::NetworkMethod), trained by gradient descent, or a [`RuleMethod`](crate::RuleMethod),
+/// fitted in plain memory.
 pub trait Method: Clone + Debug + Default + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static {
     /// Name, kind and source.
     const INFO: MethodInfo;
@@ -18,30 +18,30 @@ pub trait Method: Clone + Debug + Default + PartialEq + Serialize + DeserializeO
     /// Checks every value.
     ///
     /// # Errors
-    /// Names the first option with a value that no fit could start from.
+    /// Names the first invalid option.
     fn check(&self) -> Result<(), ConfigError>;
 }
 
 /// The description of a method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MethodInfo {
-    /// The name on the command line, in configuration files and in results.
+    /// The name in commands, configuration files and results.
     pub name: &'static str,
-    /// The name for people.
+    /// The name in text.
     pub title: &'static str,
-    /// What it learns from, and how.
+    /// What the method learns from.
     pub kind: MethodKind,
-    /// Where it comes from.
+    /// The publication that introduced the method.
     pub source: &'static str,
 }
 
-/// What a method learns from, and how.
+/// What a method learns from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum MethodKind {
     /// Learns from labelled anomalies and unlabelled rows.
     FewLabels,
-    /// A simple rule without training by gradients and with next to nothing to set. A trained method must beat it to be worth its cost.
+    /// A simple rule without gradient descent and with few settings. A trained method must beat it to be worth its cost.
     Baseline,
-    /// Learns from unlabelled rows alone.
+    /// Learns from unlabelled rows only.
     Unsupervised,
 }

@@ -1,4 +1,4 @@
-//! NNG-Mix: more anomalies, mixed from labelled ones and their neighbours.
+//! NNG-Mix: pseudo-anomalies, mixed from labelled anomalies and their neighbours.
 //!
 //! Dong, Frusque, Zhao, Chatzi and Fink, "NNG-Mix: Improving Semi-supervised Anomaly Detection with Pseudo-anomaly Generation",
 //! arXiv 2311.11961.
@@ -13,20 +13,22 @@ use crate::TrainingData;
 use crate::layers::host::{cells, tensor, unlabelled};
 use crate::tools::neighbours::Neighbours;
 
-/// Settings of NNG-Mix. A pseudo-anomaly is `λ·(a + ε) + (1 − λ)·(b + ε′)`, where `a` is a labelled anomaly, `b` one of its nearest
-/// neighbours, by the toss of a coin among the unlabelled rows or among the other labelled anomalies, `λ` a draw from
-/// `Beta(alpha, alpha)`, and `ε`, `ε′` Gaussian noise in each column, which ranges from 0 to 1.
+/// Settings of NNG-Mix.
 ///
-/// The defaults are those that the paper has for most of its data. A lone labelled anomaly has no other: it is mixed with
-/// itself, where the authors' code does the same.
+/// A pseudo-anomaly is `λ·(a + ε) + (1 − λ)·(b + ε′)`. Here `a` is a labelled anomaly, and `b` is one of its nearest neighbours, with
+/// equal probability among the unlabelled rows or among the other labelled anomalies. `λ` is drawn from `Beta(alpha, alpha)`, and `ε`
+/// and `ε′` are Gaussian noise in each column. Columns range from 0 to 1.
+///
+/// The defaults are those that the paper uses for most of its data sets. A single labelled anomaly has no other anomaly as a
+/// neighbour. It is mixed with itself, as in the authors' code.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NngMix {
-    /// Pseudo-anomalies for each labelled anomaly.
+    /// The number of pseudo-anomalies for each labelled anomaly.
     pub times: usize,
-    /// Neighbours to choose from, of either kind; all where there are fewer.
+    /// The number of neighbours of either kind to choose from. All are used if there are fewer.
     pub neighbours: usize,
-    /// Of the distribution of λ: 1 for a uniform one, and the smaller, the nearer to 0 or 1.
+    /// The parameter of the distribution of λ. 1 is the uniform distribution; smaller values concentrate λ near 0 and 1.
     pub alpha: f64,
     /// The standard deviation of the noise.
     pub noise: f64,
@@ -39,10 +41,10 @@ impl Default for NngMix {
 }
 
 impl NngMix {
-    /// The training rows with pseudo-anomalies behind them, which count as labelled.
+    /// The training rows, followed by pseudo-anomalies, which are labelled as anomalies.
     ///
     /// # Panics
-    /// When the settings are not those that a recipe's check lets through.
+    /// When the settings do not pass [`Recipe::check`](crate::recipe::Recipe::check).
     pub fn augmented<B: Backend>(&self, data: &TrainingData<B>, rng: &mut impl Rng) -> TrainingData<B> {
         let (columns, device) = (data.columns(), data.rows.device());
         let anomalies = cells(data.select(&data.anomalies));
@@ -98,34 +100,35 @@ mod tests {
         let before = data.rows.dims()[0];
         assert_eq!(cells(augmented.rows.clone().narrow(0, 0, before)), cells(data.rows.clone()));
         assert_eq!(augmented.unlabelled, data.unlabelled);
-        assert!(augmented.anomalies.is_sorted(), "the rows of a batch are told apart by their order");
+        assert!(augmented.anomalies.is_sorted(), "batches rely on the order of the indices");
         assert_eq!(augmented.anomalies.len(), data.anomalies.len() * (1 + mix.times));
         let new = augmented.anomalies[data.anomalies.len()..].to_vec();
         cells(augmented.select(&new)).chunks(2).map(<[f32]>::to_vec).collect()
     }
 
-    /// Without noise, what is made lies on the line to the neighbour of either kind, never to the row that is far off.
+    /// Without noise, pseudo-anomalies lie on the lines to the nearest neighbour of either kind, never on the line to the distant
+    /// row.
     #[test]
     fn pseudo_anomalies_lie_between_an_anomaly_and_its_neighbours() {
         let rows = [[0.0, 0.0], [0.0, 1.0], [1.0, 1.0], [0.9, 1.0]];
         let mix = NngMix { times: 100, neighbours: 1, noise: 0.0, ..Default::default() };
         let made = added(&mix, &data(&rows, 2));
         assert!(made.iter().all(|row| (row[1] - 1.0).abs() < 1e-6 && (0.0..=1.0).contains(&row[0])), "{made:?}");
-        // Half of them are mixed with the other anomaly, and of the rest about a fifth is all but an anomaly: 118, give or take
-        // four times 7.
+        // Half of them are mixed with the other anomaly. About a fifth of the rest is very close to an anomaly. The expected number
+        // is 118, with a standard deviation of 7; the bounds are four deviations away.
         let between = made.iter().filter(|row| row[0] >= 0.9 - 1e-6).count();
         assert!((90..=146).contains(&between), "{between}");
-        // λ is near 0 or 1 more often than not.
+        // λ is usually near 0 or 1.
         let ends = made.iter().filter(|row| row[0] < 0.1 || row[0] > 0.8).count();
         assert!(ends > 140, "{ends}");
     }
 
     #[test]
-    fn noise_spreads_as_far_as_it_says() {
+    fn noise_has_the_configured_deviation() {
         let mix = NngMix { times: 2000, noise: 0.1, ..Default::default() };
         let made = added(&mix, &data(&[[0.5, 0.5], [0.5, 0.5]], 1));
         let variance = made.iter().map(|row| f64::from(row[0] - 0.5).powi(2)).sum::<f64>() / made.len() as f64;
-        // The mean of λ² + (1 − λ)² is 1 − 2·E λ(1 − λ) = 1 − α/(2α + 1).
+        // The mean of λ² + (1 − λ)² is 1 − 2·E[λ(1 − λ)] = 1 − α/(2α + 1).
         let expected = 0.01 * (1.0 - 0.2 / 1.4);
         assert!((variance / expected - 1.0).abs() < 0.15, "{variance} {expected}");
     }

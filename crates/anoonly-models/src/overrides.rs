@@ -1,4 +1,4 @@
-//! Configuration files: what differs from a method's defaults, in TOML.
+//! Configuration files: TOML tables that override the defaults of methods.
 //!
 //! ```toml
 //! [devnet]
@@ -8,13 +8,13 @@
 
 use toml::{Table, Value};
 
-use crate::registry::nearest;
-use crate::{AnyMethod, ConfigError};
+use crate::{AnyMethod, ConfigError, registry};
 
-/// Changes methods by the tables of their names in a TOML text. A table may name methods that are not among them.
+/// Applies a TOML text to methods. Each table has the name of a method and overrides its settings. Tables of known methods that are
+/// not in `methods` are ignored.
 ///
 /// # Errors
-/// When the text is no TOML, a key is unknown (the nearest one is told), or a value does not fit.
+/// When the text is not TOML, a key is unknown, or a value is invalid.
 pub fn overridden(methods: Vec<AnyMethod>, text: &str) -> Result<Vec<AnyMethod>, ConfigError> {
     let file: Table = text.parse().map_err(|error: toml::de::Error| bad(error.message()))?;
     let known: Vec<String> = AnyMethod::all().iter().map(|method| method.info().name.to_owned()).collect();
@@ -23,7 +23,7 @@ pub fn overridden(methods: Vec<AnyMethod>, text: &str) -> Result<Vec<AnyMethod>,
             return Err(unknown(name, name, &known));
         }
         if !value.is_table() {
-            return Err(bad(format!("`{name}` is the name of a method: write a table, [{name}]")));
+            return Err(bad(format!("`{name}` is a method; write its settings as a table, [{name}]")));
         }
     }
     let change = |method: AnyMethod| match file.get(method.info().name) {
@@ -43,7 +43,7 @@ fn changed(method: &AnyMethod, changes: &Table) -> Result<AnyMethod, ConfigError
     Ok(method)
 }
 
-/// Puts every value of `changes` in place of the one in `whole`. Where a table's `kind` changes, so do all of its keys.
+/// Replaces the values in `whole` by those in `changes`. If the `kind` of a table changes, the whole table is replaced.
 fn merge(whole: &mut Table, changes: &Table, path: &str) -> Result<(), ConfigError> {
     for (key, change) in changes {
         let known: Vec<String> = whole.keys().filter(|key| *key != "model").cloned().collect();
@@ -63,7 +63,7 @@ fn merge(whole: &mut Table, changes: &Table, path: &str) -> Result<(), ConfigErr
 }
 
 fn unknown(path: &str, key: &str, known: &[String]) -> ConfigError {
-    ConfigError::UnknownKey { key: path.into(), nearest: nearest(key, known.iter().map(String::as_str)) }
+    ConfigError::UnknownKey { key: path.into(), nearest: registry::closest(key, known.iter().map(String::as_str)) }
 }
 
 fn bad(reason: impl ToString) -> ConfigError {
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_changes_what_it_names_and_nothing_else() {
+    fn a_file_changes_only_the_settings_that_it_names() {
         let config = devnet("[devnet]\ndepth = 4\nrecipe.epochs = 7\nrecipe.optimiser.decay = 0.5\n").unwrap();
         let mut expected = DevNetConfig { depth: Depth::Four, ..Default::default() };
         expected.recipe.epochs = 7;
@@ -99,21 +99,21 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_named() {
-        for (text, told) in [
+    fn invalid_keys_and_values_are_named() {
+        for (text, message) in [
             ("[devnet]\ndept = 2\n", "unknown key `devnet.dept`; did you mean `depth`?"),
             ("[devnet.recipe]\nepoch = 2\n", "unknown key `devnet.recipe.epoch`; did you mean `epochs`?"),
             ("[devnte]\ndepth = 2\n", "unknown key `devnte`; did you mean `devnet`?"),
             ("[devnet]\nmodel = \"knn\"\n", "unknown key `devnet.model`"),
-            ("devnet = 3\n", "write a table, [devnet]"),
+            ("devnet = 3\n", "as a table, [devnet]"),
             ("[devnet]\ndepth = 3\n", "depth 3: must be 1, 2 or 4"),
             ("[devnet]\nmargin = -1.0\n", "option `margin` is -1"),
             ("[devnet\n", "unclosed"),
         ] {
             let error = devnet(text).unwrap_err();
-            assert!(error.contains(told), "{text:?}: {error}");
+            assert!(error.contains(message), "{text:?}: {error}");
         }
-        // Another optimiser brings its own keys, and needs all of them.
+        // Another kind of optimiser has its own keys and needs all of them.
         let error = devnet("[devnet.recipe.optimiser]\nkind = \"adam\"\nlearning_rate = 0.1\n").unwrap_err();
         assert!(error.contains("missing field `beta_1`"), "{error}");
     }

@@ -1,9 +1,10 @@
-//! Every method of the zoo by its name: one line a method.
+//! The registry of all methods, with one line per method.
 
-#![expect(clippy::large_enum_variant, reason = "networks are as many as fits, and the largest is of kilobytes")]
+#![expect(clippy::large_enum_variant, reason = "there is one network per fit, and the largest takes kilobytes")]
 
 use std::fmt::Debug;
 
+use anoonly_core::closest_names;
 use burn::module::Module;
 use burn::tensor::Tensor;
 use burn::tensor::backend::{AutodiffBackend, Backend};
@@ -52,33 +53,33 @@ use crate::{
     RuleMethod, SavedTensors, Shapes, TrainingData,
 };
 
-/// Makes [`AnyMethod`], [`AnyNetworkMethod`] and [`AnyNetwork`] from one line a method: its name in configuration files, its
+/// Generates [`AnyMethod`], [`AnyNetworkMethod`] and [`AnyNetwork`] from one line per method: its name in configuration files, its
 /// configuration and, for a network, its module.
 macro_rules! registry {
     (
         networks { $($network_name:literal => $network:ident($network_config:ty, $module:ident)),* $(,)? }
         rules { $($rule_name:literal => $rule:ident($rule_config:ty)),* $(,)? }
     ) => {
-        /// The configuration of any method of the zoo. In a configuration file, the key `model` names the method.
+        /// The configuration of any method. In serialised form, the key `model` names the method.
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
         #[serde(tag = "model")]
-        #[expect(missing_docs, reason = "each variant holds the documented configuration of its name")]
+        #[expect(missing_docs, reason = "each variant contains the documented configuration of the same name")]
         pub enum AnyMethod {
             $(#[serde(rename = $network_name)] $network($network_config),)*
             $(#[serde(rename = $rule_name)] $rule($rule_config),)*
         }
 
-        /// The configuration of any method that is trained by gradients.
+        /// The configuration of any method that is trained by gradient descent.
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
         #[serde(tag = "model")]
-        #[expect(missing_docs, reason = "each variant holds the documented configuration of its name")]
+        #[expect(missing_docs, reason = "each variant contains the documented configuration of the same name")]
         pub enum AnyNetworkMethod {
             $(#[serde(rename = $network_name)] $network($network_config),)*
         }
 
-        /// The network of any method that is trained by gradients.
+        /// The network of any method that is trained by gradient descent.
         #[derive(Module, Debug)]
-        #[expect(missing_docs, reason = "each variant holds the documented network of its name")]
+        #[expect(missing_docs, reason = "each variant contains the documented network of the same name")]
         pub enum AnyNetwork<B: Backend> {
             $($network($module<B>),)*
         }
@@ -108,7 +109,7 @@ macro_rules! registry {
         }
 
         impl AnyMethod {
-            /// Every method in its default configuration: by kind, those that learn from few labels first.
+            /// Every method in its default configuration, sorted by kind. Methods that learn from few labels come first.
             pub fn all() -> Vec<AnyMethod> {
                 let mut all = vec![
                     $(AnyMethod::$network(Default::default()),)*
@@ -129,7 +130,7 @@ macro_rules! registry {
             /// Checks every value.
             ///
             /// # Errors
-            /// Names the first option with a value that no fit could start from.
+            /// Names the first invalid option.
             pub fn check(&self) -> Result<(), ConfigError> {
                 match self {
                     $(AnyMethod::$network(method) => method.check(),)*
@@ -145,7 +146,7 @@ macro_rules! registry {
                 }
             }
 
-            /// The name of the method's part in a model file.
+            /// The name of the method in the tensor paths of a model file.
             pub fn part(&self) -> &'static str {
                 match self {
                     $(AnyMethod::$network(_) => stringify!($network),)*
@@ -161,7 +162,7 @@ macro_rules! registry {
                 }
             }
 
-            /// The same recipe, to be changed.
+            /// Mutable access to [`recipe`](Self::recipe).
             pub fn recipe_mut(&mut self) -> Option<&mut Recipe> {
                 match self {
                     $(AnyMethod::$network(method) => Some(method.recipe_mut()),)*
@@ -169,7 +170,7 @@ macro_rules! registry {
                 }
             }
 
-            /// How the method is trained before that; `None` for most.
+            /// How the method is pretrained; `None` for a method without pretraining.
             pub fn pretraining(&self) -> Option<&Recipe> {
                 match self {
                     $(AnyMethod::$network(method) => method.pretraining(),)*
@@ -177,7 +178,7 @@ macro_rules! registry {
                 }
             }
 
-            /// The same recipe, to be changed.
+            /// Mutable access to [`pretraining`](Self::pretraining).
             pub fn pretraining_mut(&mut self) -> Option<&mut Recipe> {
                 match self {
                     $(AnyMethod::$network(method) => method.pretraining_mut(),)*
@@ -193,7 +194,7 @@ macro_rules! registry {
                 }
             }
 
-            /// The form that AnoOnly trains ([`NetworkMethod::anomaly_only`]); a rule stays as it is.
+            /// The form that AnoOnly trains ([`NetworkMethod::anomaly_only`]). A rule is returned unchanged.
             pub fn anomaly_only(self) -> Self {
                 match self {
                     $(AnyMethod::$network(method) => AnyMethod::$network(method.anomaly_only()),)*
@@ -201,7 +202,7 @@ macro_rules! registry {
                 }
             }
 
-            /// The same method with another normalisation ([`NetworkMethod::with_norm`]); a rule stays as it is.
+            /// The same method with another normalisation ([`NetworkMethod::with_norm`]). A rule is returned unchanged.
             pub fn with_norm(self, norm: Norm) -> Self {
                 match self {
                     $(AnyMethod::$network(method) => AnyMethod::$network(method.with_norm(norm)),)*
@@ -211,14 +212,14 @@ macro_rules! registry {
         }
 
         impl AnyNetworkMethod {
-            /// Every method that is trained by gradients, in its default configuration.
+            /// Every method that is trained by gradient descent, in its default configuration.
             pub fn all() -> Vec<AnyNetworkMethod> {
                 vec![$(AnyNetworkMethod::$network(Default::default()),)*]
             }
         }
 
         impl Method for AnyNetworkMethod {
-            /// Of any method; [`AnyMethod::info`] describes the one at hand.
+            /// A placeholder; [`AnyMethod::info`] describes the actual method.
             const INFO: MethodInfo =
                 MethodInfo { name: "any", title: "Any method", kind: MethodKind::FewLabels, source: "the registry" };
 
@@ -410,18 +411,18 @@ registry! {
 /// How a method is fitted.
 #[derive(Debug)]
 pub enum MethodForm {
-    /// By gradients.
+    /// By gradient descent.
     Network(AnyNetworkMethod),
     /// In plain memory.
     Rule(Box<dyn AnyRuleMethod>),
 }
 
-/// Any rule, behind one type.
+/// An object-safe form of [`RuleMethod`].
 pub trait AnyRuleMethod: Debug + Send + Sync {
     /// Fits the rule ([`RuleMethod::fit`]).
     fn fit(&self, data: &RuleData, rng: &mut dyn Rng) -> Box<dyn FittedRule>;
 
-    /// A fitted rule from what it has saved ([`RuleMethod::restore`]).
+    /// Restores a fitted rule ([`RuleMethod::restore`]).
     ///
     /// # Errors
     /// When a tensor is missing or has the wrong shape.
@@ -442,21 +443,20 @@ impl AnyMethod {
     /// The method of this name in its default configuration.
     ///
     /// # Errors
-    /// When there is none; the nearest name is told.
+    /// When there is no such method. The error contains the most similar name.
     pub fn by_name(name: &str) -> Result<AnyMethod, ConfigError> {
         let all = AnyMethod::all();
         if let Some(method) = all.iter().find(|method| method.info().name == name) {
             return Ok(method.clone());
         }
-        let nearest = nearest(name, all.iter().map(|method| method.info().name));
+        let nearest = closest(name, all.iter().map(|method| method.info().name));
         Err(ConfigError::UnknownMethod { name: name.into(), nearest })
     }
 }
 
-/// The name most like the wanted one.
-pub(crate) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> String {
-    let likeness = |name: &str| strsim::jaro_winkler(&wanted.to_lowercase(), name);
-    names.max_by(|a, b| likeness(a).total_cmp(&likeness(b))).unwrap_or_default().to_owned()
+/// The most similar name.
+pub(crate) fn closest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> String {
+    closest_names(wanted, names, 1).concat()
 }
 
 impl Default for AnyMethod {
@@ -517,9 +517,9 @@ mod tests {
         Shapes::new(collected.1)
     }
 
-    /// The size that a model file is checked against is the size of the network, for every method, depth and normalisation.
+    /// Model files are checked against `weights`, which must be the size of the network for every method, depth and normalisation.
     #[test]
-    fn every_network_method_knows_the_size_of_its_network() {
+    fn every_network_method_states_the_size_of_its_network() {
         let mut methods = AnyNetworkMethod::all();
         for depth in [crate::networks::devnet::Depth::One, crate::networks::devnet::Depth::Four] {
             methods.push(AnyNetworkMethod::DevNet(DevNetConfig { depth, ..Default::default() }));
@@ -541,7 +541,7 @@ mod tests {
         }
     }
 
-    /// A method that no strategy normalises would train under AnoOnly without any influence of the unlabelled rows.
+    /// Without batch normalisation, unlabelled rows would not influence the training under AnoOnly.
     #[test]
     fn every_method_that_takes_a_strategy_has_a_batch_normalised_form() {
         let rows = Tensor::<NdArray, 2>::zeros([3, 4], &Default::default());
@@ -563,7 +563,7 @@ mod tests {
         RuleData { rows, columns: 3, unlabelled: (0..19).collect(), anomalies: vec![19] }
     }
 
-    /// What a rule saves makes the same rule again; without one of its tensors, or with another number of columns, nothing does.
+    /// A saved rule can be restored. Without one of its tensors, it cannot.
     #[test]
     fn a_restored_rule_scores_the_same_bits() {
         let data = rule_data(0.7);
@@ -586,9 +586,9 @@ mod tests {
         assert_eq!(rules, 20);
     }
 
-    /// The steps by which a rule is exported and scored fast score as the rule itself.
+    /// The graph, which is used for export and fast scoring, gives the scores of the rule.
     #[test]
-    fn a_graph_scores_as_its_rule() {
+    fn a_graph_matches_its_rule() {
         let data = rule_data(0.7);
         let mut names = Vec::new();
         for method in AnyMethod::all() {
@@ -610,9 +610,9 @@ mod tests {
         assert_eq!(names, ["logistic", "mean-difference", "mahalanobis", "fisher", "whitened-cosine"]);
     }
 
-    /// Another labelled anomaly in the place of one makes no difference to a method that knows no labels.
+    /// Replacing a labelled anomaly by another one does not change the scores of a method without labels.
     #[test]
-    fn methods_without_labels_do_not_look_at_labelled_anomalies() {
+    fn unsupervised_methods_ignore_labelled_anomalies() {
         let scores = |method: &AnyMethod, anomaly: f32| -> Vec<f32> {
             let data = rule_data(anomaly);
             let mut rng = Seed(1).stream(&["weights"]);
@@ -636,9 +636,9 @@ mod tests {
         }
     }
 
-    /// With frozen norms a network on a differentiating backend scores as the one it was made of, by running statistics
-    /// that stay as they are; its gradient is finite, also at zero rows, which FEAWAD's first weights reproduce exactly.
-    fn frozen_norms_score_as_without_gradients<B: Backend>() {
+    /// With frozen normalisation, a network on an autodiff backend has the scores of the plain network and does not update its running
+    /// statistics. Its gradient is finite, also for rows of zeros, which the initial weights of FEAWAD reconstruct exactly.
+    fn frozen_norms_give_the_scores_of_the_plain_network<B: Backend>() {
         let rows = |shift: usize| {
             let cells =
                 (0..5).map(|row| std::array::from_fn(|column| ((row * 7 + column * 3 + shift) % 11) as f32 / 10.0));
@@ -652,7 +652,7 @@ mod tests {
         {
             let network = method.init(&data, &mut Seed(1).stream(&["weights"])).finish(&data);
             let mut network = AnyNetwork::<Autodiff<B>>::from_inner(network);
-            // Statistics other than those at the start.
+            // Changes the running statistics.
             network.score(Tensor::from_inner(rows(1)));
             let plain = |network: &AnyNetwork<Autodiff<B>>| -> Vec<f32> {
                 network.valid().score(rows(2)).into_data().iter::<f32>().collect()
@@ -674,23 +674,23 @@ mod tests {
     }
 
     #[test]
-    fn frozen_norms_score_as_without_gradients_on_ndarray() {
-        frozen_norms_score_as_without_gradients::<NdArray>();
+    fn frozen_norms_give_the_scores_of_the_plain_network_on_ndarray() {
+        frozen_norms_give_the_scores_of_the_plain_network::<NdArray>();
     }
 
     #[test]
-    fn frozen_norms_score_as_without_gradients_on_flex() {
-        frozen_norms_score_as_without_gradients::<Flex>();
+    fn frozen_norms_give_the_scores_of_the_plain_network_on_flex() {
+        frozen_norms_give_the_scores_of_the_plain_network::<Flex>();
     }
 
     #[test]
-    fn unknown_names_suggest_the_nearest() {
+    fn unknown_names_suggest_the_most_similar_name() {
         let message = AnyMethod::by_name("DevNett").unwrap_err().to_string();
         assert_eq!(message, "unknown model `DevNett`; did you mean devnet?");
     }
 
     #[test]
-    fn a_file_gives_only_what_differs_and_bad_values_are_named() {
+    fn missing_settings_have_defaults_and_invalid_values_are_named() {
         let method: AnyMethod = serde_json::from_str(r#"{"model": "devnet", "depth": 4}"#).unwrap();
         let AnyMethod::DevNet(config) = &method else { panic!("{method:?}") };
         assert_eq!(config, &DevNetConfig { depth: crate::networks::devnet::Depth::Four, ..Default::default() });
