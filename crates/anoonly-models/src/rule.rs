@@ -9,34 +9,34 @@ use crate::{Method, SavedTensors};
 
 /// A method that is fitted without gradients.
 pub trait RuleMethod: Method {
-    /// What the fit makes.
+    /// The fitted rule.
     type Fitted: FittedRule;
 
     /// Fits the rule. Everything random is drawn from `rng`.
     fn fit(&self, data: &RuleData, rng: &mut impl Rng) -> Self::Fitted;
 
-    /// A fitted rule for rows of `columns` columns, from what [`FittedRule::save`] saved.
+    /// Restores a fitted rule for rows with `columns` columns from the tensors that [`FittedRule::save`] returns.
     ///
     /// # Errors
-    /// When a tensor is missing or has the wrong shape. A file may come from anywhere: values that no fit could have made
-    /// must neither panic nor loop when rows are scored.
+    /// When a tensor is missing or has the wrong shape. The file may be untrusted: even with values that no fit could produce,
+    /// scoring must neither panic nor loop forever.
     fn restore(&self, columns: usize, saved: &mut SavedTensors) -> Result<Self::Fitted, String>;
 }
 
-/// A fitted rule, which keeps what scoring needs in the form in which scoring needs it.
+/// A fitted rule, prepared for scoring.
 pub trait FittedRule: Debug + Send + Sync {
-    /// The anomaly score of each row; higher means more anomalous. It does not depend on the other rows.
+    /// The anomaly score of each row. Higher means more anomalous. A row's score does not depend on the other rows.
     fn score(&self, rows: RowBlock<'_>) -> Vec<f32>;
 
-    /// Everything that [`RuleMethod::restore`] needs besides the configuration.
+    /// The tensors that [`RuleMethod::restore`] needs besides the configuration.
     fn save(&self) -> SavedTensors;
 
-    /// The gradient of the score, for a score that has one. A score made of ranks or trees has none.
+    /// The gradient of the score. `None` for scores without a gradient, such as those of ranks or trees.
     fn gradient(&self) -> Option<&dyn RuleGradient> {
         None
     }
 
-    /// The steps of [`score`](Self::score) as plain data, for fast scoring and export. A rule that keeps this default cannot be exported.
+    /// The steps of [`score`](Self::score) as plain data, for fast scoring and export. A rule with this default cannot be exported.
     fn graph(&self) -> Option<Graph> {
         None
     }
@@ -44,8 +44,8 @@ pub trait FittedRule: Debug + Send + Sync {
 
 /// The gradient of a rule's score.
 pub trait RuleGradient {
-    /// The gradient of each row's score by its cells, `[rows, columns]`, row by row. It may be NaN or infinite where the score
-    /// has none.
+    /// The gradient of each row's score with respect to its cells, `[rows, columns]`, row by row. It may be NaN or infinite where the
+    /// score is not differentiable.
     fn gradient(&self, rows: RowBlock<'_>) -> Vec<f32>;
 }
 
@@ -57,7 +57,7 @@ pub struct RowBlock<'a> {
 }
 
 impl<'a> RowBlock<'a> {
-    /// Rows of so many columns.
+    /// Rows with `columns` columns.
     ///
     /// # Panics
     /// When there is no column, or the cells do not fill whole rows.
@@ -81,7 +81,7 @@ impl<'a> RowBlock<'a> {
         self.cells.len() / self.columns
     }
 
-    /// The rows, one after the other.
+    /// An iterator over the rows.
     pub fn iter(self) -> std::slice::ChunksExact<'a, f32> {
         self.cells.chunks_exact(self.columns)
     }
@@ -133,7 +133,8 @@ impl RuleData {
 pub(crate) mod tests {
     use super::*;
 
-    /// Compares the gradient with central differences of the score, in `step`, up to a share of the largest difference.
+    /// Compares the gradient with central differences of the score with the given step. The tolerance is relative to the largest
+    /// difference.
     pub(crate) fn check_gradient(rule: &impl FittedRule, rows: RowBlock<'_>, step: f32, tolerance: f64) {
         let gradient = rule.gradient().expect("the rule has a gradient").gradient(rows);
         assert_eq!(gradient.len(), rows.cells().len());
@@ -156,7 +157,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// Rows between 0 and 1, `[count, columns]`, the same every time.
+    /// Deterministic rows between 0 and 1, `[count, columns]`.
     pub(crate) fn cells(count: usize, columns: usize) -> Vec<f32> {
         (0..count * columns).map(|cell| ((cell * 7919 + cell / columns * 104_729) % 1009) as f32 / 1009.0).collect()
     }
@@ -173,7 +174,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// Checks that a saved rule scores the same bits, and that a row scores the same bits alone as among others.
+    /// Checks that a restored rule returns the same bits, and that a row's score does not depend on other rows.
     pub(crate) fn check_saving<M: RuleMethod>(method: &M, data: &RuleData, names: &[(&str, &[usize])]) {
         use anoonly_core::Seed;
         let fitted = method.fit(data, &mut Seed(3).stream(&[]));

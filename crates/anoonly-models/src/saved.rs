@@ -1,17 +1,17 @@
-//! Named tensors in plain memory: what a fitted rule saves and is restored from.
+//! Named tensors in plain memory, in which fitted methods are saved.
 
 use std::collections::BTreeMap;
 
 /// A tensor of 32-bit floats.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SavedTensor {
-    /// Its shape.
+    /// The shape.
     pub shape: Vec<usize>,
-    /// Its values; the last dimension runs fastest.
+    /// The values in row-major order.
     pub values: Vec<f32>,
 }
 
-/// Tensors, each under its path, such as `rows` or `forest.nodes`.
+/// Tensors by path, such as `rows` or `forest.nodes`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SavedTensors(BTreeMap<String, SavedTensor>);
 
@@ -23,20 +23,20 @@ impl SavedTensors {
         self
     }
 
-    /// Adds the tensors of a part, under its name.
+    /// Adds the tensors of a part. Their paths get the name of the part as a prefix.
     pub fn with_part(mut self, part: &str, tensors: SavedTensors) -> Self {
         self.0.extend(tensors.0.into_iter().map(|(path, tensor)| (format!("{part}.{path}"), tensor)));
         self
     }
 
-    /// Takes out the tensors of a part, each under its path within the part.
+    /// Removes and returns the tensors of a part, by their paths within the part.
     pub fn part(&mut self, part: &str) -> SavedTensors {
         let prefix = format!("{part}.");
         let taken = self.0.extract_if(.., |path, _| path.starts_with(&prefix));
         Self(taken.map(|(path, tensor)| (path[prefix.len()..].to_owned(), tensor)).collect())
     }
 
-    /// Takes out the values of a tensor, which must have this shape.
+    /// Removes a tensor of the given shape and returns its values.
     ///
     /// # Errors
     /// When there is no such tensor, or it has another shape.
@@ -48,30 +48,30 @@ impl SavedTensors {
         }
     }
 
-    /// Takes out the values of a tensor of shape `[any number, width]`.
+    /// Removes a tensor with rows of the given width, in any number, and returns its values.
     ///
     /// # Errors
-    /// As [`take`](Self::take).
+    /// See [`take`](Self::take).
     pub fn take_rows(&mut self, path: &str, width: usize) -> Result<Vec<f32>, String> {
         let rows = self.entries(path);
         self.take(path, &[rows, width])
     }
 
-    /// Takes out the values of a tensor of one dimension, of any length.
+    /// Removes a tensor with one dimension of any length and returns its values.
     ///
     /// # Errors
-    /// As [`take`](Self::take).
+    /// See [`take`](Self::take).
     pub fn take_list(&mut self, path: &str) -> Result<Vec<f32>, String> {
         let length = self.entries(path);
         self.take(path, &[length])
     }
 
-    /// The length of a tensor's first dimension; 0 where there is no such tensor.
+    /// The first dimension of a tensor; 0 if there is no such tensor.
     pub fn entries(&self, path: &str) -> usize {
         self.0.get(path).and_then(|tensor| tensor.shape.first().copied()).unwrap_or(0)
     }
 
-    /// The path of a tensor that is left.
+    /// The path of a remaining tensor.
     pub fn left(&self) -> Option<&str> {
         self.0.keys().next().map(String::as_str)
     }

@@ -225,15 +225,15 @@ impl Scorer {
                 let next = if next.is_empty() { others } else { next };
                 let ahead = &next[..next.len().min(stretch * self.columns)];
                 let width = self.shapes[1].stride;
-                let made = &mut results[0][from * width..to * width];
-                weights.multiply(part, stride, afters, ahead, made, &mut buffers.products);
+                let result = &mut results[0][from * width..to * width];
+                weights.multiply(part, stride, afters, ahead, result, &mut buffers.products);
             }
             from = to;
         }
         let done = self.steps.len() - steps.len() + 1;
         for (index, step) in steps.iter().enumerate() {
-            let (before, made) = buffers.values.split_at_mut(done + index);
-            self.step(step, before, &mut made[0], self.shapes[done + index], &mut buffers.products);
+            let (before, result) = buffers.values.split_at_mut(done + index);
+            self.step(step, before, &mut result[0], self.shapes[done + index], &mut buffers.products);
         }
         Some(())
     }
@@ -242,12 +242,12 @@ impl Scorer {
         &self,
         step: &PreparedStep,
         before: &[Vec<f32>],
-        made: &mut [f32],
+        result: &mut [f32],
         shape: RowShape,
         products: &mut Vec<f32>,
     ) {
         if let PreparedStep::Dense(of, weights, afters) = step {
-            return weights.multiply(&before[*of], self.shapes[*of].stride, afters, &[], made, products);
+            return weights.multiply(&before[*of], self.shapes[*of].stride, afters, &[], result, products);
         }
         // The rows of a value, and whether they have a single cell.
         let rows = |value: usize| before[value].chunks_exact(self.shapes[value].stride);
@@ -256,40 +256,40 @@ impl Scorer {
         Arch::new().dispatch(
             #[inline(always)]
             || {
-                let made_rows = made.chunks_exact_mut(shape.stride);
+                let result_rows = result.chunks_exact_mut(shape.stride);
                 match step {
                     PreparedStep::Dense(..) => {}
                     PreparedStep::After(of, after) => {
-                        made.copy_from_slice(&before[*of]);
-                        after.run(made);
+                        result.copy_from_slice(&before[*of]);
+                        after.run(result);
                     }
                     PreparedStep::Root(of) => {
-                        made.iter_mut().zip(&before[*of]).for_each(|(made, cell)| *made = cell.sqrt())
+                        result.iter_mut().zip(&before[*of]).for_each(|(result, cell)| *result = cell.sqrt())
                     }
                     PreparedStep::Subtract(left, right) => {
                         let (of_left, of_right) = (single(*left), single(*right));
-                        for ((made, left), right) in made_rows.zip(rows(*left)).zip(rows(*right)) {
-                            by_cell(made, (left, of_left), (right, of_right), |left, right| left - right);
+                        for ((result, left), right) in result_rows.zip(rows(*left)).zip(rows(*right)) {
+                            by_cell(result, (left, of_left), (right, of_right), |left, right| left - right);
                         }
                     }
                     PreparedStep::Divide(left, right) => {
                         let (of_left, of_right) = (single(*left), single(*right));
-                        for ((made, left), right) in made_rows.zip(rows(*left)).zip(rows(*right)) {
-                            by_cell(made, (left, of_left), (right, of_right), |left, right| left / right);
+                        for ((result, left), right) in result_rows.zip(rows(*left)).zip(rows(*right)) {
+                            by_cell(result, (left, of_left), (right, of_right), |left, right| left / right);
                         }
                     }
                     PreparedStep::Sum(of) => {
-                        made_rows.zip(cells(*of)).for_each(|(made, row)| made[0] = sum(row, |cell| cell));
+                        result_rows.zip(cells(*of)).for_each(|(result, row)| result[0] = sum(row, |cell| cell));
                     }
                     PreparedStep::SumOfSquares(of) => {
-                        made_rows.zip(cells(*of)).for_each(|(made, row)| made[0] = sum(row, |cell| cell * cell));
+                        result_rows.zip(cells(*of)).for_each(|(result, row)| result[0] = sum(row, |cell| cell * cell));
                     }
                     PreparedStep::Concat(of) => {
                         let mut from = 0;
                         for &value in of {
                             let width = self.shapes[value].width;
-                            for (made, row) in made.chunks_exact_mut(shape.stride).zip(cells(value)) {
-                                made[from..from + width].copy_from_slice(row);
+                            for (result, row) in result.chunks_exact_mut(shape.stride).zip(cells(value)) {
+                                result[from..from + width].copy_from_slice(row);
                             }
                             from += width;
                         }
@@ -319,11 +319,11 @@ impl Weights {
         stride: usize,
         afters: &[After],
         ahead: &[f32],
-        made: &mut [f32],
+        result: &mut [f32],
         products: &mut Vec<f32>,
     ) {
         match self {
-            Weights::Panels(panels) => panels.multiply(rows, stride, afters, ahead, made),
+            Weights::Panels(panels) => panels.multiply(rows, stride, afters, ahead, result),
             Weights::Dots(weights, bias) => {
                 products.resize(rows.len() / stride * bias.len(), 0.0);
                 dots_and_fetch(StridedRows::all(rows, stride), StridedRows::all(weights, stride), ahead, products);
@@ -331,10 +331,14 @@ impl Weights {
                 Arch::new().dispatch(
                     #[inline(always)]
                     || {
-                        for (made, product) in made.chunks_exact_mut(width).zip(products.chunks_exact(bias.len())) {
-                            made.iter_mut().zip(product).zip(bias).for_each(|((made, cell), bias)| *made = cell + bias);
+                        for (result, product) in result.chunks_exact_mut(width).zip(products.chunks_exact(bias.len())) {
+                            result
+                                .iter_mut()
+                                .zip(product)
+                                .zip(bias)
+                                .for_each(|((result, cell), bias)| *result = cell + bias);
                         }
-                        afters.iter().for_each(|after| after.run(made));
+                        afters.iter().for_each(|after| after.run(result));
                     },
                 );
             }
@@ -344,16 +348,20 @@ impl Weights {
 
 /// Applies `function` cell by cell. Either side may be a single cell, marked by `true`.
 #[inline(always)]
-fn by_cell(made: &mut [f32], left: (&[f32], bool), right: (&[f32], bool), function: impl Fn(f32, f32) -> f32) {
+fn by_cell(result: &mut [f32], left: (&[f32], bool), right: (&[f32], bool), function: impl Fn(f32, f32) -> f32) {
     match (left, right) {
         ((left, true), (right, _)) => {
-            made.iter_mut().zip(right).for_each(|(made, right)| *made = function(left[0], *right));
+            result.iter_mut().zip(right).for_each(|(result, right)| *result = function(left[0], *right));
         }
         ((left, _), (right, true)) => {
-            made.iter_mut().zip(left).for_each(|(made, left)| *made = function(*left, right[0]));
+            result.iter_mut().zip(left).for_each(|(result, left)| *result = function(*left, right[0]));
         }
         ((left, _), (right, _)) => {
-            made.iter_mut().zip(left).zip(right).for_each(|((made, left), right)| *made = function(*left, *right));
+            result
+                .iter_mut()
+                .zip(left)
+                .zip(right)
+                .for_each(|((result, left), right)| *result = function(*left, *right));
         }
     }
 }

@@ -26,7 +26,7 @@ use crate::{
     Batch, ConfigError, LossTerms, Method, MethodInfo, MethodKind, Network, NetworkMethod, Norm, Shapes, TrainingData,
 };
 
-/// The configuration of DevNet. The defaults are those of the DevNet in the AnoOnly paper.
+/// The configuration of DevNet. The defaults are those of DevNet in the AnoOnly paper.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DevNetConfig {

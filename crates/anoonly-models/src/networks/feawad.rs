@@ -22,7 +22,7 @@ use crate::{
     Batch, ConfigError, LossTerms, Method, MethodInfo, MethodKind, Network, NetworkMethod, Norm, Shapes, TrainingData,
 };
 
-/// The configuration of FEAWAD. The defaults are those of the FEAWAD in the AnoOnly paper, without the bugs of its published code.
+/// The configuration of FEAWAD. The defaults are those of FEAWAD in the AnoOnly paper, without the bugs of its published code.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FeawadConfig {
