@@ -3,8 +3,8 @@
     pip install torch
     python crates/anoonly-models/golden/networks.py
 
-Made with PyTorch 2.15.0. Weight k of a network, counted from 1 in the order of the module's fields, is sin(k)/2, and cell k of the
-rows sin(0.7k), row by row. Attention, layer normalisation, cross-entropies and gradients are PyTorch's. No dropout.
+Generated with PyTorch 2.15.0. Weight k of a network is sin(k)/2, counted from 1 in the order of the module's fields. Cell k of the rows
+is sin(0.7k), row by row. PyTorch computes attention, layer normalisation, cross-entropies and gradients. There is no dropout.
 """
 
 import json
@@ -18,7 +18,7 @@ EPSILON = 1e-5
 
 
 class Weights:
-    """Hands out the weights of a network one tensor after the other."""
+    """Creates the weights of a network, one tensor after the other."""
 
     def __init__(self):
         self.count, self.all = 0, []
@@ -56,22 +56,22 @@ def ganomaly(columns, code, widths, shares):
 
     x = rows(5, columns)
     z = torch.tanh(encoder(x))
-    made = decoder(z)
-    z_again = torch.tanh(again(made))
-    judged = lambda x, target: F.binary_cross_entropy_with_logits(
+    decoded = decoder(z)
+    z_again = torch.tanh(again(decoded))
+    cross_entropy = lambda x, target: F.binary_cross_entropy_with_logits(
         output(features(x))[:, 0], torch.full((len(x),), target), reduction="none")
-    of_discriminator = (judged(x, 0.0) + judged(made.detach(), 1.0)) / 2
-    apart = [
-        ((features(made) - features(x)) ** 2).mean(1),
-        (x - made).abs().mean(1),
+    of_discriminator = (cross_entropy(x, 0.0) + cross_entropy(decoded.detach(), 1.0)) / 2
+    parts = [
+        ((features(decoded) - features(x)) ** 2).mean(1),
+        (x - decoded).abs().mean(1),
         ((z - z_again) ** 2).mean(1),
     ]
-    of_generator = sum(share * part for share, part in zip(shares, apart)) / sum(shares)
-    # Each player's own gradient, taken by itself; the first six tensors are the generator's.
-    players = weights.all[:6], weights.all[6:]
+    of_generator = sum(share * part for share, part in zip(shares, parts)) / sum(shares)
+    # The gradient of each loss with respect to its own network. The first six tensors are the generator's.
+    networks = weights.all[:6], weights.all[6:]
     gradients = [
-        *torch.autograd.grad(of_generator.mean(), players[0], retain_graph=True),
-        *torch.autograd.grad(of_discriminator.mean(), players[1]),
+        *torch.autograd.grad(of_generator.mean(), networks[0], retain_graph=True),
+        *torch.autograd.grad(of_discriminator.mean(), networks[1]),
     ]
     names = ("adversarial_weight", "contextual_weight", "encoder_weight")
     return {
@@ -88,29 +88,29 @@ def ft_transformer(columns, tokens, width, blocks, heads, hidden, norm):
     first = weights.linear(columns, tokens) if many else lambda x: x
     direction, offset = (weights(min(columns, tokens), width) for _ in range(2))
     cls = weights(1, width)
-    made = []
+    layers = []
     for block in range(blocks):
         before = weights.norm(width) if block else lambda x: x
         query, key, value, joined = (weights.linear(width, width) for _ in range(4))
         between = weights.norm(width)
         wide, gate, narrow = weights.linear(width, hidden), weights.linear(width, hidden), weights.linear(hidden, width)
-        made.append((before, query, key, value, joined, between, wide, gate, narrow))
+        layers.append((before, query, key, value, joined, between, wide, gate, narrow))
     head = weights.norm(width)
-    behind = weights.norm(width) if norm == "layer" else lambda x: x
+    last_norm = weights.norm(width) if norm == "layer" else lambda x: x
     output = weights.linear(width, 1)
 
     unlabelled, anomalies = 4, 3
     x = rows(unlabelled + anomalies, columns)
     tokens_of = first(x)[:, :, None] * direction + offset
-    through = torch.cat([tokens_of, cls.expand(len(x), 1, width)], 1)
-    for before, query, key, value, joined, between, wide, gate, narrow in made:
-        normal = before(through)
-        parted = lambda t: t.unflatten(2, (heads, width // heads)).transpose(1, 2)
-        attended = F.scaled_dot_product_attention(*(parted(layer(normal)) for layer in (query, key, value)))
-        through = through + joined(attended.transpose(1, 2).flatten(2))
-        normal = between(through)
-        through = through + narrow(wide(normal) * torch.relu(gate(normal)))
-    scores = output(behind(torch.relu(head(through[:, -1]))))[:, 0]
+    stream = torch.cat([tokens_of, cls.expand(len(x), 1, width)], 1)
+    for before, query, key, value, joined, between, wide, gate, narrow in layers:
+        normal = before(stream)
+        split = lambda t: t.unflatten(2, (heads, width // heads)).transpose(1, 2)
+        attended = F.scaled_dot_product_attention(*(split(layer(normal)) for layer in (query, key, value)))
+        stream = stream + joined(attended.transpose(1, 2).flatten(2))
+        normal = between(stream)
+        stream = stream + narrow(wide(normal) * torch.relu(gate(normal)))
+    scores = output(last_norm(torch.relu(head(stream[:, -1]))))[:, 0]
     losses = F.binary_cross_entropy_with_logits(
         scores, torch.tensor([0.0] * unlabelled + [1.0] * anomalies), reduction="none")
     normal = losses[:unlabelled] * len(x) / (2 * unlabelled)
