@@ -73,15 +73,15 @@ impl<B: Backend> HiddenLayers<B> {
 
     /// The output for a batch, `[rows, width]`.
     pub fn of_batch(&self, batch: &Batch<B>) -> Tensor<B, 2> {
-        self.through(batch, |output| output)
+        self.apply(batch, |output| output)
     }
 
     /// The output in training, with dropout after each layer.
     pub fn with_dropout(&self, rows: Tensor<B, 2>, rate: f64, rng: &mut impl Rng) -> Tensor<B, 2> {
-        self.through(&Batch::of_unlabelled(rows), |output| dropout(output, rate, rng))
+        self.apply(&Batch::of_unlabelled(rows), |output| dropout(output, rate, rng))
     }
 
-    fn through(&self, batch: &Batch<B>, mut after: impl FnMut(Tensor<B, 2>) -> Tensor<B, 2>) -> Tensor<B, 2> {
+    fn apply(&self, batch: &Batch<B>, mut after: impl FnMut(Tensor<B, 2>) -> Tensor<B, 2>) -> Tensor<B, 2> {
         let mut layers = self.layers.iter().zip(&self.norms);
         let Some((first, norm)) = layers.next() else { return batch.by_row(|rows| rows) };
         let start = after(norm.forward(batch.by_row(|rows| dense(rows, first, self.activation))));

@@ -24,7 +24,7 @@ pub(crate) fn weights(columns: usize) -> usize {
 }
 
 impl<B: Backend> Standard<B> {
-    /// Computes mean and deviation of the training rows.
+    /// Computes mean and deviation of the unlabelled training rows.
     pub fn of(data: &TrainingData<B>) -> Self {
         let (rows, columns, device) = (unlabelled(data), data.columns(), data.rows.device());
         let count = data.unlabelled.len() as f64;

@@ -17,7 +17,7 @@ use crate::layers::activation::{Activation, LENGTH_GAP, dense, length, linear_sc
 use crate::layers::init::{WeightInit, linear_weights, total, trainable_copy};
 use crate::layers::norm::{NormLayer, NormSettings};
 use crate::network::recipe_accessors;
-use crate::recipe::{Augmentation, Batches, Keep, Optimiser, Recipe, Schedule, Statistics};
+use crate::recipe::{Augmentation, Batches, Keep, Optimiser, Recipe};
 use crate::{
     Batch, ConfigError, LossTerms, Method, MethodInfo, MethodKind, Network, NetworkMethod, Norm, Shapes, TrainingData,
 };
@@ -42,28 +42,20 @@ pub struct FeawadConfig {
 
 impl Default for FeawadConfig {
     fn default() -> Self {
-        let recipe = |unlabelled, anomalies, epochs, keep| Recipe {
-            batches: Batches::Balanced { unlabelled, anomalies, steps: 20 },
-            epochs,
-            optimiser: Optimiser::Adam {
-                learning_rate: 1e-4,
-                beta_1: 0.9,
-                beta_2: 0.999,
-                epsilon: 1e-7,
-                weight_decay: 0.0,
-            },
-            schedule: Schedule::Constant,
-            keep,
-            statistics: Statistics::Running,
-            augmentation: Augmentation::None,
+        // Keras's Adam, whose epsilon is larger.
+        let optimiser =
+            Optimiser::Adam { learning_rate: 1e-4, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7, weight_decay: 0.0 };
+        let recipe = |unlabelled, anomalies, epochs| Recipe {
+            keep: Keep::LowestLoss,
+            ..Recipe::new(Batches::Balanced { unlabelled, anomalies, steps: 20 }, epochs, optimiser.clone())
         };
         Self {
             norm: Norm::None,
             norm_settings: NormSettings::KERAS,
             margin: 5.0,
             error_terms: ErrorTerms::Train,
-            pretraining: recipe(512, 0, 100, Keep::LowestLoss),
-            recipe: recipe(256, 256, 30, Keep::LowestLoss),
+            pretraining: recipe(512, 0, 100),
+            recipe: recipe(256, 256, 30),
         }
     }
 }
