@@ -120,7 +120,7 @@ impl FittedRule for Quorum {
         scores
     }
 
-    /// The tensors of [`Opinions`], `scales.0` to `scales.7`, one for each opinion, and `joining`, `[groups, 2]`.
+    /// The tensors of `Opinions`, `scales.0` to `scales.7`, one for each opinion, and `joining`, `[groups, 2]`.
     fn save(&self) -> SavedTensors {
         let joining = self.joining.groups.as_flattened().to_vec();
         let saved = self.opinions.save().with("joining", &[GROUPS.len(), 2], joining);
