@@ -7,6 +7,7 @@ use std::ops::Range;
 use ndarray::{Array2, ArrayView1, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 
+use self::orders::PartOrders;
 use crate::fitted::GradientSource;
 use crate::{FittedDetector, ScoreError};
 
@@ -77,7 +78,7 @@ impl FittedDetector {
         let start = self.score(&origin).map_err(|error| ScoreError::Baseline(Box::new(error)))?[0];
         let scores = self.score(features)?;
         if !self.has_gradient() {
-            return attributions(start, scores, self.by_orders(features, baseline, start, parts)?);
+            return attributions(start, scores, PartOrders::new(self, baseline, start, parts).contributions(features)?);
         }
         let mut contributions = Array2::zeros(features.raw_dim());
         let origin = self.scaler.transform(origin.view());
@@ -85,7 +86,7 @@ impl FittedDetector {
         let rows = contributions.axis_chunks_iter_mut(Axis(0), ROWS).zip(features.axis_chunks_iter(Axis(0), ROWS));
         let blocks: Vec<_> = rows.zip(scores.chunks(ROWS)).collect();
         let explained = blocks.into_par_iter().map(|((contributions, rows), scores)| {
-            let gradients = self.ready.gradients().ok_or(ScoreError::NoGradient)?;
+            let gradients = self.ready.gradients()?;
             let towards = self.scaler.transform(rows) - &origin;
             Paths { gradients, origin: origin.row(0), towards, start, scores }.integrate(contributions)
         });

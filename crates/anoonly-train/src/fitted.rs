@@ -24,8 +24,7 @@ pub struct FittedDetector {
 }
 
 /// The scores of scaled points, `[points, columns]`, and their gradients.
-pub(crate) type GradientSource<'a> =
-    Box<dyn Fn(Array2<f32>) -> Result<(Vec<f32>, Array2<f32>), ScoreError> + Send + 'a>;
+pub(crate) type GradientSource<'a> = Box<dyn Fn(Array2<f32>) -> Result<(Vec<f32>, Array2<f32>), ScoreError> + 'a>;
 
 /// What a fit makes: it holds everything that scoring needs, in the form in which scoring needs it. Rows are scaled.
 pub(crate) trait Ready: Debug + Send + Sync {
@@ -41,8 +40,14 @@ pub(crate) trait Ready: Debug + Send + Sync {
     /// The output of the layer before the score, `[rows, width]`.
     fn representation(&self, rows: Array2<f32>) -> Option<Array2<f32>>;
 
-    /// The gradient of the score; none where the score has none.
-    fn gradients(&self) -> Option<GradientSource<'_>>;
+    /// Whether the score has a gradient.
+    fn has_gradient(&self) -> bool;
+
+    /// Prepares the gradient of the score.
+    ///
+    /// # Errors
+    /// [`ScoreError::NoGradient`] when the score has none.
+    fn gradients(&self) -> Result<GradientSource<'_>, ScoreError>;
 
     /// The steps of the score as plain data.
     fn graph(&self) -> Option<Graph>;
@@ -153,7 +158,7 @@ impl FittedDetector {
 
     /// Whether the score has a gradient, by which [`attributions`](Self::attributions) explains it.
     pub fn has_gradient(&self) -> bool {
-        self.ready.gradients().is_some()
+        self.ready.has_gradient()
     }
 
     /// What was fitted.

@@ -187,10 +187,14 @@ impl<B: Backend> Ready for ReadyNetwork<B> {
         Some(Array2::from_shape_vec(shape, cells).expect("a tensor fills its shape"))
     }
 
-    fn gradients(&self) -> Option<GradientSource<'_>> {
+    fn has_gradient(&self) -> bool {
+        true
+    }
+
+    fn gradients(&self) -> Result<GradientSource<'_>, ScoreError> {
         let mut network = AnyNetwork::<Autodiff<B>>::from_inner(self.network()).no_grad();
         network.norms_mut().into_iter().for_each(NormLayer::freeze);
-        Some(Box::new(move |points| {
+        Ok(Box::new(move |points| {
             let shape = points.raw_dim();
             let points = Tensor::<Autodiff<B>, 2>::from_inner(to_tensor(points, &self.device)).require_grad();
             let scores = network.score(points.clone());
