@@ -8,10 +8,10 @@ use ndarray::Array2;
 use crate::ScoreError;
 use crate::fitted::{GradientSource, Ready};
 
-/// A fitted rule, with the steps of its score prepared where it has such steps.
+/// A fitted rule. If the steps of its score are known as plain data, a [`Scorer`] is prepared from them.
 #[derive(Debug)]
 pub(crate) struct ReadyRule {
-    /// The name of its part in a model file.
+    /// The name of the method's part in a model file.
     part: &'static str,
     columns: usize,
     rule: Box<dyn FittedRule>,
@@ -35,7 +35,7 @@ impl Ready for ReadyRule {
     }
 
     fn values(&self) -> usize {
-        // A rule has no cost for each block that larger blocks would spread.
+        // Scoring a rule has no cost for each block, so larger blocks would not help.
         0
     }
 
