@@ -1,8 +1,8 @@
-//! The GPU backends compared with ndarray: scores, gradients, the first steps and whole fits of the four hosts of the AnoOnly paper
-//! under both strategies; scores of every method; whole fits of Quorum.
+//! The GPU backends compared with ndarray: scores, gradients, the first steps and whole fits of the four hosts of the AnoOnly
+//! paper under both strategies; scores of every method; whole fits of Quorum.
 //!
-//! The tests of wgpu need a Vulkan driver. Mesa's software driver (Debian's `mesa-vulkan-drivers`) is enough. The tests of CUDA need
-//! a GPU of NVIDIA.
+//! The tests of wgpu need a Vulkan driver. Mesa's software driver (Debian's `mesa-vulkan-drivers`) is enough. The tests of CUDA
+//! need a GPU of NVIDIA.
 
 use anoonly_core::{Label, Samples, Seed};
 use anoonly_models::recipe::{Batches, Recipe};
@@ -23,10 +23,10 @@ const TOLERANCE: f32 = 1e-4;
 
 /// The tolerance after training.
 ///
-/// FEAWAD divides a residual by its own length, which amplifies rounding: on ndarray, a change of the last bit in the data changes its
-/// scores by up to about 3e-3. PReNet's loss has a kink where the score of a pair meets its target, and rounding decides on which side
-/// a pair is. Quorum ranks rows: rounding decides the order of two rows that are nearly equal, and one rank of the 80 here changes
-/// scores of up to 23 by about 0.03.
+/// FEAWAD divides a residual by its own length, which amplifies rounding: on ndarray, a change of the last bit in the data
+/// changes its scores by up to about 3e-3. PReNet's loss has a kink where the score of a pair meets its target, and rounding
+/// decides on which side a pair is. Quorum ranks rows: rounding decides the order of two rows that are nearly equal, and one
+/// rank of the 80 here changes scores of up to 23 by about 0.03.
 fn tolerance_of_training(name: &str) -> f32 {
     match name {
         "feawad" => 5e-2,
@@ -196,8 +196,8 @@ mod gpu_every_method {
         }
     }
 
-    /// Differences are measured against the largest gradient of all tensors. The gradient of a bias before a batch normalisation, or of
-    /// the keys of an attention, is 0 except for rounding and has no scale of its own.
+    /// Differences are measured against the largest gradient of all tensors. The gradient of a bias before a batch
+    /// normalisation, or of the keys of an attention, is 0 except for rounding and has no scale of its own.
     #[test]
     fn has_gradients_that_are_alike() {
         for method in AnyMethod::all().into_iter().filter(|method| method.recipe().is_some()) {

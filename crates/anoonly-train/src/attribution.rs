@@ -18,7 +18,8 @@ pub struct Attributions {
     pub baseline: f32,
     /// The score of each row.
     pub scores: Vec<f32>,
-    /// The contributions, `[rows, parts]`, in units of the score. A part whose values equal those of the baseline contributes 0.
+    /// The contributions, `[rows, parts]`, in units of the score. A part whose values equal those of the baseline contributes
+    /// 0.
     pub contributions: Array2<f32>,
     /// The unexplained rest of each row: its score minus the score of the baseline minus the sum of its contributions.
     pub remainders: Vec<f32>,
@@ -44,23 +45,23 @@ const POINTS_AT_ONCE: usize = 2048;
 impl FittedDetector {
     /// Explains the scores of rows, `[rows, columns]` in their original units. A typical row is a good `baseline`.
     ///
-    /// `parts` are ranges of columns that are explained together, such as all features that come from one column of a table. Each
-    /// part has one contribution.
+    /// `parts` are ranges of columns that are explained together, such as all features that come from one column of a table.
+    /// Each part has one contribution.
     ///
-    /// A score with a gradient ([`has_gradient`](Self::has_gradient)) is explained by integrated gradients (Sundararajan, Taly and
-    /// Yan, "Axiomatic Attribution for Deep Networks", ICML 2017, equation 1). The gradient of the score is integrated along the
-    /// straight line from the baseline to the row, with the network in evaluation mode. The contributions of the columns therefore
-    /// sum to the difference of the two scores.
+    /// A score with a gradient ([`has_gradient`](Self::has_gradient)) is explained by integrated gradients (Sundararajan, Taly
+    /// and Yan, "Axiomatic Attribution for Deep Networks", ICML 2017, equation 1). The gradient of the score is integrated
+    /// along the straight line from the baseline to the row, with the network in evaluation mode. The contributions of the
+    /// columns therefore sum to the difference of the two scores.
     ///
-    /// The gradient of a network with ReLUs jumps at their kinks and is smooth between them. The integral is therefore computed by
-    /// the midpoint rule over intervals. An interval is halved when its midpoint does not explain the difference of the scores at its
-    /// ends, which isolates the kinks. [`remainders`](Attributions::remainders) reports the rest: usually less than a thousandth of
-    /// the difference, and more for kNN, whose score has many kinks.
+    /// The gradient of a network with ReLUs jumps at their kinks and is smooth between them. The integral is therefore computed
+    /// by the midpoint rule over intervals. An interval is halved when its midpoint does not explain the difference of the
+    /// scores at its ends, which isolates the kinks. [`remainders`](Attributions::remainders) reports the rest: usually less
+    /// than a thousandth of the difference, and more for kNN, whose score has many kinks.
     ///
-    /// A score without a gradient is explained by Shapley values, estimated from random orders of the parts (Štrumbelj and Kononenko,
-    /// "Explaining prediction models and individual predictions with feature contributions", 2014). In each order, the parts change
-    /// one after the other from their values in the baseline to those in the row. The contribution of a part is the change of the
-    /// score that it makes, averaged over the orders.
+    /// A score without a gradient is explained by Shapley values, estimated from random orders of the parts (Štrumbelj and
+    /// Kononenko, "Explaining prediction models and individual predictions with feature contributions", 2014). In each order,
+    /// the parts change one after the other from their values in the baseline to those in the row. The contribution of a part
+    /// is the change of the score that it makes, averaged over the orders.
     ///
     /// Rows are explained in parallel, and the working memory is bounded. The result does not depend on the number of threads.
     ///

@@ -70,7 +70,8 @@ pub(crate) trait OnBackend {
     fn run<B: Backend>(self, device: B::Device) -> Self::Output;
 }
 
-/// A device to compute on, of a backend that is part of this build. The default is the processor, through [`BackendName::Flex`].
+/// A device to compute on, of a backend that is part of this build. The default is the processor, through
+/// [`BackendName::Flex`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ComputeDevice(Place);
 
@@ -94,8 +95,8 @@ struct Found<D> {
 }
 
 impl ComputeDevice {
-    /// Chooses a device of a backend. `device` is a number, counted from 0, or a part of a name in any case; the first device whose
-    /// name matches is chosen. `None` chooses the first device.
+    /// Chooses a device of a backend. `device` is a number, counted from 0, or a part of a name in any case; the first device
+    /// whose name matches is chosen. `None` chooses the first device.
     ///
     /// # Errors
     /// When the backend is not part of this build, or there is no such device.
@@ -152,8 +153,8 @@ impl ComputeDevice {
     }
 }
 
-/// Returns a function that multiplies two matrices of ones, `[m, k] · [k, n]`, with the kernels of [`BackendName::Flex`]. It measures
-/// the speed of a machine.
+/// Returns a function that multiplies two matrices of ones, `[m, k] · [k, n]`, with the kernels of [`BackendName::Flex`]. It
+/// measures the speed of a machine.
 pub fn matrix_product([m, k, n]: [usize; 3]) -> impl FnMut() {
     let device = Default::default();
     let (a, b) = (Tensor::<Flex, 2>::ones([m, k], &device), Tensor::<Flex, 2>::ones([k, n], &device));

@@ -111,8 +111,8 @@ pub type EpochWatch<'a> = dyn FnMut(Epoch<'_>) -> ControlFlow<()> + 'a;
 
 /// Training rows for any number of fits.
 ///
-/// Fits of the same method and seed under different strategies share their pretraining, which does not depend on the strategy. The
-/// results are the same as those of separate fits.
+/// Fits of the same method and seed under different strategies share their pretraining, which does not depend on the strategy.
+/// The results are the same as those of separate fits.
 #[derive(Debug)]
 pub struct Fitter<'a> {
     samples: &'a Samples,
@@ -151,8 +151,8 @@ impl<'a> Fitter<'a> {
         self.fit_watched(detector, |_| ControlFlow::Continue(()))
     }
 
-    /// As [`fit`](Self::fit), with `watch` called after each epoch. When it breaks, the training stops and the detector fitted so far
-    /// is returned. A rule has no epochs, so `watch` is never called.
+    /// As [`fit`](Self::fit), with `watch` called after each epoch. When it breaks, the training stops and the detector fitted
+    /// so far is returned. A rule has no epochs, so `watch` is never called.
     ///
     /// # Errors
     /// When the training diverges.

@@ -41,12 +41,12 @@ impl Objective {
     }
 }
 
-/// A function that is called after each epoch with the history so far and a function that makes the network that would be kept if
-/// the training stopped here. It decides whether the training continues.
+/// A function that is called after each epoch with the history so far and a function that makes the network that would be kept
+/// if the training stopped here. It decides whether the training continues.
 pub(crate) type Watch<'a, N> = dyn FnMut(&History, &dyn Fn() -> N) -> ControlFlow<()> + 'a;
 
-/// Trains a network by one recipe and one loss, with a new optimiser, to the end of the recipe or until `watch` breaks. Returns the
-/// network of the epoch that the recipe keeps, and the history.
+/// Trains a network by one recipe and one loss, with a new optimiser, to the end of the recipe or until `watch` breaks. Returns
+/// the network of the epoch that the recipe keeps, and the history.
 pub(crate) fn train<B: Backend, M: Trainable<Autodiff<B>>>(
     objective: Objective,
     recipe: &Recipe,

@@ -72,7 +72,8 @@ impl FittedDetector {
 
     /// One anomaly score for each row of `features`, `[rows, columns]` in their original units. Higher means more anomalous.
     ///
-    /// Blocks of rows are scored in parallel, in the rayon pool of the caller. The scores do not depend on the number of threads.
+    /// Blocks of rows are scored in parallel, in the rayon pool of the caller. The scores do not depend on the number of
+    /// threads.
     ///
     /// # Errors
     /// When the number of columns differs from the training rows, or a value or a score is NaN or infinite.

@@ -23,7 +23,8 @@ pub(crate) struct Learner<B: Backend, M: Trainable<Autodiff<B>>> {
 
 /// How steps are computed.
 enum StepMode<B: Backend, M: Trainable<Autodiff<B>>> {
-    /// Through burn's graph of operations. The losses are read back once an epoch, because reading a loss on a GPU waits for its step.
+    /// Through burn's graph of operations. The losses are read back once an epoch, because reading a loss on a GPU waits for
+    /// its step.
     Graph { stepper: Stepper<Autodiff<B>, Differentiating<B, M>>, losses: Option<Tensor<B, 1>> },
     /// In plain memory, without a graph.
     Direct { direct: Box<dyn Direct>, stepper: DirectStepper, losses: f64 },

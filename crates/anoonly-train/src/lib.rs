@@ -1,7 +1,8 @@
 //! The AnoOnly strategy, batch samplers, the training loop and fitted detectors.
 //!
-//! [`Supervision`] is the paper in one short file: it decides which part of a method's loss trains. A [`Detector`] combines it with
-//! a method and a seed. Its fit returns a [`FittedDetector`], which scores rows. This crate knows nothing about metrics or reports.
+//! [`Supervision`] is the paper in one short file: it decides which part of a method's loss trains. A [`Detector`] combines it
+//! with a method and a seed. Its fit returns a [`FittedDetector`], which scores rows. This crate knows nothing about metrics or
+//! reports.
 
 mod attribution;
 mod backend;

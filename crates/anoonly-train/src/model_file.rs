@@ -1,11 +1,12 @@
 //! Model files: fitted detectors and the pipeline of the layer above in one safetensors file.
 //!
-//! The tensors of the file are the values of the fitted detectors. The name of a tensor is the index of its detector in the file
-//! and the path of the tensor in the detector. Everything else is JSON in the metadata of the file, under the key [`MANIFEST`]:
-//! the configurations, the scaling, the history and the pipeline of the layer above. `docs/model-format.md` specifies the format.
+//! The tensors of the file are the values of the fitted detectors. The name of a tensor is the index of its detector in the
+//! file and the path of the tensor in the detector. Everything else is JSON in the metadata of the file, under the key
+//! [`MANIFEST`]: the configurations, the scaling, the history and the pipeline of the layer above. `docs/model-format.md`
+//! specifies the format.
 //!
-//! A file may come from an untrusted source. Its contents are checked before a detector is made from them, and the time and memory
-//! that reading takes are bounded by the length of the file.
+//! A file may come from an untrusted source. Its contents are checked before a detector is made from them, and the time and
+//! memory that reading takes are bounded by the length of the file.
 
 mod container;
 
@@ -87,8 +88,8 @@ struct Version {
 /// The data goes to a temporary file in the same folder first, so the file is either complete or absent.
 ///
 /// # Errors
-/// When there is no detector, the detectors were fitted on different numbers of columns, a tensor holds a value that is not finite,
-/// or the file cannot be written.
+/// When there is no detector, the detectors were fitted on different numbers of columns, a tensor holds a value that is not
+/// finite, or the file cannot be written.
 pub fn write<P: Serialize>(path: &Path, members: &[FittedDetector], pipeline: &P) -> Result<(), ModelFileError> {
     let failed = |reason: String| ModelFileError::Write { path: path.into(), reason };
     let manifest = Manifest {
@@ -117,8 +118,8 @@ pub fn write<P: Serialize>(path: &Path, members: &[FittedDetector], pipeline: &P
     container::write(path, manifest, views.collect::<Result<_, _>>()?, None)
 }
 
-/// Reads the detectors and the pipeline of a model file. The detectors score on `device`, whose backend may differ from the one they
-/// were fitted on.
+/// Reads the detectors and the pipeline of a model file. The detectors score on `device`, whose backend may differ from the one
+/// they were fitted on.
 ///
 /// # Errors
 /// When the file cannot be read, is not a model file, is damaged, or has another version of the format.
@@ -129,7 +130,8 @@ pub fn read<P: DeserializeOwned>(
     let malformed = |reason: String| ModelFileError::Malformed { path: path.into(), reason };
     let container = Container::open(path)?;
     let Manifest { members, pipeline, .. } = manifest::<AnyMethod, P>(path, &container)?;
-    // All detectors are checked before the first network is made, because a network takes the memory that its configuration asks for.
+    // All detectors are checked before the first network is made, because a network takes the memory that its configuration
+    // asks for.
     let checked = members.into_iter().enumerate().map(|(index, member)| {
         let detector = member.detector()?;
         let saved = container.shapes(&index.to_string());
@@ -216,8 +218,8 @@ pub fn inspect(path: &Path) -> Result<Inspection, ModelFileError> {
     Ok(Inspection { manifest, tensors })
 }
 
-/// Replaces the pipeline in a model file and leaves the detectors unchanged. The file is replaced as a whole, as by [`write()`], and
-/// keeps its permissions.
+/// Replaces the pipeline in a model file and leaves the detectors unchanged. The file is replaced as a whole, as by
+/// [`write()`], and keeps its permissions.
 ///
 /// # Errors
 /// As [`inspect`], or when the file cannot be written.

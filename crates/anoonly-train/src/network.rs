@@ -136,7 +136,8 @@ impl<B: Backend> NetworkFitting for NetworkFitter<B> {
 
 /// A fitted network on a device.
 pub(crate) struct ReadyNetwork<B: Backend> {
-    /// Modules of burn can move between threads but cannot be shared by them. Every use takes a clone, which shares the weights.
+    /// Modules of burn can move between threads but cannot be shared by them. Every use takes a clone, which shares the
+    /// weights.
     network: Mutex<AnyNetwork<B>>,
     device: B::Device,
     columns: usize,

@@ -207,8 +207,8 @@ fn zero_if_subnormal(value: f32) -> f32 {
     if value.abs() < f32::MIN_POSITIVE { 0.0 } else { value }
 }
 
-/// Replaces a tiny weight by 0, because its products would be subnormal. The weights of a unit that no longer gets a gradient decay
-/// towards 0 without end.
+/// Replaces a tiny weight by 0, because its products would be subnormal. The weights of a unit that no longer gets a gradient
+/// decay towards 0 without end.
 #[inline(always)]
 fn zero_if_tiny(weight: f32) -> f32 {
     if weight.abs() < 1e-30 { 0.0 } else { weight }
@@ -271,8 +271,8 @@ pub(crate) struct DirectStepper {
     rule: Rule,
     /// The number of steps so far.
     time: usize,
-    /// Two moving averages for each tensor. RMSprop uses only the second. Gradient descent with momentum keeps its velocity in the
-    /// first.
+    /// Two moving averages for each tensor. RMSprop uses only the second. Gradient descent with momentum keeps its velocity in
+    /// the first.
     averages: Vec<[Vec<f32>; 2]>,
 }
 

@@ -18,10 +18,11 @@ pub enum Supervision {
     /// AnoOnly: only the loss of the labelled anomalies trains. The unlabelled rows are still part of every batch, and act only
     /// through batch normalisation.
     AnomalyOnly,
-    /// For ablations: AnoOnly's form of the method, with any normalisation and with part of the loss on normal rows. AnoOnly's form
-    /// may differ from the host's in more than the normalisation: DevNet's anomaly loss is unbounded in it.
+    /// For ablations: AnoOnly's form of the method, with any normalisation and with part of the loss on normal rows. AnoOnly's
+    /// form may differ from the host's in more than the normalisation: DevNet's anomaly loss is unbounded in it.
     Blend {
-        /// The weight λ of the loss on normal rows. It is 0 in AnoOnly. At 1, this loss counts as much as the loss on anomalies.
+        /// The weight λ of the loss on normal rows. It is 0 in AnoOnly. At 1, this loss counts as much as the loss on
+        /// anomalies.
         normal_weight: f64,
         /// The normalisation. AnoOnly uses [`Norm::Batch`].
         norm: Norm,
@@ -66,7 +67,8 @@ impl Supervision {
         if anomalies > 0 {
             sum = sum + anomalous.sum();
         }
-        // In a batch without anomalies, the gradient must be zero and not missing: an optimiser with momentum still makes a step.
+        // In a batch without anomalies, the gradient must be zero and not missing: an optimiser with momentum still makes a
+        // step.
         if normals > 0 && (self.normal_weight() > 0.0 || anomalies == 0) {
             sum = sum + normal.sum().mul_scalar(self.normal_weight());
         }

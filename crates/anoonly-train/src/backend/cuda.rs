@@ -8,7 +8,8 @@ use super::Found;
 /// Every device that the driver knows; none on a machine without the driver.
 #[allow(unsafe_code, reason = "the check loads the library of the driver")]
 pub(super) fn devices() -> Vec<Found<CudaDevice>> {
-    // SAFETY: this loads the driver of the machine and runs its initialisation, as the backend itself does when it is first used.
+    // SAFETY: this loads the driver of the machine and runs its initialisation, as the backend itself does when it is first
+    // used.
     if !unsafe { sys::is_culib_present() } {
         return Vec::new();
     }

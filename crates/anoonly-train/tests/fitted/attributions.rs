@@ -32,10 +32,10 @@ fn sum(row: ArrayView1<'_, f32>) -> f64 {
 
 /// The largest remainder, as a share of the difference and a share of the largest score.
 ///
-/// Some methods need more than others. The scores of kNN and REPEN have a kink wherever a row gets another neighbour, which are more
-/// kinks than intervals can isolate. The scores of DeepSVDD and DAGMM bend sharply near their kinks. The score of GANomaly has a kink
-/// where a code equals the code of its reconstruction. In residual networks and transformers, large contributions cancel, so the
-/// difference is small compared with them.
+/// Some methods need more than others. The scores of kNN and REPEN have a kink wherever a row gets another neighbour, which are
+/// more kinks than intervals can isolate. The scores of DeepSVDD and DAGMM bend sharply near their kinks. The score of GANomaly
+/// has a kink where a code equals the code of its reconstruction. In residual networks and transformers, large contributions
+/// cancel, so the difference is small compared with them.
 fn tolerance(detector: &Detector) -> (f64, f64) {
     match detector.method().info().name {
         "knn" | "repen" | "resnet" | "ft-transformer" | "deepsvdd" | "dagmm" | "ganomaly" => (1e-2, 1e-4),
@@ -43,8 +43,8 @@ fn tolerance(detector: &Detector) -> (f64, f64) {
     }
 }
 
-/// For every method and strategy, the contributions sum to the difference of the scores within the tolerance, and the remainders are
-/// the rest.
+/// For every method and strategy, the contributions sum to the difference of the scores within the tolerance, and the
+/// remainders are the rest.
 fn contributions_sum_to_the_difference(backend: BackendName) {
     for detector in detectors() {
         let fitted = detector.fit(&samples(), &ComputeDevice::new(backend, None).unwrap()).unwrap();
@@ -88,8 +88,8 @@ fn with_gradient() -> impl Iterator<Item = (Detector, FittedDetector)> {
     fitted.filter(|(_, fitted)| fitted.has_gradient())
 }
 
-/// Columns in one part have one contribution. With gradients, it is the sum of the contributions of the single columns. With orders,
-/// the contributions and the remainder sum to the difference of the scores.
+/// Columns in one part have one contribution. With gradients, it is the sum of the contributions of the single columns. With
+/// orders, the contributions and the remainder sum to the difference of the scores.
 #[test]
 fn parts_of_several_columns_have_one_contribution() {
     for detector in detectors() {
@@ -110,8 +110,8 @@ fn parts_of_several_columns_have_one_contribution() {
     }
 }
 
-/// For a linear score, the contribution of a column is its weight times the step from the baseline. The weight is the change of the
-/// score for a step of 1.
+/// For a linear score, the contribution of a column is its weight times the step from the baseline. The weight is the change of
+/// the score for a step of 1.
 #[test]
 fn a_linear_score_is_explained_by_its_weights() {
     for detector in ["logistic", "mean-difference", "fisher"].into_iter().flat_map(by_name) {
@@ -131,8 +131,8 @@ fn a_linear_score_is_explained_by_its_weights() {
     }
 }
 
-/// Over a short path, the contributions are the gradient times the step. Central differences give the same gradient, except for the few
-/// rows with a kink nearby. Errors are measured as shares of the largest contribution.
+/// Over a short path, the contributions are the gradient times the step. Central differences give the same gradient, except for
+/// the few rows with a kink nearby. Errors are measured as shares of the largest contribution.
 #[test]
 fn short_paths_are_explained_by_finite_differences() {
     let step = [0.001f32, -0.002, 0.0];
@@ -162,8 +162,8 @@ fn short_paths_are_explained_by_finite_differences() {
     }
 }
 
-/// The contributions along short pieces of a path, which are integrated more finely, sum to those of the whole path, column by column.
-/// The tolerance is relative to the contributions, which can be much larger than the difference that they sum to.
+/// The contributions along short pieces of a path, which are integrated more finely, sum to those of the whole path, column by
+/// column. The tolerance is relative to the contributions, which can be much larger than the difference that they sum to.
 #[test]
 fn the_pieces_of_a_path_sum_to_the_whole_column_by_column() {
     const PIECES: usize = 40;

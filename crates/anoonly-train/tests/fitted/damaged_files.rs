@@ -1,4 +1,5 @@
-//! Tests of damaged model files: reading one is an error and never a panic. The fuzzing is seeded and has a bounded number of rounds.
+//! Tests of damaged model files: reading one is an error and never a panic. The fuzzing is seeded and has a bounded number of
+//! rounds.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -225,8 +226,8 @@ fn odd(rng: &mut impl Rng) -> Value {
     values[rng.random_range(0..values.as_array().unwrap().len())].clone()
 }
 
-/// A network is refused by its number of values before it is made, because these would take more memory than any machine has. A rule
-/// is refused by the shapes of its tensors.
+/// A network is refused by its number of values before it is made, because these would take more memory than any machine has. A
+/// rule is refused by the shapes of its tensors.
 #[test]
 fn a_configuration_that_does_not_fit_the_tensors_is_refused() {
     const NETWORK: &str = "values, but the file has";

@@ -50,8 +50,8 @@ pub fn fixture(format: u32) -> [PathBuf; 2] {
     ["anoonly", "json"].map(|ending| folder.join(format!("format-{format}.{ending}")))
 }
 
-/// Makes the fixture of this version of the format. It must not run after the release of the version, because the fixture then stands
-/// for the files of older programs.
+/// Makes the fixture of this version of the format. It must not run after the release of the version, because the fixture then
+/// stands for the files of older programs.
 #[test]
 #[ignore = "writes into the source tree"]
 fn make_the_fixture() {
