@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use ndarray::{Array2, ArrayView1, Axis};
+use ndarray::{Array2, ArrayView1};
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
@@ -52,23 +52,20 @@ impl<'a> PartOrders<'a> {
 
     /// The contributions, `[rows, parts]`. The orders are the same for every row. Rows are explained in parallel.
     pub fn contributions(&self, features: &Array2<f32>) -> Result<Array2<f32>, ScoreError> {
-        let rows: Vec<_> = features.axis_iter(Axis(0)).enumerate().collect();
-        let explained = rows.into_par_iter().map(|(index, row)| {
-            self.sums(row).map_err(|error| match error {
-                // A point between the baseline and the row has no finite score.
-                ScoreError::NoScore { .. } => ScoreError::NoScore { row: index + 1 },
-                other => other,
-            })
-        });
-        // All results are collected before the first error is returned, so that the error does not depend on threads.
-        let explained: Vec<_> = explained.collect();
         let mut contributions = Array2::zeros((features.nrows(), self.parts.len()));
-        for (mut contributions, sums) in contributions.rows_mut().into_iter().zip(explained) {
-            for (contribution, sum) in contributions.iter_mut().zip(sums?) {
-                *contribution = (sum / self.orders.len() as f64) as f32;
+        let rows: Vec<_> = contributions.rows_mut().into_iter().zip(features.rows()).enumerate().collect();
+        // The first error in the order of the rows, so that it does not depend on threads either.
+        let failed = rows.into_par_iter().find_map_first(|(index, (contributions, row))| match self.sums(row) {
+            Ok(sums) => {
+                let means = sums.into_iter().map(|sum| (sum / self.orders.len() as f64) as f32);
+                contributions.into_iter().zip(means).for_each(|(contribution, mean)| *contribution = mean);
+                None
             }
-        }
-        Ok(contributions)
+            // A point between the baseline and the row has no finite score.
+            Err(ScoreError::NoScore { .. }) => Some(ScoreError::NoScore { row: index + 1 }),
+            Err(error) => Some(error),
+        });
+        failed.map_or(Ok(contributions), Err)
     }
 
     /// The change of the score that each part makes, summed over all orders, `[parts]`.
