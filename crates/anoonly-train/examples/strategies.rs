@@ -1,6 +1,6 @@
-//! Every method whose loss a strategy can take apart, trained by its whole loss and by that of its labelled anomalies alone.
+//! Trains every method that takes a strategy twice: by its whole loss, and by the loss of its labelled anomalies only.
 
-#![expect(clippy::print_stdout, reason = "an example talks to its user")]
+#![expect(clippy::print_stdout, reason = "an example prints its results")]
 
 use std::error::Error;
 
@@ -10,7 +10,7 @@ use anoonly_train::{ComputeDevice, Detector, Supervision};
 use ndarray::Array2;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // 300 rows; the first 20 are anomalies, of which 6 are labelled.
+    // 300 rows. The first 20 are anomalies, and 6 of these are labelled.
     let cell = |(row, column): (usize, usize)| {
         ((row * 7919 + column * 104_729) % 1000) as f32 / 1000.0 + if row < 20 && column < 2 { 0.7 } else { 0.0 }
     };
@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
             let found = order[..14].iter().filter(|&&row| row < 20).count();
             println!(
-                "{:10} {name:8} finds {found} of the 14 anomalies without a label among its 14 highest scores",
+                "{:10} {name:8} has {found} of the 14 unlabelled anomalies among its 14 highest scores",
                 method.info().name
             );
         }

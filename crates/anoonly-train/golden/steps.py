@@ -3,11 +3,11 @@
     pip install numpy torch        (or Debian's python3-torch)
     python crates/anoonly-train/golden/steps.py
 
-Made with PyTorch 1.13.0a0 (as Debian 12 packages it) and NumPy 1.24.2, the last three cases with PyTorch 2.15.0, which
-gives the same figures for the others. The forward pass, the losses and batch normalisation are written out from
-their equations; gradients are PyTorch's; RMSprop with epsilon outside of the root and Adam are `torch.optim`'s; RMSprop
-with epsilon inside of the root follows Keras 3, whose rule is written out. Running statistics follow Keras: the biased
-variance of the batch, and a share `keep` of the old value kept.
+The file was made with PyTorch 1.13.0a0 (Debian 12) and NumPy 1.24.2. The last three cases were made with PyTorch 2.15.0,
+which gives the same figures for the other cases. The forward pass, the losses and batch normalisation are written out from
+their equations. Gradients are PyTorch's. Adam, SGD and RMSprop with epsilon outside the root are `torch.optim`'s. RMSprop with
+epsilon inside the root is written out and follows Keras 3. Running statistics follow Keras: the biased variance of the batch,
+and a share `keep` of the old value is kept.
 """
 
 import json
@@ -120,7 +120,7 @@ LOSSES = ((1.0, "absolute"), (0.0, "unbounded"), (0.25, "hinge"))
 cases = [
     case(norm, *losses, kind) for norm in NORMS for losses in LOSSES for kind in ("keras-rmsprop", "torch-rmsprop", "adam")
 ]
-# Behind all others, whose draws it leaves as they were.
+# These come last, so that the random numbers of the other cases stay the same.
 cases += [case(norm, *losses, "sgd") for norm, losses in zip(NORMS, LOSSES)]
 
 

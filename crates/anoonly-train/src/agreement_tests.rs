@@ -1,6 +1,8 @@
-//! The GPU backends against ndarray: scores, gradients, the first steps and whole fits of the four hosts of the AnoOnly paper,
-//! with and without it; scores by every method; whole fits of Quorum. Those of wgpu need a Vulkan driver; Mesa's software driver (Debian's `mesa-vulkan-drivers`) will do. Those of
-//! CUDA need a GPU of NVIDIA.
+//! The GPU backends compared with ndarray: scores, gradients, the first steps and whole fits of the four hosts of the AnoOnly
+//! paper under both strategies; scores of every method; whole fits of Quorum.
+//!
+//! The tests of wgpu need a Vulkan driver. Mesa's software driver (Debian's `mesa-vulkan-drivers`) is enough. The tests of CUDA
+//! need a GPU of NVIDIA.
 
 use anoonly_core::{Label, Samples, Seed};
 use anoonly_models::recipe::{Batches, Recipe};
@@ -16,13 +18,15 @@ use crate::backend::{BackendName, ComputeDevice, OnBackend};
 use crate::network::to_tensor;
 use crate::{Detector, Supervision, model_file};
 
-/// How far the GPU may be from ndarray, as a share of the largest value.
+/// The largest difference between the GPU and ndarray, as a share of the largest value.
 const TOLERANCE: f32 = 1e-4;
 
-/// The same after training. FEAWAD's residual divided by its own length makes rounding grow: on ndarray, a last bit changed in
-/// the data moves its scores by up to some 3e-3. PReNet's loss has a kink where a pair's score meets its target, at which
-/// rounding decides the side. Quorum ranks rows: of two that are nearly alike it decides which is first, and one rank of the 80 here
-/// is worth some 0.03 of scores up to 23.
+/// The tolerance after training.
+///
+/// FEAWAD divides a residual by its own length, which amplifies rounding: on ndarray, a change of the last bit in the data
+/// changes its scores by up to about 3e-3. PReNet's loss has a kink where the score of a pair meets its target, and rounding
+/// decides on which side a pair is. Quorum ranks rows: rounding decides the order of two rows that are nearly equal, and one
+/// rank of the 80 here changes scores of up to 23 by about 0.03.
 fn tolerance_of_training(name: &str) -> f32 {
     match name {
         "feawad" => 5e-2,
@@ -32,7 +36,7 @@ fn tolerance_of_training(name: &str) -> f32 {
     }
 }
 
-/// The same of gradients.
+/// The tolerance of gradients.
 fn tolerance_of_gradients(name: &str) -> f32 {
     if name == "feawad" { 1e-3 } else { TOLERANCE }
 }
@@ -46,14 +50,14 @@ fn samples() -> Samples {
     Samples::new(features, labels).unwrap()
 }
 
-/// A method with so many epochs of so many steps, where it has a say in them.
+/// A method with this number of epochs and of steps in an epoch, if it is trained in epochs.
 fn shortened(name: &str, epochs: usize, steps: usize) -> AnyMethod {
     let mut method = AnyMethod::by_name(name).unwrap();
     let shorten = |recipe: &mut Recipe| {
         recipe.epochs = epochs;
         match &mut recipe.batches {
             Batches::Balanced { steps: of, .. } => *of = steps,
-            // All rows are one batch.
+            // All rows fit into one batch, so an epoch is one step.
             Batches::Shuffled { .. } | Batches::Unlabelled { .. } => recipe.epochs = epochs * steps,
         }
     };
@@ -68,7 +72,7 @@ fn detector(name: &str, supervision: Supervision, epochs: usize, steps: usize) -
     Detector::new(shortened(name, epochs, steps), supervision, Seed(1)).unwrap()
 }
 
-/// The GPU backend that is tested, on the first GPU or what stands for one.
+/// The GPU backend that is tested, on its first device.
 const GPU: BackendName = if cfg!(feature = "cuda") { BackendName::Cuda } else { BackendName::Wgpu };
 
 fn gpu() -> ComputeDevice {
@@ -79,7 +83,7 @@ fn ndarray() -> ComputeDevice {
     ComputeDevice::new(BackendName::Ndarray, None).unwrap()
 }
 
-/// The scores of the rows fitted on.
+/// The scores of the training rows.
 fn scores_of_a_fit(detector: &Detector, device: &ComputeDevice) -> Vec<f32> {
     detector.fit(&samples(), device).unwrap().score(samples().features()).unwrap()
 }
@@ -92,7 +96,7 @@ fn close(gpu: &[f32], ndarray: &[f32], tolerance: f32, what: &str) {
     assert!(worst <= tolerance * largest, "{what}: {:e} of the largest value, {largest}", worst / largest);
 }
 
-/// The gradient of each tensor of a fresh network by the loss of one batch.
+/// Computes the gradient of the loss of one batch for each tensor of a new network.
 struct Gradients(AnyMethod, Supervision);
 
 impl OnBackend for Gradients {
@@ -109,18 +113,20 @@ impl OnBackend for Gradients {
         let network = AnyNetwork::<Autodiff<B>>::from_inner(network);
         let batch: Vec<usize> = (ANOMALIES..40).chain((0..32).map(|row| row % ANOMALIES)).collect();
         let loss = supervision.loss(network.terms(&Batch::gather(&data, &batch, 32)));
-        let mut taken = Taken { gradients: GradientsParams::from_grads(loss.backward(), &network), values: Vec::new() };
-        network.visit(&mut taken);
-        taken.values
+        let mut collected =
+            CollectGradients { gradients: GradientsParams::from_grads(loss.backward(), &network), values: Vec::new() };
+        network.visit(&mut collected);
+        collected.values
     }
 }
 
-struct Taken {
+/// Collects the gradients of the tensors of a network.
+struct CollectGradients {
     gradients: GradientsParams,
     values: Vec<Vec<f32>>,
 }
 
-impl<B: Backend> ModuleVisitor<Autodiff<B>> for Taken {
+impl<B: Backend> ModuleVisitor<Autodiff<B>> for CollectGradients {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<Autodiff<B>, D>>) {
         if let Some(gradient) = self.gradients.get::<B, D>(param.id) {
             self.values.push(gradient.into_data().iter::<f32>().collect());
@@ -143,7 +149,7 @@ fn gradients_are_alike(name: &str, supervision: Supervision) {
     let (on_gpu, on_ndarray) = (gpu().run(gradients()), ndarray().run(gradients()));
     assert!(on_gpu.len() >= 2 && on_gpu.len() == on_ndarray.len(), "{name}");
     for (tensor, (gpu, ndarray)) in on_gpu.iter().zip(&on_ndarray).enumerate() {
-        assert!(ndarray.iter().any(|value| *value != 0.0), "tensor {tensor} of {name} takes no part");
+        assert!(ndarray.iter().any(|value| *value != 0.0), "tensor {tensor} of {name} has no gradient");
         close(gpu, ndarray, tolerance_of_gradients(name), &format!("gradient of tensor {tensor} of {name}"));
     }
 }
@@ -158,7 +164,7 @@ fn a_whole_fit_is_alike(name: &str, supervision: Supervision) {
     close(&scores(gpu()), &scores(ndarray()), tolerance_of_training(name), name);
 }
 
-/// Makes a test of each check for each method and strategy.
+/// Defines a test for each check, method and strategy.
 macro_rules! agreement {
     ($($method:ident)*) => {
         mod gpu {
@@ -182,7 +188,7 @@ agreement! { devnet prenet feawad deepsad }
 mod gpu_every_method {
     use super::*;
 
-    /// Fitted on the processor, scored on both.
+    /// Every method is fitted on the processor and scores on both.
     #[test]
     fn scores_alike() {
         for method in AnyMethod::all() {
@@ -190,8 +196,8 @@ mod gpu_every_method {
         }
     }
 
-    /// Beside the largest gradient of all tensors: that of a bias in front of a batch normalisation, or of an attention's keys, is 0 but
-    /// for rounding, and has no scale of its own.
+    /// Differences are measured against the largest gradient of all tensors. The gradient of a bias before a batch
+    /// normalisation, or of the keys of an attention, is 0 except for rounding and has no scale of its own.
     #[test]
     fn has_gradients_that_are_alike() {
         for method in AnyMethod::all().into_iter().filter(|method| method.recipe().is_some()) {
@@ -206,9 +212,9 @@ mod gpu_every_method {
         }
     }
 
-    /// The default of `anoonly train`, which has no gradients.
+    /// Quorum is the default method and has no gradients.
     #[test]
-    fn a_quorum_formed_there_scores_alike() {
+    fn a_quorum_fitted_on_the_gpu_device_scores_alike() {
         a_whole_fit_is_alike("quorum", Supervision::Full);
     }
 }

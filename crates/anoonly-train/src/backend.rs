@@ -1,42 +1,41 @@
-//! The one place where the names of a backend and of its device become types.
+//! The only place where the name of a backend and its device become types.
 
 use std::fmt;
 use std::str::FromStr;
-
-use serde::{Deserialize, Serialize};
-
-use crate::BackendError;
 
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
+use serde::{Deserialize, Serialize};
+
+use crate::BackendError;
 
 #[cfg(feature = "cuda")]
 mod cuda;
 #[cfg(feature = "wgpu")]
 mod wgpu;
 
-/// A burn backend by name.
+/// The name of a burn backend.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BackendName {
-    /// CPU, through the crate `ndarray`.
+    /// The CPU, through the crate `ndarray`.
     Ndarray,
-    /// CPU, with vectorised kernels; the faster of the two.
+    /// The CPU, with vectorised kernels. It is faster than `Ndarray`.
     #[default]
     Flex,
-    /// GPU, through Vulkan, Metal or DirectX.
+    /// A GPU, through Vulkan, Metal or DirectX.
     Wgpu,
-    /// GPU of NVIDIA, through CUDA.
+    /// A GPU of NVIDIA, through CUDA.
     Cuda,
 }
 
 impl BackendName {
-    /// All backends, built or not.
+    /// All backends, including those that are not part of this build.
     pub const ALL: [BackendName; 4] = [BackendName::Ndarray, BackendName::Flex, BackendName::Wgpu, BackendName::Cuda];
 
-    /// The name on the command line and in results.
+    /// The name in options, configurations and results.
     pub fn name(self) -> &'static str {
         match self {
             BackendName::Ndarray => "ndarray",
@@ -62,16 +61,16 @@ impl FromStr for BackendName {
     }
 }
 
-/// Something to do on a backend that is only known at run time.
+/// A task for a backend that is only known at run time.
 pub(crate) trait OnBackend {
-    /// What comes of it.
+    /// The result of the task.
     type Output;
 
-    /// Does it on backend `B`.
+    /// Runs the task on backend `B`.
     fn run<B: Backend>(self, device: B::Device) -> Self::Output;
 }
 
-/// A backend this program was built with, and the device of it that computes. The default is the processor, through
+/// A device to compute on, of a backend that is part of this build. The default is the processor, through
 /// [`BackendName::Flex`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ComputeDevice(Place);
@@ -87,7 +86,7 @@ enum Place {
     Cuda(Found<burn_cuda::CudaDevice>),
 }
 
-/// A device of a machine that may have several.
+/// A device that was found on this machine.
 #[cfg(any(feature = "wgpu", feature = "cuda", test))]
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Found<D> {
@@ -96,11 +95,11 @@ struct Found<D> {
 }
 
 impl ComputeDevice {
-    /// The device of a backend that computes: its first one, or the one of this number, counted from 0, or the first whose
-    /// name has these letters, small or capital.
+    /// Chooses a device of a backend. `device` is a number, counted from 0, or a part of a name in any case; the first device
+    /// whose name matches is chosen. `None` chooses the first device.
     ///
     /// # Errors
-    /// When this program was built without the backend, or there is no such device.
+    /// When the backend is not part of this build, or there is no such device.
     pub fn new(backend: BackendName, device: Option<&str>) -> Result<Self, BackendError> {
         let processor = |place| match device {
             None => Ok(Self(place)),
@@ -130,7 +129,7 @@ impl ComputeDevice {
         }
     }
 
-    /// What the device calls itself; `None` of the processor.
+    /// The name that the device reports; `None` for the processor.
     pub fn name(&self) -> Option<&str> {
         match &self.0 {
             Place::Ndarray | Place::Flex => None,
@@ -141,7 +140,7 @@ impl ComputeDevice {
         }
     }
 
-    /// Does something there.
+    /// Runs a task on the device.
     pub(crate) fn run<T: OnBackend>(&self, task: T) -> T::Output {
         match &self.0 {
             Place::Ndarray => task.run::<NdArray>(Default::default()),
@@ -154,8 +153,8 @@ impl ComputeDevice {
     }
 }
 
-/// A product of two matrices of ones, `[m, k] · [k, n]`, by the kernels of [`BackendName::Flex`], to be repeated by whoever measures a
-/// machine.
+/// Returns a function that multiplies two matrices of ones, `[m, k] · [k, n]`, with the kernels of [`BackendName::Flex`]. It
+/// measures the speed of a machine.
 pub fn matrix_product([m, k, n]: [usize; 3]) -> impl FnMut() {
     let device = Default::default();
     let (a, b) = (Tensor::<Flex, 2>::ones([m, k], &device), Tensor::<Flex, 2>::ones([k, n], &device));
@@ -164,7 +163,7 @@ pub fn matrix_product([m, k, n]: [usize; 3]) -> impl FnMut() {
     }
 }
 
-/// Takes the device that is meant out of all that were found.
+/// Chooses one of the devices that were found, as described at [`ComputeDevice::new`].
 #[cfg(any(feature = "wgpu", feature = "cuda", test))]
 fn chosen<D>(backend: BackendName, found: Vec<Found<D>>, wanted: Option<&str>) -> Result<Found<D>, BackendError> {
     if found.is_empty() {
@@ -188,22 +187,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_backend_is_named_as_it_is_read() {
+    fn a_backend_has_the_same_name_in_options_and_files() {
         for backend in BackendName::ALL {
             assert_eq!(backend.name().parse(), Ok(backend));
             assert_eq!(serde_json::to_string(&backend).unwrap(), format!("\"{backend}\""));
         }
-        let told = "tpu".parse::<BackendName>().unwrap_err().to_string();
-        assert_eq!(told, "unknown backend `tpu`: use ndarray, flex, wgpu, cuda");
+        let message = "tpu".parse::<BackendName>().unwrap_err().to_string();
+        assert_eq!(message, "unknown backend `tpu`: use ndarray, flex, wgpu, cuda");
     }
 
     #[test]
-    fn the_processor_is_one_device() {
+    fn the_processor_is_a_single_device() {
         for backend in [BackendName::Ndarray, BackendName::Flex] {
             let here = ComputeDevice::new(backend, None).unwrap();
             assert_eq!((here.backend(), here.name()), (backend, None));
-            let told = ComputeDevice::new(backend, Some("1")).unwrap_err().to_string();
-            assert!(told.contains("only one device"), "{told}");
+            let message = ComputeDevice::new(backend, Some("1")).unwrap_err().to_string();
+            assert!(message.contains("only one device"), "{message}");
         }
     }
 
@@ -218,16 +217,17 @@ mod tests {
         }
         assert_eq!(chosen(Some("LLVM")).unwrap(), "llvmpipe");
         for unknown in ["3", "arc"] {
-            let told = chosen(Some(unknown)).unwrap_err().to_string();
-            assert!(told.contains(unknown) && told.contains("0: Radeon; 1: GeForce RTX 4090; 2: llvmpipe"), "{told}");
+            let message = chosen(Some(unknown)).unwrap_err().to_string();
+            let devices = "0: Radeon; 1: GeForce RTX 4090; 2: llvmpipe";
+            assert!(message.contains(unknown) && message.contains(devices), "{message}");
         }
     }
 
     #[test]
-    fn a_machine_without_a_device_is_told_what_to_do() {
+    fn the_error_for_a_missing_device_says_what_to_install() {
         for backend in [BackendName::Wgpu, BackendName::Cuda] {
-            let told = chosen::<()>(backend, Vec::new(), None).unwrap_err().to_string();
-            assert!(told.contains("driver"), "{told}");
+            let message = chosen::<()>(backend, Vec::new(), None).unwrap_err().to_string();
+            assert!(message.contains("driver"), "{message}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Detectors before the fit, and the fit.
+//! Detector configurations and fits.
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -16,7 +16,7 @@ use crate::network::{NetworkFitter, NetworkFitting, to_tensor};
 use crate::rule::ReadyRule;
 use crate::{ComputeDevice, FitError, Supervision};
 
-/// A method, the strategy that trains it and the seed of its weights and batches: checked and ready to be fitted.
+/// A checked configuration, ready to be fitted: a method, the strategy that trains it, and the seed of all its random numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Detector {
     pub(crate) method: AnyMethod,
@@ -24,20 +24,20 @@ pub struct Detector {
     pub(crate) seed: Seed,
 }
 
-/// What the training loop recorded.
+/// The record of a training loop.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct History {
-    /// The mean training loss of each epoch, penalty included. Empty for a rule.
+    /// The mean training loss of each epoch, including the penalty. Empty for a rule.
     pub losses: Vec<f64>,
-    /// The epoch whose weights were kept, counted from 1; 0 for a rule.
+    /// The epoch whose weights were kept, counted from 1. It is 0 for a rule.
     pub kept_epoch: usize,
 }
 
 impl Detector {
-    /// Checks the configuration. The strategy puts the method into the form it trains.
+    /// Checks the configuration and converts the method to the form that the strategy trains.
     ///
     /// # Errors
-    /// Names the first bad value.
+    /// When a value is invalid. The error names the first one.
     pub fn new(method: impl Into<AnyMethod>, supervision: Supervision, seed: Seed) -> Result<Self, FitError> {
         let weight = supervision.normal_weight();
         if !(0.0..=1.0).contains(&weight) {
@@ -52,7 +52,7 @@ impl Detector {
         Ok(Self { method, supervision, seed })
     }
 
-    /// The method, in the form that the strategy trains.
+    /// The method in the form that the strategy trains.
     pub fn method(&self) -> &AnyMethod {
         &self.method
     }
@@ -69,7 +69,7 @@ impl Detector {
 
     /// Scales the features to [0, 1] and fits the method on them. Rows labelled normal count as unlabelled.
     ///
-    /// The same samples, seed and backend give the same weights to the last bit, whatever else runs at the same time.
+    /// The same samples, seed and backend give the same weights to the last bit, whatever the number of threads.
     ///
     /// # Errors
     /// When there is no labelled anomaly or no other row, or when the training diverges.
@@ -78,7 +78,7 @@ impl Detector {
     }
 }
 
-/// An epoch of a training that has ended.
+/// An epoch that has just ended.
 pub struct Epoch<'a> {
     history: &'a History,
     fitted: &'a dyn Fn() -> FittedDetector,
@@ -89,12 +89,12 @@ impl<'a> Epoch<'a> {
         Self { history, fitted }
     }
 
-    /// Its number, counted from 1.
+    /// The number of the epoch, counted from 1.
     pub fn number(&self) -> usize {
         self.history.losses.len()
     }
 
-    /// The detector that the fit returns if it ends here.
+    /// The detector that the fit returns if the training stops after this epoch.
     pub fn fitted(&self) -> FittedDetector {
         (self.fitted)()
     }
@@ -106,11 +106,13 @@ impl fmt::Debug for Epoch<'_> {
     }
 }
 
-/// The caller's part in a training: called after each epoch, and decides whether the training goes on.
+/// A function that is called after each epoch and decides whether the training continues.
 pub type EpochWatch<'a> = dyn FnMut(Epoch<'_>) -> ControlFlow<()> + 'a;
 
-/// Training rows, for any number of fits. Fits of one method and seed that differ only in their strategy share their
-/// pretraining, which is the same for every strategy; the results are the same as those of separate fits.
+/// Training rows for any number of fits.
+///
+/// Fits of the same method and seed under different strategies share their pretraining, which does not depend on the strategy.
+/// The results are the same as those of separate fits.
 #[derive(Debug)]
 pub struct Fitter<'a> {
     samples: &'a Samples,
@@ -118,14 +120,14 @@ pub struct Fitter<'a> {
     unlabelled: Vec<usize>,
     anomalies: Vec<usize>,
     device: ComputeDevice,
-    /// Made by the first fit of a rule.
-    rows: Option<RuleData>,
-    /// Made by the first fit of a network, which puts the rows on the device.
+    /// The scaled rows for rules, made by the first fit of a rule.
+    rules: Option<RuleData>,
+    /// The scaled rows on the device, put there by the first fit of a network.
     networks: Option<Box<dyn NetworkFitting>>,
 }
 
 impl<'a> Fitter<'a> {
-    /// Rows labelled normal count as unlabelled.
+    /// Prepares fits on these rows. Rows labelled normal count as unlabelled.
     ///
     /// # Errors
     /// When there is no labelled anomaly or no other row.
@@ -138,10 +140,10 @@ impl<'a> Fitter<'a> {
             return Err(FitError::OnlyAnomalies);
         }
         let scaler = MinMaxScaler::fit(samples.features());
-        Ok(Self { samples, scaler, unlabelled, anomalies, device: device.clone(), rows: None, networks: None })
+        Ok(Self { samples, scaler, unlabelled, anomalies, device: device.clone(), rules: None, networks: None })
     }
 
-    /// Fits a detector on the rows, whose features are scaled to [0, 1].
+    /// Scales the features to [0, 1] and fits a detector on them.
     ///
     /// # Errors
     /// When the training diverges.
@@ -149,8 +151,8 @@ impl<'a> Fitter<'a> {
         self.fit_watched(detector, |_| ControlFlow::Continue(()))
     }
 
-    /// The same; `watch` is called after each epoch. A break ends the training there, and the detector fitted so far is
-    /// returned. A rule has no epochs.
+    /// As [`fit`](Self::fit), with `watch` called after each epoch. When it breaks, the training stops and the detector fitted
+    /// so far is returned. A rule has no epochs, so `watch` is never called.
     ///
     /// # Errors
     /// When the training diverges.
@@ -159,36 +161,30 @@ impl<'a> Fitter<'a> {
         detector: &Detector,
         mut watch: impl FnMut(Epoch<'_>) -> ControlFlow<()>,
     ) -> Result<FittedDetector, FitError> {
+        let Self { samples, scaler, unlabelled, anomalies, device, rules, networks } = self;
         match detector.method.form() {
             MethodForm::Network(method) => {
-                if self.networks.is_none() {
-                    let (scaler, rows) = (self.scaler.clone(), self.scaled());
-                    let (unlabelled, anomalies) = (self.unlabelled.clone(), self.anomalies.clone());
-                    self.networks = Some(self.device.run(OnDevice { scaler, rows, unlabelled, anomalies }));
-                }
-                let Some(fitter) = &mut self.networks else { unreachable!("it was made above") };
+                let fitter = networks.get_or_insert_with(|| {
+                    let (scaler, rows) = (scaler.clone(), scaler.transform(samples.features().view()));
+                    let (unlabelled, anomalies) = (unlabelled.clone(), anomalies.clone());
+                    device.run(RowsToDevice { scaler, rows, unlabelled, anomalies })
+                });
                 fitter.fit(&method, detector, &mut watch)
             }
             MethodForm::Rule(rule) => {
-                if self.rows.is_none() {
-                    let rows = self.scaled().into_raw_vec_and_offset().0;
-                    let (unlabelled, anomalies) = (self.unlabelled.clone(), self.anomalies.clone());
-                    self.rows = Some(RuleData { rows, columns: self.scaler.columns(), unlabelled, anomalies });
-                }
-                let Some(rows) = &self.rows else { unreachable!("they were made above") };
-                let fitted = rule.fit(rows, &mut detector.seed.stream(&["weights"]));
-                let ready = ReadyRule::new(detector.method.part(), rows.columns, fitted);
-                Ok(FittedDetector::new(detector.clone(), self.scaler.clone(), History::default(), ready))
+                let data = rules.get_or_insert_with(|| {
+                    let rows = scaler.transform(samples.features().view()).into_raw_vec_and_offset().0;
+                    let (unlabelled, anomalies) = (unlabelled.clone(), anomalies.clone());
+                    RuleData { rows, columns: scaler.columns(), unlabelled, anomalies }
+                });
+                let fitted = rule.fit(data, &mut detector.seed.stream(&["weights"]));
+                let ready = ReadyRule::new(detector.method.part(), data.columns, fitted);
+                Ok(FittedDetector::new(detector.clone(), scaler.clone(), History::default(), ready))
             }
         }
     }
 
-    /// The scaled rows, `[rows, columns]`.
-    fn scaled(&self) -> Array2<f32> {
-        self.scaler.transform(self.samples.features().view())
-    }
-
-    /// The seconds of pretraining that a fit of the detector does not spend again, because an earlier fit already has.
+    /// The seconds of pretraining that a fit of the detector saves because an earlier fit has spent them.
     pub fn spared_seconds(&self, detector: &Detector) -> f64 {
         match (&self.networks, detector.method.form()) {
             (Some(fitter), MethodForm::Network(method)) => fitter.spared_seconds(&method, detector.seed),
@@ -198,14 +194,14 @@ impl<'a> Fitter<'a> {
 }
 
 /// Puts the training rows on a device.
-struct OnDevice {
+struct RowsToDevice {
     scaler: MinMaxScaler,
     rows: Array2<f32>,
     unlabelled: Vec<usize>,
     anomalies: Vec<usize>,
 }
 
-impl OnBackend for OnDevice {
+impl OnBackend for RowsToDevice {
     type Output = Box<dyn NetworkFitting>;
 
     fn run<B: Backend>(self, device: B::Device) -> Self::Output {

@@ -16,12 +16,12 @@ use crate::learner::Learner;
 use crate::sampler::Sampler;
 use crate::{FitError, Supervision};
 
-/// Which loss trains.
+/// The loss that trains a network.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Objective {
-    /// The method's pretraining loss, on unlabelled rows.
+    /// The pretraining loss of the method, on unlabelled rows.
     Pretrain,
-    /// Its terms, of which the strategy takes its part.
+    /// The loss terms of the method, weighted by the strategy.
     Detect(Supervision),
 }
 
@@ -41,12 +41,12 @@ impl Objective {
     }
 }
 
-/// What is told after each epoch: what the loop has seen, and what makes the network that would be kept if it ended here. Says
-/// whether it goes on.
+/// A function that is called after each epoch with the history so far and a function that makes the network that would be kept
+/// if the training stopped here. It decides whether the training continues.
 pub(crate) type Watch<'a, N> = dyn FnMut(&History, &dyn Fn() -> N) -> ControlFlow<()> + 'a;
 
-/// Trains a network by one recipe and one loss, with a new optimiser, to the end of the recipe or until the watch breaks it
-/// off; returns the network of the epoch that the recipe keeps, and what the loop saw.
+/// Trains a network by one recipe and one loss, with a new optimiser, to the end of the recipe or until `watch` breaks. Returns
+/// the network of the epoch that the recipe keeps, and the history.
 pub(crate) fn train<B: Backend, M: Trainable<Autodiff<B>>>(
     objective: Objective,
     recipe: &Recipe,
@@ -89,7 +89,7 @@ pub(crate) fn train<B: Backend, M: Trainable<Autodiff<B>>>(
     Ok((finished::<B, M>(recipe, best.unwrap_or_else(|| learner.network()), data), history))
 }
 
-/// A network as it scores at the end of its training.
+/// The network as it scores after its training.
 fn finished<B: Backend, M: Trainable<Autodiff<B>>>(
     recipe: &Recipe,
     network: M::Network<B>,
@@ -97,12 +97,12 @@ fn finished<B: Backend, M: Trainable<Autodiff<B>>>(
 ) -> M::Network<B> {
     match recipe.statistics {
         Statistics::Running => network,
-        Statistics::Recomputed => with_statistics_of::<B, M>(network, data),
+        Statistics::Recomputed => with_recomputed_statistics::<B, M>(network, data),
     }
 }
 
-/// The network with its batch normalisations' statistics taken anew, from one pass of all training rows.
-fn with_statistics_of<B: Backend, M: Trainable<Autodiff<B>>>(
+/// The network with the statistics of its batch normalisations recomputed in one pass over all training rows.
+fn with_recomputed_statistics<B: Backend, M: Trainable<Autodiff<B>>>(
     network: M::Network<B>,
     data: &TrainingData<B>,
 ) -> M::Network<B> {

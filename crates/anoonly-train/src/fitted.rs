@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use crate::ScoreError;
 use crate::detector::{Detector, History};
 
-/// A detector that can score rows. It is a plain value, whatever backend it was fitted on; a clone shares the weights.
+/// A detector that can score rows. It is a plain value without a backend in its type. A clone shares the weights.
 #[derive(Clone, Debug)]
 pub struct FittedDetector {
     pub(crate) detector: Detector,
@@ -23,92 +23,100 @@ pub struct FittedDetector {
     pub(crate) ready: Arc<dyn Ready>,
 }
 
-/// The scores of scaled points, `[points, columns]`, and their gradients.
-pub(crate) type GradientSource<'a> =
-    Box<dyn Fn(Array2<f32>) -> Result<(Vec<f32>, Array2<f32>), ScoreError> + Send + 'a>;
+/// Computes the scores of scaled points, `[points, columns]`, and their gradients, of the same shape as the points.
+pub(crate) type GradientSource<'a> = Box<dyn Fn(Array2<f32>) -> Result<(Vec<f32>, Array2<f32>), ScoreError> + 'a>;
 
-/// What a fit makes: it holds everything that scoring needs, in the form in which scoring needs it. Rows are scaled.
+/// The result of a fit. It holds everything that scoring needs, in the form that scoring needs. All rows it takes are scaled.
 pub(crate) trait Ready: Debug + Send + Sync {
-    /// The form that scores in plain memory, with the scaling in the same pass; none where there is no such form.
+    /// The form that scales and scores rows in one pass in plain memory, if there is one.
     fn scorer(&self) -> Option<&Scorer>;
 
-    /// One score a row, for rows in standard layout.
+    /// One score for each row. The rows are in standard layout.
     fn score(&self, rows: Array2<f32>) -> Vec<f32>;
 
-    /// The number of values that scoring goes through once a block.
+    /// The number of weights that scoring reads once for each block of rows.
     fn values(&self) -> usize;
 
-    /// The output of the layer before the score, `[rows, width]`.
+    /// The output of the layer before the score, `[rows, width]`; `None` for a method without such a layer.
     fn representation(&self, rows: Array2<f32>) -> Option<Array2<f32>>;
 
-    /// The gradient of the score; none where the score has none.
-    fn gradients(&self) -> Option<GradientSource<'_>>;
+    /// Whether the score has a gradient.
+    fn has_gradient(&self) -> bool;
 
-    /// The steps of the score as plain data.
+    /// Prepares the gradient of the score.
+    ///
+    /// # Errors
+    /// [`ScoreError::NoGradient`] when the score has none.
+    fn gradients(&self) -> Result<GradientSource<'_>, ScoreError>;
+
+    /// The steps of the score as plain data; `None` for a score that is not made of such steps.
     fn graph(&self) -> Option<Graph>;
 
-    /// Its tensors.
+    /// The tensors to save in a model file.
     fn save(&self) -> SavedTensors;
 }
 
-/// Rows scored at a time, at most and at least.
-const BLOCK: std::ops::RangeInclusive<usize> = 64..=2048;
-/// Cells scored at a time, half a MiB: they stay in the cache of a core while a network works on them.
-const CELLS: usize = 1 << 17;
-/// Cells that are scored in plain memory at a time, in parallel.
-const PART: usize = 1 << 20;
+/// The smallest number of rows in a block.
+const MIN_BLOCK_ROWS: usize = 64;
+/// The largest number of rows in a block.
+const MAX_BLOCK_ROWS: usize = 2048;
+/// The number of cells in a block: half a MiB, which stays in the cache of a core while a network works on it.
+const BLOCK_CELLS: usize = 1 << 17;
+/// The number of cells that a [`Scorer`] gets at a time when rows are scored in parallel.
+const SCORER_CELLS: usize = 1 << 20;
 
 impl FittedDetector {
     pub(crate) fn new(detector: Detector, scaler: MinMaxScaler, history: History, ready: impl Ready + 'static) -> Self {
         Self { detector, scaler, history, ready: Arc::new(ready) }
     }
 
-    /// One anomaly score a row, for features of shape `[rows, columns]` in their original units; higher means more anomalous.
-    /// Blocks of rows are scored in parallel, on the threads of the rayon pool this is called in; the scores do not depend on
-    /// their number.
+    /// One anomaly score for each row of `features`, `[rows, columns]` in their original units. Higher means more anomalous.
+    ///
+    /// Blocks of rows are scored in parallel, in the rayon pool of the caller. The scores do not depend on the number of
+    /// threads.
     ///
     /// # Errors
-    /// When the number of columns is not that of the rows fitted on, or a value or a score is NaN or infinite.
+    /// When the number of columns differs from the training rows, or a value or a score is NaN or infinite.
     pub fn score(&self, features: &Array2<f32>) -> Result<Vec<f32>, ScoreError> {
         let rows = match self.ready.scorer() {
-            Some(_) => PART / self.columns(),
-            None => self.block(),
+            Some(_) => SCORER_CELLS / self.columns(),
+            None => self.block_rows(),
         };
         let blocks = self.blocks(features, rows)?.into_par_iter();
         all_scores(blocks.map(|block| self.score_block(block)).collect(), features)
     }
 
-    /// The same scores on the calling thread alone, as wanted where many detectors are at work side by side.
+    /// The same scores, computed on the calling thread alone. For callers that run many detectors in parallel.
     ///
     /// # Errors
     /// As [`score`](Self::score).
     pub fn score_on_one_thread(&self, features: &Array2<f32>) -> Result<Vec<f32>, ScoreError> {
         let rows = match self.ready.scorer() {
             Some(_) => features.nrows(),
-            None => self.block(),
+            None => self.block_rows(),
         };
         let blocks = self.blocks(features, rows)?.into_iter();
         all_scores(blocks.map(|block| self.score_block(block)).collect(), features)
     }
 
-    /// The scores of a block; none where a value is not finite.
+    /// The scores of a block of rows; `None` when a value is not finite.
     fn score_block(&self, block: ArrayView2<'_, f32>) -> Option<Vec<f32>> {
         match self.ready.scorer() {
             Some(scorer) => {
                 let scaler = self.scaler.by_row();
-                scorer.score(&standard(block), |rows, to, stride| scaler.scale(rows, to, stride))
+                scorer.score(&cells_by_row(block), |rows, to, stride| scaler.scale(rows, to, stride))
             }
             None => Some(self.ready.score(self.scaler.transform_finite(block)?)),
         }
     }
 
-    /// The output of the layer before the score for each row, `[rows, width]`; none for a method without such a layer.
+    /// The output of the layer before the score, `[rows, width]`; `None` for a method without such a layer.
     ///
     /// # Errors
     /// As [`score`](Self::score).
     pub fn representation(&self, features: &Array2<f32>) -> Result<Option<Array2<f32>>, ScoreError> {
         let mut codes = Vec::new();
-        for block in self.blocks(features, self.block())? {
+        for block in self.blocks(features, self.block_rows())? {
             let scaled = self.scaler.transform_finite(block).ok_or_else(|| not_finite(features))?;
             let Some(code) = self.ready.representation(scaled) else { return Ok(None) };
             codes.push(code);
@@ -122,59 +130,62 @@ impl FittedDetector {
         Ok(Some(joined))
     }
 
+    /// The features in blocks of at most `rows` rows.
     fn blocks<'a>(&self, features: &'a Array2<f32>, rows: usize) -> Result<Vec<ArrayView2<'a, f32>>, ScoreError> {
-        match features.ncols() == self.scaler.columns() {
-            true => Ok(features.axis_chunks_iter(Axis(0), rows.max(1)).collect()),
-            false => Err(ScoreError::Columns { expected: self.scaler.columns(), found: features.ncols() }),
+        let (expected, found) = (self.columns(), features.ncols());
+        if found != expected {
+            return Err(ScoreError::Columns { expected, found });
         }
+        Ok(features.axis_chunks_iter(Axis(0), rows.max(1)).collect())
     }
 
-    /// The rows of a block: of a network that is larger than [`CELLS`], enough that going through it once a block costs little
-    /// beside the rows.
-    fn block(&self) -> usize {
-        let cells = CELLS.max(self.ready.values());
-        (cells / self.columns()).clamp(*BLOCK.start(), *BLOCK.end())
+    /// The number of rows in a block. A network with many weights gets larger blocks, so that reading the weights once for each
+    /// block costs little.
+    fn block_rows(&self) -> usize {
+        let cells = BLOCK_CELLS.max(self.ready.values());
+        (cells / self.columns()).clamp(MIN_BLOCK_ROWS, MAX_BLOCK_ROWS)
     }
 
-    /// The columns of the rows it was fitted on and can score.
+    /// The number of feature columns.
     pub fn columns(&self) -> usize {
         self.scaler.columns()
     }
 
-    /// The scaling of the features before the method.
+    /// The scaling that is applied to the features before the method.
     pub fn scaler(&self) -> &MinMaxScaler {
         &self.scaler
     }
 
-    /// The steps from a scaled row to its score as plain data; none for a method that has no such steps.
+    /// The steps from a scaled row to its score as plain data; `None` for a score that is not made of such steps.
     pub fn graph(&self) -> Option<Graph> {
         self.ready.graph()
     }
 
-    /// Whether the score has a gradient, by which [`attributions`](Self::attributions) explains it.
+    /// Whether the score has a gradient. It decides how [`attributions`](Self::attributions) explains the score.
     pub fn has_gradient(&self) -> bool {
-        self.ready.gradients().is_some()
+        self.ready.has_gradient()
     }
 
-    /// What was fitted.
+    /// The configuration that was fitted.
     pub fn detector(&self) -> &Detector {
         &self.detector
     }
 
-    /// What the training loop recorded.
+    /// The record of the training loop.
     pub fn history(&self) -> &History {
         &self.history
     }
 }
 
 /// The cells of a block, row by row.
-fn standard(block: ArrayView2<'_, f32>) -> Cow<'_, [f32]> {
+fn cells_by_row(block: ArrayView2<'_, f32>) -> Cow<'_, [f32]> {
     match block.to_slice() {
         Some(cells) => Cow::Borrowed(cells),
         None => Cow::Owned(block.iter().copied().collect()),
     }
 }
 
+/// The scores of all blocks, checked to be finite. `None` stands for a block with a value that is not finite.
 fn all_scores(blocks: Option<Vec<Vec<f32>>>, features: &Array2<f32>) -> Result<Vec<f32>, ScoreError> {
     let scores = blocks.map(|blocks| blocks.concat()).ok_or_else(|| not_finite(features))?;
     match scores.iter().position(|score| !score.is_finite()) {
@@ -183,7 +194,7 @@ fn all_scores(blocks: Option<Vec<Vec<f32>>>, features: &Array2<f32>) -> Result<V
     }
 }
 
-/// The place of the first value that is not finite.
+/// The error that names the first value that is not finite.
 fn not_finite(features: &Array2<f32>) -> ScoreError {
     let bad = features.indexed_iter().find(|(_, value)| !value.is_finite());
     let (row, column) = bad.map_or((0, 0), |((row, column), _)| (row + 1, column + 1));

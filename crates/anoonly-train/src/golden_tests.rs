@@ -1,4 +1,4 @@
-//! Losses, gradients, optimisers and normalisations against PyTorch: `golden/steps.json`, made by `golden/steps.py`.
+//! Losses, gradients, optimisers and normalisations compared with PyTorch. `golden/steps.py` makes `golden/steps.json`.
 
 use anoonly_core::Seed;
 use anoonly_models::networks::devnet::{AnomalyLoss, DevNet, DevNetConfig};
@@ -31,10 +31,10 @@ struct Case {
     scores: Vec<f32>,
 }
 
-/// Puts values into a network's tensors, in the order of its fields.
-struct Put(std::vec::IntoIter<Vec<f32>>);
+/// Puts values into the tensors of a network, in the order of its fields.
+struct PutInOrder(std::vec::IntoIter<Vec<f32>>);
 
-impl<B: Backend> ModuleMapper<B> for Put {
+impl<B: Backend> ModuleMapper<B> for PutInOrder {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
         param.map(|tensor| {
             let values = self.0.next().expect("a value for every tensor");
@@ -44,10 +44,10 @@ impl<B: Backend> ModuleMapper<B> for Put {
     }
 }
 
-/// Reads them back.
-struct Take(Vec<Vec<f32>>);
+/// Reads the values of the tensors of a network, in the order of its fields.
+struct TakeInOrder(Vec<Vec<f32>>);
 
-impl<B: Backend> ModuleVisitor<B> for Take {
+impl<B: Backend> ModuleVisitor<B> for TakeInOrder {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
         self.0.push(param.val().into_data().iter::<f32>().collect());
     }
@@ -57,7 +57,7 @@ impl<B: Backend> ModuleVisitor<B> for Take {
 fn close(ours: &[f32], theirs: &[f32], what: &str) {
     assert_eq!(ours.len(), theirs.len(), "{what}");
     for (a, b) in ours.iter().zip(theirs) {
-        assert!((a - b).abs() <= 2e-5 * (1.0 + b.abs()), "{what}: {a}, but PyTorch says {b}");
+        assert!((a - b).abs() <= 2e-5 * (1.0 + b.abs()), "{what}: {a}, but PyTorch computes {b}");
     }
 }
 
@@ -65,12 +65,13 @@ fn tensor<B: Backend>(values: &[f32], rows: usize) -> Tensor<B, 2> {
     Tensor::from_data(TensorData::new(values.to_vec(), [rows, FEATURES]), &B::Device::default())
 }
 
+/// Compares three steps through burn's graph.
 fn check<B: Backend>(index: usize, case: Case) {
     let name = format!("case {index}, {:?}, {:?}, {:?}", case.norm, case.anomaly_loss, case.optimiser);
     let config = DevNetConfig { norm: case.norm, anomaly_loss: case.anomaly_loss, ..Default::default() };
     let data = TrainingData::<B> { rows: tensor(&case.probe, 4), unlabelled: vec![0], anomalies: vec![1] };
     let network = config.init(&data, &mut Seed(1).stream(&[]));
-    let mut network = DevNet::<Autodiff<B>>::from_inner(network).map(&mut Put(case.start.into_iter()));
+    let mut network = DevNet::<Autodiff<B>>::from_inner(network).map(&mut PutInOrder(case.start.into_iter()));
     let mut stepper = Stepper::new(&case.optimiser);
     let supervision = Supervision::Blend { normal_weight: case.normal_weight, norm: case.norm };
     let mut losses = Vec::new();
@@ -82,7 +83,7 @@ fn check<B: Backend>(index: usize, case: Case) {
     }
     close(&losses, &case.losses, &format!("losses of {name}"));
     let network = network.valid();
-    let mut end = Take(Vec::new());
+    let mut end = TakeInOrder(Vec::new());
     network.visit(&mut end);
     assert_eq!(end.0.len(), case.end.len(), "{name}");
     for (ours, theirs) in end.0.iter().zip(&case.end) {
@@ -92,7 +93,7 @@ fn check<B: Backend>(index: usize, case: Case) {
     close(&scores, &case.scores, &format!("scores of {name}"));
 }
 
-/// The same by direct steps: the batches are one training set, of which each step takes its part.
+/// Compares three direct steps. The batches are joined to one training set, and each step selects its rows.
 fn check_direct(index: usize, case: &Case) {
     type B = burn_flex::Flex;
     let name = format!("case {index}, {:?}, {:?}, {:?}", case.norm, case.anomaly_loss, case.optimiser);
@@ -100,9 +101,9 @@ fn check_direct(index: usize, case: &Case) {
     let rows = tensor(&case.batches.concat(), ROWS * case.batches.len());
     let data = TrainingData::<B> { rows, unlabelled: vec![0], anomalies: vec![1] };
     let network = config.init(&data, &mut Seed(1).stream(&[]));
-    let network = DevNet::<Autodiff<B>>::from_inner(network).map(&mut Put(case.start.clone().into_iter()));
+    let network = DevNet::<Autodiff<B>>::from_inner(network).map(&mut PutInOrder(case.start.clone().into_iter()));
     let Some(mut direct) = network.direct(&data) else {
-        assert_eq!(case.norm, Norm::Layer, "{name}: only these have none");
+        assert_eq!(case.norm, Norm::Layer, "{name}: only layer normalisation has no direct steps");
         return;
     };
     let mut stepper = DirectStepper::new(&case.optimiser);
@@ -135,7 +136,7 @@ fn three_direct_steps_agree_with_pytorch() {
     cases().iter().enumerate().for_each(|(index, case)| check_direct(index, case));
 }
 
-/// Needs a Vulkan driver; Mesa's software driver (Debian's `mesa-vulkan-drivers`) will do.
+/// Needs a Vulkan driver. Mesa's software driver (Debian's `mesa-vulkan-drivers`) is enough.
 #[cfg(feature = "wgpu")]
 #[test]
 fn three_steps_agree_with_pytorch_on_wgpu() {

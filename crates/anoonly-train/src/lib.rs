@@ -1,7 +1,7 @@
 //! The AnoOnly strategy, batch samplers, the training loop and fitted detectors.
 //!
-//! [`Supervision`] is the paper in one short file: it decides which part of a method's loss trains. A [`Detector`] joins it
-//! with a method and a seed; its fit gives a [`FittedDetector`], which scores rows. This crate knows nothing of metrics or
+//! [`Supervision`] is the paper in one short file: it decides which part of a method's loss trains. A [`Detector`] combines it
+//! with a method and a seed. Its fit returns a [`FittedDetector`], which scores rows. This crate knows nothing about metrics or
 //! reports.
 
 mod attribution;
@@ -30,7 +30,7 @@ pub use error::{BackendError, FitError, ModelFileError, ScoreError};
 pub use fitted::FittedDetector;
 pub use supervision::Supervision;
 
-/// The examples of the README are run with the documentation's.
+/// Runs the examples of the README as documentation tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -1,11 +1,12 @@
-//! Model files: fitted detectors in one safetensors file, with whatever the layer above keeps beside them.
+//! Model files: fitted detectors and the pipeline of the layer above in one safetensors file.
 //!
-//! The file's tensors are the values of the networks, named by the member they belong to and their place in it. Everything
-//! else, the configurations, the scaling, the history and the pipeline of the layer above, stands as JSON in the file's
-//! metadata, under the key [`MANIFEST`]. `docs/model-format.md` tells the format exactly.
+//! The tensors of the file are the values of the fitted detectors. The name of a tensor is the index of its detector in the
+//! file and the path of the tensor in the detector. Everything else is JSON in the metadata of the file, under the key
+//! [`MANIFEST`]: the configurations, the scaling, the history and the pipeline of the layer above. `docs/model-format.md`
+//! specifies the format.
 //!
-//! A file may come from anywhere: what is read is checked before a network is made of it, and neither the time nor the memory
-//! that takes is more than the length of the file accounts for.
+//! A file may come from an untrusted source. Its contents are checked before a detector is made from them, and the time and
+//! memory that reading takes are bounded by the length of the file.
 
 mod container;
 
@@ -33,10 +34,10 @@ use crate::{ComputeDevice, ModelFileError, Supervision};
 
 /// The metadata key of the manifest.
 pub const MANIFEST: &str = "anoonly";
-/// The version of the format that is written, and the only one that is read.
+/// The version of the format. Only this version is written and read.
 pub const FORMAT: u32 = 1;
 
-/// Everything in a model file that is no tensor. `M` is the configuration of the method, `P` what the layer above keeps.
+/// Everything in a model file except the tensors. `M` is the configuration of a method, `P` the pipeline of the layer above.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest<M = Value, P = Value> {
@@ -44,50 +45,51 @@ pub struct Manifest<M = Value, P = Value> {
     pub format: u32,
     /// The version of the library that wrote the detectors.
     pub library: String,
-    /// What is known of each detector; its tensors have its place in this list before their name.
+    /// The detectors. The names of a detector's tensors start with its index in this list.
     pub members: Vec<Member<M>>,
-    /// What the layer above keeps.
+    /// The pipeline of the layer above.
     pub pipeline: P,
 }
 
-/// What is known of a fitted detector beside its tensors.
+/// Everything about a fitted detector except its tensors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Member<M = Value> {
-    /// The configuration of its method, in the form its strategy trained.
+    /// The configuration of its method, in the form that its strategy trained.
     pub method: M,
     /// The strategy.
     pub supervision: Supervision,
     /// The seed of its weights and batches.
     pub seed: Seed,
-    /// The scaling of its columns.
+    /// The scaling of its features.
     pub scaler: MinMaxScaler,
-    /// What the training loop saw.
+    /// The record of its training loop.
     pub history: History,
 }
 
-/// What [`inspect`] tells of a model file.
+/// The contents of a model file without the values of its tensors; see [`inspect`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Inspection {
-    /// Everything that is no tensor.
+    /// Everything except the tensors.
     pub manifest: Manifest,
     /// The shape of each tensor, by name.
     pub tensors: BTreeMap<String, Vec<usize>>,
 }
 
-/// Only the version, which is read before anything that depends on it.
+/// The version of a manifest, which is read before anything that depends on it.
 #[derive(Deserialize)]
 struct Version {
     format: u32,
     library: String,
 }
 
-/// Writes a model file of detectors fitted on the same columns, the members of an ensemble or a single one, with `pipeline`
-/// beside them: to a temporary file in the same folder first, so that it is complete or not there at all.
+/// Writes a model file with one detector or the members of an ensemble, all fitted on the same columns, and with `pipeline`.
+///
+/// The data goes to a temporary file in the same folder first, so the file is either complete or absent.
 ///
 /// # Errors
-/// When there is no detector, they were fitted on different numbers of columns, one holds a value that is not finite, or the
-/// file cannot be written.
+/// When there is no detector, the detectors were fitted on different numbers of columns, a tensor holds a value that is not
+/// finite, or the file cannot be written.
 pub fn write<P: Serialize>(path: &Path, members: &[FittedDetector], pipeline: &P) -> Result<(), ModelFileError> {
     let failed = |reason: String| ModelFileError::Write { path: path.into(), reason };
     let manifest = Manifest {
@@ -116,11 +118,11 @@ pub fn write<P: Serialize>(path: &Path, members: &[FittedDetector], pipeline: &P
     container::write(path, manifest, views.collect::<Result<_, _>>()?, None)
 }
 
-/// Reads the detectors of a model file onto a device, whose backend need not be the one they were fitted on, and what the
-/// layer above keeps beside them.
+/// Reads the detectors and the pipeline of a model file. The detectors score on `device`, whose backend may differ from the one
+/// they were fitted on.
 ///
 /// # Errors
-/// When the file cannot be read, is no model file or a damaged one, or is of another version of the format.
+/// When the file cannot be read, is not a model file, is damaged, or has another version of the format.
 pub fn read<P: DeserializeOwned>(
     path: &Path,
     device: &ComputeDevice,
@@ -128,14 +130,15 @@ pub fn read<P: DeserializeOwned>(
     let malformed = |reason: String| ModelFileError::Malformed { path: path.into(), reason };
     let container = Container::open(path)?;
     let Manifest { members, pipeline, .. } = manifest::<AnyMethod, P>(path, &container)?;
-    // All of them before the first network is made, which takes the memory its configuration asks for.
+    // All detectors are checked before the first network is made, because a network takes the memory that its configuration
+    // asks for.
     let checked = members.into_iter().enumerate().map(|(index, member)| {
         let detector = member.detector()?;
         let saved = container.shapes(&index.to_string());
         if let MethodForm::Network(method) = member.method.form() {
             let (needed, found) = (method.weights(member.scaler.columns(), &saved), saved.values());
             if needed != found {
-                return Err(format!("a network of {needed} values, but {found} are there"));
+                return Err(format!("its method describes a network of {needed} values, but the file has {found}"));
             }
         }
         Ok((detector, member, saved))
@@ -148,68 +151,66 @@ pub fn read<P: DeserializeOwned>(
         let columns = scaler.columns();
         fitted.push(match method.form() {
             MethodForm::Network(method) => {
-                let network = RestoreNetwork { method, index, columns, saved, tensors: &mut tensors };
-                let parts = Parts { detector, scaler, history };
-                device.run(OnDevice { network, parts }).map_err(malformed)?
+                let tensors = &mut tensors;
+                let task = RestoreNetwork { method, index, columns, saved, tensors, detector, scaler, history };
+                device.run(task).map_err(malformed)?
             }
             MethodForm::Rule(rule) => {
                 let mut saved: SavedTensors = tensors.take_member(index).map_err(malformed)?;
-                let mut own = saved.part(method.part());
+                let part = method.part();
+                let mut own = saved.part(part);
                 let restored = rule.restore(columns, &mut own).map_err(malformed)?;
-                if let Some(name) = own.left().or(saved.left()) {
-                    return Err(malformed(format!("tensor `{name}` belongs to no detector")));
+                if let Some(path) = own.left() {
+                    return Err(malformed(unknown_tensor(&format!("{index}.{part}.{path}"))));
                 }
-                FittedDetector::new(detector, scaler, history, ReadyRule::new(method.part(), columns, restored))
+                if let Some(path) = saved.left() {
+                    return Err(malformed(unknown_tensor(&format!("{index}.{path}"))));
+                }
+                FittedDetector::new(detector, scaler, history, ReadyRule::new(part, columns, restored))
             }
         });
     }
     match tensors.left() {
         None => Ok((fitted, pipeline)),
-        Some(name) => Err(malformed(format!("tensor `{name}` belongs to no detector"))),
+        Some(name) => Err(malformed(unknown_tensor(name))),
     }
 }
 
-/// A network that is to be made again from the tensors of a file.
+fn unknown_tensor(name: &str) -> String {
+    format!("tensor `{name}` belongs to no detector")
+}
+
+/// Restores a network from the tensors of a file, as a fitted detector.
 struct RestoreNetwork<'a> {
     method: AnyNetworkMethod,
     index: usize,
     columns: usize,
     saved: Shapes,
     tensors: &'a mut Tensors,
-}
-
-/// The rest of a fitted detector.
-struct Parts {
     detector: Detector,
     scaler: MinMaxScaler,
     history: History,
 }
 
-struct OnDevice<'a> {
-    network: RestoreNetwork<'a>,
-    parts: Parts,
-}
-
-impl OnBackend for OnDevice<'_> {
+impl OnBackend for RestoreNetwork<'_> {
     type Output = Result<FittedDetector, String>;
 
     fn run<B: Backend>(self, device: B::Device) -> Self::Output {
-        let RestoreNetwork { method, index, columns, saved, tensors } = self.network;
+        let Self { method, index, columns, saved, tensors, detector, scaler, history } = self;
         let blank = method.blank::<B>(columns, &saved, &device);
-        let mut restore = Restore { tensors, path: vec![index.to_string()], problem: None };
+        let mut restore = PutSavedTensors { tensors, path: vec![index.to_string()], problem: None };
         let network = blank.map(&mut restore);
         if let Some(problem) = restore.problem {
             return Err(problem);
         }
-        let Parts { detector, scaler, history } = self.parts;
         Ok(FittedDetector::new(detector, scaler, history, ReadyNetwork::new(network, columns, device)))
     }
 }
 
-/// What a model file holds, without its tensors: no network is made.
+/// Reads the manifest of a model file and the shapes of its tensors. No detector is made.
 ///
 /// # Errors
-/// As [`read`], as far as the manifest and the list of the tensors go.
+/// As [`read`], for the manifest and the list of tensors.
 pub fn inspect(path: &Path) -> Result<Inspection, ModelFileError> {
     let container = Container::open(path)?;
     let manifest = manifest(path, &container)?;
@@ -217,7 +218,7 @@ pub fn inspect(path: &Path) -> Result<Inspection, ModelFileError> {
     Ok(Inspection { manifest, tensors })
 }
 
-/// Puts another pipeline into a model file, and leaves the detectors as they are. The file is replaced at once, as by
+/// Replaces the pipeline in a model file and leaves the detectors unchanged. The file is replaced as a whole, as by
 /// [`write()`], and keeps its permissions.
 ///
 /// # Errors
@@ -234,13 +235,13 @@ pub fn rewrite_pipeline<P: Serialize>(path: &Path, pipeline: &P) -> Result<(), M
     container::write(path, manifest, views, permissions)
 }
 
-/// The manifest of a file, checked.
+/// Reads and checks the manifest of a file.
 fn manifest<M: DeserializeOwned, P: DeserializeOwned>(
     path: &Path,
     container: &Container,
 ) -> Result<Manifest<M, P>, ModelFileError> {
     let malformed = |reason: String| ModelFileError::Malformed { path: path.into(), reason };
-    let json = |error: serde_json::Error| malformed(format!("its manifest: {error}"));
+    let json = |error: serde_json::Error| malformed(format!("invalid manifest: {error}"));
     let Version { format, library } = serde_json::from_str(&container.manifest).map_err(json)?;
     if format != FORMAT {
         return Err(ModelFileError::Version { path: path.into(), format, library });
@@ -251,6 +252,7 @@ fn manifest<M: DeserializeOwned, P: DeserializeOwned>(
 }
 
 impl<M, P> Manifest<M, P> {
+    /// Checks that there are detectors, with valid scalings of the same columns.
     fn check(&self) -> Result<(), String> {
         let first = self.members.first().ok_or("there is no detector")?.scaler.columns();
         for Member { scaler, .. } in &self.members {
@@ -264,30 +266,31 @@ impl<M, P> Manifest<M, P> {
 }
 
 impl Member<AnyMethod> {
+    /// The entry of a detector in a manifest.
     fn of(fitted: &FittedDetector) -> Self {
         let Detector { method, supervision, seed } = fitted.detector.clone();
         Member { method, supervision, seed, scaler: fitted.scaler.clone(), history: fitted.history.clone() }
     }
 
-    /// The detector before its fit.
+    /// The checked configuration of the detector.
     fn detector(&self) -> Result<Detector, String> {
         let detector = Detector::new(self.method.clone(), self.supervision, self.seed);
         let detector = detector.map_err(|error| error.to_string())?;
         match detector.method == self.method {
             true => Ok(detector),
-            false => Err("a method is not in the form of its strategy".into()),
+            false => Err("the configuration of a method does not match its strategy".into()),
         }
     }
 }
 
-/// Puts the tensors of a file into a network; keeps the first thing that does not fit.
-struct Restore<'a> {
+/// Puts the tensors of a file into a network, and keeps the first error.
+struct PutSavedTensors<'a> {
     tensors: &'a mut Tensors,
     path: Vec<String>,
     problem: Option<String>,
 }
 
-impl<B: Backend> ModuleMapper<B> for Restore<'_> {
+impl<B: Backend> ModuleMapper<B> for PutSavedTensors<'_> {
     fn enter_module(&mut self, name: &str, _: &str) {
         self.path.push(name.into());
     }

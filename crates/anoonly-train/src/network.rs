@@ -1,4 +1,4 @@
-//! Networks on a backend: their fits, and what they are once fitted. The type of the backend ends here.
+//! Networks on a backend: training and fitted networks. The backend type ends here: what leaves this module does not have it.
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -25,9 +25,9 @@ use crate::fit::{Objective, train};
 use crate::fitted::{FittedDetector, GradientSource, Ready};
 use crate::{FitError, ScoreError, Supervision};
 
-/// Training rows on a device, behind one type.
+/// Fits networks on training rows that are on a device. It hides the type of the backend.
 pub(crate) trait NetworkFitting: fmt::Debug + Send {
-    /// Fits a network, the method of the detector.
+    /// Fits `method`, which is the method of `detector`.
     fn fit(
         &mut self,
         method: &AnyNetworkMethod,
@@ -35,11 +35,11 @@ pub(crate) trait NetworkFitting: fmt::Debug + Send {
         watch: &mut EpochWatch<'_>,
     ) -> Result<FittedDetector, FitError>;
 
-    /// The seconds of pretraining that a fit does not spend again.
+    /// The seconds of pretraining that a fit saves because an earlier fit has spent them.
     fn spared_seconds(&self, method: &AnyNetworkMethod, seed: Seed) -> f64;
 }
 
-/// Training rows on a device, and the networks that were pretrained on them.
+/// Training rows on a device, and the networks that have been pretrained on them.
 #[derive(Debug)]
 pub(crate) struct NetworkFitter<B: Backend> {
     scaler: MinMaxScaler,
@@ -47,6 +47,7 @@ pub(crate) struct NetworkFitter<B: Backend> {
     pretrained: Vec<Pretrained<B>>,
 }
 
+/// A pretrained network, and what it depends on.
 #[derive(Debug)]
 struct Pretrained<B: Backend> {
     method: AnyNetworkMethod,
@@ -56,17 +57,18 @@ struct Pretrained<B: Backend> {
 }
 
 impl<B: Backend> NetworkFitter<B> {
-    /// Fits on rows that are scaled and on the device.
+    /// `data` holds the scaled rows on the device.
     pub fn new(scaler: MinMaxScaler, data: TrainingData<B>) -> Self {
         Self { scaler, data, pretrained: Vec::new() }
     }
 
-    /// The place of the pretrained network of this method, up to its normalisation, and seed.
-    fn known(&self, method: &AnyNetworkMethod, seed: Seed) -> Option<usize> {
-        let method = apart_from_norm(method);
+    /// The index of the pretrained network for this method and seed. The normalisation of the method does not matter.
+    fn find_pretrained(&self, method: &AnyNetworkMethod, seed: Seed) -> Option<usize> {
+        let method = without_norm(method);
         self.pretrained.iter().position(|known| known.seed == seed && known.method == method)
     }
 
+    /// The fitted detector around a trained network.
     fn fitted(
         &self,
         detector: &Detector,
@@ -79,8 +81,8 @@ impl<B: Backend> NetworkFitter<B> {
     }
 }
 
-/// What the forms of a method under two strategies have in common.
-fn apart_from_norm(method: &AnyNetworkMethod) -> AnyNetworkMethod {
+/// The method without normalisation: pretraining is the same for all its normalisations.
+fn without_norm(method: &AnyNetworkMethod) -> AnyNetworkMethod {
     method.clone().with_norm(Norm::None)
 }
 
@@ -96,19 +98,19 @@ impl<B: Backend> NetworkFitting for NetworkFitter<B> {
             Augmentation::None => None,
             Augmentation::NngMix(mix) => Some(mix.augmented(&self.data, &mut seed.stream(&["augmentation"]))),
         };
-        // Made anew for each training: burn takes the parameters of a clone for constants.
+        // Initialised again for each training, because burn does not train the parameters of a clone.
         let start = |data| method.init(data, &mut seed.stream(&["weights"]));
         let mut network = start(augmented.as_ref().unwrap_or(&self.data));
         if let Some(recipe) = method.pretraining() {
-            let known = match self.known(method, seed) {
+            let known = match self.find_pretrained(method, seed) {
                 Some(known) => known,
                 None => {
-                    let begun = Instant::now();
-                    let go_on = &mut |_: &History, _: &dyn Fn() -> AnyNetwork<B>| ControlFlow::Continue(());
+                    let began = Instant::now();
+                    let to_the_end = &mut |_: &History, _: &dyn Fn() -> AnyNetwork<B>| ControlFlow::Continue(());
                     let start = start(&self.data);
                     let (network, _) =
-                        train::<B, AnyNetworkMethod>(Objective::Pretrain, recipe, start, &self.data, seed, go_on)?;
-                    let (method, seconds) = (apart_from_norm(method), begun.elapsed().as_secs_f64());
+                        train::<B, AnyNetworkMethod>(Objective::Pretrain, recipe, start, &self.data, seed, to_the_end)?;
+                    let (method, seconds) = (without_norm(method), began.elapsed().as_secs_f64());
                     self.pretrained.push(Pretrained { method, seed, network, seconds });
                     self.pretrained.len() - 1
                 }
@@ -119,7 +121,7 @@ impl<B: Backend> NetworkFitting for NetworkFitter<B> {
         let mut watch = |history: &History, network: &dyn Fn() -> AnyNetwork<B>| {
             watch(Epoch::new(history, &|| self.fitted(detector, network(), data, history.clone())))
         };
-        // Without a part on normal rows, the loss trains whole.
+        // A loss that cannot be split trains as a whole under every strategy.
         let objective =
             Objective::Detect(if method.takes_strategy() { detector.supervision } else { Supervision::Full });
         let (network, history) =
@@ -128,18 +130,19 @@ impl<B: Backend> NetworkFitting for NetworkFitter<B> {
     }
 
     fn spared_seconds(&self, method: &AnyNetworkMethod, seed: Seed) -> f64 {
-        self.known(method, seed).map_or(0.0, |known| self.pretrained[known].seconds)
+        self.find_pretrained(method, seed).map_or(0.0, |known| self.pretrained[known].seconds)
     }
 }
 
 /// A fitted network on a device.
 pub(crate) struct ReadyNetwork<B: Backend> {
-    /// burn's modules may move between threads, but not be shared by them: every use takes a clone, which shares the weights.
+    /// Modules of burn can move between threads but cannot be shared by them. Every use takes a clone, which shares the
+    /// weights.
     network: Mutex<AnyNetwork<B>>,
     device: B::Device,
     columns: usize,
     values: usize,
-    /// The form that scores in plain memory; made when rows are scored for the first time.
+    /// The form that scores in plain memory. It is made when rows are first scored.
     scorer: OnceLock<Option<Scorer>>,
 }
 
@@ -149,6 +152,7 @@ impl<B: Backend> ReadyNetwork<B> {
         Self { network: Mutex::new(network), device, columns, values, scorer: OnceLock::new() }
     }
 
+    /// A clone that shares the weights.
     fn network(&self) -> AnyNetwork<B> {
         self.network.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -172,7 +176,7 @@ impl<B: Backend> Ready for ReadyNetwork<B> {
 
     fn score(&self, rows: Array2<f32>) -> Vec<f32> {
         let scores = self.network().score(to_tensor(rows, &self.device)).into_data();
-        // A backend may compute in another type.
+        // The numbers of a backend may have another type than f32.
         scores.to_vec().unwrap_or_else(|_| scores.iter::<f32>().collect())
     }
 
@@ -187,10 +191,14 @@ impl<B: Backend> Ready for ReadyNetwork<B> {
         Some(Array2::from_shape_vec(shape, cells).expect("a tensor fills its shape"))
     }
 
-    fn gradients(&self) -> Option<GradientSource<'_>> {
+    fn has_gradient(&self) -> bool {
+        true
+    }
+
+    fn gradients(&self) -> Result<GradientSource<'_>, ScoreError> {
         let mut network = AnyNetwork::<Autodiff<B>>::from_inner(self.network()).no_grad();
         network.norms_mut().into_iter().for_each(NormLayer::freeze);
-        Some(Box::new(move |points| {
+        Ok(Box::new(move |points| {
             let shape = points.raw_dim();
             let points = Tensor::<Autodiff<B>, 2>::from_inner(to_tensor(points, &self.device)).require_grad();
             let scores = network.score(points.clone());
@@ -213,14 +221,14 @@ impl<B: Backend> Ready for ReadyNetwork<B> {
     }
 }
 
-/// A matrix in standard layout as a tensor.
+/// Converts a matrix in standard layout to a tensor.
 pub(crate) fn to_tensor<B: Backend>(features: Array2<f32>, device: &B::Device) -> Tensor<B, 2> {
     let shape = [features.nrows(), features.ncols()];
     let values = features.into_raw_vec_and_offset().0;
     Tensor::from_data(TensorData::new(values, shape), device)
 }
 
-/// Every tensor of a network under its path.
+/// Collects every tensor of a network, with its path.
 #[derive(Default)]
 struct Collect {
     path: Vec<String>,

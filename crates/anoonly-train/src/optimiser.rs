@@ -1,4 +1,4 @@
-//! Optimisers as methods name them.
+//! The optimisers that the recipes of methods name.
 
 use anoonly_models::kernels::{Trained, in_place};
 use anoonly_models::recipe::{EpsilonAt, Optimiser};
@@ -13,7 +13,7 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use pulp::{Arch, Simd, WithSimd};
 
-/// RMSprop without momentum, with a say in where epsilon goes (burn's own puts it outside of the root only).
+/// RMSprop without momentum. Epsilon is added inside or outside the root; burn's own RMSprop adds it outside only.
 #[derive(Clone, Debug)]
 pub struct RmsProp {
     decay: f64,
@@ -22,15 +22,15 @@ pub struct RmsProp {
     weight_decay: f64,
 }
 
-/// RMSprop's moving average of squared gradients.
+/// The moving average of squared gradients of RMSprop.
 #[derive(Record, Clone)]
 pub struct RmsPropState<B: Backend, const D: usize> {
-    /// `v`, of the shape of the weights.
+    /// `v`, with the shape of the weights.
     pub mean_square: Tensor<B, D>,
 }
 
 impl RmsProp {
-    /// The rule in one pass over the weights.
+    /// Applies the rule in one pass over the weights.
     #[inline(always)]
     fn change(&self, rate: f64, weights: &mut [f32], gradient: &[f32], mean_square: &mut [f32]) {
         let Self { decay, epsilon, epsilon_at, weight_decay } = *self;
@@ -41,8 +41,8 @@ impl RmsProp {
         };
         for ((weight, gradient), mean_square) in weights.iter_mut().zip(gradient).zip(mean_square) {
             let gradient = gradient + weight_decay * *weight;
-            *mean_square = flushed(decay * *mean_square + (1.0 - decay) * gradient * gradient);
-            *weight = settled(*weight - rate * gradient / ((*mean_square + inside).sqrt() + outside));
+            *mean_square = zero_if_subnormal(decay * *mean_square + (1.0 - decay) * gradient * gradient);
+            *weight = zero_if_tiny(*weight - rate * gradient / ((*mean_square + inside).sqrt() + outside));
         }
     }
 }
@@ -83,7 +83,7 @@ impl<B: Backend> SimpleOptimizer<B> for RmsProp {
     }
 }
 
-/// Adam: burn's, or the same rule in one pass over the weights.
+/// Adam in one pass over the weights in plain memory; burn's own Adam on other backends.
 #[derive(Clone)]
 pub(crate) struct OnePassAdam {
     plain: Adam,
@@ -93,7 +93,7 @@ pub(crate) struct OnePassAdam {
 }
 
 impl OnePassAdam {
-    /// The rule in one pass over the weights; `time` counts the steps from 1.
+    /// Applies the rule in one pass over the weights. `time` counts the steps from 1.
     #[inline(always)]
     fn change(
         &self,
@@ -110,9 +110,9 @@ impl OnePassAdam {
         let cells = weights.iter_mut().zip(gradient).zip(mean.iter_mut().zip(mean_square));
         for ((weight, gradient), (mean, mean_square)) in cells {
             let gradient = gradient + weight_decay * *weight;
-            *mean = flushed(beta_1 * *mean + (1.0 - beta_1) * gradient);
-            *mean_square = flushed(beta_2 * *mean_square + (1.0 - beta_2) * gradient * gradient);
-            *weight = settled(*weight - rate * *mean / ((*mean_square * correction_2).sqrt() + epsilon));
+            *mean = zero_if_subnormal(beta_1 * *mean + (1.0 - beta_1) * gradient);
+            *mean_square = zero_if_subnormal(beta_2 * *mean_square + (1.0 - beta_2) * gradient * gradient);
+            *weight = zero_if_tiny(*weight - rate * *mean / ((*mean_square * correction_2).sqrt() + epsilon));
         }
     }
 }
@@ -148,7 +148,7 @@ impl<B: Backend> SimpleOptimizer<B> for OnePassAdam {
     }
 }
 
-/// Gradient descent with momentum. burn's own makes new tensors in each step; here one pass changes the weights in place.
+/// Gradient descent with momentum. It changes the weights in place in one pass; burn's own allocates new tensors in each step.
 #[derive(Clone, Debug)]
 pub struct Sgd {
     momentum: f64,
@@ -157,18 +157,18 @@ pub struct Sgd {
 /// The velocity of gradient descent with momentum.
 #[derive(Record, Clone)]
 pub struct SgdState<B: Backend, const D: usize> {
-    /// `v`, of the shape of the weights.
+    /// `v`, with the shape of the weights.
     pub velocity: Tensor<B, D>,
 }
 
 impl Sgd {
-    /// The rule in one pass over the weights.
+    /// Applies the rule in one pass over the weights.
     #[inline(always)]
     fn change(&self, rate: f64, weights: &mut [f32], gradient: &[f32], velocity: &mut [f32]) {
         let (momentum, rate) = (self.momentum as f32, rate as f32);
         for ((weight, gradient), velocity) in weights.iter_mut().zip(gradient).zip(velocity) {
-            *velocity = flushed(momentum * *velocity + gradient);
-            *weight = settled(*weight - rate * *velocity);
+            *velocity = zero_if_subnormal(momentum * *velocity + gradient);
+            *weight = zero_if_tiny(*weight - rate * *velocity);
         }
     }
 }
@@ -201,20 +201,20 @@ impl<B: Backend> SimpleOptimizer<B> for Sgd {
     }
 }
 
-/// The value, or 0 where it is so small that processors compute with it many times slower.
+/// Replaces a subnormal value by 0, because processors compute with subnormal values many times slower.
 #[inline(always)]
-fn flushed(value: f32) -> f32 {
+fn zero_if_subnormal(value: f32) -> f32 {
     if value.abs() < f32::MIN_POSITIVE { 0.0 } else { value }
 }
 
-/// A weight, or 0 where it is so small that its products would be below the smallest normal number: the weights of a unit that
-/// nothing trains any more decay without end.
+/// Replaces a tiny weight by 0, because its products would be subnormal. The weights of a unit that no longer gets a gradient
+/// decay towards 0 without end.
 #[inline(always)]
-fn settled(weight: f32) -> f32 {
+fn zero_if_tiny(weight: f32) -> f32 {
     if weight.abs() < 1e-30 { 0.0 } else { weight }
 }
 
-/// A rule by which weights change.
+/// The rule that updates the weights.
 enum Rule {
     RmsProp(RmsProp),
     Adam(OnePassAdam),
@@ -239,7 +239,7 @@ impl Rule {
     }
 }
 
-/// An optimiser at work on a network.
+/// An optimiser for the tensors of a network.
 pub(crate) enum Stepper<B: AutodiffBackend, M: AutodiffModule<B>> {
     RmsProp(OptimizerAdaptor<RmsProp, M, B>),
     Adam(OptimizerAdaptor<OnePassAdam, M, B>),
@@ -255,7 +255,7 @@ impl<B: AutodiffBackend, M: AutodiffModule<B>> Stepper<B, M> {
         }
     }
 
-    /// One step of the given size along the gradient of `loss`.
+    /// Makes one step with the learning rate `rate` on the gradient of `loss`.
     pub fn step(&mut self, rate: f64, network: M, loss: &Tensor<B, 1>) -> M {
         let gradients = GradientsParams::from_grads(loss.backward(), &network);
         match self {
@@ -266,13 +266,13 @@ impl<B: AutodiffBackend, M: AutodiffModule<B>> Stepper<B, M> {
     }
 }
 
-/// An optimiser at work on tensors in plain memory.
+/// An optimiser for tensors in plain memory.
 pub(crate) struct DirectStepper {
     rule: Rule,
-    /// Steps made.
+    /// The number of steps so far.
     time: usize,
-    /// The moving averages of each tensor, of which RMSprop has but the last, and descent with momentum its velocity in the
-    /// place of the first.
+    /// Two moving averages for each tensor. RMSprop uses only the second. Gradient descent with momentum keeps its velocity in
+    /// the first.
     averages: Vec<[Vec<f32>; 2]>,
 }
 
@@ -281,7 +281,7 @@ impl DirectStepper {
         Self { rule: Rule::new(optimiser), time: 0, averages: Vec::new() }
     }
 
-    /// One step of the given size along the gradients, of the same tensors as ever.
+    /// Makes one step with the learning rate `rate`. All calls must pass the same tensors.
     pub fn step(&mut self, rate: f64, tensors: Vec<&mut Trained>) {
         self.time += 1;
         if self.averages.is_empty() {
@@ -294,7 +294,7 @@ impl DirectStepper {
     }
 }
 
-/// One step of a tensor. A closure in its place would not be inlined where the wide instructions are.
+/// One step of one tensor. It is not a closure, because a closure would not be inlined into the code with wide instructions.
 struct Change<'a> {
     rule: &'a Rule,
     rate: f64,
@@ -322,22 +322,22 @@ impl WithSimd for Change<'_> {
 mod tests {
     use super::*;
 
-    /// Steps from 2 to 1 and 3 units, of which only the second is worth its time.
+    /// One weight steps from 2 units to 1 unit, which is set to zero. The other steps from 2 units to 3, which is not.
     #[test]
-    fn weights_that_have_decayed_are_zero() {
+    fn decayed_weights_are_set_to_zero() {
         let unit = 4e-31f32;
         let gradient = [unit, -unit];
-        let settled_by = |change: &dyn Fn(&mut [f32])| {
+        let check = |change: &dyn Fn(&mut [f32])| {
             let mut weights = [2.0 * unit; 2];
             change(&mut weights);
             assert!(weights[0] == 0.0 && (weights[1] / unit - 3.0).abs() < 1e-3, "{weights:?}");
         };
-        settled_by(&|weights| Sgd { momentum: 0.0 }.change(1.0, weights, &gradient, &mut [0.0; 2]));
+        check(&|weights| Sgd { momentum: 0.0 }.change(1.0, weights, &gradient, &mut [0.0; 2]));
         let epsilon_at = EpsilonAt::OutsideRoot;
         let rms_prop = RmsProp { decay: 0.9, epsilon: 1.0, epsilon_at, weight_decay: 0.0 };
-        settled_by(&|weights| rms_prop.change(1.0, weights, &gradient, &mut [0.0; 2]));
+        check(&|weights| rms_prop.change(1.0, weights, &gradient, &mut [0.0; 2]));
         let adam =
             OnePassAdam { plain: AdamConfig::new().build(), betas: [0.9, 0.999], epsilon: 1.0, weight_decay: 0.0 };
-        settled_by(&|weights| adam.change(1.0, 1, weights, &gradient, [&mut [0.0; 2], &mut [0.0; 2]]));
+        check(&|weights| adam.change(1.0, 1, weights, &gradient, [&mut [0.0; 2], &mut [0.0; 2]]));
     }
 }

@@ -8,10 +8,10 @@ use ndarray::Array2;
 use crate::ScoreError;
 use crate::fitted::{GradientSource, Ready};
 
-/// A fitted rule, with the steps of its score prepared where it has such steps.
+/// A fitted rule. If the steps of its score are known as plain data, a [`Scorer`] is prepared from them.
 #[derive(Debug)]
 pub(crate) struct ReadyRule {
-    /// The name of its part in a model file.
+    /// The name of the method's part in a model file.
     part: &'static str,
     columns: usize,
     rule: Box<dyn FittedRule>,
@@ -22,16 +22,6 @@ impl ReadyRule {
     pub fn new(part: &'static str, columns: usize, rule: Box<dyn FittedRule>) -> Self {
         let scorer = rule.graph().map(|graph| Scorer::new(&graph, columns));
         Self { part, columns, rule, scorer }
-    }
-
-    /// The scores of rows and their gradients, both in the order of the rows.
-    fn score_and_gradient(&self, points: Array2<f32>) -> Result<(Vec<f32>, Array2<f32>), ScoreError> {
-        let shape = points.raw_dim();
-        let cells = points.into_raw_vec_and_offset().0;
-        let rows = RowBlock::new(&cells, self.columns);
-        let gradient = self.rule.gradient().ok_or(ScoreError::NoGradient)?.gradient(rows);
-        let gradient = Array2::from_shape_vec(shape, gradient).map_err(|_| ScoreError::NoGradient)?;
-        Ok((self.rule.score(rows), gradient))
     }
 }
 
@@ -45,7 +35,7 @@ impl Ready for ReadyRule {
     }
 
     fn values(&self) -> usize {
-        // A rule has no cost for each block that larger blocks would spread.
+        // Scoring a rule has no cost for each block, so larger blocks would not help.
         0
     }
 
@@ -53,9 +43,19 @@ impl Ready for ReadyRule {
         None
     }
 
-    fn gradients(&self) -> Option<GradientSource<'_>> {
-        self.rule.gradient()?;
-        Some(Box::new(|points| self.score_and_gradient(points)))
+    fn has_gradient(&self) -> bool {
+        self.rule.gradient().is_some()
+    }
+
+    fn gradients(&self) -> Result<GradientSource<'_>, ScoreError> {
+        let gradient = self.rule.gradient().ok_or(ScoreError::NoGradient)?;
+        Ok(Box::new(move |points| {
+            let shape = points.raw_dim();
+            let cells = points.into_raw_vec_and_offset().0;
+            let rows = RowBlock::new(&cells, self.columns);
+            let gradients = Array2::from_shape_vec(shape, gradient.gradient(rows));
+            Ok((self.rule.score(rows), gradients.map_err(|_| ScoreError::NoGradient)?))
+        }))
     }
 
     fn graph(&self) -> Option<Graph> {

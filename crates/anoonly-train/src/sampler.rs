@@ -1,21 +1,21 @@
-//! Which rows make up a step.
+//! Sampling of the rows of each step.
 
 use anoonly_models::recipe::Batches;
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
 
-/// Draws the rows of one step after the other.
+/// Draws the rows of each step.
 #[derive(Clone, Debug)]
 pub(crate) struct Sampler<'a, R> {
     batches: &'a Batches,
     unlabelled: &'a [usize],
     anomalies: &'a [usize],
     rng: R,
-    /// For shuffled rows, those of this pass that have not been drawn yet.
-    left: Vec<usize>,
+    /// For shuffled rows, the rows of this pass that are not drawn yet.
+    remaining: Vec<usize>,
 }
 
-/// Row indices of a step: the first `unlabelled` of them are unlabelled rows, the others labelled anomalies.
+/// The row indices of a step. The first `unlabelled` of them are unlabelled rows, the others are labelled anomalies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Step {
     pub rows: Vec<usize>,
@@ -23,13 +23,13 @@ pub(crate) struct Step {
 }
 
 impl<'a, R: Rng> Sampler<'a, R> {
-    /// Both sets of rows ascend, and neither is empty.
+    /// `unlabelled` and `anomalies` are row indices in ascending order. Neither may be empty.
     pub fn new(batches: &'a Batches, unlabelled: &'a [usize], anomalies: &'a [usize], rng: R) -> Self {
         debug_assert!(!unlabelled.is_empty() && !anomalies.is_empty());
-        Self { batches, unlabelled, anomalies, rng, left: Vec::new() }
+        Self { batches, unlabelled, anomalies, rng, remaining: Vec::new() }
     }
 
-    /// Steps in an epoch.
+    /// The number of steps in an epoch.
     pub fn steps(&self) -> usize {
         match *self.batches {
             Batches::Balanced { steps, .. } => steps,
@@ -38,6 +38,7 @@ impl<'a, R: Rng> Sampler<'a, R> {
         }
     }
 
+    /// Draws the rows of the next step.
     pub fn draw(&mut self) -> Step {
         match *self.batches {
             Batches::Balanced { unlabelled, anomalies, .. } => {
@@ -48,7 +49,7 @@ impl<'a, R: Rng> Sampler<'a, R> {
                 Step { rows, unlabelled }
             }
             Batches::Shuffled { rows } => {
-                let drawn = self.next_of(rows, self.anomalies);
+                let drawn = self.next_rows(rows, self.anomalies);
                 let is_anomaly = |row: &usize| self.anomalies.binary_search(row).is_ok();
                 let (anomalies, mut rows): (Vec<usize>, Vec<usize>) = drawn.into_iter().partition(is_anomaly);
                 let unlabelled = rows.len();
@@ -56,20 +57,20 @@ impl<'a, R: Rng> Sampler<'a, R> {
                 Step { rows, unlabelled }
             }
             Batches::Unlabelled { rows } => {
-                let rows = self.next_of(rows, &[]);
+                let rows = self.next_rows(rows, &[]);
                 Step { unlabelled: rows.len(), rows }
             }
         }
     }
 
-    /// The next rows of a pass over the unlabelled rows and others, or of a new one where there are too few left.
-    fn next_of(&mut self, rows: usize, others: &[usize]) -> Vec<usize> {
+    /// The next rows of a pass over the unlabelled rows and `others`. A new pass starts when too few rows remain.
+    fn next_rows(&mut self, rows: usize, others: &[usize]) -> Vec<usize> {
         let rows = rows.min(self.unlabelled.len() + others.len());
-        if self.left.len() < rows {
-            self.left = [self.unlabelled, others].concat();
-            self.left.shuffle(&mut self.rng);
+        if self.remaining.len() < rows {
+            self.remaining = [self.unlabelled, others].concat();
+            self.remaining.shuffle(&mut self.rng);
         }
-        self.left.split_off(self.left.len() - rows)
+        self.remaining.split_off(self.remaining.len() - rows)
     }
 }
 
@@ -80,7 +81,7 @@ mod tests {
     use std::collections::HashSet;
 
     #[test]
-    fn balanced_batches_hold_the_asked_rows_of_each_kind_and_differ() {
+    fn balanced_batches_have_the_configured_rows_of_each_kind_and_differ() {
         let batches = Batches::Balanced { unlabelled: 5, anomalies: 3, steps: 1 };
         let (unlabelled, anomalies) = ((0..50).collect::<Vec<_>>(), (50..54).collect::<Vec<_>>());
         let mut sampler = Sampler::new(&batches, &unlabelled, &anomalies, Seed(1).stream(&["batches"]));
@@ -91,12 +92,12 @@ mod tests {
             assert!(step.rows[5..].iter().all(|row| anomalies.contains(row)));
         }
         let seen: HashSet<usize> = steps.iter().flat_map(|step| step.rows.iter().copied()).collect();
-        assert_eq!(seen.len(), 54, "every row is drawn sooner or later");
+        assert_eq!(seen.len(), 54, "every row is drawn at some point");
         assert_ne!(steps[0], steps[1]);
     }
 
     #[test]
-    fn shuffled_batches_pass_over_every_row_once_and_put_unlabelled_rows_first() {
+    fn shuffled_batches_use_every_row_once_and_put_unlabelled_rows_first() {
         let batches = Batches::Shuffled { rows: 10 };
         let (unlabelled, anomalies) = ((0..36).collect::<Vec<_>>(), (36..40).collect::<Vec<_>>());
         let mut sampler = Sampler::new(&batches, &unlabelled, &anomalies, Seed(1).stream(&["batches"]));

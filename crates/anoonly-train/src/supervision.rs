@@ -1,4 +1,4 @@
-//! AnoOnly: which part of a loss trains.
+//! The AnoOnly strategy: which part of a loss trains.
 //!
 //! Zhou et al., "AnoOnly: Semi-Supervised Anomaly Detection with the Only Loss on Anomalies", arXiv 2305.18798.
 
@@ -9,26 +9,27 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use serde::{Deserialize, Serialize};
 
-/// The strategy by which a method learns from labelled anomalies and unlabelled rows.
+/// The strategy that decides how a method learns from labelled anomalies and unlabelled rows.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Supervision {
-    /// The method as its authors train it: unlabelled rows are taken for normal, and both parts of the loss train.
+    /// The method as its authors train it. Unlabelled rows are treated as normal, and both parts of the loss train.
     Full,
-    /// AnoOnly: only the loss of the labelled anomalies trains. The unlabelled rows still stand in every batch, and act
-    /// through batch normalisation alone.
+    /// AnoOnly: only the loss of the labelled anomalies trains. The unlabelled rows are still part of every batch, and act only
+    /// through batch normalisation.
     AnomalyOnly,
-    /// For ablations: AnoOnly's form of the method, which may differ from the host's in more than its normalisation (DevNet's
-    /// anomaly loss is unbounded in it), with a normalisation of choice and part of the loss on normal rows.
+    /// For ablations: AnoOnly's form of the method, with any normalisation and with part of the loss on normal rows. AnoOnly's
+    /// form may differ from the host's in more than the normalisation: DevNet's anomaly loss is unbounded in it.
     Blend {
-        /// The weight λ of the loss on normal rows: 0 in AnoOnly, 1 where it counts as much as that of anomalies.
+        /// The weight λ of the loss on normal rows. It is 0 in AnoOnly. At 1, this loss counts as much as the loss on
+        /// anomalies.
         normal_weight: f64,
-        /// The normalisation; AnoOnly's is [`Norm::Batch`].
+        /// The normalisation. AnoOnly uses [`Norm::Batch`].
         norm: Norm,
     },
 }
 
-/// The name on the command line and in results; a blend tells what it is.
+/// The name in options and results. A blend lists its values.
 impl fmt::Display for Supervision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -40,7 +41,7 @@ impl fmt::Display for Supervision {
 }
 
 impl Supervision {
-    /// The form of the method that this strategy trains.
+    /// Converts a method to the form that this strategy trains.
     pub fn prepare<M: NetworkMethod>(self, method: M) -> M {
         match self {
             Supervision::Full => method,
@@ -58,8 +59,7 @@ impl Supervision {
         }
     }
 
-    /// The loss of a batch, of shape `[1]`: `(λ·Σ normal + Σ anomalous) / examples`. With λ = 0 nothing of the normal part
-    /// gets a gradient other than zero.
+    /// The loss of a batch, `[1]`: `(λ·Σ normal + Σ anomalous) / examples`. With λ = 0, the normal part has a gradient of zero.
     pub fn loss<B: Backend>(self, terms: LossTerms<B>) -> Tensor<B, 1> {
         let LossTerms { normal, anomalous } = terms;
         let [normals, anomalies] = [normal.dims()[0], anomalous.dims()[0]];
@@ -67,7 +67,8 @@ impl Supervision {
         if anomalies > 0 {
             sum = sum + anomalous.sum();
         }
-        // In a batch without anomalies, the gradient is to be zero and not missing: an optimiser with a memory steps on.
+        // In a batch without anomalies, the gradient must be zero and not missing: an optimiser with momentum still makes a
+        // step.
         if normals > 0 && (self.normal_weight() > 0.0 || anomalies == 0) {
             sum = sum + normal.sum().mul_scalar(self.normal_weight());
         }
@@ -87,7 +88,7 @@ mod tests {
     use burn::tensor::ElementConversion;
     use burn_ndarray::NdArray;
 
-    /// The loss of a batch of two anomalies and two unlabelled rows, the latter shifted.
+    /// The loss of a batch of two anomalies and two unlabelled rows. The unlabelled rows are shifted.
     fn loss(supervision: Supervision, shift: f32) -> f32 {
         let rows = [[shift, 1.0], [0.3 + shift, 0.2], [0.9, 0.1], [0.4, 0.8]];
         let data = TrainingData::<NdArray> {
@@ -103,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn under_anoonly_unlabelled_rows_act_through_batch_normalisation_alone() {
+    fn under_anoonly_unlabelled_rows_act_only_through_batch_normalisation() {
         let without = Supervision::Blend { normal_weight: 0.0, norm: Norm::None };
         assert_eq!(loss(without, 0.0), loss(without, 0.5));
         let layer = Supervision::Blend { normal_weight: 0.0, norm: Norm::Layer };
@@ -113,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_blend_runs_from_anoonly_to_both_parts() {
+    fn a_blend_interpolates_between_anoonly_and_the_full_loss() {
         let blend = |normal_weight| loss(Supervision::Blend { normal_weight, norm: Norm::Batch }, 0.0);
         assert_eq!(blend(0.0), loss(Supervision::AnomalyOnly, 0.0));
         let half = (blend(0.0) + blend(1.0)) / 2.0;
@@ -121,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_part_gives_no_loss_and_no_nan() {
+    fn an_empty_part_adds_no_loss_and_no_nan() {
         let part = |values: &[f32]| Tensor::<NdArray, 1>::from_data(values, &Default::default());
         let loss = |normal: &[f32], anomalous: &[f32]| {
             let terms = LossTerms { normal: part(normal), anomalous: part(anomalous) };

@@ -1,59 +1,133 @@
-//! Explanations of scores without a gradient.
+//! Shapley values, for scores without a gradient.
 
 use std::ops::Range;
 
-use ndarray::{Array2, Axis, s};
+use ndarray::{Array2, ArrayView1};
 use rand::seq::SliceRandom;
+use rayon::prelude::*;
 
 use crate::{FittedDetector, ScoreError};
 
-/// Rows scored for the explanation of one, about; but every order is gone through,
-const SCORED: usize = 4000;
-/// and so many of them at least, each forwards and backwards,
-const FEWEST: usize = 2;
-/// and so many at most.
-const MOST: usize = 32;
+/// The approximate number of points that are scored to explain one row. It decides how many orders are drawn.
+const POINTS_PER_ROW: usize = 4000;
+/// The smallest number of pairs of orders. A pair is an order and its reverse.
+const MIN_PAIRS: usize = 2;
+/// The largest number of pairs of orders.
+const MAX_PAIRS: usize = 32;
+/// The largest number of cells that one thread scores at once: 16 MiB.
+const CELLS_AT_ONCE: usize = 1 << 22;
 
-impl FittedDetector {
-    /// The contributions, `[rows, parts]`. The orders are the same for every row.
-    pub(super) fn by_orders(
-        &self,
-        features: &Array2<f32>,
-        baseline: &[f32],
-        start: f32,
-        parts: &[Range<usize>],
-    ) -> Result<Array2<f32>, ScoreError> {
-        let pairs = (SCORED / (2 * parts.len().max(1))).clamp(FEWEST, MOST);
-        let mut rng = self.detector.seed.stream(&["orders of columns"]);
+/// Random orders of the parts. In each order, the parts go from the baseline to the row one after the other.
+pub(super) struct PartOrders<'a> {
+    fitted: &'a FittedDetector,
+    baseline: &'a [f32],
+    /// The score of the baseline.
+    start: f32,
+    parts: &'a [Range<usize>],
+    orders: Vec<Vec<usize>>,
+    cells_at_once: usize,
+}
+
+/// One step of an order: a part takes the values of the row.
+struct OrderStep {
+    part: usize,
+    /// Whether the order starts here, from the baseline.
+    starts: bool,
+}
+
+impl<'a> PartOrders<'a> {
+    /// Draws the orders, each followed by its reverse. The seed of the detector decides them.
+    pub fn new(fitted: &'a FittedDetector, baseline: &'a [f32], start: f32, parts: &'a [Range<usize>]) -> Self {
+        let pairs = (POINTS_PER_ROW / (2 * parts.len().max(1))).clamp(MIN_PAIRS, MAX_PAIRS);
+        let mut rng = fitted.detector.seed.stream(&["orders of columns"]);
         let mut order: Vec<usize> = (0..parts.len()).collect();
-        let orders: Vec<Vec<usize>> = (0..pairs)
+        let orders = (0..pairs)
             .flat_map(|_| {
                 order.shuffle(&mut rng);
                 [order.clone(), order.iter().rev().copied().collect()]
             })
             .collect();
-        let mut contributions = Array2::zeros((features.nrows(), parts.len()));
-        for (row, mut contributions) in features.axis_iter(Axis(0)).zip(contributions.axis_iter_mut(Axis(0))) {
-            let mut sums = vec![0.0f64; parts.len()];
-            // A part that is as in the baseline changes nothing.
-            let differs = |part: &usize| parts[*part].clone().any(|column| row[column] != baseline[column]);
-            for order in &orders {
-                let order: Vec<usize> = order.iter().copied().filter(differs).collect();
-                let mut steps = Array2::from_shape_fn((order.len(), baseline.len()), |(_, column)| baseline[column]);
-                for (step, &part) in order.iter().enumerate() {
-                    let columns = parts[part].clone();
-                    steps.slice_mut(s![step.., columns.clone()]).assign(&row.slice(s![columns]));
-                }
-                let mut before = start;
-                for (&part, score) in order.iter().zip(self.score(&steps)?) {
-                    sums[part] += f64::from(score) - f64::from(before);
-                    before = score;
-                }
+        Self { fitted, baseline, start, parts, orders, cells_at_once: CELLS_AT_ONCE }
+    }
+
+    /// The contributions, `[rows, parts]`. The orders are the same for every row. Rows are explained in parallel.
+    pub fn contributions(&self, features: &Array2<f32>) -> Result<Array2<f32>, ScoreError> {
+        let mut contributions = Array2::zeros((features.nrows(), self.parts.len()));
+        let rows: Vec<_> = contributions.rows_mut().into_iter().zip(features.rows()).enumerate().collect();
+        // The first error in the order of the rows, so that it does not depend on threads either.
+        let failed = rows.into_par_iter().find_map_first(|(index, (contributions, row))| match self.sums(row) {
+            Ok(sums) => {
+                let means = sums.into_iter().map(|sum| (sum / self.orders.len() as f64) as f32);
+                contributions.into_iter().zip(means).for_each(|(contribution, mean)| *contribution = mean);
+                None
             }
-            for (contribution, sum) in contributions.iter_mut().zip(sums) {
-                *contribution = (sum / orders.len() as f64) as f32;
+            // A point between the baseline and the row has no finite score.
+            Err(ScoreError::NoScore { .. }) => Some(ScoreError::NoScore { row: index + 1 }),
+            Err(error) => Some(error),
+        });
+        failed.map_or(Ok(contributions), Err)
+    }
+
+    /// The change of the score that each part makes, summed over all orders, `[parts]`.
+    fn sums(&self, row: ArrayView1<'_, f32>) -> Result<Vec<f64>, ScoreError> {
+        let Self { fitted, baseline, start, parts, .. } = *self;
+        let steps = self.steps(row);
+        let mut sums = vec![0.0f64; parts.len()];
+        let mut point = baseline.to_vec();
+        let mut before = start;
+        // One order may span several chunks: `point` and `before` carry over.
+        for steps in steps.chunks((self.cells_at_once / baseline.len()).max(1)) {
+            let mut points = Array2::zeros((steps.len(), baseline.len()));
+            for (mut cells, step) in points.rows_mut().into_iter().zip(steps) {
+                if step.starts {
+                    point.copy_from_slice(baseline);
+                }
+                parts[step.part].clone().for_each(|column| point[column] = row[column]);
+                cells.assign(&ArrayView1::from(&point));
+            }
+            for (step, score) in steps.iter().zip(fitted.score_on_one_thread(&points)?) {
+                if step.starts {
+                    before = start;
+                }
+                sums[step.part] += f64::from(score) - f64::from(before);
+                before = score;
             }
         }
-        Ok(contributions)
+        Ok(sums)
+    }
+
+    /// The steps of all orders. A part with the values of the baseline changes nothing and is left out.
+    fn steps(&self, row: ArrayView1<'_, f32>) -> Vec<OrderStep> {
+        let differs = |part: &usize| self.parts[*part].clone().any(|column| row[column] != self.baseline[column]);
+        let orders = self.orders.iter().map(|order| order.iter().copied().filter(differs));
+        orders.flat_map(|order| order.enumerate().map(|(at, part)| OrderStep { part, starts: at == 0 })).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ComputeDevice, Detector, Supervision};
+    use anoonly_core::{Label, Samples, Seed};
+    use anoonly_models::AnyMethod;
+
+    #[test]
+    fn sums_do_not_depend_on_how_many_points_are_scored_at_once() {
+        let cell = |(row, column)| ((row * 7919 + column * 104_729) % 1000) as f32 / 1000.0;
+        let labels = (0..60).map(|row| if row < 3 { Label::Anomaly } else { Label::Unlabelled }).collect();
+        let samples = Samples::new(Array2::from_shape_fn((60, 4), cell), labels).unwrap();
+        let detector = Detector::new(AnyMethod::by_name("ecod").unwrap(), Supervision::Full, Seed(1)).unwrap();
+        let fitted = detector.fit(&samples, &ComputeDevice::default()).unwrap();
+        let rows = samples.features();
+        let baseline = rows.row(5).to_vec();
+        let start = fitted.score(rows).unwrap()[5];
+        let mut orders = PartOrders::new(&fitted, &baseline, start, &[0..1, 1..2, 2..4]);
+        let together = orders.contributions(rows).unwrap();
+        assert!(together.iter().any(|contribution| *contribution != 0.0));
+        // One point at once, and chunks that end within an order.
+        for points in [1, 4] {
+            orders.cells_at_once = points * 4;
+            assert_eq!(orders.contributions(rows).unwrap(), together);
+        }
     }
 }

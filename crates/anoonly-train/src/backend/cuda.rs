@@ -1,14 +1,15 @@
-//! The devices that CUDA finds.
+//! The devices of the CUDA backend.
 
 use burn_cuda::CudaDevice;
 use cudarc::driver::{CudaContext, sys};
 
 use super::Found;
 
-/// Every device of the driver; none where there is no driver.
-#[allow(unsafe_code, reason = "asking for the driver's library loads it")]
+/// Every device that the driver knows; none on a machine without the driver.
+#[allow(unsafe_code, reason = "the check loads the library of the driver")]
 pub(super) fn devices() -> Vec<Found<CudaDevice>> {
-    // SAFETY: loading the driver of the machine runs its initialisation, as the backend itself does at its first use.
+    // SAFETY: this loads the driver of the machine and runs its initialisation, as the backend itself does when it is first
+    // used.
     if !unsafe { sys::is_culib_present() } {
         return Vec::new();
     }

@@ -1,4 +1,4 @@
-//! The adapters that wgpu finds.
+//! The devices of the wgpu backend.
 
 use burn_wgpu::WgpuDevice;
 use burn_wgpu::graphics::{AutoGraphicsApi, GraphicsApi};
@@ -21,7 +21,7 @@ pub(super) fn devices() -> Vec<Found<WgpuDevice>> {
     let mut found: Vec<(u8, Found<WgpuDevice>)> = Vec::new();
     for adapter in pollster::block_on(instance.enumerate_adapters(graphics.into())) {
         let about = adapter.get_info();
-        // The numbers are those by which the backend counts adapters of a kind, in this order.
+        // The backend numbers the adapters of each kind in this order.
         let (rank, device) = match about.device_type {
             DeviceType::DiscreteGpu => (0, WgpuDevice::DiscreteGpu(next(0))),
             DeviceType::IntegratedGpu => (1, WgpuDevice::IntegratedGpu(next(1))),

@@ -1,4 +1,4 @@
-//! The container: named tensors and one JSON text, in one safetensors file.
+//! The container format: named tensors and one JSON text in a safetensors file.
 
 use std::collections::HashMap;
 use std::collections::btree_map::{BTreeMap, Entry};
@@ -16,60 +16,62 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use super::MANIFEST;
 use crate::ModelFileError;
 
-/// Bytes of the length before the header.
+/// The number of bytes of the header length, which the file starts with.
 const LENGTH: u64 = 8;
-/// The longest header that is read; the one the library `safetensors` reads, too.
-const LONGEST_HEADER: u64 = 100_000_000;
+/// The maximum length of a header in bytes. The library `safetensors` has the same limit.
+const MAX_HEADER: u64 = 100_000_000;
 /// The key of the metadata in the header.
 const METADATA: &str = "__metadata__";
 
-/// A file whose header was read and agrees with its length; the tensors were not read.
+/// An open file with a header that was read and agrees with the length of the file. The tensors are not read yet.
 pub(super) struct Container {
-    /// The JSON text.
+    /// The JSON text of the manifest.
     pub manifest: String,
-    /// The type, shape and place of each tensor.
+    /// The type, shape and position of each tensor.
     pub tensors: BTreeMap<String, TensorInfo>,
     path: PathBuf,
     file: File,
+    /// The number of bytes of all tensors.
     bytes: usize,
 }
 
 impl Container {
+    /// Opens a file and reads its header.
     pub fn open(path: &Path) -> Result<Self, ModelFileError> {
         let failed = |source| ModelFileError::Read { path: path.into(), source };
         let malformed = |reason: String| ModelFileError::Malformed { path: path.into(), reason };
         let mut file = File::open(path).map_err(failed)?;
         let length = file.metadata().map_err(failed)?.len();
-        let rest = length.checked_sub(LENGTH).ok_or_else(|| malformed("it is too short".into()))?;
+        let rest = length.checked_sub(LENGTH).ok_or_else(|| malformed("the file is too short".into()))?;
         let mut size = [0; LENGTH as usize];
         file.read_exact(&mut size).map_err(failed)?;
         let size = u64::from_le_bytes(size);
-        if size > rest || size > LONGEST_HEADER {
-            return Err(malformed(format!("its header has {size} bytes")));
+        if size > rest || size > MAX_HEADER {
+            return Err(malformed(format!("a header of {size} bytes is too long")));
         }
         let header = read(&mut file, size as usize).map_err(failed)?;
         let Header { mut metadata, tensors } =
-            serde_json::from_slice(&header).map_err(|error| malformed(format!("its header: {error}")))?;
+            serde_json::from_slice(&header).map_err(|error| malformed(format!("invalid header: {error}")))?;
         let manifest =
-            metadata.remove(MANIFEST).ok_or_else(|| malformed(format!("no `{MANIFEST}` in its metadata")))?;
+            metadata.remove(MANIFEST).ok_or_else(|| malformed(format!("the metadata has no key `{MANIFEST}`")))?;
 
-        // Each tensor has the bytes its shape asks for, and together they are the rest of the file.
+        // Each tensor must have as many bytes as its shape needs, and together they must fill the rest of the file.
         let mut in_order: Vec<_> = tensors.clone().into_iter().collect();
         in_order.sort_by_key(|(_, tensor)| tensor.data_offsets);
         let checked = Metadata::new(None, in_order).map_err(|error| malformed(error.to_string()))?;
         let bytes = checked.data_len();
         if bytes as u64 != rest - size {
-            return Err(malformed(format!("its tensors take {bytes} bytes, but {} are there", rest - size)));
+            return Err(malformed(format!("the tensors take {bytes} bytes, but the file has {}", rest - size)));
         }
         Ok(Self { manifest, tensors, path: path.into(), file, bytes })
     }
 
-    /// The shapes of a member's tensors.
+    /// The shapes of the tensors of a member.
     pub fn shapes(&self, member: &str) -> Shapes {
         Shapes::new(self.tensors.iter().map(|(name, tensor)| (name.clone(), tensor.shape.clone()))).within(member)
     }
 
-    /// Reads the tensors.
+    /// Reads the values of the tensors.
     pub fn read(mut self) -> Result<Tensors, ModelFileError> {
         let data = read(&mut self.file, self.bytes);
         let data = data.map_err(|source| ModelFileError::Read { path: self.path, source })?;
@@ -82,7 +84,7 @@ impl Container {
     }
 }
 
-/// So many bytes, for which there is room, or an error.
+/// Reads exactly this number of bytes. Too little memory is an error, not an abort.
 fn read(file: &mut File, bytes: usize) -> io::Result<Vec<u8>> {
     let mut data = Vec::new();
     data.try_reserve_exact(bytes)?;
@@ -98,7 +100,7 @@ pub(super) struct Tensors {
 }
 
 impl Tensors {
-    /// Takes out a tensor, which has to be of this shape and finite.
+    /// Removes a tensor and returns its values. The tensor must have this shape, and its values must be finite.
     pub fn take(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, String> {
         let tensor = self.tensors.remove(name).ok_or_else(|| format!("no tensor `{name}`"))?;
         if tensor.dtype != Dtype::F32 {
@@ -115,7 +117,7 @@ impl Tensors {
         }
     }
 
-    /// Takes out all tensors of a member, each under its name within the member.
+    /// Removes all tensors of a member. Each is returned under its path within the member.
     pub fn take_member(&mut self, member: usize) -> Result<SavedTensors, String> {
         let prefix = format!("{member}.");
         let own = self.tensors.iter().filter(|(name, _)| name.starts_with(&prefix));
@@ -127,12 +129,12 @@ impl Tensors {
         taken.collect()
     }
 
-    /// The name of a tensor that was not taken.
+    /// The name of a tensor that has not been taken.
     pub fn left(&self) -> Option<&str> {
         self.tensors.keys().next().map(String::as_str)
     }
 
-    /// All of them, as they are.
+    /// All tensors, unchanged.
     pub fn views<'a>(&'a self) -> Result<Vec<(&'a str, TensorView<'a>)>, SafeTensorError> {
         let view = |(name, tensor): (&'a String, &'a TensorInfo)| {
             let view = TensorView::new(tensor.dtype, tensor.shape.clone(), self.bytes(tensor));
@@ -141,12 +143,13 @@ impl Tensors {
         self.tensors.iter().map(view).collect()
     }
 
+    /// The bytes of a tensor.
     fn bytes(&self, tensor: &TensorInfo) -> &[u8] {
         &self.data[tensor.data_offsets.0..tensor.data_offsets.1]
     }
 }
 
-/// Writes a file under its name only once it is whole and on the disk, with the given permissions or those of any new file.
+/// Writes a file completely or not at all, with the given permissions or with the default permissions of a new file.
 pub(super) fn write(
     path: &Path,
     manifest: String,
@@ -156,11 +159,11 @@ pub(super) fn write(
     let failed = |reason: String| ModelFileError::Write { path: path.into(), reason };
     let metadata = HashMap::from([(MANIFEST.to_owned(), manifest)]);
     let bytes = safetensors::serialize(tensors, Some(metadata)).map_err(|error| failed(error.to_string()))?;
-    // Only the kind: the whole message would name the temporary file.
+    // Only the kind of the error, because its full message would name the temporary file.
     write_whole(path, &bytes, permissions).map_err(|error| failed(error.kind().to_string()))
 }
 
-/// The header of a safetensors file: its metadata and its tensors. No key may stand twice.
+/// The header of a safetensors file: its metadata and its tensors. Each key may occur only once.
 struct Header {
     metadata: BTreeMap<String, String>,
     tensors: BTreeMap<String, TensorInfo>,
@@ -182,11 +185,11 @@ impl<'de> Deserialize<'de> for Header {
                 while let Some(key) = map.next_key::<String>()? {
                     if key != METADATA {
                         put(&mut tensors, key, map.next_value()?)?;
-                    } else if metadata.replace(map.next_value::<Unique>()?).is_some() {
-                        return Err(twice(&key));
+                    } else if metadata.replace(map.next_value::<UniqueTexts>()?).is_some() {
+                        return Err(listed_twice(&key));
                     }
                 }
-                Ok(Header { metadata: metadata.map(|Unique(texts)| texts).unwrap_or_default(), tensors })
+                Ok(Header { metadata: metadata.map(|UniqueTexts(texts)| texts).unwrap_or_default(), tensors })
             }
         }
 
@@ -194,26 +197,26 @@ impl<'de> Deserialize<'de> for Header {
     }
 }
 
-/// Texts by keys of which none stands twice.
-struct Unique(BTreeMap<String, String>);
+/// Texts by their keys. Each key may occur only once.
+struct UniqueTexts(BTreeMap<String, String>);
 
-impl<'de> Deserialize<'de> for Unique {
+impl<'de> Deserialize<'de> for UniqueTexts {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Keys;
 
         impl<'de> Visitor<'de> for Keys {
-            type Value = Unique;
+            type Value = UniqueTexts;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("texts by their keys")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Unique, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<UniqueTexts, A::Error> {
                 let mut texts = BTreeMap::new();
                 while let Some((key, text)) = map.next_entry()? {
                     put(&mut texts, key, text)?;
                 }
-                Ok(Unique(texts))
+                Ok(UniqueTexts(texts))
             }
         }
 
@@ -221,9 +224,10 @@ impl<'de> Deserialize<'de> for Unique {
     }
 }
 
+/// Inserts a value under a new key.
 fn put<V, E: Error>(map: &mut BTreeMap<String, V>, key: String, value: V) -> Result<(), E> {
     match map.entry(key) {
-        Entry::Occupied(entry) => Err(twice(entry.key())),
+        Entry::Occupied(entry) => Err(listed_twice(entry.key())),
         Entry::Vacant(entry) => {
             entry.insert(value);
             Ok(())
@@ -231,6 +235,6 @@ fn put<V, E: Error>(map: &mut BTreeMap<String, V>, key: String, value: V) -> Res
     }
 }
 
-fn twice<E: Error>(key: &str) -> E {
-    E::custom(format!("`{key}` stands twice"))
+fn listed_twice<E: Error>(key: &str) -> E {
+    E::custom(format!("`{key}` is listed twice"))
 }

@@ -1,4 +1,4 @@
-//! Contributions of columns to scores.
+//! Tests of explanations: contributions of columns to scores.
 
 use std::ops::Range;
 
@@ -8,16 +8,16 @@ use ndarray::{Array1, Array2, ArrayView1, Axis, array, concatenate};
 
 use crate::{detectors, fit, samples};
 
-/// The rows fitted on, and beyond their range.
+/// The training rows and rows outside their range.
 fn rows() -> Array2<f32> {
     let rows = samples().features().clone();
     concatenate![Axis(0), rows.view(), array![[5.0, -3.0, 7.0], [0.3, 0.2, 7.5], [-40.0, 40.0, 7.0]]]
 }
 
-/// Near the median of the normal rows.
+/// A row near the median of the normal rows.
 const BASELINE: [f32; 3] = [0.01, -0.02, 7.0];
 
-/// Each column by itself.
+/// Each column as a part of its own.
 fn columns() -> Vec<Range<usize>> {
     (0..BASELINE.len()).map(|column| column..column + 1).collect()
 }
@@ -30,10 +30,12 @@ fn sum(row: ArrayView1<'_, f32>) -> f64 {
     row.iter().map(|&cell| f64::from(cell)).sum()
 }
 
-/// What may be left, as shares of a difference and of the largest score: the scores of kNN and REPEN have a kink wherever a row gets
-/// another neighbour, more of them than are halved to the end; the scores of DeepSVDD and DAGMM bend sharply beside theirs; that of
-/// GANomaly has a kink where a code meets that of its reconstruction; and what the columns contribute to a residual network's or a
-/// transformer's score cancels, so that little is left of it in the difference.
+/// The largest remainder, as a share of the difference and a share of the largest score.
+///
+/// Some methods need more than others. The scores of kNN and REPEN have a kink wherever a row gets another neighbour, which are
+/// more kinks than intervals can isolate. The scores of DeepSVDD and DAGMM bend sharply near their kinks. The score of GANomaly
+/// has a kink where a code equals the code of its reconstruction. In residual networks and transformers, large contributions
+/// cancel, so the difference is small compared with them.
 fn tolerance(detector: &Detector) -> (f64, f64) {
     match detector.method().info().name {
         "knn" | "repen" | "resnet" | "ft-transformer" | "deepsvdd" | "dagmm" | "ganomaly" => (1e-2, 1e-4),
@@ -41,8 +43,8 @@ fn tolerance(detector: &Detector) -> (f64, f64) {
     }
 }
 
-/// Every method under every strategy: the contributions sum to the difference of the scores within a thousandth of it, of some
-/// a hundredth, beside a little of the largest score; and what they leave is told.
+/// For every method and strategy, the contributions sum to the difference of the scores within the tolerance, and the
+/// remainders are the rest.
 fn contributions_sum_to_the_difference(backend: BackendName) {
     for detector in detectors() {
         let fitted = detector.fit(&samples(), &ComputeDevice::new(backend, None).unwrap()).unwrap();
@@ -50,13 +52,14 @@ fn contributions_sum_to_the_difference(backend: BackendName) {
         assert_eq!(scores, fitted.score(&rows()).unwrap());
         assert_eq!(contributions.dim(), rows().dim());
         let largest = scores.iter().fold(baseline.abs(), |max, score| max.max(score.abs()));
-        for ((row, &score), &left) in contributions.rows().into_iter().zip(&scores).zip(&remainders) {
+        for ((row, &score), &remainder) in contributions.rows().into_iter().zip(&scores).zip(&remainders) {
+            let remainder = f64::from(remainder);
             let difference = f64::from(score) - f64::from(baseline);
             let (share, rounding) = tolerance(&detector);
-            assert!((difference - sum(row) - f64::from(left)).abs() <= 1e-6 * f64::from(largest), "{detector:?}");
+            assert!((difference - sum(row) - remainder).abs() <= 1e-6 * f64::from(largest), "{detector:?}");
             assert!(
-                f64::from(left).abs() <= share * difference.abs() + rounding * f64::from(largest),
-                "{detector:?}: {left} of {difference}"
+                remainder.abs() <= share * difference.abs() + rounding * f64::from(largest),
+                "{detector:?}: {remainder} of {difference}"
             );
         }
     }
@@ -72,40 +75,43 @@ fn contributions_sum_to_the_difference_on_flex() {
     contributions_sum_to_the_difference(BackendName::Flex);
 }
 
+/// The detectors of a method in its default configuration.
 fn by_name(name: &str) -> Vec<Detector> {
     let wanted = AnyMethod::by_name(name).unwrap();
-    let made = |detector: &Detector| format!("{detector:?}").contains(&format!("{wanted:?}"));
-    detectors().into_iter().filter(made).collect()
+    let same_method = |detector: &Detector| format!("{detector:?}").contains(&format!("{wanted:?}"));
+    detectors().into_iter().filter(same_method).collect()
 }
 
-/// What is explained by gradients.
+/// The fitted detectors that are explained by gradients.
 fn with_gradient() -> impl Iterator<Item = (Detector, FittedDetector)> {
     let fitted = detectors().into_iter().map(|detector| (detector.clone(), fit(&detector)));
     fitted.filter(|(_, fitted)| fitted.has_gradient())
 }
 
-/// Columns that are taken together contribute together: by gradients the sum of what they do apart, by orders all that is
-/// left beside the others.
+/// Columns in one part have one contribution. With gradients, it is the sum of the contributions of the single columns. With
+/// orders, the contributions and the remainder sum to the difference of the scores.
 #[test]
 fn parts_of_several_columns_have_one_contribution() {
     for detector in detectors() {
         let fitted = fit(&detector);
-        let apart = explain(&fitted);
+        let single = explain(&fitted);
         let joined = fitted.attributions(&rows(), &BASELINE, &[0..2, 2..3]).unwrap();
         assert_eq!(joined.contributions.dim(), (rows().nrows(), 2));
-        let largest = apart.scores.iter().fold(apart.baseline.abs(), |max, score| max.max(score.abs()));
-        for (row, (ours, theirs)) in joined.contributions.rows().into_iter().zip(apart.contributions.rows()).enumerate()
+        let largest = single.scores.iter().fold(single.baseline.abs(), |max, score| max.max(score.abs()));
+        for (row, (joint, singles)) in
+            joined.contributions.rows().into_iter().zip(single.contributions.rows()).enumerate()
         {
             if fitted.has_gradient() {
-                assert_eq!(ours.to_vec(), [theirs[0] + theirs[1], theirs[2]], "{detector:?}");
+                assert_eq!(joint.to_vec(), [singles[0] + singles[1], singles[2]], "{detector:?}");
             }
-            let left = sum(ours) + f64::from(joined.baseline) + f64::from(joined.remainders[row]);
-            assert!((left - f64::from(joined.scores[row])).abs() <= 1e-5 * f64::from(largest), "{detector:?}");
+            let score = sum(joint) + f64::from(joined.baseline) + f64::from(joined.remainders[row]);
+            assert!((score - f64::from(joined.scores[row])).abs() <= 1e-5 * f64::from(largest), "{detector:?}");
         }
     }
 }
 
-/// For a linear score the contribution of a column is its weight, which is the difference a step of 1 makes, times the step.
+/// For a linear score, the contribution of a column is its weight times the step from the baseline. The weight is the change of
+/// the score for a step of 1.
 #[test]
 fn a_linear_score_is_explained_by_its_weights() {
     for detector in ["logistic", "mean-difference", "fisher"].into_iter().flat_map(by_name) {
@@ -125,8 +131,8 @@ fn a_linear_score_is_explained_by_its_weights() {
     }
 }
 
-/// Over a short path the contributions are the gradient times the step. Central differences find the same gradient, but for
-/// the few rows with a kink within their reach; misses are measured by the largest contribution.
+/// Over a short path, the contributions are the gradient times the step. Central differences give the same gradient, except for
+/// the few rows with a kink nearby. Errors are measured as shares of the largest contribution.
 #[test]
 fn short_paths_are_explained_by_finite_differences() {
     let step = [0.001f32, -0.002, 0.0];
@@ -137,7 +143,8 @@ fn short_paths_are_explained_by_finite_differences() {
         for row in samples().features().rows() {
             let moved = |by: f32| &row + &(Array1::from_iter(step) * by);
             let (start, end) = (moved(-0.5), moved(0.5));
-            let told = fitted.attributions(&end.insert_axis(Axis(0)), start.as_slice().unwrap(), &columns()).unwrap();
+            let explained =
+                fitted.attributions(&end.insert_axis(Axis(0)), start.as_slice().unwrap(), &columns()).unwrap();
             let mut miss = 0.0f64;
             for (column, step) in step.into_iter().enumerate() {
                 let mut ends = [row.to_owned(), row.to_owned()];
@@ -145,7 +152,7 @@ fn short_paths_are_explained_by_finite_differences() {
                 ends[1][column] += reach;
                 let [low, high] = ends.map(|end| score(&end));
                 let expected = (high - low) / f64::from(2.0 * reach) * f64::from(step);
-                miss = miss.max((f64::from(told.contributions[[0, column]]) - expected).abs());
+                miss = miss.max((f64::from(explained.contributions[[0, column]]) - expected).abs());
                 largest = largest.max(expected.abs());
             }
             misses.push(miss);
@@ -155,31 +162,31 @@ fn short_paths_are_explained_by_finite_differences() {
     }
 }
 
-/// The parts of a path, each explained by itself and so more finely, add up to the whole, column by column. What may differ is
-/// measured by the contributions, which can be far larger than the difference that they sum to.
+/// The contributions along short pieces of a path, which are integrated more finely, sum to those of the whole path, column by
+/// column. The tolerance is relative to the contributions, which can be much larger than the difference that they sum to.
 #[test]
-fn the_parts_of_a_path_add_up_column_by_column() {
-    const PARTS: usize = 40;
+fn the_pieces_of_a_path_sum_to_the_whole_column_by_column() {
+    const PIECES: usize = 40;
     for (detector, fitted) in with_gradient() {
         let whole = explain(&fitted);
         let rows = rows();
         for row in [0, 1, 20, 43, 44, 46] {
             let base = Array1::from_iter(BASELINE);
-            let at = |part: usize| &base + &((&rows.row(row) - &base) * (part as f32 / PARTS as f32));
+            let at = |piece: usize| &base + &((&rows.row(row) - &base) * (piece as f32 / PIECES as f32));
             let mut sums = Array1::<f64>::zeros(3);
-            for part in 0..PARTS {
-                let end = at(part + 1).insert_axis(Axis(0));
-                let piece = fitted.attributions(&end, at(part).as_slice().unwrap(), &columns()).unwrap();
-                sums += &piece.contributions.row(0).mapv(f64::from);
+            for piece in 0..PIECES {
+                let end = at(piece + 1).insert_axis(Axis(0));
+                let explained = fitted.attributions(&end, at(piece).as_slice().unwrap(), &columns()).unwrap();
+                sums += &explained.contributions.row(0).mapv(f64::from);
             }
             let difference = whole.contributions.row(row).iter().map(|part| f64::from(part.abs())).sum::<f64>();
             let largest = f64::from(whole.scores[row].abs().max(whole.baseline.abs()));
             let (share, rounding) = tolerance(&detector);
-            for (whole, parts) in whole.contributions.row(row).iter().zip(&sums) {
-                let miss = (f64::from(*whole) - parts).abs();
+            for (whole, sum) in whole.contributions.row(row).iter().zip(&sums) {
+                let miss = (f64::from(*whole) - sum).abs();
                 assert!(
                     miss <= 3.0 * share * difference + 2.0 * rounding * largest,
-                    "{detector:?}, row {row}: {whole} and {parts}"
+                    "{detector:?}, row {row}: {whole} and {sum}"
                 );
             }
         }
@@ -187,11 +194,11 @@ fn the_parts_of_a_path_add_up_column_by_column() {
 }
 
 #[test]
-fn what_is_as_in_the_baseline_contributes_nothing() {
+fn values_equal_to_the_baseline_contribute_nothing() {
     for detector in detectors() {
         let fitted = fit(&detector);
-        let told = explain(&fitted);
-        for (contributions, cells) in told.contributions.rows().into_iter().zip(rows().rows()) {
+        let explained = explain(&fitted);
+        for (contributions, cells) in explained.contributions.rows().into_iter().zip(rows().rows()) {
             for (column, contribution) in contributions.iter().enumerate() {
                 assert!(contribution.is_finite());
                 assert!(cells[column] != BASELINE[column] || *contribution == 0.0, "{detector:?}, column {column}");
@@ -204,9 +211,9 @@ fn what_is_as_in_the_baseline_contributes_nothing() {
     }
 }
 
-/// The same bits on one thread and on several, whichever rows are explained together.
+/// Explanations have the same bits on one thread and on several.
 #[test]
-fn explanations_do_not_depend_on_threads_or_other_rows() {
+fn explanations_do_not_depend_on_the_number_of_threads() {
     for detector in detectors() {
         let fitted = fit(&detector);
         let many = concatenate![Axis(0), rows(), rows(), rows()];
@@ -220,7 +227,7 @@ fn explanations_do_not_depend_on_threads_or_other_rows() {
 }
 
 #[test]
-fn what_cannot_be_explained_is_a_typed_error() {
+fn invalid_rows_and_baselines_are_typed_errors() {
     let fitted = fit(&detectors()[0]);
     let error = |rows: &Array2<f32>, baseline: &[f32]| fitted.attributions(rows, baseline, &columns()).unwrap_err();
     let columns = ScoreError::Columns { expected: 3, found: 2 };

@@ -1,11 +1,13 @@
-//! What is no model file is an error. This is the fuzzing of the format: seeded, and for a bounded number of rounds.
+//! Tests of damaged model files: reading one is an error and never a panic. The fuzzing is seeded and has a bounded number of
+//! rounds.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anoonly_core::Seed;
+use anoonly_models::AnyMethod;
 use anoonly_train::model_file::{self, MANIFEST};
-use anoonly_train::{ComputeDevice, FittedDetector, ModelFileError};
+use anoonly_train::{ComputeDevice, Detector, FittedDetector, ModelFileError};
 use rand::{Rng, RngExt};
 use serde_json::{Map, Value, json};
 
@@ -15,14 +17,16 @@ use crate::{detectors, fit, samples};
 /// A change of a file's header and data.
 type Change<'a> = &'a dyn Fn(&mut Map<String, Value>, &mut Vec<u8>);
 
-/// How many damaged files a test makes; more are made where this variable says so.
-const ROUNDS: (&str, usize) = ("ANOONLY_FUZZ_ROUNDS", 4000);
+/// The environment variable that sets the number of damaged files in each test.
+const ROUNDS_VARIABLE: &str = "ANOONLY_FUZZ_ROUNDS";
+/// The number of damaged files without this variable.
+const DEFAULT_ROUNDS: usize = 4000;
 
 fn rounds() -> usize {
-    std::env::var(ROUNDS.0).map_or(ROUNDS.1, |rounds| rounds.parse().expect("a number of rounds"))
+    std::env::var(ROUNDS_VARIABLE).map_or(DEFAULT_ROUNDS, |rounds| rounds.parse().expect("a number of rounds"))
 }
 
-/// A file that changes.
+/// A file in a temporary folder that holds one damaged model after the other.
 struct Damaged {
     _folder: tempfile::TempDir,
     path: PathBuf,
@@ -39,8 +43,8 @@ impl Damaged {
         model_file::read::<Value>(&self.path, &ComputeDevice::default()).map(|(members, _)| members)
     }
 
-    /// Reads it, and scores by what was read; tells whether it still was a model.
-    fn try_out(&self, bytes: &[u8]) -> bool {
+    /// Reads the file and scores with its detectors. Returns whether it is still a model.
+    fn is_still_a_model(&self, bytes: &[u8]) -> bool {
         let Ok(members) = self.read(bytes) else { return false };
         model_file::inspect(&self.path).unwrap();
         for member in members {
@@ -51,16 +55,17 @@ impl Damaged {
         true
     }
 
+    /// Reads the file and checks that it is refused for this reason.
     #[track_caller]
     fn refuses(&self, bytes: &[u8], reason: &str) {
         match self.read(bytes) {
-            Err(ModelFileError::Malformed { reason: told, .. }) => assert!(told.contains(reason), "{told}"),
+            Err(ModelFileError::Malformed { reason: found, .. }) => assert!(found.contains(reason), "{found}"),
             other => panic!("{reason}: {other:?}"),
         }
     }
 }
 
-/// A file taken apart: its header, in which the manifest is JSON too and no text, and its tensors.
+/// The header and the data of a file. The manifest in the header is JSON here, not text.
 #[derive(Clone)]
 struct Parts {
     header: Value,
@@ -85,7 +90,7 @@ impl Parts {
         &mut self.manifest()["members"][0]
     }
 
-    /// The file of these parts. A manifest that is gone stays so.
+    /// The bytes of the file. A manifest that was removed stays removed.
     fn bytes(mut self) -> Vec<u8> {
         if let Some(manifest) = self.header.pointer_mut(&format!("/__metadata__/{MANIFEST}")) {
             *manifest = Value::String(manifest.to_string());
@@ -98,11 +103,12 @@ fn file(header: &str, data: &[u8]) -> Vec<u8> {
     [&(header.len() as u64).to_le_bytes(), header.as_bytes(), data].concat()
 }
 
-fn of_the_fixture() -> Vec<u8> {
+/// The bytes of the fixture of format 1.
+fn fixture_bytes() -> Vec<u8> {
     fs::read(&fixture(1)[0]).unwrap()
 }
 
-/// A file of every method and strategy.
+/// A file for every method and strategy.
 fn files() -> Vec<Vec<u8>> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model");
@@ -116,21 +122,21 @@ fn files() -> Vec<Vec<u8>> {
 
 #[test]
 fn a_file_cut_anywhere_is_refused() {
-    let (damaged, whole) = (Damaged::new(), of_the_fixture());
-    assert!(damaged.try_out(&whole));
+    let (damaged, whole) = (Damaged::new(), fixture_bytes());
+    assert!(damaged.is_still_a_model(&whole));
     for length in 0..whole.len() {
         let read = damaged.read(&whole[..length]);
         assert!(matches!(read, Err(ModelFileError::Malformed { .. })), "the first {length} bytes were read");
     }
-    damaged.refuses(&[&whole[..], &[0]].concat(), "tensors take 1448 bytes, but 1449 are there");
+    damaged.refuses(&[&whole[..], &[0]].concat(), "tensors take 1448 bytes, but the file has 1449");
 }
 
-/// Bits of the whole file and, more often, of its header.
+/// Bits are flipped in the whole file and, more often, in its header.
 #[test]
 fn flipped_bits_are_an_error_or_still_a_model() {
     let damaged = Damaged::new();
     let mut rng = Seed(1).stream(&["flipped bits"]);
-    let files: Vec<_> = files().into_iter().chain([of_the_fixture()]).collect();
+    let files: Vec<_> = files().into_iter().chain([fixture_bytes()]).collect();
     let mut models = 0;
     for round in 0..rounds() {
         let mut bytes = files[round % files.len()].clone();
@@ -139,15 +145,15 @@ fn flipped_bits_are_an_error_or_still_a_model() {
             let end = if rng.random_bool(0.8) { header } else { bytes.len() };
             bytes[rng.random_range(0..end)] ^= 1 << rng.random_range(0..8);
         }
-        models += usize::from(damaged.try_out(&bytes));
+        models += usize::from(damaged.is_still_a_model(&bytes));
     }
     assert!(models > rounds() / 100 && models < rounds(), "{models}");
 }
 
-/// The length of the header, and values of tensors that are not finite, huge or denormal.
+/// The length of the header is changed, and values of tensors become not finite, huge or subnormal.
 #[test]
 fn odd_numbers_are_an_error_or_still_a_model() {
-    let (damaged, whole) = (Damaged::new(), of_the_fixture());
+    let (damaged, whole) = (Damaged::new(), fixture_bytes());
     for length in [0, 1, 7, 100_000_000, 100_000_001, u64::from(u32::MAX), i64::MAX as u64, u64::MAX - 7, u64::MAX] {
         let bytes = [&length.to_le_bytes(), &whole[8..]].concat();
         assert!(matches!(damaged.read(&bytes), Err(ModelFileError::Malformed { .. })), "{length}");
@@ -159,33 +165,33 @@ fn odd_numbers_are_an_error_or_still_a_model() {
             damaged.refuses(&with(value), "holds a value that is not finite");
         }
         for value in [f32::MAX, f32::MIN, f32::MIN_POSITIVE / 8.0, -0.0] {
-            assert!(damaged.try_out(&with(value)));
+            assert!(damaged.is_still_a_model(&with(value)));
         }
     }
 }
 
-/// Any part of the header, the manifest in it, replaced, removed or doubled.
+/// Any part of the header, including the manifest, is replaced, removed or duplicated.
 #[test]
 fn changed_headers_are_an_error_or_still_a_model() {
     let damaged = Damaged::new();
     let mut rng = Seed(1).stream(&["changed headers"]);
-    let files: Vec<_> = files().into_iter().chain([of_the_fixture()]).map(|bytes| Parts::of(&bytes)).collect();
+    let files: Vec<_> = files().into_iter().chain([fixture_bytes()]).map(|bytes| Parts::of(&bytes)).collect();
     let mut models = 0;
     for round in 0..rounds() {
         let mut parts = files[round % files.len()].clone();
         for _ in 0..rng.random_range(1..3) {
-            // Half of the time only the configuration of the method, which decides on the network.
+            // Half of the changes are in the configuration of the method, which decides the network.
             let place = if rng.random_bool(0.5) { "/__metadata__/anoonly/members/0/method" } else { "" };
             if let Some(value) = parts.header.pointer_mut(place) {
                 change(value, &mut rng);
             }
         }
-        models += usize::from(damaged.try_out(&parts.bytes()));
+        models += usize::from(damaged.is_still_a_model(&parts.bytes()));
     }
     assert!(models > rounds() / 100 && models < rounds(), "{models}");
 }
 
-/// Changes something in a JSON value.
+/// Changes one place in a JSON value.
 fn change(value: &mut Value, rng: &mut impl Rng) {
     let deeper = rng.random_bool(0.85);
     match value {
@@ -209,6 +215,7 @@ fn change(value: &mut Value, rng: &mut impl Rng) {
     }
 }
 
+/// A value that is unlikely in its place.
 fn odd(rng: &mut impl Rng) -> Value {
     let values = json!([
         null, true, -1, 0, 1, 2, 3, 4, 255, 256, 1_000_000_000, u64::MAX, i64::MIN, -0.0, 0.5, 1.0, 1e-300, -1e300,
@@ -219,101 +226,155 @@ fn odd(rng: &mut impl Rng) -> Value {
     values[rng.random_range(0..values.as_array().unwrap().len())].clone()
 }
 
-/// A configuration that asks for more than the file holds is refused before a network is made: these would take more memory
-/// than any machine has.
+/// A network is refused by its number of values before it is made, because these would take more memory than any machine has. A
+/// rule is refused by the shapes of its tensors.
 #[test]
 fn a_configuration_that_does_not_fit_the_tensors_is_refused() {
+    const NETWORK: &str = "values, but the file has";
+    const RULE: &str = "has shape [";
     let damaged = Damaged::new();
     for bytes in files() {
         let parts = Parts::of(&bytes);
+        let model = parts.clone().member()["method"]["model"].as_str().unwrap().to_owned();
+
         let mut tampered = parts.clone();
         let method = &mut tampered.member()["method"];
-        match method["model"].as_str().unwrap() {
-            "prenet" => method["width"] = json!(1_000_000_000_000u64),
-            "deepsad" => method["widths"] = json!([1_000_000_000u64, 1_000_000_000u64]),
-            "devnet" => method["depth"] = json!(4),
-            _ => *method = json!({"model": "deepsad", "widths": [u64::MAX, 3]}),
-        }
-        damaged.refuses(&tampered.bytes(), "values, but");
-        let mut tampered = parts.clone();
-        // A forest takes no more memory for more columns.
-        let model = tampered.member()["method"]["model"].clone();
-        if ["isolation-forest", "random-forest", "gbdt"].iter().any(|forest| model == *forest) {
+        let reason = match &model[..] {
+            "hbos" | "loda" => {
+                method["bins"] = json!(1_000_000_000_000u64);
+                RULE
+            }
+            "prenet" => {
+                method["width"] = json!(1_000_000_000_000u64);
+                NETWORK
+            }
+            "deepsad" => {
+                method["widths"] = json!([1_000_000_000u64, 1_000_000_000u64]);
+                NETWORK
+            }
+            "devnet" => {
+                method["depth"] = json!(4);
+                NETWORK
+            }
+            _ => {
+                *method = json!({"model": "deepsad", "widths": [u64::MAX, 3]});
+                NETWORK
+            }
+        };
+        damaged.refuses(&tampered.bytes(), reason);
+
+        // The tensors of a forest do not depend on the number of columns.
+        if ["isolation-forest", "random-forest", "gbdt"].contains(&&model[..]) {
             continue;
         }
+        let mut tampered = parts;
         let width = 100_000;
         tampered.member()["scaler"] = json!({"minimum": vec![0.0; width], "scale": vec![1.0; width]});
-        damaged.refuses(&tampered.bytes(), "values, but");
+        let is_network = AnyMethod::by_name(&model).unwrap().recipe().is_some();
+        damaged.refuses(&tampered.bytes(), if is_network { NETWORK } else { RULE });
     }
-    let mut deep = Parts::of(&of_the_fixture());
+    let mut deep = Parts::of(&fixture_bytes());
     deep.member()["method"] = json!({"model": "deepsad", "widths": vec![1; 1_000_000]});
     damaged.refuses(&deep.bytes(), "at most 64 widths");
 }
 
-#[test]
-fn tensors_that_are_missing_left_or_of_another_form_are_refused() {
-    let (damaged, bytes) = (Damaged::new(), of_the_fixture());
-    let with = |change: Change<'_>| {
-        let mut parts = Parts::of(&bytes);
+/// A file with changes in its tensors.
+struct TensorChanges(Vec<u8>);
+
+impl TensorChanges {
+    fn with(&self, change: Change<'_>) -> Vec<u8> {
+        let mut parts = Parts::of(&self.0);
         change(parts.header.as_object_mut().unwrap(), &mut parts.data);
         parts.bytes()
-    };
-    let renamed = |from: &'static str, to: &'static str| {
-        with(&|header, _| {
+    }
+
+    fn renamed(&self, from: &str, to: &str) -> Vec<u8> {
+        self.with(&|header, _| {
             let tensor = header.remove(from).unwrap();
             header.insert(to.into(), tensor);
         })
-    };
-    damaged.refuses(&renamed("0.DevNet.output.bias", "0.DevNet.output.bia"), "no tensor `0.DevNet.output.bias`");
-    damaged.refuses(&renamed("0.DevNet.output.bias", "2.DevNet.output.bias"), "a network of 181 values, but 180");
-    let extra = |name: &'static str| {
-        with(&|header, data| {
+    }
+
+    /// With one more tensor, of one value.
+    fn with_extra(&self, name: &str) -> Vec<u8> {
+        self.with(&|header, data| {
             let at = data.len();
             header.insert(name.into(), json!({"dtype": "F32", "shape": [1], "data_offsets": [at, at + 4]}));
             data.extend([0; 4]);
         })
-    };
-    damaged.refuses(&extra("2.DevNet.output.bias"), "tensor `2.DevNet.output.bias` belongs to no detector");
-    damaged.refuses(&extra("bias"), "tensor `bias` belongs to no detector");
-    damaged.refuses(&extra("0.bias"), "values, but");
-    // Empty ones take nothing, and still have no place.
-    let empty = with(&|header, _| {
-        header.insert("0.none".into(), json!({"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}));
-    });
-    damaged.refuses(&empty, "tensor `0.none` belongs to no detector");
-    let retyped = with(&|header, _| {
-        header["0.DevNet.output.weight"]["dtype"] = json!("I32");
-    });
-    damaged.refuses(&retyped, "holds I32, not F32");
-    let turned = with(&|header, _| {
-        header["0.DevNet.hidden.0.linear.weight"]["shape"] = json!([20, 3]);
-    });
-    damaged.refuses(&turned, "has shape [20, 3], needs [3, 20]");
-    let overlapping = with(&|header, _| {
-        header["0.DevNet.output.weight"]["data_offsets"] = json!([640, 720]);
-    });
+    }
+
+    /// With one more tensor, of no values.
+    fn with_empty(&self, name: &str) -> Vec<u8> {
+        self.with(&|header, _| {
+            header.insert(name.into(), json!({"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}));
+        })
+    }
+
+    fn with_field(&self, name: &str, field: &str, value: &Value) -> Vec<u8> {
+        self.with(&|header, _| header[name][field] = value.clone())
+    }
+}
+
+#[test]
+fn missing_unknown_and_wrong_tensors_of_a_network_are_refused() {
+    let (damaged, file) = (Damaged::new(), TensorChanges(fixture_bytes()));
+    let bias = "0.DevNet.output.bias";
+    damaged.refuses(&file.renamed(bias, "0.DevNet.output.bia"), "no tensor `0.DevNet.output.bias`");
+    // Without the value of this tensor, the number of values is wrong. So it is with an additional value.
+    let moved = file.renamed(bias, "2.DevNet.output.bias");
+    damaged.refuses(&moved, "a network of 181 values, but the file has 180");
+    damaged.refuses(&file.with_extra("0.bias"), "a network of 181 values, but the file has 182");
+    damaged.refuses(&file.with_empty("0.none"), "tensor `0.none` belongs to no detector");
+    for unknown in ["2.DevNet.output.bias", "bias"] {
+        damaged.refuses(&file.with_extra(unknown), &format!("tensor `{unknown}` belongs to no detector"));
+    }
+    damaged.refuses(&file.with_field("0.DevNet.output.weight", "dtype", &json!("I32")), "holds I32, not F32");
+    let transposed = file.with_field("0.DevNet.hidden.0.linear.weight", "shape", &json!([20, 3]));
+    damaged.refuses(&transposed, "has shape [20, 3], needs [3, 20]");
+    let overlapping = file.with_field("0.DevNet.output.weight", "data_offsets", &json!([640, 720]));
     damaged.refuses(&overlapping, "offset");
 }
 
 #[test]
-fn a_key_that_stands_twice_is_refused() {
-    let (damaged, bytes) = (Damaged::new(), of_the_fixture());
+fn missing_unknown_and_wrong_tensors_of_a_rule_are_refused() {
+    let is_fisher = |detector: &&Detector| detector.method().info().name == "fisher";
+    let damaged = Damaged::new();
+    model_file::write(&damaged.path, &[fit(detectors().iter().find(is_fisher).unwrap())], &Value::Null).unwrap();
+    let file = TensorChanges(fs::read(&damaged.path).unwrap());
+    let [direction, offset] = ["0.Fisher.direction", "0.Fisher.offset"];
+    assert!(damaged.is_still_a_model(&file.0));
+    damaged.refuses(&file.renamed(direction, "0.Fisher.directions"), "no tensor `direction`");
+    damaged.refuses(&file.renamed(direction, "1.Fisher.direction"), "no tensor `direction`");
+    for unknown in ["0.Fisher.direction.0", "0.bias", "1.Fisher.direction", "bias"] {
+        let reason = format!("tensor `{unknown}` belongs to no detector");
+        damaged.refuses(&file.with_extra(unknown), &reason);
+        damaged.refuses(&file.with_empty(unknown), &reason);
+    }
+    damaged.refuses(&file.with_field(offset, "dtype", &json!("I32")), "holds I32, not F32");
+    let turned = file.with_field(direction, "shape", &json!([3, 1]));
+    damaged.refuses(&turned, "tensor `direction` has shape [3, 1], needs [3]");
+}
+
+#[test]
+fn a_key_that_is_listed_twice_is_refused() {
+    let (damaged, bytes) = (Damaged::new(), fixture_bytes());
     let data = Parts::of(&bytes).data;
     let header = std::str::from_utf8(&bytes[8..bytes.len() - data.len()]).unwrap().trim_end();
     let manifest = r#"{"__metadata__":{"anoonly":"{}"}"#;
-    damaged.refuses(&file(&header.replacen('{', &format!("{manifest},"), 1), &data), "`__metadata__` stands twice");
+    damaged.refuses(&file(&header.replacen('{', &format!("{manifest},"), 1), &data), "`__metadata__` is listed twice");
     let second = header.replacen(r#"{"anoonly":"#, r#"{"anoonly":"","anoonly":"#, 1);
-    damaged.refuses(&file(&second, &data), "`anoonly` stands twice");
+    damaged.refuses(&file(&second, &data), "`anoonly` is listed twice");
     let bias = r#""1.DevNet.output.bias":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}"#;
     let second = header.replacen('{', &format!("{{{bias},"), 1);
-    damaged.refuses(&file(&second, &data), "`1.DevNet.output.bias` stands twice");
+    damaged.refuses(&file(&second, &data), "`1.DevNet.output.bias` is listed twice");
     let second = header.replacen(r#"\"seed\":1"#, r#"\"seed\":1,\"seed\":1"#, 1);
     damaged.refuses(&file(&second, &data), "duplicate field `seed`");
 }
 
 #[test]
-fn what_no_fit_could_have_written_is_refused() {
-    let (damaged, bytes) = (Damaged::new(), of_the_fixture());
+fn values_that_no_fit_writes_are_refused() {
+    let (damaged, bytes) = (Damaged::new(), fixture_bytes());
     let refuses = |pointer: &str, value: Value, reason: &str| {
         let mut parts = Parts::of(&bytes);
         *parts.manifest().pointer_mut(pointer).unwrap() = value;
@@ -322,33 +383,33 @@ fn what_no_fit_could_have_written_is_refused() {
     refuses("/members", json!([]), "there is no detector");
     refuses("/members/0/scaler", json!({"minimum": [], "scale": []}), "no columns");
     refuses("/members/0/scaler/scale/0", json!(0.0), "not positive");
-    refuses("/members/0/scaler/minimum/0", json!(1e300), "its manifest");
+    refuses("/members/0/scaler/minimum/0", json!(1e300), "invalid manifest");
     refuses("/members/1/scaler", json!({"minimum": [0.0], "scale": [1.0]}), "another has 1");
     refuses("/members/0/seed", json!(-1), "invalid value");
     refuses("/members/0/method/norm_settings/epsilon", json!(0.0), "norm_settings.epsilon");
-    refuses("/members/0/method/anomaly_loss", json!("absolute"), "not in the form of its strategy");
+    refuses("/members/0/method/anomaly_loss", json!("absolute"), "does not match its strategy");
     let blend = json!({"blend": {"normal_weight": 1.5, "norm": "batch"}});
     refuses("/members/0/supervision", blend, "must be from 0 to 1");
     refuses("/members/0/method", json!({"model": "unheard-of"}), "unknown variant");
-    refuses("/format", json!(-1), "its manifest");
-    refuses("/format", json!(1e300), "its manifest");
+    refuses("/format", json!(-1), "invalid manifest");
+    refuses("/format", json!(1e300), "invalid manifest");
     for deep in [1000, 1_000_000] {
         let nested = "[".repeat(deep) + &"]".repeat(deep);
         let header =
             json!({"__metadata__": {"anoonly": format!("{{\"format\":1,\"library\":\"\",\"members\":{nested}}}")}});
-        damaged.refuses(&file(&header.to_string(), &[]), "its manifest");
-        damaged.refuses(&file(&format!("{{\"0.x\":{nested}}}"), &[]), "its header");
+        damaged.refuses(&file(&header.to_string(), &[]), "invalid manifest");
+        damaged.refuses(&file(&format!("{{\"0.x\":{nested}}}"), &[]), "invalid header");
     }
-    for no_file in [&b""[..], b"PK\x03\x04", b"\x89PNG\r\n\x1a\n and so on", b"a,b,c\n1,2,3\n4,5,6\n7,8,9\n"] {
-        assert!(matches!(damaged.read(no_file), Err(ModelFileError::Malformed { .. })));
+    for not_a_model in [&b""[..], b"PK\x03\x04", b"\x89PNG\r\n\x1a\n and so on", b"a,b,c\n1,2,3\n4,5,6\n7,8,9\n"] {
+        assert!(matches!(damaged.read(not_a_model), Err(ModelFileError::Malformed { .. })));
     }
-    damaged.refuses(&file("{}", &[]), "no `anoonly` in its metadata");
+    damaged.refuses(&file("{}", &[]), "the metadata has no key `anoonly`");
 }
 
 #[test]
-fn another_version_is_told_by_its_number() {
+fn the_error_for_another_version_names_it() {
     let damaged = Damaged::new();
-    let mut parts = Parts::of(&of_the_fixture());
+    let mut parts = Parts::of(&fixture_bytes());
     *parts.manifest() = json!({"format": 2, "library": "9.0.0", "detectors": []});
     let error = damaged.read(&parts.bytes()).unwrap_err();
     assert!(matches!(error, ModelFileError::Version { format: 2, .. }));
@@ -360,18 +421,18 @@ fn another_version_is_told_by_its_number() {
     assert!(matches!(model_file::rewrite_pipeline(&damaged.path, &()), Err(ModelFileError::Version { .. })));
 }
 
-/// A file that claims or has a length without bound is refused by its header alone.
+/// A file of huge or endless length is refused by its header alone.
 #[test]
-fn what_is_too_long_or_no_file_is_refused() {
+fn a_huge_file_and_a_path_that_is_not_a_file_are_refused() {
     let damaged = Damaged::new();
-    fs::write(&damaged.path, of_the_fixture()).unwrap();
-    // A hole takes no room on the disk.
+    fs::write(&damaged.path, fixture_bytes()).unwrap();
+    // A sparse file takes no space on the disk.
     File::options().write(true).open(&damaged.path).unwrap().set_len(1 << 40).unwrap();
     let read = |path: &Path| model_file::read::<Value>(path, &ComputeDevice::default());
     assert!(matches!(read(&damaged.path), Err(ModelFileError::Malformed { .. })));
     let folder = damaged.path.parent().unwrap();
-    for no_file in [folder, &folder.join("none")] {
-        assert!(matches!(read(no_file), Err(ModelFileError::Read { .. })));
+    for not_a_file in [folder, &folder.join("none")] {
+        assert!(matches!(read(not_a_file), Err(ModelFileError::Read { .. })));
     }
     #[cfg(unix)]
     assert!(matches!(read(Path::new("/dev/zero")), Err(ModelFileError::Malformed { .. })));

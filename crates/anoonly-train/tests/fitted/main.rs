@@ -1,4 +1,4 @@
-//! Fitted detectors: their files and their explanations.
+//! Tests of fitted detectors: model files, explanations and watched fits.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -13,7 +13,7 @@ use anoonly_models::overrides::overridden;
 use anoonly_train::{ComputeDevice, Detector, FittedDetector, Supervision};
 use ndarray::Array2;
 
-/// 40 rows around 0 and 4 labelled anomalies around 2, with a constant column last. The spread comes from a fixed sequence.
+/// 4 labelled anomalies around 2 and 40 unlabelled rows around 0, spread by a fixed sequence. The last column is constant.
 fn samples() -> Samples {
     let spread = |row: usize, column: usize| ((row * 7919 + column * 104_729) % 1000) as f32 / 1000.0 - 0.5;
     let cell = |(row, column)| match column {
@@ -24,7 +24,7 @@ fn samples() -> Samples {
     Samples::new(Array2::from_shape_fn((44, 3), cell), labels.collect()).unwrap()
 }
 
-/// Every method in a small form that is trained shortly, with its strategies.
+/// Every method under both strategies, in a small configuration with a short training.
 fn detectors() -> Vec<Detector> {
     let changes = "
         [devnet.recipe]

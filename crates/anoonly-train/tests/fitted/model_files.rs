@@ -1,4 +1,4 @@
-//! What is written is read again to the last bit.
+//! Tests of model files: detectors that are read score the same bits as those that were written.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::{fit, samples};
 
-/// What a layer above might keep.
+/// The pipeline of a layer above.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Pipeline {
     columns: Vec<String>,
@@ -25,7 +25,7 @@ fn pipeline() -> Pipeline {
     Pipeline { columns: vec!["a".into(), "b".into(), "c".into()], threshold: Some(0.1) }
 }
 
-/// DevNet under AnoOnly, two seeds, trained shortly.
+/// DevNet under AnoOnly with two seeds, after a short training.
 fn pair() -> Vec<FittedDetector> {
     let mut method = DevNetConfig::default();
     method.recipe.epochs = 2;
@@ -37,20 +37,21 @@ fn scores(members: &[FittedDetector]) -> Vec<Vec<f32>> {
     members.iter().map(|member| member.score(samples().features()).unwrap()).collect()
 }
 
-/// The bytes after the header.
+/// The bytes of a file after the header.
 fn tensors(path: &Path) -> Vec<u8> {
     let bytes = fs::read(path).unwrap();
     let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     bytes[8 + header..].to_vec()
 }
 
-/// The fixture of a version of the format, and beside it what its first rows score.
+/// The model file of a version of the format, and the file with the scores of its first rows.
 pub fn fixture(format: u32) -> [PathBuf; 2] {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
     ["anoonly", "json"].map(|ending| folder.join(format!("format-{format}.{ending}")))
 }
 
-/// Makes the fixture of this version of the format. Only before its release: after it, that is what older programs wrote.
+/// Makes the fixture of this version of the format. It must not run after the release of the version, because the fixture then
+/// stands for the files of older programs.
 #[test]
 #[ignore = "writes into the source tree"]
 fn make_the_fixture() {
@@ -61,7 +62,7 @@ fn make_the_fixture() {
 }
 
 #[test]
-fn a_file_of_every_version_scores_as_it_did() {
+fn a_file_of_every_version_scores_as_before() {
     for format in 1..=FORMAT {
         let [model, figures] = fixture(format);
         let figures: Vec<Vec<f32>> = serde_json::from_slice(&fs::read(figures).unwrap()).unwrap();
@@ -72,18 +73,18 @@ fn a_file_of_every_version_scores_as_it_did() {
         for (member, figures) in members.iter().zip(figures) {
             let scores = member.score(samples().features()).unwrap();
             assert_eq!(figures.len(), 8);
-            for (ours, then) in scores.iter().zip(figures) {
-                assert!((ours - then).abs() <= 1e-4 * then.abs(), "{ours}, but it was {then}");
+            for (now, before) in scores.iter().zip(figures) {
+                assert!((now - before).abs() <= 1e-4 * before.abs(), "{now}, but it was {before}");
             }
         }
     }
 }
 
 #[test]
-fn members_and_pipeline_come_back_in_order() {
+fn members_and_pipeline_are_read_in_order() {
     let folder = tempfile::tempdir().unwrap();
     let [one, two] = ["one", "two"].map(|name| folder.path().join(name));
-    // More than ten, whose names do not sort as their numbers do.
+    // More than ten members, because their names then sort in another order than their numbers.
     let members: Vec<_> = [pair(), pair(), pair(), pair(), pair(), pair()].concat();
     model_file::write(&one, &members, &pipeline()).unwrap();
     model_file::write(&two, &members, &pipeline()).unwrap();
@@ -114,7 +115,7 @@ fn a_file_is_inspected_without_its_tensors() {
 }
 
 #[test]
-fn another_pipeline_leaves_the_detectors_alone() {
+fn replacing_the_pipeline_leaves_the_detectors_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model");
     let members = pair();
@@ -136,7 +137,7 @@ fn another_pipeline_leaves_the_detectors_alone() {
 }
 
 #[test]
-fn a_file_is_written_whole_or_not_at_all() {
+fn a_file_is_written_completely_or_not_at_all() {
     let folder = tempfile::tempdir().unwrap();
     let members = pair();
     let write = |path: &Path| model_file::write(path, &members, &());
@@ -148,33 +149,34 @@ fn a_file_is_written_whole_or_not_at_all() {
         let plain = folder.path().join("plain");
         fs::write(&plain, "").unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
-        assert_eq!(mode(&path), mode(&plain), "a model file is as readable as any other");
+        assert_eq!(mode(&path), mode(&plain), "a model file has the permissions of any new file");
         fs::remove_file(plain).unwrap();
     }
-    // Onto a folder, and into one that is not there.
+    // The path is a folder, or is in a folder that does not exist.
     fs::create_dir(folder.path().join("folder")).unwrap();
     for place in ["folder", "none/model"] {
         let error = write(&folder.path().join(place)).unwrap_err();
         assert!(matches!(error, ModelFileError::Write { .. }), "{error}");
-        let told = error.to_string();
-        assert!(told.contains(&format!("{place}: ")) && !told[told.rfind(place).unwrap()..].contains(".tmp"), "{told}");
+        let message = error.to_string();
+        let after_place = &message[message.rfind(place).unwrap()..];
+        assert!(message.contains(&format!("{place}: ")) && !after_place.contains(".tmp"), "{message}");
     }
-    let mut left: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    left.sort();
-    assert_eq!(left, ["folder", "model"]);
+    let mut remaining: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    remaining.sort();
+    assert_eq!(remaining, ["folder", "model"]);
 }
 
 #[test]
-fn what_makes_no_file_is_told() {
+fn writing_invalid_members_or_pipelines_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model");
-    let told = |members: &[FittedDetector]| model_file::write(&path, members, &()).unwrap_err().to_string();
-    assert!(told(&[]).ends_with("there is no detector"));
+    let message = |members: &[FittedDetector]| model_file::write(&path, members, &()).unwrap_err().to_string();
+    assert!(message(&[]).ends_with("there is no detector"));
     let narrow = Samples::new(samples().features().slice(s![.., ..2]).to_owned(), samples().labels().to_vec()).unwrap();
     let detector = Detector::new(AnyMethod::by_name("logistic").unwrap(), Supervision::Full, Seed(1)).unwrap();
     let narrow = detector.fit(&narrow, &ComputeDevice::default()).unwrap();
-    assert!(told(&[fit(&detector), narrow]).ends_with("one detector has 3 columns, another has 2"));
-    let unwritable = std::collections::HashMap::from([((1, 2), "a key that is no text")]);
+    assert!(message(&[fit(&detector), narrow]).ends_with("one detector has 3 columns, another has 2"));
+    let unwritable = std::collections::HashMap::from([((1, 2), "a key that is not text")]);
     let pair = pair();
     assert!(matches!(model_file::write(&path, &pair, &unwritable), Err(ModelFileError::Write { .. })));
     model_file::write(&path, &pair, &()).unwrap();

@@ -1,4 +1,4 @@
-//! Fits that are looked at after every epoch, and broken off.
+//! Tests of fits that are watched after every epoch and stopped early.
 
 use std::cell::RefCell;
 use std::ops::ControlFlow;
@@ -12,8 +12,8 @@ fn scores(fitted: &FittedDetector) -> Vec<f32> {
     fitted.score(samples().features()).unwrap()
 }
 
-/// What a fit gives that is broken off after so many epochs, and the scores after each of them.
-fn broken_off(detector: &Detector, epochs: usize) -> (FittedDetector, Vec<Vec<f32>>) {
+/// The detector of a fit that is stopped after `epochs` epochs, and the scores after each epoch.
+fn stopped_after(detector: &Detector, epochs: usize) -> (FittedDetector, Vec<Vec<f32>>) {
     let seen = RefCell::new(Vec::new());
     let watch = |epoch: Epoch<'_>| {
         seen.borrow_mut().push(scores(&epoch.fitted()));
@@ -25,10 +25,10 @@ fn broken_off(detector: &Detector, epochs: usize) -> (FittedDetector, Vec<Vec<f3
 }
 
 #[test]
-fn a_fit_that_is_watched_is_the_same_fit() {
+fn watching_a_fit_does_not_change_it() {
     for detector in detectors() {
         let whole = detector.fit(&samples(), &ComputeDevice::default()).unwrap();
-        let (watched, seen) = broken_off(&detector, usize::MAX);
+        let (watched, seen) = stopped_after(&detector, usize::MAX);
         assert_eq!(scores(&watched), scores(&whole), "{detector:?}");
         assert_eq!(watched.history(), whole.history());
         assert_eq!(seen.len(), whole.history().losses.len());
@@ -37,10 +37,10 @@ fn a_fit_that_is_watched_is_the_same_fit() {
 }
 
 #[test]
-fn a_fit_that_is_broken_off_is_the_shorter_one() {
+fn a_stopped_fit_equals_a_fit_of_fewer_epochs() {
     for detector in detectors() {
         let Some(recipe) = detector.method().recipe() else { continue };
-        let (short, seen) = broken_off(&detector, 2);
+        let (short, seen) = stopped_after(&detector, 2);
         assert_eq!((seen.len(), short.history().losses.len()), (2, 2));
         assert_eq!(scores(&short), seen[1]);
         if recipe.schedule == Schedule::Constant {
