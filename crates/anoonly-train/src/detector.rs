@@ -161,6 +161,12 @@ impl<'a> Fitter<'a> {
         detector: &Detector,
         mut watch: impl FnMut(Epoch<'_>) -> ControlFlow<()>,
     ) -> Result<FittedDetector, FitError> {
+        self.fit_by(detector, &mut watch)
+    }
+
+    /// Not generic over `watch`: a generic function is compiled again, with every network on every backend, by each crate that
+    /// calls it.
+    fn fit_by(&mut self, detector: &Detector, watch: &mut EpochWatch<'_>) -> Result<FittedDetector, FitError> {
         let Self { samples, scaler, unlabelled, anomalies, device, rules, networks } = self;
         match detector.method.form() {
             MethodForm::Network(method) => {
@@ -169,7 +175,7 @@ impl<'a> Fitter<'a> {
                     let (unlabelled, anomalies) = (unlabelled.clone(), anomalies.clone());
                     device.run(RowsToDevice { scaler, rows, unlabelled, anomalies })
                 });
-                fitter.fit(&method, detector, &mut watch)
+                fitter.fit(&method, detector, watch)
             }
             MethodForm::Rule(rule) => {
                 let data = rules.get_or_insert_with(|| {

@@ -100,6 +100,11 @@ pub fn write<P: Serialize>(path: &Path, members: &[FittedDetector], pipeline: &P
     };
     manifest.check().map_err(failed)?;
     let manifest = serde_json::to_string(&manifest).map_err(|error| failed(error.to_string()))?;
+    write_members(path, members, manifest)
+}
+
+fn write_members(path: &Path, members: &[FittedDetector], manifest: String) -> Result<(), ModelFileError> {
+    let failed = |reason: String| ModelFileError::Write { path: path.into(), reason };
     let mut tensors = Vec::new();
     for (index, member) in members.iter().enumerate() {
         for (name, tensor) in member.ready.save() {
@@ -127,9 +132,20 @@ pub fn read<P: DeserializeOwned>(
     path: &Path,
     device: &ComputeDevice,
 ) -> Result<(Vec<FittedDetector>, P), ModelFileError> {
-    let malformed = |reason: String| ModelFileError::Malformed { path: path.into(), reason };
     let container = Container::open(path)?;
     let Manifest { members, pipeline, .. } = manifest::<AnyMethod, P>(path, &container)?;
+    Ok((restored(path, container, members, device)?, pipeline))
+}
+
+/// The detectors of a file. Not generic over the pipeline: a generic function is compiled again, with every network on every
+/// backend, by each crate that calls it.
+fn restored(
+    path: &Path,
+    container: Container,
+    members: Vec<Member<AnyMethod>>,
+    device: &ComputeDevice,
+) -> Result<Vec<FittedDetector>, ModelFileError> {
+    let malformed = |reason: String| ModelFileError::Malformed { path: path.into(), reason };
     // All detectors are checked before the first network is made, because a network takes the memory that its configuration
     // asks for.
     let checked = members.into_iter().enumerate().map(|(index, member)| {
@@ -171,7 +187,7 @@ pub fn read<P: DeserializeOwned>(
         });
     }
     match tensors.left() {
-        None => Ok((fitted, pipeline)),
+        None => Ok(fitted),
         Some(name) => Err(malformed(unknown_tensor(name))),
     }
 }
