@@ -104,8 +104,9 @@ fn page(rows: &[ExplainedRow]) -> Markup {
         }
         @if let Some(first) = rows.first() {
             p { "The contributions of a row add up to the difference between its score and the score of a typical row, "
-                 (format!("{:.2}", first.baseline)) ". They are integrated gradients (Sundararajan, Taly and Yan 2017): they show \
-                 what the model looks at, not what causes an anomaly, and columns with the same information share their contribution." }
+                 (format!("{:.2}", first.baseline)) ". They are integrated gradients (Sundararajan, Taly and Yan 2017), or Shapley \
+                 values (Štrumbelj and Kononenko 2014) if the score of the method has no gradient. They show what the model looks at, \
+                 not what causes an anomaly, and columns with the same information share their contribution." }
         }
         @for row in rows {
             section {

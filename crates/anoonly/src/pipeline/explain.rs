@@ -46,13 +46,14 @@ struct Candidate {
 
 impl Model {
     /// Explains the scores of the `top` rows with the highest scores, by integrated gradients along the straight line from a typical
-    /// row ([`Model::baseline`], [`FittedDetector::attributions`]). The contributions of all features of a column are added. The
-    /// contributions of a row and its remainder add up to the difference between its score and that of the typical row.
+    /// row ([`Model::baseline`], [`FittedDetector::attributions`]), or by Shapley values if the score of the method has no gradient. The
+    /// features of a column change together and have one contribution. The contributions of a row and its remainder add up to the
+    /// difference between its score and that of the typical row.
     ///
     /// [`FittedDetector::attributions`]: anoonly_train::FittedDetector::attributions
     ///
     /// # Errors
-    /// If a row cannot be read or scored, or if the score of the method has no gradient.
+    /// If a row cannot be read or scored.
     pub fn explain_top(
         &self,
         blocks: Blocks,
