@@ -60,7 +60,7 @@ fn a_threshold_is_exported_if_it_looks_at_one_row_at_a_time() {
     model.set_threshold(Threshold::at(0.75).unwrap());
     let exported = model.to_onnx().unwrap();
     assert_eq!((exported.outputs.clone(), exported.threshold), (vec!["score", "flagged"], Some(0.75)));
-    assert!(holds(exported.bytes(), "a score of choice"));
+    assert!(holds(exported.bytes(), "a score chosen by hand"));
     let rule = ThresholdRule::FalseDiscoveryRate(0.1);
     model.set_threshold(model.threshold_by(rule).unwrap());
     assert_eq!(model.to_onnx().unwrap().outputs, ["score"]);

@@ -193,7 +193,7 @@ fn options_are_checked_before_the_fit() {
         (&["--ensemble", "0"], "--ensemble: at least one member"),
         (&["--held-out", "1"], "--held-out"),
         (&["--model", "devnt"], "did you mean devnet"),
-        (&["--anomaly", "fraudulent"], "no row of column `fraud` holds `fraudulent`"),
+        (&["--anomaly", "fraudulent"], "column `fraud`: no row holds `fraudulent`"),
         (&["--config", "/no/such.toml"], "/no/such.toml"),
         (&["--drop", "amount,city,time,age,currency"], "no column to learn from"),
     ] {

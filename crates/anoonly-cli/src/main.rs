@@ -36,7 +36,7 @@ use crate::error::CommandError;
 
 /// Ranks the rows of a table by how anomalous they are, learning from a few rows labelled as anomalies
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100, after_help = START)]
+#[command(name = "anoonly", version, max_term_width = 100, after_help = START)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -35,6 +35,12 @@ fn without_arguments_the_help_is_shown() {
 }
 
 #[test]
+fn the_version_names_the_program() {
+    let output = anoonly(&["--version"]);
+    assert_eq!(text(&output.stdout), format!("anoonly {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
 fn models_are_listed() {
     let list = anoonly(&["models"]);
     assert!(list.status.success());
