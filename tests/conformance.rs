@@ -80,7 +80,7 @@ const FIGURES: [(&str, Figures); 33] = [
     ("prenet", Figures::Missing("the published results are compared in docs/reproduction.md")),
     ("quorum", Figures::Missing("no other program has it; its parts are compared with figures worked out by hand")),
     ("random-forest", Figures::Missing("no reference figures yet")),
-    ("repen", Figures::Test("crates/anoonly-models/src/networks/repen.rs", "by_hand")),
+    ("repen", Figures::Test("crates/anoonly-models/src/networks/repen.rs", "triplets_and_scores_match_the_formula")),
     ("resnet", Figures::Missing("no reference figures yet")),
     ("rosas", Figures::Test("crates/anoonly-models/src/networks/rosas.rs", "by_hand")),
     ("whitened-cosine", SCORES),

@@ -151,11 +151,10 @@ impl Table {
 
     /// The place of a column among the columns.
     fn place(&self, name: &str) -> Result<usize, DataError> {
-        let columns = self.columns();
-        columns.iter().position(|column| *column == name).ok_or_else(|| DataError::NoColumn {
+        self.batch.place(name).ok_or_else(|| DataError::NoColumn {
             path: self.path.clone(),
             column: name.into(),
-            hint: did_you_mean(name, columns.into_iter()),
+            hint: did_you_mean(name, self.columns().into_iter()),
         })
     }
 

@@ -1,6 +1,7 @@
 //! Named columns with the same number of rows.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use polars_arrow::array::{
     Array, DictionaryArray, DictionaryKey, MutableBinaryViewArray, PrimitiveArray, Utf8Array, Utf8ViewArray,
@@ -16,8 +17,26 @@ pub(super) type ArrayRef = Box<dyn Array>;
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Batch {
     rows: usize,
-    names: Vec<String>,
+    names: Arc<ColumnNames>,
     columns: Vec<ArrayRef>,
+}
+
+/// Names of columns and their places: tables may have a hundred thousand columns, and each is asked for by its name.
+#[derive(Debug, PartialEq)]
+struct ColumnNames {
+    in_order: Vec<String>,
+    /// The place of each name; of equal names, the first.
+    places: HashMap<String, usize>,
+}
+
+impl ColumnNames {
+    fn new(in_order: Vec<String>) -> Arc<Self> {
+        let mut places = HashMap::with_capacity(in_order.len());
+        for (place, name) in in_order.iter().enumerate() {
+            places.entry(name.clone()).or_insert(place);
+        }
+        Arc::new(Self { in_order, places })
+    }
 }
 
 impl Batch {
@@ -30,7 +49,7 @@ impl Batch {
             return Err(format!("column `{name}` has {} rows instead of {rows}", column.len()));
         }
         let (names, columns) = columns.into_iter().map(|(name, column)| (name, in_table_type(column))).unzip();
-        Ok(Self { rows, names, columns })
+        Ok(Self { rows, names: ColumnNames::new(names), columns })
     }
 
     /// The number of rows.
@@ -40,7 +59,12 @@ impl Batch {
 
     /// The names of the columns.
     pub(super) fn names(&self) -> &[String] {
-        &self.names
+        &self.names.in_order
+    }
+
+    /// The place of a column.
+    pub(super) fn place(&self, name: &str) -> Option<usize> {
+        self.names.places.get(name).copied()
     }
 
     /// The columns, in the order of their names.
@@ -56,9 +80,9 @@ impl Batch {
 
     /// Some of the columns, by their places.
     pub(super) fn project(&self, places: &[usize]) -> Self {
-        let names = places.iter().map(|&place| self.names[place].clone()).collect();
+        let names = places.iter().map(|&place| self.names.in_order[place].clone()).collect();
         let columns = places.iter().map(|&place| self.columns[place].clone()).collect();
-        Self { rows: self.rows, names, columns }
+        Self { rows: self.rows, names: ColumnNames::new(names), columns }
     }
 
     /// The rows of several batches with the same columns, one batch after another. `None` when there are no batches.
@@ -70,7 +94,7 @@ impl Batch {
         let names = batches[0].names.clone();
         // The parts of a column are dropped before the next column is joined, so that no column is in memory twice for long.
         let mut parts: Vec<_> = batches.into_iter().map(|batch| batch.columns.into_iter()).collect();
-        let columns = names.iter().map(|_| {
+        let columns = names.in_order.iter().map(|_| {
             let parts: Vec<ArrayRef> = parts.iter_mut().filter_map(Iterator::next).collect();
             joined(&parts)
         });
