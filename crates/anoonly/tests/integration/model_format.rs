@@ -1,5 +1,6 @@
 //! Model files of tables: files of released versions are still read and score the same, and damaged files are errors.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
@@ -76,6 +77,27 @@ fn every_released_format_is_read_and_scores_the_same() {
         let flagged = model.flags(&scores).unwrap().unwrap().iter().filter(|&&flag| flag).count();
         assert!((1..60).contains(&flagged), "{flagged}");
         assert_eq!((model.ids(), model.members().len()), (&["id".to_owned()][..], 2));
+    }
+}
+
+/// Models of every rule in files of format 1, each trained on `rules/table.csv` by version 0.1.0.
+/// `scores.json` has the scores that it gave every sixth row.
+#[test]
+fn rules_of_the_first_version_are_read_and_score_the_same() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/rules");
+    let expected: BTreeMap<String, Vec<f32>> =
+        serde_json::from_str(&fs::read_to_string(folder.join("scores.json")).unwrap()).unwrap();
+    let rules: Vec<&str> =
+        AnyMethod::all().iter().filter(|method| method.recipe().is_none()).map(|method| method.info().name).collect();
+    assert_eq!((expected.len(), rules.len()), (20, 20));
+    let table = Table::read(&folder.join("table.csv")).unwrap();
+    for name in rules {
+        let scores = Model::load(&folder.join(format!("{name}.anoonly"))).unwrap().score(&table).unwrap();
+        let ours: Vec<f32> = scores.into_iter().step_by(6).collect();
+        assert_eq!(ours.len(), expected[name].len(), "{name}");
+        for (ours, theirs) in ours.iter().zip(&expected[name]) {
+            assert!((ours - theirs).abs() <= 1e-4 * theirs.abs().max(1.0), "{name}: {ours} instead of {theirs}");
+        }
     }
 }
 
