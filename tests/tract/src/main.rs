@@ -63,7 +63,7 @@ fn check() -> Result<f32> {
     let mut worst = 0.0f32;
     for (method, strategy, settings) in CASES {
         let case = format!("{method} {strategy} {settings}").trim().to_owned();
-        let difference = case(&program, folder, &rows, method, strategy, settings);
+        let difference = largest_difference(&program, folder, &rows, method, strategy, settings);
         let difference = difference.map_err(|error| format!("{case}: {error}"))?;
         println!("{case}: {difference:.1e}");
         worst = worst.max(difference);
@@ -92,7 +92,14 @@ fn table(rows: &[[f64; 4]]) -> String {
 }
 
 /// Trains, scores and exports one model; returns the largest difference between the scores.
-fn case(program: &Path, folder: &Path, rows: &[[f64; 4]], method: &str, strategy: &str, settings: &str) -> Result<f32> {
+fn largest_difference(
+    program: &Path,
+    folder: &Path,
+    rows: &[[f64; 4]],
+    method: &str,
+    strategy: &str,
+    settings: &str,
+) -> Result<f32> {
     let path = |name: &str| folder.join(name);
     let recipe = match method {
         "mean-difference" | "logistic" => String::new(),
