@@ -150,7 +150,9 @@ impl ParquetRows {
             let mut bytes = Vec::with_capacity(size as usize);
             self.file.seek(SeekFrom::Start(range.start)).map_err(failed)?;
             Read::by_ref(&mut self.file).take(size).read_to_end(&mut bytes).map_err(failed)?;
-            sizes::check_pages(&bytes, chunk, metadata.num_rows()).map_err(|reason| damaged(&reason))?;
+            let name = chunk.descriptor().path_in_schema.join(".");
+            sizes::check_pages(&bytes, chunk, metadata.num_rows())
+                .map_err(|reason| damaged(&format!("column `{name}`: {reason}; write the file again")))?;
             chunks.push(bytes.into());
         }
         Ok(OpenGroup { number, chunks, decoded: 0, ready: self.empty()?, returned: 0 })

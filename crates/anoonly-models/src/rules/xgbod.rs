@@ -90,7 +90,7 @@ impl RuleMethod for XgbodConfig {
     }
 }
 
-/// A fitted method from the tensors of its part, all of which it must use.
+/// Restores a fitted method from the tensors of its part. It must use every one of them.
 fn restored<M: RuleMethod>(
     method: &M,
     part: &str,

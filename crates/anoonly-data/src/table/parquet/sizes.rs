@@ -78,7 +78,7 @@ fn walk(protocol: &mut impl TInputProtocol, kind: TType, depth: usize) -> Thrift
 pub(super) fn check_pages(bytes: &[u8], chunk: &ColumnChunkMetadata, rows: usize) -> Result<(), String> {
     let rows = i64::try_from(rows).map_err(|_| "it has too many rows".to_owned())?;
     if chunk.num_values() != rows {
-        return Err(format!("a column has {} values in {rows} rows", chunk.num_values()));
+        return Err(format!("{} values in {rows} rows", chunk.num_values()));
     }
     let most = chunk.uncompressed_size().max(LARGE_PAGE);
     let mut rest = Cursor::new(bytes);
