@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import scipy
 import sklearn
-from scipy import stats
+from scipy import special, stats
 from sklearn import metrics
 
 rng = np.random.default_rng(20061)
@@ -132,6 +132,20 @@ for part, whole in ((0, 1), (1, 1), (0, 7), (3, 7), (1, 39), (12, 12), (16, 92),
         interval = stats.binomtest(part, whole).proportion_ci(level, method="wilson")
         shares.append({"part": part, "whole": whole, "level": level, "low": interval.low, "high": interval.high})
 
+# Draws from the same stream as above would change the values of the parts before them when this one changes.
+samples_rng = np.random.default_rng(58)
+two_samples = []
+for i, (n, m) in enumerate(((1, 1), (5, 8), (40, 40), (100, 7), (250, 90), (1000, 400)) * 3):
+    first = samples_rng.normal(size=n).round(i % 3 + (n > 50)).astype(np.float32)
+    second = (samples_rng.normal(size=m) + (i // 6) * 0.4).round(i % 3 + (n > 50)).astype(np.float32)
+    distance = float(stats.ks_2samp(first, second).statistic)
+    two_samples.append({
+        "first": [float(s) for s in first],
+        "second": [float(s) for s in second],
+        "distance": distance,
+        "p_value": float(special.kolmogorov(np.sqrt(n * m / (n + m)) * distance)),
+    })
+
 golden = {
     "versions": {"numpy": np.__version__, "scipy": scipy.__version__, "scikit-learn": sklearn.__version__},
     "comparisons": comparisons,
@@ -141,6 +155,7 @@ golden = {
     "curves": curves,
     "calibrations": calibrations,
     "shares": shares,
+    "two_samples": two_samples,
 }
 out = Path(__file__).resolve().parents[2] / "crates/anoonly-eval/tests/golden/statistics.json"
 out.write_text(json.dumps(golden, allow_nan=False) + "\n")

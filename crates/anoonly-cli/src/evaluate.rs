@@ -11,6 +11,7 @@ use anoonly::pipeline::{Evaluation, Model};
 use anoonly_page::check_page_path;
 use clap::Args;
 
+use crate::columns::warn_of_unseen;
 use crate::error::CommandError;
 use crate::{print, print_json, read_table};
 
@@ -26,7 +27,8 @@ pub struct Options {
     /// The value of the label column that marks anomalies; all other values are normal
     #[arg(long, value_name = "VALUE")]
     anomaly: Option<String>,
-    /// Treat missing columns and values of the wrong kind as missing, and accept unknown categories
+    /// Treat missing columns and values of the wrong kind as missing, accept unknown categories, and score the table even if half of
+    /// its rows lie outside of what training held
     #[arg(long)]
     lenient: bool,
     /// Also write an HTML page with curves, a histogram of the scores and the confusion matrix at the threshold
@@ -47,6 +49,7 @@ impl Options {
         let label = LabelColumn { names: vec![self.label.clone()], anomaly: self.anomaly.clone() };
         let unknown = if self.lenient { Unknown::Accept } else { Unknown::Refuse };
         let scored = model.score_labelled(&table, &label, unknown)?;
+        warn_of_unseen(&scored.unseen);
         let evaluation = scored.evaluation()?;
         if let Some(path) = &self.report {
             let subject = page::Subject { model_file: &self.model, model: &model, table: &table, scored: &scored };

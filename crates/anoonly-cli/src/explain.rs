@@ -23,7 +23,8 @@ pub struct Options {
     /// How many columns to show for each row, those with the largest contributions
     #[arg(long, default_value_t = 3, value_name = "N")]
     columns: usize,
-    /// Treat missing columns and values of the wrong kind as missing, and accept unknown categories
+    /// Treat missing columns and values of the wrong kind as missing, accept unknown categories, and score the table even if half of
+    /// its rows lie outside of what training held
     #[arg(long)]
     lenient: bool,
     /// Print the contributions of all columns as JSON

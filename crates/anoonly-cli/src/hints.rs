@@ -116,6 +116,10 @@ fn data(error: &DataError) -> Option<String> {
         DataError::OtherKind { .. } | DataError::MissingColumns { .. } => {
             Some("or treat such values as missing with --lenient".into())
         }
+        DataError::OtherDecimals { column, .. }
+        | DataError::AmbiguousDate { column, .. }
+        | DataError::TooManyCategories { column, .. } => Some(format!("or leave the column out with --drop {column}")),
+        DataError::UnlikeTraining { .. } => Some("or score it all the same with --lenient".into()),
         DataError::NewCategory { .. } => Some("or accept unknown categories with --lenient".into()),
         DataError::Core(error) => core(error),
         _ => None,

@@ -3,10 +3,10 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use anoonly::data::encode::{EncodedColumn, Encoding};
 use anoonly::pipeline::Model;
 use clap::Args;
 
+use crate::columns::column_table;
 use crate::error::CommandError;
 use crate::{method_and_strategy, print, print_json};
 
@@ -71,12 +71,7 @@ fn describe(model: &Model) -> String {
         line(format!("identifiers: {}", model.ids().join(", ")));
     }
     line("columns:".into());
-    for column in model.encoder().columns() {
-        line(format!("  {}: {}", column.name, describe_column(column)));
-    }
-    for left in &provenance.left_out {
-        line(format!("  {}: left out, {}", left.column, left.reason));
-    }
+    column_table(model, usize::MAX).lines().for_each(|row| line(format!("  {row}")));
     for (member, _) in model.members() {
         let detector = member.detector();
         let history = member.history();
@@ -112,15 +107,4 @@ fn describe(model: &Model) -> String {
         ));
     }
     text
-}
-
-fn describe_column(column: &EncodedColumn) -> String {
-    let encoding = match &column.encoding {
-        Encoding::Number { median } => format!("median {median}"),
-        Encoding::OneHot { categories } => format!("one of {}", categories.join(", ")),
-        Encoding::Frequency { shares } => format!("frequency among {} categories", shares.len()),
-        Encoding::Date { parts } => format!("sine and cosine of {} cycles", parts.len()),
-    };
-    let missing = if column.indicator { "; one more feature marks missing values" } else { "" };
-    format!("{}, {encoding}{missing}", column.kind.name())
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::print_stderr, reason = "a command writes to its user's terminal")]
 
 mod bench;
+mod columns;
 mod compute;
 mod data;
 mod error;
@@ -228,9 +229,24 @@ fn report_error(error: &CommandError) {
     print_error(&hints::message(error, RUNNING.get_or_init(Cli::command)));
 }
 
-/// Prints a message as one line: text quoted from a file may contain line ends and other control characters.
+/// Prints as one line what is good to know.
+fn print_note(message: &str) {
+    print_line("note", message);
+}
+
+/// Prints a warning as one line.
+fn print_warning(message: &str) {
+    print_line("warning", message);
+}
+
+/// Prints an error as one line.
 fn print_error(message: &str) {
+    print_line("error", message);
+}
+
+/// Prints a message as one line: text quoted from a file may contain line ends and other control characters.
+fn print_line(kind: &str, message: &str) {
     let line: String =
         message.chars().flat_map(|c| if c.is_control() { c.escape_debug().collect() } else { vec![c] }).collect();
-    eprintln!("error: {line}");
+    eprintln!("{kind}: {line}");
 }

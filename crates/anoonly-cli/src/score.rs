@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use anoonly::data::encode::Unknown;
+use anoonly::data::encode::{Unknown, UnseenValues};
 use anoonly::data::table::{Table, TableWriter, Values};
-use anoonly::pipeline::Model;
+use anoonly::pipeline::{Model, Scored};
 use anoonly_page::markdown_table;
 use clap::Args;
 
+use crate::columns::{warn_of_shift, warn_of_unseen};
 use crate::compute::Compute;
 use crate::error::CommandError;
 use crate::{print, print_json, table_blocks};
@@ -25,7 +26,8 @@ pub struct Options {
     /// How many rows to show
     #[arg(long, default_value_t = 20, value_name = "N", conflicts_with = "out")]
     top: usize,
-    /// Treat missing columns and values of the wrong kind as missing, and accept unknown categories
+    /// Treat missing columns and values of the wrong kind as missing, accept unknown categories, and score the table even if half of
+    /// its rows lie outside of what training held
     #[arg(long)]
     lenient: bool,
     #[command(flatten)]
@@ -50,7 +52,13 @@ impl Options {
         let folder = tempfile::tempdir()
             .map_err(|error| CommandError::Output { path: std::env::temp_dir(), reason: error.to_string() })?;
         let id_file = folder.path().join("rows.parquet");
-        let (scores, filled) = self.score_blocks(&model, &id_file)?;
+        let Scored { scores, filled, unseen } = self.score_blocks(&model, &id_file)?;
+        if !self.lenient {
+            unseen.refuse_many(&self.table)?;
+        }
+        let shift = model.score_shift(&scores)?;
+        warn_of_unseen(&unseen);
+        warn_of_shift(shift);
         let ranks = ranks(&scores);
         let p_values: Option<Vec<f64>> =
             model.calibration().ok().map(|known| scores.iter().map(|&score| known.p_value(score)).collect());
@@ -82,9 +90,14 @@ impl Options {
         let flagged = flags.map(|flags| flags.iter().filter(|&&flag| flag).count());
         if self.json {
             return match &self.out {
-                Some(path) => print_json(
-                    &serde_json::json!({ "rows": scores.len(), "flagged": flagged, "filled": filled, "scores": path }),
-                ),
+                Some(path) => print_json(&serde_json::json!({
+                    "rows": scores.len(),
+                    "flagged": flagged,
+                    "filled": filled,
+                    "unseen": unseen.columns,
+                    "shift": shift,
+                    "scores": path,
+                })),
                 None => print_json(&highest.json()),
             };
         }
@@ -99,13 +112,13 @@ impl Options {
         Ok(())
     }
 
-    /// Scores all rows. Returns the scores and the number of values filled in, and writes the identifiers of the rows, or their
+    /// Scores all rows, and writes the identifiers of the rows, or their
     /// numbers, to a file.
-    fn score_blocks(&self, model: &Model, id_file: &Path) -> Result<(Vec<f32>, usize), CommandError> {
+    fn score_blocks(&self, model: &Model, id_file: &Path) -> Result<Scored, CommandError> {
         let unknown = if self.lenient { Unknown::Accept } else { Unknown::Refuse };
         let blocks = table_blocks(&self.table)?;
         let mut rows = TableWriter::create(id_file)?;
-        let (mut scores, mut filled) = (Vec::new(), 0);
+        let mut all = Scored { scores: Vec::new(), filled: 0, unseen: UnseenValues::default() };
         for block in blocks {
             let block = block?;
             let ids = match model.ids() {
@@ -114,11 +127,12 @@ impl Options {
             };
             rows.write(&ids)?;
             let scored = model.scored(&block, unknown)?;
-            scores.extend(scored.scores);
-            filled += scored.filled;
+            all.scores.extend(scored.scores);
+            all.filled += scored.filled;
+            all.unseen.add(scored.unseen);
         }
         rows.finish()?;
-        Ok((scores, filled))
+        Ok(all)
     }
 }
 

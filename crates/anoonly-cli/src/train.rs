@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anoonly::core::{Label, Seed};
-use anoonly::data::encode::{ColumnKind, EncoderOptions};
-use anoonly::data::table::{LabelColumn, Labels, shortened};
+use anoonly::data::encode::EncoderOptions;
+use anoonly::data::table::{LabelColumn, Labels};
 use anoonly::models::AnyMethod;
 use anoonly::models::overrides::overridden;
 use anoonly::pipeline::{Model, TableDetector};
 use anoonly_bench::Strategy;
 use clap::Args;
 
+use crate::columns::column_table;
 use crate::compute::Compute;
 use crate::error::CommandError;
 use crate::{counted, method_and_strategy, print, print_json, read_table};
@@ -46,6 +47,9 @@ pub struct Options {
     /// Columns whose values are categories even if they look like numbers, such as postal codes
     #[arg(long, value_delimiter = ',', value_name = "COLUMN,…")]
     category: Vec<String>,
+    /// Columns to use although they look like row numbers, identifiers or time that goes on, which are left out otherwise
+    #[arg(long, value_delimiter = ',', value_name = "COLUMN,…")]
+    keep: Vec<String>,
     /// Number of members, which differ in their seeds and whose scores are averaged [default: 5, or 1 for an untrained method]
     #[arg(long, value_name = "N")]
     ensemble: Option<usize>,
@@ -85,8 +89,12 @@ impl Options {
         let table = read_table(&self.table)?;
         let label = LabelColumn { names: vec![self.label.clone()], anomaly: self.anomaly.clone() };
         let ids: Vec<&str> = self.id.iter().map(String::as_str).collect();
-        let columns =
-            EncoderOptions { drop: self.drop.clone(), categories: self.category.clone(), ..EncoderOptions::default() };
+        let columns = EncoderOptions {
+            drop: self.drop.clone(),
+            categories: self.category.clone(),
+            keep: self.keep.clone(),
+            ..EncoderOptions::default()
+        };
         let mut detector = TableDetector::new(method)
             .supervision(self.strategy.supervision())
             .early_stopping(self.early_stopping)
@@ -116,6 +124,9 @@ impl Options {
     }
 }
 
+/// The largest number of columns that the summary lists.
+const LISTED_COLUMNS: usize = 40;
+
 fn summary(model: &Model, labels: &Labels, file: &Path, seconds: f64) -> String {
     let provenance = model.provenance();
     let mut text = String::new();
@@ -135,22 +146,8 @@ fn summary(model: &Model, labels: &Labels, file: &Path, seconds: f64) -> String 
     if labels.values.len() > 10 {
         line(format!("  and {} more values of `{}`", labels.values.len() - 10, labels.column));
     }
-    for left in &provenance.left_out {
-        line(format!("  column `{}` left out: {}", left.column, left.reason));
-    }
+    column_table(model, LISTED_COLUMNS).lines().for_each(|row| line(format!("  {row}")));
     let columns = model.encoder().columns();
-    for (kind, name) in [
-        (ColumnKind::Number, "numbers"),
-        (ColumnKind::Truth, "truth values"),
-        (ColumnKind::Date, "dates"),
-        (ColumnKind::Category, "categories"),
-    ] {
-        let names: Vec<&str> =
-            columns.iter().filter(|column| column.kind == kind).map(|column| &column.name[..]).collect();
-        if !names.is_empty() {
-            line(format!("  {name}: {}", shortened(&names)));
-        }
-    }
     line(format!(
         "  {} encoded as {}; {} filled in",
         counted(columns.len(), "column", "columns"),

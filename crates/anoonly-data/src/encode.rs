@@ -2,11 +2,18 @@
 //!
 //! An [`Encoder`] is fitted on a table and then turns any table with the same columns into features. Numbers are centred on
 //! their median, and truth values become 0 and 1. Categories become one-hot features or, when there are many, their frequency.
-//! Dates become positions in the year, the week and the day. A missing number becomes the median, and an additional feature marks
-//! it. The encoder is plain serde data, so that a model file can hold it.
+//! Dates become positions in the year, the week and the day, as far as the training rows go around them. A missing number becomes
+//! the median, and an additional feature marks it. Columns that new rows must leave, such as row numbers and elapsed time, are no
+//! features. The encoder is plain serde data, so that a model file can hold it.
 
 mod cells;
 mod column;
+mod dates;
+mod notation;
+mod reading;
+mod roles;
+mod unseen;
+mod values;
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -20,7 +27,10 @@ use anoonly_core::did_you_mean;
 
 pub(crate) use cells::{Cells, number, truth};
 pub use cells::{ColumnKind, is_missing};
-pub use column::{DatePart, EncodedColumn, Encoding};
+pub use column::{EncodedColumn, Encoding};
+pub use dates::DatePart;
+pub use notation::Notation;
+pub use unseen::{FirstUnseen, SeenValues, UnseenInColumn, UnseenValues};
 
 /// The roles of a table's columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,13 +41,15 @@ pub struct EncoderOptions {
     pub drop: Vec<String>,
     /// Columns whose values are categories although they look like numbers, such as postal codes.
     pub categories: Vec<String>,
+    /// Columns to use although their values look like identifiers or go on with time.
+    pub keep: Vec<String>,
     /// The largest number of categories that are encoded one-hot. A column with more becomes the frequency of its categories.
     pub one_hot: usize,
 }
 
 impl Default for EncoderOptions {
     fn default() -> Self {
-        Self { apart: Vec::new(), drop: Vec::new(), categories: Vec::new(), one_hot: 16 }
+        Self { apart: Vec::new(), drop: Vec::new(), categories: Vec::new(), keep: Vec::new(), one_hot: 16 }
     }
 }
 
@@ -73,11 +85,17 @@ pub struct Encoded {
     pub features: Array2<f32>,
     /// The number of values that were missing, or counted as missing, and were filled in.
     pub filled: usize,
+    /// The values outside of what the training rows held.
+    pub unseen: UnseenValues,
+    /// The rows, counted from 0, with a number that is infinite or very far from those of the training rows. In the features, such a
+    /// number is a million times their range away.
+    pub far: Vec<usize>,
 }
 
 impl Encoder {
-    /// Learns the encoding of each column from all rows of a table. Columns that are empty, constant or different in nearly every
-    /// row, such as customer numbers, are left out; the second value lists them.
+    /// Learns the encoding of each column from all rows of a table. Columns that are empty, constant, different in nearly every row,
+    /// such as customer numbers, or that go on with the rows, such as row numbers and elapsed time, are left out; the second value
+    /// lists them.
     ///
     /// # Errors
     /// When an option names a column that does not exist, when a column mixes numbers and other text or holds an infinite number,
@@ -85,7 +103,7 @@ impl Encoder {
     pub fn fit(table: &Table, options: &EncoderOptions) -> Result<(Self, Vec<LeftOut>), DataError> {
         let names = table.columns();
         let there: HashSet<&str> = names.iter().copied().collect();
-        for name in [&options.apart, &options.drop, &options.categories].into_iter().flatten() {
+        for name in [&options.apart, &options.drop, &options.categories, &options.keep].into_iter().flatten() {
             if !there.contains(name.as_str()) {
                 let hint = did_you_mean(name, names.iter().copied());
                 return Err(DataError::NoColumn { path: table.path().into(), column: name.clone(), hint });
@@ -113,7 +131,8 @@ impl Encoder {
     /// The columns of a table as features. Columns that the encoder was not fitted on are ignored.
     ///
     /// # Errors
-    /// When a number is infinite or too large, or when `unknown` refuses a column or value.
+    /// When `unknown` refuses a column or value, or when a number is infinite or too large and the encoder is from a model of format 1,
+    /// which does not know the range of the training rows.
     pub fn encode(&self, table: &Table, unknown: Unknown) -> Result<Encoded, DataError> {
         let there: HashSet<&str> = table.columns().into_iter().collect();
         let missing: Vec<String> = self.columns.iter().map(|column| column.name.clone()).collect();
@@ -127,16 +146,24 @@ impl Encoder {
             });
         }
         let mut features = Array2::zeros((table.rows(), self.width()));
-        let mut filled = 0;
+        let (mut filled, mut far) = (0, Vec::new());
+        let mut unseen = UnseenValues { rows: table.rows(), columns: Vec::new() };
         for (column, span) in self.columns.iter().zip(self.spans()) {
             let cells = match there.contains(column.name.as_str()) {
                 true => table.cells(&column.name)?,
-                false => Cells::missing(table.rows()),
+                false => Cells::Missing(table.rows()),
             };
             let target = features.slice_axis_mut(Axis(1), span.into());
-            filled += column.write(table, &cells, unknown, target)?;
+            let written = column.write(table, &cells, unknown, target)?;
+            filled += written.filled;
+            far.extend(written.far);
+            if written.unseen.total() > 0 {
+                unseen.columns.push(written.unseen);
+            }
         }
-        Ok(Encoded { features, filled })
+        far.sort_unstable();
+        far.dedup();
+        Ok(Encoded { features, filled, unseen, far })
     }
 
     /// The columns.

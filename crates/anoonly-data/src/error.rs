@@ -177,8 +177,8 @@ pub enum DataError {
         /// Similar names, as the end of the sentence.
         hint: String,
     },
-    /// A column holds mostly numbers, but also other text.
-    #[error("{}: column `{column}`, row {row}: `{value}` is not a number, but most values of the column are; correct such values", path.display())]
+    /// A column holds mostly numbers or mostly dates, but also other text.
+    #[error("{}: column `{column}`, row {row}: `{}` is not a {kind}, but most values of the column are; correct such values", path.display(), shortened_value(value))]
     Mixed {
         /// The file.
         path: PathBuf,
@@ -188,6 +188,56 @@ pub enum DataError {
         row: usize,
         /// The value.
         value: String,
+        /// The kind of most values.
+        kind: &'static str,
+    },
+    /// A number is written with a decimal comma or with marks between groups of digits, in a file that uses the comma otherwise.
+    #[error("{}: column `{column}`, row {row}: `{}` may be a number with a decimal comma or with marks between the thousands; write such numbers as 1234.56, or separate the fields of the file with semicolons and write 1234,56", path.display(), shortened_value(value))]
+    OtherDecimals {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        column: String,
+        /// The first such row.
+        row: usize,
+        /// The value.
+        value: String,
+    },
+    /// The order of day, month and year does not follow from the dates of a column.
+    #[error("{}: column `{column}`, row {row}: the order of day and month in `{}` does not follow from the dates of the column; write dates as 2026-03-31, the year first", path.display(), shortened_value(value))]
+    AmbiguousDate {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        column: String,
+        /// The first such row.
+        row: usize,
+        /// The value.
+        value: String,
+    },
+    /// A column has more categories than a model keeps.
+    #[error("{}: column `{column}` has {categories} different values, more than the {most} categories or 16 MiB of text that a model keeps of a column; leave it out, or join its values into fewer", path.display())]
+    TooManyCategories {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        column: String,
+        /// The number of its different values.
+        categories: usize,
+        /// The largest number that a model keeps.
+        most: usize,
+    },
+    /// Many rows lie outside of what the training rows held.
+    #[error("{}: column `{column}`: of {rows} rows, {summary}; scores of such rows mean little: check that the table is like the training table, or train again with newer rows", path.display())]
+    UnlikeTraining {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        column: String,
+        /// The number of rows of the table.
+        rows: usize,
+        /// The values, by how they differ.
+        summary: String,
     },
     /// A value is not of the kind that the column had during training.
     #[error("{}: column `{column}`, row {row}: `{value}` is not a {kind}, as the column held in training; correct it", path.display())]
@@ -302,4 +352,15 @@ pub enum DataError {
     /// The samples of a table are not valid.
     #[error(transparent)]
     Core(#[from] CoreError),
+}
+
+/// The longest part of a value that a message quotes, in characters.
+const QUOTED: usize = 100;
+
+/// A value as messages quote it: at most 100 characters of it.
+pub(crate) fn shortened_value(value: &str) -> String {
+    match value.char_indices().nth(QUOTED) {
+        Some((end, _)) => format!("{}…", &value[..end]),
+        None => value.to_owned(),
+    }
 }

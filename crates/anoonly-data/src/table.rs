@@ -17,7 +17,7 @@ pub use guard::is_reading;
 pub use labels::{LabelColumn, LabelValue, Labels};
 pub use write::{TableWriter, Values};
 
-pub(crate) use columns::{TextColumn, numbers, times, truths};
+pub(crate) use columns::{TextColumn, numbers, times, truths, whole_numbers};
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -40,6 +40,8 @@ pub struct Table {
     batch: Batch,
     /// The number of rows of the file before these, for one block of several.
     before: usize,
+    /// What separates the fields, in a text file.
+    delimiter: Option<u8>,
 }
 
 /// The file formats.
@@ -80,8 +82,10 @@ impl Table {
     /// When the file cannot be read or does not fit its format.
     pub fn read(path: &Path) -> Result<Self, DataError> {
         let batch = match Format::of(path)? {
-            Format::Csv => csv::CsvRows::new(path, open(path)?)?.next_rows(usize::MAX),
-            Format::GzippedCsv => csv::CsvRows::new(path, MultiGzDecoder::new(open(path)?))?.next_rows(usize::MAX),
+            Format::Csv => return Self::of_csv(path, csv::CsvRows::new(path, open(path)?)?),
+            Format::GzippedCsv => {
+                return Self::of_csv(path, csv::CsvRows::new(path, MultiGzDecoder::new(open(path)?))?);
+            }
             Format::Parquet => guard::guarded(path, || {
                 let whole = |_, rows| rows;
                 let mut rows = parquet::ParquetRows::open(path, open(path)?, whole)?;
@@ -98,7 +102,12 @@ impl Table {
     /// # Errors
     /// When the text cannot be read or is not a table.
     pub fn read_csv(name: &Path, source: impl std::io::Read + Send + 'static) -> Result<Self, DataError> {
-        Self::checked(name, csv::CsvRows::new(name, source)?.next_rows(usize::MAX)?)
+        Self::of_csv(name, csv::CsvRows::new(name, source)?)
+    }
+
+    fn of_csv(name: &Path, mut rows: csv::CsvRows) -> Result<Self, DataError> {
+        let table = Self::checked(name, rows.next_rows(usize::MAX)?)?;
+        Ok(Self { delimiter: Some(rows.delimiter()), ..table })
     }
 
     /// Reads an npz file that is held in memory; `name` stands for the file in errors.
@@ -121,7 +130,7 @@ impl Table {
         if batch.rows() == 0 {
             return Err(DataError::NoRows { path: path.into() });
         }
-        Ok(Self { path: path.into(), batch, before: 0 })
+        Ok(Self { path: path.into(), batch, before: 0, delimiter: None })
     }
 
     /// Whether [`read`](Self::read) knows the ending of the file name.
@@ -161,6 +170,11 @@ impl Table {
     /// The typed values of a column.
     pub(crate) fn cells(&self, name: &str) -> Result<Cells, DataError> {
         Ok(Cells::of(self.batch.columns()[self.place(name)?].as_ref()))
+    }
+
+    /// Whether the commas of the file can be decimal marks: in a text file whose delimiter is a semicolon or a tab.
+    pub(crate) fn comma_is_free(&self) -> bool {
+        matches!(self.delimiter, Some(b';' | b'\t'))
     }
 
     /// The number of a row in its file, counted from 1.
@@ -226,8 +240,9 @@ impl Table {
             row: self.row(row),
             value: value.into(),
         };
-        match self.cells(name)? {
-            Cells::Numbers(values) | Cells::Truths(values) => Ok(values),
+        let cells = self.cells(name)?;
+        match cells {
+            Cells::Numbers(_) | Cells::Truths(_) | Cells::Missing(_) => Ok(cells.floats().unwrap_or_default()),
             Cells::Dates(_) => {
                 let column = ShownColumn::of(self.batch.columns()[self.place(name)?].as_ref());
                 Err(not_numeric(0, &column.display(0).unwrap_or("null".into())))

@@ -14,6 +14,7 @@ mod multiple;
 mod ranking;
 mod significance;
 mod threshold;
+mod two_samples;
 
 pub use calibration::Calibration;
 pub use curves::{PrecisionRecallPoint, RocPoint, precision_recall_curve, roc_curve};
@@ -24,6 +25,7 @@ pub use metrics::{BestF1, auroc, average_precision, average_precision_normal, be
 pub use multiple::{benjamini_hochberg, discoveries, holm};
 pub use significance::{Comparison, Friedman, PairTest, Wilcoxon, WinTieLoss, critical_difference, wilcoxon};
 pub use threshold::share_threshold;
+pub use two_samples::{KolmogorovSmirnov, kolmogorov_smirnov};
 
 /// The examples of the README are run with the documentation's.
 #[cfg(doctest)]

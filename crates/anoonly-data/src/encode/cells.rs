@@ -1,11 +1,11 @@
 //! The values of a column, and their kind.
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime};
+use chrono::NaiveDateTime;
 use polars_arrow::array::Array;
 use polars_arrow::datatypes::ArrowDataType;
 use serde::{Deserialize, Serialize};
 
-use crate::table::{TextColumn, numbers, times, truths};
+use crate::table::{TextColumn, numbers, times, truths, whole_numbers};
 
 /// What the values of a column are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,36 +35,62 @@ impl ColumnKind {
 
 /// The values of a column as its file types them. Text may turn out to be of any kind.
 pub(crate) enum Cells {
-    Numbers(Vec<Option<f64>>),
+    /// A column of integers, floats or decimals, as the file holds it.
+    Numbers(Box<dyn Array>),
     /// As 0 and 1.
     Truths(Vec<Option<f64>>),
     Dates(Vec<Option<NaiveDateTime>>),
     Text(TextColumn),
+    /// A column of this many rows in which every value is missing.
+    Missing(usize),
 }
 
 impl Cells {
     pub(crate) fn of(column: &dyn Array) -> Self {
         match column.dtype() {
-            ArrowDataType::Null => Cells::missing(column.len()),
+            ArrowDataType::Null => Cells::Missing(column.len()),
             ArrowDataType::Boolean => {
                 Cells::Truths(truths(column).map(|truth| truth.map(|truth| f64::from(u8::from(truth)))).collect())
             }
             ArrowDataType::Date32 | ArrowDataType::Timestamp(..) => Cells::Dates(times(column)),
             ArrowDataType::Utf8View | ArrowDataType::Dictionary(..) => Cells::Text(TextColumn::of(column)),
-            _ => {
-                let mut values = numbers(column);
-                // pandas writes a missing number as NaN.
-                for value in &mut values {
-                    *value = value.filter(|value| !value.is_nan());
-                }
-                Cells::Numbers(values)
-            }
+            _ => Cells::Numbers(column.to_boxed()),
         }
     }
 
-    /// A column in which every value is missing.
-    pub(crate) fn missing(rows: usize) -> Self {
-        Cells::Numbers(vec![None; rows])
+    /// The values as floats, truth values as 0 and 1; `None` for the whole column where it holds something else.
+    pub(crate) fn floats(&self) -> Option<Vec<Option<f64>>> {
+        match self {
+            // pandas writes a missing number as NaN.
+            Cells::Numbers(array) => {
+                let mut values = numbers(array.as_ref());
+                values.iter_mut().for_each(|value| *value = value.filter(|value| !value.is_nan()));
+                Some(values)
+            }
+            Cells::Truths(values) => Some(values.clone()),
+            Cells::Missing(rows) => Some(vec![None; *rows]),
+            Cells::Dates(_) | Cells::Text(_) => None,
+        }
+    }
+
+    /// The values as categories, whole numbers with all their digits; `None` where one is missing.
+    pub(super) fn categories(&self) -> Box<dyn Iterator<Item = Option<String>> + '_> {
+        match self {
+            Cells::Numbers(array) => match whole_numbers(array.as_ref()) {
+                Some(values) => Box::new(values.into_iter().map(|value| value.map(|value| value.to_string()))),
+                None => {
+                    let values = self.floats().unwrap_or_default();
+                    Box::new(values.into_iter().map(|value| value.map(|value| value.to_string())))
+                }
+            },
+            Cells::Truths(values) => Box::new(values.iter().map(|value| value.map(|value| (value == 1.0).to_string()))),
+            Cells::Dates(values) => Box::new(values.iter().map(|value| value.map(|value| value.to_string()))),
+            Cells::Text(texts) => {
+                let known = |text: Option<&str>| text.filter(|text| !is_missing(text)).map(str::to_owned);
+                Box::new(texts.iter().map(known))
+            }
+            Cells::Missing(rows) => Box::new(std::iter::repeat_n(None, *rows)),
+        }
     }
 }
 
@@ -90,29 +116,12 @@ pub(crate) fn truth(text: &str) -> Option<f64> {
     }
 }
 
-/// A text as a date of ISO 8601 (with `-` or `/`), with or without a time of day. A time zone is ignored.
-pub(crate) fn date(text: &str) -> Option<NaiveDateTime> {
+/// The digits of a whole number, without a fraction of zeros: `117` for `117.0`, as pandas writes whole numbers once a value is
+/// missing. `None` where the text is no whole number.
+pub(super) fn whole_digits(text: &str) -> Option<&str> {
     let text = text.trim();
-    // Most texts are not dates, and trying every format is slow.
-    if text.len() < 8 || !text.as_bytes()[0].is_ascii_digit() || !text.contains(['-', '/']) {
-        return None;
-    }
-    let day = |format| NaiveDate::parse_from_str(text, format).ok().and_then(|day| day.and_hms_opt(0, 0, 0));
-    let time = |format| NaiveDateTime::parse_from_str(text.trim_end_matches('Z'), format).ok();
-    day("%Y-%m-%d")
-        .or_else(|| time("%Y-%m-%d %H:%M:%S%.f"))
-        .or_else(|| time("%Y-%m-%dT%H:%M:%S%.f"))
-        .or_else(|| DateTime::parse_from_rfc3339(text).ok().map(|time| time.naive_local()))
-        .or_else(|| time("%Y-%m-%d %H:%M"))
-        .or_else(|| time("%Y-%m-%dT%H:%M"))
-        .or_else(|| day("%Y/%m/%d"))
-        .or_else(|| time("%Y/%m/%d %H:%M:%S%.f"))
-}
-
-/// Whether a person would read a text as a date, even when the order of its parts is ambiguous, as in 03/04/2026.
-pub(crate) fn looks_like_date(text: &str) -> bool {
-    let day = text.split_whitespace().next().unwrap_or_default();
-    let parts: Vec<&str> = day.split(['/', '.', '-']).collect();
-    let digits = |part: &&str| (1..=4).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
-    parts.len() == 3 && parts.iter().all(digits)
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = whole.strip_prefix(['-', '+']).unwrap_or(whole);
+    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    (is_digits(digits) && !fraction.is_empty() && fraction.bytes().all(|byte| byte == b'0')).then_some(whole)
 }

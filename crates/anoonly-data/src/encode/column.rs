@@ -1,13 +1,19 @@
 //! The encoding of one column.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::f64::consts::TAU;
 
-use chrono::{Datelike, NaiveDateTime, Timelike};
+use chrono::NaiveDateTime;
 use ndarray::ArrayViewMut2;
 use serde::{Deserialize, Serialize};
 
-use super::cells::{Cells, ColumnKind, date, is_missing, looks_like_date, number, truth};
+use super::cells::{Cells, ColumnKind, whole_digits};
+use super::dates::{DatePart, closed_circles};
+use super::notation::Notation;
+use super::reading::Reading;
+use super::roles::{IDENTIFIER_SHARE, IDENTIFIER_VALUES, reason_by_name, reason_by_values};
+use super::unseen::{SeenValues, UnseenInColumn};
+use super::values::{Source, categories};
 use super::{EncoderOptions, Unknown};
 use crate::DataError;
 use crate::table::Table;
@@ -20,31 +26,49 @@ pub struct EncodedColumn {
     pub name: String,
     /// What its values are.
     pub kind: ColumnKind,
+    /// How its values are written where they are text.
+    #[serde(default, skip_serializing_if = "Notation::is_plain")]
+    pub notation: Notation,
     /// How they become features.
     pub encoding: Encoding,
     /// Whether an additional feature marks missing values.
     pub indicator: bool,
+    /// What the training rows held. Models of format 1 do not know it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<SeenValues>,
+    /// What users should know about how the column was read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// How the values of a column become features.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Encoding {
-    /// The difference from the median of the training rows, computed with 64 bits and rounded to 32. A missing value becomes the
-    /// median.
+    /// The difference from the median of the training rows, divided by the unit, computed with 64 bits and rounded to 32. A missing
+    /// value becomes the median.
     Number {
         /// The median.
         median: f64,
+        /// 1, unless the numbers are too large or too small for 32 bits.
+        #[serde(default = "one", skip_serializing_if = "is_one")]
+        unit: f64,
     },
     /// One feature for each category: 1 in the rows that hold it, 0 elsewhere.
     OneHot {
         /// The categories, in alphabetical order.
         categories: Vec<String>,
+        /// Whether all are whole numbers, so that `117` and `117.0` are the same category.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        whole: bool,
     },
     /// The share of training rows that hold the category. A new category gets 0, as the rarest of all.
     Frequency {
         /// The categories and their shares.
         shares: BTreeMap<String, f64>,
+        /// Whether all are whole numbers, so that `117` and `117.0` are the same category.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        whole: bool,
     },
     /// Sine and cosine of the position in each period. A missing date becomes 0 for both, the centre of the circle.
     Date {
@@ -53,107 +77,76 @@ pub enum Encoding {
     },
 }
 
-/// A period in which a date has a position.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DatePart {
-    /// The day of the year.
-    Year,
-    /// The day of the week.
-    Week,
-    /// The time of day.
-    Day,
+fn one() -> f64 {
+    1.0
 }
 
-impl DatePart {
-    const ALL: [DatePart; 3] = [DatePart::Year, DatePart::Week, DatePart::Day];
-
-    fn name(self) -> &'static str {
-        match self {
-            DatePart::Year => "day of the year",
-            DatePart::Week => "day of the week",
-            DatePart::Day => "time of day",
-        }
-    }
-
-    /// The position within the period, from 0 to 1.
-    fn share(self, date: NaiveDateTime) -> f64 {
-        match self {
-            DatePart::Year => f64::from(date.ordinal0()) / 366.0,
-            DatePart::Week => f64::from(date.weekday().num_days_from_monday()) / 7.0,
-            DatePart::Day => f64::from(date.num_seconds_from_midnight()) / 86_400.0,
-        }
-    }
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_one(unit: &f64) -> bool {
+    *unit == 1.0
 }
 
 /// A column gets a feature for missing values when at least this many training rows lack a value and as many have one.
 const INDICATOR_ROWS: usize = 5;
-/// Columns with more distinct categories than this share of the rows are taken for identifiers.
-const IDENTIFIER_SHARE: f64 = 0.9;
-/// Columns with at most this many distinct categories are never taken for identifiers.
-const IDENTIFIER_CATEGORIES: usize = 50;
+/// The largest number of categories of a column that a model keeps.
+const MOST_CATEGORIES: usize = 100_000;
+/// The largest number of bytes of all categories of a column together.
+const MOST_CATEGORY_BYTES: usize = 16 << 20;
+/// Deviations from the median within these bounds are stored as they are.
+const PLAIN_SIZES: std::ops::RangeInclusive<f64> = 1e-30..=1e30;
+/// A value further from the training values than this many times their range gets its row the highest score.
+const FAR: f64 = 1e6;
+
+/// What is made of a column: an encoding and whether its features vary, or the reason why it has none.
+type Made = Result<(Encoding, bool), String>;
+
+/// The result of writing the features of a column.
+pub(super) struct Written {
+    /// The number of missing values that were filled in.
+    pub filled: usize,
+    /// The values outside of what the training rows held.
+    pub unseen: UnseenInColumn,
+    /// The rows with a value that is infinite or very far from the training values.
+    pub far: Vec<usize>,
+}
 
 impl EncodedColumn {
     /// The encoding of a column, or the reason why the column is left out.
     pub(super) fn fit(table: &Table, name: &str, options: &EncoderOptions) -> Result<Result<Self, String>, DataError> {
-        let cells = table.cells(name)?;
+        let keep = options.keep.iter().any(|kept| kept == name);
         let as_category = options.categories.iter().any(|category| category == name);
-        let kind = match as_category {
-            true => ColumnKind::Category,
-            false => kind_of(table, name, &cells, options.one_hot)?,
+        if let Some(reason) = reason_by_name(name).filter(|_| !keep && !as_category) {
+            return Ok(Err(reason));
+        }
+        let cells = table.cells(name)?;
+        let Reading { kind, notation, mut notes } = match as_category {
+            true => Reading { kind: ColumnKind::Category, notation: Notation::Plain, notes: Vec::new() },
+            false => Reading::of(table, name, &cells, options.one_hot)?,
         };
-        let (missing, encoding) = match kind {
+        let source = Source { table, name, kind, notation, unknown: Unknown::Refuse };
+        let (seen, made): (SeenValues, Made) = match kind {
             ColumnKind::Number | ColumnKind::Truth => {
-                let values = numbers(table, name, kind, &cells, Unknown::Refuse)?;
-                let mut known: Vec<f64> = values.iter().flatten().copied().collect();
-                known.sort_unstable_by(f64::total_cmp);
-                let varies = known.first() != known.last();
-                let median = known.get(known.len() / 2).map(|&median| Encoding::Number { median });
-                (values.len() - known.len(), median.map(|encoding| (encoding, varies)))
-            }
-            ColumnKind::Date => {
-                let values = dates(table, name, &cells, Unknown::Refuse)?;
-                let known: Vec<NaiveDateTime> = values.iter().flatten().copied().collect();
-                let varies = |part: &DatePart| known.iter().any(|&date| part.share(date) != part.share(known[0]));
-                let parts: Vec<DatePart> = DatePart::ALL.into_iter().filter(varies).collect();
-                let varies = !parts.is_empty();
-                let encoding = (!known.is_empty()).then_some((Encoding::Date { parts }, varies));
-                (values.len() - known.len(), encoding)
-            }
-            ColumnKind::Category => {
-                let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-                let mut known = 0;
-                for category in categories(&cells).flatten() {
-                    known += 1;
-                    *counts.entry(category).or_default() += 1;
+                let values = source.numbers(&cells)?.values;
+                if let Some(row) = values.iter().position(|value| value.is_some_and(|value| !value.is_finite())) {
+                    return Err(not_finite(table, name, row, values[row].unwrap_or_default()));
                 }
-                if counts.len() > IDENTIFIER_CATEGORIES && counts.len() as f64 > IDENTIFIER_SHARE * f64::from(known) {
-                    let reason = match counts.keys().all(|text| looks_like_date(text)) {
-                        true => "its dates are ambiguous: write them as 2026-03-31, the year first",
-                        false => "nearly every row has a different value, as in a column of identifiers",
-                    };
-                    return Ok(Err(reason.into()));
+                match reason_by_values(&cells, &values).filter(|_| !keep && kind == ColumnKind::Number) {
+                    Some(reason) => return Ok(Err(reason)),
+                    None => number_encoding(&values, &mut notes),
                 }
-                let varies = counts.len() > 1;
-                let encoding = match counts.len() {
-                    0 => None,
-                    few if few <= options.one_hot => {
-                        Some(Encoding::OneHot { categories: counts.into_keys().collect() })
-                    }
-                    _ => {
-                        let share = |count: usize| count as f64 / table.rows() as f64;
-                        let shares = counts.into_iter().map(|(category, count)| (category, share(count))).collect();
-                        Some(Encoding::Frequency { shares })
-                    }
-                };
-                (table.rows() - known as usize, encoding.map(|encoding| (encoding, varies)))
             }
+            ColumnKind::Date => date_encoding(&source.dates(&cells)?.values, keep, &mut notes),
+            ColumnKind::Category => match category_encoding(table, name, &cells, options.one_hot, keep)? {
+                Ok(found) => found,
+                Err(reason) => return Ok(Err(reason)),
+            },
         };
-        let indicator = missing >= INDICATOR_ROWS && table.rows() - missing >= INDICATOR_ROWS;
-        Ok(match encoding {
-            None => Err("it is empty".into()),
-            Some((_, false)) if !indicator => Err("its value is the same in every row".into()),
-            Some((encoding, _)) => Ok(Self { name: name.into(), kind, encoding, indicator }),
+        let indicator = seen.missing >= INDICATOR_ROWS && seen.known >= INDICATOR_ROWS;
+        let seen = Some(seen);
+        Ok(match made {
+            Ok((_, false)) if !indicator => Err("its value is the same in every row".into()),
+            Ok((encoding, _)) => Ok(Self { name: name.into(), kind, notation, encoding, indicator, seen, notes }),
+            Err(reason) => Err(reason),
         })
     }
 
@@ -162,9 +155,32 @@ impl EncodedColumn {
         usize::from(self.indicator)
             + match &self.encoding {
                 Encoding::Number { .. } | Encoding::Frequency { .. } => 1,
-                Encoding::OneHot { categories } => categories.len(),
+                Encoding::OneHot { categories, .. } => categories.len(),
                 Encoding::Date { parts } => 2 * parts.len(),
             }
+    }
+
+    /// The features for people, as `one of 3 categories` or `day of the week (as a circle)`.
+    pub fn summary(&self) -> String {
+        let features = match &self.encoding {
+            Encoding::Number { .. } if self.kind == ColumnKind::Truth => "0 or 1".into(),
+            Encoding::Number { .. } => "its value".into(),
+            Encoding::OneHot { categories, .. } => {
+                let shown: Vec<String> = categories.iter().map(|text| crate::error::shortened_value(text)).collect();
+                let shown: Vec<&str> = shown.iter().map(String::as_str).collect();
+                format!("one of {}", crate::table::shortened(&shown))
+            }
+            Encoding::Frequency { shares, .. } => format!("frequency of its category, one of {}", shares.len()),
+            Encoding::Date { parts } if parts.is_empty() => "nothing".into(),
+            Encoding::Date { parts } => {
+                let names: Vec<&str> = parts.iter().map(|part| part.name()).collect();
+                format!("{}, as positions on a circle", names.join(" and "))
+            }
+        };
+        match self.indicator {
+            true => format!("{features}; whether it is missing"),
+            false => features,
+        }
     }
 
     pub(super) fn feature_names(&self) -> Vec<String> {
@@ -172,7 +188,7 @@ impl EncodedColumn {
         let mut names = match &self.encoding {
             Encoding::Number { .. } => vec![name.clone()],
             Encoding::Frequency { .. } => vec![format!("frequency of {name}")],
-            Encoding::OneHot { categories } => {
+            Encoding::OneHot { categories, .. } => {
                 categories.iter().map(|category| format!("{name} = {category}")).collect()
             }
             Encoding::Date { parts } => {
@@ -187,40 +203,51 @@ impl EncodedColumn {
         names
     }
 
-    /// Writes the features of all rows into `target`, a matrix of zeros of shape `[rows, width]`. Returns the number of missing
-    /// values that were filled in.
+    /// Writes the features of all rows into `target`, a matrix of zeros of shape `[rows, width]`.
     pub(super) fn write(
         &self,
         table: &Table,
         cells: &Cells,
         unknown: Unknown,
         mut target: ArrayViewMut2<'_, f32>,
-    ) -> Result<usize, DataError> {
-        let name = &self.name;
+    ) -> Result<Written, DataError> {
+        let source = Source::of(table, self, unknown);
         let last = target.ncols().saturating_sub(1);
-        let mut filled = 0;
-        let mut fill = |row: usize, target: &mut ArrayViewMut2<'_, f32>| {
-            filled += 1;
-            if self.indicator {
-                target[[row, last]] = 1.0;
-            }
-        };
-        match &self.encoding {
-            Encoding::Number { median } => {
-                for (row, value) in numbers(table, name, self.kind, cells, unknown)?.into_iter().enumerate() {
-                    match value {
-                        Some(value) if ((value - median) as f32).is_finite() => {
-                            target[[row, 0]] = (value - median) as f32;
+        let seen = self.seen.as_ref();
+        let never_missing = seen.is_some_and(|seen| seen.missing == 0);
+        let mut written = Written { filled: 0, unseen: UnseenInColumn::of(&self.name, seen), far: vec![] };
+        let mut missing = Vec::new();
+        let other_kind = match &self.encoding {
+            Encoding::Number { median, unit } => {
+                let found = source.numbers(cells)?;
+                let bounds = Bounds::of(seen);
+                for (row, value) in found.values.into_iter().enumerate() {
+                    let Some(value) = value else {
+                        missing.push(row);
+                        continue;
+                    };
+                    let near = bounds.nearest(value);
+                    if bounds.is_beyond(value) {
+                        written.unseen.beyond += 1;
+                        written.unseen.note(table.row(row), || short(value));
+                        if near != value {
+                            written.unseen.far += 1;
+                            written.far.push(row);
                         }
-                        Some(value) => return Err(not_finite(table, name, row, value)),
-                        None => fill(row, &mut target),
                     }
+                    let feature = ((near - median) / unit) as f32;
+                    if !feature.is_finite() {
+                        return Err(not_finite(table, &self.name, row, value));
+                    }
+                    target[[row, 0]] = feature;
                 }
+                found.other_kind
             }
             Encoding::Date { parts } => {
-                for (row, date) in dates(table, name, cells, unknown)?.into_iter().enumerate() {
+                let found = source.dates(cells)?;
+                for (row, date) in found.values.into_iter().enumerate() {
                     let Some(date) = date else {
-                        fill(row, &mut target);
+                        missing.push(row);
                         continue;
                     };
                     for (place, part) in parts.iter().enumerate() {
@@ -229,154 +256,212 @@ impl EncodedColumn {
                         target[[row, 2 * place + 1]] = cosine as f32;
                     }
                 }
+                found.other_kind
             }
-            Encoding::OneHot { categories: known } => {
-                for (row, category) in categories(cells).enumerate() {
+            Encoding::OneHot { categories: known, whole } => {
+                for (row, category) in categories(cells, *whole).enumerate() {
                     match category.map(|category| (known.binary_search(&category), category)) {
                         Some((Ok(place), _)) => target[[row, place]] = 1.0,
                         Some((Err(_), value)) if unknown == Unknown::Refuse => {
-                            let (path, column) = (table.path().into(), name.clone());
+                            let (path, column) = (table.path().into(), self.name.clone());
                             return Err(DataError::NewCategory { path, column, row: table.row(row), value });
                         }
-                        Some(_) => {}
-                        None => fill(row, &mut target),
+                        Some((Err(_), value)) => {
+                            written.unseen.new_categories += 1;
+                            written.unseen.note(table.row(row), || value);
+                        }
+                        None => missing.push(row),
                     }
                 }
+                Vec::new()
             }
-            Encoding::Frequency { shares } => {
-                for (row, category) in categories(cells).enumerate() {
-                    match category {
-                        Some(category) => target[[row, 0]] = shares.get(&category).copied().unwrap_or(0.0) as f32,
-                        None => fill(row, &mut target),
+            Encoding::Frequency { shares, whole } => {
+                for (row, category) in categories(cells, *whole).enumerate() {
+                    match category.map(|category| (shares.get(&category), category)) {
+                        Some((Some(&share), _)) => target[[row, 0]] = share as f32,
+                        Some((None, value)) => {
+                            written.unseen.new_categories += 1;
+                            written.unseen.note(table.row(row), || value);
+                        }
+                        None => missing.push(row),
                     }
                 }
+                Vec::new()
             }
+        };
+        written.filled = missing.len();
+        if self.indicator {
+            missing.iter().for_each(|&row| target[[row, last]] = 1.0);
         }
-        Ok(filled)
+        written.unseen.other_kind = other_kind.len();
+        if let Some(&row) = other_kind.first() {
+            written.unseen.note(table.row(row), String::new);
+        }
+        if never_missing && missing.len() > other_kind.len() {
+            written.unseen.missing = missing.len() - other_kind.len();
+            let row = missing.iter().find(|row| !other_kind.contains(row));
+            written.unseen.note(table.row(row.copied().unwrap_or_default()), String::new);
+        }
+        Ok(written)
     }
 
     /// Whether a fit could have produced this encoding.
     pub(super) fn is_sound(&self) -> bool {
-        match &self.encoding {
-            Encoding::Number { median } => {
-                median.is_finite() && matches!(self.kind, ColumnKind::Number | ColumnKind::Truth)
+        let range = self.seen.and_then(|seen| seen.range);
+        let encoding = match &self.encoding {
+            Encoding::Number { median, unit } => {
+                median.is_finite()
+                    && unit.is_finite()
+                    && *unit > 0.0
+                    && matches!(self.kind, ColumnKind::Number | ColumnKind::Truth)
             }
-            Encoding::OneHot { categories } => {
+            Encoding::OneHot { categories, .. } => {
                 !categories.is_empty() && categories.windows(2).all(|pair| pair[0] < pair[1])
             }
-            Encoding::Frequency { shares } => shares.values().all(|share| (0.0..=1.0).contains(share)),
+            Encoding::Frequency { shares, .. } => shares.values().all(|share| (0.0..=1.0).contains(share)),
             Encoding::Date { .. } => self.kind == ColumnKind::Date,
+        };
+        encoding && range.is_none_or(|[low, high]| low.is_finite() && high.is_finite() && low <= high)
+    }
+}
+
+/// The range of the training values.
+struct Bounds {
+    low: f64,
+    high: f64,
+    /// How far outside a value may lie before it is moved closer.
+    reach: f64,
+}
+
+impl Bounds {
+    fn of(seen: Option<&SeenValues>) -> Self {
+        match seen.and_then(|seen| seen.range) {
+            Some([low, high]) => {
+                let width = if high > low { high - low } else { low.abs().max(1.0) };
+                Self { low, high, reach: FAR * width }
+            }
+            None => Self { low: f64::NEG_INFINITY, high: f64::INFINITY, reach: f64::INFINITY },
+        }
+    }
+
+    fn is_beyond(&self, value: f64) -> bool {
+        value < self.low || value > self.high
+    }
+
+    /// The value, or the closest one that a feature can hold.
+    fn nearest(&self, value: f64) -> f64 {
+        match self.reach.is_finite() {
+            true => value.clamp(self.low - self.reach, self.high + self.reach),
+            false => value,
         }
     }
 }
 
-/// The kind of a column's values.
-fn kind_of(table: &Table, name: &str, cells: &Cells, one_hot: usize) -> Result<ColumnKind, DataError> {
-    let texts = match cells {
-        Cells::Numbers(_) => return Ok(ColumnKind::Number),
-        Cells::Truths(_) => return Ok(ColumnKind::Truth),
-        Cells::Dates(_) => return Ok(ColumnKind::Date),
-        Cells::Text(texts) => texts,
+fn number_encoding(values: &[Option<f64>], notes: &mut Vec<String>) -> (SeenValues, Made) {
+    let mut known: Vec<f64> = values.iter().flatten().copied().collect();
+    known.sort_unstable_by(f64::total_cmp);
+    let range = known.first().zip(known.last()).map(|(&low, &high)| [low, high]);
+    let seen = SeenValues { known: known.len(), missing: values.len() - known.len(), range };
+    let (Some(&median), Some([low, high])) = (known.get(known.len() / 2), range) else {
+        return (seen, Err("it is empty".into()));
     };
-    let known =
-        || texts.iter().enumerate().filter_map(|(row, text)| Some((row, text.filter(|text| !is_missing(text))?)));
-    let all = |is: fn(&str) -> bool| known().all(|(_, text)| is(text));
-    match () {
-        () if all(|text| number(text).is_some()) => return Ok(ColumnKind::Number),
-        () if all(|text| truth(text).is_some()) => return Ok(ColumnKind::Truth),
-        () if all(|text| date(text).is_some()) => return Ok(ColumnKind::Date),
-        () => {}
+    let farthest = (high - median).max(median - low);
+    let unit = if farthest == 0.0 || PLAIN_SIZES.contains(&farthest) { 1.0 } else { farthest.min(f64::MAX) };
+    let edge = known.len() / 100;
+    let (usual_low, usual_high) = (known[edge], known[known.len() - 1 - edge]);
+    let usual = usual_high - usual_low;
+    for (value, distance) in [(low, usual_low - low), (high, high - usual_high)] {
+        if usual > 0.0 && distance > FAR * usual {
+            notes.push(format!(
+                "`{value:e}` is so far from the other values that they look alike beside it; if it marks a missing value, leave it empty"
+            ));
+        }
     }
-    let numbers = known().filter(|(_, text)| number(text).is_some()).count();
-    let distinct: HashSet<&str> = known().map(|(_, text)| text).collect();
-    if 2 * numbers > known().count() && distinct.len() > one_hot {
-        let (row, text) = known().find(|(_, text)| number(text).is_none()).unwrap_or((0, ""));
-        let (path, column) = (table.path().into(), name.into());
-        return Err(DataError::Mixed { path, column, row: table.row(row), value: text.into() });
-    }
-    Ok(ColumnKind::Category)
+    (seen, Ok((Encoding::Number { median, unit }, high > low)))
 }
 
-/// The values of a column of numbers or truth values; `None` where one is missing.
-fn numbers(
+fn date_encoding(values: &[Option<NaiveDateTime>], keep: bool, notes: &mut Vec<String>) -> (SeenValues, Made) {
+    let known: Vec<NaiveDateTime> = values.iter().flatten().copied().collect();
+    let seen = SeenValues { known: known.len(), missing: values.len() - known.len(), range: None };
+    let (Some(first), Some(last)) = (known.iter().min(), known.iter().max()) else {
+        return (seen, Err("it is empty".into()));
+    };
+    let varying =
+        DatePart::ALL.into_iter().filter(|part| known.iter().any(|&date| part.share(date) != part.share(known[0])));
+    let (parts, open): (Vec<DatePart>, Vec<DatePart>) = varying.partition(|part| keep || closed_circles(&known, *part));
+    let days = (*last - *first).num_days() + 1;
+    let span = format!(
+        "its values span {days} {}, {} to {}",
+        if days == 1 { "day" } else { "days" },
+        first.date(),
+        last.date()
+    );
+    let names: Vec<&str> = open.iter().map(|part| part.name()).collect();
+    let reason = format!("new rows would leave the {} that training saw: {span}", names.join(" and the "));
+    if parts.is_empty() && !open.is_empty() {
+        return (seen, Err(reason));
+    }
+    if !open.is_empty() {
+        notes.push(format!(
+            "not used: {}, because new rows would leave what training saw of it: {span}",
+            names.join(" and ")
+        ));
+    }
+    let varies = !parts.is_empty();
+    (seen, Ok((Encoding::Date { parts }, varies)))
+}
+
+fn category_encoding(
     table: &Table,
     name: &str,
-    kind: ColumnKind,
     cells: &Cells,
-    unknown: Unknown,
-) -> Result<Vec<Option<f64>>, DataError> {
-    let parse = |text: &str| match kind {
-        // One file may write truth values as 0 and 1, and another as words.
-        ColumnKind::Truth => truth(text).or_else(|| number(text).filter(|&value| value == 0.0 || value == 1.0)),
-        _ => number(text),
-    };
-    let values = parsed(table, name, kind, cells, unknown, parse, |cells| match cells {
-        Cells::Numbers(values) | Cells::Truths(values) => Some(values.clone()),
-        _ => None,
-    })?;
-    match values.iter().position(|value| value.is_some_and(|value| !value.is_finite())) {
-        Some(row) => Err(not_finite(table, name, row, values[row].unwrap_or_default())),
-        None => Ok(values),
-    }
-}
-
-/// The values of a column of dates.
-fn dates(table: &Table, name: &str, cells: &Cells, unknown: Unknown) -> Result<Vec<Option<NaiveDateTime>>, DataError> {
-    parsed(table, name, ColumnKind::Date, cells, unknown, date, |cells| match cells {
-        Cells::Dates(values) => Some(values.clone()),
-        _ => None,
-    })
-}
-
-/// The values of a column: by `typed` where the file stores them with the right type, by `parse` where they are text.
-fn parsed<T: Clone>(
-    table: &Table,
-    name: &str,
-    kind: ColumnKind,
-    cells: &Cells,
-    unknown: Unknown,
-    parse: impl Fn(&str) -> Option<T>,
-    typed: impl Fn(&Cells) -> Option<Vec<Option<T>>>,
-) -> Result<Vec<Option<T>>, DataError> {
-    if let Some(values) = typed(cells) {
-        return Ok(values);
-    }
-    let other = |row: usize, value: String| {
-        let (path, column) = (table.path().into(), name.into());
-        DataError::OtherKind { path, column, row: table.row(row), value, kind: kind.name() }
-    };
-    let read = |(row, text): (usize, Option<&str>)| match text {
-        None => Ok(None),
-        Some(text) if is_missing(text) => Ok(None),
-        Some(text) => match parse(text) {
-            None if unknown == Unknown::Refuse => Err(other(row, text.into())),
-            value => Ok(value),
-        },
-    };
-    match cells {
-        Cells::Text(texts) => texts.iter().enumerate().map(read).collect(),
-        typed => {
-            // The file stores the column with another type.
-            let first = categories(typed).enumerate().find_map(|(row, value)| Some((row, value?)));
-            match first {
-                Some((row, value)) if unknown == Unknown::Refuse => Err(other(row, value)),
-                _ => Ok(vec![None; table.rows()]),
+    one_hot: usize,
+    keep: bool,
+) -> Result<Result<(SeenValues, Made), String>, DataError> {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    let mut known = 0usize;
+    for category in categories(cells, false).flatten() {
+        known += 1;
+        match counts.get_mut(&category) {
+            Some(count) => *count += 1,
+            None => {
+                counts.insert(category, 1);
             }
         }
     }
-}
-
-/// The values of a column as categories; `None` where one is missing.
-fn categories(cells: &Cells) -> Box<dyn Iterator<Item = Option<String>> + '_> {
-    match cells {
-        Cells::Numbers(values) => Box::new(values.iter().map(|value| value.map(|value| value.to_string()))),
-        Cells::Truths(values) => Box::new(values.iter().map(|value| value.map(|value| (value == 1.0).to_string()))),
-        Cells::Dates(values) => Box::new(values.iter().map(|value| value.map(|value| value.to_string()))),
-        Cells::Text(texts) => {
-            let known = |text: Option<&str>| text.filter(|text| !is_missing(text)).map(str::to_owned);
-            Box::new(texts.iter().map(known))
+    let seen = SeenValues { known, missing: table.rows() - known, range: None };
+    if !keep && counts.len() > IDENTIFIER_VALUES && counts.len() as f64 > IDENTIFIER_SHARE * known as f64 {
+        return Ok(Err("nearly every row has a different value, as in a column of identifiers".into()));
+    }
+    let bytes: usize = counts.keys().map(String::len).sum();
+    if counts.len() > MOST_CATEGORIES || bytes > MOST_CATEGORY_BYTES {
+        let (path, column) = (table.path().into(), name.into());
+        return Err(DataError::TooManyCategories { path, column, categories: counts.len(), most: MOST_CATEGORIES });
+    }
+    let whole = counts.keys().all(|text| whole_digits(text).is_some());
+    if whole {
+        for (text, count) in std::mem::take(&mut counts) {
+            let digits = whole_digits(&text).unwrap_or(&text).to_owned();
+            *counts.entry(digits).or_default() += count;
         }
     }
+    let varies = counts.len() > 1;
+    let encoding = match counts.len() {
+        0 => return Ok(Ok((seen, Err("it is empty".into())))),
+        few if few <= one_hot => Encoding::OneHot { categories: counts.into_keys().collect(), whole },
+        _ => {
+            let share = |count: usize| count as f64 / table.rows() as f64;
+            let shares = counts.into_iter().map(|(category, count)| (category, share(count))).collect();
+            Encoding::Frequency { shares, whole }
+        }
+    };
+    Ok(Ok((seen, Ok((encoding, varies)))))
+}
+
+/// A number for people: with an exponent where it is long.
+fn short(value: f64) -> String {
+    let text = value.to_string();
+    if text.len() <= 16 { text } else { format!("{value:e}") }
 }
 
 fn not_finite(table: &Table, name: &str, row: usize, value: f64) -> DataError {

@@ -97,6 +97,9 @@ impl Iterator for Blocks {
         match block {
             Ok(Some(mut table)) => {
                 table.before = self.given;
+                if let BlockSource::Csv(rows) = &self.source {
+                    table.delimiter = Some(rows.delimiter());
+                }
                 self.given += table.rows();
                 Some(Ok(table))
             }

@@ -109,6 +109,26 @@ pub(crate) fn numbers(array: &dyn Array) -> Vec<Option<f64>> {
     }
 }
 
+/// A column of integers with all their digits, `None` where a value is missing; `None` for any other column.
+pub(crate) fn whole_numbers(array: &dyn Array) -> Option<Vec<Option<i128>>> {
+    macro_rules! wide {
+        ($type:ty) => {
+            primitive::<$type>(array).iter().map(|value| value.map(|&value| i128::from(value))).collect()
+        };
+    }
+    Some(match array.dtype() {
+        ArrowDataType::Int8 => wide!(i8),
+        ArrowDataType::Int16 => wide!(i16),
+        ArrowDataType::Int32 => wide!(i32),
+        ArrowDataType::Int64 => wide!(i64),
+        ArrowDataType::UInt8 => wide!(u8),
+        ArrowDataType::UInt16 => wide!(u16),
+        ArrowDataType::UInt32 => wide!(u32),
+        ArrowDataType::UInt64 => wide!(u64),
+        _ => return None,
+    })
+}
+
 /// A column of truth values; `None` where a value is missing.
 pub(crate) fn truths(array: &dyn Array) -> impl Iterator<Item = Option<bool>> + '_ {
     downcast::<BooleanArray>(array).iter()

@@ -19,6 +19,7 @@ pub(super) struct CsvRows {
     reader: Reader<Box<dyn BufRead + Send>>,
     names: Vec<String>,
     record: ByteRecord,
+    delimiter: u8,
     /// Rows read up to now.
     rows: usize,
 }
@@ -44,7 +45,7 @@ impl CsvRows {
             })
             .collect::<Result<_, _>>()?;
         refuse_duplicates(path, names.iter().map(String::as_str))?;
-        Ok(Self { path: path.into(), reader, names, record: ByteRecord::new(), rows: 0 })
+        Ok(Self { path: path.into(), reader, names, record: ByteRecord::new(), delimiter, rows: 0 })
     }
 
     /// The next rows, at most `most` of them. Every column is text; an empty field is a missing value. Blank lines are skipped.
@@ -75,6 +76,11 @@ impl CsvRows {
             (name.clone(), column.boxed())
         });
         batch(&self.path, height, columns.collect())
+    }
+
+    /// What separates the fields.
+    pub(super) fn delimiter(&self) -> u8 {
+        self.delimiter
     }
 
     /// The number of columns.

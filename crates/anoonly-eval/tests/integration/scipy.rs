@@ -2,8 +2,8 @@
 //! makes `golden/statistics.json` and names the reference for each value.
 
 use anoonly_eval::{
-    Calibration, Comparison, StatisticsError, WinTieLoss, benjamini_hochberg, critical_difference, discoveries, holm,
-    precision_recall_curve, roc_curve, share_interval, wilcoxon,
+    Calibration, Comparison, StatisticsError, ThresholdError, WinTieLoss, benjamini_hochberg, critical_difference,
+    discoveries, holm, kolmogorov_smirnov, precision_recall_curve, roc_curve, share_interval, wilcoxon,
 };
 use serde::Deserialize;
 
@@ -16,6 +16,15 @@ struct Golden {
     curves: Vec<Curves>,
     calibrations: Vec<Calibrated>,
     shares: Vec<Share>,
+    two_samples: Vec<TwoSamples>,
+}
+
+#[derive(Deserialize)]
+struct TwoSamples {
+    first: Vec<f32>,
+    second: Vec<f32>,
+    distance: f64,
+    p_value: f64,
 }
 
 #[derive(Deserialize)]
@@ -234,4 +243,15 @@ fn invalid_comparisons_are_errors() {
     for rate in [0.0, 1.0, -0.1] {
         assert_eq!(discoveries(&[0.5], rate), Err(StatisticsError::BadDiscoveryRate { rate }));
     }
+}
+
+#[test]
+fn the_distance_of_two_samples_agrees_with_scipy() {
+    for TwoSamples { first, second, distance, p_value } in golden().two_samples {
+        let found = kolmogorov_smirnov(&first, &second).unwrap();
+        assert!((found.distance - distance).abs() < 1e-12, "{} {distance}", found.distance);
+        assert!((found.p_value - p_value).abs() <= 1e-9 + 1e-9 * p_value, "{} {p_value}", found.p_value);
+    }
+    assert!(matches!(kolmogorov_smirnov(&[], &[1.0]), Err(ThresholdError::NoScores)));
+    assert!(matches!(kolmogorov_smirnov(&[1.0], &[f32::NAN]), Err(ThresholdError::NotFinite { .. })));
 }

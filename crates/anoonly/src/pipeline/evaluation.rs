@@ -1,12 +1,12 @@
 //! Metrics of a model on labelled rows.
 
 use anoonly_core::Label;
-use anoonly_data::encode::Unknown;
+use anoonly_data::encode::{Unknown, UnseenValues};
 use anoonly_data::table::{LabelColumn, Table};
 use anoonly_eval::{Interval, auroc, average_precision, best_f1, bootstrap, precision_at_k, share_interval};
 use serde::Serialize;
 
-use super::{Model, PipelineError};
+use super::{Model, PipelineError, Scored};
 
 /// The labelled rows of a table with the scores of a model.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +20,8 @@ pub struct LabelledScores {
     /// Whether they are flagged. `None` if the model has no threshold. A rule that looks at all rows of a table together looks at the
     /// labelled rows only.
     pub flags: Option<Vec<bool>>,
+    /// The values of the table outside of what the training rows held.
+    pub unseen: UnseenValues,
 }
 
 /// Metrics of a model on labelled rows. All intervals have a level of 95 %: those of metrics are percentile bootstrap intervals over the
@@ -70,7 +72,8 @@ impl Model {
     /// Scores the labelled rows of a table.
     ///
     /// # Errors
-    /// If a row cannot be scored or a label cannot be read.
+    /// If a row cannot be scored or a label cannot be read, or if half of the rows lie outside of what the training rows held in a
+    /// column and that is refused.
     pub fn score_labelled(
         &self,
         table: &Table,
@@ -78,12 +81,15 @@ impl Model {
         unknown: Unknown,
     ) -> Result<LabelledScores, PipelineError> {
         let labels = table.labels(label)?.labels;
-        let all = self.scored(table, unknown)?.scores;
+        let Scored { scores: all, unseen, .. } = self.scored(table, unknown)?;
+        if unknown == Unknown::Refuse {
+            unseen.refuse_many(table.path())?;
+        }
         let rows: Vec<usize> = (0..labels.len()).filter(|&row| labels[row] != Label::Unlabelled).collect();
         let scores: Vec<f32> = rows.iter().map(|&row| all[row]).collect();
         let anomalous = rows.iter().map(|&row| labels[row].is_anomaly()).collect();
         let flags = self.flags(&scores)?;
-        Ok(LabelledScores { rows, scores, anomalous, flags })
+        Ok(LabelledScores { rows, scores, anomalous, flags, unseen })
     }
 }
 

@@ -1,6 +1,8 @@
 //! The contributions of columns to scores.
 
-use anoonly_data::encode::{Encoded, Unknown};
+use std::path::PathBuf;
+
+use anoonly_data::encode::{Unknown, UnseenValues};
 use anoonly_data::table::{Blocks, Table};
 use anoonly_train::Attributions;
 use ndarray::Array2;
@@ -53,7 +55,8 @@ impl Model {
     /// [`FittedDetector::attributions`]: anoonly_train::FittedDetector::attributions
     ///
     /// # Errors
-    /// If a row cannot be read or scored.
+    /// If a row cannot be read or scored, or if half of the rows lie outside of what the training rows held in a column and that is
+    /// refused.
     pub fn explain_top(
         &self,
         blocks: Blocks,
@@ -61,11 +64,17 @@ impl Model {
         unknown: Unknown,
     ) -> Result<Vec<ExplainedRow>, PipelineError> {
         let mut candidates: Vec<Candidate> = Vec::new();
+        let (mut unseen, mut path) = (UnseenValues::default(), PathBuf::new());
         for block in blocks {
-            candidates.extend(self.candidates(&block?, top, unknown)?);
+            let block = block?;
+            candidates.extend(self.candidates(&block, top, unknown, &mut unseen)?);
+            path = block.path().into();
             // The sort is stable: of rows with equal scores, the first ones stay.
             candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
             candidates.truncate(top);
+        }
+        if unknown == Unknown::Refuse {
+            unseen.refuse_many(&path)?;
         }
         let width = self.encoder.width();
         let cells = candidates.iter().flat_map(|candidate| candidate.features.iter().copied()).collect();
@@ -84,16 +93,24 @@ impl Model {
                 score: candidate.score,
                 baseline: explained.baseline,
                 contributions,
-                remainder: explained.remainders[place],
+                // The score of a row with a far number is not that of its features.
+                remainder: explained.remainders[place] + (candidate.score - explained.scores[place]),
             }
         };
         Ok(candidates.into_iter().enumerate().map(row).collect())
     }
 
     /// The rows of a block with its highest scores.
-    fn candidates(&self, block: &Table, top: usize, unknown: Unknown) -> Result<Vec<Candidate>, PipelineError> {
-        let Encoded { features, .. } = self.encoder.encode(block, unknown)?;
-        let scores = self.score_features(&features)?;
+    fn candidates(
+        &self,
+        block: &Table,
+        top: usize,
+        unknown: Unknown,
+        unseen: &mut UnseenValues,
+    ) -> Result<Vec<Candidate>, PipelineError> {
+        let encoded = self.encoder.encode(block, unknown)?;
+        let scores = self.score_encoded(&encoded)?;
+        unseen.add(encoded.unseen);
         let mut order: Vec<usize> = (0..scores.len()).collect();
         order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
         order.truncate(top);
@@ -116,7 +133,7 @@ impl Model {
                     true => vec![("row".to_owned(), numbers[row].to_string())],
                     false => self.ids.iter().cloned().zip(ids.row_text(row)).collect(),
                 },
-                features: features.row(row).to_vec(),
+                features: encoded.features.row(row).to_vec(),
                 score: scores[row],
             }
         };

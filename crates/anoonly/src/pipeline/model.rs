@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anoonly_data::encode::{Encoded, Encoder, LeftOut, Unknown};
+use anoonly_data::encode::{Encoded, Encoder, LeftOut, Unknown, UnseenValues};
 use anoonly_data::table::Table;
 use anoonly_eval::Calibration;
 use anoonly_train::{ComputeDevice, FittedDetector, ModelFileError, ScoreError, model_file};
@@ -15,7 +15,8 @@ use super::{PipelineError, Stopping, Threshold, Validation};
 ///
 /// A score is the mean of the members' standardised scores. Each member's scores are standardised by their mean and standard deviation
 /// on the training rows without an anomaly label, so that a typical row scores 0, and a row that scores 3 lies three standard
-/// deviations above.
+/// deviations above. A row with a number that is infinite, or a million times the range of the training rows away from them, gets the
+/// highest score there is, `f32::MAX`.
 #[derive(Clone, Debug)]
 pub struct Model {
     pub(super) encoder: Encoder,
@@ -80,6 +81,8 @@ pub struct Scored {
     pub scores: Vec<f32>,
     /// The number of values that were missing, or treated as missing, and were filled in.
     pub filled: usize,
+    /// The values outside of what the training rows held.
+    pub unseen: UnseenValues,
 }
 
 /// The content of a model file apart from the members.
@@ -117,7 +120,8 @@ pub(super) fn mean_scores(
             *sum += (f64::from(score) - scale.mean) / scale.deviation;
         }
     }
-    let scores: Vec<f32> = sums.into_iter().map(|sum| (sum / members.len() as f64) as f32).collect();
+    let narrow = |sum: f64| (sum / members.len() as f64).clamp(f64::from(f32::MIN), f64::from(f32::MAX)) as f32;
+    let scores: Vec<f32> = sums.into_iter().map(narrow).collect();
     // The scales of a changed file may lead to a score that is not finite.
     match scores.iter().position(|score| !score.is_finite()) {
         None => Ok(scores),
@@ -129,21 +133,34 @@ impl Model {
     /// Scores the rows of a table, in their order. Higher means more anomalous.
     ///
     /// # Errors
-    /// If a column is missing, or holds a value of another kind or a category that did not occur in training.
+    /// If a column is missing, or holds a value of another kind or a category that did not occur in training, or if half of the rows
+    /// lie outside of what the training rows held in a column.
     pub fn score(&self, table: &Table) -> Result<Vec<f32>, PipelineError> {
-        Ok(self.scored(table, Unknown::Refuse)?.scores)
+        let scored = self.scored(table, Unknown::Refuse)?;
+        scored.unseen.refuse_many(table.path())?;
+        Ok(scored.scores)
     }
 
-    /// Scores the rows of a table, and refuses or accepts what did not occur in training.
+    /// Scores the rows of a table or a part of it, and refuses or accepts what did not occur in training. Many values outside of what
+    /// the training rows held are no error here, because a part may be no sample of its table; see
+    /// [`UnseenValues::refuse_many`].
     ///
     /// # Errors
-    /// If the table holds something unknown that is refused, or an infinite number.
+    /// If the table holds something unknown that is refused.
     pub fn scored(&self, table: &Table, unknown: Unknown) -> Result<Scored, PipelineError> {
-        let Encoded { features, filled } = self.encoder.encode(table, unknown)?;
-        Ok(Scored { scores: self.score_features(&features)?, filled })
+        let encoded = self.encoder.encode(table, unknown)?;
+        let scores = self.score_encoded(&encoded)?;
+        Ok(Scored { scores, filled: encoded.filled, unseen: encoded.unseen })
     }
 
-    /// Scores rows that are already encoded.
+    /// Scores the rows of a table that is already encoded.
+    pub(super) fn score_encoded(&self, encoded: &Encoded) -> Result<Vec<f32>, PipelineError> {
+        let mut scores = self.score_features(&encoded.features)?;
+        encoded.far.iter().for_each(|&row| scores[row] = f32::MAX);
+        Ok(scores)
+    }
+
+    /// Scores rows of features.
     pub(crate) fn score_features(&self, features: &Array2<f32>) -> Result<Vec<f32>, PipelineError> {
         mean_scores(&self.members, &self.scales, features)
     }

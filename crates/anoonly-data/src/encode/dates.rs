@@ -1,0 +1,121 @@
+//! Positions of dates in periods that come again.
+
+use chrono::{Datelike, NaiveDateTime, Timelike};
+use serde::{Deserialize, Serialize};
+
+/// A period in which a date has a position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DatePart {
+    /// The day of the year.
+    Year,
+    /// The day of the week.
+    Week,
+    /// The time of day.
+    Day,
+}
+
+/// A circle without a gap of more than this share counts as closed.
+const GAP: f64 = 0.1;
+/// A gap that stays open in at least this many rounds is a habit of the data, such as weekends without rows.
+const ROUNDS: usize = 3;
+
+impl DatePart {
+    pub(super) const ALL: [DatePart; 3] = [DatePart::Year, DatePart::Week, DatePart::Day];
+
+    /// The name for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            DatePart::Year => "day of the year",
+            DatePart::Week => "day of the week",
+            DatePart::Day => "time of day",
+        }
+    }
+
+    /// The position within the period, from 0 to 1.
+    pub(super) fn share(self, date: NaiveDateTime) -> f64 {
+        match self {
+            DatePart::Year => f64::from(date.ordinal0()) / 366.0,
+            DatePart::Week => f64::from(date.weekday().num_days_from_monday()) / 7.0,
+            DatePart::Day => f64::from(date.num_seconds_from_midnight()) / 86_400.0,
+        }
+    }
+
+    /// The length of the period in days.
+    fn days(self) -> f64 {
+        match self {
+            DatePart::Year => 365.2425,
+            DatePart::Week => 7.0,
+            DatePart::Day => 1.0,
+        }
+    }
+
+    /// The share of the period between neighbouring positions.
+    fn step(self) -> f64 {
+        match self {
+            DatePart::Year => 1.0 / 366.0,
+            DatePart::Week => 1.0 / 7.0,
+            DatePart::Day => 0.0,
+        }
+    }
+}
+
+/// Whether dates go all around a period, so that later dates find positions that were there before. It also counts when they went
+/// around several times and left out the same positions every time.
+pub(super) fn closed_circles(dates: &[NaiveDateTime], part: DatePart) -> bool {
+    let Some(first) = dates.iter().min() else { return false };
+    let mut positions: Vec<f64> = dates.iter().map(|&date| part.share(date)).collect();
+    positions.sort_unstable_by(f64::total_cmp);
+    let around = positions.first().zip(positions.last()).map_or(1.0, |(low, high)| 1.0 + low - high);
+    let gap = positions.windows(2).map(|pair| pair[1] - pair[0]).fold(around, f64::max);
+    if gap <= GAP + part.step() {
+        return true;
+    }
+    let seconds = part.days() * 86_400.0;
+    let mut rounds: Vec<u64> =
+        dates.iter().map(|&date| ((date - *first).num_seconds() as f64 / seconds) as u64).collect();
+    rounds.sort_unstable();
+    rounds.dedup();
+    rounds.len() >= ROUNDS
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{NaiveDate, TimeDelta};
+
+    use super::*;
+
+    fn days(start: &str, days: i64) -> Vec<NaiveDateTime> {
+        let start: NaiveDate = start.parse().unwrap();
+        let start = start.and_hms_opt(9, 0, 0).unwrap();
+        (0..days).map(|day| start + TimeDelta::days(day)).collect()
+    }
+
+    #[test]
+    fn a_year_is_a_circle_once_the_dates_go_around_it() {
+        for (span, closed) in [(60, false), (180, false), (320, false), (340, true), (365, true), (800, true)] {
+            assert_eq!(closed_circles(&days("2025-02-01", span), DatePart::Year), closed, "{span} days");
+        }
+        // Two winters say nothing of the summer between them.
+        let winters = [days("2024-12-01", 60), days("2025-12-01", 60)].concat();
+        assert!(!closed_circles(&winters, DatePart::Year));
+    }
+
+    #[test]
+    fn weekends_without_rows_are_a_habit_after_some_weeks() {
+        let working = |span| {
+            days("2026-03-02", span)
+                .into_iter()
+                .filter(|day| day.weekday().num_days_from_monday() < 5)
+                .collect::<Vec<_>>()
+        };
+        assert!(!closed_circles(&working(5), DatePart::Week));
+        assert!(!closed_circles(&working(12), DatePart::Week));
+        assert!(closed_circles(&working(30), DatePart::Week));
+        assert!(closed_circles(&days("2026-03-02", 7), DatePart::Week));
+        // So is the night, after some days.
+        assert!(!closed_circles(&days("2026-03-02", 2), DatePart::Day));
+        assert!(closed_circles(&days("2026-03-02", 3), DatePart::Day));
+        assert!(!closed_circles(&[], DatePart::Day));
+    }
+}

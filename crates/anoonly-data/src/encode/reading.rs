@@ -1,0 +1,255 @@
+//! What the values of a column are and how they are written, judged by all rows of a training table.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ops::RangeInclusive;
+
+use super::cells::{Cells, ColumnKind, is_missing, number, truth};
+use super::notation::{
+    DateShape, Notation, date_shape, is_placeholder, is_zero_date, looks_like_date, looks_like_number, unit,
+};
+use crate::DataError;
+use crate::table::{Table, TextColumn};
+
+/// Up to this share of values that are no numbers make a column of few different values one of numbers with mistakes, and not one
+/// of codes.
+const ODD_SHARE: f64 = 0.02;
+
+/// Numbers that can be dates of the years 1900 to 2100 in eight digits.
+const LIKE_DATES: RangeInclusive<f64> = 19_000_101.0..=21_001_231.0;
+
+/// How a column is read.
+pub(super) struct Reading {
+    pub kind: ColumnKind,
+    pub notation: Notation,
+    /// What users should know about it.
+    pub notes: Vec<String>,
+}
+
+impl Reading {
+    fn plain(kind: ColumnKind) -> Self {
+        Self { kind, notation: Notation::Plain, notes: Vec::new() }
+    }
+
+    /// Judges a column. Up to `few` different values may be codes rather than numbers.
+    pub(super) fn of(table: &Table, name: &str, cells: &Cells, few: usize) -> Result<Self, DataError> {
+        let reading = match cells {
+            Cells::Numbers(_) => Self::plain(ColumnKind::Number),
+            Cells::Truths(_) => Self::plain(ColumnKind::Truth),
+            Cells::Dates(_) => Self::plain(ColumnKind::Date),
+            Cells::Missing(_) => Self::plain(ColumnKind::Category),
+            Cells::Text(texts) => TextReading { table, name, texts, few }.read()?,
+        };
+        match reading.kind {
+            ColumnKind::Number => Ok(Self { ..reading.or_dates_as_numbers(name, cells, few) }),
+            _ => Ok(reading),
+        }
+    }
+
+    /// Numbers that are dates: twenty million and more that are all days of the calendar, and numbers of the size of Unix times
+    /// in a column that is named after time.
+    fn or_dates_as_numbers(self, name: &str, cells: &Cells, few: usize) -> Self {
+        let notation = self.notation;
+        let values: Box<dyn Iterator<Item = f64>> = match cells {
+            Cells::Text(texts) => Box::new(texts.iter().flatten().filter_map(move |text| notation.number(text))),
+            other => Box::new(other.floats().unwrap_or_default().into_iter().flatten()),
+        };
+        let mut values = values.peekable();
+        // Nearly all columns end here, so that they are not read once more.
+        match values.peek() {
+            Some(&first) if LIKE_DATES.contains(&first) || first >= 1e9 && is_named_after_time(name) => {}
+            _ => return self,
+        }
+        let values: Vec<f64> = values.collect();
+        let (low, high) = values
+            .iter()
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &value| (low.min(value), high.max(value)));
+        let notation = match () {
+            () if LIKE_DATES.contains(&low) && LIKE_DATES.contains(&high) => Notation::Compact,
+            () if !is_named_after_time(name) => return self,
+            () if low >= 1e9 && high < 3e9 => Notation::UnixSeconds,
+            () if low >= 1e12 && high < 3e12 => Notation::UnixMilliseconds,
+            () if low >= 1e15 && high < 3e15 => Notation::UnixMicroseconds,
+            () if low >= 1e18 && high < 3e18 => Notation::UnixNanoseconds,
+            () => return self,
+        };
+        let distinct: HashSet<u64> = values.iter().map(|value| value.to_bits()).take(1 << 16).collect();
+        if distinct.len() > few && values.iter().all(|&value| notation.date_of_number(value).is_some()) {
+            return Self { kind: ColumnKind::Date, notation, notes: self.notes };
+        }
+        self
+    }
+}
+
+/// Whether a column is called after time, as `event_time`, `ts` or `createdAt`.
+fn is_named_after_time(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    let parts = || lower.split(|c: char| !c.is_ascii_alphanumeric());
+    ["time", "date", "epoch", "unix"].iter().any(|word| lower.contains(word))
+        || parts().any(|part| part == "ts")
+        || parts().next_back() == Some("at")
+        || name.ends_with("At")
+}
+
+/// A column of text that is to be judged.
+struct TextReading<'a> {
+    table: &'a Table,
+    name: &'a str,
+    texts: &'a TextColumn,
+    few: usize,
+}
+
+impl<'a> TextReading<'a> {
+    /// The values that are not missing, with their rows.
+    fn known(&self) -> impl Iterator<Item = (usize, &'a str)> + use<'a> {
+        let texts = self.texts;
+        texts.iter().enumerate().filter_map(|(row, text)| Some((row, text.filter(|text| !is_missing(text))?)))
+    }
+
+    fn all(&self, is: impl Fn(&str) -> bool) -> bool {
+        self.known().all(|(_, text)| is(text))
+    }
+
+    fn read(&self) -> Result<Reading, DataError> {
+        if self.known().next().is_none() {
+            return Ok(Reading::plain(ColumnKind::Category));
+        }
+        match () {
+            () if self.all(|text| number(text).is_some()) => return Ok(Reading::plain(ColumnKind::Number)),
+            () if self.all(|text| truth(text).is_some()) => return Ok(Reading::plain(ColumnKind::Truth)),
+            () => {}
+        }
+        if let Some(reading) = self.numbers()? {
+            return Ok(reading);
+        }
+        if let Some(reading) = self.dates()? {
+            return Ok(reading);
+        }
+        self.refuse_mixed()?;
+        Ok(Reading::plain(ColumnKind::Category))
+    }
+
+    /// The column as numbers with a currency or a decimal comma, beside cells that mean a missing value.
+    fn numbers(&self) -> Result<Option<Reading>, DataError> {
+        let notation = match () {
+            () if self.every_but(is_placeholder, |text| Notation::Plain.number(text).is_some()) => Notation::Plain,
+            () if self.every_but(is_placeholder, |text| Notation::DecimalComma.number(text).is_some()) => {
+                if self.table.comma_is_free() {
+                    Notation::DecimalComma
+                } else {
+                    let (row, value) = self.first_known(|text| Notation::Plain.number(text).is_none());
+                    return Err(self.other_decimals(row, value));
+                }
+            }
+            () => return Ok(None),
+        };
+        let units: BTreeSet<&str> = self.known().filter_map(|(_, text)| unit(text)).collect();
+        let units: Vec<&str> = units.into_iter().collect();
+        let ignored = (!units.is_empty()).then(|| format!("ignored: {}", units.join(", ")));
+        let notes = ignored.into_iter().chain(self.placeholders(is_placeholder)).collect();
+        Ok(Some(Reading { kind: ColumnKind::Number, notation, notes }))
+    }
+
+    /// The column as dates, beside cells that mean a missing value.
+    fn dates(&self) -> Result<Option<Reading>, DataError> {
+        let is_no_value = |text: &str| is_placeholder(text) || is_zero_date(text);
+        if !self.every_but(is_no_value, |text| date_shape(text).is_some()) {
+            return Ok(None);
+        }
+        let shapes: HashSet<DateShape> =
+            self.known().filter(|(_, text)| !is_no_value(text)).filter_map(|(_, text)| date_shape(text)).collect();
+        let has = |shape: DateShape| shapes.contains(&shape);
+        let notation = match (has(DateShape::DayFirst), has(DateShape::MonthFirst), has(DateShape::YearFirst)) {
+            (false, false, true) if shapes.len() == 1 => Notation::Plain,
+            (true, false, false) => Notation::DayFirst,
+            (false, true, false) => Notation::MonthFirst,
+            _ => {
+                let (row, value) = self.first_known(|text| {
+                    !is_no_value(text)
+                        && match date_shape(text) {
+                            Some(DateShape::Ambiguous) => true,
+                            Some(DateShape::MonthFirst) => has(DateShape::DayFirst),
+                            Some(DateShape::DayFirst) => has(DateShape::YearFirst),
+                            _ => false,
+                        }
+                });
+                return Err(self.ambiguous(row, value));
+            }
+        };
+        let notes = self.placeholders(is_no_value);
+        Ok(Some(Reading { kind: ColumnKind::Date, notation, notes }))
+    }
+
+    /// Refuses a column of which most values are numbers or dates and some are not.
+    fn refuse_mixed(&self) -> Result<(), DataError> {
+        let known = self.known().count();
+        let most = |is: fn(&str) -> bool| 2 * self.known().filter(|(_, text)| is(text)).count() > known;
+        let distinct: HashSet<&str> = self.known().map(|(_, text)| text).take(1 << 16).collect();
+        let few = distinct.len() <= self.few;
+        if most(|text| number(text).is_some()) {
+            // A few codes that repeat, some of them numbers, are categories. A letter in one row of a hundred is a mistake.
+            let odd = self.known().filter(|(_, text)| !looks_like_number(text) && !is_placeholder(text)).count();
+            if !few || odd as f64 <= ODD_SHARE * known as f64 {
+                let (row, value) = self.first_known(|text| number(text).is_none() && !is_placeholder(text));
+                return Err(match looks_like_number(value) {
+                    true => self.other_decimals(row, value),
+                    false => self.mixed(row, value, "number"),
+                });
+            }
+        } else if most(looks_like_number) {
+            let is_plain = |text: &str| Notation::Plain.number(text).is_some();
+            let odd = self.known().find(|(_, text)| !is_placeholder(text) && !looks_like_number(text));
+            let odd = odd.unwrap_or_else(|| self.first_known(|text| !is_plain(text) && !is_placeholder(text)));
+            return Err(match looks_like_number(odd.1) {
+                true => self.other_decimals(odd.0, odd.1),
+                false => self.mixed(odd.0, odd.1, "number"),
+            });
+        }
+        if most(looks_like_date) && !few {
+            let is_no_date = |text: &str| date_shape(text).is_none() && !is_zero_date(text) && !is_placeholder(text);
+            let (row, value) = self.first_known(is_no_date);
+            return Err(match looks_like_date(value) {
+                true => self.ambiguous(row, value),
+                false => self.mixed(row, value, "date"),
+            });
+        }
+        Ok(())
+    }
+
+    /// Whether all values but some are of a kind, and there are any.
+    fn every_but(&self, excepted: impl Fn(&str) -> bool, is: impl Fn(&str) -> bool) -> bool {
+        let mut left = self.known().filter(|(_, text)| !excepted(text)).peekable();
+        left.peek().is_some() && left.all(|(_, text)| is(text))
+    }
+
+    /// The first value of a kind; the first of all where there is none.
+    fn first_known(&self, is: impl Fn(&str) -> bool) -> (usize, &'a str) {
+        self.known().find(|(_, text)| is(text)).or_else(|| self.known().next()).unwrap_or((0, ""))
+    }
+
+    /// A note about each text that counts as missing in this column.
+    fn placeholders(&self, is: impl Fn(&str) -> bool) -> Vec<String> {
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for (_, text) in self.known().filter(|(_, text)| is(text)) {
+            *counts.entry(text.trim()).or_default() += 1;
+        }
+        let note = |(text, count): (&str, usize)| {
+            format!("`{text}` counts as missing ({count} {})", if count == 1 { "row" } else { "rows" })
+        };
+        counts.into_iter().map(note).collect()
+    }
+
+    fn mixed(&self, row: usize, value: &str, kind: &'static str) -> DataError {
+        let (path, column) = (self.table.path().into(), self.name.into());
+        DataError::Mixed { path, column, row: self.table.row(row), value: value.into(), kind }
+    }
+
+    fn other_decimals(&self, row: usize, value: &str) -> DataError {
+        let (path, column) = (self.table.path().into(), self.name.into());
+        DataError::OtherDecimals { path, column, row: self.table.row(row), value: value.into() }
+    }
+
+    fn ambiguous(&self, row: usize, value: &str) -> DataError {
+        let (path, column) = (self.table.path().into(), self.name.into());
+        DataError::AmbiguousDate { path, column, row: self.table.row(row), value: value.into() }
+    }
+}

@@ -1,0 +1,140 @@
+//! The values of a column, read in the way that its encoding asks for.
+
+use chrono::NaiveDateTime;
+
+use super::Unknown;
+use super::cells::{Cells, ColumnKind, is_missing, number, truth, whole_digits};
+use super::column::EncodedColumn;
+use super::notation::{Notation, is_placeholder, is_zero_date};
+use crate::DataError;
+use crate::table::Table;
+
+/// The values of a column. `None` where one is missing.
+pub(super) struct Values<T> {
+    pub values: Vec<Option<T>>,
+    /// The rows whose value is of another kind and counts as missing.
+    pub other_kind: Vec<usize>,
+}
+
+impl<T> Values<T> {
+    fn all(values: Vec<Option<T>>) -> Self {
+        Self { values, other_kind: Vec::new() }
+    }
+}
+
+/// A column of a table that is read in a known way.
+#[derive(Clone, Copy)]
+pub(super) struct Source<'a> {
+    pub table: &'a Table,
+    pub name: &'a str,
+    pub kind: ColumnKind,
+    pub notation: Notation,
+    pub unknown: Unknown,
+}
+
+impl<'a> Source<'a> {
+    pub(super) fn of(table: &'a Table, column: &'a EncodedColumn, unknown: Unknown) -> Self {
+        Self { table, name: &column.name, kind: column.kind, notation: column.notation, unknown }
+    }
+
+    /// The values of a column of numbers or truth values.
+    pub(super) fn numbers(&self, cells: &Cells) -> Result<Values<f64>, DataError> {
+        let is_truth = |value: f64| value == 0.0 || value == 1.0;
+        match (self.kind, cells, cells.floats()) {
+            (_, Cells::Text(_), _) | (_, _, None) => self.parsed(cells, |text| match self.kind {
+                // One file may write truth values as 0 and 1, and another as words.
+                ColumnKind::Truth => truth(text).or_else(|| number(text).filter(|&value| is_truth(value))),
+                _ => self.notation.number(text),
+            }),
+            (ColumnKind::Truth, _, Some(mut values)) => {
+                let mut other_kind = Vec::new();
+                for (row, value) in values.iter_mut().enumerate() {
+                    if let Some(other) = value.filter(|&value| !is_truth(value)) {
+                        self.refuse(row, || other.to_string())?;
+                        *value = None;
+                        other_kind.push(row);
+                    }
+                }
+                Ok(Values { values, other_kind })
+            }
+            (_, _, Some(values)) => Ok(Values::all(values)),
+        }
+    }
+
+    /// The values of a column of dates.
+    pub(super) fn dates(&self, cells: &Cells) -> Result<Values<NaiveDateTime>, DataError> {
+        match (cells, cells.floats()) {
+            (Cells::Dates(values), _) => Ok(Values::all(values.clone())),
+            (Cells::Missing(rows), _) => Ok(Values::all(vec![None; *rows])),
+            (Cells::Numbers(_), Some(numbers)) => {
+                let (mut values, mut other_kind) = (Vec::with_capacity(numbers.len()), Vec::new());
+                for (row, number) in numbers.into_iter().enumerate() {
+                    let date = number.and_then(|number| self.notation.date_of_number(number));
+                    if let (Some(number), None) = (number, date) {
+                        self.refuse(row, || number.to_string())?;
+                        other_kind.push(row);
+                    }
+                    values.push(date);
+                }
+                Ok(Values { values, other_kind })
+            }
+            _ => self.parsed(cells, |text| self.notation.date(text)),
+        }
+    }
+
+    /// The values of a column that is stored as text, or with another type.
+    fn parsed<T: Clone>(&self, cells: &Cells, parse: impl Fn(&str) -> Option<T>) -> Result<Values<T>, DataError> {
+        let Cells::Text(texts) = cells else {
+            let other_kind: Vec<usize> =
+                cells.categories().enumerate().filter_map(|(row, value)| value.map(|_| row)).collect();
+            if let Some(&row) = other_kind.first() {
+                self.refuse(row, || cells.categories().nth(row).flatten().unwrap_or_default())?;
+            }
+            return Ok(Values { values: vec![None; self.table.rows()], other_kind });
+        };
+        let is_no_value = |text: &str| match self.kind {
+            ColumnKind::Number => is_placeholder(text),
+            ColumnKind::Date => is_placeholder(text) || is_zero_date(text),
+            _ => false,
+        };
+        let (mut values, mut other_kind) = (Vec::with_capacity(texts.len()), Vec::new());
+        for (row, text) in texts.iter().enumerate() {
+            let value = match text {
+                None => None,
+                Some(text) if is_missing(text) => None,
+                Some(text) => match parse(text) {
+                    Some(value) => Some(value),
+                    None if is_no_value(text) => None,
+                    None => {
+                        self.refuse(row, || text.into())?;
+                        other_kind.push(row);
+                        None
+                    }
+                },
+            };
+            values.push(value);
+        }
+        Ok(Values { values, other_kind })
+    }
+
+    /// The error for a value of another kind, unless such values are accepted.
+    fn refuse(&self, row: usize, value: impl FnOnce() -> String) -> Result<(), DataError> {
+        if self.unknown == Unknown::Accept {
+            return Ok(());
+        }
+        let (path, column) = (self.table.path().into(), self.name.into());
+        Err(DataError::OtherKind { path, column, row: self.table.row(row), value: value(), kind: self.kind.name() })
+    }
+}
+
+/// The values of a column as categories; `None` where one is missing. Whole numbers without their fraction of zeros where `whole`
+/// says that all categories are whole numbers.
+pub(super) fn categories(cells: &Cells, whole: bool) -> impl Iterator<Item = Option<String>> + '_ {
+    cells.categories().map(move |category| match category {
+        Some(text) if whole => Some(match whole_digits(&text) {
+            Some(digits) if digits.len() < text.len() => digits.to_owned(),
+            _ => text,
+        }),
+        other => other,
+    })
+}
