@@ -12,7 +12,8 @@ use anoonly_page::check_page_path;
 use clap::Args;
 
 use crate::error::CommandError;
-use crate::{print, print_json, read_table};
+use crate::reading::{Reading, columns_of};
+use crate::{print, print_json};
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -29,6 +30,8 @@ pub struct Options {
     /// Treat missing columns and values of the wrong kind as missing, and accept unknown categories
     #[arg(long)]
     lenient: bool,
+    #[command(flatten)]
+    reading: Reading,
     /// Also write an HTML page with curves, a histogram of the scores and the confusion matrix at the threshold
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -43,7 +46,7 @@ impl Options {
             check_page_path(path)?;
         }
         let model = Model::load(&self.model)?;
-        let table = read_table(&self.table)?;
+        let table = self.reading.table(&self.table, columns_of(&model, Some(&self.label)))?;
         let label = LabelColumn { names: vec![self.label.clone()], anomaly: self.anomaly.clone() };
         let unknown = if self.lenient { Unknown::Accept } else { Unknown::Refuse };
         let scored = model.score_labelled(&table, &label, unknown)?;

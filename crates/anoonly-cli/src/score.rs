@@ -10,7 +10,8 @@ use clap::Args;
 
 use crate::compute::Compute;
 use crate::error::CommandError;
-use crate::{print, print_json, table_blocks};
+use crate::reading::{Reading, columns_of};
+use crate::{print, print_json};
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -28,6 +29,8 @@ pub struct Options {
     /// Treat missing columns and values of the wrong kind as missing, and accept unknown categories
     #[arg(long)]
     lenient: bool,
+    #[command(flatten)]
+    reading: Reading,
     #[command(flatten)]
     compute: Compute,
     /// Print the rows as JSON; with --out, a summary of what was written
@@ -103,7 +106,7 @@ impl Options {
     /// numbers, to a file.
     fn score_blocks(&self, model: &Model, id_file: &Path) -> Result<(Vec<f32>, usize), CommandError> {
         let unknown = if self.lenient { Unknown::Accept } else { Unknown::Refuse };
-        let blocks = table_blocks(&self.table)?;
+        let blocks = self.reading.blocks(&self.table, columns_of(model, None))?;
         let mut rows = TableWriter::create(id_file)?;
         let (mut scores, mut filled) = (Vec::new(), 0);
         for block in blocks {

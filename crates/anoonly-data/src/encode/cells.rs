@@ -43,14 +43,17 @@ pub(crate) enum Cells {
 }
 
 impl Cells {
-    pub(crate) fn of(column: &dyn Array) -> Self {
+    /// The values of a column. `words_are_missing` is whether words such as `NA` in a text stand for missing values.
+    pub(crate) fn of(column: &dyn Array, words_are_missing: bool) -> Self {
         match column.dtype() {
             ArrowDataType::Null => Cells::missing(column.len()),
             ArrowDataType::Boolean => {
                 Cells::Truths(truths(column).map(|truth| truth.map(|truth| f64::from(u8::from(truth)))).collect())
             }
             ArrowDataType::Date32 | ArrowDataType::Timestamp(..) => Cells::Dates(times(column)),
-            ArrowDataType::Utf8View | ArrowDataType::Dictionary(..) => Cells::Text(TextColumn::of(column)),
+            ArrowDataType::Utf8View | ArrowDataType::Dictionary(..) => {
+                Cells::Text(TextColumn::of(column, words_are_missing))
+            }
             _ => {
                 let mut values = numbers(column);
                 // pandas writes a missing number as NaN.

@@ -7,7 +7,7 @@ use chrono::{Datelike, NaiveDateTime, Timelike};
 use ndarray::ArrayViewMut2;
 use serde::{Deserialize, Serialize};
 
-use super::cells::{Cells, ColumnKind, date, is_missing, looks_like_date, number, truth};
+use super::cells::{Cells, ColumnKind, date, looks_like_date, number, truth};
 use super::{EncoderOptions, Unknown};
 use crate::DataError;
 use crate::table::Table;
@@ -278,8 +278,7 @@ fn kind_of(table: &Table, name: &str, cells: &Cells, one_hot: usize) -> Result<C
         Cells::Dates(_) => return Ok(ColumnKind::Date),
         Cells::Text(texts) => texts,
     };
-    let known =
-        || texts.iter().enumerate().filter_map(|(row, text)| Some((row, text.filter(|text| !is_missing(text))?)));
+    let known = || texts.iter_known().enumerate().filter_map(|(row, text)| Some((row, text?)));
     let all = |is: fn(&str) -> bool| known().all(|(_, text)| is(text));
     match () {
         () if all(|text| number(text).is_some()) => return Ok(ColumnKind::Number),
@@ -347,14 +346,13 @@ fn parsed<T: Clone>(
     };
     let read = |(row, text): (usize, Option<&str>)| match text {
         None => Ok(None),
-        Some(text) if is_missing(text) => Ok(None),
         Some(text) => match parse(text) {
             None if unknown == Unknown::Refuse => Err(other(row, text.into())),
             value => Ok(value),
         },
     };
     match cells {
-        Cells::Text(texts) => texts.iter().enumerate().map(read).collect(),
+        Cells::Text(texts) => texts.iter_known().enumerate().map(read).collect(),
         typed => {
             // The file stores the column with another type.
             let first = categories(typed).enumerate().find_map(|(row, value)| Some((row, value?)));
@@ -372,10 +370,7 @@ fn categories(cells: &Cells) -> Box<dyn Iterator<Item = Option<String>> + '_> {
         Cells::Numbers(values) => Box::new(values.iter().map(|value| value.map(|value| value.to_string()))),
         Cells::Truths(values) => Box::new(values.iter().map(|value| value.map(|value| (value == 1.0).to_string()))),
         Cells::Dates(values) => Box::new(values.iter().map(|value| value.map(|value| value.to_string()))),
-        Cells::Text(texts) => {
-            let known = |text: Option<&str>| text.filter(|text| !is_missing(text)).map(str::to_owned);
-            Box::new(texts.iter().map(known))
-        }
+        Cells::Text(texts) => Box::new(texts.iter_known().map(|text| text.map(str::to_owned))),
     }
 }
 

@@ -211,7 +211,8 @@ impl Table {
     /// When a column does not exist.
     pub fn select(&self, columns: &[String]) -> Result<Table, DataError> {
         let places = columns.iter().map(|name| self.place(name)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Table { path: self.path.clone(), batch: self.batch.project(&places), before: self.before })
+        let (path, batch, origin) = (self.path.clone(), self.batch.project(&places), self.origin.clone());
+        Ok(Table { path, batch, before: self.before, origin })
     }
 
     /// The numbers of the rows in their file, counted from 1.
@@ -237,7 +238,7 @@ impl Table {
         let columns: Vec<(String, ArrayRef)> = present.chain(added).collect();
         let height = columns.first().map_or(0, |(_, column)| column.len());
         let batch = batch(&self.path, height, columns)?;
-        Ok(Table { path: self.path, batch, before: self.before })
+        Ok(Table { batch, ..self })
     }
 
     /// The values of a row for people, in the order of the columns; an empty text where one is missing.
