@@ -12,6 +12,7 @@ mod export;
 #[cfg(unix)]
 mod guide;
 mod options;
+mod reading;
 mod real_data;
 mod report;
 mod tables;

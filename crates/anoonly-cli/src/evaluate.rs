@@ -13,7 +13,8 @@ use clap::Args;
 
 use crate::columns::warn_of_unseen;
 use crate::error::CommandError;
-use crate::{print, print_json, read_table};
+use crate::reading::{Reading, columns_of};
+use crate::{print, print_json};
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -31,6 +32,8 @@ pub struct Options {
     /// its rows lie outside of what training held
     #[arg(long)]
     lenient: bool,
+    #[command(flatten)]
+    reading: Reading,
     /// Also write an HTML page with curves, a histogram of the scores and the confusion matrix at the threshold
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -45,7 +48,7 @@ impl Options {
             check_page_path(path)?;
         }
         let model = Model::load(&self.model)?;
-        let table = read_table(&self.table)?;
+        let table = self.reading.table(&self.table, columns_of(&model, Some(&self.label)))?;
         let label = LabelColumn { names: vec![self.label.clone()], anomaly: self.anomaly.clone() };
         let unknown = if self.lenient { Unknown::Accept } else { Unknown::Refuse };
         let scored = model.score_labelled(&table, &label, unknown)?;

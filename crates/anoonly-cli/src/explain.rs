@@ -9,7 +9,8 @@ use clap::Args;
 use maud::{Markup, html};
 
 use crate::error::CommandError;
-use crate::{print, print_json, table_blocks};
+use crate::reading::{Reading, columns_of};
+use crate::{print, print_json};
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -27,6 +28,8 @@ pub struct Options {
     /// its rows lie outside of what training held
     #[arg(long)]
     lenient: bool,
+    #[command(flatten)]
+    reading: Reading,
     /// Print the contributions of all columns as JSON
     #[arg(long)]
     json: bool,
@@ -47,7 +50,8 @@ impl Options {
         }
         let model = Model::load(&self.model)?;
         let unknown = if self.lenient { Unknown::Accept } else { Unknown::Refuse };
-        let rows = model.explain_top(table_blocks(&self.table)?, self.top, unknown)?;
+        let blocks = self.reading.blocks(&self.table, columns_of(&model, None))?;
+        let rows = model.explain_top(blocks, self.top, unknown)?;
         if let Some(path) = &self.html {
             write_page(path, &anoonly_page::page("Explained scores", &page(&rows)))?;
         }

@@ -107,7 +107,12 @@ fn data(error: &DataError) -> Option<String> {
     match error {
         DataError::NoLabelColumn { .. } => Some("name the label column with --label".into()),
         DataError::NamelessColumn { .. } => Some("and leave it out with --drop if it only numbers the rows".into()),
-        DataError::UnsupportedType { column, .. } => Some(format!("or leave it out with --drop {column}")),
+        DataError::UnsupportedType { column, .. } | DataError::UnknownZone { column, .. } => {
+            Some(format!("or leave it out with --drop {column}"))
+        }
+        DataError::DuplicateColumn { column, .. } => Some(format!("or leave both out with --drop {column}")),
+        DataError::UnequalRow { .. } => Some("if the delimiter was not recognised, name it with --delimiter".into()),
+        DataError::TooLarge { .. } => Some("--memory-limit sets the limit".into()),
         DataError::BadLabel { .. } => Some("or name the value that marks anomalies with --anomaly".into()),
         DataError::NoSuchAnomaly { .. } => Some("name one of these values with --anomaly".into()),
         DataError::Mixed { column, .. } => Some(format!(

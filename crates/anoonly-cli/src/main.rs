@@ -15,19 +15,18 @@ mod inspect;
 mod manual;
 mod models;
 mod progress;
+mod reading;
 mod score;
 mod speed;
 mod threshold;
 mod train;
 
 use std::io::{IsTerminal, Write};
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anoonly::data::DataError;
-use anoonly::data::table::{Blocks, Table, is_reading};
+use anoonly::data::table::is_reading;
 use anoonly::train::Detector;
 use clap::error::ErrorKind;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -157,25 +156,6 @@ fn one_line(error: &clap::Error) -> String {
         text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
     message.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ").replace(":; ", ": ")
 }
-
-/// Reads a whole table; `-` is CSV from standard input.
-fn read_table(path: &Path) -> Result<Table, DataError> {
-    match path.as_os_str() == "-" {
-        true => Table::read_csv(Path::new(STDIN), std::io::stdin()),
-        false => Table::read(path),
-    }
-}
-
-/// The rows of a table in blocks; `-` is CSV from standard input.
-fn table_blocks(path: &Path) -> Result<Blocks, DataError> {
-    match path.as_os_str() == "-" {
-        true => Table::csv_blocks(Path::new(STDIN), std::io::stdin()),
-        false => Table::blocks(path),
-    }
-}
-
-/// The file name that messages show for standard input.
-const STDIN: &str = "standard input";
 
 /// The name of a detector's method, with the strategy if the method takes one.
 fn method_and_strategy(detector: &Detector) -> String {

@@ -11,7 +11,8 @@ use clap::Args;
 use crate::columns::{warn_of_shift, warn_of_unseen};
 use crate::compute::Compute;
 use crate::error::CommandError;
-use crate::{print, print_json, table_blocks};
+use crate::reading::{Reading, columns_of};
+use crate::{print, print_json};
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -30,6 +31,8 @@ pub struct Options {
     /// its rows lie outside of what training held
     #[arg(long)]
     lenient: bool,
+    #[command(flatten)]
+    reading: Reading,
     #[command(flatten)]
     compute: Compute,
     /// Print the rows as JSON; with --out, a summary of what was written
@@ -116,7 +119,7 @@ impl Options {
     /// numbers, to a file.
     fn score_blocks(&self, model: &Model, id_file: &Path) -> Result<Scored, CommandError> {
         let unknown = if self.lenient { Unknown::Accept } else { Unknown::Refuse };
-        let blocks = table_blocks(&self.table)?;
+        let blocks = self.reading.blocks(&self.table, columns_of(model, None))?;
         let mut rows = TableWriter::create(id_file)?;
         let mut all = Scored { scores: Vec::new(), filled: 0, unseen: UnseenValues::default() };
         for block in blocks {

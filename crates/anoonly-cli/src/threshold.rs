@@ -8,7 +8,8 @@ use anoonly::pipeline::{Model, Threshold, ThresholdRule};
 use clap::{ArgGroup, Args};
 
 use crate::error::CommandError;
-use crate::{print, print_json, read_table};
+use crate::reading::{Reading, columns_of};
+use crate::{print, print_json};
 
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("rule").required(true).args(["fpr", "share", "fdr", "max_f1", "score"]))]
@@ -36,6 +37,8 @@ pub struct Options {
     /// The value of the label column that marks anomalies
     #[arg(long, value_name = "VALUE", requires = "label")]
     anomaly: Option<String>,
+    #[command(flatten)]
+    reading: Reading,
     /// Print the threshold as JSON
     #[arg(long)]
     json: bool,
@@ -63,7 +66,7 @@ impl Options {
             Options { share: Some(share), .. } => model.threshold_by(ThresholdRule::Share(*share))?,
             Options { fdr: Some(rate), .. } => model.threshold_by(ThresholdRule::FalseDiscoveryRate(*rate))?,
             Options { max_f1: Some(path), label: Some(label), anomaly, .. } => {
-                let table = read_table(path)?;
+                let table = self.reading.table(path, columns_of(model, Some(label)))?;
                 let label = LabelColumn { names: vec![label.clone()], anomaly: anomaly.clone() };
                 let labelled = model.score_labelled(&table, &label, Unknown::Refuse)?;
                 Threshold::max_f1(&labelled.scores, &labelled.anomalous)?

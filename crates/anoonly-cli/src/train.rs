@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anoonly::core::{Label, Seed};
 use anoonly::data::encode::EncoderOptions;
-use anoonly::data::table::{LabelColumn, Labels};
+use anoonly::data::table::{LabelColumn, Labels, WantedColumns};
 use anoonly::models::AnyMethod;
 use anoonly::models::overrides::overridden;
 use anoonly::pipeline::{Model, TableDetector};
@@ -16,7 +16,8 @@ use clap::Args;
 use crate::columns::column_table;
 use crate::compute::Compute;
 use crate::error::CommandError;
-use crate::{counted, method_and_strategy, print, print_json, read_table};
+use crate::reading::Reading;
+use crate::{counted, method_and_strategy, print, print_json};
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -38,7 +39,7 @@ pub struct Options {
     /// TOML file with settings of the method, such as `[devnet]` with `depth = 4`
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Columns to ignore
+    /// Columns to ignore, whatever they hold
     #[arg(long, value_delimiter = ',', value_name = "COLUMN,…")]
     drop: Vec<String>,
     /// Identifier columns: not used as features, and written next to the scores
@@ -68,6 +69,8 @@ pub struct Options {
     #[arg(long, default_value_t = 1, value_name = "N")]
     seed: u64,
     #[command(flatten)]
+    reading: Reading,
+    #[command(flatten)]
     compute: Compute,
     /// Where to write the model
     #[arg(long, default_value = "model.anoonly", value_name = "FILE")]
@@ -86,7 +89,9 @@ impl Options {
             let methods = overridden(vec![method], &text).map_err(|error| failed(error.to_string()))?;
             method = methods.into_iter().next().ok_or_else(|| failed("no method".into()))?;
         }
-        let table = read_table(&self.table)?;
+        let is_needed = |name: &String| *name == self.label || self.id.contains(name);
+        let dropped = self.drop.iter().filter(|name| !is_needed(name)).cloned().collect();
+        let table = self.reading.table(&self.table, WantedColumns::Except(dropped))?;
         let label = LabelColumn { names: vec![self.label.clone()], anomaly: self.anomaly.clone() };
         let ids: Vec<&str> = self.id.iter().map(String::as_str).collect();
         let columns = EncoderOptions {

@@ -2,6 +2,7 @@
 
 mod embedded;
 
+use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -186,14 +187,25 @@ fn thin_anomalies(name: &str, samples: Samples, share: f64) -> Samples {
     samples.select(&rows)
 }
 
-fn collect_files(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), DataError> {
-    let failed = |source| DataError::Io { path: folder.into(), source };
-    for entry in fs::read_dir(folder).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        if path.is_dir() {
-            collect_files(&path, files)?;
-        } else if Table::can_read(&path) && path.is_file() {
-            files.push(path);
+/// Adds the tables in a folder and below it. A folder that is found again through a link is not entered again, so that a link to a
+/// folder above it ends nowhere. Links come after all folders, so that a file has the same path whatever links lead to it.
+fn collect_files(root: &Path, files: &mut Vec<PathBuf>) -> Result<(), DataError> {
+    let mut entered = HashSet::new();
+    let (mut folders, mut links) = (vec![root.to_owned()], BTreeSet::new());
+    while let Some(folder) = folders.pop().or_else(|| links.pop_first()) {
+        let failed = |source| DataError::Io { path: folder.clone(), source };
+        if !entered.insert(fs::canonicalize(&folder).map_err(failed)?) {
+            continue;
+        }
+        for entry in fs::read_dir(&folder).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let path = entry.path();
+            match path.is_dir() {
+                true if entry.file_type().map_err(failed)?.is_symlink() => drop(links.insert(path)),
+                true => folders.push(path),
+                false if Table::can_read(&path) && path.is_file() => files.push(path),
+                false => {}
+            }
         }
     }
     Ok(())
@@ -287,6 +299,27 @@ mod tests {
         assert!(matches!(source.select(&["c".into()]).unwrap()[0].load(), Err(DataError::NoTruth { row: 2, .. })));
         let missing = Source::Folder(folder.path().join("missing"));
         assert!(matches!(missing.entries(), Err(DataError::Io { .. })));
+    }
+
+    /// Links to folders above them lead round and round.
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_is_entered_once_whatever_links_lead_to_it() {
+        use std::os::unix::fs::symlink;
+        let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let inner = folder.path().join("inner");
+        fs::create_dir(&inner).unwrap();
+        fs::write(inner.join("a.csv"), "x,label\n1,0\n").unwrap();
+        fs::write(other.path().join("b.csv"), "x,label\n1,0\n").unwrap();
+        for name in ["1", "2"] {
+            symlink(folder.path(), inner.join(name)).unwrap();
+        }
+        symlink(&inner, folder.path().join("again")).unwrap();
+        symlink(other.path(), inner.join("other")).unwrap();
+        symlink(inner.join("a.csv"), inner.join("c.csv")).unwrap();
+        let entries = Source::Folder(folder.path().into()).entries().unwrap();
+        assert_eq!(entries.iter().map(|entry| entry.name.as_str()).collect::<Vec<_>>(), ["a", "c", "b"]);
+        assert!(entries.iter().all(|entry| entry.load().is_ok()));
     }
 
     #[test]

@@ -15,7 +15,7 @@ mod roles;
 mod unseen;
 mod values;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 
 use ndarray::{Array2, Axis};
@@ -74,7 +74,8 @@ pub struct LeftOut {
 pub enum Unknown {
     /// A missing column, a value of another kind and a new category are errors.
     Refuse,
-    /// Missing columns and values of another kind count as missing values, and a new category as none of the known ones.
+    /// Missing columns and values of another kind count as missing values, and a new category as none of the known ones. At least one
+    /// column must be there.
     Accept,
 }
 
@@ -102,22 +103,29 @@ impl Encoder {
     /// or when no column is left.
     pub fn fit(table: &Table, options: &EncoderOptions) -> Result<(Self, Vec<LeftOut>), DataError> {
         let names = table.columns();
-        let there: HashSet<&str> = names.iter().copied().collect();
+        let read: HashSet<&str> = names.iter().copied().collect();
+        let unread = || table.file_columns().iter().map(String::as_str).filter(|name| !read.contains(name));
+        let there: HashSet<&str> = unread().chain(names.iter().copied()).collect();
         for name in [&options.apart, &options.drop, &options.categories, &options.keep].into_iter().flatten() {
             if !there.contains(name.as_str()) {
-                let hint = did_you_mean(name, names.iter().copied());
+                let hint = did_you_mean(name, names.iter().copied().chain(unread()));
                 return Err(DataError::NoColumn { path: table.path().into(), column: name.clone(), hint });
             }
         }
         let apart: HashSet<&str> = options.apart.iter().map(String::as_str).collect();
         let dropped: HashSet<&str> = options.drop.iter().map(String::as_str).collect();
-        let (mut columns, mut left_out) = (Vec::new(), Vec::new());
+        let dropped_on_request =
+            |name: &str| LeftOut { column: name.into(), reason: "it was dropped on request".into() };
+        // A column that was dropped need not have been read.
+        let unread: BTreeSet<&str> = unread().filter(|name| dropped.contains(name)).collect();
+        let mut left_out: Vec<LeftOut> = unread.into_iter().map(dropped_on_request).collect();
+        let mut columns = Vec::new();
         for name in names.into_iter().filter(|name| !apart.contains(name)) {
-            let fitted = match dropped.contains(name) {
-                true => Err("it was dropped on request".to_owned()),
-                false => EncodedColumn::fit(table, name, options)?,
-            };
-            match fitted {
+            if dropped.contains(name) {
+                left_out.push(dropped_on_request(name));
+                continue;
+            }
+            match EncodedColumn::fit(table, name, options)? {
                 Ok(column) => columns.push(column),
                 Err(reason) => left_out.push(LeftOut { column: name.into(), reason }),
             }
@@ -137,7 +145,8 @@ impl Encoder {
         let there: HashSet<&str> = table.columns().into_iter().collect();
         let missing: Vec<String> = self.columns.iter().map(|column| column.name.clone()).collect();
         let missing: Vec<String> = missing.into_iter().filter(|name| !there.contains(name.as_str())).collect();
-        if unknown == Unknown::Refuse && !missing.is_empty() {
+        // Without any of its columns, every row would get the same score.
+        if (unknown == Unknown::Refuse && !missing.is_empty()) || missing.len() == self.columns.len() {
             let missing: Vec<String> = missing.iter().map(|name| format!("`{name}`")).collect();
             let missing: Vec<&str> = missing.iter().map(String::as_str).collect();
             return Err(DataError::MissingColumns {

@@ -1,5 +1,6 @@
 //! Errors of files, tables and labels.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use anoonly_core::CoreError;
@@ -106,9 +107,8 @@ pub enum DataError {
     },
     /// A row of a CSV file has more or fewer fields than the header.
     #[error(
-        "{}: row {row}{} has {fields} field{}, but the header has {expected}",
+        "{}: row {row} (line {line}) has {fields} field{}, but the header has {expected}",
         path.display(),
-        line.map_or_else(String::new, |line| format!(" (line {line})")),
         if *fields == 1 { "" } else { "s" }
     )]
     UnequalRow {
@@ -116,12 +116,56 @@ pub enum DataError {
         path: PathBuf,
         /// The row.
         row: usize,
-        /// The line of the file on which the row starts, where it is known.
-        line: Option<u64>,
+        /// The line of the file on which the row starts.
+        line: u64,
         /// The number of fields in the row.
         fields: u64,
         /// The number of fields in the header.
         expected: u64,
+    },
+    /// A quotation mark in a CSV file is out of place.
+    #[error("{}: {}, column {column}: {fault}", path.display(), row_and_line(*row, *line))]
+    MisplacedQuote {
+        /// The file.
+        path: PathBuf,
+        /// The row; 0 for the header.
+        row: usize,
+        /// The line of the file with the quotation mark that opens the value.
+        line: u64,
+        /// The column, or its number where it has no name.
+        column: String,
+        /// What is wrong with it.
+        fault: QuoteFault,
+    },
+    /// A row of a CSV file, or its header, is too long to be one.
+    #[error("{}: {} is longer than {}, as no row of a table is", path.display(), row_and_line(*row, *line), size(*limit))]
+    LongRow {
+        /// The file.
+        path: PathBuf,
+        /// The row; 0 for the header.
+        row: usize,
+        /// The line of the file on which the row starts.
+        line: u64,
+        /// The greatest length in bytes.
+        limit: u64,
+    },
+    /// The cells of a table take more memory than they may.
+    #[error("{}: the table takes more than {} of memory, which is the limit; raise it, or read fewer rows or columns", path.display(), size(*limit))]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// A column holds times of a zone that is not known.
+    #[error("{}: column `{column}`: unknown time zone `{zone}`; use a name such as America/New_York, an offset such as +01:00, or no zone", path.display())]
+    UnknownZone {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        column: String,
+        /// The name of the zone.
+        zone: String,
     },
     /// The table has no label column.
     #[error("{}: no label column {wanted} (columns: {found})", path.display())]
@@ -354,6 +398,48 @@ pub enum DataError {
     Core(#[from] CoreError),
 }
 
+/// What is wrong with a quotation mark in a CSV file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QuoteFault {
+    /// It opens a value and is never closed.
+    NeverClosed,
+    /// Text follows the quotation mark that closes the value.
+    TextAfter,
+    /// It is closed on a later line, but each of the lines looks like a row of its own.
+    SpansRows {
+        /// The number of lines.
+        lines: u64,
+    },
+}
+
+impl fmt::Display for QuoteFault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            QuoteFault::NeverClosed => write!(formatter, "a quotation mark is opened and never closed")?,
+            QuoteFault::TextAfter => write!(formatter, "text follows a closing quotation mark")?,
+            QuoteFault::SpansRows { lines } => {
+                write!(formatter, "a quotation mark joins {lines} lines, each of which looks like a row")?;
+            }
+        }
+        write!(formatter, "; a value with a quotation mark in it is written as \"a \"\"b\"\" c\"")
+    }
+}
+
+fn row_and_line(row: usize, line: u64) -> String {
+    match row {
+        0 => format!("the header (line {line})"),
+        _ => format!("row {row} (line {line})"),
+    }
+}
+
+/// A number of bytes for people.
+fn size(bytes: u64) -> String {
+    let units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
+    let power = (0..units.len()).rev().find(|&power| bytes >> (10 * power) > 0).unwrap_or(0);
+    let value = bytes as f64 / (1u64 << (10 * power)) as f64;
+    format!("{} {}", (10.0 * value).round() / 10.0, units[power])
+}
+
 /// The longest part of a value that a message quotes, in characters.
 const QUOTED: usize = 100;
 
@@ -362,5 +448,17 @@ pub(crate) fn shortened_value(value: &str) -> String {
     match value.char_indices().nth(QUOTED) {
         Some((end, _)) => format!("{}…", &value[..end]),
         None => value.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_a_unit() {
+        for (bytes, text) in [(0, "0 bytes"), (1023, "1023 bytes"), (64 << 20, "64 MiB"), (3 << 29, "1.5 GiB")] {
+            assert_eq!(size(bytes), text);
+        }
     }
 }

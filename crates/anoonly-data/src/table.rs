@@ -9,25 +9,29 @@ mod ipc;
 mod labels;
 mod memory;
 mod npz;
+mod options;
 mod parquet;
 mod write;
+mod zone;
 
 pub use blocks::Blocks;
+pub use csv::Delimiter;
 pub use guard::is_reading;
 pub use labels::{LabelColumn, LabelValue, Labels};
+pub use options::{ReadOptions, WantedColumns};
 pub use write::{TableWriter, Values};
 
 pub(crate) use columns::{TextColumn, numbers, times, truths, whole_numbers};
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::BufReader;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use flate2::read::MultiGzDecoder;
 use ndarray::Array2;
 
 use self::batch::{ArrayRef, Batch};
+use self::blocks::BlockSize;
 use self::columns::{ShownColumn, refuse_unsupported, type_name};
 use crate::DataError;
 use crate::encode::{Cells, number, truth};
@@ -40,7 +44,15 @@ pub struct Table {
     batch: Batch,
     /// The number of rows of the file before these, for one block of several.
     before: usize,
-    /// What separates the fields, in a text file.
+    origin: TableOrigin,
+}
+
+/// What is known about the file of a table, besides its rows.
+#[derive(Clone, Debug)]
+struct TableOrigin {
+    /// The names of all its columns, also of those that were not read.
+    columns: Arc<[String]>,
+    /// What separates the fields of a text file. `None` for formats that have types and missing values of their own.
     delimiter: Option<u8>,
 }
 
@@ -75,26 +87,21 @@ impl Table {
     /// Arrow's IPC file format (`.arrow`, `.feather`, `.ipc`) or `.npz`. The columns of a CSV file are text; labels and features
     /// parse them.
     ///
-    /// An npz file holds a matrix `X` of shape `[rows, columns]` and a vector `y` with one label a row, of any float or integer
-    /// type. Its columns are named `x0`, `x1`, … and `y`.
+    /// An npz file holds a matrix `X` of shape `[rows, columns]`, and may hold a vector `y` with one label a row, of any float or
+    /// integer type. Its columns are named `x0`, `x1`, … and `y`.
     ///
     /// # Errors
-    /// When the file cannot be read or does not fit its format.
+    /// When the file cannot be read, does not fit its format, or exceeds the [limit of memory](ReadOptions::MEMORY_LIMIT).
     pub fn read(path: &Path) -> Result<Self, DataError> {
-        let batch = match Format::of(path)? {
-            Format::Csv => return Self::of_csv(path, csv::CsvRows::new(path, open(path)?)?),
-            Format::GzippedCsv => {
-                return Self::of_csv(path, csv::CsvRows::new(path, MultiGzDecoder::new(open(path)?))?);
-            }
-            Format::Parquet => guard::guarded(path, || {
-                let whole = |_, rows| rows;
-                let mut rows = parquet::ParquetRows::open(path, open(path)?, whole)?;
-                rows.next_rows()
-            }),
-            Format::Ipc => guard::guarded(path, || ipc::read(path, open(path)?)),
-            Format::Npz => npz::read(path, BufReader::new(open(path)?)),
-        };
-        Self::checked(path, batch?)
+        Self::read_with(path, &ReadOptions::default())
+    }
+
+    /// Reads a file as [`read`](Self::read) does, with options.
+    ///
+    /// # Errors
+    /// When the file cannot be read, does not fit its format, or exceeds the limit of memory.
+    pub fn read_with(path: &Path, options: &ReadOptions) -> Result<Self, DataError> {
+        Blocks::open(path, options, BlockSize::Whole)?.whole()
     }
 
     /// Reads all of a CSV text, for example from standard input; `name` stands for the file in errors.
@@ -102,12 +109,19 @@ impl Table {
     /// # Errors
     /// When the text cannot be read or is not a table.
     pub fn read_csv(name: &Path, source: impl std::io::Read + Send + 'static) -> Result<Self, DataError> {
-        Self::of_csv(name, csv::CsvRows::new(name, source)?)
+        Self::read_csv_with(name, source, &ReadOptions::default())
     }
 
-    fn of_csv(name: &Path, mut rows: csv::CsvRows) -> Result<Self, DataError> {
-        let table = Self::checked(name, rows.next_rows(usize::MAX)?)?;
-        Ok(Self { delimiter: Some(rows.delimiter()), ..table })
+    /// Reads all of a CSV text as [`read_csv`](Self::read_csv) does, with options.
+    ///
+    /// # Errors
+    /// When the text cannot be read, is not a table, or exceeds the limit of memory.
+    pub fn read_csv_with(
+        name: &Path,
+        source: impl std::io::Read + Send + 'static,
+        options: &ReadOptions,
+    ) -> Result<Self, DataError> {
+        Blocks::of_csv(name, source, options, BlockSize::Whole)?.whole()
     }
 
     /// Reads an npz file that is held in memory; `name` stands for the file in errors.
@@ -115,22 +129,18 @@ impl Table {
     /// # Errors
     /// When the bytes are not an npz file as [`read`](Self::read) expects it.
     pub fn from_npz(name: &Path, bytes: &[u8]) -> Result<Self, DataError> {
-        Self::checked(name, npz::read(name, std::io::Cursor::new(bytes))?)
+        let (batch, columns) = npz::read(name, std::io::Cursor::new(bytes), &ReadOptions::default())?;
+        Self::checked(name, batch, TableOrigin { columns, delimiter: None })
     }
 
-    /// Refuses a table without rows, and columns without a name, with a name twice or of an unsupported type.
-    fn checked(path: &Path, batch: Batch) -> Result<Self, DataError> {
-        let names = batch.names();
-        if let Some(column) = names.iter().position(|name| name.trim().is_empty()) {
-            return Err(DataError::NamelessColumn { path: path.into(), number: column + 1 });
-        }
-        refuse_duplicates(path, names.iter().map(String::as_str))?;
+    /// Refuses a table without rows, and columns of an unsupported type.
+    fn checked(path: &Path, batch: Batch, origin: TableOrigin) -> Result<Self, DataError> {
         let types = batch.columns().iter().map(|column| column.dtype());
-        refuse_unsupported(path, names.iter().map(String::as_str).zip(types))?;
+        refuse_unsupported(path, batch.names().iter().map(String::as_str).zip(types))?;
         if batch.rows() == 0 {
             return Err(DataError::NoRows { path: path.into() });
         }
-        Ok(Self { path: path.into(), batch, before: 0, delimiter: None })
+        Ok(Self { path: path.into(), batch, before: 0, origin })
     }
 
     /// Whether [`read`](Self::read) knows the ending of the file name.
@@ -148,6 +158,11 @@ impl Table {
         self.batch.names().iter().map(String::as_str).collect()
     }
 
+    /// The names of all columns of the file, also of those that were not read.
+    pub fn file_columns(&self) -> &[String] {
+        &self.origin.columns
+    }
+
     /// The element type of each column: `text`, or for example `f64` or `datetime[ms]`.
     pub fn types(&self) -> Vec<String> {
         self.batch.columns().iter().map(|column| type_name(column.dtype())).collect()
@@ -163,18 +178,20 @@ impl Table {
         self.batch.place(name).ok_or_else(|| DataError::NoColumn {
             path: self.path.clone(),
             column: name.into(),
-            hint: did_you_mean(name, self.columns().into_iter()),
+            hint: did_you_mean(name, self.origin.columns.iter().map(String::as_str)),
         })
     }
 
     /// The typed values of a column.
     pub(crate) fn cells(&self, name: &str) -> Result<Cells, DataError> {
-        Ok(Cells::of(self.batch.columns()[self.place(name)?].as_ref()))
+        let column = self.batch.columns()[self.place(name)?].as_ref();
+        // In a text file, words such as `NA` stand for missing values.
+        Ok(Cells::of(column, self.origin.delimiter.is_some()))
     }
 
     /// Whether the commas of the file can be decimal marks: in a text file whose delimiter is a semicolon or a tab.
     pub(crate) fn comma_is_free(&self) -> bool {
-        matches!(self.delimiter, Some(b';' | b'\t'))
+        matches!(self.origin.delimiter, Some(b';' | b'\t'))
     }
 
     /// The number of a row in its file, counted from 1.

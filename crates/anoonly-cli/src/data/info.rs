@@ -7,12 +7,13 @@ use anoonly::core::{Digest, Label};
 use anoonly::data::DataError;
 use anoonly::data::catalogue::{CatalogueEntry, Source};
 use anoonly::data::fetch::{ADDRESS, FetchError, Fetcher, KnownSet, LICENCE, SOURCE, known};
-use anoonly::data::table::{LabelColumn, Table};
+use anoonly::data::table::{LabelColumn, Table, WantedColumns};
 use clap::Args;
 use serde::Serialize;
 
 use super::{cached, with_share};
 use crate::error::CommandError;
+use crate::reading::Reading;
 use crate::{print, print_json};
 
 #[derive(Debug, Args)]
@@ -20,6 +21,8 @@ pub struct Options {
     /// A name that `anoonly data list` shows, or a file with a table
     #[arg(value_name = "NAME|FILE")]
     target: PathBuf,
+    #[command(flatten)]
+    reading: Reading,
     /// Print the description as JSON
     #[arg(long)]
     json: bool,
@@ -75,7 +78,7 @@ impl Options {
         }
         // A missing file with the extension of a table is reported as a missing file, not as an unknown data set.
         if target.is_file() || Table::can_read(target) {
-            return of_file(target);
+            return of_file(target, &self.reading);
         }
         let name = target.to_string_lossy();
         let embedded = Source::Embedded.entries()?;
@@ -83,7 +86,7 @@ impl Options {
             return of_embedded(entry);
         }
         if let Some(set) = known().iter().find(|set| set.name == name || set.path() == name) {
-            return of_known(set);
+            return of_known(set, &self.reading);
         }
         let names = embedded.iter().map(|entry| entry.name.as_str()).chain(known().iter().map(|set| set.name));
         let short = name.rsplit('/').next().unwrap_or(&name);
@@ -94,8 +97,8 @@ impl Options {
     }
 }
 
-fn of_file(path: &Path) -> Result<Description, CommandError> {
-    let table = Table::read(path)?;
+fn of_file(path: &Path, reading: &Reading) -> Result<Description, CommandError> {
+    let table = reading.table(path, WantedColumns::All)?;
     let failed = |source| DataError::Io { path: path.into(), source };
     let sha256 = Digest::of_file(path).map_err(failed)?.to_string();
     let bytes = std::fs::metadata(path).map_err(failed)?.len();
@@ -150,7 +153,7 @@ fn of_embedded(entry: &CatalogueEntry) -> Result<Description, CommandError> {
     })
 }
 
-fn of_known(set: &KnownSet) -> Result<Description, CommandError> {
+fn of_known(set: &KnownSet, reading: &Reading) -> Result<Description, CommandError> {
     let description = Description {
         name: set.path(),
         family: Some(set.family().to_owned()),
@@ -169,7 +172,7 @@ fn of_known(set: &KnownSet) -> Result<Description, CommandError> {
     if found != set.sha256 {
         return Err(FetchError::OtherFile { path: file, expected: set.sha256, found }.into());
     }
-    let fetched = of_file(&file)?;
+    let fetched = of_file(&file, reading)?;
     Ok(Description { repeated_rows: fetched.repeated_rows, types: fetched.types, file: fetched.file, ..description })
 }
 

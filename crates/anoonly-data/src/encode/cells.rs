@@ -46,14 +46,17 @@ pub(crate) enum Cells {
 }
 
 impl Cells {
-    pub(crate) fn of(column: &dyn Array) -> Self {
+    /// The values of a column. `words_are_missing` is whether words such as `NA` in a text stand for missing values.
+    pub(crate) fn of(column: &dyn Array, words_are_missing: bool) -> Self {
         match column.dtype() {
             ArrowDataType::Null => Cells::Missing(column.len()),
             ArrowDataType::Boolean => {
                 Cells::Truths(truths(column).map(|truth| truth.map(|truth| f64::from(u8::from(truth)))).collect())
             }
             ArrowDataType::Date32 | ArrowDataType::Timestamp(..) => Cells::Dates(times(column)),
-            ArrowDataType::Utf8View | ArrowDataType::Dictionary(..) => Cells::Text(TextColumn::of(column)),
+            ArrowDataType::Utf8View | ArrowDataType::Dictionary(..) => {
+                Cells::Text(TextColumn::of(column, words_are_missing))
+            }
             _ => Cells::Numbers(column.to_boxed()),
         }
     }
@@ -85,10 +88,7 @@ impl Cells {
             },
             Cells::Truths(values) => Box::new(values.iter().map(|value| value.map(|value| (value == 1.0).to_string()))),
             Cells::Dates(values) => Box::new(values.iter().map(|value| value.map(|value| value.to_string()))),
-            Cells::Text(texts) => {
-                let known = |text: Option<&str>| text.filter(|text| !is_missing(text)).map(str::to_owned);
-                Box::new(texts.iter().map(known))
-            }
+            Cells::Text(texts) => Box::new(texts.iter_known().map(|text| text.map(str::to_owned))),
             Cells::Missing(rows) => Box::new(std::iter::repeat_n(None, *rows)),
         }
     }

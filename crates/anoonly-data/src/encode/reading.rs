@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::RangeInclusive;
 
-use super::cells::{Cells, ColumnKind, is_missing, number, truth};
+use super::cells::{Cells, ColumnKind, number, truth};
 use super::notation::{
     DateShape, Notation, date_shape, is_placeholder, is_zero_date, looks_like_date, looks_like_number, unit,
 };
@@ -50,7 +50,7 @@ impl Reading {
     fn or_dates_as_numbers(self, name: &str, cells: &Cells, few: usize) -> Self {
         let notation = self.notation;
         let values: Box<dyn Iterator<Item = f64>> = match cells {
-            Cells::Text(texts) => Box::new(texts.iter().flatten().filter_map(move |text| notation.number(text))),
+            Cells::Text(texts) => Box::new(texts.iter_known().flatten().filter_map(move |text| notation.number(text))),
             other => Box::new(other.floats().unwrap_or_default().into_iter().flatten()),
         };
         let mut values = values.peekable();
@@ -102,7 +102,7 @@ impl<'a> TextReading<'a> {
     /// The values that are not missing, with their rows.
     fn known(&self) -> impl Iterator<Item = (usize, &'a str)> + use<'a> {
         let texts = self.texts;
-        texts.iter().enumerate().filter_map(|(row, text)| Some((row, text.filter(|text| !is_missing(text))?)))
+        texts.iter_known().enumerate().filter_map(|(row, text)| Some((row, text?)))
     }
 
     fn all(&self, is: impl Fn(&str) -> bool) -> bool {

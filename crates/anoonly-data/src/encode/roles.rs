@@ -76,9 +76,9 @@ fn all_whole(cells: &Cells) -> Option<Vec<i128>> {
             }
         },
         Cells::Text(texts) => texts
-            .iter()
+            .iter_known()
             .flatten()
-            .filter(|text| !super::is_missing(text) && !super::notation::is_placeholder(text))
+            .filter(|text| !super::notation::is_placeholder(text))
             .map(|text| whole_digits(text)?.parse().ok())
             .collect(),
         _ => None,

@@ -3,7 +3,7 @@
 use chrono::NaiveDateTime;
 
 use super::Unknown;
-use super::cells::{Cells, ColumnKind, is_missing, number, truth, whole_digits};
+use super::cells::{Cells, ColumnKind, number, truth, whole_digits};
 use super::column::EncodedColumn;
 use super::notation::{Notation, is_placeholder, is_zero_date};
 use crate::DataError;
@@ -98,10 +98,9 @@ impl<'a> Source<'a> {
             _ => false,
         };
         let (mut values, mut other_kind) = (Vec::with_capacity(texts.len()), Vec::new());
-        for (row, text) in texts.iter().enumerate() {
+        for (row, text) in texts.iter_known().enumerate() {
             let value = match text {
                 None => None,
-                Some(text) if is_missing(text) => None,
                 Some(text) => match parse(text) {
                     Some(value) => Some(value),
                     None if is_no_value(text) => None,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use polars_arrow::array::{
-    Array, DictionaryArray, DictionaryKey, MutableBinaryViewArray, PrimitiveArray, Utf8Array, Utf8ViewArray,
+    Array, DictionaryArray, DictionaryKey, MutableBinaryViewArray, PrimitiveArray, Utf8Array, Utf8ViewArray, View,
 };
 use polars_arrow::compute::concatenate::concatenate_unchecked;
 use polars_arrow::datatypes::{ArrowDataType, IntegerType, TimeUnit};
@@ -72,6 +72,11 @@ impl Batch {
         &self.columns
     }
 
+    /// The bytes that the values take in memory.
+    pub(super) fn memory(&self) -> u64 {
+        self.columns.iter().map(|column| memory(column.as_ref())).sum()
+    }
+
     /// `rows` rows from row `start` on.
     pub(super) fn slice(&self, start: usize, rows: usize) -> Self {
         let columns = self.columns.iter().map(|column| column.sliced(start, rows)).collect();
@@ -101,6 +106,30 @@ impl Batch {
         let columns = columns.collect::<Result<Vec<_>, _>>()?;
         Ok(Some(Self { rows, names, columns }))
     }
+}
+
+/// The bytes that a text takes in a column of texts.
+pub(super) fn text_bytes(length: usize) -> u64 {
+    let elsewhere = if length > View::MAX_INLINE_SIZE as usize { length } else { 0 };
+    (size_of::<View>() + elsewhere) as u64
+}
+
+/// The bytes that the values of a column take, without those of categories.
+fn memory(array: &dyn Array) -> u64 {
+    let width = match array.dtype() {
+        ArrowDataType::Utf8View => {
+            let views = downcast::<Utf8ViewArray>(array).views().iter();
+            return views.map(|view| text_bytes(view.length as usize)).sum();
+        }
+        ArrowDataType::Null => return 0,
+        ArrowDataType::Boolean | ArrowDataType::Int8 | ArrowDataType::UInt8 => 1,
+        ArrowDataType::Int16 | ArrowDataType::UInt16 => 2,
+        ArrowDataType::Int32 | ArrowDataType::UInt32 | ArrowDataType::Float32 | ArrowDataType::Date32 => 4,
+        ArrowDataType::Dictionary(..) => 4,
+        ArrowDataType::Decimal(..) => 16,
+        _ => 8,
+    };
+    width * array.len() as u64
 }
 
 /// Arrays of one type, one after another.
@@ -200,6 +229,11 @@ fn in_table_type(array: ArrayRef) -> ArrayRef {
         ArrowDataType::Date64 => {
             let dtype = ArrowDataType::Timestamp(TimeUnit::Millisecond, None);
             downcast::<PrimitiveArray<i64>>(array.as_ref()).clone().to(dtype).boxed()
+        }
+        // Without a name, there is no zone.
+        ArrowDataType::Timestamp(unit, Some(zone)) if zone.is_empty() => {
+            let dtype = ArrowDataType::Timestamp(*unit, None);
+            in_table_type(downcast::<PrimitiveArray<i64>>(array.as_ref()).clone().to(dtype).boxed())
         }
         ArrowDataType::Timestamp(TimeUnit::Second, zone) => {
             let dtype = ArrowDataType::Timestamp(TimeUnit::Millisecond, zone.clone());

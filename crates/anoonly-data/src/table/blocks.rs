@@ -1,6 +1,6 @@
 //! Tables in blocks of rows, for files that do not fit into memory.
 
-use std::io::Read;
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
@@ -8,8 +8,9 @@ use flate2::read::MultiGzDecoder;
 use super::batch::Batch;
 use super::csv::CsvRows;
 use super::guard::guarded;
+use super::options::ReadOptions;
 use super::parquet::ParquetRows;
-use super::{Format, Table, open};
+use super::{Format, Table, TableOrigin, ipc, npz, open};
 use crate::DataError;
 
 /// The number of cells in a block. The intermediate results for a block take some tens of megabytes.
@@ -19,16 +20,37 @@ const CELLS: usize = 1 << 21;
 pub struct Blocks {
     path: PathBuf,
     source: BlockSource,
+    size: BlockSize,
+    origin: TableOrigin,
     /// Rows returned up to now.
     given: usize,
     ended: bool,
+}
+
+/// The number of rows of a block.
+#[derive(Clone, Copy)]
+pub(super) enum BlockSize {
+    /// All rows.
+    Whole,
+    /// So many that a block has about [`CELLS`] cells.
+    Cells,
+}
+
+impl BlockSize {
+    /// The most rows of a block with this number of columns.
+    pub(super) fn rows(self, columns: usize) -> usize {
+        match self {
+            BlockSize::Whole => usize::MAX,
+            BlockSize::Cells => (CELLS / columns.max(1)).clamp(1, 1 << 16),
+        }
+    }
 }
 
 enum BlockSource {
     Csv(Box<CsvRows>),
     Parquet(Box<ParquetRows>),
     /// The rest of a file that was read as a whole.
-    Whole(Batch),
+    Rest(Batch),
 }
 
 impl Table {
@@ -38,42 +60,84 @@ impl Table {
     /// # Errors
     /// When the file cannot be opened, or its beginning does not fit its format. Each block reports its own errors.
     pub fn blocks(path: &Path) -> Result<Blocks, DataError> {
-        let source = match Format::of(path)? {
-            Format::Csv => BlockSource::Csv(Box::new(CsvRows::new(path, open(path)?)?)),
-            Format::GzippedCsv => BlockSource::Csv(Box::new(CsvRows::new(path, MultiGzDecoder::new(open(path)?))?)),
-            Format::Parquet => {
-                let block = |columns, _| block_rows(columns);
-                let rows = guarded(path, || ParquetRows::open(path, open(path)?, block))?;
-                BlockSource::Parquet(Box::new(rows))
-            }
-            Format::Ipc | Format::Npz => BlockSource::Whole(Table::read(path)?.batch),
-        };
-        Ok(Blocks { path: path.into(), source, given: 0, ended: false })
+        Self::blocks_with(path, &ReadOptions::default())
+    }
+
+    /// The rows of a file in blocks as [`blocks`](Self::blocks) gives them, with options.
+    ///
+    /// # Errors
+    /// As [`blocks`](Self::blocks), and when a block exceeds the limit of memory.
+    pub fn blocks_with(path: &Path, options: &ReadOptions) -> Result<Blocks, DataError> {
+        Blocks::open(path, options, BlockSize::Cells)
     }
 
     /// The rows of CSV text that is read from `source`, such as standard input; `name` stands for the file in errors.
     ///
     /// # Errors
     /// When the header cannot be read.
-    pub fn csv_blocks(name: &Path, source: impl Read + Send + 'static) -> Result<Blocks, DataError> {
-        let source = BlockSource::Csv(Box::new(CsvRows::new(name, source)?));
-        Ok(Blocks { path: name.into(), source, given: 0, ended: false })
+    pub fn csv_blocks_with(
+        name: &Path,
+        source: impl Read + Send + 'static,
+        options: &ReadOptions,
+    ) -> Result<Blocks, DataError> {
+        Blocks::of_csv(name, source, options, BlockSize::Cells)
     }
 }
 
 impl Blocks {
+    /// Opens a file, in blocks of a size.
+    pub(super) fn open(path: &Path, options: &ReadOptions, size: BlockSize) -> Result<Self, DataError> {
+        let (source, columns) = match Format::of(path)? {
+            Format::Csv => return Self::of_csv(path, open(path)?, options, size),
+            Format::GzippedCsv => return Self::of_csv(path, MultiGzDecoder::new(open(path)?), options, size),
+            Format::Parquet => {
+                let rows = guarded(path, || ParquetRows::open(path, open(path)?, options, size))?;
+                let columns = rows.columns().names().clone();
+                (BlockSource::Parquet(Box::new(rows)), columns)
+            }
+            Format::Ipc => {
+                let (batch, columns) = guarded(path, || ipc::read(path, open(path)?, options))?;
+                (BlockSource::Rest(batch), columns)
+            }
+            Format::Npz => {
+                let (batch, columns) = guarded(path, || npz::read(path, BufReader::new(open(path)?), options))?;
+                (BlockSource::Rest(batch), columns)
+            }
+        };
+        let origin = TableOrigin { columns, delimiter: None };
+        Ok(Self { path: path.into(), source, size, origin, given: 0, ended: false })
+    }
+
+    /// Begins to read CSV text, in blocks of a size.
+    pub(super) fn of_csv(
+        name: &Path,
+        source: impl Read + Send + 'static,
+        options: &ReadOptions,
+        size: BlockSize,
+    ) -> Result<Self, DataError> {
+        let rows = CsvRows::new(name, source, options)?;
+        let origin = TableOrigin { columns: rows.columns().names().clone(), delimiter: Some(rows.delimiter()) };
+        let source = BlockSource::Csv(Box::new(rows));
+        Ok(Self { path: name.into(), source, size, origin, given: 0, ended: false })
+    }
+
+    /// All rows as one table.
+    pub(super) fn whole(mut self) -> Result<Table, DataError> {
+        self.next().unwrap_or(Err(DataError::NoRows { path: self.path }))
+    }
+
     fn next_batch(&mut self) -> Result<Batch, DataError> {
         match &mut self.source {
             BlockSource::Csv(rows) => {
-                let most = block_rows(rows.width());
+                let most = self.size.rows(rows.columns().places().len());
                 rows.next_rows(most)
             }
             BlockSource::Parquet(rows) => {
                 let path = &self.path;
                 guarded(path, || rows.next_rows())
             }
-            BlockSource::Whole(rest) => {
-                let rows = block_rows(rest.columns().len()).min(rest.rows());
+            BlockSource::Rest(rest) => {
+                let rows = self.size.rows(rest.columns().len()).min(rest.rows());
                 let block = rest.slice(0, rows);
                 *rest = rest.slice(rows, rest.rows() - rows);
                 Ok(block)
@@ -92,14 +156,11 @@ impl Iterator for Blocks {
         let first = self.given == 0;
         let block = self.next_batch().and_then(|batch| match batch.rows() {
             0 if !first => Ok(None),
-            _ => Table::checked(&self.path, batch).map(Some),
+            _ => Table::checked(&self.path, batch, self.origin.clone()).map(Some),
         });
         match block {
             Ok(Some(mut table)) => {
                 table.before = self.given;
-                if let BlockSource::Csv(rows) = &self.source {
-                    table.delimiter = Some(rows.delimiter());
-                }
                 self.given += table.rows();
                 Some(Ok(table))
             }
@@ -113,8 +174,4 @@ impl Iterator for Blocks {
             }
         }
     }
-}
-
-fn block_rows(columns: usize) -> usize {
-    (CELLS / columns.max(1)).clamp(1, 1 << 16)
 }

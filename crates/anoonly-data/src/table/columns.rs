@@ -10,9 +10,11 @@ use polars_arrow::datatypes::{ArrowDataType, TimeUnit};
 use polars_arrow::types::NativeType;
 
 use super::batch::{Categories, downcast};
+use super::zone::Zone;
 use crate::DataError;
+use crate::encode::is_missing;
 
-/// Refuses columns that hold several values a row, or values of a type that has no features.
+/// Refuses columns that hold several values a row, values of a type that has no features, or times of an unknown zone.
 pub(super) fn refuse_unsupported<'a>(
     path: &Path,
     columns: impl IntoIterator<Item = (&'a str, &'a ArrowDataType)>,
@@ -25,12 +27,19 @@ pub(super) fn refuse_unsupported<'a>(
         T::Dictionary(_, values, _) => matches!(**values, T::Utf8 | T::LargeUtf8 | T::Utf8View),
         _ => false,
     };
-    match columns.into_iter().find(|(_, dtype)| !supported(dtype)) {
-        Some((column, dtype)) => {
-            Err(DataError::UnsupportedType { path: path.into(), column: column.into(), found: unsupported_name(dtype) })
+    for (column, dtype) in columns {
+        let (path, column) = (|| path.to_owned(), || column.to_owned());
+        if !supported(dtype) {
+            return Err(DataError::UnsupportedType { path: path(), column: column(), found: unsupported_name(dtype) });
         }
-        None => Ok(()),
+        if let T::Timestamp(_, Some(zone)) = dtype
+            && !zone.is_empty()
+            && Zone::parse(zone).is_none()
+        {
+            return Err(DataError::UnknownZone { path: path(), column: column(), zone: zone.to_string() });
+        }
     }
+    Ok(())
 }
 
 /// The name of a type that tables do not hold, without the types inside it.
@@ -134,39 +143,83 @@ pub(crate) fn truths(array: &dyn Array) -> impl Iterator<Item = Option<bool>> + 
     downcast::<BooleanArray>(array).iter()
 }
 
-/// A column of dates or times; `None` where a value is missing or outside of what a date can be. The time zone is ignored.
+/// A column of dates or times, in the local time of its zone; `None` where a value is missing or outside of what a date can be.
 pub(crate) fn times(array: &dyn Array) -> Vec<Option<NaiveDateTime>> {
-    (0..array.len()).map(|row| time(array, row)).collect()
+    let times = Times::of(array);
+    (0..array.len()).map(|row| times.local(row)).collect()
 }
 
-fn time(array: &dyn Array, row: usize) -> Option<NaiveDateTime> {
-    if array.is_null(row) {
-        return None;
+/// A column of dates or times.
+#[derive(Clone, Copy)]
+pub(super) struct Times<'a> {
+    array: &'a dyn Array,
+    zone: Option<Zone>,
+}
+
+impl<'a> Times<'a> {
+    fn of(array: &'a dyn Array) -> Self {
+        let zone = match array.dtype() {
+            ArrowDataType::Timestamp(_, Some(zone)) => Zone::parse(zone),
+            _ => None,
+        };
+        Self { array, zone }
     }
-    match array.dtype() {
-        ArrowDataType::Date32 => {
-            let days = TimeDelta::days(primitive::<i32>(array).value(row).into());
-            DateTime::UNIX_EPOCH.naive_utc().checked_add_signed(days)
+
+    /// The local time of a row.
+    fn local(&self, row: usize) -> Option<NaiveDateTime> {
+        let stored = self.stored(row)?;
+        match self.zone {
+            None => Some(stored),
+            Some(zone) => zone.local(stored).map(|time| time.naive_local()),
         }
-        ArrowDataType::Timestamp(TimeUnit::Millisecond, _) => {
-            let ticks = primitive::<i64>(array).value(row);
-            DateTime::from_timestamp_millis(ticks).map(|time| time.naive_utc())
+    }
+
+    /// The time of a row as it is stored: in UTC where the column has a zone.
+    fn stored(&self, row: usize) -> Option<NaiveDateTime> {
+        let array = self.array;
+        if array.is_null(row) {
+            return None;
         }
-        ArrowDataType::Timestamp(TimeUnit::Microsecond, _) => {
-            let ticks = primitive::<i64>(array).value(row);
-            DateTime::from_timestamp_micros(ticks).map(|time| time.naive_utc())
+        match array.dtype() {
+            ArrowDataType::Date32 => {
+                let days = TimeDelta::days(primitive::<i32>(array).value(row).into());
+                DateTime::UNIX_EPOCH.naive_utc().checked_add_signed(days)
+            }
+            ArrowDataType::Timestamp(TimeUnit::Millisecond, _) => {
+                let ticks = primitive::<i64>(array).value(row);
+                DateTime::from_timestamp_millis(ticks).map(|time| time.naive_utc())
+            }
+            ArrowDataType::Timestamp(TimeUnit::Microsecond, _) => {
+                let ticks = primitive::<i64>(array).value(row);
+                DateTime::from_timestamp_micros(ticks).map(|time| time.naive_utc())
+            }
+            ArrowDataType::Timestamp(TimeUnit::Nanosecond, _) => {
+                let ticks = primitive::<i64>(array).value(row);
+                Some(DateTime::from_timestamp_nanos(ticks).naive_utc())
+            }
+            other => unreachable!("{other:?} is not a time"),
         }
-        ArrowDataType::Timestamp(TimeUnit::Nanosecond, _) => {
-            let ticks = primitive::<i64>(array).value(row);
-            Some(DateTime::from_timestamp_nanos(ticks).naive_utc())
-        }
-        other => unreachable!("{other:?} is not a time"),
+    }
+
+    /// The value of a row as text: a time with a zone as RFC 3339 writes it, with its distance from UTC. Another one is a day, or a
+    /// day and a time of day with `between` between them. `None` where the value is missing.
+    fn text(&self, row: usize, between: char, fraction: &str) -> Option<String> {
+        let stored = self.stored(row)?;
+        Some(match (self.array.dtype(), self.zone) {
+            (ArrowDataType::Date32, _) => stored.format("%F").to_string(),
+            (_, None) => stored.format(&format!("%F{between}%T{fraction}")).to_string(),
+            (_, Some(zone)) => zone.local(stored)?.format(&format!("%FT%T{fraction}%:z")).to_string(),
+        })
     }
 }
 
 /// A column of text.
 #[derive(Clone)]
-pub(crate) struct TextColumn(Texts);
+pub(crate) struct TextColumn {
+    texts: Texts,
+    /// Whether words such as `NA` stand for missing values, as in formats that have no missing values of their own.
+    words_are_missing: bool,
+}
 
 #[derive(Clone)]
 enum Texts {
@@ -176,45 +229,59 @@ enum Texts {
 
 impl TextColumn {
     /// A column of text or categories.
-    pub(crate) fn of(array: &dyn Array) -> Self {
-        match array.dtype() {
-            ArrowDataType::Dictionary(..) => TextColumn(Texts::Categories(Categories::of(array))),
-            _ => TextColumn(Texts::View(downcast::<Utf8ViewArray>(array).clone())),
-        }
+    pub(crate) fn of(array: &dyn Array, words_are_missing: bool) -> Self {
+        let texts = match array.dtype() {
+            ArrowDataType::Dictionary(..) => Texts::Categories(Categories::of(array)),
+            _ => Texts::View(downcast::<Utf8ViewArray>(array).clone()),
+        };
+        Self { texts, words_are_missing }
     }
 
     /// The number of rows.
     pub(crate) fn len(&self) -> usize {
-        match &self.0 {
+        match &self.texts {
             Texts::View(array) => array.len(),
             Texts::Categories(categories) => categories.len(),
         }
     }
 
-    /// The text of a row; `None` where it is missing.
+    /// The text of a row; `None` where the file has none.
     pub(crate) fn get(&self, row: usize) -> Option<&str> {
-        match &self.0 {
+        match &self.texts {
             Texts::View(array) => array.get(row),
             Texts::Categories(categories) => categories.get(row),
         }
+    }
+
+    /// The text of a row; `None` where it is missing, or is a text that stands for a missing value. An empty text always does.
+    pub(crate) fn known(&self, row: usize) -> Option<&str> {
+        let missing = |text: &str| if self.words_are_missing { is_missing(text) } else { text.trim().is_empty() };
+        self.get(row).filter(|text| !missing(text))
     }
 
     /// The texts of all rows.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Option<&str>> + '_ {
         (0..self.len()).map(|row| self.get(row))
     }
+
+    /// The texts of all rows, as [`known`](Self::known) gives them.
+    pub(crate) fn iter_known(&self) -> impl Iterator<Item = Option<&str>> + '_ {
+        (0..self.len()).map(|row| self.known(row))
+    }
 }
 
 /// A column whose values are shown to people or written to a text file.
 pub(super) enum ShownColumn<'a> {
     Text(TextColumn),
+    Times(Times<'a>),
     Other(&'a dyn Array),
 }
 
 impl<'a> ShownColumn<'a> {
     pub(super) fn of(array: &'a dyn Array) -> Self {
         match array.dtype() {
-            ArrowDataType::Utf8View | ArrowDataType::Dictionary(..) => ShownColumn::Text(TextColumn::of(array)),
+            ArrowDataType::Utf8View | ArrowDataType::Dictionary(..) => ShownColumn::Text(TextColumn::of(array, false)),
+            ArrowDataType::Date32 | ArrowDataType::Timestamp(..) => ShownColumn::Times(Times::of(array)),
             _ => ShownColumn::Other(array),
         }
     }
@@ -223,6 +290,7 @@ impl<'a> ShownColumn<'a> {
     pub(super) fn display(&self, row: usize) -> Option<Cow<'_, str>> {
         let array = match self {
             ShownColumn::Text(text) => return text.get(row).map(Cow::Borrowed),
+            ShownColumn::Times(times) => return times.text(row, ' ', "%.f").map(Cow::Owned),
             ShownColumn::Other(array) => *array,
         };
         if array.dtype() == &ArrowDataType::Null || array.is_null(row) {
@@ -231,11 +299,6 @@ impl<'a> ShownColumn<'a> {
         let text = match array.dtype() {
             ArrowDataType::Float32 => short_float(primitive::<f32>(array).value(row).into()),
             ArrowDataType::Float64 => short_float(primitive::<f64>(array).value(row)),
-            ArrowDataType::Date32 => time(array, row).map(|time| time.date().to_string()).unwrap_or_default(),
-            ArrowDataType::Timestamp(_, zone) => {
-                let time = time(array, row).map(|time| time.to_string()).unwrap_or_default();
-                if zone.is_some() { time + " UTC" } else { time }
-            }
             _ => {
                 let mut text = Vec::new();
                 self.write_csv(row, &mut text);
@@ -255,6 +318,15 @@ impl<'a> ShownColumn<'a> {
                 }
                 return;
             }
+            ShownColumn::Times(times) => {
+                let fraction = match times.array.dtype() {
+                    ArrowDataType::Timestamp(TimeUnit::Microsecond, _) => "%.6f",
+                    ArrowDataType::Timestamp(TimeUnit::Nanosecond, _) => "%.9f",
+                    _ => "%.3f",
+                };
+                out.extend(times.text(row, 'T', fraction).unwrap_or_default().bytes());
+                return;
+            }
             ShownColumn::Other(array) => *array,
         };
         if array.dtype() == &ArrowDataType::Null || array.is_null(row) {
@@ -265,10 +337,6 @@ impl<'a> ShownColumn<'a> {
                 write!(out, "{}", primitive::<$type>(array).value(row))
             };
         }
-        let moment = |out: &mut Vec<u8>, format: &str| match time(array, row) {
-            Some(time) => write!(out, "{}", time.format(format)),
-            None => Ok(()),
-        };
         let written = match array.dtype() {
             ArrowDataType::Boolean => write!(out, "{}", downcast::<BooleanArray>(array).value(row)),
             ArrowDataType::Float32 => {
@@ -290,10 +358,6 @@ impl<'a> ShownColumn<'a> {
             ArrowDataType::Decimal(_, scale) => {
                 write!(out, "{}", decimal(primitive::<i128>(array).value(row), *scale))
             }
-            ArrowDataType::Date32 => moment(out, "%F"),
-            ArrowDataType::Timestamp(TimeUnit::Microsecond, _) => moment(out, "%FT%H:%M:%S.%6f"),
-            ArrowDataType::Timestamp(TimeUnit::Nanosecond, _) => moment(out, "%FT%H:%M:%S.%9f"),
-            ArrowDataType::Timestamp(..) => moment(out, "%FT%H:%M:%S.%3f"),
             other => unreachable!("no table holds a column of type {other:?}"),
         };
         debug_assert!(written.is_ok(), "writing to memory does not fail");

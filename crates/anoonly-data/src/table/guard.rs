@@ -15,7 +15,7 @@ pub fn is_reading() -> bool {
     READING.load(Ordering::Relaxed) > 0
 }
 
-/// Runs a reader and turns a panic into an error: the Parquet and Arrow readers panic on some damaged files. State that a panic
+/// Runs a reader and turns a panic into an error: the readers of binary formats panic on some damaged files. State that a panic
 /// left half changed must not be used afterwards.
 pub(super) fn guarded<T>(path: &Path, read: impl FnOnce() -> Result<T, DataError>) -> Result<T, DataError> {
     READING.fetch_add(1, Ordering::Relaxed);

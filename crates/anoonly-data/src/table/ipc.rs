@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use polars_arrow::datatypes::Field;
 use polars_arrow::io::ipc::read::{FileReader, deserialize_footer};
-use polars_arrow_format::ipc::planus::ReadAsRoot;
-use polars_arrow_format::ipc::{Block, FooterRef, MessageHeaderRef, MessageRef, RecordBatchRef};
+use polars_arrow_format::ipc::planus::{Builder, ReadAsRoot};
+use polars_arrow_format::ipc::{Block, FieldRef, Footer, FooterRef, MessageHeaderRef, MessageRef, RecordBatchRef};
 
 use super::batch::Batch;
 use super::columns::refuse_unsupported;
-use super::{malformed, refuse_duplicates};
+use super::malformed;
+use super::options::{FileColumns, ReadOptions};
 use crate::DataError;
 
 /// The bytes at the end of a file: the length of the footer and the format's name.
@@ -23,33 +24,57 @@ const LARGE_BUFFER: i64 = 256 << 20;
 
 const MOST_SHRUNK: i64 = 1000;
 
-/// Reads all of a file whose columns hold one value a row.
-pub(super) fn read(path: &Path, mut file: File) -> Result<Batch, DataError> {
+/// The deepest nesting of a column's type.
+const DEEPEST: usize = 32;
+
+/// Reads the wanted columns of a file, which hold one value a row. Returns the names of all columns, too.
+pub(super) fn read(path: &Path, mut file: File, options: &ReadOptions) -> Result<(Batch, Arc<[String]>), DataError> {
     let failed = |reason: String| malformed(path, reason);
-    let footer = footer(&mut file).map_err(failed)?;
-    let names = names(&footer).map_err(failed)?;
-    refuse_duplicates(path, names.iter().map(String::as_str))?;
+    let (footer, names) = footer(&mut file).and_then(|bytes| with_unique_names(&bytes)).map_err(failed)?;
+    let columns = FileColumns::choose(path, names, &options.columns)?;
     let length = file.metadata().map_err(|source| DataError::Io { path: path.into(), source })?.len();
     let mut metadata = deserialize_footer(&footer, length).map_err(|error| failed(error.to_string()))?;
     // An extension type is a name for what is stored.
     let stored = |field: &Field| field.with_dtype(field.dtype().to_storage().clone());
     metadata.schema = Arc::new(metadata.schema.iter_values().map(stored).collect());
-    refuse_unsupported(path, metadata.schema.iter_values().map(|field| (field.name.as_str(), field.dtype())))?;
+    let fields: Vec<Field> = columns
+        .places()
+        .iter()
+        .filter_map(|&place| metadata.schema.get_at_index(place))
+        .map(|(_, field)| field.clone())
+        .collect();
+    if fields.len() != columns.places().len() {
+        return Err(failed("its columns have no names".to_owned()));
+    }
+    refuse_unsupported(path, columns.wanted().zip(fields.iter().map(Field::dtype)))?;
+    let too_large = || DataError::TooLarge { path: path.into(), limit: options.memory_limit };
     for block in metadata.dictionaries.iter().flatten().chain(&metadata.blocks) {
-        check_block(&mut file, block, length).map_err(failed)?;
+        let bytes = check_block(&mut file, block, length).map_err(failed)?;
+        if bytes > options.memory_limit {
+            return Err(too_large());
+        }
     }
-    let named = |columns: Vec<_>| names.iter().cloned().zip(columns).collect::<Vec<_>>();
-    let empty = metadata.schema.iter_values();
-    let empty = empty.map(|field| polars_arrow::array::new_empty_array(field.dtype().clone())).collect();
+    let named = |arrays: Vec<_>| columns.wanted().map(str::to_owned).zip(arrays).collect::<Vec<_>>();
     let mut batches = Vec::new();
-    for batch in FileReader::new(BufReader::new(file), metadata, None, None) {
+    let mut memory = 0;
+    let places = columns.places().to_vec();
+    for batch in FileReader::new(BufReader::new(file), metadata, Some(places), None) {
         let batch = batch.map_err(|error| failed(error.to_string()))?;
-        batches.push(Batch::new(batch.len(), named(batch.into_arrays())).map_err(failed)?);
+        let batch = Batch::new(batch.len(), named(batch.into_arrays())).map_err(failed)?;
+        memory += batch.memory();
+        if memory > options.memory_limit {
+            return Err(too_large());
+        }
+        batches.push(batch);
     }
-    match Batch::concat(batches).map_err(failed)? {
-        Some(whole) => Ok(whole),
-        None => Batch::new(0, named(empty)).map_err(failed),
-    }
+    let whole = match Batch::concat(batches).map_err(failed)? {
+        Some(whole) => whole,
+        None => {
+            let empty = |field: &Field| polars_arrow::array::new_empty_array(field.dtype().clone());
+            Batch::new(0, named(fields.iter().map(empty).collect())).map_err(failed)?
+        }
+    };
+    Ok((whole, columns.names().clone()))
 }
 
 /// The bytes of the footer.
@@ -73,22 +98,39 @@ fn read_at(file: &mut File, start: u64, size: u64) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-/// The names of the columns. The reader's schema holds each name once.
-fn names(footer: &[u8]) -> Result<Vec<String>, String> {
-    let footer = FooterRef::read_as_root(footer).map_err(|error| error.to_string())?;
-    let schema = footer.schema().map_err(|error| error.to_string())?;
-    let fields =
-        schema.and_then(|schema| schema.fields().transpose()).transpose().map_err(|error| error.to_string())?;
-    let mut names = Vec::new();
+/// The footer with numbers instead of the columns' names, and the names: the reader knows columns by their names, and two may have
+/// the same.
+fn with_unique_names(footer: &[u8]) -> Result<(Vec<u8>, Vec<String>), String> {
+    let damaged = |error: polars_arrow_format::ipc::planus::Error| error.to_string();
+    let read = FooterRef::read_as_root(footer).map_err(damaged)?;
+    let schema = read.schema().map_err(damaged)?;
+    let fields = schema.and_then(|schema| schema.fields().transpose()).transpose().map_err(damaged)?;
+    let mut budget = footer.len();
     for field in fields.into_iter().flatten() {
-        let name = field.and_then(|field| field.name()).map_err(|error| error.to_string())?;
-        names.push(name.unwrap_or_default().to_owned());
+        check_nesting(field.map_err(damaged)?, DEEPEST, &mut budget)?;
     }
-    Ok(names)
+    let mut footer = Footer::try_from(read).map_err(damaged)?;
+    let fields = footer.schema.as_mut().and_then(|schema| schema.fields.as_mut());
+    let rename = |(place, field): (usize, &mut polars_arrow_format::ipc::Field)| {
+        field.name.replace(place.to_string()).unwrap_or_default()
+    };
+    let names = fields.into_iter().flatten().enumerate().map(rename).collect();
+    Ok((Builder::new().finish(&footer, None).to_vec(), names))
 }
 
-/// Compares the sizes of a block's buffers with the file, before memory is taken for them.
-fn check_block(file: &mut File, block: &Block, length: u64) -> Result<(), String> {
+/// Refuses a type that is nested deeply, or whose parts are used again and again: to read it would take for ever.
+fn check_nesting(field: FieldRef<'_>, deepest: usize, budget: &mut usize) -> Result<(), String> {
+    let damaged = || "the types of its columns are damaged".to_owned();
+    let deepest = deepest.checked_sub(1).ok_or_else(damaged)?;
+    *budget = budget.checked_sub(1).ok_or_else(damaged)?;
+    for child in field.children().map_err(|error| error.to_string())?.into_iter().flatten() {
+        check_nesting(child.map_err(|error| error.to_string())?, deepest, budget)?;
+    }
+    Ok(())
+}
+
+/// Compares the sizes of a block's buffers with the file, before memory is taken for them. Returns the bytes that they take.
+fn check_block(file: &mut File, block: &Block, length: u64) -> Result<u64, String> {
     let damaged = || "a block of rows exceeds the file".to_owned();
     let size = |size: i64| u64::try_from(size).map_err(|_| damaged());
     let (start, header, body) = (size(block.offset)?, size(block.meta_data_length.into())?, size(block.body_length)?);
@@ -114,10 +156,11 @@ fn check_block(file: &mut File, block: &Block, length: u64) -> Result<(), String
     }
 }
 
-fn check_buffers(file: &mut File, batch: &RecordBatchRef<'_>, start: u64, body: u64) -> Result<(), String> {
+fn check_buffers(file: &mut File, batch: &RecordBatchRef<'_>, start: u64, body: u64) -> Result<u64, String> {
     let damaged = || "a column exceeds its block of rows".to_owned();
     let compressed = batch.compression().map_err(|error| error.to_string())?.is_some();
     let buffers = batch.buffers().map_err(|error| error.to_string())?;
+    let mut total = 0u64;
     for buffer in buffers.into_iter().flatten() {
         let offset = u64::try_from(buffer.offset()).map_err(|_| damaged())?;
         let size = u64::try_from(buffer.length()).map_err(|_| damaged())?;
@@ -130,7 +173,10 @@ fn check_buffers(file: &mut File, batch: &RecordBatchRef<'_>, start: u64, body: 
             if claimed > LARGE_BUFFER && claimed / MOST_SHRUNK > buffer.length() {
                 return Err("a compressed column is larger than its bytes can hold".to_owned());
             }
+            total = total.saturating_add(u64::try_from(claimed).unwrap_or(size));
+        } else {
+            total = total.saturating_add(size);
         }
     }
-    Ok(())
+    Ok(total)
 }

@@ -155,7 +155,7 @@ impl Table {
             (None, _) => Err(DataError::NoLabelColumn {
                 path: self.path.clone(),
                 wanted: rule.names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or "),
-                found: shortened(&columns),
+                found: shortened(&self.origin.columns.iter().map(String::as_str).collect::<Vec<_>>()),
             }),
         }
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use polars_arrow::array::PrimitiveArray;
 
 use super::batch::ArrayRef;
-use super::{Table, batch};
+use super::{Table, TableOrigin, batch};
 use crate::DataError;
 use anoonly_core::{Label, Samples};
 
@@ -27,7 +27,9 @@ impl Table {
             (format!("x{place}"), values)
         });
         let columns = features.chain([("label".to_owned(), labels.boxed())]).collect();
-        Self::checked(name, batch(name, samples.rows(), columns)?)
+        let batch = batch(name, samples.rows(), columns)?;
+        let origin = TableOrigin { columns: batch.names().into(), delimiter: None };
+        Self::checked(name, batch, origin)
     }
 }
 

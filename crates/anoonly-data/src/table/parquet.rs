@@ -11,14 +11,19 @@ use polars_arrow::datatypes::{ArrowDataType, Field};
 use polars_buffer::Buffer;
 use polars_parquet::parquet::compression::Compression;
 use polars_parquet::parquet::read::deserialize_metadata;
+use polars_parquet::read::schema::{
+    parquet_to_arrow_schema, read_custom_key_value_metadata, read_schema_from_metadata,
+};
 use polars_parquet::read::{
     BasicDecompressor, FileMetadata, Filter, PageReader, ParquetType, PrimitiveConvertedType, PrimitiveLogicalType,
-    RowGroupMetadata, column_iter_to_arrays, infer_schema,
+    RowGroupMetadata, column_iter_to_arrays,
 };
 
 use super::batch::{ArrayRef, Batch, downcast, joined, with_categories};
+use super::blocks::BlockSize;
 use super::columns::refuse_unsupported;
-use super::{malformed, refuse_duplicates};
+use super::malformed;
+use super::options::{FileColumns, ReadOptions};
 use crate::DataError;
 
 /// The number of cells that are decoded at once. Decoding a block alone would decompress the pages that blocks share once for each
@@ -34,7 +39,9 @@ pub(super) struct ParquetRows {
     path: PathBuf,
     file: File,
     metadata: FileMetadata,
+    file_columns: FileColumns,
     columns: Vec<ParquetColumn>,
+    memory_limit: u64,
     /// The number of rows of a batch.
     batch: usize,
     /// The number of rows that are decoded at once.
@@ -44,8 +51,10 @@ pub(super) struct ParquetRows {
     group: Option<OpenGroup>,
 }
 
-/// A column of the file.
+/// A column that is read.
 struct ParquetColumn {
+    /// The place of its chunk in a row group.
+    chunk: usize,
     /// Its name, and the type in which it is decoded.
     field: Field,
     /// Whether its texts are categories.
@@ -66,34 +75,45 @@ struct OpenGroup {
 }
 
 impl ParquetRows {
-    /// Opens a file whose columns hold one value a row. `rows` gives the rows of a batch from the number of columns and the
-    /// number of rows in the file.
-    pub(super) fn open(path: &Path, mut file: File, rows: impl Fn(usize, usize) -> usize) -> Result<Self, DataError> {
+    /// Opens a file. The columns that are read hold one value a row.
+    pub(super) fn open(path: &Path, mut file: File, options: &ReadOptions, size: BlockSize) -> Result<Self, DataError> {
         let footer = sizes::checked_footer(&mut file).map_err(|reason| malformed(path, reason))?;
         let metadata = deserialize_metadata(footer.into()).map_err(|error| malformed(path, error))?;
-        let columns = columns(path, &metadata)?;
+        let names = metadata.schema().fields().iter().map(|field| field.name().to_owned()).collect();
+        let file_columns = FileColumns::choose(path, names, &options.columns)?;
+        let columns = columns(path, &metadata, file_columns.places())?;
         refuse_unsupported(path, columns.iter().map(|column| (column.field.name.as_str(), column.field.dtype())))?;
         let columns: Vec<_> = columns.into_iter().map(ParquetColumn::decoded_as_text).collect();
-        refuse_compression(path, &metadata)?;
-        let batch = rows(columns.len(), metadata.num_rows).max(1);
-        let span = (SPAN_CELLS / columns.len().max(1)).max(SPAN_LEAST);
-        Ok(Self { path: path.into(), file, metadata, columns, batch, span, next: 0, group: None })
+        refuse_compression(path, &metadata, &columns)?;
+        let (batch, span) = (size.rows(columns.len()), (SPAN_CELLS / columns.len().max(1)).max(SPAN_LEAST));
+        let (path, memory_limit) = (path.into(), options.memory_limit);
+        Ok(Self { path, file, metadata, file_columns, columns, memory_limit, batch, span, next: 0, group: None })
     }
 
-    /// Sets the number of rows that are decoded at once.
+    /// The columns of the file.
+    pub(super) fn columns(&self) -> &FileColumns {
+        &self.file_columns
+    }
+
+    /// Sets the numbers of rows of a batch, and of rows that are decoded at once.
     #[cfg(test)]
-    pub(super) fn set_span(&mut self, rows: usize) {
-        self.span = rows;
+    pub(super) fn set_rows(&mut self, batch: usize, span: usize) {
+        (self.batch, self.span) = (batch, span);
     }
 
     /// The next batch; one without rows at the end.
     pub(super) fn next_rows(&mut self) -> Result<Batch, DataError> {
         let mut parts = Vec::new();
-        let mut missing = self.batch;
+        let (mut missing, mut memory) = (self.batch, 0);
         while missing > 0 && self.more()? {
             let Some(group) = &mut self.group else { break };
             let rows = missing.min(group.ready.rows() - group.returned);
-            parts.push(group.ready.slice(group.returned, rows));
+            let part = group.ready.slice(group.returned, rows);
+            memory += part.memory();
+            if memory > self.memory_limit {
+                return Err(DataError::TooLarge { path: self.path.clone(), limit: self.memory_limit });
+            }
+            parts.push(part);
             group.returned += rows;
             missing -= rows;
         }
@@ -133,14 +153,13 @@ impl ParquetRows {
         let damaged = |reason: &str| malformed(&path, format!("row group {}: {reason}", number + 1));
         let failed = |source| DataError::Io { path: path.clone(), source };
         let metadata = &self.metadata.row_groups[number];
-        if metadata.n_columns() != self.columns.len() {
-            return Err(damaged("it does not have the columns of the file"));
-        }
         let length = self.file.metadata().map_err(failed)?.len();
         // No two chunks share bytes, so together they are not longer than the file.
         let mut left = length;
-        let mut chunks = Vec::with_capacity(metadata.n_columns());
-        for chunk in metadata.parquet_columns() {
+        let mut chunks = Vec::with_capacity(self.columns.len());
+        for column in &self.columns {
+            let chunk = metadata.parquet_columns().get(column.chunk);
+            let chunk = chunk.ok_or_else(|| damaged("it does not have the columns of the file"))?;
             let range = chunk.byte_range();
             let size = range.end - range.start;
             left = match left.checked_sub(size) {
@@ -173,7 +192,7 @@ impl ParquetColumn {
     fn decoded_as_text(self) -> Self {
         match self.field.dtype() {
             ArrowDataType::Dictionary(..) => {
-                Self { field: self.field.with_dtype(ArrowDataType::Utf8View), categories: true }
+                Self { field: self.field.with_dtype(ArrowDataType::Utf8View), categories: true, ..self }
             }
             _ => self,
         }
@@ -188,12 +207,22 @@ impl ParquetColumn {
     }
 }
 
-/// The columns of a file, with the types of the Arrow schema that its writer may have stored.
-fn columns(path: &Path, metadata: &FileMetadata) -> Result<Vec<ParquetColumn>, DataError> {
+/// Some columns of a file, by their places, with the types of the Arrow schema that its writer may have stored.
+fn columns(path: &Path, metadata: &FileMetadata, places: &[usize]) -> Result<Vec<ParquetColumn>, DataError> {
     let types = metadata.schema().fields();
-    refuse_duplicates(path, types.iter().map(ParquetType::name))?;
-    let schema = infer_schema(metadata).map_err(|error| malformed(path, error))?;
-    let column = |found: &ParquetType| {
+    let first_chunk = |next: &mut usize, found: &ParquetType| {
+        *next += leaves(found);
+        Some(*next - leaves(found))
+    };
+    let chunks: Vec<usize> = types.iter().scan(0, first_chunk).collect();
+    let stored = read_schema_from_metadata(&mut read_custom_key_value_metadata(metadata.key_value_metadata()))
+        .map_err(|error| malformed(path, error))?;
+    let schema = stored.unwrap_or_else(|| {
+        let wanted: Vec<ParquetType> = places.iter().map(|&place| types[place].clone()).collect();
+        parquet_to_arrow_schema(&wanted)
+    });
+    let column = |&place: &usize| {
+        let found = &types[place];
         let field = schema.get(found.name());
         let field =
             field.ok_or_else(|| malformed(path, format!("its two schemas differ in column `{}`", found.name())))?;
@@ -217,9 +246,17 @@ fn columns(path: &Path, metadata: &FileMetadata) -> Result<Vec<ParquetColumn>, D
             *zone = "UTC".into();
         }
         let field = Field::new(found.name().into(), dtype, field.is_nullable);
-        Ok(ParquetColumn { field, categories: false })
+        Ok(ParquetColumn { chunk: chunks[place], field, categories: false })
     };
-    types.iter().map(column).collect()
+    places.iter().map(column).collect()
+}
+
+/// The number of chunks that a column has in a row group.
+fn leaves(column: &ParquetType) -> usize {
+    match column {
+        ParquetType::PrimitiveType(_) => 1,
+        ParquetType::GroupType { fields, .. } => fields.iter().map(leaves).sum(),
+    }
 }
 
 /// Decodes rows of a row group, from the first that is not decoded up to row `until`.
@@ -231,7 +268,8 @@ fn decode(
     until: usize,
 ) -> Result<Batch, DataError> {
     let rows = until - group.decoded;
-    let decoded = columns.iter().zip(metadata.parquet_columns()).zip(&group.chunks).map(|((column, chunk), bytes)| {
+    let decoded = columns.iter().zip(&group.chunks).map(|(column, bytes)| {
+        let chunk = &metadata.parquet_columns()[column.chunk];
         let name = column.field.name.as_str();
         let damaged = |reason: String| malformed(path, format!("column `{name}`: {reason}"));
         let pages = PageReader::new(Cursor::new(bytes.clone()), chunk, Vec::new(), bytes.len());
@@ -246,9 +284,11 @@ fn decode(
     Batch::new(rows, decoded.collect::<Result<_, DataError>>()?).map_err(|reason| malformed(path, reason))
 }
 
-/// Refuses a file whose columns are compressed by a method that this build has no code for.
-fn refuse_compression(path: &Path, metadata: &FileMetadata) -> Result<(), DataError> {
-    let chunks = metadata.row_groups.iter().flat_map(|group| group.parquet_columns());
+/// Refuses columns that are compressed by a method that this build has no code for.
+fn refuse_compression(path: &Path, metadata: &FileMetadata, columns: &[ParquetColumn]) -> Result<(), DataError> {
+    let chunk =
+        |group| columns.iter().filter_map(move |column| RowGroupMetadata::parquet_columns(group).get(column.chunk));
+    let chunks = metadata.row_groups.iter().flat_map(chunk);
     for chunk in chunks {
         let compression = match chunk.compression() {
             Compression::Brotli => "Brotli",

@@ -211,8 +211,8 @@ impl Table {
     /// When a column does not exist.
     pub fn select(&self, columns: &[String]) -> Result<Table, DataError> {
         let places = columns.iter().map(|name| self.place(name)).collect::<Result<Vec<_>, _>>()?;
-        let batch = self.batch.project(&places);
-        Ok(Table { path: self.path.clone(), batch, before: self.before, delimiter: self.delimiter })
+        let (path, batch, origin) = (self.path.clone(), self.batch.project(&places), self.origin.clone());
+        Ok(Table { path, batch, before: self.before, origin })
     }
 
     /// The numbers of the rows in their file, counted from 1.
