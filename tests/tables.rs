@@ -228,6 +228,24 @@ fn inspect_describes_a_model() {
     assert!(stderr(&output).contains("train.csv"), "{}", stderr(&output));
 }
 
+/// A file of format 1 has no digest: this is said once on standard error, and by `inspect`. Setting a threshold adds a digest.
+#[test]
+fn a_model_without_a_digest_is_read_with_a_warning() {
+    let (_folder, file) = tables();
+    let model = file("model.anoonly");
+    let old = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/anoonly/fixtures/format-1.anoonly");
+    std::fs::copy(old, &model).unwrap();
+    let output = anoonly(["inspect", &model]);
+    let (said, warning) = (String::from_utf8(output.stdout.clone()).unwrap(), stderr(&output));
+    assert!(said.starts_with("model format 1: no digest"), "{said}");
+    assert!(warning.lines().count() == 1 && warning.contains("has no digest"), "{warning}");
+    done(anoonly(["threshold", &model, "--fpr", "0.1"]));
+    let output = anoonly(["inspect", &model, "--json"]);
+    assert_eq!(stderr(&output), "");
+    let inspected: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&inspected["file"]["format"], &inspected["file"]["verified"]), (&2.into(), &true.into()));
+}
+
 #[test]
 fn the_highest_scores_are_explained_by_the_columns_of_the_table() {
     let (_folder, file) = tables();

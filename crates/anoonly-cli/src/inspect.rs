@@ -3,7 +3,8 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use anoonly::pipeline::Model;
+use anoonly::pipeline::{Model, PipelineError};
+use anoonly::train::model_file::{self, Inspection};
 use clap::Args;
 
 use crate::columns::column_table;
@@ -22,15 +23,16 @@ pub struct Options {
 impl Options {
     pub fn run(self) -> Result<(), CommandError> {
         let model = Model::load(&self.model)?;
+        let file = model_file::inspect(&self.model).map_err(PipelineError::from)?;
         match self.json {
-            true => print_json(&json(&model))?,
-            false => print(&describe(&model)),
+            true => print_json(&json(&model, &file))?,
+            false => print(&describe(&model, &file)),
         }
         Ok(())
     }
 }
 
-fn json(model: &Model) -> serde_json::Value {
+fn json(model: &Model, file: &Inspection) -> serde_json::Value {
     let members: Vec<serde_json::Value> = model
         .members()
         .map(|(member, scale)| {
@@ -44,7 +46,9 @@ fn json(model: &Model) -> serde_json::Value {
             })
         })
         .collect();
+    let manifest = &file.manifest;
     serde_json::json!({
+        "file": { "format": manifest.format, "library": manifest.library, "verified": file.verified },
         "about": model.provenance(),
         "ids": model.ids(),
         "columns": model.encoder().columns(),
@@ -54,13 +58,16 @@ fn json(model: &Model) -> serde_json::Value {
     })
 }
 
-fn describe(model: &Model) -> String {
+fn describe(model: &Model, file: &Inspection) -> String {
     let provenance = model.provenance();
     let counts = provenance.counts;
     let mut text = String::new();
     let mut line = |content: String| {
         let _ = writeln!(text, "{content}");
     };
+    if !file.verified {
+        line(format!("model format {}: no digest, so damage to the file may go unnoticed", file.manifest.format));
+    }
     line(format!("trained on {}, data fingerprint {}", provenance.table, provenance.fingerprint));
     line(format!(
         "rows: {} labelled anomalies, {} labelled normal, {} unlabelled; {} held out",

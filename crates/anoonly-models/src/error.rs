@@ -42,6 +42,9 @@ pub enum ConfigError {
     },
 }
 
+/// The largest width of a layer. No one trains wider layers on tables.
+pub(crate) const MOST_WIDTH: usize = 16_384;
+
 /// Checks options in order and keeps the first error.
 pub(crate) struct Checks {
     method: &'static str,
@@ -53,12 +56,19 @@ impl Checks {
         Self { method, result: Ok(()) }
     }
 
+    /// Above 0, and not so large that arithmetic with it overflows.
     pub fn positive(self, option: &'static str, value: f64) -> Self {
-        self.that(value > 0.0 && value.is_finite(), option, value, "a finite number above 0")
+        self.that(value > 0.0 && value.is_finite(), option, value, "a finite number above 0").moderate(option, value)
     }
 
+    /// At least 0, and not so large that arithmetic with it overflows.
     pub fn not_negative(self, option: &'static str, value: f64) -> Self {
-        self.that(value >= 0.0 && value.is_finite(), option, value, "a finite number of at least 0")
+        let checked = self.that(value >= 0.0 && value.is_finite(), option, value, "a finite number of at least 0");
+        checked.moderate(option, value)
+    }
+
+    fn moderate(self, option: &'static str, value: f64) -> Self {
+        self.that(value <= 1e12, option, value, "at most 1e12")
     }
 
     pub fn share(self, option: &'static str, value: f64) -> Self {
@@ -69,8 +79,24 @@ impl Checks {
         self.positive("norm_settings.epsilon", settings.epsilon).share("norm_settings.keep", settings.keep)
     }
 
+    /// A number that may be larger than the number of rows, which then decides.
     pub fn at_least_one(self, option: &'static str, value: usize) -> Self {
         self.that(value > 0, option, value, "at least 1")
+    }
+
+    /// The width of a layer.
+    pub fn width(self, option: &'static str, value: usize) -> Self {
+        self.that((1..=MOST_WIDTH).contains(&value), option, value, "from 1 to 16384")
+    }
+
+    /// The number of trees, histograms or their bins.
+    pub fn parts(self, option: &'static str, value: usize) -> Self {
+        self.that((1..=10_000).contains(&value), option, value, "from 1 to 10000")
+    }
+
+    /// The number of epochs or of steps in an epoch.
+    pub fn rounds(self, option: &'static str, value: usize) -> Self {
+        self.that((1..=100_000).contains(&value), option, value, "from 1 to 100000")
     }
 
     pub fn that(mut self, holds: bool, option: &'static str, value: impl ToString, allowed: &'static str) -> Self {

@@ -225,14 +225,18 @@ impl Recipe {
     /// # Errors
     /// Names the first invalid option.
     pub fn check(&self, method: &'static str) -> Result<(), ConfigError> {
-        let checks = Checks::of(method).at_least_one("recipe.epochs", self.epochs);
+        let checks = Checks::of(method).rounds("recipe.epochs", self.epochs);
         let checks = match self.batches {
-            Batches::Balanced { unlabelled, anomalies, steps } => checks
-                .that(unlabelled + anomalies >= 2, "recipe.batches", unlabelled + anomalies, "at least 2 rows")
-                .at_least_one("recipe.batches.steps", steps),
-            Batches::Shuffled { rows } | Batches::Unlabelled { rows } => {
-                checks.that(rows >= 2, "recipe.batches.rows", rows, "at least 2")
+            Batches::Balanced { unlabelled, anomalies, steps } => {
+                let rows = unlabelled.saturating_add(anomalies);
+                checks
+                    .that(rows >= 2, "recipe.batches", rows, "at least 2 rows")
+                    .that(rows <= MOST_BATCH_ROWS, "recipe.batches", rows, "at most 65536 rows")
+                    .rounds("recipe.batches.steps", steps)
             }
+            Batches::Shuffled { rows } | Batches::Unlabelled { rows } => checks
+                .that(rows >= 2, "recipe.batches.rows", rows, "at least 2")
+                .that(rows <= MOST_BATCH_ROWS, "recipe.batches.rows", rows, "at most 65536"),
         };
         let checks = match &self.augmentation {
             Augmentation::None => checks,
@@ -265,6 +269,9 @@ impl Recipe {
         checks.done()
     }
 }
+
+/// The largest number of rows in a batch.
+const MOST_BATCH_ROWS: usize = 1 << 16;
 
 /// How an error describes batches that are not of unlabelled rows only.
 const BOTH_KINDS: &str = "unlabelled rows and labelled anomalies";

@@ -422,6 +422,9 @@ pub trait AnyRuleMethod: Debug + Send + Sync {
     /// Fits the rule ([`RuleMethod::fit`]).
     fn fit(&self, data: &RuleData, rng: &mut dyn Rng) -> Box<dyn FittedRule>;
 
+    /// The memory that a fit takes ([`RuleMethod::memory`]).
+    fn memory(&self, rows: usize, columns: usize) -> u64;
+
     /// Restores a fitted rule ([`RuleMethod::restore`]).
     ///
     /// # Errors
@@ -432,6 +435,10 @@ pub trait AnyRuleMethod: Debug + Send + Sync {
 impl<M: RuleMethod<Fitted: 'static>> AnyRuleMethod for M {
     fn fit(&self, data: &RuleData, mut rng: &mut dyn Rng) -> Box<dyn FittedRule> {
         Box::new(RuleMethod::fit(self, data, &mut rng))
+    }
+
+    fn memory(&self, rows: usize, columns: usize) -> u64 {
+        RuleMethod::memory(self, rows, columns)
     }
 
     fn restore(&self, columns: usize, saved: &mut SavedTensors) -> Result<Box<dyn FittedRule>, String> {

@@ -15,11 +15,17 @@ pub trait RuleMethod: Method {
     /// Fits the rule. Everything random is drawn from `rng`.
     fn fit(&self, data: &RuleData, rng: &mut impl Rng) -> Self::Fitted;
 
+    /// The number of bytes that a fit on this number of rows takes at most, besides the rows. The default is for methods that take no more
+    /// than a few times the memory of the rows.
+    fn memory(&self, _rows: usize, _columns: usize) -> u64 {
+        0
+    }
+
     /// Restores a fitted rule for rows with `columns` columns from the tensors that [`FittedRule::save`] returns.
     ///
     /// # Errors
-    /// When a tensor is missing or has the wrong shape. The file may be untrusted: even with values that no fit could produce,
-    /// scoring must neither panic nor loop forever.
+    /// When a tensor is missing or has the wrong shape, or a value is impossible, such as an index out of range. The file may be untrusted:
+    /// whatever finite values it holds, restoring and scoring must neither panic nor loop forever, and memory is bounded by the file.
     fn restore(&self, columns: usize, saved: &mut SavedTensors) -> Result<Self::Fitted, String>;
 }
 

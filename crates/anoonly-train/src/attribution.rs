@@ -80,7 +80,8 @@ impl FittedDetector {
         let start = self.score(&origin).map_err(|error| ScoreError::Baseline(Box::new(error)))?[0];
         let scores = self.score(features)?;
         if !self.has_gradient() {
-            return attributions(start, scores, PartOrders::new(self, baseline, start, parts).contributions(features)?);
+            let contributions = PartOrders::new(self, baseline, start, parts).contributions(features)?;
+            return Ok(attributions(start, scores, contributions));
         }
         let mut contributions = Array2::zeros(features.raw_dim());
         let origin = self.scaler.transform(origin.view());
@@ -96,24 +97,29 @@ impl FittedDetector {
         explained.collect::<Result<(), ScoreError>>()?;
         let mut by_part = Array2::zeros((features.nrows(), parts.len()));
         for (mut sum, part) in by_part.columns_mut().into_iter().zip(parts) {
-            sum.assign(&contributions.slice(s![.., part.clone()]).sum_axis(Axis(1)));
+            let of_part = contributions.slice(s![.., part.clone()]);
+            sum.assign(&of_part.sum_axis(Axis(1)));
+            for (sum, row) in sum.iter_mut().zip(of_part.rows()).filter(|(sum, _)| !sum.is_finite()) {
+                *sum = nearest(row.iter().map(|&part| f64::from(part)).sum());
+            }
         }
-        attributions(start, scores, by_part)
+        Ok(attributions(start, scores, by_part))
     }
 }
 
 /// Adds the remainders to the contributions.
-fn attributions(start: f32, scores: Vec<f32>, contributions: Array2<f32>) -> Result<Attributions, ScoreError> {
+fn attributions(start: f32, scores: Vec<f32>, contributions: Array2<f32>) -> Attributions {
     let remainder = |(row, &score): (ArrayView1<'_, f32>, &f32)| {
         let explained: f64 = row.iter().map(|&part| f64::from(part)).sum();
-        (f64::from(score) - f64::from(start) - explained) as f32
+        nearest(f64::from(score) - f64::from(start) - explained)
     };
-    let remainders = contributions.rows().into_iter().zip(&scores).map(remainder);
-    let attributions = Attributions { baseline: start, remainders: remainders.collect(), scores, contributions };
-    match attributions.remainders.iter().position(|remainder| !remainder.is_finite()) {
-        None => Ok(attributions),
-        Some(row) => Err(ScoreError::NoScore { row: row + 1 }),
-    }
+    let remainders = contributions.rows().into_iter().zip(&scores).map(remainder).collect();
+    Attributions { baseline: start, remainders, scores, contributions }
+}
+
+/// The nearest `f32`. Contributions to a score of [`f32::MAX`] may be beyond its range.
+fn nearest(value: f64) -> f32 {
+    value.clamp(f64::from(f32::MIN), f64::from(f32::MAX)) as f32
 }
 
 /// The paths from a baseline to the rows of a block. All values are scaled.
@@ -189,7 +195,7 @@ impl Paths<'_> {
             }
             level = finer;
         }
-        contributions.zip_mut_with(&sums, |contribution, &sum| *contribution = sum as f32);
+        contributions.zip_mut_with(&sums, |contribution, &sum| *contribution = nearest(sum));
         Ok(())
     }
 

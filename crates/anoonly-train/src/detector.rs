@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use anoonly_core::scale::MinMaxScaler;
 use anoonly_core::{ByClass, Samples, Seed};
-use anoonly_models::{AnyMethod, MethodForm, RuleData, TrainingData};
+use anoonly_models::{AnyMethod, MethodForm, NetworkMethod, RuleData, Shapes, TrainingData};
 use burn::tensor::backend::Backend;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
@@ -126,6 +126,11 @@ pub struct Fitter<'a> {
     networks: Option<Box<dyn NetworkFitting>>,
 }
 
+/// The largest number of bytes that a fit may take besides the rows: 8 GiB.
+const MOST_MEMORY: u64 = 8 << 30;
+/// A weight, its gradient, two averages of the optimiser, and the weights of the best epoch and of the step before.
+const BYTES_PER_WEIGHT: u64 = 6 * size_of::<f32>() as u64;
+
 impl<'a> Fitter<'a> {
     /// Prepares fits on these rows. Rows labelled normal count as unlabelled.
     ///
@@ -146,7 +151,7 @@ impl<'a> Fitter<'a> {
     /// Scales the features to [0, 1] and fits a detector on them.
     ///
     /// # Errors
-    /// When the training diverges.
+    /// When the fit would take more memory than the limit of 8 GiB, or the training diverges.
     pub fn fit(&mut self, detector: &Detector) -> Result<FittedDetector, FitError> {
         self.fit_watched(detector, |_| ControlFlow::Continue(()))
     }
@@ -155,7 +160,7 @@ impl<'a> Fitter<'a> {
     /// so far is returned. A rule has no epochs, so `watch` is never called.
     ///
     /// # Errors
-    /// When the training diverges.
+    /// As [`fit`](Self::fit).
     pub fn fit_watched(
         &mut self,
         detector: &Detector,
@@ -167,6 +172,7 @@ impl<'a> Fitter<'a> {
     /// Not generic over `watch`: a generic function is compiled again, with every network on every backend, by each crate that
     /// calls it.
     fn fit_by(&mut self, detector: &Detector, watch: &mut EpochWatch<'_>) -> Result<FittedDetector, FitError> {
+        self.check_memory(detector)?;
         let Self { samples, scaler, unlabelled, anomalies, device, rules, networks } = self;
         match detector.method.form() {
             MethodForm::Network(method) => {
@@ -187,6 +193,24 @@ impl<'a> Fitter<'a> {
                 let ready = ReadyRule::new(detector.method.part(), data.columns, fitted);
                 Ok(FittedDetector::new(detector.clone(), scaler.clone(), History::default(), ready))
             }
+        }
+    }
+
+    /// Refuses a fit that would take more memory than the limit.
+    fn check_memory(&self, detector: &Detector) -> Result<(), FitError> {
+        let (rows, columns) = (self.samples.rows(), self.samples.columns());
+        let bytes = match detector.method.form() {
+            MethodForm::Network(method) => {
+                (method.weights(columns, &Shapes::default()) as u64).saturating_mul(BYTES_PER_WEIGHT)
+            }
+            MethodForm::Rule(rule) => rule.memory(rows, columns),
+        };
+        match bytes > MOST_MEMORY {
+            true => {
+                let method = detector.method.info().name;
+                Err(FitError::TooLarge { method, rows, columns, bytes, most: MOST_MEMORY })
+            }
+            false => Ok(()),
         }
     }
 

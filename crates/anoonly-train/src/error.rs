@@ -17,14 +17,32 @@ pub enum FitError {
         /// The weight.
         weight: f64,
     },
+    /// The fit would take more memory than the limit for a method.
+    #[error(
+        "{method} with these settings, on {rows} rows and {columns} features, would take about {} of memory; the limit is {}",
+        gibibytes(*bytes),
+        gibibytes(*most)
+    )]
+    TooLarge {
+        /// The method.
+        method: &'static str,
+        /// The number of training rows.
+        rows: usize,
+        /// The number of features.
+        columns: usize,
+        /// The number of bytes that the fit would take.
+        bytes: u64,
+        /// The largest number of bytes that a fit may take.
+        most: u64,
+    },
     /// There is no labelled anomaly to learn from.
     #[error("no row is labelled an anomaly: at least one is needed")]
     NoAnomalies,
     /// There are no other rows to distinguish anomalies from.
     #[error("every row is labelled an anomaly: unlabelled or normal rows are needed too")]
     OnlyAnomalies,
-    /// The loss became infinite or NaN.
-    #[error("the training loss is not a finite number after epoch {epoch}: lower the learning rate")]
+    /// The loss or a weight became infinite or NaN.
+    #[error("the training loss or a weight is not a finite number after epoch {epoch}: lower the learning rate")]
     Diverged {
         /// The epoch, counted from 1.
         epoch: usize,
@@ -42,12 +60,6 @@ pub enum ScoreError {
         expected: usize,
         /// The number of features of the given rows.
         found: usize,
-    },
-    /// A score is not finite.
-    #[error("row {row}: the score is not a finite number; the features are too far from those of the training rows")]
-    NoScore {
-        /// The row, counted from 1.
-        row: usize,
     },
     /// The baseline row of an explanation cannot be scored.
     #[error("baseline row: {0}")]
@@ -93,8 +105,14 @@ pub enum ModelFileError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The contents of the file do not have the digest that the file states.
+    #[error("{}: the file was damaged or changed after it was written: its contents do not match its digest", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file has another version of the format.
-    #[error("{}: model format {format}, written by anoonly {library}; this version reads format {}", path.display(), crate::model_file::FORMAT)]
+    #[error("{}: model format {format}, written by anoonly {library}; this version reads formats 1 to {}", path.display(), crate::model_file::FORMAT)]
     Version {
         /// The file.
         path: PathBuf,
@@ -143,6 +161,13 @@ pub enum BackendError {
         /// The devices of the machine.
         known: String,
     },
+}
+
+fn gibibytes(bytes: u64) -> String {
+    match bytes {
+        u64::MAX => "2⁶⁴ bytes or more".into(),
+        _ => format!("{:.1} GiB", bytes as f64 / (1u64 << 30) as f64),
+    }
 }
 
 /// The driver that a backend needs.

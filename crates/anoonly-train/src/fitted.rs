@@ -72,11 +72,14 @@ impl FittedDetector {
 
     /// One anomaly score for each row of `features`, `[rows, columns]` in their original units. Higher means more anomalous.
     ///
+    /// Every row of finite features has a finite score. A row may be so far from the training rows that the arithmetic of the
+    /// method overflows. Its score is then [`f32::MAX`], the highest score there is.
+    ///
     /// Blocks of rows are scored in parallel, in the rayon pool of the caller. The scores do not depend on the number of
     /// threads.
     ///
     /// # Errors
-    /// When the number of columns differs from the training rows, or a value or a score is NaN or infinite.
+    /// When the number of columns differs from the training rows, or a value is NaN or infinite.
     pub fn score(&self, features: &Array2<f32>) -> Result<Vec<f32>, ScoreError> {
         let rows = match self.ready.scorer() {
             Some(_) => SCORER_CELLS / self.columns(),
@@ -185,13 +188,12 @@ fn cells_by_row(block: ArrayView2<'_, f32>) -> Cow<'_, [f32]> {
     }
 }
 
-/// The scores of all blocks, checked to be finite. `None` stands for a block with a value that is not finite.
+/// The scores of all blocks. `None` stands for a block with a value that is not finite.
 fn all_scores(blocks: Option<Vec<Vec<f32>>>, features: &Array2<f32>) -> Result<Vec<f32>, ScoreError> {
-    let scores = blocks.map(|blocks| blocks.concat()).ok_or_else(|| not_finite(features))?;
-    match scores.iter().position(|score| !score.is_finite()) {
-        None => Ok(scores),
-        Some(row) => Err(ScoreError::NoScore { row: row + 1 }),
-    }
+    let mut scores = blocks.map(|blocks| blocks.concat()).ok_or_else(|| not_finite(features))?;
+    // See `FittedDetector::score`.
+    scores.iter_mut().filter(|score| !score.is_finite()).for_each(|score| *score = f32::MAX);
+    Ok(scores)
 }
 
 /// The error that names the first value that is not finite.

@@ -5,8 +5,10 @@
 //! [`MANIFEST`]: the configurations, the scaling, the history and the pipeline of the layer above. `docs/model-format.md`
 //! specifies the format.
 //!
-//! A file may come from an untrusted source. Its contents are checked before a detector is made from them, and the time and
-//! memory that reading takes are bounded by the length of the file.
+//! A digest covers the manifest and the tensors. Files of format 1 have none, so damage to them may go unnoticed.
+//!
+//! A file may come from an untrusted source, which can compute a digest, too. The contents are therefore also checked before a
+//! detector is made from them, and the time and memory that reading takes are bounded by the length of the file.
 
 mod container;
 
@@ -23,6 +25,7 @@ use safetensors::tensor::{Dtype, TensorView};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tracing::warn;
 
 use self::container::{Container, Tensors};
 use crate::backend::OnBackend;
@@ -34,8 +37,12 @@ use crate::{ComputeDevice, ModelFileError, Supervision};
 
 /// The metadata key of the manifest.
 pub const MANIFEST: &str = "anoonly";
-/// The version of the format. Only this version is written and read.
-pub const FORMAT: u32 = 1;
+/// The metadata key of the digest.
+pub const DIGEST: &str = "digest";
+/// The version of the format that is written. Earlier versions are read, too.
+pub const FORMAT: u32 = 2;
+/// The version of the format without a digest.
+const WITHOUT_DIGEST: u32 = 1;
 
 /// Everything in a model file except the tensors. `M` is the configuration of a method, `P` the pipeline of the layer above.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -74,6 +81,8 @@ pub struct Inspection {
     pub manifest: Manifest,
     /// The shape of each tensor, by name.
     pub tensors: BTreeMap<String, Vec<usize>>,
+    /// Whether the file has a digest, and its contents match it. A file of format 1 has none; damage to it may go unnoticed.
+    pub verified: bool,
 }
 
 /// The version of a manifest, which is read before anything that depends on it.
@@ -124,7 +133,7 @@ fn write_members(path: &Path, members: &[FittedDetector], manifest: String) -> R
 }
 
 /// Reads the detectors and the pipeline of a model file. The detectors score on `device`, whose backend may differ from the one
-/// they were fitted on.
+/// they were fitted on. A file without a digest, of format 1, is reported as a warning of `tracing`.
 ///
 /// # Errors
 /// When the file cannot be read, is not a model file, is damaged, or has another version of the format.
@@ -132,16 +141,51 @@ pub fn read<P: DeserializeOwned>(
     path: &Path,
     device: &ComputeDevice,
 ) -> Result<(Vec<FittedDetector>, P), ModelFileError> {
-    let container = Container::open(path)?;
+    let Opened { container, tensors } = Opened::new(path)?;
+    if container.digest.is_none() {
+        warn!(
+            "{}: model format {WITHOUT_DIGEST} has no digest, so damage to the file may go unnoticed",
+            path.display()
+        );
+    }
     let Manifest { members, pipeline, .. } = manifest::<AnyMethod, P>(path, &container)?;
-    Ok((restored(path, container, members, device)?, pipeline))
+    Ok((restored(path, tensors, members, device)?, pipeline))
+}
+
+/// A file whose length, version and digest are right.
+struct Opened {
+    container: Container,
+    tensors: Tensors,
+}
+
+impl Opened {
+    fn new(path: &Path) -> Result<Self, ModelFileError> {
+        let malformed = |reason: String| ModelFileError::Malformed { path: path.into(), reason };
+        let mut container = Container::open(path)?;
+        let Version { format, library } =
+            serde_json::from_str(&container.manifest).map_err(|error| json(path, error))?;
+        match (format, container.digest) {
+            (FORMAT, Some(_)) | (WITHOUT_DIGEST, None) => {}
+            (FORMAT, None) => return Err(malformed(format!("the metadata has no key `{DIGEST}`"))),
+            (WITHOUT_DIGEST, Some(_)) => {
+                return Err(malformed(format!("model format {WITHOUT_DIGEST} has no digest, but this file has one")));
+            }
+            _ => return Err(ModelFileError::Version { path: path.into(), format, library }),
+        }
+        let tensors = container.read()?;
+        Ok(Self { container, tensors })
+    }
+}
+
+fn json(path: &Path, error: serde_json::Error) -> ModelFileError {
+    ModelFileError::Malformed { path: path.into(), reason: format!("invalid manifest: {error}") }
 }
 
 /// The detectors of a file. Not generic over the pipeline: a generic function is compiled again, with every network on every
 /// backend, by each crate that calls it.
 fn restored(
     path: &Path,
-    container: Container,
+    mut tensors: Tensors,
     members: Vec<Member<AnyMethod>>,
     device: &ComputeDevice,
 ) -> Result<Vec<FittedDetector>, ModelFileError> {
@@ -150,7 +194,7 @@ fn restored(
     // asks for.
     let checked = members.into_iter().enumerate().map(|(index, member)| {
         let detector = member.detector()?;
-        let saved = container.shapes(&index.to_string());
+        let saved = tensors.shapes(&index.to_string());
         if let MethodForm::Network(method) = member.method.form() {
             let (needed, found) = (method.weights(member.scaler.columns(), &saved), saved.values());
             if needed != found {
@@ -160,7 +204,6 @@ fn restored(
         Ok((detector, member, saved))
     });
     let checked: Vec<_> = checked.collect::<Result<_, String>>().map_err(malformed)?;
-    let mut tensors = container.read()?;
     let mut fitted = Vec::new();
     for (index, (detector, member, saved)) in checked.into_iter().enumerate() {
         let Member { method, scaler, history, .. } = member;
@@ -223,30 +266,28 @@ impl OnBackend for RestoreNetwork<'_> {
     }
 }
 
-/// Reads the manifest of a model file and the shapes of its tensors. No detector is made.
+/// Reads the manifest of a model file and the shapes of its tensors, and checks its digest. No detector is made.
 ///
 /// # Errors
 /// As [`read`], for the manifest and the list of tensors.
 pub fn inspect(path: &Path) -> Result<Inspection, ModelFileError> {
-    let container = Container::open(path)?;
+    let Opened { container, tensors } = Opened::new(path)?;
     let manifest = manifest(path, &container)?;
-    let tensors = container.tensors.into_iter().map(|(name, tensor)| (name, tensor.shape)).collect();
-    Ok(Inspection { manifest, tensors })
+    Ok(Inspection { manifest, tensors: tensors.by_name(), verified: container.digest.is_some() })
 }
 
 /// Replaces the pipeline in a model file and leaves the detectors unchanged. The file is replaced as a whole, as by
-/// [`write()`], and keeps its permissions.
+/// [`write()`], and keeps its permissions. A file of an earlier format becomes one of the current format.
 ///
 /// # Errors
 /// As [`inspect`], or when the file cannot be written.
 pub fn rewrite_pipeline<P: Serialize>(path: &Path, pipeline: &P) -> Result<(), ModelFileError> {
     let failed = |reason: String| ModelFileError::Write { path: path.into(), reason };
-    let container = Container::open(path)?;
-    let Manifest::<Value, Value> { format, library, members, .. } = manifest(path, &container)?;
-    let manifest = Manifest { format, library, members, pipeline };
+    let Opened { container, tensors } = Opened::new(path)?;
+    let Manifest::<Value, Value> { library, members, .. } = manifest(path, &container)?;
+    let manifest = Manifest { format: FORMAT, library, members, pipeline };
     let manifest = serde_json::to_string(&manifest).map_err(|error| failed(error.to_string()))?;
     let permissions = container.permissions();
-    let tensors = container.read()?;
     let views = tensors.views().map_err(|error| failed(error.to_string()))?;
     container::write(path, manifest, views, permissions)
 }
@@ -257,12 +298,7 @@ fn manifest<M: DeserializeOwned, P: DeserializeOwned>(
     container: &Container,
 ) -> Result<Manifest<M, P>, ModelFileError> {
     let malformed = |reason: String| ModelFileError::Malformed { path: path.into(), reason };
-    let json = |error: serde_json::Error| malformed(format!("invalid manifest: {error}"));
-    let Version { format, library } = serde_json::from_str(&container.manifest).map_err(json)?;
-    if format != FORMAT {
-        return Err(ModelFileError::Version { path: path.into(), format, library });
-    }
-    let manifest: Manifest<M, P> = serde_json::from_str(&container.manifest).map_err(json)?;
+    let manifest: Manifest<M, P> = serde_json::from_str(&container.manifest).map_err(|error| json(path, error))?;
     manifest.check().map_err(malformed)?;
     Ok(manifest)
 }

@@ -126,7 +126,13 @@ impl<B: Backend> NetworkFitting for NetworkFitter<B> {
             Objective::Detect(if method.takes_strategy() { detector.supervision } else { Supervision::Full });
         let (network, history) =
             train::<B, AnyNetworkMethod>(objective, method.recipe(), network, data, seed, &mut watch)?;
-        Ok(self.fitted(detector, network, data, history))
+        let epoch = history.losses.len();
+        let fitted = self.fitted(detector, network, data, history);
+        let finite = |(_, tensor): (String, SavedTensor)| tensor.values.iter().all(|value| value.is_finite());
+        match fitted.ready.save().into_iter().all(finite) {
+            true => Ok(fitted),
+            false => Err(FitError::Diverged { epoch }),
+        }
     }
 
     fn spared_seconds(&self, method: &AnyNetworkMethod, seed: Seed) -> f64 {

@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use rand::Rng;
 
-use crate::error::Checks;
+use crate::error::{Checks, MOST_WIDTH};
 use crate::graph::{Graph, Value};
 use crate::layers::activation::{Activation, dense};
 use crate::layers::draws::dropout;
@@ -61,8 +61,10 @@ impl HiddenPlan<'_> {
 /// Checks the widths of hidden layers. At least one is required.
 pub(crate) fn check(checks: Checks, option: &'static str, widths: &[usize]) -> Checks {
     let smallest = widths.iter().copied().min().unwrap_or(0);
-    let least = checks.that(smallest > 0, option, format!("{widths:?}"), "one width or more, each at least 1");
-    least.that(widths.len() <= MOST, option, widths.len(), "at most 64 widths")
+    let number = checks.that(widths.len() <= MOST, option, widths.len(), "at most 64 widths");
+    let least = number.that(smallest > 0, option, format_args!("{widths:?}"), "one width or more, each at least 1");
+    let largest = widths.iter().copied().max().unwrap_or(0);
+    least.that(largest <= MOST_WIDTH, option, largest, "widths of at most 16384")
 }
 
 impl<B: Backend> HiddenLayers<B> {

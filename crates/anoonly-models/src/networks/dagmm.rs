@@ -87,7 +87,7 @@ impl Method for DagmmConfig {
         let code = self.widths.last().copied().unwrap_or(0);
         hidden::check(Checks::of(Self::INFO.name), "widths", &self.widths)
             .that(code <= MOST_CODE, "widths", code, "such that the last one is at most 16")
-            .at_least_one("estimation", self.estimation)
+            .width("estimation", self.estimation)
             .that((1..=MOST_COMPONENTS).contains(&self.components), "components", self.components, "from 1 to 256")
             .share("dropout", self.dropout)
             .not_negative("energy_weight", self.energy_weight)

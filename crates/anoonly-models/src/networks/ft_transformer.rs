@@ -72,7 +72,9 @@ impl Default for FtTransformerConfig {
 
 /// Bounds that protect against model files that ask for too much memory. No one trains networks as large on tables.
 const MOST_BLOCKS: usize = 64;
-const MOST_TOKENS: usize = 1 << 16;
+const MOST_HEADS: usize = 64;
+/// Attention compares all pairs of tokens.
+const MOST_TOKENS: usize = 512;
 
 impl Method for FtTransformerConfig {
     const INFO: MethodInfo = MethodInfo {
@@ -85,11 +87,12 @@ impl Method for FtTransformerConfig {
     fn check(&self) -> Result<(), ConfigError> {
         let divides = self.heads > 0 && self.width.is_multiple_of(self.heads);
         Checks::of(Self::INFO.name)
-            .that((1..=MOST_TOKENS).contains(&self.tokens), "tokens", self.tokens, "from 1 to 65536")
-            .at_least_one("width", self.width)
+            .that((1..=MOST_TOKENS).contains(&self.tokens), "tokens", self.tokens, "from 1 to 512")
+            .width("width", self.width)
             .that((1..=MOST_BLOCKS).contains(&self.blocks), "blocks", self.blocks, "from 1 to 64")
             .that(divides, "heads", self.heads, "a divisor of `width`")
-            .at_least_one("hidden", self.hidden)
+            .that(self.heads <= MOST_HEADS, "heads", self.heads, "at most 64")
+            .width("hidden", self.hidden)
             .share("attention_dropout", self.attention_dropout)
             .share("dropout", self.dropout)
             .norm(self.norm_settings)

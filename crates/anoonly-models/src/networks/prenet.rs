@@ -82,7 +82,7 @@ impl Method for PReNetConfig {
 
     fn check(&self) -> Result<(), ConfigError> {
         Checks::of(Self::INFO.name)
-            .at_least_one("width", self.width)
+            .width("width", self.width)
             .norm(self.norm_settings)
             .positive("anomalous_target", self.anomalous_target)
             .positive("mixed_target", self.mixed_target)

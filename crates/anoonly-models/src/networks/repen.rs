@@ -75,7 +75,7 @@ impl Method for RepenConfig {
     fn check(&self) -> Result<(), ConfigError> {
         let rows = self.samples.saturating_mul(self.sample);
         Checks::of(Self::INFO.name)
-            .at_least_one("width", self.width)
+            .width("width", self.width)
             .positive("margin", self.margin)
             .at_least_one("samples", self.samples)
             .at_least_one("sample", self.sample)

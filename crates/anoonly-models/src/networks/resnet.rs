@@ -73,8 +73,8 @@ impl Method for ResNetConfig {
 
     fn check(&self) -> Result<(), ConfigError> {
         Checks::of(Self::INFO.name)
-            .at_least_one("width", self.width)
-            .at_least_one("hidden", self.hidden)
+            .width("width", self.width)
+            .width("hidden", self.hidden)
             .that((1..=MOST_BLOCKS).contains(&self.blocks), "blocks", self.blocks, "from 1 to 64")
             .share("dropout", self.dropout)
             .norm(self.norm_settings)

@@ -84,7 +84,7 @@ impl Method for RosasConfig {
 
     fn check(&self) -> Result<(), ConfigError> {
         hidden::check(Checks::of(Self::INFO.name), "widths", &self.widths)
-            .at_least_one("scorer", self.scorer)
+            .width("scorer", self.scorer)
             .norm(self.norm_settings)
             .positive("margin", self.margin)
             .positive("alpha", self.alpha)

@@ -44,9 +44,10 @@ impl Method for CblofConfig {
 
     fn check(&self) -> Result<(), ConfigError> {
         Checks::of(Self::INFO.name)
-            .at_least_one("clusters", self.clusters)
+            .parts("clusters", self.clusters)
             .share("alpha", self.alpha)
             .that(self.beta > 1.0 && self.beta.is_finite(), "beta", self.beta, "a finite number above 1")
+            .positive("beta", self.beta)
             .done()
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::graph::{Graph, Matrix};
 use crate::kernels::products::dots_with;
-use crate::tools::covariance::Covariance;
+use crate::tools::covariance::{self, Covariance};
 use crate::{
     ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleGradient, RuleMethod, SavedTensors,
 };
@@ -51,6 +51,10 @@ impl RuleMethod for FisherConfig {
         let scale = if variance > 0.0 { 1.0 / variance.sqrt() } else { 0.0 };
         let offset = -scale * product(&direction, &covariance.mean);
         Fisher { direction: direction.iter().map(|cell| (cell * scale) as f32).collect(), offset: offset as f32 }
+    }
+
+    fn memory(&self, rows: usize, columns: usize) -> u64 {
+        covariance::memory(rows, columns)
     }
 
     fn restore(&self, columns: usize, saved: &mut SavedTensors) -> Result<Fisher, String> {

@@ -54,7 +54,7 @@ impl Method for GbdtConfig {
 
     fn check(&self) -> Result<(), ConfigError> {
         Checks::of(Self::INFO.name)
-            .at_least_one("trees", self.trees)
+            .parts("trees", self.trees)
             .that((1..=20).contains(&self.depth), "depth", self.depth, "from 1 to 20")
             .positive("learning_rate", self.learning_rate)
             .not_negative("l2", self.l2)
@@ -71,8 +71,8 @@ impl RuleMethod for GbdtConfig {
         Gbdt { forest: self.grow(&data.unlabelled_rows(), &data.anomalous_rows(), data.columns, rng) }
     }
 
-    fn restore(&self, _: usize, saved: &mut SavedTensors) -> Result<Gbdt, String> {
-        Ok(Gbdt { forest: Forest::restore(&mut saved.part("forest"))? })
+    fn restore(&self, columns: usize, saved: &mut SavedTensors) -> Result<Gbdt, String> {
+        Ok(Gbdt { forest: Forest::restore(columns, 0..=self.trees, &mut saved.part("forest"))? })
     }
 }
 

@@ -43,7 +43,7 @@ impl Method for HbosConfig {
 
     fn check(&self) -> Result<(), ConfigError> {
         Checks::of(Self::INFO.name)
-            .at_least_one("bins", self.bins)
+            .parts("bins", self.bins)
             .positive("alpha", self.alpha)
             .not_negative("tolerance", self.tolerance)
             .done()
@@ -70,6 +70,7 @@ impl RuleMethod for HbosConfig {
 
     fn restore(&self, columns: usize, saved: &mut SavedTensors) -> Result<Hbos, String> {
         let (ends, rarities) = (saved.take("ends", &[columns, 2])?, saved.take("rarities", &[columns, self.bins])?);
+        Bins::check(&ends)?;
         Ok(Hbos::new(ends, rarities, self))
     }
 }

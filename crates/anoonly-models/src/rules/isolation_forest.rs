@@ -37,7 +37,7 @@ impl Method for IsolationForestConfig {
 
     fn check(&self) -> Result<(), ConfigError> {
         Checks::of(Self::INFO.name)
-            .at_least_one("trees", self.trees)
+            .parts("trees", self.trees)
             .that((2..=MOST_ROWS).contains(&self.sample), "sample", self.sample, "from 2 to 8388608")
             .done()
     }
@@ -51,8 +51,9 @@ impl RuleMethod for IsolationForestConfig {
         IsolationForest { forest }
     }
 
-    fn restore(&self, _: usize, saved: &mut SavedTensors) -> Result<IsolationForest, String> {
-        Ok(IsolationForest { forest: Forest::restore(&mut saved.part("forest"))? })
+    fn restore(&self, columns: usize, saved: &mut SavedTensors) -> Result<IsolationForest, String> {
+        let forest = Forest::restore(columns, self.trees..=self.trees, &mut saved.part("forest"))?;
+        Ok(IsolationForest { forest })
     }
 }
 

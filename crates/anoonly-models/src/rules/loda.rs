@@ -43,7 +43,7 @@ impl Method for LodaConfig {
     };
 
     fn check(&self) -> Result<(), ConfigError> {
-        Checks::of(Self::INFO.name).at_least_one("cuts", self.cuts).at_least_one("bins", self.bins).done()
+        Checks::of(Self::INFO.name).parts("cuts", self.cuts).parts("bins", self.bins).done()
     }
 }
 
@@ -75,6 +75,7 @@ impl RuleMethod for LodaConfig {
         let projections = saved.take("projections", &[self.cuts, columns])?;
         let ends = saved.take("ends", &[self.cuts, 2])?;
         let rarities = saved.take("rarities", &[self.cuts, self.bins])?;
+        Bins::check(&ends)?;
         let ends = ends.chunks_exact(2).map(|ends| [ends[0], ends[1]]);
         let cuts = projections.chunks_exact(columns).zip(ends).zip(rarities.chunks_exact(self.bins));
         let cut = |((projection, ends), rarities): ((&[f32], [f32; 2]), &[f32])| Cut {

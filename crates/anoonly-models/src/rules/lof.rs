@@ -54,10 +54,18 @@ impl RuleMethod for LofConfig {
         Lof { rows, reaches, densities, k: self.k }
     }
 
+    /// The neighbours of all rows, and their distances.
+    fn memory(&self, rows: usize, _: usize) -> u64 {
+        (rows as u64).saturating_mul(self.k.min(rows) as u64).saturating_mul(16)
+    }
+
     fn restore(&self, columns: usize, saved: &mut SavedTensors) -> Result<Lof, String> {
         let rows = Neighbours::restore(saved, "rows", columns)?;
         let (reaches, densities) = (saved.take("reaches", &[rows.rows()])?, saved.take("densities", &[rows.rows()])?);
-        Ok(Lof { rows, reaches, densities, k: self.k })
+        match reaches.iter().chain(&densities).all(|value| *value >= 0.0) {
+            true => Ok(Lof { rows, reaches, densities, k: self.k }),
+            false => Err("a distance or a density is negative".into()),
+        }
     }
 }
 

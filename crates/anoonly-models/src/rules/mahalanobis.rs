@@ -6,7 +6,7 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::graph::{Graph, Step};
-use crate::tools::covariance::Covariance;
+use crate::tools::covariance::{self, Covariance};
 use crate::tools::whitening::Whitening;
 use crate::{
     ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleGradient, RuleMethod, SavedTensors,
@@ -37,6 +37,10 @@ impl RuleMethod for MahalanobisConfig {
     fn fit(&self, data: &RuleData, _: &mut impl Rng) -> Mahalanobis {
         let covariance = Covariance::ledoit_wolf(&data.unlabelled_rows(), data.columns);
         Mahalanobis { whitening: Whitening::new(&covariance, 0.0) }
+    }
+
+    fn memory(&self, rows: usize, columns: usize) -> u64 {
+        covariance::memory(rows, columns)
     }
 
     fn restore(&self, columns: usize, saved: &mut SavedTensors) -> Result<Mahalanobis, String> {
@@ -71,12 +75,9 @@ impl FittedRule for Mahalanobis {
     }
 }
 
-/// For `‖w‖²` with `w = (x − mean) · axes`: `2 · w · axesᵀ`.
 impl RuleGradient for Mahalanobis {
     fn gradient(&self, rows: RowBlock<'_>) -> Vec<f32> {
-        let mut white = self.whitening.apply(rows.cells());
-        white.iter_mut().for_each(|cell| *cell *= 2.0);
-        self.whitening.gradient(&white)
+        self.whitening.gradient_of_squared_lengths(rows.cells())
     }
 }
 

@@ -43,6 +43,9 @@ impl Default for OcsvmConfig {
     }
 }
 
+/// The largest number of rows to fit on: the kernels of all pairs take 4 GiB.
+const MOST_ROWS: usize = 1 << 15;
+
 impl Method for OcsvmConfig {
     const INFO: MethodInfo = MethodInfo {
         name: "ocsvm",
@@ -55,7 +58,7 @@ impl Method for OcsvmConfig {
         Checks::of(Self::INFO.name)
             .that(self.nu > 0.0 && self.nu <= 1.0, "nu", self.nu, "above 0 and at most 1")
             .positive("tolerance", self.tolerance)
-            .at_least_one("most_rows", self.most_rows)
+            .that((1..=MOST_ROWS).contains(&self.most_rows), "most_rows", self.most_rows, "from 1 to 32768")
             .done()
     }
 }
@@ -76,6 +79,11 @@ impl RuleMethod for OcsvmConfig {
         let support = rows.chunks_exact(columns).zip(&weights).filter(|(_, weight)| **weight > 0.0);
         let (vectors, weights): (Vec<&[f32]>, Vec<f32>) = support.map(|(row, &weight)| (row, weight as f32)).unzip();
         Ocsvm::new(vectors.concat(), weights, offset as f32)
+    }
+
+    fn memory(&self, rows: usize, _: usize) -> u64 {
+        let rows = rows.min(self.most_rows) as u64;
+        rows.saturating_mul(rows).saturating_mul(size_of::<f32>() as u64)
     }
 
     fn restore(&self, columns: usize, saved: &mut SavedTensors) -> Result<Ocsvm, String> {

@@ -10,7 +10,7 @@ use crate::graph::Matrix;
 use crate::kernels::panels::Panels;
 use crate::kernels::products::{StridedRows, dots, dots_with};
 use crate::kernels::squares;
-use crate::tools::covariance::Covariance;
+use crate::tools::covariance::{self, Covariance};
 use crate::{
     ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleGradient, RuleMethod, SavedTensors,
 };
@@ -65,7 +65,8 @@ impl RuleMethod for PcaConfig {
         let standard: Vec<f32> = rows.iter().enumerate().map(standard).collect();
         let covariance = Covariance::of(&standard, columns);
         let total: f64 = covariance.variances.iter().sum();
-        let (mut axes, mut weights) = (vec![0.0; columns * columns], vec![0.0; columns]);
+        let count = covariance.variances.len();
+        let (mut axes, mut weights) = (vec![0.0; columns * count], vec![0.0; count]);
         for (place, &variance) in covariance.variances.iter().enumerate() {
             if variance <= NONE * total {
                 continue;
@@ -73,7 +74,7 @@ impl RuleMethod for PcaConfig {
             let axis: Vec<f64> = covariance.axis(place).collect();
             let largest = axis.iter().fold(0.0f64, |max, &cell| if cell.abs() > max.abs() { cell } else { max });
             axis.iter().enumerate().for_each(|(row, cell)| {
-                axes[row * columns + place] = (cell * largest.signum()) as f32;
+                axes[row * count + place] = (cell * largest.signum()) as f32;
             });
             weights[place] = (total / variance) as f32;
         }
@@ -81,12 +82,20 @@ impl RuleMethod for PcaConfig {
         Pca::new(single(means), single(scales), axes, weights)
     }
 
+    fn memory(&self, rows: usize, columns: usize) -> u64 {
+        covariance::memory(rows, columns)
+    }
+
     fn restore(&self, columns: usize, saved: &mut SavedTensors) -> Result<Pca, String> {
+        let count = saved.entries("weights");
+        if !(1..=columns).contains(&count) {
+            return Err(format!("tensor `weights` has {count} rows, needs 1 to {columns}"));
+        }
         Ok(Pca::new(
             saved.take("mean", &[columns])?,
             saved.take("scale", &[columns])?,
-            saved.take("axes", &[columns, columns])?,
-            saved.take("weights", &[columns, 1])?,
+            saved.take("axes", &[columns, count])?,
+            saved.take("weights", &[count, 1])?,
         ))
     }
 }
@@ -98,22 +107,22 @@ pub struct Pca {
     mean: Vec<f32>,
     /// The inverse standard deviation of each column, `[columns]`.
     scale: Vec<f32>,
-    /// The axes as columns, `[columns, columns]`; zeros for an axis that is left out.
+    /// The axes as columns, `[columns, axes]`; zeros for an axis that is left out.
     axes: Matrix,
     /// The same axes, ready to multiply rows.
     product: Panels,
-    /// The inverse share of the variance along each axis, `[columns]`; 0 for an axis that is left out.
+    /// The inverse share of the variance along each axis, `[axes]`; 0 for an axis that is left out.
     weights: Vec<f32>,
 }
 
 impl Pca {
     fn new(mean: Vec<f32>, scale: Vec<f32>, axes: Vec<f32>, weights: Vec<f32>) -> Self {
-        let axes = Matrix { shape: [mean.len(), mean.len()], cells: axes };
+        let axes = Matrix { shape: [mean.len(), weights.len()], cells: axes };
         let product = Panels::new(&axes, None);
         Self { mean, scale, axes, product, weights }
     }
 
-    /// Rows in standard deviations of each column, `[rows, columns]`, and their squared distances from the axes, `[rows, columns]`.
+    /// Rows in standard deviations of each column, `[rows, columns]`, and their squared distances from the axes, `[rows, axes]`.
     fn squared_distances(&self, rows: RowBlock<'_>) -> (Vec<f32>, Vec<f32>) {
         let columns = rows.columns();
         let mut standard = Vec::with_capacity(rows.cells().len());
@@ -121,9 +130,9 @@ impl Pca {
             let cells = row.iter().zip(&self.mean).zip(&self.scale);
             standard.extend(cells.map(|((cell, mean), scale)| (cell - mean) * scale));
         }
-        let mut distances = Vec::with_capacity(standard.len());
+        let mut distances = Vec::with_capacity(rows.count() * self.weights.len());
         self.product.append(&standard, &mut distances);
-        for (row, distances) in standard.chunks_exact(columns).zip(distances.chunks_exact_mut(columns)) {
+        for (row, distances) in standard.chunks_exact(columns).zip(distances.chunks_exact_mut(self.weights.len())) {
             // ‖z − v‖² = ‖z‖² + 1 − 2zv.
             let square = squares(row) + 1.0;
             distances.iter_mut().for_each(|cell| *cell = square - 2.0 * *cell);
@@ -144,14 +153,14 @@ impl FittedRule for Pca {
         scores
     }
 
-    /// `mean` and `scale`, `[columns]`, `axes`, `[columns, columns]`, and `weights`, `[columns, 1]`.
+    /// `mean` and `scale`, `[columns]`, `axes`, `[columns, axes]`, and `weights`, `[axes, 1]`.
     fn save(&self) -> SavedTensors {
         let columns = self.mean.len();
         SavedTensors::default()
             .with("mean", &[columns], self.mean.clone())
             .with("scale", &[columns], self.scale.clone())
             .with("axes", &self.axes.shape, self.axes.cells.clone())
-            .with("weights", &[columns, 1], self.weights.clone())
+            .with("weights", &[self.weights.len(), 1], self.weights.clone())
     }
 
     fn gradient(&self) -> Option<&dyn RuleGradient> {
@@ -166,15 +175,16 @@ impl RuleGradient for Pca {
         let mut gradients = Vec::with_capacity(rows.cells().len());
         for block in rows.blocks(BLOCK) {
             let (standard, mut factors) = self.squared_distances(block);
-            for factors in factors.chunks_exact_mut(columns) {
+            let count = self.weights.len();
+            for factors in factors.chunks_exact_mut(count) {
                 for (cell, weight) in factors.iter_mut().zip(&self.weights) {
                     *cell = if *cell >= NEAREST { weight / cell.sqrt() } else { 0.0 };
                 }
             }
-            let mut along_axes = vec![0.0; factors.len()];
-            let axes = StridedRows::all(&self.axes.cells, columns);
-            dots(StridedRows::all(&factors, columns), axes, &mut along_axes);
-            let parts = standard.chunks_exact(columns).zip(factors.chunks_exact(columns));
+            let mut along_axes = vec![0.0; standard.len()];
+            let axes = StridedRows::all(&self.axes.cells, count);
+            dots(StridedRows::all(&factors, count), axes, &mut along_axes);
+            let parts = standard.chunks_exact(columns).zip(factors.chunks_exact(count));
             for ((row, factors), along_axes) in parts.zip(along_axes.chunks_exact(columns)) {
                 let total: f32 = factors.iter().sum();
                 let cells = row.iter().zip(along_axes).zip(&self.scale);

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use self::held_out::{HeldOut, Joining};
 use self::opinions::{COUNT, GROUPS, Opinions};
 use crate::error::Checks;
+use crate::tools::covariance;
 use crate::tools::normal_scores::NormalScores;
 use crate::{ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleMethod, SavedTensors};
 
@@ -49,8 +50,8 @@ impl Method for QuorumConfig {
 
     fn check(&self) -> Result<(), ConfigError> {
         Checks::of(Self::INFO.name)
-            .that(self.folds >= 2, "folds", self.folds, "at least 2")
-            .at_least_one("trees", self.trees)
+            .that((2..=100).contains(&self.folds), "folds", self.folds, "from 2 to 100")
+            .parts("trees", self.trees)
             .that((2..=1 << 15).contains(&self.most_rows), "most_rows", self.most_rows, "from 2 to 32768")
             .that(
                 self.trees.saturating_mul(self.most_rows) <= 1 << 22,
@@ -74,14 +75,21 @@ impl RuleMethod for QuorumConfig {
         Quorum { opinions, scales, joining }
     }
 
+    fn memory(&self, rows: usize, columns: usize) -> u64 {
+        covariance::memory(rows, columns)
+    }
+
     fn restore(&self, columns: usize, saved: &mut SavedTensors) -> Result<Quorum, String> {
         let mut scales = Vec::with_capacity(COUNT);
         for opinion in 0..COUNT {
             scales.push(NormalScores::restore(&mut saved.part(&format!("scales.{opinion}")))?);
         }
         let joining = saved.take("joining", &[GROUPS.len(), 2])?;
+        if joining.chunks_exact(2).any(|group| group[0] <= 0.0 || group[1] < 0.0) {
+            return Err("a group of opinions has a width or a weight that is not possible".into());
+        }
         Ok(Quorum {
-            opinions: Opinions::restore(columns, saved)?,
+            opinions: Opinions::restore(columns, self.trees, saved)?,
             scales: scales.try_into().expect("there is a scale for each opinion"),
             joining: Joining { groups: std::array::from_fn(|group| [joining[2 * group], joining[2 * group + 1]]) },
         })

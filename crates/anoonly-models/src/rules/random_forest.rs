@@ -6,7 +6,7 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
-use crate::tools::trees::{Classes, Forest, Splits};
+use crate::tools::trees::{Classes, Forest, MOST_ROWS, Splits};
 use crate::{ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleMethod, SavedTensors};
 
 /// Configuration of a random forest. Both classes have the same total weight. A node is split at the best threshold in `√columns`
@@ -37,7 +37,10 @@ impl Method for RandomForestConfig {
     };
 
     fn check(&self) -> Result<(), ConfigError> {
-        Checks::of(Self::INFO.name).at_least_one("trees", self.trees).at_least_one("leaf", self.leaf).done()
+        Checks::of(Self::INFO.name)
+            .parts("trees", self.trees)
+            .that((1..=MOST_ROWS).contains(&self.leaf), "leaf", self.leaf, "from 1 to 8388608")
+            .done()
     }
 }
 
@@ -49,8 +52,9 @@ impl RuleMethod for RandomForestConfig {
         RandomForest { forest: classes.grow(&data.unlabelled_rows(), &data.anomalous_rows(), data.columns, rng) }
     }
 
-    fn restore(&self, _: usize, saved: &mut SavedTensors) -> Result<RandomForest, String> {
-        Ok(RandomForest { forest: Forest::restore(&mut saved.part("forest"))? })
+    fn restore(&self, columns: usize, saved: &mut SavedTensors) -> Result<RandomForest, String> {
+        let forest = Forest::restore(columns, self.trees..=self.trees, &mut saved.part("forest"))?;
+        Ok(RandomForest { forest })
     }
 }
 

@@ -7,7 +7,7 @@ use crate::error::Checks;
 use crate::graph::{Graph, Matrix, Step, Value};
 use crate::kernels::products::dots_with;
 use crate::kernels::squares;
-use crate::tools::covariance::Covariance;
+use crate::tools::covariance::{self, Covariance};
 use crate::tools::whitening::{BLOCK, Whitening};
 use crate::{ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleMethod, SavedTensors};
 
@@ -44,12 +44,21 @@ impl RuleMethod for WhitenedCosineConfig {
     type Fitted = WhitenedCosine;
 
     fn fit(&self, data: &RuleData, _: &mut impl Rng) -> WhitenedCosine {
-        WhitenedCosine::new(&Covariance::ledoit_wolf(&data.unlabelled_rows(), data.columns), self.ridge, data)
+        WhitenedCosine::new(&covariance_of(&data.unlabelled_rows(), data), self.ridge, data)
+    }
+
+    fn memory(&self, rows: usize, columns: usize) -> u64 {
+        covariance::memory(rows, columns)
     }
 
     fn restore(&self, columns: usize, saved: &mut SavedTensors) -> Result<WhitenedCosine, String> {
         WhitenedCosine::restore(columns, saved)
     }
+}
+
+/// The shrunk covariance of the unlabelled rows, whose axes span the labelled anomalies, too.
+pub(crate) fn covariance_of(unlabelled: &[f32], data: &RuleData) -> Covariance {
+    Covariance::ledoit_wolf(unlabelled, data.columns).spanning(&data.anomalous_rows())
 }
 
 /// The whitening and the mean direction of the whitened labelled anomalies.
@@ -60,7 +69,7 @@ impl RuleMethod for WhitenedCosineConfig {
 #[derive(Clone, Debug)]
 pub struct WhitenedCosine {
     whitening: Whitening,
-    /// `[columns]`.
+    /// `[width]`.
     direction: Vec<f32>,
 }
 
@@ -68,12 +77,12 @@ pub struct WhitenedCosine {
 const GAP: f32 = 1e-12;
 
 impl WhitenedCosine {
-    /// Fitted with a given covariance of the unlabelled rows.
+    /// Fitted with a given [`covariance_of`].
     pub(crate) fn new(covariance: &Covariance, ridge: f64, data: &RuleData) -> Self {
         let whitening = Whitening::new(covariance, ridge * covariance.median_variance());
         let anomalies = whitening.apply(&data.anomalous_rows());
-        let mut direction = vec![0.0f64; data.columns];
-        for row in anomalies.chunks_exact(data.columns) {
+        let mut direction = vec![0.0f64; whitening.width()];
+        for row in anomalies.chunks_exact(whitening.width()) {
             let length = f64::from(length(row));
             direction.iter_mut().zip(row).for_each(|(sum, &cell)| *sum += f64::from(cell) / length);
         }
@@ -90,10 +99,11 @@ impl WhitenedCosine {
         graph.then(Step::Divide { left: product, right: length })
     }
 
-    /// `whitening.mean`, `whitening.axes` and `direction`, `[columns, 1]`.
+    /// The tensors of `whitening`, and `direction`, `[width, 1]`.
     pub(crate) fn restore(columns: usize, saved: &mut SavedTensors) -> Result<Self, String> {
         let whitening = Whitening::restore(columns, &mut saved.part("whitening"))?;
-        Ok(Self { whitening, direction: saved.take("direction", &[columns, 1])? })
+        let direction = saved.take("direction", &[whitening.width(), 1])?;
+        Ok(Self { whitening, direction })
     }
 }
 
@@ -108,7 +118,7 @@ impl FittedRule for WhitenedCosine {
         for block in rows.blocks(BLOCK) {
             let white = self.whitening.apply(block.cells());
             let products = dots_with(&white, &self.direction);
-            let lengths = white.chunks_exact(rows.columns()).map(length);
+            let lengths = white.chunks_exact(self.whitening.width()).map(length);
             scores.extend(products.iter().zip(lengths).map(|(product, length)| product / length));
         }
         scores

@@ -5,8 +5,8 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
-use crate::rules::whitened_cosine::{WhitenedCosine, WhitenedCosineConfig};
-use crate::tools::covariance::Covariance;
+use crate::rules::whitened_cosine::{WhitenedCosine, WhitenedCosineConfig, covariance_of};
+use crate::tools::covariance;
 use crate::tools::normal_scores::NormalScores;
 use crate::tools::whitening::Whitening;
 use crate::{ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleMethod, SavedTensors};
@@ -45,13 +45,17 @@ impl RuleMethod for WhitenedCosineMahalanobisConfig {
 
     fn fit(&self, data: &RuleData, _: &mut impl Rng) -> WhitenedCosineMahalanobis {
         let unlabelled = data.unlabelled_rows();
-        let covariance = Covariance::ledoit_wolf(&unlabelled, data.columns);
+        let covariance = covariance_of(&unlabelled, data);
         let cosine = WhitenedCosine::new(&covariance, self.ridge, data);
         let whitening = Whitening::new(&covariance, 0.0);
         let rows = RowBlock::new(&unlabelled, data.columns);
         let cosines = NormalScores::of(&cosine.score(rows));
         let distances = NormalScores::of(&whitening.squared_lengths(rows));
         WhitenedCosineMahalanobis { cosine, whitening, cosines, distances }
+    }
+
+    fn memory(&self, rows: usize, columns: usize) -> u64 {
+        covariance::memory(rows, columns)
     }
 
     fn restore(&self, columns: usize, saved: &mut SavedTensors) -> Result<WhitenedCosineMahalanobis, String> {

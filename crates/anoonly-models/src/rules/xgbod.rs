@@ -74,6 +74,10 @@ impl RuleMethod for XgbodConfig {
         Xgbod { forest: self.gbdt.grow(&unlabelled, &anomalies, columns + SCORES, rng), unsupervised }
     }
 
+    fn memory(&self, rows: usize, columns: usize) -> u64 {
+        RuleMethod::memory(&self.ocsvm, rows, columns).max(RuleMethod::memory(&self.lof, rows, columns))
+    }
+
     fn restore(&self, columns: usize, saved: &mut SavedTensors) -> Result<Xgbod, String> {
         let mut parts = saved.part("unsupervised");
         let unsupervised = Unsupervised {
@@ -84,7 +88,10 @@ impl RuleMethod for XgbodConfig {
             ocsvm: restored(&self.ocsvm, "ocsvm", columns, &mut parts)?,
         };
         match parts.left() {
-            None => Ok(Xgbod { unsupervised, forest: Forest::restore(&mut saved.part("forest"))? }),
+            None => Ok(Xgbod {
+                unsupervised,
+                forest: Forest::restore(columns + SCORES, 0..=self.gbdt.trees, &mut saved.part("forest"))?,
+            }),
             Some(path) => Err(format!("no method has the tensor `unsupervised.{path}`")),
         }
     }

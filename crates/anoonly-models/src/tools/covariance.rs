@@ -5,23 +5,49 @@
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatRef, Par, Side};
 
-/// The mean of rows and their covariance `Σ = Σⱼ variancesⱼ · axisⱼ · axisⱼᵀ`.
+/// The mean of rows and their covariance `Σ = Σⱼ variancesⱼ · axisⱼ · axisⱼᵀ + rest · P`, where `P` projects on what is orthogonal to
+/// all axes.
+///
+/// Usually the axes span the whole space. If there are far more columns than rows, most directions have the same variance, and the axes
+/// only span the rows: see [`is_wide`].
 #[derive(Clone, Debug)]
 pub struct Covariance {
     /// The mean row, `[columns]`.
     pub mean: Vec<f64>,
-    /// The variance along each axis, smallest first, `[columns]`.
+    /// The variance along each axis, smallest first, `[axes]`.
     pub variances: Vec<f64>,
     /// How far the covariance was shrunk towards a multiple of the identity, from 0 (not at all) to 1 (completely).
     pub shrinkage: f64,
-    /// The axes, each of length 1, as columns, `[columns, columns]`.
+    /// The axes, each of length 1, as columns, `[columns, axes]`.
     axes: Mat<f64>,
+    /// The variance in every direction that is orthogonal to all axes; `None` if there is no such direction.
+    rest: Option<f64>,
 }
 
 /// Rows that are multiplied at a time.
 const BLOCK: usize = 1024;
 /// A shrunk variance is at least this share of the mean variance. Two rows, for example, are not shrunk at all.
 const LEAST: f64 = 1e-6;
+/// Up to this number of columns, all variances and axes are computed: the matrices are small.
+const WIDE: usize = 1024;
+/// In the space of the rows, an axis with at most this share of the largest variance is left out: it would be a rounding error.
+const NONE: f64 = 1e-9;
+
+/// Whether the covariance of rows is computed in the space of the rows, from their scalar products. The covariance of all pairs of
+/// columns would take far more memory.
+pub fn is_wide(rows: usize, columns: usize) -> bool {
+    columns > WIDE && rows < columns
+}
+
+/// The number of bytes that a covariance and what is made of it takes at most.
+pub(crate) fn memory(rows: usize, columns: usize) -> u64 {
+    let (rows, columns) = (rows as u64, columns as u64);
+    match is_wide(rows as usize, columns as usize) {
+        // Products and axes in double precision, and packed axes.
+        false => columns.saturating_mul(columns).saturating_mul(32),
+        true => rows.saturating_mul(columns).saturating_mul(32),
+    }
+}
 
 impl Covariance {
     /// The plain covariance of rows `[rows, columns]`, at least one: sums of products divided by the number of rows.
@@ -29,9 +55,12 @@ impl Covariance {
     /// # Panics
     /// When there is no row, or a value is not finite.
     pub fn of(rows: &[f32], columns: usize) -> Self {
-        let Sums { mean, products, .. } = Sums::of(rows, columns);
-        let (values, axes) = eigen(&products);
-        Self { mean, variances: values.into_iter().map(|value| value.max(0.0)).collect(), shrinkage: 0.0, axes }
+        Self::plain(Spectrum::of(rows, columns))
+    }
+
+    fn plain(Spectrum { mean, values, axes, .. }: Spectrum) -> Self {
+        let rest = (axes.ncols() < mean.len()).then_some(0.0);
+        Self { mean, variances: values.into_iter().map(|value| value.max(0.0)).collect(), shrinkage: 0.0, axes, rest }
     }
 
     /// The covariance of rows `[rows, columns]`, at least one, shrunk as far as is best for their number.
@@ -45,17 +74,54 @@ impl Covariance {
     /// # Panics
     /// When there is no row, or a value is not finite.
     pub fn ledoit_wolf(rows: &[f32], columns: usize) -> Self {
-        let Sums { mean, products, fourth, count } = Sums::of(rows, columns);
-        let width = columns as f64;
-        let level = (0..columns).map(|column| products[(column, column)]).sum::<f64>() / width;
-        let square = products.squared_norm_l2();
+        Self::shrunk(Spectrum::of(rows, columns))
+    }
+
+    fn shrunk(Spectrum { mean, values, axes, level, square, fourth, count }: Spectrum) -> Self {
+        let width = mean.len() as f64;
         let distance = (square - width * level * level) / width;
         let noise = (fourth / count - square) / (count * width);
         let shrinkage = if distance > 0.0 { (noise / distance).clamp(0.0, 1.0) } else { 1.0 };
-        let (values, axes) = eigen(&products);
         let least = if level > 0.0 { level * LEAST } else { 1.0 };
         let shrunk = |value: f64| ((1.0 - shrinkage) * value + shrinkage * level).max(least);
-        Self { mean, variances: values.into_iter().map(shrunk).collect(), shrinkage, axes }
+        let rest = (axes.ncols() < mean.len()).then(|| shrunk(0.0));
+        Self { mean, variances: values.into_iter().map(shrunk).collect(), shrinkage, axes, rest }
+    }
+
+    /// The same covariance, with axes that span the given rows, `[rows, columns]`, too. The mean is the origin.
+    pub fn spanning(mut self, rows: &[f32]) -> Self {
+        let Some(rest) = self.rest else { return self };
+        let columns = self.columns();
+        let mut added: Vec<Vec<f64>> = Vec::new();
+        for row in rows.chunks_exact(columns) {
+            let mut row: Vec<f64> = row.iter().zip(&self.mean).map(|(&cell, mean)| f64::from(cell) - mean).collect();
+            let length = dot(&row, &row).sqrt();
+            // Twice, because the first result may be small and then mostly rounding error.
+            for _ in 0..2 {
+                let known: Vec<f64> = (0..self.axes.ncols()).map(|place| self.along(place, &row)).collect();
+                for (place, share) in known.into_iter().enumerate() {
+                    row.iter_mut().zip(self.axis(place)).for_each(|(cell, axis)| *cell -= share * axis);
+                }
+                for other in &added {
+                    let share = dot(other, &row);
+                    row.iter_mut().zip(other).for_each(|(cell, axis)| *cell -= share * axis);
+                }
+            }
+            let left = dot(&row, &row).sqrt();
+            if left > SPANNED * length && self.axes.ncols() + added.len() < columns {
+                row.iter_mut().for_each(|cell| *cell /= left);
+                added.push(row);
+            }
+        }
+        let (known, new) = (&self.axes, added.len());
+        let axes = Mat::from_fn(columns, known.ncols() + new, |row, place| match place.checked_sub(new) {
+            None => added[place][row],
+            Some(place) => known[(row, place)],
+        });
+        self.variances.splice(0..0, std::iter::repeat_n(rest, new));
+        self.rest = self.rest.filter(|_| axes.ncols() < columns);
+        self.axes = axes;
+        self
     }
 
     /// The number of columns.
@@ -68,20 +134,41 @@ impl Covariance {
         self.axes.col(place).iter().copied()
     }
 
+    /// The variance in every direction that is orthogonal to all axes; `None` if there is no such direction.
+    pub fn rest(&self) -> Option<f64> {
+        self.rest
+    }
+
+    /// The variance of each coordinate of a whitened row: of the rest, if there is one, and along each axis.
+    pub(crate) fn coordinates(&self) -> Vec<f64> {
+        self.rest.into_iter().chain(self.variances.iter().copied()).collect()
+    }
+
     /// The median variance; for an even number, the mean of the two in the middle.
     pub fn median_variance(&self) -> f64 {
-        let middle = self.variances.len() / 2;
-        match self.variances.len() % 2 {
-            1 => self.variances[middle],
-            _ => (self.variances[middle - 1] + self.variances[middle]) / 2.0,
+        // The directions without an axis have the smallest variance.
+        let hidden = self.columns() - self.variances.len();
+        let variance = |place: usize| match place.checked_sub(hidden) {
+            None => self.rest.unwrap_or(0.0),
+            Some(place) => self.variances[place],
+        };
+        let middle = self.columns() / 2;
+        match self.columns() % 2 {
+            1 => variance(middle),
+            _ => (variance(middle - 1) + variance(middle)) / 2.0,
         }
     }
 
-    /// The matrix that whitens a centred row, `[columns, columns]`, row by row: column `j` is `axisⱼ/√(variancesⱼ + ridge)`.
+    /// The matrix that whitens a centred row, `[columns, axes]`, row by row: column `j` is `axisⱼ/√(variancesⱼ + ridge)`.
     /// With a ridge of 0 the squared length of a whitened row is its squared Mahalanobis distance. The larger the ridge, the less
-    /// weight axes of small variance have.
+    /// weight axes of small variance have. The rest is not part of it.
     pub fn whitening(&self, ridge: f64) -> Vec<f32> {
         let scales: Vec<f64> = self.variances.iter().map(|variance| 1.0 / (variance + ridge).sqrt()).collect();
+        self.scaled_axes(&scales)
+    }
+
+    /// The axes, each multiplied by its scale, `[columns, axes]`, row by row.
+    pub(crate) fn scaled_axes(&self, scales: &[f64]) -> Vec<f32> {
         let row = |row: usize| scales.iter().enumerate().map(move |(axis, scale)| self.axes[(row, axis)] * scale);
         (0..self.columns()).flat_map(row).map(|cell| cell as f32).collect()
     }
@@ -89,38 +176,66 @@ impl Covariance {
     /// `Σ⁻¹·vector`, `[columns]`.
     pub fn inverse_times(&self, vector: &[f64]) -> Vec<f64> {
         let mut result = vec![0.0; self.columns()];
+        if let Some(rest) = self.rest {
+            result.iter_mut().zip(vector).for_each(|(cell, given)| *cell = given / rest);
+        }
         for (place, variance) in self.variances.iter().enumerate() {
-            let share = self.axis(place).zip(vector).map(|(a, b)| a * b).sum::<f64>() / variance;
+            let along = self.along(place, vector);
+            let share = match self.rest {
+                None => along / variance,
+                Some(rest) => along / variance - along / rest,
+            };
             result.iter_mut().zip(self.axis(place)).for_each(|(cell, axis)| *cell += share * axis);
         }
         result
     }
+
+    /// The product of an axis and a vector.
+    fn along(&self, place: usize, vector: &[f64]) -> f64 {
+        self.axis(place).zip(vector).map(|(a, b)| a * b).sum::<f64>()
+    }
 }
 
-/// Sums over the rows.
-struct Sums {
+/// A row of which at most this share is orthogonal to the axes lies in their space.
+const SPANNED: f64 = 1e-6;
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+/// The plain covariance of rows, decomposed, and what its shrinkage depends on.
+struct Spectrum {
     mean: Vec<f64>,
-    /// The plain covariance.
-    products: Mat<f64>,
+    /// The variance along each axis, smallest first, `[axes]`.
+    values: Vec<f64>,
+    /// `[columns, axes]`. The variance is 0 in every direction that is orthogonal to them.
+    axes: Mat<f64>,
+    /// The mean variance of a column.
+    level: f64,
+    /// The sum of the squares of all covariances.
+    square: f64,
     /// The sum of the fourth powers of the centred rows' lengths.
     fourth: f64,
     /// The number of rows.
     count: f64,
 }
 
-impl Sums {
+impl Spectrum {
     fn of(rows: &[f32], columns: usize) -> Self {
-        let rows_given = rows.len() / columns.max(1);
-        assert!(rows_given > 0, "a covariance needs at least one row");
-        let count = rows_given as f64;
-        let mut mean = vec![0.0; columns];
-        for row in rows.chunks_exact(columns) {
-            mean.iter_mut().zip(row).for_each(|(mean, &cell)| *mean += f64::from(cell));
+        let count = rows.len() / columns.max(1);
+        assert!(count > 0, "a covariance needs at least one row");
+        match is_wide(count, columns) {
+            false => Self::of_columns(rows, columns),
+            true => Self::of_rows(rows, columns),
         }
-        mean.iter_mut().for_each(|mean| *mean /= count);
+    }
+
+    /// From the covariances of all pairs of columns.
+    fn of_columns(rows: &[f32], columns: usize) -> Self {
+        let (mean, count) = mean(rows, columns);
         let mut products = Mat::zeros(columns, columns);
         let mut fourth = 0.0;
-        let mut centred = Vec::with_capacity(BLOCK.min(rows_given) * columns);
+        let mut centred = Vec::with_capacity(BLOCK.min(rows.len() / columns) * columns);
         for block in rows.chunks(BLOCK * columns) {
             centred.clear();
             for row in block.chunks_exact(columns) {
@@ -131,8 +246,53 @@ impl Sums {
             let rows = MatRef::from_row_major_slice(&centred, centred.len() / columns, columns);
             matmul(products.as_mut(), Accum::Add, rows.transpose(), rows, 1.0 / count, Par::Seq);
         }
-        Self { mean, products, fourth, count }
+        let level = (0..columns).map(|column| products[(column, column)]).sum::<f64>() / columns as f64;
+        let square = products.squared_norm_l2();
+        let (values, axes) = eigen(&products);
+        Self { mean, values, axes, level, square, fourth, count }
     }
+
+    /// From the products `G = XXᵀ/n` of all pairs of centred rows, which have the eigenvalues of the covariance `XᵀX/n` above 0. For an
+    /// eigenvector `u` of `G` with eigenvalue `λ`, the axis is `Xᵀu/√(nλ)`.
+    fn of_rows(rows: &[f32], columns: usize) -> Self {
+        let (mean, count) = mean(rows, columns);
+        let given = rows.len() / columns;
+        let centred = rows.chunks_exact(columns).flat_map(|row| row.iter().zip(&mean));
+        let centred: Vec<f64> = centred.map(|(&cell, mean)| f64::from(cell) - mean).collect();
+        let centred = MatRef::from_row_major_slice(&centred, given, columns);
+        let mut products = Mat::zeros(given, given);
+        matmul(products.as_mut(), Accum::Replace, centred, centred.transpose(), 1.0 / count, Par::Seq);
+        let squares: Vec<f64> = (0..given).map(|row| products[(row, row)]).collect();
+        let level = squares.iter().sum::<f64>() / columns as f64;
+        let fourth = squares.iter().map(|square| (square * count).powi(2)).sum();
+        let square = products.squared_norm_l2();
+        let (values, vectors) = eigen(&products);
+        let least = values.last().map_or(0.0, |largest| largest * NONE);
+        let first = values.iter().position(|value| *value > least && *value > 0.0);
+        let Some(first) = first else {
+            // All rows are equal. One axis is needed; along it, the variance is 0 as everywhere.
+            let axes = Mat::from_fn(columns, 1, |row, _| if row == 0 { 1.0 } else { 0.0 });
+            return Self { mean, values: vec![0.0], axes, level, square, fourth, count };
+        };
+        let values = values[first..].to_vec();
+        let factors = Mat::from_fn(given, values.len(), |row, place| {
+            vectors[(row, first + place)] / (count * values[place]).sqrt()
+        });
+        let mut axes = Mat::zeros(columns, values.len());
+        matmul(axes.as_mut(), Accum::Replace, centred.transpose(), factors.as_ref(), 1.0, Par::Seq);
+        Self { mean, values, axes, level, square, fourth, count }
+    }
+}
+
+/// The mean of rows, and their number.
+fn mean(rows: &[f32], columns: usize) -> (Vec<f64>, f64) {
+    let count = (rows.len() / columns) as f64;
+    let mut mean = vec![0.0; columns];
+    for row in rows.chunks_exact(columns) {
+        mean.iter_mut().zip(row).for_each(|(mean, &cell)| *mean += f64::from(cell));
+    }
+    mean.iter_mut().for_each(|mean| *mean /= count);
+    (mean, count)
 }
 
 /// Eigenvalues, smallest first, and eigenvectors.
@@ -205,6 +365,44 @@ mod tests {
         assert_eq!(covariance.variances, [1e-6 / 3.0, 1e-6 / 3.0, 1.0]);
         let axis: Vec<f64> = covariance.axis(2).map(f64::abs).collect();
         close(&axis[..1], &[1.0]);
+    }
+
+    /// In the space of the rows: the same variances, distances and products with the inverse, also of a row outside of this space.
+    #[test]
+    fn the_space_of_the_rows_gives_the_same_covariance() {
+        let columns = 40;
+        let cells: Vec<f32> =
+            (0..12 * columns).map(|cell| ((cell * 7919 + cell / 7 * 104_729) % 997) as f32 / 997.0).collect();
+        let (rows, others) = cells.split_at(9 * columns);
+        let whole = Covariance::shrunk(Spectrum::of_columns(rows, columns));
+        let few = Covariance::shrunk(Spectrum::of_rows(rows, columns));
+        assert_eq!((few.variances.len(), few.axes.ncols(), whole.rest()), (8, 8, None));
+        for covariance in [&few, &few.clone().spanning(others)] {
+            close(&[covariance.shrinkage, covariance.median_variance()], &[whole.shrinkage, whole.median_variance()]);
+            close(&[covariance.rest().unwrap()], &whole.variances[..1]);
+            close(&covariance.variances, &whole.variances[columns - covariance.variances.len()..]);
+            let vector: Vec<f64> = others[..columns].iter().map(|&cell| f64::from(cell)).collect();
+            close(&covariance.inverse_times(&vector), &whole.inverse_times(&vector));
+        }
+        let spanning = few.spanning(others);
+        assert_eq!(spanning.coordinates().len(), 12);
+        for (place, other) in (0..11).flat_map(|place| (0..11).map(move |other| (place, other))) {
+            let product: f64 = spanning.axis(place).zip(spanning.axis(other)).map(|(a, b)| a * b).sum();
+            assert!((product - if place == other { 1.0 } else { 0.0 }).abs() < 1e-9, "{place}, {other}: {product}");
+        }
+        // With as many rows as columns in all, nothing is orthogonal to the axes.
+        let plain = Covariance::plain(Spectrum::of_rows(&cells[..2 * columns], columns));
+        let identity: Vec<f32> =
+            (0..columns * columns).map(|cell| f32::from(u8::from(cell % (columns + 1) == 0))).collect();
+        let all = plain.spanning(&identity);
+        assert_eq!((all.rest(), all.axes.ncols()), (None, columns));
+    }
+
+    #[test]
+    fn equal_rows_are_equal_in_the_space_of_the_rows_too() {
+        let covariance = Covariance::shrunk(Spectrum::of_rows(&[0.5; 12], 6));
+        assert_eq!((covariance.variances.clone(), covariance.rest()), (vec![1.0], Some(1.0)));
+        assert!(is_wide(1000, 20_000) && !is_wide(20_000, 20_000) && !is_wide(10, 768));
     }
 
     const SHRINKAGE: f64 = 0.477_298_540_6;

@@ -21,7 +21,19 @@ impl Bins {
     pub fn ends(values: impl Iterator<Item = f32>) -> [f32; 2] {
         let [low, high] =
             values.fold([f32::INFINITY, f32::NEG_INFINITY], |[low, high], value| [low.min(value), high.max(value)]);
-        if low < high { [low, high] } else { [low - 0.5, high + 0.5] }
+        match low < high {
+            true => [low, high],
+            // Half a unit does not change a large value.
+            false => [(low - 0.5).min(low.next_down()), (high + 0.5).max(high.next_up())],
+        }
+    }
+
+    /// Checks ends from a file, two for each histogram.
+    pub fn check(ends: &[f32]) -> Result<(), String> {
+        match ends.chunks_exact(2).position(|ends| ends[0] >= ends[1]) {
+            None => Ok(()),
+            Some(place) => Err(format!("histogram {place} does not end above its start")),
+        }
     }
 
     /// The width of a bin.
@@ -79,6 +91,14 @@ mod tests {
             [0, 0, 0, 1, 3, 3, 3, 3]
         );
         assert_eq!(bins.reach(0.5), 1.75..4.25);
+    }
+
+    #[test]
+    fn ends_in_the_wrong_order_are_refused() {
+        assert_eq!(Bins::check(&[0.0, 1.0, -3.0, -2.0]), Ok(()));
+        assert!(Bins::check(&[0.0, 1.0, 2.0, 2.0]).unwrap_err().contains("histogram 1"));
+        let ends = Bins::ends([3e38, 3e38].into_iter());
+        assert_eq!(Bins::check(&ends), Ok(()));
     }
 
     #[test]

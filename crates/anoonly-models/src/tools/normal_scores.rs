@@ -45,8 +45,7 @@ impl NormalScores {
     /// The normal score of a value; NaN for NaN.
     pub(crate) fn of_value(&self, value: f32) -> f32 {
         let (Some(&first), Some(&last)) = (self.knots.first(), self.knots.last()) else { return 0.0 };
-        // A damaged model file may make either NaN.
-        if value.is_nan() || first.is_nan() {
+        if value.is_nan() {
             return f32::NAN;
         }
         let end = self.knots.len() - 1;
@@ -80,10 +79,17 @@ impl NormalScores {
         )
     }
 
-    /// The map that [`save`](Self::save) saved. A knot that is not above the one before is skipped, whether it is a repeated last one or
-    /// comes from a damaged file.
+    /// The map that [`save`](Self::save) saved.
+    ///
+    /// # Errors
+    /// When a tensor is missing or has the wrong shape, or there are others; or when the map decreases.
     pub(crate) fn restore(saved: &mut SavedTensors) -> Result<Self, String> {
         let (knots, levels) = (saved.take("knots", &[KNOTS])?, saved.take("levels", &[KNOTS])?);
+        let rises = |values: &[f32]| values.is_sorted() && values.iter().all(|value| value.is_finite());
+        if !rises(&knots) || !rises(&levels) {
+            return Err("a map to normal scores decreases".into());
+        }
+        // The last knot may be repeated.
         let mut map = Self { knots: Vec::new(), levels: Vec::new() };
         for (knot, level) in knots.into_iter().zip(levels) {
             if map.knots.last().is_none_or(|&last| knot > last) {
@@ -116,22 +122,21 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_map_neither_panics_nor_is_refused() {
-        let damaged = |knots: [f32; 4]| {
-            let (mut all, levels) = (knots.to_vec(), (0..KNOTS).map(|level| level as f32).collect());
-            all.resize(KNOTS, knots[3]);
-            let saved = SavedTensors::default().with("knots", &[KNOTS], all).with("levels", &[KNOTS], levels);
-            NormalScores::restore(&mut saved.clone()).unwrap()
+    fn a_map_that_decreases_is_refused() {
+        let restored = |knots: [f32; 3], levels: [f32; 3]| {
+            let filled = |values: [f32; 3]| [&values[..], &[values[2]; KNOTS - 3]].concat();
+            let saved = SavedTensors::default().with("knots", &[KNOTS], filled(knots));
+            NormalScores::restore(&mut saved.with("levels", &[KNOTS], filled(levels)))
         };
-        assert_eq!(damaged([1.0, f32::NAN, 0.0, 2.0]).knots, [1.0, 2.0]);
-        for map in [damaged([f32::NAN, 1.0, 2.0, 3.0]), damaged([f32::NEG_INFINITY, 1.0, 0.0, f32::INFINITY])] {
-            for value in [f32::NAN, f32::NEG_INFINITY, 0.5, 2.0, f32::INFINITY] {
-                map.of_value(value);
-            }
+        let levels = [-1.0, 0.0, 1.0];
+        assert_eq!(restored([1.0, 2.0, 3.0], levels).unwrap().knots, [1.0, 2.0, 3.0]);
+        for knots in [[1.0, 0.0, 2.0], [f32::NAN, 1.0, 2.0], [f32::NEG_INFINITY, 1.0, 2.0], [0.0, 1.0, f32::INFINITY]] {
+            assert!(restored(knots, levels).unwrap_err().contains("decreases"), "{knots:?}");
         }
-        assert!(NormalScores::of(&[1.0, 2.0]).of_value(f32::NAN).is_nan());
+        assert!(restored([1.0, 2.0, 3.0], [0.0, -1.0, 1.0]).is_err());
         let short = SavedTensors::default().with("knots", &[2], vec![0.0; 2]).with("levels", &[2], vec![0.0; 2]);
         assert!(NormalScores::restore(&mut short.clone()).is_err());
+        assert!(NormalScores::of(&[1.0, 2.0]).of_value(f32::NAN).is_nan());
     }
 
     /// From scipy: `norm.ppf([0.25, 0.5, 0.75])`. Halfway between two values the score is halfway, too.

@@ -82,9 +82,12 @@ impl Tails {
             return Err("tensor `sorted` has no rows".into());
         }
         let tails = Self { sorted: transposed(&sorted, columns), skews: saved.take("skews", &[columns])? };
-        match saved.left() {
+        if let Some(path) = saved.left() {
+            return Err(format!("distributions of columns have no tensor `{path}`"));
+        }
+        match tails.sorted.chunks_exact(tails.known()).position(|column| !column.is_sorted()) {
             None => Ok(tails),
-            Some(path) => Err(format!("distributions of columns have no tensor `{path}`")),
+            Some(column) => Err(format!("the values of column {column} are not sorted")),
         }
     }
 }
@@ -137,5 +140,8 @@ mod tests {
         assert_eq!(restored.save(), tails.save());
         let empty = SavedTensors::default().with("sorted", &[0, 3], Vec::new()).with("skews", &[3], vec![0.0; 3]);
         assert!(Tails::restore(3, &mut empty.clone()).is_err());
+        let unsorted = SavedTensors::default().with("sorted", &[2, 2], vec![0.0, 5.0, 1.0, 4.0]);
+        let unsorted = unsorted.with("skews", &[2], vec![0.0; 2]);
+        assert_eq!(Tails::restore(2, &mut unsorted.clone()).unwrap_err(), "the values of column 1 are not sorted");
     }
 }

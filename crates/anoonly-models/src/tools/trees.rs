@@ -2,6 +2,8 @@
 
 mod classes;
 
+use std::ops::RangeInclusive;
+
 pub(crate) use self::classes::{Classes, Splits};
 use crate::SavedTensors;
 
@@ -32,8 +34,7 @@ impl Forest {
         self.nodes.extend(tree);
     }
 
-    /// The sum of a row's values in all trees. A node that points backwards or outside its tree, as in a file that was tampered
-    /// with, counts as a leaf.
+    /// The sum of a row's values in all trees.
     pub fn sum(&self, row: &[f32]) -> f64 {
         let (mut rest, mut sum) = (&self.nodes[..], 0.0);
         for &size in &self.sizes {
@@ -58,18 +59,73 @@ impl Forest {
         )
     }
 
-    /// A forest from the tensors of [`save`](Self::save), with any values: [`sum`](Self::sum) copes with all of them.
+    /// The forest that [`save`](Self::save) saved, for rows with `columns` columns. `trees` is the possible number of trees.
     ///
     /// # Errors
-    /// When a tensor is missing or has the wrong shape, or there are others.
-    pub fn restore(saved: &mut SavedTensors) -> Result<Self, String> {
+    /// When a tensor is missing or has the wrong shape, or there are others; or when the nodes are no trees: a size or an index
+    /// is no whole number or out of range, a child does not come after its parent, or a node is the child of none or of several.
+    pub fn restore(columns: usize, trees: RangeInclusive<usize>, saved: &mut SavedTensors) -> Result<Self, String> {
         let forest = Self { nodes: saved.take_rows("nodes", NODE)?, sizes: saved.take_list("sizes")? };
-        match saved.left() {
-            None => Ok(forest),
-            Some(path) => Err(format!("a forest has no tensor `{path}`")),
+        if let Some(path) = saved.left() {
+            return Err(format!("a forest has no tensor `{path}`"));
+        }
+        if !trees.contains(&forest.sizes.len()) {
+            return Err(format!(
+                "a forest has {} trees, needs {} to {}",
+                forest.sizes.len(),
+                trees.start(),
+                trees.end()
+            ));
+        }
+        let mut rest = &forest.nodes[..];
+        for (tree, &size) in forest.sizes.iter().enumerate() {
+            let cells = index(size).and_then(|size| size.checked_mul(NODE));
+            let own = cells.filter(|cells| *cells > 0).and_then(|cells| rest.split_at_checked(cells));
+            let (own, others) = own.ok_or_else(|| format!("tree {tree} cannot have {size} nodes"))?;
+            check_tree(own, columns).map_err(|reason| format!("tree {tree}, {reason}"))?;
+            rest = others;
+        }
+        match rest.is_empty() {
+            true => Ok(forest),
+            false => Err(format!("{} nodes belong to no tree", rest.len() / NODE)),
         }
     }
 }
+
+/// The index that a value of a node or a size stands for; `None` if it is no whole number up to 2^24.
+fn index(value: f32) -> Option<usize> {
+    ((0.0..=MOST_NODES).contains(&value) && value.fract() == 0.0).then_some(value as usize)
+}
+
+/// Checks the nodes of a tree.
+fn check_tree(tree: &[f32], columns: usize) -> Result<(), String> {
+    let count = tree.len() / NODE;
+    // Whether each node has a parent. The root needs none.
+    let mut reached = vec![false; count];
+    for (place, node) in tree.chunks_exact(NODE).enumerate() {
+        if place > 0 && !reached[place] {
+            return Err(format!("node {place}: no node leads to it"));
+        }
+        let [column, _, child, _] = [node[0], node[1], node[2], node[3]];
+        if child == 0.0 {
+            continue;
+        }
+        let children = index(child).filter(|child| *child > place && *child < count - 1);
+        let children = children.ok_or_else(|| format!("node {place}: {child} is not the index of its first child"))?;
+        if index(column).is_none_or(|column| column >= columns) {
+            return Err(format!("node {place}: there is no column {column}"));
+        }
+        for child in [children, children + 1] {
+            if std::mem::replace(&mut reached[child], true) {
+                return Err(format!("node {child}: several nodes lead to it"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The largest number of nodes in a tree: an `f32` holds all whole numbers up to it.
+const MOST_NODES: f32 = (1 << 24) as f32;
 
 /// The value of a row in one tree.
 pub(crate) fn leaf_value(tree: &[f32], row: &[f32]) -> f32 {
@@ -79,6 +135,7 @@ pub(crate) fn leaf_value(tree: &[f32], row: &[f32]) -> f32 {
         let [column, threshold, child, value] = *at;
         let Some(&cell) = row.get(column as usize) else { return value };
         let next = (child as usize).saturating_add(usize::from(cell > threshold));
+        // At a leaf, the index of the first child is 0.
         match node(next) {
             Some(next_node) if child as usize > index => (index, at) = (next, next_node),
             _ => return value,
@@ -117,27 +174,49 @@ mod tests {
     }
 
     #[test]
-    fn damaged_nodes_end_a_walk() {
-        let backwards = [0.0, 0.5, 1.0, 0.25, 0.0, 0.5, 1.0, 0.75];
-        assert_eq!(leaf_value(&backwards, &[0.1]), 0.75);
-        assert_eq!(leaf_value(&[9.0, 0.5, 1.0, 0.25], &[0.1]), 0.25);
-        for outside in [1e9, f32::INFINITY] {
-            assert_eq!(leaf_value(&[0.0, 0.5, outside, 1.0], &[0.9]), 1.0);
-        }
-        let damaged = Forest { nodes: vec![0.0, 0.5, f32::NAN, 1.0], sizes: vec![f32::NAN, -1.0, 7.0] };
-        assert_eq!(damaged.sum(&[0.1]), 1.0);
-    }
-
-    #[test]
     fn a_saved_forest_is_restored_and_other_tensors_are_refused() {
         let mut forest = Forest::default();
         forest.push(&TREE);
         let saved = forest.save();
         assert_eq!((saved.entries("nodes"), saved.entries("sizes")), (5, 1));
-        assert_eq!(Forest::restore(&mut saved.clone()).unwrap(), forest);
-        let other = |saved: SavedTensors| Forest::restore(&mut saved.with("rows", &[1], vec![0.0])).unwrap_err();
-        assert_eq!(other(saved), "a forest has no tensor `rows`");
+        assert_eq!(Forest::restore(2, 1..=1, &mut saved.clone()).unwrap(), forest);
+        let other =
+            |saved: SavedTensors| Forest::restore(2, 1..=1, &mut saved.with("rows", &[1], vec![0.0])).unwrap_err();
+        assert_eq!(other(saved.clone()), "a forest has no tensor `rows`");
         let mut narrow = SavedTensors::default().with("nodes", &[2, 2], vec![0.0; 4]).with("sizes", &[1], vec![1.0]);
-        assert!(Forest::restore(&mut narrow).unwrap_err().contains("[2, 2]"));
+        assert!(Forest::restore(2, 1..=1, &mut narrow).unwrap_err().contains("[2, 2]"));
+        assert_eq!(Forest::restore(2, 2..=3, &mut saved.clone()).unwrap_err(), "a forest has 1 trees, needs 2 to 3");
+    }
+
+    /// Every node of a restored forest is reached from its root by one way, and no walk can loop or leave its tree.
+    #[test]
+    fn nodes_that_are_no_trees_are_refused() {
+        let refused = |nodes: &[f32], sizes: &[f32]| {
+            let saved = SavedTensors::default().with("nodes", &[nodes.len() / NODE, NODE], nodes.to_vec());
+            Forest::restore(2, 1..=9, &mut saved.with("sizes", &[sizes.len()], sizes.to_vec())).unwrap_err()
+        };
+        let changed = |place: usize, value: f32| {
+            let mut nodes = TREE;
+            nodes[place] = value;
+            refused(&nodes, &[5.0])
+        };
+        // The first child of the root, and of the node at 1.
+        for child in [-1.0, 0.5, 4.0, 5.0, 1e19, f32::MAX, f32::INFINITY, f32::NAN] {
+            assert!(changed(2, child).contains("is not the index of its first child"), "{child}");
+        }
+        for child in [1.0, 0.25] {
+            assert!(changed(NODE + 2, child).contains("node 1: "), "{child}");
+        }
+        assert_eq!(changed(NODE + 2, 0.0), "tree 0, node 3: no node leads to it");
+        assert_eq!(changed(NODE + 2, 2.0), "tree 0, node 2: several nodes lead to it");
+        for column in [2.0, -1.0, 0.5, 1e30, f32::NAN] {
+            assert!(changed(0, column).contains("node 0: there is no column"), "{column}");
+        }
+        for size in [0.0, -1.0, 6.0, 4.5, f32::INFINITY, f32::NAN] {
+            assert!(refused(&TREE, &[size]).starts_with("tree 0 cannot have"), "{size}");
+        }
+        let leaves = [0.0; 2 * NODE];
+        assert_eq!(refused(&leaves, &[1.0]), "1 nodes belong to no tree");
+        assert_eq!(refused(&leaves, &[2.0]), "tree 0, node 1: no node leads to it");
     }
 }

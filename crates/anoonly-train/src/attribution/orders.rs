@@ -6,6 +6,7 @@ use ndarray::{Array2, ArrayView1};
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
+use super::nearest;
 use crate::{FittedDetector, ScoreError};
 
 /// The approximate number of points that are scored to explain one row. It decides how many orders are drawn.
@@ -53,16 +54,14 @@ impl<'a> PartOrders<'a> {
     /// The contributions, `[rows, parts]`. The orders are the same for every row. Rows are explained in parallel.
     pub fn contributions(&self, features: &Array2<f32>) -> Result<Array2<f32>, ScoreError> {
         let mut contributions = Array2::zeros((features.nrows(), self.parts.len()));
-        let rows: Vec<_> = contributions.rows_mut().into_iter().zip(features.rows()).enumerate().collect();
+        let rows: Vec<_> = contributions.rows_mut().into_iter().zip(features.rows()).collect();
         // The first error in the order of the rows, so that it does not depend on threads either.
-        let failed = rows.into_par_iter().find_map_first(|(index, (contributions, row))| match self.sums(row) {
+        let failed = rows.into_par_iter().find_map_first(|(contributions, row)| match self.sums(row) {
             Ok(sums) => {
-                let means = sums.into_iter().map(|sum| (sum / self.orders.len() as f64) as f32);
+                let means = sums.into_iter().map(|sum| nearest(sum / self.orders.len() as f64));
                 contributions.into_iter().zip(means).for_each(|(contribution, mean)| *contribution = mean);
                 None
             }
-            // A point between the baseline and the row has no finite score.
-            Err(ScoreError::NoScore { .. }) => Some(ScoreError::NoScore { row: index + 1 }),
             Err(error) => Some(error),
         });
         failed.map_or(Ok(contributions), Err)

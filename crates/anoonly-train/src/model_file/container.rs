@@ -1,19 +1,20 @@
 //! The container format: named tensors and one JSON text in a safetensors file.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::fmt;
 use std::fs::{File, Permissions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use anoonly_core::write_whole;
+use anoonly_core::{Digest, write_whole};
 use anoonly_models::{SavedTensor, SavedTensors, Shapes};
 use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, Metadata, TensorInfo, TensorView};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::MANIFEST;
+use super::{DIGEST, MANIFEST};
 use crate::ModelFileError;
 
 /// The number of bytes of the header length, which the file starts with.
@@ -27,8 +28,10 @@ const METADATA: &str = "__metadata__";
 pub(super) struct Container {
     /// The JSON text of the manifest.
     pub manifest: String,
+    /// The digest that the file states.
+    pub digest: Option<Digest>,
     /// The type, shape and position of each tensor.
-    pub tensors: BTreeMap<String, TensorInfo>,
+    tensors: BTreeMap<String, TensorInfo>,
     path: PathBuf,
     file: File,
     /// The number of bytes of all tensors.
@@ -54,6 +57,12 @@ impl Container {
             serde_json::from_slice(&header).map_err(|error| malformed(format!("invalid header: {error}")))?;
         let manifest =
             metadata.remove(MANIFEST).ok_or_else(|| malformed(format!("the metadata has no key `{MANIFEST}`")))?;
+        let digest = metadata.remove(DIGEST).map(|text| text.parse::<Digest>()).transpose();
+        let digest = digest.map_err(|error| malformed(error.to_string()))?;
+        // No digest covers other keys.
+        if let Some(unknown) = metadata.keys().next() {
+            return Err(malformed(format!("the metadata has an unknown key `{unknown}`")));
+        }
 
         // Each tensor must have as many bytes as its shape needs, and together they must fill the rest of the file.
         let mut in_order: Vec<_> = tensors.clone().into_iter().collect();
@@ -63,25 +72,45 @@ impl Container {
         if bytes as u64 != rest - size {
             return Err(malformed(format!("the tensors take {bytes} bytes, but the file has {}", rest - size)));
         }
-        Ok(Self { manifest, tensors, path: path.into(), file, bytes })
+        Ok(Self { manifest, digest, tensors, path: path.into(), file, bytes })
     }
 
-    /// The shapes of the tensors of a member.
-    pub fn shapes(&self, member: &str) -> Shapes {
-        Shapes::new(self.tensors.iter().map(|(name, tensor)| (name.clone(), tensor.shape.clone()))).within(member)
-    }
-
-    /// Reads the values of the tensors.
-    pub fn read(mut self) -> Result<Tensors, ModelFileError> {
+    /// Reads the values of the tensors, and checks the digest if the file has one.
+    pub fn read(&mut self) -> Result<Tensors, ModelFileError> {
         let data = read(&mut self.file, self.bytes);
-        let data = data.map_err(|source| ModelFileError::Read { path: self.path, source })?;
-        Ok(Tensors { tensors: self.tensors, data })
+        let data = data.map_err(|source| ModelFileError::Read { path: self.path.clone(), source })?;
+        let tensors = Tensors { tensors: std::mem::take(&mut self.tensors), data };
+        let views = tensors.views().map_err(|error| {
+            let reason = error.to_string();
+            ModelFileError::Malformed { path: self.path.clone(), reason }
+        })?;
+        match self.digest {
+            Some(stated) if stated != digest(&self.manifest, &views) => {
+                Err(ModelFileError::Damaged { path: self.path.clone() })
+            }
+            _ => Ok(tensors),
+        }
     }
 
     /// The permissions of the file.
     pub fn permissions(&self) -> Option<Permissions> {
         self.file.metadata().ok().map(|metadata| metadata.permissions())
     }
+}
+
+/// The digest of a manifest and of tensors in the order of their names. `docs/model-format.md` specifies it.
+fn digest(manifest: &str, tensors: &[(&str, TensorView<'_>)]) -> Digest {
+    let mut parts: Vec<Cow<'_, [u8]>> = Vec::new();
+    let number = |number: usize| Cow::Owned((number as u64).to_le_bytes().to_vec());
+    parts.extend([number(manifest.len()), Cow::Borrowed(manifest.as_bytes()), number(tensors.len())]);
+    for (name, tensor) in tensors {
+        let dtype = format!("{:?}", tensor.dtype());
+        parts.extend([number(name.len()), Cow::Borrowed(name.as_bytes())]);
+        parts.extend([number(dtype.len()), Cow::Owned(dtype.into_bytes()), number(tensor.shape().len())]);
+        parts.extend(tensor.shape().iter().map(|&length| number(length)));
+        parts.extend([number(tensor.data().len()), Cow::Borrowed(tensor.data())]);
+    }
+    Digest::of_parts(parts)
 }
 
 /// Reads exactly this number of bytes. Too little memory is an error, not an abort.
@@ -100,6 +129,16 @@ pub(super) struct Tensors {
 }
 
 impl Tensors {
+    /// The shapes of the tensors of a member.
+    pub fn shapes(&self, member: &str) -> Shapes {
+        Shapes::new(self.tensors.iter().map(|(name, tensor)| (name.clone(), tensor.shape.clone()))).within(member)
+    }
+
+    /// The shape of each tensor, by name.
+    pub fn by_name(self) -> BTreeMap<String, Vec<usize>> {
+        self.tensors.into_iter().map(|(name, tensor)| (name, tensor.shape)).collect()
+    }
+
     /// Removes a tensor and returns its values. The tensor must have this shape, and its values must be finite.
     pub fn take(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, String> {
         let tensor = self.tensors.remove(name).ok_or_else(|| format!("no tensor `{name}`"))?;
@@ -149,18 +188,50 @@ impl Tensors {
     }
 }
 
-/// Writes a file completely or not at all, with the given permissions or with the default permissions of a new file.
+/// Writes a file with a digest, completely or not at all, with the given permissions or with the default permissions of a new file.
 pub(super) fn write(
     path: &Path,
     manifest: String,
-    tensors: Vec<(&str, TensorView<'_>)>,
+    mut tensors: Vec<(&str, TensorView<'_>)>,
     permissions: Option<Permissions>,
 ) -> Result<(), ModelFileError> {
     let failed = |reason: String| ModelFileError::Write { path: path.into(), reason };
-    let metadata = HashMap::from([(MANIFEST.to_owned(), manifest)]);
-    let bytes = safetensors::serialize(tensors, Some(metadata)).map_err(|error| failed(error.to_string()))?;
+    tensors.sort_by_key(|(name, _)| *name);
+    let digest = digest(&manifest, &tensors).to_string();
+    let header = NewHeader { metadata: BTreeMap::from([(MANIFEST, manifest), (DIGEST, digest)]), tensors: &tensors };
+    let mut bytes = vec![0; LENGTH as usize];
+    serde_json::to_writer(&mut bytes, &header).map_err(|error| failed(error.to_string()))?;
+    // The tensors start at a multiple of 8 bytes, as other writers of this format place them.
+    bytes.resize(bytes.len().next_multiple_of(LENGTH as usize), b' ');
+    let size = bytes.len() as u64 - LENGTH;
+    if size > MAX_HEADER {
+        return Err(failed(format!("its header would take {size} bytes; at most {MAX_HEADER} are possible")));
+    }
+    bytes[..LENGTH as usize].copy_from_slice(&size.to_le_bytes());
+    tensors.iter().for_each(|(_, tensor)| bytes.extend(tensor.data()));
     // Only the kind of the error, because its full message would name the temporary file.
     write_whole(path, &bytes, permissions).map_err(|error| failed(error.kind().to_string()))
+}
+
+/// The header of a file to write. The tensors follow each other in this order.
+struct NewHeader<'a> {
+    metadata: BTreeMap<&'a str, String>,
+    tensors: &'a [(&'a str, TensorView<'a>)],
+}
+
+impl Serialize for NewHeader<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut header = serializer.serialize_map(None)?;
+        header.serialize_entry(METADATA, &self.metadata)?;
+        let mut start = 0;
+        for (name, tensor) in self.tensors {
+            let end = start + tensor.data().len();
+            let (dtype, shape) = (tensor.dtype(), tensor.shape().to_vec());
+            header.serialize_entry(name, &TensorInfo { dtype, shape, data_offsets: (start, end) })?;
+            start = end;
+        }
+        header.end()
+    }
 }
 
 /// The header of a safetensors file: its metadata and its tensors. Each key may occur only once.

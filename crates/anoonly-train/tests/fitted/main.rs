@@ -4,7 +4,9 @@
 
 mod attributions;
 mod damaged_files;
+mod extremes;
 mod model_files;
+mod settings;
 mod stopping;
 
 use anoonly_core::{Label, Samples, Seed};

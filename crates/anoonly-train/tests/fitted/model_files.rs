@@ -110,7 +110,8 @@ fn a_file_is_inspected_without_its_tensors() {
         assert_eq!((member.supervision, member.seed), (Supervision::AnomalyOnly, Seed(seed)));
         assert_eq!((member.scaler.columns(), member.history.losses.len()), (3, 2));
     }
-    assert_eq!(inspection.tensors.len(), 16);
+    assert_eq!((inspection.tensors.len(), inspection.verified), (16, false));
+    assert!(model_file::inspect(&fixture(2)[0]).unwrap().verified);
     assert_eq!(inspection.tensors["1.DevNet.hidden.0.linear.weight"], [3, 20]);
 }
 
@@ -134,6 +135,21 @@ fn replacing_the_pipeline_leaves_the_detectors_unchanged() {
     let (read, kept): (Vec<FittedDetector>, Pipeline) = model_file::read(&path, &ComputeDevice::default()).unwrap();
     assert_eq!(kept, changed);
     assert_eq!(scores(&read), scores(&members));
+}
+
+/// Replacing the pipeline gives a file of an earlier format a digest.
+#[test]
+fn a_file_of_the_first_format_becomes_one_of_the_current_format() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model");
+    fs::copy(&fixture(1)[0], &path).unwrap();
+    let (before, _): (Vec<FittedDetector>, Pipeline) = model_file::read(&path, &ComputeDevice::default()).unwrap();
+    model_file::rewrite_pipeline(&path, &pipeline()).unwrap();
+    let inspection = model_file::inspect(&path).unwrap();
+    assert_eq!((inspection.manifest.format, inspection.verified), (FORMAT, true));
+    let (after, kept): (Vec<FittedDetector>, Pipeline) = model_file::read(&path, &ComputeDevice::default()).unwrap();
+    assert_eq!((scores(&after), kept), (scores(&before), pipeline()));
+    assert_eq!(tensors(&path), tensors(&fixture(1)[0]));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::Path;
 use anoonly_data::encode::{Encoded, Encoder, LeftOut, Unknown, UnseenValues};
 use anoonly_data::table::Table;
 use anoonly_eval::Calibration;
-use anoonly_train::{ComputeDevice, FittedDetector, ModelFileError, ScoreError, model_file};
+use anoonly_train::{ComputeDevice, FittedDetector, ModelFileError, model_file};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
@@ -120,13 +120,9 @@ pub(super) fn mean_scores(
             *sum += (f64::from(score) - scale.mean) / scale.deviation;
         }
     }
-    let narrow = |sum: f64| (sum / members.len() as f64).clamp(f64::from(f32::MIN), f64::from(f32::MAX)) as f32;
-    let scores: Vec<f32> = sums.into_iter().map(narrow).collect();
-    // The scales of a changed file may lead to a score that is not finite.
-    match scores.iter().position(|score| !score.is_finite()) {
-        None => Ok(scores),
-        Some(row) => Err(ScoreError::NoScore { row: row + 1 }.into()),
-    }
+    // A member gives the highest score there is to a row for which its arithmetic overflows. So does the mean.
+    let nearest = |mean: f64| if mean.is_nan() { f32::MAX } else { (mean as f32).clamp(f32::MIN, f32::MAX) };
+    Ok(sums.into_iter().map(|sum| nearest(sum / members.len() as f64)).collect())
 }
 
 impl Model {

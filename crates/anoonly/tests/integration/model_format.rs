@@ -12,7 +12,7 @@ use anoonly::models::AnyMethod;
 use anoonly::models::networks::devnet::DevNetConfig;
 use anoonly::pipeline::{PipelineError, ThresholdRule};
 use anoonly::train::ModelFileError;
-use anoonly::train::model_file::{FORMAT, MANIFEST};
+use anoonly::train::model_file::{self, FORMAT};
 use anoonly::{Model, TableDetector};
 use rand::{Rng, RngExt};
 use serde_json::{Value, json};
@@ -101,41 +101,31 @@ fn rules_of_the_first_version_are_read_and_score_the_same() {
     }
 }
 
-/// A model file whose manifest can be changed.
+/// A model file whose pipeline can be changed. Its digest is then that of the changed file.
 struct Damaged {
     folder: tempfile::TempDir,
-    header: Value,
-    data: Vec<u8>,
+    file: PathBuf,
+    pipeline: Value,
     table: Table,
 }
 
 impl Damaged {
     fn new() -> Self {
         let [file, csv, _] = fixture(FORMAT);
-        let bytes = fs::read(file).unwrap();
-        let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
-        let mut header: Value = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
-        let manifest = &mut header["__metadata__"][MANIFEST];
-        *manifest = serde_json::from_str(manifest.as_str().unwrap()).unwrap();
-        let table = Table::read(&csv).unwrap();
-        Self { folder: tempfile::tempdir().unwrap(), header, data: bytes[8 + length..].to_vec(), table }
+        let pipeline = model_file::inspect(&file).unwrap().manifest.pipeline;
+        Self { folder: tempfile::tempdir().unwrap(), file, pipeline, table: Table::read(&csv).unwrap() }
     }
 
     /// Reads the file with another pipeline.
     fn with(&self, pipeline: Value) -> Result<Model, PipelineError> {
-        let mut header = self.header.clone();
-        let manifest = &mut header["__metadata__"][MANIFEST];
-        manifest["pipeline"] = pipeline;
-        *manifest = Value::String(manifest.to_string());
-        let header = header.to_string();
         let path = self.folder.path().join("model");
-        let bytes = [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &self.data].concat();
-        fs::write(&path, bytes).unwrap();
+        fs::copy(&self.file, &path).unwrap();
+        model_file::rewrite_pipeline(&path, &pipeline).unwrap();
         Model::load(&path)
     }
 
     fn pipeline(&self) -> &Value {
-        &self.header["__metadata__"][MANIFEST]["pipeline"]
+        &self.pipeline
     }
 
     #[track_caller]

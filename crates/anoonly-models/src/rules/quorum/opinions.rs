@@ -37,9 +37,9 @@ pub(super) const BLOCK: usize = 512;
 #[derive(Clone, Debug)]
 pub(super) struct Opinions {
     whitening: Whitening,
-    /// For each scalar product, what a whitened row is multiplied with, `[AXES, columns]`.
+    /// For each scalar product, what a whitened row is multiplied with, `[AXES, width]`.
     directions: Vec<f32>,
-    /// For each squared length, what the squares of a whitened row are multiplied with, `[AXES, columns]`.
+    /// For each squared length, what the squares of a whitened row are multiplied with, `[AXES, width]`.
     squares: Vec<f32>,
     known: Known,
     /// Trees on the columns.
@@ -59,30 +59,31 @@ impl Opinions {
         rng: &mut impl Rng,
     ) -> Self {
         let columns = data.columns;
-        let covariance = Covariance::ledoit_wolf(&data.select(unlabelled), columns);
+        let (kept, anomalous) = (data.select(kept), data.select(anomalies));
+        let covariance = Covariance::ledoit_wolf(&data.select(unlabelled), columns).spanning(&anomalous);
+        let variances = covariance.coordinates();
         let median = covariance.median_variance();
-        let deviations =
-            |ridge: f64| covariance.variances.iter().map(move |variance| (variance + ridge * median).sqrt());
+        let deviations = |ridge: f64| variances.iter().map(move |variance| (variance + ridge * median).sqrt());
         let scales: Vec<f64> = deviations(RIDGE).collect();
         let whitening = Whitening::new(&covariance, RIDGE * median);
-        let (kept, anomalous) = (data.select(kept), data.select(anomalies));
-        let known = Known::new(Neighbours::new(whitening.apply(&kept), columns));
+        let width = whitening.width();
+        let known = Known::new(Neighbours::new(whitening.apply(&kept), width));
         let white_anomalies = whitening.apply(&anomalous);
-        let mut directions = vec![0.0; columns * AXES];
-        let mut squares = vec![0.0; columns * AXES];
-        for (column, (scale, variance)) in scales.iter().zip(&covariance.variances).enumerate() {
+        let mut directions = vec![0.0; width * AXES];
+        let mut squares = vec![0.0; width * AXES];
+        for (column, (scale, variance)) in scales.iter().zip(&variances).enumerate() {
             squares[column] = (scale * scale / variance) as f32;
         }
         for (axis, ridge) in RIDGES.into_iter().enumerate() {
             let factors: Vec<f64> = deviations(ridge).zip(&scales).map(|(to, from)| from / to).collect();
-            let mut direction = vec![0.0; columns];
-            for row in white_anomalies.chunks_exact(columns) {
+            let mut direction = vec![0.0; width];
+            for row in white_anomalies.chunks_exact(width) {
                 let scaled: Vec<f64> =
                     row.iter().zip(&factors).map(|(&cell, factor)| f64::from(cell) * factor).collect();
                 let length = scaled.iter().map(|cell| cell * cell).sum::<f64>().sqrt().max(1e-12);
                 direction.iter_mut().zip(scaled).for_each(|(sum, cell)| *sum += cell / length / anomalies.len() as f64);
             }
-            let from = (1 + axis) * columns;
+            let from = (1 + axis) * width;
             for (column, (cell, factor)) in direction.into_iter().zip(&factors).enumerate() {
                 directions[from + column] = (cell * factor) as f32;
                 squares[from + column] = (factor * factor) as f32;
@@ -90,18 +91,18 @@ impl Opinions {
         }
         let classes = Classes { trees, leaf: LEAF, splits: Splits::Random };
         let forest = classes.grow(&kept, &anomalous, columns, rng);
-        let [wide_known, wide_anomalies] = [known.rows(), &white_anomalies].map(|rows| wide(rows, columns));
-        let turned = classes.grow(&wide_known, &wide_anomalies, columns.min(WIDE), rng);
+        let [wide_known, wide_anomalies] = [known.rows(), &white_anomalies].map(|rows| wide(rows, width));
+        let turned = classes.grow(&wide_known, &wide_anomalies, width.min(WIDE), rng);
         Self { whitening, directions, squares, known, forest, turned }
     }
 
     /// The values of each opinion on rows `[rows, columns]`; higher means more anomalous. A row's values do not depend on the other rows.
     pub fn values(&self, rows: &[f32]) -> [Vec<f32>; COUNT] {
-        let columns = self.directions.len() / AXES;
+        let (columns, width) = (self.whitening.columns(), self.whitening.width());
         let white = self.whitening.apply(rows);
         let products = |rows: &[f32], vectors: &[f32]| {
-            let mut products = vec![0.0; rows.len() / columns * AXES];
-            dots(StridedRows::all(rows, columns), StridedRows::all(vectors, columns), &mut products);
+            let mut products = vec![0.0; rows.len() / width * AXES];
+            dots(StridedRows::all(rows, width), StridedRows::all(vectors, width), &mut products);
             products
         };
         let along = products(&white, &self.directions);
@@ -111,7 +112,7 @@ impl Opinions {
         let cosines = self.known.cosines(&white);
 
         let mut values: [Vec<f32>; COUNT] = Default::default();
-        for (row, (plain, white)) in rows.chunks_exact(columns).zip(white.chunks_exact(columns)).enumerate() {
+        for (row, (plain, white)) in rows.chunks_exact(columns).zip(white.chunks_exact(width)).enumerate() {
             let of_row = row * AXES..(row + 1) * AXES;
             values[0].push(squared[of_row.start]);
             values[1].push(distances[row]);
@@ -127,28 +128,30 @@ impl Opinions {
         values
     }
 
-    /// `whitening.mean`, `[columns]`, `whitening.axes`, `[columns, columns]`, `directions` and `squares`, `[columns, AXES]`, the whitened
-    /// neighbours as `rows`, `[rows, columns]`, and the trees as `forest` and `turned`.
+    /// The tensors of `whitening`, `directions` and `squares`, `[width, AXES]`, the whitened neighbours as `rows`, `[rows, width]`, and the
+    /// trees as `forest` and `turned`.
     pub fn save(&self) -> SavedTensors {
-        let columns = self.directions.len() / AXES;
+        let width = self.whitening.width();
         SavedTensors::default()
             .with_part("whitening", self.whitening.save())
-            .with("directions", &[columns, AXES], transposed(&self.directions, columns))
-            .with("squares", &[columns, AXES], transposed(&self.squares, columns))
-            .with("rows", &[self.known.rows().len() / columns, columns], self.known.rows().to_vec())
+            .with("directions", &[width, AXES], transposed(&self.directions, width))
+            .with("squares", &[width, AXES], transposed(&self.squares, width))
+            .with("rows", &[self.known.rows().len() / width, width], self.known.rows().to_vec())
             .with_part("forest", self.forest.save())
             .with_part("turned", self.turned.save())
     }
 
-    /// The opinions that [`save`](Self::save) saved.
-    pub fn restore(columns: usize, saved: &mut SavedTensors) -> Result<Self, String> {
+    /// The opinions with this number of trees that [`save`](Self::save) saved.
+    pub fn restore(columns: usize, trees: usize, saved: &mut SavedTensors) -> Result<Self, String> {
+        let whitening = Whitening::restore(columns, &mut saved.part("whitening"))?;
+        let width = whitening.width();
         Ok(Self {
-            whitening: Whitening::restore(columns, &mut saved.part("whitening"))?,
-            directions: transposed(&saved.take("directions", &[columns, AXES])?, AXES),
-            squares: transposed(&saved.take("squares", &[columns, AXES])?, AXES),
-            known: Known::new(Neighbours::restore(saved, "rows", columns)?),
-            forest: Forest::restore(&mut saved.part("forest"))?,
-            turned: Forest::restore(&mut saved.part("turned"))?,
+            directions: transposed(&saved.take("directions", &[width, AXES])?, AXES),
+            squares: transposed(&saved.take("squares", &[width, AXES])?, AXES),
+            known: Known::new(Neighbours::restore(saved, "rows", width)?),
+            forest: Forest::restore(columns, trees..=trees, &mut saved.part("forest"))?,
+            turned: Forest::restore(width.min(WIDE), trees..=trees, &mut saved.part("turned"))?,
+            whitening,
         })
     }
 }
