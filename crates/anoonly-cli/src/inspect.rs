@@ -8,6 +8,7 @@ use anoonly::pipeline::Model;
 use clap::Args;
 
 use crate::error::CommandError;
+use crate::terminal::one_line;
 use crate::{method_and_strategy, print, print_json};
 
 #[derive(Debug, Args)]
@@ -59,7 +60,7 @@ fn describe(model: &Model) -> String {
     let counts = provenance.counts;
     let mut text = String::new();
     let mut line = |content: String| {
-        let _ = writeln!(text, "{content}");
+        let _ = writeln!(text, "{}", one_line(&content));
     };
     line(format!("trained on {}, data fingerprint {}", provenance.table, provenance.fingerprint));
     line(format!(

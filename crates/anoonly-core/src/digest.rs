@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::str::FromStr;
 
+use ndarray::Array2;
 use sha2::{Digest as _, Sha256};
 
 use crate::{CoreError, Samples};
@@ -46,6 +47,17 @@ impl Digest {
             let features: Vec<u8> = row.iter().flat_map(|feature| feature.to_le_bytes()).collect();
             digest.update(features);
             digest.update([*label as u8]);
+        }
+        Self(digest.finalize().into())
+    }
+
+    /// The digest of features without labels: the number of columns, then each row's features, as little-endian bytes.
+    pub fn of_features(features: &Array2<f32>) -> Self {
+        let mut digest = Sha256::new();
+        digest.update((features.ncols() as u64).to_le_bytes());
+        for row in features.rows() {
+            let row: Vec<u8> = row.iter().flat_map(|feature| feature.to_le_bytes()).collect();
+            digest.update(row);
         }
         Self(digest.finalize().into())
     }
@@ -118,5 +130,7 @@ mod tests {
         bytes.extend(2.0f32.to_le_bytes());
         bytes.push(1);
         assert_eq!(Digest::of_samples(&samples), Digest::of(&bytes));
+        let bytes = [&1u64.to_le_bytes()[..], &1.0f32.to_le_bytes(), &2.0f32.to_le_bytes()].concat();
+        assert_eq!(Digest::of_features(samples.features()), Digest::of(&bytes));
     }
 }

@@ -1,8 +1,9 @@
 //! Errors of files, tables and labels.
 
+use std::fmt;
 use std::path::PathBuf;
 
-use anoonly_core::CoreError;
+use anoonly_core::{CoreError, excerpt};
 
 /// What is wrong with a file, a table, its labels or the catalogue.
 ///
@@ -61,7 +62,7 @@ pub enum DataError {
         number: usize,
     },
     /// Two columns have the same name.
-    #[error("{}: two columns are named `{column}`; rename or remove one of them", path.display())]
+    #[error("{}: two columns are named `{column}`; rename or remove one of them", path.display(), column = excerpt(column))]
     DuplicateColumn {
         /// The file.
         path: PathBuf,
@@ -69,7 +70,7 @@ pub enum DataError {
         column: String,
     },
     /// A column has a type from which no features can be made.
-    #[error("{}: column `{column}` has the unsupported type {found}; convert it to numbers or text, or remove it", path.display())]
+    #[error("{}: column `{column}` has the unsupported type {found}; convert it to numbers or text, or remove it", path.display(), column = excerpt(column))]
     UnsupportedType {
         /// The file.
         path: PathBuf,
@@ -95,7 +96,7 @@ pub enum DataError {
         number: usize,
     },
     /// A value in a CSV file is not UTF-8.
-    #[error("{}: column `{column}`, row {row}: the value is not UTF-8; save the file in that encoding", path.display())]
+    #[error("{}: column `{column}`, row {row}: the value is not UTF-8; save the file in that encoding", path.display(), column = excerpt(column))]
     ValueNotUtf8 {
         /// The file.
         path: PathBuf,
@@ -134,7 +135,7 @@ pub enum DataError {
         found: String,
     },
     /// Two columns could be the label column.
-    #[error("{}: both `{first}` and `{second}` could hold the labels; rename or remove one of them", path.display())]
+    #[error("{}: both `{first}` and `{second}` could hold the labels; rename or remove one of them", path.display(), first = excerpt(first), second = excerpt(second))]
     AmbiguousLabelColumn {
         /// The file.
         path: PathBuf,
@@ -144,7 +145,7 @@ pub enum DataError {
         second: String,
     },
     /// A value of the label column is not a label.
-    #[error("{}: column `{column}`, row {row}: `{value}` is neither an anomaly nor a normal label; use 1 for an anomaly and 0 for a normal row", path.display())]
+    #[error("{}: column `{column}`, row {row}: `{value}` is neither an anomaly nor a normal label; the column holds {}; use 1 for an anomaly and 0 for a normal row", path.display(), ValueCount::list(found), column = excerpt(column), value = excerpt(value))]
     BadLabel {
         /// The file.
         path: PathBuf,
@@ -154,9 +155,11 @@ pub enum DataError {
         row: usize,
         /// The value.
         value: String,
+        /// Every distinct value of the column that does not leave a row unlabelled, the most frequent first.
+        found: Vec<ValueCount>,
     },
     /// No row holds the value that marks anomalies.
-    #[error("{}: column `{column}`: no row holds `{anomaly}`, the value that marks anomalies (values: {found})", path.display())]
+    #[error("{}: column `{column}`: no row holds `{anomaly}`, the value that marks anomalies; the column holds {}", path.display(), ValueCount::list(found), column = excerpt(column), anomaly = excerpt(anomaly))]
     NoSuchAnomaly {
         /// The file.
         path: PathBuf,
@@ -164,11 +167,11 @@ pub enum DataError {
         column: String,
         /// The value that marks anomalies.
         anomaly: String,
-        /// The values that the column holds.
-        found: String,
+        /// Every distinct value of the column that does not leave a row unlabelled, the most frequent first.
+        found: Vec<ValueCount>,
     },
     /// A column that was named does not exist.
-    #[error("{}: no column `{column}`{hint}", path.display())]
+    #[error("{}: no column `{column}`{hint}", path.display(), column = excerpt(column))]
     NoColumn {
         /// The file.
         path: PathBuf,
@@ -178,7 +181,7 @@ pub enum DataError {
         hint: String,
     },
     /// A column holds mostly numbers, but also other text.
-    #[error("{}: column `{column}`, row {row}: `{value}` is not a number, but most values of the column are; correct such values", path.display())]
+    #[error("{}: column `{column}`, row {row}: `{value}` is not a number, but most values of the column are; correct such values", path.display(), column = excerpt(column), value = excerpt(value))]
     Mixed {
         /// The file.
         path: PathBuf,
@@ -190,7 +193,7 @@ pub enum DataError {
         value: String,
     },
     /// A value is not of the kind that the column had during training.
-    #[error("{}: column `{column}`, row {row}: `{value}` is not a {kind}, as the column held in training; correct it", path.display())]
+    #[error("{}: column `{column}`, row {row}: `{value}` is not a {kind}, as the column held in training; correct it", path.display(), column = excerpt(column), value = excerpt(value))]
     OtherKind {
         /// The file.
         path: PathBuf,
@@ -204,7 +207,7 @@ pub enum DataError {
         kind: &'static str,
     },
     /// A category that occurred in no training row.
-    #[error("{}: column `{column}`, row {row}: the category `{value}` did not occur in training; correct it", path.display())]
+    #[error("{}: column `{column}`, row {row}: the category `{value}` did not occur in training; correct it", path.display(), column = excerpt(column), value = excerpt(value))]
     NewCategory {
         /// The file.
         path: PathBuf,
@@ -230,7 +233,7 @@ pub enum DataError {
         path: PathBuf,
     },
     /// A feature column holds something other than numbers.
-    #[error("{}: column `{column}`, row {row}: `{value}` is not a number; encode or remove the column", path.display())]
+    #[error("{}: column `{column}`, row {row}: `{value}` is not a number; encode or remove the column", path.display(), column = excerpt(column), value = excerpt(value))]
     NotNumeric {
         /// The file.
         path: PathBuf,
@@ -242,7 +245,7 @@ pub enum DataError {
         value: String,
     },
     /// A feature is missing, NaN, infinite or outside of the range of `f32`.
-    #[error("{}: column `{column}`, row {row}: {value}; fill in or remove such rows first", path.display())]
+    #[error("{}: column `{column}`, row {row}: {value}; fill in or remove such rows first", path.display(), column = excerpt(column), value = excerpt(value))]
     NotFiniteCell {
         /// The file.
         path: PathBuf,
@@ -254,7 +257,7 @@ pub enum DataError {
         value: String,
     },
     /// A feature whose values differ too little for their size.
-    #[error("{}: column `{column}`: its values, {low} to {high}, are too close together for 32-bit floats; subtract {low} from them", path.display())]
+    #[error("{}: column `{column}`: its values, {low} to {high}, are too close together for 32-bit floats; subtract {low} from them", path.display(), column = excerpt(column))]
     TooCoarse {
         /// The file.
         path: PathBuf,
@@ -274,7 +277,7 @@ pub enum DataError {
         row: usize,
     },
     /// No data set matches a name or pattern.
-    #[error("no data set matches `{pattern}` in {place}{hint}")]
+    #[error("no data set matches `{pattern}` in {place}{hint}", pattern = excerpt(pattern))]
     UnknownDataset {
         /// The name or pattern.
         pattern: String,
@@ -290,7 +293,7 @@ pub enum DataError {
         path: PathBuf,
     },
     /// Two files have the same name.
-    #[error("{} and {} are both data set `{name}`; rename one of them", first.display(), second.display())]
+    #[error("{} and {} are both data set `{name}`; rename one of them", first.display(), second.display(), name = excerpt(name))]
     SameName {
         /// The name.
         name: String,
@@ -302,4 +305,29 @@ pub enum DataError {
     /// The samples of a table are not valid.
     #[error(transparent)]
     Core(#[from] CoreError),
+}
+
+/// A value of a column, and the number of rows that hold it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ValueCount {
+    /// The value.
+    pub value: String,
+    /// The number of rows.
+    pub rows: usize,
+}
+
+impl fmt::Display for ValueCount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rows = if self.rows == 1 { "row" } else { "rows" };
+        write!(f, "`{}` ({} {rows})", excerpt(&self.value), self.rows)
+    }
+}
+
+impl ValueCount {
+    /// The values as a list; after ten of them, only their number follows.
+    fn list(values: &[ValueCount]) -> String {
+        let shown: Vec<String> = values.iter().take(10).map(ValueCount::to_string).collect();
+        let more = if values.len() > 10 { format!(", … {} values in all", values.len()) } else { String::new() };
+        shown.join(", ") + &more
+    }
 }

@@ -10,11 +10,13 @@ mod labels;
 mod memory;
 mod npz;
 mod parquet;
+mod values;
 mod write;
 
 pub use blocks::Blocks;
 pub use guard::is_reading;
 pub use labels::{LabelColumn, LabelValue, Labels};
+pub use values::CellValue;
 pub use write::{TableWriter, Values};
 
 pub(crate) use columns::{TextColumn, numbers, times, truths};
@@ -31,7 +33,7 @@ use self::batch::{ArrayRef, Batch};
 use self::columns::{ShownColumn, refuse_unsupported, type_name};
 use crate::DataError;
 use crate::encode::{Cells, number, truth};
-use anoonly_core::{Samples, did_you_mean};
+use anoonly_core::{Samples, did_you_mean, excerpt};
 
 /// A table of typed, named columns, and the file it came from.
 #[derive(Clone, Debug)]
@@ -279,9 +281,9 @@ fn malformed(path: &Path, error: impl std::fmt::Display) -> DataError {
     DataError::Malformed { path: path.into(), reason: error.to_string() }
 }
 
-/// The names as a list; after ten of them, only their number follows.
+/// The names as a list, each up to 100 characters; after ten of them, only their number follows.
 pub fn shortened(names: &[&str]) -> String {
-    let mut list = names.iter().take(10).copied().collect::<Vec<_>>().join(", ");
+    let mut list = names.iter().take(10).map(|name| excerpt(name)).collect::<Vec<_>>().join(", ");
     if names.len() > 10 {
         list.push_str(&format!(", … {} in all", names.len()));
     }

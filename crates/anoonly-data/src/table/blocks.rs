@@ -1,5 +1,6 @@
 //! Tables in blocks of rows, for files that do not fit into memory.
 
+use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -49,6 +50,16 @@ impl Table {
             Format::Ipc | Format::Npz => BlockSource::Whole(Table::read(path)?.batch),
         };
         Ok(Blocks { path: path.into(), source, given: 0, ended: false })
+    }
+
+    /// The rows of an open Parquet file in blocks; `name` stands for it in errors.
+    ///
+    /// # Errors
+    /// When the file is not a Parquet file.
+    pub fn parquet_blocks(name: &Path, file: File) -> Result<Blocks, DataError> {
+        let block = |columns, _| block_rows(columns);
+        let rows = guarded(name, || ParquetRows::open(name, file, block))?;
+        Ok(Blocks { path: name.into(), source: BlockSource::Parquet(Box::new(rows)), given: 0, ended: false })
     }
 
     /// The rows of CSV text that is read from `source`, such as standard input; `name` stands for the file in errors.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::fmt;
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -77,11 +77,6 @@ impl Container {
         let data = data.map_err(|source| ModelFileError::Read { path: self.path, source })?;
         Ok(Tensors { tensors: self.tensors, data })
     }
-
-    /// The permissions of the file.
-    pub fn permissions(&self) -> Option<Permissions> {
-        self.file.metadata().ok().map(|metadata| metadata.permissions())
-    }
 }
 
 /// Reads exactly this number of bytes. Too little memory is an error, not an abort.
@@ -149,18 +144,12 @@ impl Tensors {
     }
 }
 
-/// Writes a file completely or not at all, with the given permissions or with the default permissions of a new file.
-pub(super) fn write(
-    path: &Path,
-    manifest: String,
-    tensors: Vec<(&str, TensorView<'_>)>,
-    permissions: Option<Permissions>,
-) -> Result<(), ModelFileError> {
+/// Writes a file completely or not at all.
+pub(super) fn write(path: &Path, manifest: String, tensors: Vec<(&str, TensorView<'_>)>) -> Result<(), ModelFileError> {
     let failed = |reason: String| ModelFileError::Write { path: path.into(), reason };
     let metadata = HashMap::from([(MANIFEST.to_owned(), manifest)]);
     let bytes = safetensors::serialize(tensors, Some(metadata)).map_err(|error| failed(error.to_string()))?;
-    // Only the kind of the error, because its full message would name the temporary file.
-    write_whole(path, &bytes, permissions).map_err(|error| failed(error.kind().to_string()))
+    write_whole(path, &bytes).map_err(|error| failed(error.to_string()))
 }
 
 /// The header of a safetensors file: its metadata and its tensors. Each key may occur only once.

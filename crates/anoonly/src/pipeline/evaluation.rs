@@ -1,9 +1,10 @@
 //! Metrics of a model on labelled rows.
 
 use anoonly_core::Label;
-use anoonly_data::encode::Unknown;
-use anoonly_data::table::{LabelColumn, Table};
+use anoonly_data::encode::{Encoded, Unknown};
+use anoonly_data::table::{LabelColumn, Labels, Table};
 use anoonly_eval::{Interval, auroc, average_precision, best_f1, bootstrap, precision_at_k, share_interval};
+use ndarray::Axis;
 use serde::Serialize;
 
 use super::{Model, PipelineError};
@@ -20,6 +21,8 @@ pub struct LabelledScores {
     /// Whether they are flagged. `None` if the model has no threshold. A rule that looks at all rows of a table together looks at the
     /// labelled rows only.
     pub flags: Option<Vec<bool>>,
+    /// Whether the rows of the table are those of the training table, with the same labels or with others. Metrics are too good then.
+    pub trained_on: bool,
 }
 
 /// Metrics of a model on labelled rows. All intervals have a level of 95 %: those of metrics are percentile bootstrap intervals over the
@@ -30,6 +33,8 @@ pub struct Evaluation {
     pub rows: usize,
     /// The number of anomalies among them.
     pub anomalies: usize,
+    /// Whether the rows are those of the training table ([`LabelledScores::trained_on`]).
+    pub trained_on: bool,
     /// The area under the receiver operating characteristic.
     pub auroc: Interval,
     /// Average precision.
@@ -70,20 +75,34 @@ impl Model {
     /// Scores the labelled rows of a table.
     ///
     /// # Errors
-    /// If a row cannot be scored or a label cannot be read.
+    /// If no row is labelled an anomaly or none is labelled normal, a row cannot be scored or a label cannot be read.
     pub fn score_labelled(
         &self,
         table: &Table,
         label: &LabelColumn,
         unknown: Unknown,
     ) -> Result<LabelledScores, PipelineError> {
-        let labels = table.labels(label)?.labels;
-        let all = self.scored(table, unknown)?.scores;
+        let Labels { column, labels, .. } = table.labels(label)?;
         let rows: Vec<usize> = (0..labels.len()).filter(|&row| labels[row] != Label::Unlabelled).collect();
-        let scores: Vec<f32> = rows.iter().map(|&row| all[row]).collect();
-        let anomalous = rows.iter().map(|&row| labels[row].is_anomaly()).collect();
+        let anomalous: Vec<bool> = rows.iter().map(|&row| labels[row].is_anomaly()).collect();
+        // Known before any work.
+        let reason = match (anomalous.contains(&true), anomalous.contains(&false)) {
+            (true, true) => None,
+            (false, false) => Some("no row is labelled"),
+            (false, true) => Some("no row is labelled an anomaly: at least one is needed"),
+            (true, false) => Some("no row is labelled normal: at least one is needed"),
+        };
+        if let Some(reason) = reason {
+            return Err(PipelineError::Labels { path: table.path().into(), column, reason });
+        }
+        let Encoded { features, .. } = self.encoder().encode(table, unknown)?;
+        let trained_on = self.is_training_table(&features);
+        let scores = match rows.len() == features.nrows() {
+            true => self.score_features(&features)?,
+            false => self.score_features(&features.select(Axis(0), &rows))?,
+        };
         let flags = self.flags(&scores)?;
-        Ok(LabelledScores { rows, scores, anomalous, flags })
+        Ok(LabelledScores { rows, scores, anomalous, flags, trained_on })
     }
 }
 
@@ -100,6 +119,7 @@ impl LabelledScores {
         Ok(Evaluation {
             rows: scores.len(),
             anomalies,
+            trained_on: self.trained_on,
             auroc: interval(auroc)?,
             average_precision: interval(average_precision)?,
             precision_at_anomalies: precision_at_k(scores, anomalous, anomalies)?,

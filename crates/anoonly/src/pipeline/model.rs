@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use anoonly_core::Digest;
 use anoonly_data::encode::{Encoded, Encoder, LeftOut, Unknown};
 use anoonly_data::table::Table;
 use anoonly_eval::Calibration;
@@ -46,6 +47,10 @@ pub struct Provenance {
     pub table: String,
     /// The SHA-256 digest of its features and labels.
     pub fingerprint: String,
+    /// The SHA-256 digest of its features alone, by which the table is recognised when its labels have changed. `None` in a file of an
+    /// earlier version of the library.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub features: Option<String>,
     /// The label column.
     pub label: String,
     /// The number of its rows of each kind.
@@ -141,6 +146,16 @@ impl Model {
     pub fn scored(&self, table: &Table, unknown: Unknown) -> Result<Scored, PipelineError> {
         let Encoded { features, filled } = self.encoder.encode(table, unknown)?;
         Ok(Scored { scores: self.score_features(&features)?, filled })
+    }
+
+    /// Whether encoded rows are those of the training table, with the same labels or with others.
+    pub(super) fn is_training_table(&self, features: &Array2<f32>) -> bool {
+        features.nrows() == self.provenance.counts.rows
+            && self
+                .provenance
+                .features
+                .as_ref()
+                .is_some_and(|known| *known == Digest::of_features(features).to_string())
     }
 
     /// Scores rows that are already encoded.

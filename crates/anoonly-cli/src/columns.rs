@@ -1,0 +1,87 @@
+//! Options that list columns.
+
+use std::collections::HashSet;
+
+use csv::{ReaderBuilder, Terminator};
+
+use crate::error::CommandError;
+
+/// The columns of one option, separated by commas as the fields of a line of CSV: a name with a comma is put in double quotes.
+#[derive(Clone, Debug)]
+pub struct ColumnNames(Vec<String>);
+
+impl ColumnNames {
+    /// Reads the value of an option.
+    ///
+    /// # Errors
+    /// When it has no names.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        // A name may hold line ends.
+        let mut reader =
+            ReaderBuilder::new().has_headers(false).terminator(Terminator::Any(0)).from_reader(text.as_bytes());
+        match reader.records().next() {
+            Some(Ok(record)) => Ok(Self(record.iter().map(str::to_owned).collect())),
+            Some(Err(error)) => Err(error.to_string()),
+            None => Err("at least one name is needed".into()),
+        }
+    }
+
+    /// All columns of an option, which may be given several times.
+    ///
+    /// # Errors
+    /// When a column is named twice.
+    pub fn all(option: &'static str, lists: &[Self]) -> Result<Vec<String>, CommandError> {
+        let mut seen = HashSet::new();
+        let names: Vec<String> = lists.iter().flat_map(|Self(names)| names).cloned().collect();
+        match names.iter().find(|name| !seen.insert(name.as_str())) {
+            None => Ok(names),
+            Some(name) => Err(CommandError::option(option, format!("`{name}` is named twice"))),
+        }
+    }
+}
+
+/// A column as the value of such an option, and quoted for a shell where that is needed.
+pub fn as_argument(column: &str) -> String {
+    let field = match column.contains([',', '"']) {
+        true => format!("\"{}\"", column.replace('"', "\"\"")),
+        false => column.to_owned(),
+    };
+    shell_word(&field)
+}
+
+/// A text as one word of a shell: in single quotes, unless it is made of letters, digits and a few other characters.
+pub fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "_-.,:/@%+".contains(c);
+    match !text.is_empty() && text.chars().all(plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', "'\\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(texts: &[&str]) -> Result<Vec<String>, CommandError> {
+        let lists: Vec<ColumnNames> = texts.iter().map(|text| ColumnNames::parse(text).unwrap()).collect();
+        ColumnNames::all("--drop", &lists)
+    }
+
+    #[test]
+    fn names_with_commas_are_quoted() {
+        assert_eq!(names(&["a,b c", "\"d, e\",f"]).unwrap(), ["a", "b c", "d, e", "f"]);
+        assert_eq!(
+            names(&["\"say \"\"x\"\", y\"", "5\" pipe", "two\nlines"]).unwrap(),
+            ["say \"x\", y", "5\" pipe", "two\nlines"]
+        );
+        assert!(ColumnNames::parse("").is_err());
+        assert_eq!(names(&["a,b", "a"]).unwrap_err().to_string(), "option --drop: `a` is named twice");
+        for column in ["a", "a b", "a, b", "say \"x\"", "it's"] {
+            let word = as_argument(column);
+            let value = word
+                .strip_prefix('\'')
+                .map_or(word.clone(), |rest| rest.replace("'\\''", "\u{0}").replace('\'', "").replace('\u{0}', "'"));
+            assert_eq!(names(&[&value]).unwrap(), [column], "{word}");
+        }
+    }
+}
