@@ -11,7 +11,10 @@ mod examples;
 mod export;
 #[cfg(unix)]
 mod guide;
+mod hostile_text;
+mod labels;
 mod options;
+mod outputs;
 mod reading;
 mod real_data;
 mod report;

@@ -164,7 +164,7 @@ fn an_evaluation_report_is_self_contained() {
     assert!(with.contains("at most 0.1") && with.contains("<title>the threshold</title>"));
     // The path of the page is checked first.
     for (place, reason) in
-        [(folder.path().to_str().unwrap(), "it is a folder"), ("/no/such/page.html", "no such folder")]
+        [(folder.path().to_str().unwrap(), "it is a folder"), ("/no/such/page.html", "no folder `/no/such`")]
     {
         let output = anoonly(["evaluate", &model, &new, "--label", "fraud", "--report", place]);
         assert_eq!(output.status.code(), Some(2));

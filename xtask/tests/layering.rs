@@ -24,7 +24,7 @@ const MAY_USE: [(&str, &[&str]); 11] = [
 
 /// Libraries that only some crates may use outside of their tests. A `*` at the end stands for any ending; the first entry that
 /// matches counts.
-const ONLY_IN: [(&str, &[&str]); 17] = [
+const ONLY_IN: [(&str, &[&str]); 18] = [
     ("polars*", &["anoonly-data"]),
     ("npyz", &["anoonly-data"]),
     ("ureq", &["anoonly-data"]),
@@ -40,6 +40,7 @@ const ONLY_IN: [(&str, &[&str]); 17] = [
     ("clap*", &["anoonly-cli"]),
     ("indicatif", &["anoonly-cli"]),
     ("ctrlc", &["anoonly-cli"]),
+    ("signal-hook", &["anoonly-cli"]),
     ("tracing-subscriber", &["anoonly-cli"]),
     ("maud", &["anoonly-page", "anoonly-bench", "anoonly-cli"]),
 ];

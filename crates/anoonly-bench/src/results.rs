@@ -122,9 +122,8 @@ impl Results {
 
 /// Writes a file that appears under its name only when it is complete.
 pub(crate) fn write(path: &Path, content: &[u8]) -> Result<(), BenchError> {
-    // Only the kind of the error: its full message would name the temporary file.
-    let failed = |error: std::io::Error| BenchError::Output { path: path.into(), reason: error.kind().to_string() };
-    anoonly_core::write_whole(path, content, None).map_err(failed)
+    let failed = |error: std::io::Error| BenchError::Output { path: path.into(), reason: error.to_string() };
+    anoonly_core::write_whole(path, content).map_err(failed)
 }
 
 impl Row {

@@ -98,6 +98,11 @@ impl Store {
         Ok(Self { folder: folder.into(), runs, details, entries, known })
     }
 
+    /// The files of a folder of results.
+    pub fn files(folder: &Path) -> [PathBuf; 3] {
+        [RUNS, DETAILS, results::FILE].map(|name| folder.join(name))
+    }
+
     /// The run of a key with its details, if these were kept. `None` for a run that is not in the store or has failed.
     pub fn measured(&self, key: &Key) -> Option<&Row> {
         let row = &self.entries[*self.known.get(key)?].row;

@@ -14,12 +14,11 @@ use anoonly::models::overrides::overridden;
 use anoonly::models::{AnyMethod, ConfigError};
 use anoonly_bench::report::{self, ReportOrigin};
 use anoonly_bench::{BenchError, Grid, Merged, Plan, Reference, Results, Store, summary, usage};
-use anoonly_page::check_page_path;
 use clap::{Args, Subcommand};
 
 use crate::error::CommandError;
-use crate::progress::{Bars, stopped_by_user};
-use crate::{print, print_json};
+use crate::progress::Bars;
+use crate::{note, outputs, print, print_json, signals};
 use settings::BenchSettings;
 
 #[derive(Debug, Args)]
@@ -84,7 +83,7 @@ impl Options {
             };
         let shard = settings.shard;
         let report_to = settings.report.clone();
-        report_to.as_deref().map_or(Ok(()), check_page_path)?;
+        self.check_outputs()?;
         let plan = self.plan()?;
         let methods = plan.models.clone();
         let mut grid = Grid::prepare(plan)?;
@@ -96,15 +95,15 @@ impl Options {
 
         let (start, before) = (Instant::now(), usage::cpu_seconds());
         match grid.measured(&store) {
-            0 => eprintln!("{} runs on {threads} threads", grid.runs()),
-            measured => eprintln!(
+            0 => note(&format!("{} runs on {threads} threads", grid.runs())),
+            measured => note(&format!(
                 "{} runs on {threads} threads; {measured} of them are already in {}",
                 grid.runs(),
                 out.display()
-            ),
+            )),
         }
         let bars = Bars::new(grid.runs(), grid.measured(&store));
-        let results = grid.run(threads, &store, &*stopped_by_user()?, |progress| bars.show(progress));
+        let results = grid.run(threads, &store, signals::stop_gently(), |progress| bars.show(progress));
         bars.clear();
         let results = results?;
         let seconds = start.elapsed().as_secs_f64();
@@ -117,7 +116,7 @@ impl Options {
                 if threads == 1 { "core" } else { "cores" }
             )
         });
-        eprintln!("done in {seconds:.0} s{busy}; every run is a row of {}\n", out.join("results.csv").display());
+        note(&format!("done in {seconds:.0} s{busy}; every run is a row of {}\n", out.join("results.csv").display()));
 
         match json {
             true => print_json(&serde_json::json!(summary::means(&results)))?,
@@ -132,13 +131,38 @@ impl Options {
         Ok(results)
     }
 
+    /// Checks before any work that the results and the report can be written, and that the report replaces no input.
+    fn check_outputs(&self) -> Result<(), CommandError> {
+        let settings = &self.settings;
+        let folders: &[PathBuf] = match &self.task {
+            Some(Task::Merge { folders }) => folders,
+            None => &[],
+        };
+        outputs::check_folder(settings.out())?;
+        let Some(report) = &settings.report else { return Ok(()) };
+        let results: Vec<PathBuf> =
+            folders.iter().map(PathBuf::as_path).chain([settings.out()]).flat_map(Store::files).collect();
+        let mut inputs: Vec<outputs::Input<'_>> = results.iter().map(|path| ("the results", path.as_path())).collect();
+        let options = [
+            ("the plan", &self.plan),
+            ("the settings", &settings.config),
+            ("the reference", &settings.reference),
+            ("the data", &settings.data),
+        ];
+        inputs.extend(options.into_iter().filter_map(|(role, path)| Some((role, path.as_deref()?))));
+        outputs::check("--report", report, &inputs)
+    }
+
     /// Merges results of the same protocol and backend.
     fn merge(&self, folders: &[PathBuf]) -> Result<Results, CommandError> {
         let report_to = self.settings.report.as_deref();
-        report_to.map_or(Ok(()), check_page_path)?;
+        self.check_outputs()?;
         let Merged { results, missing } = Store::open(self.settings.out())?.merge(folders)?;
         if missing > 0 {
-            eprintln!("{missing} of the grid's {} runs are in none of these folders", results.rows.len() + missing);
+            note(&format!(
+                "{missing} of the grid's {} runs are in none of these folders",
+                results.rows.len() + missing
+            ));
         }
         let ablation = results.rows.iter().any(|row| !["host", "anoonly", "none"].contains(&row.strategy.name()));
         match self.settings.json {
@@ -231,7 +255,7 @@ fn write_report(path: Option<&Path>, results: &Results, methods: Vec<AnyMethod>)
     let arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
     let command = std::iter::once("anoonly".to_owned()).chain(arguments).collect::<Vec<_>>().join(" ");
     report::write(path, results, &ReportOrigin { command, methods })?;
-    eprintln!("report: {}", path.display());
+    note(&format!("report: {}", path.display()));
     Ok(())
 }
 

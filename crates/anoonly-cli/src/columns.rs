@@ -1,70 +1,87 @@
-//! What a model makes of the columns of its training table, and what new tables hold beside that.
+//! Options that list columns.
 
-use anoonly::data::encode::{EncodedColumn, UnseenValues};
-use anoonly::data::table::shortened;
-use anoonly::pipeline::{Model, ScoreShift};
-use anoonly_page::markdown_table;
+use std::collections::HashSet;
 
-use crate::{print_note, print_warning};
+use csv::{ReaderBuilder, Terminator};
 
-/// The columns of the training table: how each was read, what it became, and why.
-///
-/// At most `most` columns are listed, those that are left out first to go.
-pub fn column_table(model: &Model, most: usize) -> String {
-    let columns = model.encoder().columns();
-    let left_out = &model.provenance().left_out;
-    let used =
-        columns.iter().map(|column| [column.name.clone(), read_as(column), column.summary(), column.notes.join("; ")]);
-    let rest = left_out.iter().map(|left| [left.column.clone(), String::new(), "left out".into(), left.reason.clone()]);
-    let rows: Vec<[String; 4]> = used.chain(rest).take(most).collect();
-    let header = ["column", "read as", "becomes", "note"];
-    // Most tables need no notes.
-    let width = if rows.iter().all(|row| row[3].is_empty()) { 3 } else { 4 };
-    let mut table = markdown_table(&header[..width], width);
-    for row in rows {
-        table.add_row(row.into_iter().take(width));
+use crate::error::CommandError;
+
+/// The columns of one option, separated by commas as the fields of a line of CSV: a name with a comma is put in double quotes.
+#[derive(Clone, Debug)]
+pub struct ColumnNames(Vec<String>);
+
+impl ColumnNames {
+    /// Reads the value of an option.
+    ///
+    /// # Errors
+    /// When it has no names.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        // A name may hold line ends.
+        let mut reader =
+            ReaderBuilder::new().has_headers(false).terminator(Terminator::Any(0)).from_reader(text.as_bytes());
+        match reader.records().next() {
+            Some(Ok(record)) => Ok(Self(record.iter().map(str::to_owned).collect())),
+            Some(Err(error)) => Err(error.to_string()),
+            None => Err("at least one name is needed".into()),
+        }
     }
-    let more = (columns.len() + left_out.len()).saturating_sub(most);
-    match more {
-        0 => format!("{table}\n"),
-        _ => format!("{table}\nand {more} more columns, which `anoonly inspect` lists\n"),
-    }
-}
 
-fn read_as(column: &EncodedColumn) -> String {
-    match column.notation.name() {
-        "" => column.kind.name().to_owned(),
-        notation => format!("{}, {notation}", column.kind.name()),
-    }
-}
-
-/// How many columns are listed in a warning.
-const LISTED: usize = 10;
-
-/// Says which values of a table lie outside of what the training rows held.
-pub fn warn_of_unseen(unseen: &UnseenValues) {
-    let (chance, columns): (Vec<_>, Vec<_>) =
-        unseen.by_count().into_iter().partition(|column| unseen.is_chance(column));
-    for column in columns.iter().take(LISTED) {
-        print_warning(&format!("column `{}`: {}", column.column, column.summary()));
-    }
-    if columns.len() > LISTED {
-        let more = columns.len() - LISTED;
-        print_warning(&format!("{more} more columns hold values outside of what training held"));
-    }
-    if !chance.is_empty() {
-        let counts: Vec<String> = chance.iter().map(|column| format!("{} {}", column.column, column.total())).collect();
-        let counts: Vec<&str> = counts.iter().map(String::as_str).collect();
-        print_note(&format!(
-            "some values lie beyond the range of the training rows, no more than chance explains: {}",
-            shortened(&counts)
-        ));
+    /// All columns of an option, which may be given several times.
+    ///
+    /// # Errors
+    /// When a column is named twice.
+    pub fn all(option: &'static str, lists: &[Self]) -> Result<Vec<String>, CommandError> {
+        let mut seen = HashSet::new();
+        let names: Vec<String> = lists.iter().flat_map(|Self(names)| names).cloned().collect();
+        match names.iter().find(|name| !seen.insert(name.as_str())) {
+            None => Ok(names),
+            Some(name) => Err(CommandError::option(option, format!("`{name}` is named twice"))),
+        }
     }
 }
 
-/// Says so if the scores of a table do not look like those of the held-out rows.
-pub fn warn_of_shift(shift: Option<ScoreShift>) {
-    if let Some(shift) = shift.filter(ScoreShift::is_clear) {
-        print_warning(&shift.to_string());
+/// A column as the value of such an option, and quoted for a shell where that is needed.
+pub fn as_argument(column: &str) -> String {
+    let field = match column.contains([',', '"']) {
+        true => format!("\"{}\"", column.replace('"', "\"\"")),
+        false => column.to_owned(),
+    };
+    shell_word(&field)
+}
+
+/// A text as one word of a shell: in single quotes, unless it is made of letters, digits and a few other characters.
+pub fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "_-.,:/@%+".contains(c);
+    match !text.is_empty() && text.chars().all(plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', "'\\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(texts: &[&str]) -> Result<Vec<String>, CommandError> {
+        let lists: Vec<ColumnNames> = texts.iter().map(|text| ColumnNames::parse(text).unwrap()).collect();
+        ColumnNames::all("--drop", &lists)
+    }
+
+    #[test]
+    fn names_with_commas_are_quoted() {
+        assert_eq!(names(&["a,b c", "\"d, e\",f"]).unwrap(), ["a", "b c", "d, e", "f"]);
+        assert_eq!(
+            names(&["\"say \"\"x\"\", y\"", "5\" pipe", "two\nlines"]).unwrap(),
+            ["say \"x\", y", "5\" pipe", "two\nlines"]
+        );
+        assert!(ColumnNames::parse("").is_err());
+        assert_eq!(names(&["a,b", "a"]).unwrap_err().to_string(), "option --drop: `a` is named twice");
+        for column in ["a", "a b", "a, b", "say \"x\"", "it's"] {
+            let word = as_argument(column);
+            let value = word
+                .strip_prefix('\'')
+                .map_or(word.clone(), |rest| rest.replace("'\\''", "\u{0}").replace('\'', "").replace('\u{0}', "'"));
+            assert_eq!(names(&[&value]).unwrap(), [column], "{word}");
+        }
     }
 }

@@ -3,6 +3,8 @@
 use anoonly::train::{BackendError, BackendName, ComputeDevice};
 use clap::Args;
 
+use crate::note;
+
 #[derive(Debug, Args)]
 pub struct Compute {
     /// Backend to run on
@@ -18,7 +20,7 @@ impl Compute {
     pub fn device(&self) -> Result<ComputeDevice, BackendError> {
         let compute = ComputeDevice::new(self.backend, self.device.as_deref())?;
         if let Some(name) = compute.name() {
-            eprintln!("running on {name}");
+            note(&format!("running on {name}"));
         }
         Ok(compute)
     }

@@ -42,6 +42,8 @@ pub enum CommandError {
     File { path: PathBuf, reason: String },
     #[error("cannot write {}: {reason}", path.display())]
     Output { path: PathBuf, reason: String },
+    #[error("option {option}: {} is the same file as {role} {} and would replace it: name another file", output.display(), input.display())]
+    Overwrites { option: &'static str, output: PathBuf, role: &'static str, input: PathBuf },
     #[error("`{name}` is neither a file nor a known data set{suggestion}")]
     UnknownDataSet { name: String, suggestion: String },
     #[error("{} is a folder: name one of its files", path.display())]

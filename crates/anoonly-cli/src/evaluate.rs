@@ -7,26 +7,26 @@ use std::path::PathBuf;
 use anoonly::data::encode::Unknown;
 use anoonly::data::table::LabelColumn;
 use anoonly::eval::Interval;
-use anoonly::pipeline::{Evaluation, Model};
-use anoonly_page::check_page_path;
+use anoonly::pipeline::{Evaluation, LabelledScores, Model};
 use clap::Args;
 
-use crate::columns::warn_of_unseen;
 use crate::error::CommandError;
+use crate::findings::warn_of_unseen;
 use crate::reading::{Reading, columns_of};
-use crate::{print, print_json};
+use crate::{outputs, print, print_json, warn};
 
 #[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
 pub struct Options {
     /// The model, as `anoonly train` wrote it
     model: PathBuf,
     /// A table with labels that the model was not trained on; unlabelled rows are ignored; `-` reads CSV from standard input
     table: PathBuf,
     /// The label column
-    #[arg(long, value_name = "COLUMN")]
+    #[arg(long, value_name = "COLUMN", allow_hyphen_values = true)]
     label: String,
     /// The value of the label column that marks anomalies; all other values are normal
-    #[arg(long, value_name = "VALUE")]
+    #[arg(long, value_name = "VALUE", allow_hyphen_values = true)]
     anomaly: Option<String>,
     /// Treat missing columns and values of the wrong kind as missing, accept unknown categories, and score the table even if half of
     /// its rows lie outside of what training held
@@ -45,7 +45,7 @@ pub struct Options {
 impl Options {
     pub fn run(self) -> Result<(), CommandError> {
         if let Some(path) = &self.report {
-            check_page_path(path)?;
+            outputs::check("--report", path, &[("the model", &self.model), ("the table", &self.table)])?;
         }
         let model = Model::load(&self.model)?;
         let table = self.reading.table(&self.table, columns_of(&model, Some(&self.label)))?;
@@ -54,18 +54,29 @@ impl Options {
         let scored = model.score_labelled(&table, &label, unknown)?;
         warn_of_unseen(&scored.unseen);
         let evaluation = scored.evaluation()?;
+        warn_if_trained_on(&scored);
         if let Some(path) = &self.report {
             let subject = page::Subject { model_file: &self.model, model: &model, table: &table, scored: &scored };
             page::write(path, &subject, &evaluation)?;
         }
         if self.json {
-            return print_json(&serde_json::json!(evaluation));
+            return print_json(&evaluation);
         }
         print(&render(&evaluation));
         if let Some(path) = &self.report {
             print(&format!("{} written\n", path.display()));
         }
         Ok(())
+    }
+}
+
+/// What is wrong with results on the training table.
+const TRAINED_ON: &str = "the model was trained on these rows: expect worse results on rows that it has not seen";
+
+/// Warns of results on the training table.
+pub fn warn_if_trained_on(scored: &LabelledScores) {
+    if scored.trained_on {
+        warn(TRAINED_ON);
     }
 }
 

@@ -3,14 +3,16 @@
 use std::path::PathBuf;
 
 use anoonly::data::encode::Unknown;
+use anoonly::data::table::CellValue;
 use anoonly::pipeline::{Contribution, ExplainedRow, Model};
-use anoonly_page::{check_page_path, markdown_table, write_page};
+use anoonly_page::{markdown_table, write_page};
 use clap::Args;
 use maud::{Markup, html};
 
 use crate::error::CommandError;
 use crate::reading::{Reading, columns_of};
-use crate::{print, print_json};
+use crate::terminal::one_line;
+use crate::{outputs, print, print_json};
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -46,14 +48,14 @@ impl Options {
             () => {}
         }
         if let Some(path) = &self.html {
-            check_page_path(path)?;
+            outputs::check("--html", path, &[("the model", &self.model), ("the table", &self.table)])?;
         }
         let model = Model::load(&self.model)?;
         let unknown = if self.lenient { Unknown::Accept } else { Unknown::Refuse };
         let blocks = self.reading.blocks(&self.table, columns_of(&model, None))?;
         let rows = model.explain_top(blocks, self.top, unknown)?;
         if let Some(path) = &self.html {
-            write_page(path, &anoonly_page::page("Explained scores", &page(&rows)))?;
+            write_page(path, &anoonly_page::page("Explained scores", &page(&rows, &model)))?;
         }
         if self.json {
             return print_json(&rows);
@@ -67,12 +69,13 @@ impl Options {
 
     fn table(&self, rows: &[ExplainedRow]) -> String {
         let Some(first) = rows.first() else { return "no rows\n".into() };
-        let ids = first.row.iter().map(|(name, _)| name.as_str());
+        let ids: Vec<_> = first.row.iter().map(|(name, _)| one_line(name)).collect();
+        let ids = ids.iter().map(|name| name.as_ref());
         let header: Vec<&str> = ["rank"].into_iter().chain(ids).chain(["score", "largest contributions"]).collect();
         let mut table = markdown_table(&header, 0);
         for row in rows {
             let parts: Vec<String> = row.contributions.iter().take(self.columns).map(short).collect();
-            let ids = row.row.iter().map(|(_, value)| value.clone());
+            let ids = row.row.iter().map(|(_, value)| one_line(&value.to_string()).into_owned());
             let cells =
                 [row.rank.to_string()].into_iter().chain(ids).chain([format!("{:.2}", row.score), parts.join("; ")]);
             table.add_row(cells);
@@ -85,11 +88,32 @@ impl Options {
 }
 
 fn short(part: &Contribution) -> String {
-    let value = if part.value.is_empty() { "missing" } else { &part.value };
-    format!("{} = {value} ({:+.2})", part.column, part.contribution)
+    let text = format!("{} = {} ({:+.2})", part.column, shown(&part.value), part.contribution);
+    one_line(&text).into_owned()
 }
 
-fn page(rows: &[ExplainedRow]) -> Markup {
+/// A value for people.
+fn shown(value: &CellValue) -> String {
+    match value.to_string() {
+        empty if empty.is_empty() => "missing".into(),
+        text => text,
+    }
+}
+
+/// How the contributions were computed.
+fn source(model: &Model) -> &'static str {
+    let with_gradient = model.members().filter(|(member, _)| member.has_gradient()).count();
+    match with_gradient {
+        0 => "Shapley values (Štrumbelj and Kononenko 2014)",
+        all if all == model.members().len() => "integrated gradients (Sundararajan, Taly and Yan 2017)",
+        _ => {
+            "integrated gradients (Sundararajan, Taly and Yan 2017), or Shapley values (Štrumbelj and Kononenko 2014) for members \
+             without a gradient"
+        }
+    }
+}
+
+fn page(rows: &[ExplainedRow], model: &Model) -> Markup {
     let largest =
         rows.iter().flat_map(|row| &row.contributions).map(|part| part.contribution.abs()).fold(0.0, f32::max);
     // Each side takes half of the width.
@@ -109,9 +133,7 @@ fn page(rows: &[ExplainedRow]) -> Markup {
         }
         @if let Some(first) = rows.first() {
             p { "The contributions of a row add up to the difference between its score and the score of a typical row, "
-                 (format!("{:.2}", first.baseline)) ". They are integrated gradients (Sundararajan, Taly and Yan 2017), or Shapley \
-                 values (Štrumbelj and Kononenko 2014) if the score of the method has no gradient. They show what the model looks at, \
-                 not what causes an anomaly, and columns with the same information share their contribution." }
+                 (format!("{:.2}", first.baseline)) ". They are " (source(model)) ". They show what the model looks at, not what causes an anomaly, and columns with the same information share their contribution." }
         }
         @for row in rows {
             section {
@@ -119,7 +141,7 @@ fn page(rows: &[ExplainedRow]) -> Markup {
                     (row.rank) ". "
                     @for (place, (name, value)) in row.row.iter().enumerate() {
                         @if place > 0 { ", " }
-                        (name) " " (value)
+                        (name) " " (value.to_string())
                     }
                     ": score " (format!("{:.2}", row.score))
                 }
@@ -129,7 +151,7 @@ fn page(rows: &[ExplainedRow]) -> Markup {
                         @for part in &row.contributions {
                             tr {
                                 td { (part.column) }
-                                td { @if part.value.is_empty() { em { "missing" } } @else { (part.value) } }
+                                td { @if part.value == CellValue::Missing { em { "missing" } } @else { (shown(&part.value)) } }
                                 td class="number" { (format!("{:+.2}", part.contribution)) }
                                 td class="bars" { (bar(part)) }
                             }

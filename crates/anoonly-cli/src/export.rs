@@ -6,7 +6,8 @@ use anoonly::pipeline::{Model, OnnxModel};
 use clap::Args;
 
 use crate::error::CommandError;
-use crate::{print, print_json};
+use crate::terminal::one_line;
+use crate::{outputs, print, print_json};
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -22,6 +23,7 @@ pub struct Options {
 
 impl Options {
     pub fn run(self) -> Result<(), CommandError> {
+        outputs::check("--out", &self.out, &[("the model", &self.model)])?;
         let model = Model::load(&self.model)?;
         let exported = model.to_onnx()?;
         exported.save(&self.out)?;
@@ -47,7 +49,7 @@ impl Options {
              {flagged}\
              {} written, ONNX opset {}\n",
             exported.input,
-            exported.columns.join(", "),
+            one_line(&exported.columns.join(", ")),
             self.out.display(),
             exported.opset
         )

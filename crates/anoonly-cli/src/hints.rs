@@ -2,9 +2,12 @@
 //!
 //! The libraries report facts and know no options. This module adds the option or the command that helps, in one place.
 
-use anoonly::core::CoreError;
-use anoonly::data::DataError;
+use std::borrow::Cow;
+
+use anoonly::core::{CoreError, Label, excerpt};
 use anoonly::data::fetch::FetchError;
+use anoonly::data::table::LabelColumn;
+use anoonly::data::{DataError, ValueCount};
 use anoonly::eval::ThresholdError;
 use anoonly::models::ConfigError;
 use anoonly::pipeline::{PipelineError, TableSetting};
@@ -12,6 +15,7 @@ use anoonly::train::{BackendError, FitError};
 use anoonly_bench::{BenchError, PlanList};
 use clap::Command;
 
+use crate::columns::{as_argument, shell_word};
 use crate::error::CommandError;
 
 /// The message for an error of a command: what happened, then what to do.
@@ -96,7 +100,8 @@ fn pipeline(error: &PipelineError) -> Option<String> {
             Some("train again and hold rows out: `anoonly train --held-out SHARE`, with a share above 0".into())
         }
         PipelineError::NotNumeric { column, .. } => Some(format!(
-            "train without the column, `anoonly train --drop {column}`, or replace it by numbers derived from it"
+            "train without the column, `anoonly train --drop {}`, or replace it by numbers derived from it",
+            named(column)
         )),
         PipelineError::NotExportable { .. } => Some("`anoonly score` computes its scores".into()),
         _ => None,
@@ -108,26 +113,58 @@ fn data(error: &DataError) -> Option<String> {
         DataError::NoLabelColumn { .. } => Some("name the label column with --label".into()),
         DataError::NamelessColumn { .. } => Some("and leave it out with --drop if it only numbers the rows".into()),
         DataError::UnsupportedType { column, .. } | DataError::UnknownZone { column, .. } => {
-            Some(format!("or leave it out with --drop {column}"))
+            Some(format!("or leave it out with --drop {}", named(column)))
         }
-        DataError::DuplicateColumn { column, .. } => Some(format!("or leave both out with --drop {column}")),
+        DataError::DuplicateColumn { column, .. } => Some(format!("or leave both out with --drop {}", named(column))),
         DataError::UnequalRow { .. } => Some("if the delimiter was not recognised, name it with --delimiter".into()),
         DataError::TooLarge { .. } => Some("--memory-limit sets the limit".into()),
-        DataError::BadLabel { .. } => Some("or name the value that marks anomalies with --anomaly".into()),
-        DataError::NoSuchAnomaly { .. } => Some("name one of these values with --anomaly".into()),
-        DataError::Mixed { column, .. } => Some(format!(
-            "or treat the column as categories with --category {column}, or leave it out with --drop {column}"
-        )),
+        DataError::BadLabel { found, .. } => {
+            Some(format!("or name the value that marks anomalies with --anomaly{}", rarest_label(found)))
+        }
+        DataError::NoSuchAnomaly { found, .. } => {
+            Some(format!("name the value that marks anomalies with --anomaly{}", rarest_label(found)))
+        }
+        DataError::Mixed { column, .. } => {
+            let column = named(column);
+            Some(format!(
+                "or treat the column as categories with --category {column}, or leave it out with --drop {column}"
+            ))
+        }
         DataError::OtherKind { .. } | DataError::MissingColumns { .. } => {
             Some("or treat such values as missing with --lenient".into())
         }
         DataError::OtherDecimals { column, .. }
         | DataError::AmbiguousDate { column, .. }
-        | DataError::TooManyCategories { column, .. } => Some(format!("or leave the column out with --drop {column}")),
+        | DataError::TooManyCategories { column, .. } => {
+            Some(format!("or leave the column out with --drop {}", named(column)))
+        }
         DataError::UnlikeTraining { .. } => Some("or score it all the same with --lenient".into()),
         DataError::NewCategory { .. } => Some("or accept unknown categories with --lenient".into()),
         DataError::Core(error) => core(error),
         _ => None,
+    }
+}
+
+/// A column as the value of an option, unless it is too long to be quoted.
+fn named(column: &str) -> String {
+    match excerpt(column) {
+        Cow::Borrowed(column) => as_argument(column),
+        Cow::Owned(_) => "COLUMN".into(),
+    }
+}
+
+/// The value that probably marks anomalies, as the end of ` --anomaly`: the rarest one, if it alone is the rarest. Empty if the column
+/// holds the usual labels for both anomalies and normal rows, so that the rarest value is rather a mistake.
+fn rarest_label(found: &[ValueCount]) -> String {
+    let usual = |label: Label| found.iter().any(|count| LabelColumn::named("").read(&count.value) == Some(label));
+    match found {
+        [.., next, rarest] if rarest.rows < next.rows && !(usual(Label::Anomaly) && usual(Label::Normal)) => {
+            match excerpt(&rarest.value) {
+                Cow::Borrowed(value) => format!(" {}", shell_word(value)),
+                Cow::Owned(_) => String::new(),
+            }
+        }
+        _ => String::new(),
     }
 }
 
@@ -212,9 +249,14 @@ mod tests {
 
     use super::*;
 
-    fn bad_label() -> CommandError {
+    fn bad_label_among(found: &[(&str, usize)]) -> CommandError {
         let (path, column, value) = ("t.csv".into(), "fraud".into(), "ok".into());
-        DataError::BadLabel { path, column, row: 3, value }.into()
+        let found = found.iter().map(|&(value, rows)| ValueCount { value: value.into(), rows }).collect();
+        DataError::BadLabel { path, column, row: 3, value, found }.into()
+    }
+
+    fn bad_label() -> CommandError {
+        bad_label_among(&[])
     }
 
     fn command(name: &str) -> Command {
@@ -227,6 +269,23 @@ mod tests {
         assert!(train.contains("row 3") && train.ends_with("with --anomaly"), "{train}");
         let bench = message(&bad_label(), &command("bench"));
         assert_eq!(bench, bad_label().to_string());
+    }
+
+    #[test]
+    fn the_rarest_value_is_suggested_for_anomalies() {
+        for (found, end) in [
+            (&[("N", 392), ("Y", 8)][..], "--anomaly Y"),
+            (&[("1", 392), ("-1", 8)], "--anomaly -1"),
+            (&[("fine", 9), ("not so fine", 1)], "--anomaly 'not so fine'"),
+            (&[("a", 1), ("b", 1)], "with --anomaly"),
+            (&[("0", 90), ("1", 8), ("maybe", 2)], "with --anomaly"),
+            (&[("ok", 9)], "with --anomaly"),
+        ] {
+            let message = message(&bad_label_among(found), &command("train"));
+            assert!(message.ends_with(end), "{message}");
+        }
+        let message = message(&bad_label_among(&[("N", 392), ("Y", 1)]), &command("train"));
+        assert!(message.contains("the column holds `N` (392 rows), `Y` (1 row)"), "{message}");
     }
 
     #[test]

@@ -7,8 +7,9 @@ use anoonly::pipeline::{Model, PipelineError};
 use anoonly::train::model_file::{self, Inspection};
 use clap::Args;
 
-use crate::columns::column_table;
 use crate::error::CommandError;
+use crate::findings::column_table;
+use crate::terminal::one_line;
 use crate::{method_and_strategy, print, print_json};
 
 #[derive(Debug, Args)]
@@ -63,7 +64,7 @@ fn describe(model: &Model, file: &Inspection) -> String {
     let counts = provenance.counts;
     let mut text = String::new();
     let mut line = |content: String| {
-        let _ = writeln!(text, "{content}");
+        let _ = writeln!(text, "{}", one_line(&content));
     };
     if !file.verified {
         line(format!("model format {}: no digest, so damage to the file may go unnoticed", file.manifest.format));

@@ -1,7 +1,5 @@
 //! The `anoonly` command.
 
-#![expect(clippy::print_stderr, reason = "a command writes to its user's terminal")]
-
 mod bench;
 mod columns;
 mod compute;
@@ -10,21 +8,24 @@ mod error;
 mod evaluate;
 mod explain;
 mod export;
+mod findings;
 mod hints;
 mod inspect;
 mod manual;
 mod models;
+mod outputs;
 mod progress;
 mod reading;
 mod score;
+mod signals;
 mod speed;
+mod terminal;
 mod threshold;
 mod train;
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use anoonly::data::table::is_reading;
 use anoonly::train::Detector;
@@ -33,6 +34,7 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use crate::error::CommandError;
+use crate::terminal::{note, print, print_error, print_json, warn};
 
 /// Ranks the rows of a table by how anomalous they are, learning from a few rows labelled as anomalies
 #[derive(Debug, Parser)]
@@ -110,7 +112,7 @@ fn main() -> ExitCode {
     }));
     let colours = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
-    let done = match cli.command {
+    let done = signals::listen().and_then(|()| match cli.command {
         Command::Train(options) => options.run(),
         Command::Score(options) => options.run(),
         Command::Threshold(options) => options.run(),
@@ -124,27 +126,24 @@ fn main() -> ExitCode {
         Command::Models(options) => options.run(),
         Command::Completions(options) => options.run(),
         Command::Man(options) => options.run(),
-    };
+    });
     match done {
         Err(error) => {
             report_error(&error);
             ExitCode::from(error.exit_code())
         }
-        Ok(()) if OUTPUT_LOST.load(Ordering::Relaxed) => ExitCode::FAILURE,
+        Ok(()) if terminal::output_lost() => ExitCode::FAILURE,
         Ok(()) => ExitCode::SUCCESS,
     }
 }
-
-/// Whether standard output could not be written.
-static OUTPUT_LOST: AtomicBool = AtomicBool::new(false);
 
 /// Reports wrong arguments in one line. Without any arguments, shows the help.
 fn usage(error: &clap::Error) -> ExitCode {
     let text = error.to_string();
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        eprint!("{text}");
+        note(text.trim_end());
     } else {
-        eprintln!("{} (see --help)", one_line(error));
+        note(&terminal::one_line(&format!("{} (see --help)", one_line(error))));
     }
     ExitCode::from(error::USER)
 }
@@ -171,24 +170,6 @@ fn counted(number: usize, one: &str, several: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { several })
 }
 
-/// Writes to standard output. It is no error if the reader has gone, as `head` does.
-fn print(text: &str) {
-    if let Err(error) = std::io::stdout().write_all(text.as_bytes())
-        && error.kind() != std::io::ErrorKind::BrokenPipe
-        && !OUTPUT_LOST.swap(true, Ordering::Relaxed)
-    {
-        print_error(&format!("cannot write to standard output: {error}"));
-    }
-}
-
-/// Prints data as one line of JSON.
-fn print_json(value: &impl serde::Serialize) -> Result<(), CommandError> {
-    // As text at once: by way of a `serde_json::Value`, 32-bit scores would be widened.
-    let text = serde_json::to_string(value).map_err(|error| CommandError::Internal { reason: error.to_string() })?;
-    print(&(text + "\n"));
-    Ok(())
-}
-
 /// The command that runs, whose options hints may name.
 static RUNNING: OnceLock<clap::Command> = OnceLock::new();
 
@@ -207,26 +188,4 @@ fn innermost(matches: &ArgMatches) -> clap::Command {
 /// Prints an error with its hint.
 fn report_error(error: &CommandError) {
     print_error(&hints::message(error, RUNNING.get_or_init(Cli::command)));
-}
-
-/// Prints as one line what is good to know.
-fn print_note(message: &str) {
-    print_line("note", message);
-}
-
-/// Prints a warning as one line.
-fn print_warning(message: &str) {
-    print_line("warning", message);
-}
-
-/// Prints an error as one line.
-fn print_error(message: &str) {
-    print_line("error", message);
-}
-
-/// Prints a message as one line: text quoted from a file may contain line ends and other control characters.
-fn print_line(kind: &str, message: &str) {
-    let line: String =
-        message.chars().flat_map(|c| if c.is_control() { c.escape_debug().collect() } else { vec![c] }).collect();
-    eprintln!("{kind}: {line}");
 }

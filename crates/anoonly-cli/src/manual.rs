@@ -7,6 +7,7 @@ use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
 use crate::error::CommandError;
+use crate::terminal::print_verbatim;
 use crate::{Cli, print};
 
 #[derive(Debug, Args)]
@@ -19,7 +20,7 @@ impl Completions {
     pub fn run(self) -> Result<(), CommandError> {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut Cli::command(), "anoonly", &mut script);
-        print(&String::from_utf8_lossy(&script));
+        print_verbatim(&String::from_utf8_lossy(&script));
         Ok(())
     }
 }

@@ -1,13 +1,12 @@
-//! The progress of a benchmark, and how its user stops it.
+//! The progress of a benchmark.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anoonly_bench::Progress;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use crate::error::{CommandError, STOPPED};
+use crate::terminal::one_line;
 
 /// One bar for all runs, and below it one line for each running job. Nothing is shown unless standard error is a terminal.
 pub struct Bars {
@@ -32,7 +31,7 @@ impl Bars {
         match progress {
             Progress::Run { done } => self.runs.set_position(done as u64),
             Progress::Begun(name) => {
-                let line = self.all.add(ProgressBar::new_spinner().with_message(name.clone()));
+                let line = self.all.add(ProgressBar::new_spinner().with_message(one_line(&name).into_owned()));
                 line.set_style(style("  {spinner} {msg}, {elapsed}"));
                 line.enable_steady_tick(Duration::from_millis(200));
                 running.push((name, line));
@@ -53,17 +52,4 @@ impl Bars {
 
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
-}
-
-/// A flag that becomes true when the user presses Ctrl-C or the system asks the process to end. The second signal ends the
-/// process immediately.
-pub fn stopped_by_user() -> Result<Arc<AtomicBool>, CommandError> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stop);
-    let handler = move || match flag.swap(true, Ordering::Relaxed) {
-        false => eprintln!("\nstopping when the current runs have finished; press Ctrl-C again to stop immediately"),
-        true => std::process::exit(STOPPED.into()),
-    };
-    ctrlc::set_handler(handler).map_err(|error| CommandError::Internal { reason: error.to_string() })?;
-    Ok(stop)
 }

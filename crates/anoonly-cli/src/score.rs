@@ -1,20 +1,24 @@
 //! `anoonly score`.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anoonly::data::encode::{Unknown, UnseenValues};
-use anoonly::data::table::{Table, TableWriter, Values};
-use anoonly::pipeline::{Model, Scored};
+use anoonly::data::table::{CellValue, Table, TableWriter, Values};
+use anoonly::pipeline::{Model, ScoreShift, Scored};
 use anoonly_page::markdown_table;
 use clap::Args;
+use serde::{Serialize, Serializer};
 
-use crate::columns::{warn_of_shift, warn_of_unseen};
 use crate::compute::Compute;
 use crate::error::CommandError;
+use crate::findings::warn_of_unseen;
 use crate::reading::{Reading, columns_of};
-use crate::{print, print_json};
+use crate::terminal::one_line;
+use crate::{outputs, print, print_json, warn};
 
 #[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
 pub struct Options {
     /// The model, as `anoonly train` wrote it
     model: PathBuf,
@@ -31,6 +35,10 @@ pub struct Options {
     /// its rows lie outside of what training held
     #[arg(long)]
     lenient: bool,
+    /// Write identifiers to CSV exactly as they are. By default, those that a spreadsheet would run as a formula get a `'` before
+    /// them: text that begins with =, +, -, @, a tab or a carriage return, and is not a number
+    #[arg(long, requires = "out")]
+    verbatim_ids: bool,
     #[command(flatten)]
     reading: Reading,
     #[command(flatten)]
@@ -50,18 +58,23 @@ impl Options {
         if self.top == 0 {
             return Err(CommandError::option("--top", "must be at least 1"));
         }
+        if let Some(path) = self.out.as_ref().filter(|_| !to_stdout) {
+            outputs::check_table("--out", path, &[("the model", &self.model), ("the table", &self.table)])?;
+        }
         let model = Model::load_on(&self.model, &self.compute.device()?)?;
-        // The table may be larger than memory, so that only the identifiers of its rows are kept, in a temporary file.
-        let folder = tempfile::tempdir()
-            .map_err(|error| CommandError::Output { path: std::env::temp_dir(), reason: error.to_string() })?;
-        let id_file = folder.path().join("rows.parquet");
+        // The table may be larger than memory, so that only the identifiers of its rows are kept, in a file without a name: nobody
+        // else can open it, and it is gone when the process ends, in whatever way.
+        let id_file = tempfile::tempfile().map_err(|error| CommandError::Output {
+            path: std::env::temp_dir(),
+            reason: format!("no temporary file can be created: {}", error.kind()),
+        })?;
         let Scored { scores, filled, unseen } = self.score_blocks(&model, &id_file)?;
         if !self.lenient {
             unseen.refuse_many(&self.table)?;
         }
-        let shift = model.score_shift(&scores)?;
         warn_of_unseen(&unseen);
-        warn_of_shift(shift);
+        let shift = model.score_shift(&scores)?;
+        self.warn_of_shift(&model, shift, scores.len())?;
         let ranks = ranks(&scores);
         let p_values: Option<Vec<f64>> =
             model.calibration().ok().map(|known| scores.iter().map(|&score| known.p_value(score)).collect());
@@ -71,9 +84,12 @@ impl Options {
             Some(path) => Some(TableWriter::create(path)?),
             None => None,
         };
+        if !self.verbatim_ids {
+            writer = writer.map(TableWriter::guarded);
+        }
         let mut highest = HighestRows::default();
         let mut start = 0;
-        for block in Table::blocks(&id_file)? {
+        for block in Table::parquet_blocks(Path::new(IDS), id_file)? {
             let block = block?;
             let rows = start..start + block.rows();
             let mut columns =
@@ -99,9 +115,9 @@ impl Options {
                     "filled": filled,
                     "unseen": unseen.columns,
                     "shift": shift,
-                    "scores": path,
+                    "scores": path.to_string_lossy(),
                 })),
-                None => print_json(&highest.json()),
+                None => print_json(&highest),
             };
         }
         let filled = if filled > 0 { format!("; {filled} missing values filled in") } else { String::new() };
@@ -115,12 +131,14 @@ impl Options {
         Ok(())
     }
 
-    /// Scores all rows, and writes the identifiers of the rows, or their
-    /// numbers, to a file.
-    fn score_blocks(&self, model: &Model, id_file: &Path) -> Result<Scored, CommandError> {
+    /// Scores all rows, and writes the identifiers of the rows, or their numbers, to a file.
+    fn score_blocks(&self, model: &Model, id_file: &File) -> Result<Scored, CommandError> {
         let unknown = if self.lenient { Unknown::Accept } else { Unknown::Refuse };
         let blocks = self.reading.blocks(&self.table, columns_of(model, None))?;
-        let mut rows = TableWriter::create(id_file)?;
+        let file = id_file
+            .try_clone()
+            .map_err(|error| CommandError::Output { path: IDS.into(), reason: error.kind().to_string() })?;
+        let mut rows = TableWriter::parquet(Path::new(IDS), file);
         let mut all = Scored { scores: Vec::new(), filled: 0, unseen: UnseenValues::default() };
         for block in blocks {
             let block = block?;
@@ -137,7 +155,27 @@ impl Options {
         rows.finish()?;
         Ok(all)
     }
+
+    /// Warns if the scores do not look like those of the held-out rows, and says whether the table is the training table: then they
+    /// differ because the model has seen its rows.
+    fn warn_of_shift(&self, model: &Model, shift: Option<ScoreShift>, rows: usize) -> Result<(), CommandError> {
+        let Some(shift) = shift.filter(ScoreShift::is_clear) else { return Ok(()) };
+        // A second look at the table, which standard input does not allow.
+        let seen = rows == model.provenance().counts.rows
+            && self.table.as_os_str() != "-"
+            && model.is_training_table(self.reading.blocks(&self.table, columns_of(model, None))?)?;
+        match seen {
+            true => warn(
+                "the model was trained on this table: the scores and p-values of its rows are not those of new rows",
+            ),
+            false => warn(&shift.to_string()),
+        }
+        Ok(())
+    }
 }
+
+/// What messages call the file of identifiers.
+const IDS: &str = "temporary file";
 
 /// The rank of each score: 1 for the highest. Equal scores share the better rank.
 fn ranks(scores: &[f32]) -> Vec<u64> {
@@ -158,7 +196,7 @@ fn ranks(scores: &[f32]) -> Vec<u64> {
 #[derive(Default)]
 struct HighestRows {
     columns: Vec<String>,
-    rows: Vec<(u64, Vec<String>)>,
+    rows: Vec<(u64, Vec<CellValue>)>,
 }
 
 impl HighestRows {
@@ -166,26 +204,33 @@ impl HighestRows {
     fn add(&mut self, block: &Table, ranks: &[u64], most: usize) {
         self.columns = block.columns().into_iter().map(str::to_owned).collect();
         let high = ranks.iter().enumerate().filter(|(_, rank)| **rank <= most as u64);
-        self.rows.extend(high.map(|(row, &rank)| (rank, block.row_text(row))));
+        self.rows.extend(high.map(|(row, &rank)| (rank, block.row_values(row))));
         self.rows.sort_by_key(|(rank, _)| *rank);
         self.rows.truncate(most);
     }
 
     fn table(&self) -> String {
-        let header: Vec<&str> = self.columns.iter().map(String::as_str).collect();
+        let header: Vec<_> = self.columns.iter().map(|name| one_line(name)).collect();
+        let header: Vec<&str> = header.iter().map(|name| name.as_ref()).collect();
         let mut table = markdown_table(&header, 0);
         for (_, cells) in &self.rows {
-            table.add_row(cells);
+            table.add_row(cells.iter().map(|value| one_line(&value.to_string()).into_owned()));
         }
         table.to_string()
     }
+}
 
-    fn json(&self) -> Vec<serde_json::Value> {
-        let value =
-            |text: &String| serde_json::from_str(text).unwrap_or_else(|_| serde_json::Value::from(text.as_str()));
-        let object = |cells: &Vec<String>| -> serde_json::Value {
-            self.columns.iter().cloned().zip(cells.iter().map(value)).collect::<serde_json::Map<_, _>>().into()
-        };
-        self.rows.iter().map(|(_, cells)| object(cells)).collect()
+/// A list with an object for each row, whose keys are in the order of the columns.
+impl Serialize for HighestRows {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        struct Object<'a>(&'a [String], &'a [CellValue]);
+
+        impl Serialize for Object<'_> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_map(self.0.iter().zip(self.1))
+            }
+        }
+
+        serializer.collect_seq(self.rows.iter().map(|(_, cells)| Object(&self.columns, cells)))
     }
 }

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 
 use crate::compute::Compute;
 use crate::error::CommandError;
-use crate::{print, print_json};
+use crate::{note, print, print_json};
 
 /// Measures speed and memory, each case in its own process, and prints tables. Run it on an otherwise idle machine.
 #[derive(Debug, Args)]
@@ -175,7 +175,7 @@ impl Options {
 
     /// Measures a case in a process of its own.
     fn ours<T: DeserializeOwned>(&self, case: &str, threads: usize) -> Result<T, CommandError> {
-        eprintln!("{case} on {threads} threads");
+        note(&format!("{case} on {threads} threads"));
         let this = std::env::current_exe().map_err(|error| CommandError::Internal { reason: error.to_string() })?;
         let (backend, threads) = (self.compute.backend.to_string(), threads.to_string());
         let mut arguments = vec!["bench-speed", "--case", case, "--threads", &threads, "--backend", &backend];

@@ -9,10 +9,10 @@ use clap::{ArgGroup, Args};
 
 use crate::error::CommandError;
 use crate::reading::{Reading, columns_of};
-use crate::{print, print_json};
+use crate::{evaluate, outputs, print, print_json};
 
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("rule").required(true).args(["fpr", "share", "fdr", "max_f1", "score"]))]
+#[command(allow_negative_numbers = true, group = ArgGroup::new("rule").required(true).args(["fpr", "share", "fdr", "max_f1", "score"]))]
 pub struct Options {
     /// The model; the threshold is stored in its file, and the training is not repeated
     model: PathBuf,
@@ -29,13 +29,13 @@ pub struct Options {
     #[arg(long, value_name = "TABLE", requires = "label")]
     max_f1: Option<PathBuf>,
     /// Flag rows that score at least this
-    #[arg(long, value_name = "SCORE", allow_negative_numbers = true)]
+    #[arg(long, value_name = "SCORE")]
     score: Option<f32>,
     /// The label column of the table of --max-f1; unlabelled rows are ignored
-    #[arg(long, value_name = "COLUMN", requires = "max_f1")]
+    #[arg(long, value_name = "COLUMN", requires = "max_f1", allow_hyphen_values = true)]
     label: Option<String>,
     /// The value of the label column that marks anomalies
-    #[arg(long, value_name = "VALUE", requires = "label")]
+    #[arg(long, value_name = "VALUE", requires = "label", allow_hyphen_values = true)]
     anomaly: Option<String>,
     #[command(flatten)]
     reading: Reading,
@@ -46,12 +46,14 @@ pub struct Options {
 
 impl Options {
     pub fn run(self) -> Result<(), CommandError> {
+        let table = self.max_f1.iter().map(|table| ("the table of --max-f1", table.as_path()));
+        outputs::check("--max-f1", &self.model, &table.collect::<Vec<_>>())?;
         let mut model = Model::load(&self.model)?;
         let threshold = self.threshold(&model)?;
         model.set_threshold(threshold.clone());
         model.save_threshold(&self.model)?;
         match (self.json, threshold.score) {
-            (true, _) => print_json(&serde_json::json!(threshold))?,
+            (true, _) => print_json(&threshold)?,
             (false, Some(score)) => {
                 print(&format!("rows that score at least {score} are flagged: {}\n", threshold.promise()));
             }
@@ -69,6 +71,7 @@ impl Options {
                 let table = self.reading.table(path, columns_of(model, Some(label)))?;
                 let label = LabelColumn { names: vec![label.clone()], anomaly: anomaly.clone() };
                 let labelled = model.score_labelled(&table, &label, Unknown::Refuse)?;
+                evaluate::warn_if_trained_on(&labelled);
                 Threshold::max_f1(&labelled.scores, &labelled.anomalous)?
             }
             _ => Threshold::at(self.score.unwrap_or_default())?,

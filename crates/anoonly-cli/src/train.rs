@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anoonly::core::{Label, Seed};
+use anoonly::core::{Label, Seed, excerpt};
 use anoonly::data::encode::EncoderOptions;
 use anoonly::data::table::{LabelColumn, Labels, WantedColumns};
 use anoonly::models::AnyMethod;
@@ -13,22 +13,25 @@ use anoonly::pipeline::{Model, TableDetector};
 use anoonly_bench::Strategy;
 use clap::Args;
 
-use crate::columns::column_table;
+use crate::columns::{ColumnNames, shell_word};
 use crate::compute::Compute;
 use crate::error::CommandError;
+use crate::findings::column_table;
 use crate::reading::Reading;
-use crate::{counted, method_and_strategy, print, print_json};
+use crate::terminal::one_line;
+use crate::{counted, method_and_strategy, outputs, print, print_json, warn};
 
 #[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
 pub struct Options {
     /// The table: .csv, .tsv, .csv.gz, .parquet, .arrow, .feather, .ipc or .npz; `-` reads CSV from standard input
     table: PathBuf,
     /// The label column. The values 1, true, yes, anomaly and outlier mark anomalies, the values 0, false, no, normal and inlier
     /// mark normal rows, and rows without a value are unlabelled
-    #[arg(long, value_name = "COLUMN")]
+    #[arg(long, value_name = "COLUMN", allow_hyphen_values = true)]
     label: String,
     /// The value of the label column that marks anomalies; all other values are normal
-    #[arg(long, value_name = "VALUE")]
+    #[arg(long, value_name = "VALUE", allow_hyphen_values = true)]
     anomaly: Option<String>,
     /// The method, one of those that `anoonly models` lists
     #[arg(long, default_value = "quorum", value_name = "NAME")]
@@ -39,18 +42,19 @@ pub struct Options {
     /// TOML file with settings of the method, such as `[devnet]` with `depth = 4`
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Columns to ignore, whatever they hold
-    #[arg(long, value_delimiter = ',', value_name = "COLUMN,…")]
-    drop: Vec<String>,
+    /// Columns to ignore, whatever they hold. The option may be repeated, and a name with a comma is put in double quotes:
+    /// --drop '"a, b",c'
+    #[arg(long, value_parser = ColumnNames::parse, value_name = "COLUMN,…", allow_hyphen_values = true)]
+    drop: Vec<ColumnNames>,
     /// Identifier columns: not used as features, and written next to the scores
-    #[arg(long, value_delimiter = ',', value_name = "COLUMN,…")]
-    id: Vec<String>,
+    #[arg(long, value_parser = ColumnNames::parse, value_name = "COLUMN,…", allow_hyphen_values = true)]
+    id: Vec<ColumnNames>,
     /// Columns whose values are categories even if they look like numbers, such as postal codes
-    #[arg(long, value_delimiter = ',', value_name = "COLUMN,…")]
-    category: Vec<String>,
+    #[arg(long, value_parser = ColumnNames::parse, value_name = "COLUMN,…", allow_hyphen_values = true)]
+    category: Vec<ColumnNames>,
     /// Columns to use although they look like row numbers, identifiers or time that goes on, which are left out otherwise
-    #[arg(long, value_delimiter = ',', value_name = "COLUMN,…")]
-    keep: Vec<String>,
+    #[arg(long, value_parser = ColumnNames::parse, value_name = "COLUMN,…", allow_hyphen_values = true)]
+    keep: Vec<ColumnNames>,
     /// Number of members, which differ in their seeds and whose scores are averaged [default: 5, or 1 for an untrained method]
     #[arg(long, value_name = "N")]
     ensemble: Option<usize>,
@@ -82,6 +86,13 @@ pub struct Options {
 
 impl Options {
     pub fn run(self) -> Result<(), CommandError> {
+        let config = self.config.iter().map(|path| ("the settings", path.as_path()));
+        let inputs: Vec<outputs::Input<'_>> = config.chain([("the table", self.table.as_path())]).collect();
+        outputs::check("--out", &self.out, &inputs)?;
+        let drop = ColumnNames::all("--drop", &self.drop)?;
+        let ids = ColumnNames::all("--id", &self.id)?;
+        let categories = ColumnNames::all("--category", &self.category)?;
+        let keep = ColumnNames::all("--keep", &self.keep)?;
         let mut method = AnyMethod::by_name(&self.model)?;
         if let Some(path) = &self.config {
             let failed = |reason: String| CommandError::File { path: path.clone(), reason };
@@ -89,17 +100,15 @@ impl Options {
             let methods = overridden(vec![method], &text).map_err(|error| failed(error.to_string()))?;
             method = methods.into_iter().next().ok_or_else(|| failed("no method".into()))?;
         }
-        let is_needed = |name: &String| *name == self.label || self.id.contains(name);
-        let dropped = self.drop.iter().filter(|name| !is_needed(name)).cloned().collect();
+        let is_needed = |name: &String| *name == self.label || ids.contains(name);
+        let dropped = drop.iter().filter(|name| !is_needed(name)).cloned().collect();
         let table = self.reading.table(&self.table, WantedColumns::Except(dropped))?;
         let label = LabelColumn { names: vec![self.label.clone()], anomaly: self.anomaly.clone() };
-        let ids: Vec<&str> = self.id.iter().map(String::as_str).collect();
-        let columns = EncoderOptions {
-            drop: self.drop.clone(),
-            categories: self.category.clone(),
-            keep: self.keep.clone(),
-            ..EncoderOptions::default()
-        };
+        let labels = table.labels(&label)?;
+        let warnings: Vec<String> = self.too_many_anomalies(&labels).into_iter().collect();
+        warnings.iter().for_each(|warning| warn(warning));
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let columns = EncoderOptions { drop, categories, keep, ..EncoderOptions::default() };
         let mut detector = TableDetector::new(method)
             .supervision(self.strategy.supervision())
             .early_stopping(self.early_stopping)
@@ -120,12 +129,34 @@ impl Options {
         }
         model.save(&self.out)?;
         match self.json {
-            true => {
-                print_json(&serde_json::json!({ "model": self.out, "seconds": seconds, "about": model.provenance() }))?
-            }
-            false => print(&summary(&model, &table.labels(&label)?, &self.out, seconds)),
+            true => print_json(&serde_json::json!({
+                "model": self.out.to_string_lossy(),
+                "seconds": seconds,
+                "warnings": warnings,
+                "about": model.provenance(),
+            }))?,
+            false => print(&summary(&model, &labels, &self.out, seconds)),
         }
         Ok(())
+    }
+
+    /// A warning of more labelled anomalies than other rows: then the labels are probably the other way round.
+    fn too_many_anomalies(&self, labels: &Labels) -> Option<String> {
+        let (rows, anomalies) = (labels.labels.len(), labels.labels.iter().filter(|label| label.is_anomaly()).count());
+        if 2 * anomalies <= rows || anomalies == rows {
+            return None;
+        }
+        let frequent = labels.values.iter().find(|value| value.label.is_anomaly())?.value.as_deref()?;
+        Some(format!(
+            "{anomalies} of {rows} rows are labelled anomalies; if `{}` marks normal rows, name the value that marks anomalies with \
+             --anomaly{}",
+            excerpt(frequent),
+            labels
+                .rarest()
+                .filter(|&rarest| rarest != frequent)
+                .map(|value| format!(" {}", shell_word(value)))
+                .unwrap_or_default()
+        ))
     }
 }
 
@@ -136,7 +167,7 @@ fn summary(model: &Model, labels: &Labels, file: &Path, seconds: f64) -> String 
     let provenance = model.provenance();
     let mut text = String::new();
     let mut line = |content: String| {
-        let _ = writeln!(text, "{content}");
+        let _ = writeln!(text, "{}", one_line(&content));
     };
     line(format!("{}: {} rows", provenance.table, provenance.counts.rows));
     for value in labels.values.iter().take(10) {
@@ -145,7 +176,7 @@ fn summary(model: &Model, labels: &Labels, file: &Path, seconds: f64) -> String 
             Label::Normal => "normal, trained on like unlabelled rows",
             Label::Unlabelled => "unlabelled",
         };
-        let shown = value.value.as_ref().map_or_else(|| "(empty)".into(), |value| format!("`{value}`"));
+        let shown = value.value.as_ref().map_or_else(|| "(empty)".into(), |value| format!("`{}`", excerpt(value)));
         line(format!("  label {shown}: {}, {meaning}", counted(value.rows, "row", "rows")));
     }
     if labels.values.len() > 10 {

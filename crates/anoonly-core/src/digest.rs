@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::str::FromStr;
 
+use ndarray::Array2;
 use sha2::{Digest as _, Sha256};
 
 use crate::{CoreError, Samples};
@@ -60,6 +61,39 @@ impl Digest {
     /// The bytes.
     pub fn bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+}
+
+/// The digest of features without labels, block by block: the number of columns, then each row's features, as little-endian bytes.
+#[derive(Clone)]
+pub struct FeatureDigest(Sha256);
+
+impl FeatureDigest {
+    /// The digest of no rows yet, of this number of columns.
+    pub fn new(columns: usize) -> Self {
+        let mut digest = Sha256::new();
+        digest.update((columns as u64).to_le_bytes());
+        Self(digest)
+    }
+
+    /// The digest of features that are all in memory, of shape `[rows, columns]`.
+    pub fn of(features: &Array2<f32>) -> Self {
+        let mut digest = Self::new(features.ncols());
+        digest.add(features);
+        digest
+    }
+
+    /// Adds rows after those before, of shape `[rows, columns]`.
+    pub fn add(&mut self, features: &Array2<f32>) {
+        for row in features.rows() {
+            let row: Vec<u8> = row.iter().flat_map(|feature| feature.to_le_bytes()).collect();
+            self.0.update(row);
+        }
+    }
+
+    /// The digest of all rows up to now.
+    pub fn digest(&self) -> Digest {
+        Digest(self.0.clone().finalize().into())
     }
 }
 
@@ -126,5 +160,10 @@ mod tests {
         bytes.extend(2.0f32.to_le_bytes());
         bytes.push(1);
         assert_eq!(Digest::of_samples(&samples), Digest::of(&bytes));
+        let bytes = [&1u64.to_le_bytes()[..], &1.0f32.to_le_bytes(), &2.0f32.to_le_bytes()].concat();
+        assert_eq!(FeatureDigest::of(samples.features()).digest(), Digest::of(&bytes));
+        let mut blocks = FeatureDigest::new(1);
+        [array![[1.0]], array![[2.0]]].iter().for_each(|block| blocks.add(block));
+        assert_eq!(blocks.digest(), Digest::of(&bytes));
     }
 }

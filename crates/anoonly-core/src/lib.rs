@@ -19,12 +19,12 @@ pub mod split;
 pub mod synthetic;
 mod whole_file;
 
-pub use digest::Digest;
+pub use digest::{Digest, FeatureDigest};
 pub use error::CoreError;
-pub use names::{closest_names, did_you_mean};
+pub use names::{closest_names, did_you_mean, excerpt};
 pub use samples::{ByClass, Dataset, Label, Samples};
 pub use seed::Seed;
-pub use whole_file::{temporary_beside, write_whole};
+pub use whole_file::{WholeFile, check_writable, remove_unfinished_files, write_whole};
 
 /// The examples of the README are run with the documentation's.
 #[cfg(doctest)]

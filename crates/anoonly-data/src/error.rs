@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use anoonly_core::CoreError;
+use anoonly_core::{CoreError, excerpt};
 
 /// What is wrong with a file, a table, its labels or the catalogue.
 ///
@@ -62,7 +62,7 @@ pub enum DataError {
         number: usize,
     },
     /// Two columns have the same name.
-    #[error("{}: two columns are named `{column}`; rename or remove one of them", path.display())]
+    #[error("{}: two columns are named `{column}`; rename or remove one of them", path.display(), column = excerpt(column))]
     DuplicateColumn {
         /// The file.
         path: PathBuf,
@@ -70,7 +70,7 @@ pub enum DataError {
         column: String,
     },
     /// A column has a type from which no features can be made.
-    #[error("{}: column `{column}` has the unsupported type {found}; convert it to numbers or text, or remove it", path.display())]
+    #[error("{}: column `{column}` has the unsupported type {found}; convert it to numbers or text, or remove it", path.display(), column = excerpt(column))]
     UnsupportedType {
         /// The file.
         path: PathBuf,
@@ -96,7 +96,7 @@ pub enum DataError {
         number: usize,
     },
     /// A value in a CSV file is not UTF-8.
-    #[error("{}: column `{column}`, row {row}: the value is not UTF-8; save the file in that encoding", path.display())]
+    #[error("{}: column `{column}`, row {row}: the value is not UTF-8; save the file in that encoding", path.display(), column = excerpt(column))]
     ValueNotUtf8 {
         /// The file.
         path: PathBuf,
@@ -178,7 +178,7 @@ pub enum DataError {
         found: String,
     },
     /// Two columns could be the label column.
-    #[error("{}: both `{first}` and `{second}` could hold the labels; rename or remove one of them", path.display())]
+    #[error("{}: both `{first}` and `{second}` could hold the labels; rename or remove one of them", path.display(), first = excerpt(first), second = excerpt(second))]
     AmbiguousLabelColumn {
         /// The file.
         path: PathBuf,
@@ -188,7 +188,7 @@ pub enum DataError {
         second: String,
     },
     /// A value of the label column is not a label.
-    #[error("{}: column `{column}`, row {row}: `{value}` is neither an anomaly nor a normal label; use 1 for an anomaly and 0 for a normal row", path.display())]
+    #[error("{}: column `{column}`, row {row}: `{value}` is neither an anomaly nor a normal label; the column holds {}; use 1 for an anomaly and 0 for a normal row", path.display(), ValueCount::list(found), column = excerpt(column), value = excerpt(value))]
     BadLabel {
         /// The file.
         path: PathBuf,
@@ -198,9 +198,11 @@ pub enum DataError {
         row: usize,
         /// The value.
         value: String,
+        /// Every distinct value of the column that does not leave a row unlabelled, the most frequent first.
+        found: Vec<ValueCount>,
     },
     /// No row holds the value that marks anomalies.
-    #[error("{}: column `{column}`: no row holds `{anomaly}`, the value that marks anomalies (values: {found})", path.display())]
+    #[error("{}: column `{column}`: no row holds `{anomaly}`, the value that marks anomalies; the column holds {}", path.display(), ValueCount::list(found), column = excerpt(column), anomaly = excerpt(anomaly))]
     NoSuchAnomaly {
         /// The file.
         path: PathBuf,
@@ -208,11 +210,11 @@ pub enum DataError {
         column: String,
         /// The value that marks anomalies.
         anomaly: String,
-        /// The values that the column holds.
-        found: String,
+        /// Every distinct value of the column that does not leave a row unlabelled, the most frequent first.
+        found: Vec<ValueCount>,
     },
     /// A column that was named does not exist.
-    #[error("{}: no column `{column}`{hint}", path.display())]
+    #[error("{}: no column `{column}`{hint}", path.display(), column = excerpt(column))]
     NoColumn {
         /// The file.
         path: PathBuf,
@@ -222,7 +224,7 @@ pub enum DataError {
         hint: String,
     },
     /// A column holds mostly numbers or mostly dates, but also other text.
-    #[error("{}: column `{column}`, row {row}: `{}` is not a {kind}, but most values of the column are; correct such values", path.display(), shortened_value(value))]
+    #[error("{}: column `{column}`, row {row}: `{value}` is not a {kind}, but most values of the column are; correct such values", path.display(), column = excerpt(column), value = excerpt(value))]
     Mixed {
         /// The file.
         path: PathBuf,
@@ -236,7 +238,7 @@ pub enum DataError {
         kind: &'static str,
     },
     /// A number is written with a decimal comma or with marks between groups of digits, in a file that uses the comma otherwise.
-    #[error("{}: column `{column}`, row {row}: `{}` may be a number with a decimal comma or with marks between the thousands; write such numbers as 1234.56, or separate the fields of the file with semicolons and write 1234,56", path.display(), shortened_value(value))]
+    #[error("{}: column `{column}`, row {row}: `{}` may be a number with a decimal comma or with marks between the thousands; write such numbers as 1234.56, or separate the fields of the file with semicolons and write 1234,56", path.display(), excerpt(value))]
     OtherDecimals {
         /// The file.
         path: PathBuf,
@@ -248,7 +250,7 @@ pub enum DataError {
         value: String,
     },
     /// The order of day, month and year does not follow from the dates of a column.
-    #[error("{}: column `{column}`, row {row}: the order of day and month in `{}` does not follow from the dates of the column; write dates as 2026-03-31, the year first", path.display(), shortened_value(value))]
+    #[error("{}: column `{column}`, row {row}: the order of day and month in `{}` does not follow from the dates of the column; write dates as 2026-03-31, the year first", path.display(), excerpt(value))]
     AmbiguousDate {
         /// The file.
         path: PathBuf,
@@ -284,7 +286,7 @@ pub enum DataError {
         summary: String,
     },
     /// A value is not of the kind that the column had during training.
-    #[error("{}: column `{column}`, row {row}: `{value}` is not a {kind}, as the column held in training; correct it", path.display())]
+    #[error("{}: column `{column}`, row {row}: `{value}` is not a {kind}, as the column held in training; correct it", path.display(), column = excerpt(column), value = excerpt(value))]
     OtherKind {
         /// The file.
         path: PathBuf,
@@ -298,7 +300,7 @@ pub enum DataError {
         kind: &'static str,
     },
     /// A category that occurred in no training row.
-    #[error("{}: column `{column}`, row {row}: the category `{value}` did not occur in training; correct it", path.display())]
+    #[error("{}: column `{column}`, row {row}: the category `{value}` did not occur in training; correct it", path.display(), column = excerpt(column), value = excerpt(value))]
     NewCategory {
         /// The file.
         path: PathBuf,
@@ -324,7 +326,7 @@ pub enum DataError {
         path: PathBuf,
     },
     /// A feature column holds something other than numbers.
-    #[error("{}: column `{column}`, row {row}: `{value}` is not a number; encode or remove the column", path.display())]
+    #[error("{}: column `{column}`, row {row}: `{value}` is not a number; encode or remove the column", path.display(), column = excerpt(column), value = excerpt(value))]
     NotNumeric {
         /// The file.
         path: PathBuf,
@@ -336,7 +338,7 @@ pub enum DataError {
         value: String,
     },
     /// A feature is missing, NaN, infinite or outside of the range of `f32`.
-    #[error("{}: column `{column}`, row {row}: {value}; fill in or remove such rows first", path.display())]
+    #[error("{}: column `{column}`, row {row}: {value}; fill in or remove such rows first", path.display(), column = excerpt(column), value = excerpt(value))]
     NotFiniteCell {
         /// The file.
         path: PathBuf,
@@ -348,7 +350,7 @@ pub enum DataError {
         value: String,
     },
     /// A feature whose values differ too little for their size.
-    #[error("{}: column `{column}`: its values, {low} to {high}, are too close together for 32-bit floats; subtract {low} from them", path.display())]
+    #[error("{}: column `{column}`: its values, {low} to {high}, are too close together for 32-bit floats; subtract {low} from them", path.display(), column = excerpt(column))]
     TooCoarse {
         /// The file.
         path: PathBuf,
@@ -368,7 +370,7 @@ pub enum DataError {
         row: usize,
     },
     /// No data set matches a name or pattern.
-    #[error("no data set matches `{pattern}` in {place}{hint}")]
+    #[error("no data set matches `{pattern}` in {place}{hint}", pattern = excerpt(pattern))]
     UnknownDataset {
         /// The name or pattern.
         pattern: String,
@@ -384,7 +386,7 @@ pub enum DataError {
         path: PathBuf,
     },
     /// Two files have the same name.
-    #[error("{} and {} are both data set `{name}`; rename one of them", first.display(), second.display())]
+    #[error("{} and {} are both data set `{name}`; rename one of them", first.display(), second.display(), name = excerpt(name))]
     SameName {
         /// The name.
         name: String,
@@ -440,14 +442,28 @@ fn size(bytes: u64) -> String {
     format!("{} {}", (10.0 * value).round() / 10.0, units[power])
 }
 
-/// The longest part of a value that a message quotes, in characters.
-const QUOTED: usize = 100;
+/// A value of a column, and the number of rows that hold it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ValueCount {
+    /// The value.
+    pub value: String,
+    /// The number of rows.
+    pub rows: usize,
+}
 
-/// A value as messages quote it: at most 100 characters of it.
-pub(crate) fn shortened_value(value: &str) -> String {
-    match value.char_indices().nth(QUOTED) {
-        Some((end, _)) => format!("{}…", &value[..end]),
-        None => value.to_owned(),
+impl fmt::Display for ValueCount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rows = if self.rows == 1 { "row" } else { "rows" };
+        write!(f, "`{}` ({} {rows})", excerpt(&self.value), self.rows)
+    }
+}
+
+impl ValueCount {
+    /// The values as a list; after ten of them, only their number follows.
+    fn list(values: &[ValueCount]) -> String {
+        let shown: Vec<String> = values.iter().take(10).map(ValueCount::to_string).collect();
+        let more = if values.len() > 10 { format!(", … {} values in all", values.len()) } else { String::new() };
+        shown.join(", ") + &more
     }
 }
 

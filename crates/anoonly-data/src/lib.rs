@@ -19,7 +19,7 @@ mod names;
 #[cfg(feature = "tables")]
 pub mod table;
 
-pub use error::{DataError, QuoteFault};
+pub use error::{DataError, QuoteFault, ValueCount};
 
 /// The examples of the README are run with the documentation's.
 #[cfg(all(doctest, feature = "tables"))]

@@ -11,6 +11,7 @@ mod memory;
 mod npz;
 mod options;
 mod parquet;
+mod values;
 mod write;
 mod zone;
 
@@ -19,6 +20,7 @@ pub use csv::Delimiter;
 pub use guard::is_reading;
 pub use labels::{LabelColumn, LabelValue, Labels};
 pub use options::{ReadOptions, WantedColumns};
+pub use values::CellValue;
 pub use write::{TableWriter, Values};
 
 pub(crate) use columns::{TextColumn, numbers, times, truths, whole_numbers};
@@ -35,7 +37,7 @@ use self::blocks::BlockSize;
 use self::columns::{ShownColumn, refuse_unsupported, type_name};
 use crate::DataError;
 use crate::encode::{Cells, number, truth};
-use anoonly_core::{Samples, did_you_mean};
+use anoonly_core::{Samples, did_you_mean, excerpt};
 
 /// A table of typed, named columns, and the file it came from.
 #[derive(Clone, Debug)]
@@ -311,9 +313,9 @@ fn malformed(path: &Path, error: impl std::fmt::Display) -> DataError {
     DataError::Malformed { path: path.into(), reason: error.to_string() }
 }
 
-/// The names as a list; after ten of them, only their number follows.
+/// The names as a list, each up to 100 characters; after ten of them, only their number follows.
 pub fn shortened(names: &[&str]) -> String {
-    let mut list = names.iter().take(10).copied().collect::<Vec<_>>().join(", ");
+    let mut list = names.iter().take(10).map(|name| excerpt(name)).collect::<Vec<_>>().join(", ");
     if names.len() > 10 {
         list.push_str(&format!(", … {} in all", names.len()));
     }

@@ -94,7 +94,8 @@ struct Version {
 
 /// Writes a model file with one detector or the members of an ensemble, all fitted on the same columns, and with `pipeline`.
 ///
-/// The data goes to a temporary file in the same folder first, so the file is either complete or absent.
+/// The data goes to a temporary file in the same folder first, so the file is either complete or absent. A file that is replaced
+/// keeps its permissions.
 ///
 /// # Errors
 /// When there is no detector, the detectors were fitted on different numbers of columns, a tensor holds a value that is not
@@ -129,7 +130,7 @@ fn write_members(path: &Path, members: &[FittedDetector], manifest: String) -> R
         let view = TensorView::new(Dtype::F32, shape.clone(), bytes);
         view.map(|view| (&name[..], view)).map_err(|error| failed(error.to_string()))
     });
-    container::write(path, manifest, views.collect::<Result<_, _>>()?, None)
+    container::write(path, manifest, views.collect::<Result<_, _>>()?)
 }
 
 /// Reads the detectors and the pipeline of a model file. The detectors score on `device`, whose backend may differ from the one
@@ -277,7 +278,7 @@ pub fn inspect(path: &Path) -> Result<Inspection, ModelFileError> {
 }
 
 /// Replaces the pipeline in a model file and leaves the detectors unchanged. The file is replaced as a whole, as by
-/// [`write()`], and keeps its permissions. A file of an earlier format becomes one of the current format.
+/// [`write()`]. A file of an earlier format becomes one of the current format.
 ///
 /// # Errors
 /// As [`inspect`], or when the file cannot be written.
@@ -287,9 +288,8 @@ pub fn rewrite_pipeline<P: Serialize>(path: &Path, pipeline: &P) -> Result<(), M
     let Manifest::<Value, Value> { library, members, .. } = manifest(path, &container)?;
     let manifest = Manifest { format: FORMAT, library, members, pipeline };
     let manifest = serde_json::to_string(&manifest).map_err(|error| failed(error.to_string()))?;
-    let permissions = container.permissions();
     let views = tensors.views().map_err(|error| failed(error.to_string()))?;
-    container::write(path, manifest, views, permissions)
+    container::write(path, manifest, views)
 }
 
 /// Reads and checks the manifest of a file.

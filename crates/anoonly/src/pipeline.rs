@@ -14,9 +14,10 @@ mod stopping;
 mod threshold;
 mod validation;
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 
-use anoonly_core::{Digest, Label, Samples, Seed};
+use anoonly_core::{Digest, FeatureDigest, Label, Samples, Seed, excerpt};
 use anoonly_data::encode::{Encoder, EncoderOptions, Unknown};
 use anoonly_data::table::{LabelColumn, Labels, Table};
 use anoonly_eval::Calibration;
@@ -202,6 +203,7 @@ impl TableDetector {
         let provenance = Provenance {
             table: table.path().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
             fingerprint: Digest::of_samples(&samples).to_string(),
+            features: Some(FeatureDigest::of(samples.features()).digest().to_string()),
             label: labels.column,
             counts: RowCounts {
                 rows: samples.rows(),
@@ -236,16 +238,19 @@ impl TableDetector {
     fn check(&self) -> Result<(), PipelineError> {
         let invalid = |setting, reason: &str| Err(PipelineError::Setting { setting, reason: reason.into() });
         match () {
-            () if self.members == 0 => invalid(TableSetting::Members, "at least one member is needed"),
+            () if self.members == 0 => return invalid(TableSetting::Members, "at least one member is needed"),
             () if !(0.0..1.0).contains(&self.held_out) => {
-                invalid(TableSetting::HeldOut, "must be at least 0 and below 1")
+                return invalid(TableSetting::HeldOut, "must be at least 0 and below 1");
             }
-            () => match self.ids.iter().find(|id| SCORE_COLUMNS.contains(&id.as_str())) {
-                Some(id) => {
-                    invalid(TableSetting::Ids, &format!("the scores have their own column `{id}`: rename this column"))
-                }
-                None => Ok(()),
-            },
+            () => {}
+        }
+        let mut seen = HashSet::new();
+        match self.ids.iter().find(|id| SCORE_COLUMNS.contains(&id.as_str()) || !seen.insert(id.as_str())) {
+            Some(id) if SCORE_COLUMNS.contains(&id.as_str()) => {
+                invalid(TableSetting::Ids, &format!("the scores have their own column `{id}`: rename this column"))
+            }
+            Some(id) => invalid(TableSetting::Ids, &format!("`{}` is named twice", excerpt(id))),
+            None => Ok(()),
         }
     }
 

@@ -8,7 +8,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::error::CommandError;
-use crate::{print, print_json, report_error};
+use crate::{note, outputs, print, print_json, report_error};
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -40,6 +40,7 @@ impl Options {
             Some(folder) => folder.clone(),
             None => cache_folder()?,
         };
+        outputs::check_folder(&folder)?;
         let fetcher = Fetcher::new(&folder, &self.url)?;
         // Each set is reported as soon as it is there, and one that fails does not stop the others.
         let (mut first_error, mut files) = (None, Vec::new());
@@ -54,7 +55,7 @@ impl Options {
                         let done = if downloaded { "fetched to" } else { "already there," };
                         print(&format!("{}: {done} {}\n", set.path(), file.display()));
                     }
-                    files.push(serde_json::json!({ "data_set": set.path(), "file": file, "downloaded": downloaded }));
+                    files.push(serde_json::json!({ "data_set": set.path(), "file": file.to_string_lossy(), "downloaded": downloaded }));
                 }
                 Err(error) if first_error.is_none() => first_error = Some(error),
                 Err(error) => report_error(&error),
@@ -88,7 +89,7 @@ fn fetch(fetcher: &Fetcher, set: &Wanted) -> Result<Fetched, CommandError> {
     }
     bar.set_message(set.path());
     let fetched = fetcher.fetch(set, &mut |event| match event {
-        Event::Waiting => bar.suspend(|| eprintln!("waiting for another process that is fetching to the same folder")),
+        Event::Waiting => bar.suspend(|| note("waiting for another process that is fetching to the same folder")),
         Event::Progress { have, of } => {
             if let Some(of) = of {
                 bar.set_length(of);
@@ -96,7 +97,7 @@ fn fetch(fetcher: &Fetcher, set: &Wanted) -> Result<Fetched, CommandError> {
             bar.set_position(have);
         }
         Event::Retrying { reason, pause } => {
-            bar.suspend(|| eprintln!("{}: {reason}; trying again in {} s", set.path(), pause.as_secs()));
+            bar.suspend(|| note(&format!("{}: {reason}; trying again in {} s", set.path(), pause.as_secs())));
         }
     });
     bar.finish_and_clear();

@@ -14,6 +14,7 @@ use serde::Serialize;
 use super::{cached, with_share};
 use crate::error::CommandError;
 use crate::reading::Reading;
+use crate::terminal::one_line;
 use crate::{print, print_json};
 
 #[derive(Debug, Args)]
@@ -181,7 +182,7 @@ impl Description {
         let mut text = String::new();
         let mut line = |name: &str, value: Option<String>| {
             if let Some(value) = value {
-                let _ = writeln!(text, "{name:14} {value}");
+                let _ = writeln!(text, "{name:14} {}", one_line(&value));
             }
         };
         line("data set", Some(self.name.clone()));

@@ -7,7 +7,7 @@ use anoonly::pipeline::{AtThreshold, Evaluation, LabelledScores, Model, Pipeline
 use anoonly_page::{figures_page, score_curves, score_histogram, write_page};
 use maud::{Markup, html};
 
-use super::percent;
+use super::{TRAINED_ON, percent};
 use crate::error::CommandError;
 
 /// What the page is about.
@@ -41,6 +41,7 @@ fn head(subject: &Subject<'_>, evaluation: &Evaluation) -> Markup {
             "The model ranked " (evaluation.rows) " labelled rows, " (evaluation.anomalies) " of them anomalies. These results hold \
              for rows like these, and only if the model was not trained on them."
         }
+        @if evaluation.trained_on { p class="lead" { strong { "Warning: " (TRAINED_ON) "." } } }
         dl {
             dt { "model" } dd { (subject.model_file.display()) }
             dt { "trained on" } dd { (provenance.table) ", " (provenance.counts.anomalies) " labelled anomalies among " (provenance.counts.rows) " rows" }

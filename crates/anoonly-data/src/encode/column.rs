@@ -17,6 +17,7 @@ use super::values::{Source, categories};
 use super::{EncoderOptions, Unknown};
 use crate::DataError;
 use crate::table::Table;
+use anoonly_core::excerpt;
 
 /// A column and how it becomes features.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -166,7 +167,7 @@ impl EncodedColumn {
             Encoding::Number { .. } if self.kind == ColumnKind::Truth => "0 or 1".into(),
             Encoding::Number { .. } => "its value".into(),
             Encoding::OneHot { categories, .. } => {
-                let shown: Vec<String> = categories.iter().map(|text| crate::error::shortened_value(text)).collect();
+                let shown: Vec<String> = categories.iter().map(|text| excerpt(text).into_owned()).collect();
                 let shown: Vec<&str> = shown.iter().map(String::as_str).collect();
                 format!("one of {}", crate::table::shortened(&shown))
             }

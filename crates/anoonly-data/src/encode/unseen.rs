@@ -101,7 +101,7 @@ impl UnseenInColumn {
         part(self.new_categories, "in a category that training had not".into());
         part(self.other_kind, "of another kind, which count as missing".into());
         let first = self.first.as_ref().map_or_else(String::new, |FirstUnseen { row, value }| {
-            let value = crate::error::shortened_value(value);
+            let value = anoonly_core::excerpt(value);
             if value.is_empty() {
                 format!(" (first in row {row})")
             } else {

@@ -1,5 +1,6 @@
 //! Tables in blocks of rows, for files that do not fit into memory.
 
+use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
@@ -71,6 +72,14 @@ impl Table {
         Blocks::open(path, options, BlockSize::Cells)
     }
 
+    /// The rows of an open Parquet file in blocks; `name` stands for it in errors.
+    ///
+    /// # Errors
+    /// When the file is not a Parquet file.
+    pub fn parquet_blocks(name: &Path, file: File) -> Result<Blocks, DataError> {
+        Blocks::of_parquet(name, file, &ReadOptions::default(), BlockSize::Cells)
+    }
+
     /// The rows of CSV text that is read from `source`, such as standard input; `name` stands for the file in errors.
     ///
     /// # Errors
@@ -90,11 +99,7 @@ impl Blocks {
         let (source, columns) = match Format::of(path)? {
             Format::Csv => return Self::of_csv(path, open(path)?, options, size),
             Format::GzippedCsv => return Self::of_csv(path, MultiGzDecoder::new(open(path)?), options, size),
-            Format::Parquet => {
-                let rows = guarded(path, || ParquetRows::open(path, open(path)?, options, size))?;
-                let columns = rows.columns().names().clone();
-                (BlockSource::Parquet(Box::new(rows)), columns)
-            }
+            Format::Parquet => return Self::of_parquet(path, open(path)?, options, size),
             Format::Ipc => {
                 let (batch, columns) = guarded(path, || ipc::read(path, open(path)?, options))?;
                 (BlockSource::Rest(batch), columns)
@@ -106,6 +111,14 @@ impl Blocks {
         };
         let origin = TableOrigin { columns, delimiter: None };
         Ok(Self { path: path.into(), source, size, origin, given: 0, ended: false })
+    }
+
+    /// Begins to read a Parquet file, in blocks of a size.
+    fn of_parquet(name: &Path, file: File, options: &ReadOptions, size: BlockSize) -> Result<Self, DataError> {
+        let rows = guarded(name, || ParquetRows::open(name, file, options, size))?;
+        let origin = TableOrigin { columns: rows.columns().names().clone(), delimiter: None };
+        let source = BlockSource::Parquet(Box::new(rows));
+        Ok(Self { path: name.into(), source, size, origin, given: 0, ended: false })
     }
 
     /// Begins to read CSV text, in blocks of a size.

@@ -87,7 +87,7 @@ pub(super) fn type_name(dtype: &ArrowDataType) -> String {
     }
 }
 
-fn primitive<T: NativeType>(array: &dyn Array) -> &PrimitiveArray<T> {
+pub(super) fn primitive<T: NativeType>(array: &dyn Array) -> &PrimitiveArray<T> {
     downcast(array)
 }
 
@@ -388,7 +388,7 @@ fn decimal(value: i128, scale: usize) -> String {
 }
 
 /// A float for people: `1.0` for a whole number, at most 6 decimals, and an exponent where the number is very large or small.
-fn short_float(value: f64) -> String {
+pub(super) fn short_float(value: f64) -> String {
     const LARGE: f64 = 999_999.0;
     let whole = value.fract() == 0.0;
     let text = value.to_string();

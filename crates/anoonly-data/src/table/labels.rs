@@ -5,9 +5,9 @@ use std::collections::HashMap;
 
 use super::columns::ShownColumn;
 use super::{Table, shortened};
-use crate::DataError;
 use crate::encode::is_missing;
-use anoonly_core::Label;
+use crate::{DataError, ValueCount};
+use anoonly_core::{Label, excerpt};
 
 /// Which column holds the labels, and how its values are read.
 ///
@@ -60,7 +60,8 @@ impl LabelColumn {
         Self { anomaly: Some(value.into()), ..self }
     }
 
-    fn read(&self, text: &str) -> Option<Label> {
+    /// The label that a value stands for; `None` if it is no label.
+    pub fn read(&self, text: &str) -> Option<Label> {
         let text = text.trim();
         if is_missing(text) || ["unlabelled", "unlabeled", "unknown"].iter().any(|word| text.eq_ignore_ascii_case(word))
         {
@@ -73,6 +74,18 @@ impl LabelColumn {
             None if one_of(&["1", "true", "yes", "anomaly", "anomalous", "outlier"]) => Some(Label::Anomaly),
             None if one_of(&["0", "false", "no", "normal", "inlier"]) => Some(Label::Normal),
             None => None,
+        }
+    }
+}
+
+impl Labels {
+    /// The rarest value that is not missing, if it alone is the rarest.
+    pub fn rarest(&self) -> Option<&str> {
+        let mut values =
+            self.values.iter().rev().filter_map(|known| known.value.as_deref().map(|value| (value, known.rows)));
+        match (values.next(), values.next()) {
+            (Some((value, rows)), Some((_, more))) if rows < more => Some(value),
+            _ => None,
         }
     }
 }
@@ -102,42 +115,62 @@ impl Table {
     pub fn labels(&self, rule: &LabelColumn) -> Result<Labels, DataError> {
         let name = self.label_name(rule)?;
         let column = ShownColumn::of(self.batch.columns()[self.place(name)?].as_ref());
-        let mut known: HashMap<Option<Cow<'_, str>>, (Label, usize)> = HashMap::new();
+        // For each value: its label, if it is one, its first row and the number of its rows.
+        let mut known: HashMap<Option<Cow<'_, str>>, (Option<Label>, usize, usize)> = HashMap::new();
         let mut labels = Vec::with_capacity(self.rows());
         for row in 0..self.rows() {
             let text = column.display(row);
-            if let Some((label, rows)) = known.get_mut(&text) {
-                *rows += 1;
-                labels.push(*label);
-                continue;
-            }
-            let label = rule.read(text.as_deref().unwrap_or_default()).ok_or_else(|| DataError::BadLabel {
+            let label = match known.get_mut(&text) {
+                Some((label, _, rows)) => {
+                    *rows += 1;
+                    *label
+                }
+                None => {
+                    let label = rule.read(text.as_deref().unwrap_or_default());
+                    known.insert(text, (label, row, 1));
+                    label
+                }
+            };
+            labels.push(label.unwrap_or(Label::Unlabelled));
+        }
+        let mut known: Vec<_> = known.into_iter().collect();
+        known.sort_by(|(a, (_, _, rows)), (b, (_, _, others))| others.cmp(rows).then_with(|| a.cmp(b)));
+        let counts = || -> Vec<ValueCount> {
+            let count = |(value, (label, _, rows)): &(Option<Cow<'_, str>>, (Option<Label>, usize, usize))| match value
+            {
+                Some(value) if *label != Some(Label::Unlabelled) => {
+                    Some(ValueCount { value: value.clone().into_owned(), rows: *rows })
+                }
+                _ => None,
+            };
+            known.iter().filter_map(count).collect()
+        };
+        let unread = known.iter().filter(|(_, (label, ..))| label.is_none()).min_by_key(|(_, (_, first, _))| *first);
+        if let Some((value, (_, first, _))) = unread {
+            return Err(DataError::BadLabel {
                 path: self.path.clone(),
                 column: name.into(),
-                row: self.row(row),
-                value: text.as_deref().unwrap_or_default().into(),
-            })?;
-            labels.push(label);
-            known.insert(text, (label, 1));
+                row: self.row(*first),
+                value: value.as_deref().unwrap_or_default().into(),
+                found: counts(),
+            });
         }
-        let value = |(value, (label, rows)): (Option<Cow<'_, str>>, _)| LabelValue {
-            value: value.map(Cow::into_owned),
-            label,
-            rows,
-        };
-        let mut values: Vec<LabelValue> = known.into_iter().map(value).collect();
-        values.sort_by(|a, b| b.rows.cmp(&a.rows).then_with(|| a.value.cmp(&b.value)));
         if let Some(anomaly) = &rule.anomaly
-            && !values.iter().any(|value| value.label.is_anomaly())
+            && !labels.contains(&Label::Anomaly)
         {
-            let found: Vec<&str> = values.iter().filter_map(|value| value.value.as_deref()).collect();
             return Err(DataError::NoSuchAnomaly {
                 path: self.path.clone(),
                 column: name.into(),
                 anomaly: anomaly.clone(),
-                found: shortened(&found),
+                found: counts(),
             });
         }
+        let value = |(value, (label, _, rows)): (Option<Cow<'_, str>>, (Option<Label>, usize, usize))| LabelValue {
+            value: value.map(Cow::into_owned),
+            label: label.unwrap_or(Label::Unlabelled),
+            rows,
+        };
+        let values = known.into_iter().map(value).collect();
         Ok(Labels { column: name.into(), labels, values })
     }
 
@@ -154,7 +187,7 @@ impl Table {
             }),
             (None, _) => Err(DataError::NoLabelColumn {
                 path: self.path.clone(),
-                wanted: rule.names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or "),
+                wanted: rule.names.iter().map(|name| format!("`{}`", excerpt(name))).collect::<Vec<_>>().join(" or "),
                 found: shortened(&self.origin.columns.iter().map(String::as_str).collect::<Vec<_>>()),
             }),
         }

@@ -1,41 +1,40 @@
 //! Tables into files, block by block.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::batch::{ArrayRef, Batch};
+use super::columns::{ShownColumn, quoted};
+use super::{Table, batch};
+use crate::DataError;
+use anoonly_core::{WholeFile, check_writable};
 use polars_arrow::array::{BooleanArray, PrimitiveArray};
 use polars_arrow::datatypes::{ArrowDataType, ArrowSchema, Field};
 use polars_arrow::record_batch::RecordBatchT;
 use polars_parquet::write::{
     CompressionOptions, Encoding, FileWriter, StatisticsOptions, Version, WriteOptions, ZstdLevel, row_group_iter,
 };
-use tempfile::NamedTempFile;
 
-use super::batch::{ArrayRef, Batch};
-use super::columns::{ShownColumn, quoted};
-use super::{Table, batch};
-use crate::DataError;
-use anoonly_core::temporary_beside;
-
-/// A file to which tables with the same columns are written one after another. It gets its name only once it is complete.
+/// A file to which tables with the same columns are written one after another. It gets its name only once it is complete
+/// ([`WholeFile`]).
 pub struct TableWriter {
     path: PathBuf,
-    goal: Goal,
-    sink: Option<Sink>,
+    /// The file under its temporary name; `None` for a stream and for a file without a name.
+    whole: Option<WholeFile>,
+    sink: Sink,
+    guarded: bool,
 }
 
 /// Where the rows go.
-enum Goal {
-    Parquet(NamedTempFile),
-    Csv(NamedTempFile),
-    Stream(Option<Box<dyn Write + Send>>),
-}
-
-/// A file or stream after its first rows.
 enum Sink {
+    /// No rows yet.
+    Unused,
+    ParquetFile(File),
     Parquet(Box<FileWriter<BufWriter<File>>>),
+    CsvStream(Box<dyn Write + Send>),
     Csv(BufWriter<Box<dyn Write + Send>>),
 }
 
@@ -52,25 +51,41 @@ pub enum Values<'a> {
 }
 
 impl TableWriter {
+    /// Checks before long work whether [`create`](Self::create) can write a file.
+    ///
+    /// # Errors
+    /// As `create`.
+    pub fn check(path: &Path) -> Result<(), DataError> {
+        is_parquet(path)?;
+        check_writable(path).map_err(|error| failed(path, error))
+    }
+
     /// Creates a `.csv` or `.parquet` file.
     ///
     /// # Errors
     /// When the file name has another ending, or no file can be created in its folder.
     pub fn create(path: &Path) -> Result<Self, DataError> {
-        // Only the kind of the error: its whole message would name the temporary file.
-        let file = || temporary_beside(path).map_err(|error| failed(path, error.kind()));
-        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
-        let goal = match ending.as_str() {
-            "csv" => Goal::Csv(file()?),
-            "parquet" => Goal::Parquet(file()?),
-            _ => return Err(failed(path, "the name must end in .csv or .parquet")),
-        };
-        Ok(Self { path: path.into(), goal, sink: None })
+        let parquet = is_parquet(path)?;
+        let whole = WholeFile::create(path).map_err(|error| failed(path, error))?;
+        let file = whole.file().try_clone().map_err(|error| failed(path, error.kind()))?;
+        let sink = if parquet { Sink::ParquetFile(file) } else { Sink::CsvStream(Box::new(file)) };
+        Ok(Self { path: path.into(), whole: Some(whole), sink, guarded: false })
     }
 
     /// Writes CSV text to a stream; `name` stands for it in errors.
     pub fn stream(name: &Path, stream: impl Write + Send + 'static) -> Self {
-        Self { path: name.into(), goal: Goal::Stream(Some(Box::new(stream))), sink: None }
+        Self { path: name.into(), whole: None, sink: Sink::CsvStream(Box::new(stream)), guarded: false }
+    }
+
+    /// Writes Parquet to an open file, such as one without a name; `name` stands for it in errors.
+    pub fn parquet(name: &Path, file: File) -> Self {
+        Self { path: name.into(), whole: None, sink: Sink::ParquetFile(file), guarded: false }
+    }
+
+    /// Guards text in CSV against spreadsheets, which would run it as a formula: text that begins with `=`, `+`, `-`, `@`, a tab or a
+    /// carriage return, and is not a number, gets a `'` before it. Parquet files stay as they are.
+    pub fn guarded(self) -> Self {
+        Self { guarded: true, ..self }
     }
 
     /// Writes the rows of a table. The first table determines the columns.
@@ -78,15 +93,21 @@ impl TableWriter {
     /// # Errors
     /// When they cannot be written.
     pub fn write(&mut self, table: &Table) -> Result<(), DataError> {
-        let path = &self.path;
-        let sink = match &mut self.sink {
-            Some(sink) => sink,
-            none => none.insert(Sink::start(&mut self.goal, path, table)?),
+        let (path, guarded) = (&self.path, self.guarded);
+        self.sink = match std::mem::replace(&mut self.sink, Sink::Unused) {
+            Sink::ParquetFile(file) => Sink::Parquet(start_parquet(path, file, table)?),
+            Sink::CsvStream(stream) => {
+                let mut text = BufWriter::new(stream);
+                write_text(&mut text, &csv_header(table, guarded)).map_err(|error| failed(path, error))?;
+                Sink::Csv(text)
+            }
+            started => started,
         };
-        match sink {
+        match &mut self.sink {
             // A row group for each block, so that memory stays bounded.
             Sink::Parquet(writer) => write_row_group(writer, &table.batch).map_err(|error| failed(path, error)),
-            Sink::Csv(text) => write_text(text, &csv_rows(table)).map_err(|error| failed(path, error)),
+            Sink::Csv(text) => write_text(text, &csv_rows(table, guarded)).map_err(|error| failed(path, error)),
+            Sink::Unused | Sink::ParquetFile(_) | Sink::CsvStream(_) => Err(failed(path, "an earlier write failed")),
         }
     }
 
@@ -97,52 +118,56 @@ impl TableWriter {
     pub fn finish(self) -> Result<(), DataError> {
         let path = self.path;
         match self.sink {
-            Some(Sink::Parquet(mut writer)) => {
+            Sink::Parquet(mut writer) => {
                 writer.end(None).map_err(|error| failed(&path, error))?;
                 writer.into_inner().flush().map_err(|error| failed(&path, error))?;
             }
-            Some(Sink::Csv(mut text)) => unless_broken_pipe(text.flush()).map_err(|error| failed(&path, error))?,
-            None => {}
+            Sink::Csv(mut text) => unless_broken_pipe(text.flush()).map_err(|error| failed(&path, error))?,
+            Sink::Unused | Sink::ParquetFile(_) | Sink::CsvStream(_) => {}
         }
-        match self.goal {
-            Goal::Parquet(file) | Goal::Csv(file) => {
-                file.as_file().sync_all().map_err(|error| failed(&path, error))?;
-                file.persist(&path).map_err(|error| failed(&path, error.error))?;
-            }
-            Goal::Stream(_) => {}
-        }
-        Ok(())
+        self.whole.map_or(Ok(()), WholeFile::finish).map_err(|error| failed(&path, error))
     }
 }
 
-impl Sink {
-    fn start(goal: &mut Goal, path: &Path, table: &Table) -> Result<Self, DataError> {
-        let again = |file: &NamedTempFile| file.as_file().try_clone().map_err(|error| failed(path, error));
-        let target: Box<dyn Write + Send> = match goal {
-            Goal::Parquet(file) => {
-                let options = WriteOptions {
-                    statistics: StatisticsOptions::default(),
-                    version: Version::V1,
-                    compression: CompressionOptions::Zstd(ZstdLevel::try_new(1).ok()),
-                    data_page_size: None,
-                };
-                let writer = FileWriter::try_new(BufWriter::new(again(file)?), schema(&table.batch), options);
-                return Ok(Sink::Parquet(Box::new(writer.map_err(|error| failed(path, error))?)));
-            }
-            Goal::Csv(file) => Box::new(again(file)?),
-            Goal::Stream(stream) => stream.take().unwrap_or_else(|| Box::new(io::sink())),
-        };
-        let mut text = BufWriter::new(target);
-        let mut header = Vec::new();
-        for (place, name) in table.columns().into_iter().enumerate() {
-            if place > 0 {
-                header.push(b',');
-            }
-            quoted(name, &mut header);
+/// Whether the ending of a file name is that of Parquet, not of CSV.
+fn is_parquet(path: &Path) -> Result<bool, DataError> {
+    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
+    match ending.as_str() {
+        "csv" => Ok(false),
+        "parquet" => Ok(true),
+        _ => Err(failed(path, "the name must end in .csv or .parquet")),
+    }
+}
+
+fn start_parquet(path: &Path, file: File, table: &Table) -> Result<Box<FileWriter<BufWriter<File>>>, DataError> {
+    let options = WriteOptions {
+        statistics: StatisticsOptions::default(),
+        version: Version::V1,
+        compression: CompressionOptions::Zstd(ZstdLevel::try_new(1).ok()),
+        data_page_size: None,
+    };
+    let writer = FileWriter::try_new(BufWriter::new(file), schema(&table.batch), options);
+    writer.map(Box::new).map_err(|error| failed(path, error))
+}
+
+/// The names of the columns as a line of a CSV file.
+fn csv_header(table: &Table, guarded: bool) -> Vec<u8> {
+    let mut header = Vec::new();
+    for (place, name) in table.columns().into_iter().enumerate() {
+        if place > 0 {
+            header.push(b',');
         }
-        header.push(b'\n');
-        write_text(&mut text, &header).map_err(|error| failed(path, error))?;
-        Ok(Sink::Csv(text))
+        quoted(&shown(name, guarded), &mut header);
+    }
+    header.push(b'\n');
+    header
+}
+
+/// A text as it is written: with a `'` before it if it is guarded and a spreadsheet would take it for a formula.
+fn shown(text: &str, guarded: bool) -> Cow<'_, str> {
+    match guarded && text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<f64>().is_err() {
+        true => format!("'{text}").into(),
+        false => text.into(),
     }
 }
 
@@ -176,7 +201,7 @@ fn encoding(dtype: &ArrowDataType) -> Encoding {
 }
 
 /// The rows of a table as lines of a CSV file.
-fn csv_rows(table: &Table) -> Vec<u8> {
+fn csv_rows(table: &Table, guarded: bool) -> Vec<u8> {
     let columns: Vec<ShownColumn<'_>> =
         table.batch.columns().iter().map(|array| ShownColumn::of(array.as_ref())).collect();
     let mut text = Vec::new();
@@ -185,7 +210,12 @@ fn csv_rows(table: &Table) -> Vec<u8> {
             if place > 0 {
                 text.push(b',');
             }
-            column.write_csv(row, &mut text);
+            match column {
+                ShownColumn::Text(texts) if guarded => {
+                    texts.get(row).into_iter().for_each(|value| quoted(&shown(value, true), &mut text));
+                }
+                column => column.write_csv(row, &mut text),
+            }
         }
         text.push(b'\n');
     }
@@ -240,15 +270,6 @@ impl Table {
         let batch = batch(&self.path, height, columns)?;
         Ok(Table { batch, ..self })
     }
-
-    /// The values of a row for people, in the order of the columns; an empty text where one is missing.
-    pub fn row_text(&self, row: usize) -> Vec<String> {
-        let row = self.batch.slice(row, 1);
-        let text = |array: &ArrayRef| {
-            ShownColumn::of(array.as_ref()).display(0).map(|text| text.into_owned()).unwrap_or_default()
-        };
-        row.columns().iter().map(text).collect()
-    }
 }
 
 fn failed(path: &Path, error: impl std::fmt::Display) -> DataError {
@@ -294,6 +315,38 @@ mod tests {
         let mut writer = TableWriter::create(&folder.path().join("table.parquet")).unwrap();
         writer.write(&table("a\n1\n")).unwrap();
         assert!(matches!(writer.write(&table("b\n1\n")), Err(DataError::Output { .. })));
+    }
+
+    #[test]
+    fn text_that_a_spreadsheet_would_run_is_guarded_in_csv() {
+        let text = "id,=x\n=1+1,a\n+49 30,@b\n-5,-1e3\n'=,+.5\n\"\t=2\",-b\n";
+        let table = || Table::read_csv(Path::new("memory"), Cursor::new(text)).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("table.csv");
+        let mut writer = TableWriter::create(&path).unwrap().guarded();
+        writer.write(&table()).unwrap();
+        writer.finish().unwrap();
+        let expected = "id,'=x\n'=1+1,a\n'+49 30,'@b\n-5,-1e3\n'=,+.5\n'\t=2,'-b\n";
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), expected);
+        let (_folder, verbatim) = written(&table(), "csv");
+        assert!(std::fs::read_to_string(verbatim).unwrap().contains("\n=1+1,a\n+49 30,@b\n"));
+        let path = folder.path().join("table.parquet");
+        let mut writer = TableWriter::create(&path).unwrap().guarded();
+        writer.write(&table()).unwrap();
+        writer.finish().unwrap();
+        assert_eq!(Table::read(&path).unwrap().batch.columns(), table().batch.columns());
+    }
+
+    #[test]
+    fn a_file_without_a_name_is_written_and_read_back() {
+        let table = Table::read_csv(Path::new("memory"), Cursor::new("a\nx\n")).unwrap();
+        let file = tempfile::tempfile().unwrap();
+        let mut writer = TableWriter::parquet(Path::new("rows"), file.try_clone().unwrap());
+        writer.write(&table).unwrap();
+        writer.finish().unwrap();
+        let blocks: Vec<Table> =
+            Table::parquet_blocks(Path::new("rows"), file).unwrap().collect::<Result<_, _>>().unwrap();
+        assert_eq!((blocks.len(), blocks[0].batch.columns()), (1, table.batch.columns()));
     }
 
     #[test]

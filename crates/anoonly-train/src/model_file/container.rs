@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::fmt;
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -90,11 +90,6 @@ impl Container {
             }
             _ => Ok(tensors),
         }
-    }
-
-    /// The permissions of the file.
-    pub fn permissions(&self) -> Option<Permissions> {
-        self.file.metadata().ok().map(|metadata| metadata.permissions())
     }
 }
 
@@ -188,12 +183,11 @@ impl Tensors {
     }
 }
 
-/// Writes a file with a digest, completely or not at all, with the given permissions or with the default permissions of a new file.
+/// Writes a file with a digest, completely or not at all.
 pub(super) fn write(
     path: &Path,
     manifest: String,
     mut tensors: Vec<(&str, TensorView<'_>)>,
-    permissions: Option<Permissions>,
 ) -> Result<(), ModelFileError> {
     let failed = |reason: String| ModelFileError::Write { path: path.into(), reason };
     tensors.sort_by_key(|(name, _)| *name);
@@ -209,8 +203,7 @@ pub(super) fn write(
     }
     bytes[..LENGTH as usize].copy_from_slice(&size.to_le_bytes());
     tensors.iter().for_each(|(_, tensor)| bytes.extend(tensor.data()));
-    // Only the kind of the error, because its full message would name the temporary file.
-    write_whole(path, &bytes, permissions).map_err(|error| failed(error.kind().to_string()))
+    write_whole(path, &bytes).map_err(|error| failed(error.to_string()))
 }
 
 /// The header of a file to write. The tensors follow each other in this order.

@@ -1,12 +1,13 @@
 //! Metrics of a model on labelled rows.
 
-use anoonly_core::Label;
-use anoonly_data::encode::{Unknown, UnseenValues};
-use anoonly_data::table::{LabelColumn, Table};
+use anoonly_core::{FeatureDigest, Label};
+use anoonly_data::encode::{Encoded, Unknown, UnseenValues};
+use anoonly_data::table::{LabelColumn, Labels, Table};
 use anoonly_eval::{Interval, auroc, average_precision, best_f1, bootstrap, precision_at_k, share_interval};
+use ndarray::Axis;
 use serde::Serialize;
 
-use super::{Model, PipelineError, Scored};
+use super::{Model, PipelineError};
 
 /// The labelled rows of a table with the scores of a model.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +21,8 @@ pub struct LabelledScores {
     /// Whether they are flagged. `None` if the model has no threshold. A rule that looks at all rows of a table together looks at the
     /// labelled rows only.
     pub flags: Option<Vec<bool>>,
+    /// Whether the rows of the table are those of the training table, with the same labels or with others. Metrics are too good then.
+    pub trained_on: bool,
     /// The values of the table outside of what the training rows held.
     pub unseen: UnseenValues,
 }
@@ -32,6 +35,8 @@ pub struct Evaluation {
     pub rows: usize,
     /// The number of anomalies among them.
     pub anomalies: usize,
+    /// Whether the rows are those of the training table ([`LabelledScores::trained_on`]).
+    pub trained_on: bool,
     /// The area under the receiver operating characteristic.
     pub auroc: Interval,
     /// Average precision.
@@ -72,24 +77,40 @@ impl Model {
     /// Scores the labelled rows of a table.
     ///
     /// # Errors
-    /// If a row cannot be scored or a label cannot be read, or if half of the rows lie outside of what the training rows held in a
-    /// column and that is refused.
+    /// If no row is labelled an anomaly or none is labelled normal, a row cannot be scored or a label cannot be read, or if half of the
+    /// rows lie outside of what the training rows held in a column and that is refused.
     pub fn score_labelled(
         &self,
         table: &Table,
         label: &LabelColumn,
         unknown: Unknown,
     ) -> Result<LabelledScores, PipelineError> {
-        let labels = table.labels(label)?.labels;
-        let Scored { scores: all, unseen, .. } = self.scored(table, unknown)?;
+        let Labels { column, labels, .. } = table.labels(label)?;
+        let rows: Vec<usize> = (0..labels.len()).filter(|&row| labels[row] != Label::Unlabelled).collect();
+        let anomalous: Vec<bool> = rows.iter().map(|&row| labels[row].is_anomaly()).collect();
+        // Known before any work.
+        let reason = match (anomalous.contains(&true), anomalous.contains(&false)) {
+            (true, true) => None,
+            (false, false) => Some("no row is labelled"),
+            (false, true) => Some("no row is labelled an anomaly: at least one is needed"),
+            (true, false) => Some("no row is labelled normal: at least one is needed"),
+        };
+        if let Some(reason) = reason {
+            return Err(PipelineError::Labels { path: table.path().into(), column, reason });
+        }
+        let Encoded { features, unseen, far, .. } = self.encoder().encode(table, unknown)?;
         if unknown == Unknown::Refuse {
             unseen.refuse_many(table.path())?;
         }
-        let rows: Vec<usize> = (0..labels.len()).filter(|&row| labels[row] != Label::Unlabelled).collect();
-        let scores: Vec<f32> = rows.iter().map(|&row| all[row]).collect();
-        let anomalous = rows.iter().map(|&row| labels[row].is_anomaly()).collect();
+        let trained_on = self.has_features(&FeatureDigest::of(&features));
+        let scores = match rows.len() == features.nrows() {
+            true => self.score_features(&features)?,
+            false => self.score_features(&features.select(Axis(0), &rows))?,
+        };
+        let is_far = |(score, row): (f32, &usize)| if far.binary_search(row).is_ok() { f32::MAX } else { score };
+        let scores: Vec<f32> = scores.into_iter().zip(&rows).map(is_far).collect();
         let flags = self.flags(&scores)?;
-        Ok(LabelledScores { rows, scores, anomalous, flags, unseen })
+        Ok(LabelledScores { rows, scores, anomalous, flags, trained_on, unseen })
     }
 }
 
@@ -106,6 +127,7 @@ impl LabelledScores {
         Ok(Evaluation {
             rows: scores.len(),
             anomalies,
+            trained_on: self.trained_on,
             auroc: interval(auroc)?,
             average_precision: interval(average_precision)?,
             precision_at_anomalies: precision_at_k(scores, anomalous, anomalies)?,

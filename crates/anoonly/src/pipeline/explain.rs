@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anoonly_data::encode::{Unknown, UnseenValues};
-use anoonly_data::table::{Blocks, Table};
+use anoonly_data::table::{Blocks, CellValue, Table};
 use anoonly_train::Attributions;
 use ndarray::Array2;
 use serde::Serialize;
@@ -16,7 +16,7 @@ pub struct ExplainedRow {
     /// Its rank among all rows: 1 for the highest score. Equal scores share the better rank.
     pub rank: u64,
     /// Its identifiers, or its row number in the file, each with the name of the column.
-    pub row: Vec<(String, String)>,
+    pub row: Vec<(String, CellValue)>,
     /// Its score.
     pub score: f32,
     /// The score of a typical row ([`Model::baseline`]), to which the contributions are relative.
@@ -32,16 +32,16 @@ pub struct ExplainedRow {
 pub struct Contribution {
     /// The column.
     pub column: String,
-    /// Its value in the row. Empty if it is missing.
-    pub value: String,
+    /// Its value in the row.
+    pub value: CellValue,
     /// In units of the score. Above 0, the column makes the row more anomalous than the typical row, below 0 less.
     pub contribution: f32,
 }
 
 /// A row with one of the highest scores of the blocks read so far.
 struct Candidate {
-    row: Vec<(String, String)>,
-    values: Vec<String>,
+    row: Vec<(String, CellValue)>,
+    values: Vec<CellValue>,
     features: Vec<f32>,
     score: f32,
 }
@@ -122,16 +122,16 @@ impl Model {
         let shown = block.select(&held)?;
         let numbers = block.row_numbers();
         let candidate = |row: usize| {
-            let mut texts = shown.row_text(row).into_iter();
+            let mut values = shown.row_values(row).into_iter();
             let value = |name: &String| match absent.contains(name) {
-                true => String::new(),
-                false => texts.next().unwrap_or_default(),
+                true => CellValue::Missing,
+                false => values.next().unwrap_or(CellValue::Missing),
             };
             Candidate {
                 values: known.iter().map(value).collect(),
                 row: match self.ids.is_empty() {
-                    true => vec![("row".to_owned(), numbers[row].to_string())],
-                    false => self.ids.iter().cloned().zip(ids.row_text(row)).collect(),
+                    true => vec![("row".to_owned(), CellValue::Integer(numbers[row].into()))],
+                    false => self.ids.iter().cloned().zip(ids.row_values(row)).collect(),
                 },
                 features: encoded.features.row(row).to_vec(),
                 score: scores[row],

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use anoonly_core::FeatureDigest;
 use anoonly_data::encode::{Encoded, Encoder, LeftOut, Unknown, UnseenValues};
-use anoonly_data::table::Table;
+use anoonly_data::table::{Blocks, Table};
 use anoonly_eval::Calibration;
 use anoonly_train::{ComputeDevice, FittedDetector, ModelFileError, model_file};
 use ndarray::Array2;
@@ -47,6 +48,10 @@ pub struct Provenance {
     pub table: String,
     /// The SHA-256 digest of its features and labels.
     pub fingerprint: String,
+    /// The SHA-256 digest of its features alone, by which the table is recognised when its labels have changed. `None` in a file of an
+    /// earlier version of the library.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub features: Option<String>,
     /// The label column.
     pub label: String,
     /// The number of its rows of each kind.
@@ -154,6 +159,23 @@ impl Model {
         let mut scores = self.score_features(&encoded.features)?;
         encoded.far.iter().for_each(|&row| scores[row] = f32::MAX);
         Ok(scores)
+    }
+
+    /// Whether the rows of a table are those of the training table, with the same labels or with others.
+    ///
+    /// # Errors
+    /// If a row cannot be read.
+    pub fn is_training_table(&self, blocks: Blocks) -> Result<bool, PipelineError> {
+        let mut digest = FeatureDigest::new(self.encoder.width());
+        for block in blocks {
+            digest.add(&self.encoder.encode(&block?, Unknown::Accept)?.features);
+        }
+        Ok(self.has_features(&digest))
+    }
+
+    /// Whether features are those of the training table.
+    pub(super) fn has_features(&self, digest: &FeatureDigest) -> bool {
+        self.provenance.features.as_ref().is_some_and(|known| *known == digest.digest().to_string())
     }
 
     /// Scores rows of features.

@@ -64,10 +64,8 @@ impl OnnxModel {
     /// # Errors
     /// If the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), PipelineError> {
-        // Only the kind of the error, because the whole message would name the temporary file.
-        let failed =
-            |error: std::io::Error| PipelineError::Output { path: path.into(), reason: error.kind().to_string() };
-        write_whole(path, &self.bytes, None).map_err(failed)
+        let failed = |error: std::io::Error| PipelineError::Output { path: path.into(), reason: error.to_string() };
+        write_whole(path, &self.bytes).map_err(failed)
     }
 }
 

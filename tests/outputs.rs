@@ -1,0 +1,185 @@
+//! Outputs: none replaces an input, devices and links stay, permissions are kept, and nothing is left behind.
+
+use std::fs;
+use std::path::Path;
+
+use anoonly_system_tests::{anoonly, done, stderr, tables, trained};
+
+/// Expects an error of one line with exit code 2 and these words.
+#[track_caller]
+fn refused(arguments: &[&str], expected: &[&str]) {
+    let output = anoonly(arguments);
+    let error = stderr(&output);
+    assert_eq!((output.status.code(), error.trim_end().lines().count()), (Some(2), 1), "{arguments:?}: {error}");
+    for words in expected {
+        assert!(error.contains(words), "{arguments:?}: `{words}` is not in: {error}");
+    }
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn no_output_replaces_an_input() {
+    let (_folder, file) = tables();
+    trained(&file, &[]);
+    let (train, new, model) = (file("train.csv"), file("new.csv"), file("model.anoonly"));
+    let config = file("settings.toml");
+    fs::write(&config, "").unwrap();
+    let other = file("other.csv");
+    fs::hard_link(&new, &other).unwrap();
+    let same = "is the same file as";
+    let before: Vec<Vec<u8>> = [&train, &new, &model, &config].map(|path| fs::read(path).unwrap()).to_vec();
+    let fit = ["train", &train, "--label", "fraud", "--out"];
+    refused(&[&fit[..], &[&train]].concat(), &["--out", same, "the table", &train]);
+    refused(&[&fit[..], &[&config, "--config", &config]].concat(), &["--out", same, "the settings"]);
+    refused(&["score", &model, &new, "--out", &new], &["--out", same, "the table"]);
+    refused(&["score", &model, &new, "--out", &other], &[&other, &new, same]);
+    refused(&["explain", &model, &new, "--html", &model], &["--html", same, "the model"]);
+    refused(&["explain", &model, &new, "--html", &other], &["--html", same, "the table"]);
+    refused(&["evaluate", &model, &new, "--label", "fraud", "--report", &new], &["--report", same, "the table"]);
+    refused(&["evaluate", &model, &new, "--label", "fraud", "--report", &model], &["--report", same, "the model"]);
+    refused(&["export", &model, "--out", &model], &["--out", same, "the model"]);
+    refused(&["bench", "--data", &new, "--out", &file("out"), "--report", &other], &["--report", same, "the data"]);
+    refused(&["bench", "--plan", &config, "--out", &file("out"), "--report", &config], &["--report", same, "the plan"]);
+    assert!(!Path::new(&file("out")).exists());
+    let after: Vec<Vec<u8>> = [&train, &new, &model, &config].map(|path| fs::read(path).unwrap()).to_vec();
+    assert_eq!(before, after);
+    // From standard input as well.
+    #[cfg(unix)]
+    {
+        let output = anoonly_system_tests::command(["score", &model, "-", "--out", &new])
+            .stdin(fs::File::open(&new).unwrap())
+            .output()
+            .unwrap();
+        assert!(stderr(&output).contains("is the same file as the table -"), "{}", stderr(&output));
+        assert_eq!(fs::read(&new).unwrap(), before[1]);
+    }
+}
+
+/// The table does not exist, so whatever is reported was noticed before it was opened.
+#[test]
+fn a_wrong_output_is_reported_before_any_work() {
+    let (folder, file) = tables();
+    trained(&file, &[]);
+    let (absent, model) = (file("absent.csv"), file("model.anoonly"));
+    let place = folder.path().to_str().unwrap();
+    let nowhere = file("nowhere");
+    let missing = format!("no folder `{nowhere}`");
+    let in_nowhere = |name: &str| format!("{nowhere}/{name}");
+    for (out, expected) in [(in_nowhere("m.anoonly").as_str(), missing.as_str()), (place, "it is a folder")] {
+        refused(&["train", &absent, "--label", "fraud", "--out", out], &[out, expected]);
+        refused(&["explain", &model, &absent, "--html", out], &[out, expected]);
+        refused(&["evaluate", &model, &absent, "--label", "fraud", "--report", out], &[out, expected]);
+        refused(&["export", &model, "--out", out], &[out, expected]);
+    }
+    refused(&["score", &model, &absent, "--out", &in_nowhere("s.csv")], &[&missing]);
+    refused(&["score", &model, &absent, "--out", &file("scores.txt")], &["must end in .csv or .parquet"]);
+    refused(&["bench", "--data", &absent, "--out", &file("train.csv")], &["it is a file, not a folder"]);
+    refused(&["data", "fetch", "wine", "--to", &file("train.csv")], &["it is a file, not a folder"]);
+}
+
+#[test]
+fn names_of_columns_are_checked_at_once_and_may_hold_commas() {
+    let (folder, file) = tables();
+    let absent = file("absent.csv");
+    for option in ["--id", "--drop", "--category"] {
+        refused(&["train", &absent, "--label", "y", option, "x,x"], &[option, "`x` is named twice"]);
+        refused(&["train", &absent, "--label", "y", option, "x", option, "\"x\",y"], &["`x` is named twice"]);
+    }
+    let rows: String = (0..60).map(|row| format!("{},{},{row},{}\n", row % 7, row * 31 % 60, row / 57)).collect();
+    fs::write(folder.path().join("commas.csv"), format!("\"a, b\",c,\"d,\"\"e\"\"\",y\n{rows}")).unwrap();
+    let arguments = ["--drop", "\"a, b\"", "--id", "\"d,\"\"e\"\"\"", "--out", &file("m.anoonly")];
+    done(anoonly([&["train", &file("commas.csv"), "--label", "y"], &arguments[..]].concat()));
+    let about = done(anoonly(["inspect", &file("m.anoonly"), "--json"]));
+    let about: serde_json::Value = serde_json::from_str(&about).unwrap();
+    assert_eq!((about["ids"][0].as_str(), about["columns"].as_array().unwrap().len()), (Some("d,\"e\""), 1));
+}
+
+#[cfg(unix)]
+#[test]
+fn links_and_devices_stay_and_permissions_are_kept() {
+    use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
+    let (folder, file) = tables();
+    trained(&file, &[]);
+    let (new, model, latest) = (file("new.csv"), file("model.anoonly"), file("latest.anoonly"));
+    symlink("model.anoonly", &latest).unwrap();
+    fs::set_permissions(&model, PermissionsExt::from_mode(0o600)).unwrap();
+    done(anoonly(["threshold", &latest, "--fpr", "0.05"]));
+    assert!(fs::symlink_metadata(&latest).unwrap().is_symlink());
+    assert!(done(anoonly(["inspect", &model])).contains("flagged with a probability of at most 0.05"));
+    done(anoonly(["train", &file("train.csv"), "--label", "fraud", "--out", &latest]));
+    assert!(fs::symlink_metadata(&latest).unwrap().is_symlink());
+    let mode = |path: &str| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&model), 0o600);
+    let scores = file("scores.csv");
+    fs::write(&scores, "").unwrap();
+    fs::set_permissions(&scores, PermissionsExt::from_mode(0o640)).unwrap();
+    done(anoonly(["score", &model, &new, "--out", &scores]));
+    assert_eq!((mode(&scores), fs::read_to_string(&scores).unwrap().lines().count()), (0o640, 401));
+
+    done(anoonly(["train", &file("train.csv"), "--label", "fraud", "--out", "/dev/null"]));
+    done(anoonly(["explain", &model, &new, "--top", "1", "--html", "/dev/null"]));
+    assert!(fs::metadata("/dev/null").unwrap().file_type().is_char_device());
+    let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_str().unwrap().starts_with('.')), "{left:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_output_name_that_is_not_utf8_is_shown_as_far_as_it_is() {
+    use std::ffi::{OsStr, OsString};
+    use std::os::unix::ffi::OsStrExt;
+    let (folder, file) = tables();
+    let name = |bytes: &[u8]| folder.path().join(OsStr::from_bytes(bytes)).into_os_string();
+    let word = |text: &str| OsString::from(text);
+    let model = name(b"o\xff.anoonly");
+    let fit = ["train", &file("train.csv"), "--label", "fraud", "--json", "--out"].map(word);
+    let printed = done(anoonly([&fit[..], &[model.clone()]].concat()));
+    let printed: serde_json::Value = serde_json::from_str(&printed).unwrap();
+    assert!(printed["model"].as_str().unwrap().ends_with("o\u{fffd}.anoonly"), "{printed}");
+    let scores = [word("score"), model, word(&file("new.csv")), word("--json"), word("--out"), name(b"s\xff.csv")];
+    let printed: serde_json::Value = serde_json::from_str(&done(anoonly(scores))).unwrap();
+    assert!(printed["scores"].as_str().unwrap().ends_with("s\u{fffd}.csv"), "{printed}");
+}
+
+/// While `score` waits for more of its input, it has written identifiers to a temporary file, and its output has been begun or not.
+#[cfg(unix)]
+#[test]
+fn a_signal_leaves_no_file_behind() {
+    use std::io::Write;
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::{Command, Stdio};
+    let (folder, file) = tables();
+    trained(&file, &[]);
+    let temporary = folder.path().join("tmp");
+    fs::create_dir(&temporary).unwrap();
+    let entries = |place: &Path| -> Vec<String> {
+        fs::read_dir(place).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    };
+    // A process inherits which signals are ignored, as under `nohup`.
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap_or("0");
+    let ignored = u64::from_str_radix(ignored.trim(), 16).unwrap();
+    let rows = fs::read_to_string(file("new.csv")).unwrap();
+    let (header, rows) = rows.split_once('\n').unwrap();
+    let signals = [("INT", 2), ("TERM", 15), ("HUP", 1)];
+    for (signal, number) in signals.into_iter().filter(|(_, number)| ignored >> (number - 1) & 1 == 0) {
+        let mut scoring =
+            anoonly_system_tests::command(["score", &file("model.anoonly"), "-", "--out", &file("scores.csv")])
+                .env("TMPDIR", &temporary)
+                .stdin(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap();
+        let mut stdin = scoring.stdin.take().unwrap();
+        // More than a pipe holds: when all is written, some of it has been read, after the signals are listened for.
+        stdin.write_all(format!("{header}\n{}", rows.repeat(20)).as_bytes()).unwrap();
+        assert!(entries(&temporary).is_empty(), "identifiers have a name: {:?}", entries(&temporary));
+        let sent = Command::new("kill").args([format!("-{signal}"), scoring.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+        let ended = scoring.wait().unwrap();
+        drop(stdin);
+        assert_eq!((ended.code(), ended.signal()), (Some(128 + number), None));
+        assert!(entries(&temporary).is_empty());
+        assert!(entries(folder.path()).iter().all(|name| !name.starts_with('.') && name != "scores.csv"));
+    }
+}
