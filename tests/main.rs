@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod bench;
+mod columns;
 mod conformance;
 mod data_command;
 mod detectors;
