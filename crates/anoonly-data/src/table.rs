@@ -11,8 +11,8 @@ mod memory;
 mod npz;
 mod options;
 mod parquet;
+mod times;
 mod write;
-mod zone;
 
 pub use blocks::Blocks;
 pub use csv::Delimiter;
@@ -21,7 +21,8 @@ pub use labels::{LabelColumn, LabelValue, Labels};
 pub use options::{ReadOptions, WantedColumns};
 pub use write::{TableWriter, Values};
 
-pub(crate) use columns::{TextColumn, numbers, times, truths};
+pub(crate) use columns::{TextColumn, numbers, truths};
+pub(crate) use times::times;
 
 use std::collections::HashSet;
 use std::fs::File;

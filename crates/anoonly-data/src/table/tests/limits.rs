@@ -126,7 +126,12 @@ fn a_row_group_has_no_more_rows_than_its_pages() {
             assert!(error.contains("row group 1: column `a`: "), "{rows}, {values}: {error}");
         }
     }
+    // Rows that are in no row group would be lost.
     assert!(Table::read(&path).is_ok());
+    with_metadata(&path, |metadata| metadata.num_rows = 400);
+    for error in refused(&path, &ReadOptions::default()) {
+        assert!(error.ends_with("the row groups do not have as many rows as the file"), "{error}");
+    }
 }
 
 #[test]
