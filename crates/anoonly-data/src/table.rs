@@ -11,9 +11,9 @@ mod memory;
 mod npz;
 mod options;
 mod parquet;
+mod times;
 mod values;
 mod write;
-mod zone;
 
 pub use blocks::Blocks;
 pub use csv::Delimiter;
@@ -23,7 +23,8 @@ pub use options::{ReadOptions, WantedColumns};
 pub use values::CellValue;
 pub use write::{TableWriter, Values};
 
-pub(crate) use columns::{TextColumn, numbers, times, truths, whole_numbers};
+pub(crate) use columns::{TextColumn, numbers, truths, whole_numbers};
+pub(crate) use times::times;
 
 use std::collections::HashSet;
 use std::fs::File;

@@ -4,13 +4,12 @@ use std::borrow::Cow;
 use std::io::Write;
 use std::path::Path;
 
-use chrono::{DateTime, NaiveDateTime, TimeDelta};
 use polars_arrow::array::{Array, BooleanArray, PrimitiveArray, Utf8ViewArray};
 use polars_arrow::datatypes::{ArrowDataType, TimeUnit};
 use polars_arrow::types::NativeType;
 
 use super::batch::{Categories, downcast};
-use super::zone::Zone;
+use super::times::{Times, Zone};
 use crate::DataError;
 use crate::encode::is_missing;
 
@@ -143,76 +142,6 @@ pub(crate) fn truths(array: &dyn Array) -> impl Iterator<Item = Option<bool>> + 
     downcast::<BooleanArray>(array).iter()
 }
 
-/// A column of dates or times, in the local time of its zone; `None` where a value is missing or outside of what a date can be.
-pub(crate) fn times(array: &dyn Array) -> Vec<Option<NaiveDateTime>> {
-    let times = Times::of(array);
-    (0..array.len()).map(|row| times.local(row)).collect()
-}
-
-/// A column of dates or times.
-#[derive(Clone, Copy)]
-pub(super) struct Times<'a> {
-    array: &'a dyn Array,
-    zone: Option<Zone>,
-}
-
-impl<'a> Times<'a> {
-    fn of(array: &'a dyn Array) -> Self {
-        let zone = match array.dtype() {
-            ArrowDataType::Timestamp(_, Some(zone)) => Zone::parse(zone),
-            _ => None,
-        };
-        Self { array, zone }
-    }
-
-    /// The local time of a row.
-    fn local(&self, row: usize) -> Option<NaiveDateTime> {
-        let stored = self.stored(row)?;
-        match self.zone {
-            None => Some(stored),
-            Some(zone) => zone.local(stored).map(|time| time.naive_local()),
-        }
-    }
-
-    /// The time of a row as it is stored: in UTC where the column has a zone.
-    fn stored(&self, row: usize) -> Option<NaiveDateTime> {
-        let array = self.array;
-        if array.is_null(row) {
-            return None;
-        }
-        match array.dtype() {
-            ArrowDataType::Date32 => {
-                let days = TimeDelta::days(primitive::<i32>(array).value(row).into());
-                DateTime::UNIX_EPOCH.naive_utc().checked_add_signed(days)
-            }
-            ArrowDataType::Timestamp(TimeUnit::Millisecond, _) => {
-                let ticks = primitive::<i64>(array).value(row);
-                DateTime::from_timestamp_millis(ticks).map(|time| time.naive_utc())
-            }
-            ArrowDataType::Timestamp(TimeUnit::Microsecond, _) => {
-                let ticks = primitive::<i64>(array).value(row);
-                DateTime::from_timestamp_micros(ticks).map(|time| time.naive_utc())
-            }
-            ArrowDataType::Timestamp(TimeUnit::Nanosecond, _) => {
-                let ticks = primitive::<i64>(array).value(row);
-                Some(DateTime::from_timestamp_nanos(ticks).naive_utc())
-            }
-            other => unreachable!("{other:?} is not a time"),
-        }
-    }
-
-    /// The value of a row as text: a time with a zone as RFC 3339 writes it, with its distance from UTC. Another one is a day, or a
-    /// day and a time of day with `between` between them. `None` where the value is missing.
-    fn text(&self, row: usize, between: char, fraction: &str) -> Option<String> {
-        let stored = self.stored(row)?;
-        Some(match (self.array.dtype(), self.zone) {
-            (ArrowDataType::Date32, _) => stored.format("%F").to_string(),
-            (_, None) => stored.format(&format!("%F{between}%T{fraction}")).to_string(),
-            (_, Some(zone)) => zone.local(stored)?.format(&format!("%FT%T{fraction}%:z")).to_string(),
-        })
-    }
-}
-
 /// A column of text.
 #[derive(Clone)]
 pub(crate) struct TextColumn {
@@ -319,12 +248,7 @@ impl<'a> ShownColumn<'a> {
                 return;
             }
             ShownColumn::Times(times) => {
-                let fraction = match times.array.dtype() {
-                    ArrowDataType::Timestamp(TimeUnit::Microsecond, _) => "%.6f",
-                    ArrowDataType::Timestamp(TimeUnit::Nanosecond, _) => "%.9f",
-                    _ => "%.3f",
-                };
-                out.extend(times.text(row, 'T', fraction).unwrap_or_default().bytes());
+                out.extend(times.text(row, 'T', times.fraction()).unwrap_or_default().bytes());
                 return;
             }
             ShownColumn::Other(array) => *array,

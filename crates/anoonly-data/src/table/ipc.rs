@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use polars_arrow::datatypes::Field;
-use polars_arrow::io::ipc::read::{FileReader, deserialize_footer};
+use polars_arrow::io::ipc::read::{FileMetadata, FileReader, deserialize_footer};
 use polars_arrow_format::ipc::planus::{Builder, ReadAsRoot};
 use polars_arrow_format::ipc::{Block, FieldRef, Footer, FooterRef, MessageHeaderRef, MessageRef, RecordBatchRef};
 
@@ -48,11 +48,17 @@ pub(super) fn read(path: &Path, mut file: File, options: &ReadOptions) -> Result
     }
     refuse_unsupported(path, columns.wanted().zip(fields.iter().map(Field::dtype)))?;
     let too_large = || DataError::TooLarge { path: path.into(), limit: options.memory_limit };
-    for block in metadata.dictionaries.iter().flatten().chain(&metadata.blocks) {
-        let bytes = check_block(&mut file, block, length).map_err(failed)?;
-        if bytes > options.memory_limit {
+    let mut rows = 0usize;
+    for (block, has_rows) in blocks_of(&metadata) {
+        let extent = check_block(&mut file, block, length).map_err(failed)?;
+        if extent.bytes > options.memory_limit {
             return Err(too_large());
         }
+        rows = rows.saturating_add(if has_rows { extent.rows } else { 0 });
+    }
+    // The reader fails when it is asked for no columns.
+    if fields.is_empty() {
+        return Ok((Batch::new(rows, Vec::new()).map_err(failed)?, columns.names().clone()));
     }
     let named = |arrays: Vec<_>| columns.wanted().map(str::to_owned).zip(arrays).collect::<Vec<_>>();
     let mut batches = Vec::new();
@@ -129,8 +135,21 @@ fn check_nesting(field: FieldRef<'_>, deepest: usize, budget: &mut usize) -> Res
     Ok(())
 }
 
-/// Compares the sizes of a block's buffers with the file, before memory is taken for them. Returns the bytes that they take.
-fn check_block(file: &mut File, block: &Block, length: u64) -> Result<u64, String> {
+/// The blocks of a file, and whether each holds rows or else a dictionary.
+fn blocks_of(metadata: &FileMetadata) -> impl Iterator<Item = (&Block, bool)> {
+    let dictionaries = metadata.dictionaries.iter().flatten().map(|block| (block, false));
+    dictionaries.chain(metadata.blocks.iter().map(|block| (block, true)))
+}
+
+/// What a block of a file holds, by its own account.
+struct BlockExtent {
+    rows: usize,
+    /// The bytes of its buffers after decompression.
+    bytes: u64,
+}
+
+/// Compares the sizes of a block's buffers with the file, before memory is taken for them.
+fn check_block(file: &mut File, block: &Block, length: u64) -> Result<BlockExtent, String> {
     let damaged = || "a block of rows exceeds the file".to_owned();
     let size = |size: i64| u64::try_from(size).map_err(|_| damaged());
     let (start, header, body) = (size(block.offset)?, size(block.meta_data_length.into())?, size(block.body_length)?);
@@ -151,11 +170,16 @@ fn check_block(file: &mut File, block: &Block, length: u64) -> Result<u64, Strin
         _ => None,
     };
     match batch {
-        Some(batch) => check_buffers(file, &batch, body_start, body),
+        Some(batch) => {
+            let rows = batch.length().map_err(|error| error.to_string())?;
+            let rows = usize::try_from(rows).map_err(|_| damaged())?;
+            Ok(BlockExtent { rows, bytes: check_buffers(file, &batch, body_start, body)? })
+        }
         None => Err(damaged()),
     }
 }
 
+/// The bytes of a block's buffers after decompression.
 fn check_buffers(file: &mut File, batch: &RecordBatchRef<'_>, start: u64, body: u64) -> Result<u64, String> {
     let damaged = || "a column exceeds its block of rows".to_owned();
     let compressed = batch.compression().map_err(|error| error.to_string())?.is_some();

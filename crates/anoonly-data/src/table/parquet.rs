@@ -79,6 +79,13 @@ impl ParquetRows {
     pub(super) fn open(path: &Path, mut file: File, options: &ReadOptions, size: BlockSize) -> Result<Self, DataError> {
         let footer = sizes::checked_footer(&mut file).map_err(|reason| malformed(path, reason))?;
         let metadata = deserialize_metadata(footer.into()).map_err(|error| malformed(path, error))?;
+        let rows = metadata.row_groups.iter().try_fold(0usize, |rows, group| rows.checked_add(group.num_rows()));
+        if rows != Some(metadata.num_rows) {
+            return Err(malformed(
+                path,
+                "its metadata is damaged: the row groups do not have as many rows as the file",
+            ));
+        }
         let names = metadata.schema().fields().iter().map(|field| field.name().to_owned()).collect();
         let file_columns = FileColumns::choose(path, names, &options.columns)?;
         let columns = columns(path, &metadata, file_columns.places())?;

@@ -17,13 +17,20 @@ const LONGEST_RECORD: usize = 64 << 20;
 /// The longest header in bytes.
 const LONGEST_HEADER: usize = 16 << 20;
 
-/// A field of a record: a range of its bytes, without quotation marks around it.
+/// A field of a record: a range of its bytes, without quotation marks around it. A record may have millions of them, and is far
+/// shorter than 4 GiB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FieldRange {
-    start: usize,
-    end: usize,
+    start: u32,
+    end: u32,
     /// Whether it contains quotation marks, each written twice.
     doubled: bool,
+}
+
+impl FieldRange {
+    fn of(self, record: &[u8]) -> &[u8] {
+        &record[self.start as usize..self.end as usize]
+    }
 }
 
 /// What a record is made of, besides its fields.
@@ -56,22 +63,22 @@ pub(super) fn split(
     fields.clear();
     let (mut at, mut breaks) = (0, 0);
     loop {
-        let field = match bytes.get(at) {
-            Some(b'"') => match quoted(&bytes[at + 1..], last) {
-                Quoted::Whole { length, doubled } => FieldRange { start: at + 1, end: at + 1 + length, doubled },
+        let in_quotes = bytes.get(at) == Some(&b'"');
+        let start = at + usize::from(in_quotes);
+        let (length, doubled) = match in_quotes {
+            true => match quoted(&bytes[start..], last) {
+                Quoted::Whole { length, doubled } => (length, doubled),
                 Quoted::Continues => return Ok(None),
                 Quoted::NeverCloses => {
                     return Err(MisplacedQuote { fault: QuoteFault::NeverClosed, field: fields.len(), breaks });
                 }
             },
-            _ => {
+            false => {
                 let ends = |&byte: &u8| byte == delimiter || byte == b'\n' || byte == b'\r';
-                let length = bytes[at..].iter().position(ends).unwrap_or(bytes.len() - at);
-                FieldRange { start: at, end: at + length, doubled: false }
+                (bytes[start..].iter().position(ends).unwrap_or(bytes.len() - start), false)
             }
         };
-        let in_quotes = field.start > at;
-        at = field.end + usize::from(in_quotes);
+        at = start + length + usize::from(in_quotes);
         let end = match (bytes.get(at), bytes.get(at + 1)) {
             (Some(&byte), _) if byte == delimiter => None,
             (Some(b'\n'), _) => Some(at + 1),
@@ -84,9 +91,9 @@ pub(super) fn split(
             }
         };
         if in_quotes {
-            breaks += line_ends(&bytes[field.start..field.end]);
+            breaks += line_ends(&bytes[start..start + length]);
         }
-        fields.push(field);
+        fields.push(FieldRange { start: start as u32, end: (start + length) as u32, doubled });
         match end {
             Some(length) => return Ok(Some(RecordEnd { length, breaks })),
             None => at += 1,
@@ -241,7 +248,7 @@ impl RecordReader {
         if self.present.breaks > 0 && self.fields.len() == width {
             let record = &self.buffer[self.start..][..self.present.length];
             if looks_like_rows(record, self.delimiter, width) {
-                let spans = |field: &FieldRange| record[field.start..field.end].contains(&b'\n');
+                let spans = |field: &FieldRange| field.of(record).contains(&b'\n');
                 let field = self.fields.iter().position(spans).unwrap_or_default();
                 let fault = QuoteFault::SpansRows { lines: self.present.breaks + 1 };
                 return Err(RecordFault::Quote(MisplacedQuote { fault, field, breaks: 0 }));
@@ -260,9 +267,9 @@ impl RecordReader {
     /// # Panics
     /// When the record has fewer fields.
     pub(super) fn field(&self, place: usize) -> Cow<'_, [u8]> {
-        let FieldRange { start, end, doubled } = self.fields[place];
-        let bytes = &self.buffer[self.start + start..self.start + end];
-        match doubled {
+        let field = self.fields[place];
+        let bytes = field.of(&self.buffer[self.start..self.end]);
+        match field.doubled {
             false => Cow::Borrowed(bytes),
             true => Cow::Owned(single_quotes(bytes)),
         }

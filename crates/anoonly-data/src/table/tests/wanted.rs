@@ -100,6 +100,8 @@ fn columns_that_are_not_wanted_stop_nothing() {
             let blocks: Vec<Table> = Table::blocks_with(&path, &options).unwrap().map(Result::unwrap).collect();
             assert_eq!((blocks.len(), blocks[0].row_text(1)), (1, table.row_text(1)));
         }
+        let none = Table::read_with(&path, &only(&["absent"])).unwrap();
+        assert_eq!((none.rows(), none.columns().len()), (3, 0), "{name}");
         let error = |options: &ReadOptions| Table::read_with(&path, options).unwrap_err().to_string();
         assert!(error(&ReadOptions::default()).contains("two columns are named `twice`"));
         assert!(error(&except(&["twice", "nested"])).contains("column `binary` has the unsupported type Binary"));
