@@ -172,10 +172,10 @@ impl Batches {
     /// epoch.
     pub fn with_unlabelled_share(self, share: f64) -> Self {
         let (rows, steps) = match self {
-            Batches::Balanced { unlabelled, anomalies, steps } => (unlabelled + anomalies, steps),
+            Batches::Balanced { unlabelled, anomalies, steps } => (unlabelled.saturating_add(anomalies), steps),
             Batches::Shuffled { rows } | Batches::Unlabelled { rows } => (rows, STEPS),
         };
-        let unlabelled = ((share * rows as f64).round() as usize).min(rows - 1);
+        let unlabelled = ((share * rows as f64).round() as usize).min(rows.saturating_sub(1));
         Batches::Balanced { unlabelled, anomalies: rows - unlabelled, steps }
     }
 }

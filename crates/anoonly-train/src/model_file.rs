@@ -353,7 +353,13 @@ impl<B: Backend> ModuleMapper<B> for PutSavedTensors<'_> {
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
         let shape = param.val().dims();
-        let found = self.tensors.take(&self.path.join("."), &shape);
+        let mut found = self.tensors.take(&self.path.join("."), &shape);
+        // The variance of a batch normalisation.
+        if self.path.last().is_some_and(|name| name == "running_var")
+            && found.iter().flatten().any(|value| *value < 0.0)
+        {
+            found = Err(format!("tensor `{}` holds a negative variance", self.path.join(".")));
+        }
         param.map(|tensor| match found {
             Ok(values) => Tensor::from_data(TensorData::new(values, shape), &tensor.device()),
             Err(problem) => {

@@ -46,7 +46,7 @@ fn extreme_rows_have_finite_scores_and_do_not_change_others() {
 fn fits_on_extreme_rows_have_finite_scores() {
     let labels = samples().labels().to_vec();
     let mut tables = Vec::new();
-    for value in EXTREMES {
+    for value in [f32::MAX, -1e30, 1e20, 1e-45] {
         let mut features = samples().features().clone();
         features[[30, 0]] = value;
         features[[31, 2]] = value;

@@ -11,8 +11,7 @@ use serde_json::Value;
 use crate::{detectors, samples};
 
 /// Numbers that no setting needs, as TOML.
-const NUMBERS: [&str; 12] =
-    ["1000000000", "9223372036854775807", "0", "1", "-1", "1e9", "9.3e18", "1e300", "0.0", "-1.0", "nan", "inf"];
+const NUMBERS: [&str; 6] = ["1000000000", "9223372036854775807", "0", "-1", "nan", "1e300"];
 
 /// The settings of a method that are numbers, as keys in TOML, and whether each is a list of numbers.
 fn numbers(value: &Value, path: &str, found: &mut Vec<(String, bool)>) {
@@ -35,7 +34,7 @@ fn every_number_in_every_setting_is_refused_or_works() {
     assert_eq!(methods.len(), AnyMethod::all().len());
     let counts: Vec<[usize; 2]> = methods.par_iter().map(check).collect();
     let [refused, fitted] = [0, 1].map(|kind| counts.iter().map(|counts| counts[kind]).sum::<usize>());
-    assert!(refused > 500 && fitted > 100, "{refused} {fitted}");
+    assert!(refused > 400 && fitted > 100, "{refused} {fitted}");
 }
 
 /// Fits the method with every number in every setting. Returns how many settings were refused, and how many were fitted.
