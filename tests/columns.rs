@@ -21,7 +21,13 @@ fn written(folder: &tempfile::TempDir, name: &str, rows: usize, first: (&str, &d
         let bad = row % 50 == 49;
         let amount = 20.0 + 60.0 * (draw() + draw() + draw()) + if bad { 300.0 } else { 0.0 };
         let age = 18 + (60.0 * draw()) as u32;
-        let label = if name.starts_with("train") && !bad { "" } else if bad { "1" } else { "0" };
+        let label = if name.starts_with("train") && !bad {
+            ""
+        } else if bad {
+            "1"
+        } else {
+            "0"
+        };
         format!("{},{amount:.2},{age},{label}\n", (first.1)(row))
     };
     let text: String = (0..rows).map(&mut row).collect();
@@ -57,7 +63,8 @@ fn later_days_are_not_anomalies() {
     let new = written(&folder, "new.csv", 600, ("day", &|row| day(row / 20, 90)));
     let model = folder.path().join("m.anoonly").to_str().unwrap().to_owned();
     let printed = done(anoonly(["train", &train, "--label", "fraud", "--out", &model]));
-    let why = "not used: day of the year, because new rows would leave what training saw of it: its values span 60 days";
+    let why =
+        "not used: day of the year, because new rows would leave what training saw of it: its values span 60 days";
     assert!(printed.contains("day of the week, as positions on a circle") && printed.contains(why), "{printed}");
     assert!(done(anoonly(["inspect", &model])).contains(why));
     let out = folder.path().join("s.csv").to_str().unwrap().to_owned();
@@ -70,7 +77,8 @@ fn later_days_are_not_anomalies() {
 #[test]
 fn a_key_that_counts_on_is_no_feature() {
     let folder = tempfile::tempdir().unwrap();
-    let train = written(&folder, "train.csv", 400, ("transaction,Unnamed: 0", &|row| format!("{},{row}", 1_000_001 + row)));
+    let train =
+        written(&folder, "train.csv", 400, ("transaction,Unnamed: 0", &|row| format!("{},{row}", 1_000_001 + row)));
     let new = written(&folder, "new.csv", 400, ("transaction", &|row| (1_000_401 + row).to_string()));
     let model = folder.path().join("m.anoonly").to_str().unwrap().to_owned();
     let printed = done(anoonly(["train", &train, "--label", "fraud", "--out", &model]));
@@ -85,7 +93,11 @@ fn a_key_that_counts_on_is_no_feature() {
     let refused = anoonly(["score", &model, &new]);
     assert_eq!(refused.status.code(), Some(2));
     let error = stderr(&refused);
-    for part in ["column `transaction`: of 400 rows, 400 outside of 1000001 to 1000400", "(first in row 1: `1000401`)", "with --lenient"] {
+    for part in [
+        "column `transaction`: of 400 rows, 400 outside of 1000001 to 1000400",
+        "(first in row 1: `1000401`)",
+        "with --lenient",
+    ] {
         assert!(error.contains(part), "`{part}` is not in: {error}");
     }
     let lenient = anoonly(["score", &model, &new, "--lenient"]);
@@ -129,14 +141,18 @@ fn scores_that_do_not_look_like_the_held_out_ones_are_reported() {
     let text = fs::read_to_string(&like).unwrap();
     let dearer = |line: &str| {
         let cells: Vec<&str> = line.split(',').collect();
-        let amount = cells[1].parse::<f64>().map_or(cells[1].to_owned(), |amount| (2.0 * amount.min(190.0)).to_string());
+        let amount =
+            cells[1].parse::<f64>().map_or(cells[1].to_owned(), |amount| (2.0 * amount.min(190.0)).to_string());
         format!("{},{amount},{},{}\n", cells[0], cells[2], cells[3])
     };
     let shifted = folder.path().join("shifted.csv");
     fs::write(&shifted, text.lines().map(dearer).collect::<String>()).unwrap();
     let output = anoonly(["score", &model, shifted.to_str().unwrap(), "--lenient"]);
     let warning = stderr(&output);
-    assert!(warning.contains("the scores differ from those of the held-out rows (Kolmogorov-Smirnov distance 0."), "{warning}");
+    assert!(
+        warning.contains("the scores differ from those of the held-out rows (Kolmogorov-Smirnov distance 0."),
+        "{warning}"
+    );
     assert!(warning.contains("p < 0.001") && warning.contains("where 5 % are expected"), "{warning}");
 }
 
@@ -155,7 +171,10 @@ fn one_extreme_row_gets_the_highest_score_and_stops_nothing() {
     let output = anoonly(["score", &file("model.anoonly"), &file("extreme.csv"), "--out", &out]);
     let warning = stderr(&output).to_owned();
     done(output);
-    assert!(warning.contains("2 of them so far away that the row gets the highest score (first in row 200: `1e30`)"), "{warning}");
+    assert!(
+        warning.contains("2 of them so far away that the row gets the highest score (first in row 200: `1e30`)"),
+        "{warning}"
+    );
     let mut rows = csv::Reader::from_path(&out).unwrap();
     let rows: Vec<(String, f32, u64, f64)> = rows.deserialize().map(Result::unwrap).collect();
     for row in [199, 299] {

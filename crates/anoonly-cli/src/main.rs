@@ -11,6 +11,7 @@ mod export;
 mod findings;
 mod hints;
 mod inspect;
+mod logs;
 mod manual;
 mod models;
 mod outputs;
@@ -34,6 +35,7 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use crate::error::CommandError;
+use crate::logs::EventLines;
 use crate::terminal::{note, print, print_error, print_json, warn};
 
 /// Ranks the rows of a table by how anomalous they are, learning from a few rows labelled as anomalies
@@ -111,7 +113,12 @@ fn main() -> ExitCode {
         }
     }));
     let colours = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(colours)
+        .event_format(EventLines)
+        .with_writer(std::io::stderr)
+        .init();
     let done = signals::listen().and_then(|()| match cli.command {
         Command::Train(options) => options.run(),
         Command::Score(options) => options.run(),

@@ -94,7 +94,7 @@ impl UnseenInColumn {
             }
         };
         if let Some([low, high]) = self.range {
-            part(self.beyond, format!("outside of {low} to {high}"));
+            part(self.beyond, format!("outside of {} to {}", short(low), short(high)));
         }
         part(self.far, "of them so far away that the row gets the highest score".into());
         part(self.missing, "missing, where training had none".into());
@@ -109,6 +109,16 @@ impl UnseenInColumn {
             }
         });
         format!("{}{first}", parts.join(", "))
+    }
+}
+
+/// A number for people, with at most six digits unless it is whole.
+fn short(value: f64) -> String {
+    let rounded = || format!("{value:.5e}").parse::<f64>().unwrap_or(value);
+    match () {
+        () if value.fract() == 0.0 && value.abs() < 1e15 => value.to_string(),
+        () if (1e-4..1e15).contains(&value.abs()) => rounded().to_string(),
+        () => format!("{:e}", rounded()),
     }
 }
 
@@ -169,5 +179,24 @@ impl UnseenValues {
         let mut columns: Vec<&UnseenInColumn> = self.columns.iter().collect();
         columns.sort_by_key(|column| std::cmp::Reverse(column.total()));
         columns
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_are_short() {
+        for (value, text) in [
+            (-1.786_822_838_122, "-1.78682"),
+            (1480.05, "1480.05"),
+            (1_234_567.0, "1234567"),
+            (0.0, "0"),
+            (1.23e-9, "1.23e-9"),
+            (-1e300, "-1e300"),
+        ] {
+            assert_eq!(short(value), text);
+        }
     }
 }
