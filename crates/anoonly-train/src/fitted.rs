@@ -133,6 +133,13 @@ impl FittedDetector {
         Ok(Some(joined))
     }
 
+    /// Whether a row in the middle of the range of the training rows has a finite score. After a fit it has; values from a file may be
+    /// so large that every score overflows.
+    pub(crate) fn scores_a_usual_row(&self) -> bool {
+        let middle = Array2::from_elem((1, self.columns()), 0.5);
+        self.ready.score(middle).iter().all(|score| score.is_finite())
+    }
+
     /// The features in blocks of at most `rows` rows.
     fn blocks<'a>(&self, features: &'a Array2<f32>, rows: usize) -> Result<Vec<ArrayView2<'a, f32>>, ScoreError> {
         let (expected, found) = (self.columns(), features.ncols());

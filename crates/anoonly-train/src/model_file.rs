@@ -230,9 +230,12 @@ fn restored(
             }
         });
     }
-    match tensors.left() {
+    if let Some(name) = tensors.left() {
+        return Err(malformed(unknown_tensor(name)));
+    }
+    match fitted.iter().position(|detector| !detector.scores_a_usual_row()) {
         None => Ok(fitted),
-        Some(name) => Err(malformed(unknown_tensor(name))),
+        Some(index) => Err(malformed(format!("detector {index} gives a usual row no finite score"))),
     }
 }
 

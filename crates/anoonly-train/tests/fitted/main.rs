@@ -4,6 +4,7 @@
 
 mod attributions;
 mod damaged_files;
+mod digests;
 mod extremes;
 mod model_files;
 mod settings;
