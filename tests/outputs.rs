@@ -74,7 +74,7 @@ fn a_wrong_output_is_reported_before_any_work() {
     refused(&["score", &model, &absent, "--out", &in_nowhere("s.csv")], &[&missing]);
     refused(&["score", &model, &absent, "--out", &file("scores.txt")], &["must end in .csv or .parquet"]);
     refused(&["bench", "--data", &absent, "--out", &file("train.csv")], &["it is a file, not a folder"]);
-    refused(&["data", "fetch", "wine", "--to", &file("train.csv")], &["it is a file, not a folder"]);
+    refused(&["data", "fetch", "6_cardio", "--to", &file("train.csv")], &["it is a file, not a folder"]);
 }
 
 #[test]
@@ -92,6 +92,9 @@ fn names_of_columns_are_checked_at_once_and_may_hold_commas() {
     let about = done(anoonly(["inspect", &file("m.anoonly"), "--json"]));
     let about: serde_json::Value = serde_json::from_str(&about).unwrap();
     assert_eq!((about["ids"][0].as_str(), about["columns"].as_array().unwrap().len()), (Some("d,\"e\""), 1));
+    let table = anoonly::Table::read(file("commas.csv").as_ref()).unwrap();
+    let error = anoonly::TableDetector::quorum().ids(&["c", "c"]).fit(&table, "y").unwrap_err();
+    assert_eq!(error.to_string(), "identifier columns: `c` is named twice");
 }
 
 #[cfg(unix)]
@@ -133,7 +136,7 @@ fn an_output_name_that_is_not_utf8_is_shown_as_far_as_it_is() {
     let word = |text: &str| OsString::from(text);
     let model = name(b"o\xff.anoonly");
     let fit = ["train", &file("train.csv"), "--label", "fraud", "--json", "--out"].map(word);
-    let printed = done(anoonly([&fit[..], &[model.clone()]].concat()));
+    let printed = done(anoonly([&fit[..], std::slice::from_ref(&model)].concat()));
     let printed: serde_json::Value = serde_json::from_str(&printed).unwrap();
     assert!(printed["model"].as_str().unwrap().ends_with("o\u{fffd}.anoonly"), "{printed}");
     let scores = [word("score"), model, word(&file("new.csv")), word("--json"), word("--out"), name(b"s\xff.csv")];

@@ -44,6 +44,16 @@ pub struct LabelValue {
     pub rows: usize,
 }
 
+/// A value of a label column while the column is read.
+struct KnownValue {
+    /// The label it stands for; `None` if it is no label.
+    label: Option<Label>,
+    /// Its first row, counted from 0.
+    first: usize,
+    /// The number of rows that hold it.
+    rows: usize,
+}
+
 impl LabelColumn {
     /// A column by name, whose values are the usual words for labels.
     pub fn named(column: impl Into<String>) -> Self {
@@ -115,43 +125,40 @@ impl Table {
     pub fn labels(&self, rule: &LabelColumn) -> Result<Labels, DataError> {
         let name = self.label_name(rule)?;
         let column = ShownColumn::of(self.batch.columns()[self.place(name)?].as_ref());
-        // For each value: its label, if it is one, its first row and the number of its rows.
-        let mut known: HashMap<Option<Cow<'_, str>>, (Option<Label>, usize, usize)> = HashMap::new();
+        let mut known: HashMap<Option<Cow<'_, str>>, KnownValue> = HashMap::new();
         let mut labels = Vec::with_capacity(self.rows());
         for row in 0..self.rows() {
             let text = column.display(row);
             let label = match known.get_mut(&text) {
-                Some((label, _, rows)) => {
-                    *rows += 1;
-                    *label
+                Some(value) => {
+                    value.rows += 1;
+                    value.label
                 }
                 None => {
                     let label = rule.read(text.as_deref().unwrap_or_default());
-                    known.insert(text, (label, row, 1));
+                    known.insert(text, KnownValue { label, first: row, rows: 1 });
                     label
                 }
             };
             labels.push(label.unwrap_or(Label::Unlabelled));
         }
-        let mut known: Vec<_> = known.into_iter().collect();
-        known.sort_by(|(a, (_, _, rows)), (b, (_, _, others))| others.cmp(rows).then_with(|| a.cmp(b)));
+        let mut known: Vec<(Option<Cow<'_, str>>, KnownValue)> = known.into_iter().collect();
+        known.sort_by(|(a, one), (b, other)| other.rows.cmp(&one.rows).then_with(|| a.cmp(b)));
         let counts = || -> Vec<ValueCount> {
-            let count = |(value, (label, _, rows)): &(Option<Cow<'_, str>>, (Option<Label>, usize, usize))| match value
-            {
-                Some(value) if *label != Some(Label::Unlabelled) => {
-                    Some(ValueCount { value: value.clone().into_owned(), rows: *rows })
-                }
-                _ => None,
+            let labelled = known.iter().filter(|(_, value)| value.label != Some(Label::Unlabelled));
+            let count = |(text, value): &(Option<Cow<'_, str>>, KnownValue)| ValueCount {
+                value: text.as_deref().unwrap_or_default().into(),
+                rows: value.rows,
             };
-            known.iter().filter_map(count).collect()
+            labelled.map(count).collect()
         };
-        let unread = known.iter().filter(|(_, (label, ..))| label.is_none()).min_by_key(|(_, (_, first, _))| *first);
-        if let Some((value, (_, first, _))) = unread {
+        let unread = known.iter().filter(|(_, value)| value.label.is_none()).min_by_key(|(_, value)| value.first);
+        if let Some((text, value)) = unread {
             return Err(DataError::BadLabel {
                 path: self.path.clone(),
                 column: name.into(),
-                row: self.row(*first),
-                value: value.as_deref().unwrap_or_default().into(),
+                row: self.row(value.first),
+                value: text.as_deref().unwrap_or_default().into(),
                 found: counts(),
             });
         }
@@ -165,10 +172,10 @@ impl Table {
                 found: counts(),
             });
         }
-        let value = |(value, (label, _, rows)): (Option<Cow<'_, str>>, (Option<Label>, usize, usize))| LabelValue {
-            value: value.map(Cow::into_owned),
-            label: label.unwrap_or(Label::Unlabelled),
-            rows,
+        let value = |(text, value): (Option<Cow<'_, str>>, KnownValue)| LabelValue {
+            value: text.map(Cow::into_owned),
+            label: value.label.unwrap_or(Label::Unlabelled),
+            rows: value.rows,
         };
         let values = known.into_iter().map(value).collect();
         Ok(Labels { column: name.into(), labels, values })

@@ -77,7 +77,7 @@ fn errors_name_column_row_and_value() {
     );
     assert_eq!(
         message(csv("a,label\n1,0\n2,2\n")),
-        "column `label`, row 2: `2` is neither an anomaly nor a normal label; use 1 for an anomaly and 0 for a normal row"
+        "column `label`, row 2: `2` is neither an anomaly nor a normal label; the column holds `0` (1 row), `2` (1 row); use 1 for an anomaly and 0 for a normal row"
     );
     assert_eq!(message(csv("a,b\n1,0\n")), "no label column `label` or `y` (columns: a, b)");
 }
