@@ -11,10 +11,10 @@ use crate::error::CommandError;
 pub struct ColumnNames(Vec<String>);
 
 impl ColumnNames {
-    /// Reads the value of an option.
+    /// Reads the value of an option. An empty value is the name of a column without one.
     ///
     /// # Errors
-    /// When it has no names.
+    /// When it is not UTF-8.
     pub fn parse(text: &str) -> Result<Self, String> {
         // A name may hold line ends.
         let mut reader =
@@ -22,7 +22,7 @@ impl ColumnNames {
         match reader.records().next() {
             Some(Ok(record)) => Ok(Self(record.iter().map(str::to_owned).collect())),
             Some(Err(error)) => Err(error.to_string()),
-            None => Err("at least one name is needed".into()),
+            None => Ok(Self(vec![String::new()])),
         }
     }
 
@@ -74,7 +74,8 @@ mod tests {
             names(&["\"say \"\"x\"\", y\"", "5\" pipe", "two\nlines"]).unwrap(),
             ["say \"x\", y", "5\" pipe", "two\nlines"]
         );
-        assert!(ColumnNames::parse("").is_err());
+        assert_eq!(names(&["", "a,"]).unwrap_err().to_string(), "option --drop: `` is named twice");
+        assert_eq!(names(&["", "a"]).unwrap(), ["", "a"]);
         assert_eq!(names(&["a,b", "a"]).unwrap_err().to_string(), "option --drop: `a` is named twice");
         for column in ["a", "a b", "a, b", "say \"x\"", "it's"] {
             let word = as_argument(column);

@@ -135,6 +135,7 @@ fn data(error: &DataError) -> Option<String> {
         }
         DataError::OtherDecimals { column, .. }
         | DataError::AmbiguousDate { column, .. }
+        | DataError::UnknownDate { column, .. }
         | DataError::TooManyCategories { column, .. } => {
             Some(format!("or leave the column out with --drop {}", named(column)))
         }

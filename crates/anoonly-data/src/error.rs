@@ -261,6 +261,18 @@ pub enum DataError {
         /// The value.
         value: String,
     },
+    /// A value looks like a date, but in no form that is read.
+    #[error("{}: column `{column}`, row {row}: `{value}` looks like a date, but is not one of a known form; write dates as 2026-03-31 and times as 2026-03-31 10:00:00", path.display(), column = excerpt(column), value = excerpt(value))]
+    UnknownDate {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        column: String,
+        /// The first such row.
+        row: usize,
+        /// The value.
+        value: String,
+    },
     /// A column has more categories than a model keeps.
     #[error("{}: column `{column}` has {categories} different values, more than the {most} categories or 16 MiB of text that a model keeps of a column; leave it out, or join its values into fewer", path.display())]
     TooManyCategories {

@@ -391,22 +391,14 @@ fn date_encoding(values: &[Option<NaiveDateTime>], keep: bool, notes: &mut Vec<S
         DatePart::ALL.into_iter().filter(|part| known.iter().any(|&date| part.share(date) != part.share(known[0])));
     let (parts, open): (Vec<DatePart>, Vec<DatePart>) = varying.partition(|part| keep || closed_circles(&known, *part));
     let days = (*last - *first).num_days() + 1;
-    let span = format!(
-        "its values span {days} {}, {} to {}",
-        if days == 1 { "day" } else { "days" },
-        first.date(),
-        last.date()
-    );
+    let span = format!("{days} {}, {} to {}", if days == 1 { "day" } else { "days" }, first.date(), last.date());
     let names: Vec<&str> = open.iter().map(|part| part.name()).collect();
-    let reason = format!("new rows would leave the {} that training saw: {span}", names.join(" and the "));
+    let reason = format!("training saw too little of the {}: {span}", names.join(" and the "));
     if parts.is_empty() && !open.is_empty() {
         return (seen, Err(reason));
     }
     if !open.is_empty() {
-        notes.push(format!(
-            "not used: {}, because new rows would leave what training saw of it: {span}",
-            names.join(" and ")
-        ));
+        notes.push(format!("not the {}, of which training saw too little: {span}", names.join(" and ")));
     }
     let varies = !parts.is_empty();
     (seen, Ok((Encoding::Date { parts }, varies)))

@@ -263,7 +263,7 @@ fn parsed_date(text: &str, order: Order) -> Option<NaiveDateTime> {
     }
 }
 
-/// A time of day in seconds and nanoseconds: `10:00`, `10:00:00.5`, `10:00 PM`, each with or without a time zone after it.
+/// A time of day in seconds and nanoseconds: `10:00`, `10.00`, `10:00:00.5`, `10:00 PM`, each with or without a time zone after it.
 fn time_of_day(text: &str) -> Option<(u32, u32)> {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != ':' && c != '.').unwrap_or(text.len());
     let (clock, rest) = text.split_at(end);
@@ -276,7 +276,8 @@ fn time_of_day(text: &str) -> Option<(u32, u32)> {
     if !is_zone(zone) {
         return None;
     }
-    let mut parts = clock.split(':');
+    // Some write `10.30`.
+    let mut parts = clock.split(if clock.contains(':') { ':' } else { '.' });
     let two = |text: &str| (1..=2).contains(&text.len()).then(|| digits(text))?;
     let hour = two(parts.next()?)?;
     let hour = match half {
@@ -370,6 +371,7 @@ mod tests {
             "2026-03-31 12:00:00-04:00",
             "2026-03-31 12:00:00.000 +0200",
             "2026-03-31 12:00:00 UTC",
+            "2026-03-31 12.00",
             "2026/3/31 12:00 PM",
         ] {
             assert_eq!(Notation::Plain.date(text), Some(noon), "{text}");

@@ -208,7 +208,7 @@ impl<'a> TextReading<'a> {
             let is_no_date = |text: &str| date_shape(text).is_none() && !is_zero_date(text) && !is_placeholder(text);
             let (row, value) = self.first_known(is_no_date);
             return Err(match looks_like_date(value) {
-                true => self.ambiguous(row, value),
+                true => self.unknown_date(row, value),
                 false => self.mixed(row, value, "date"),
             });
         }
@@ -246,6 +246,11 @@ impl<'a> TextReading<'a> {
     fn other_decimals(&self, row: usize, value: &str) -> DataError {
         let (path, column) = (self.table.path().into(), self.name.into());
         DataError::OtherDecimals { path, column, row: self.table.row(row), value: value.into() }
+    }
+
+    fn unknown_date(&self, row: usize, value: &str) -> DataError {
+        let (path, column) = (self.table.path().into(), self.name.into());
+        DataError::UnknownDate { path, column, row: self.table.row(row), value: value.into() }
     }
 
     fn ambiguous(&self, row: usize, value: &str) -> DataError {

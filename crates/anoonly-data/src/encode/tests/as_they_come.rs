@@ -62,12 +62,14 @@ fn a_date_is_used_as_far_as_training_goes_around_its_periods() {
     assert_eq!(short.summary(), "day of the week, as positions on a circle");
     assert_eq!(
         short.notes,
-        ["not used: day of the year, because new rows would leave what training saw of it: its values span 60 days, \
-          2026-01-31 to 2026-03-31"]
+        ["not the day of the year, of which training saw too little: 60 days, 2026-01-31 to 2026-03-31"]
     );
     assert_eq!((long.width(), long.notes.len()), (4, 0));
     let reason = reason(&many(60, |row| day(row / 15)));
-    assert!(reason.starts_with("new rows would leave the day of the year and the day of the week"), "{reason}");
+    assert_eq!(
+        reason,
+        "training saw too little of the day of the year and the day of the week: 4 days, 2026-01-31 to 2026-02-03"
+    );
 }
 
 #[test]
@@ -174,7 +176,7 @@ fn a_zero_date_is_missing_and_a_bad_one_is_an_error_with_its_row() {
     assert_eq!(column.notes[..2], ["`0000-00-00` counts as missing (1 row)", "`?` counts as missing (1 row)"]);
     cells[40] = "2026-13-45".into();
     let error = fit(&text(&cells)).unwrap_err();
-    assert!(matches!(&error, DataError::AmbiguousDate { row: 41, .. } | DataError::Mixed { row: 41, .. }), "{error}");
+    assert!(matches!(&error, DataError::UnknownDate { row: 41, .. }), "{error}");
     cells[40] = "soon".into();
     let error = fit(&text(&cells)).unwrap_err();
     assert!(matches!(&error, DataError::Mixed { row: 41, kind: "date", .. }), "{error}");
