@@ -63,9 +63,9 @@ impl Notation {
     /// A text as a date, with or without a time of day. A time zone is ignored: the local time counts.
     pub(super) fn date(self, text: &str) -> Option<NaiveDateTime> {
         match self {
-            Notation::Plain | Notation::DecimalComma => parsed_date(text, Order::YearFirst),
-            Notation::DayFirst => parsed_date(text, Order::DayFirst),
-            Notation::MonthFirst => parsed_date(text, Order::MonthFirst),
+            Notation::Plain | Notation::DecimalComma => parsed_date(text, PartOrder::Year),
+            Notation::DayFirst => parsed_date(text, PartOrder::Day),
+            Notation::MonthFirst => parsed_date(text, PartOrder::Month),
             _ => self.date_of_number(number(text)?),
         }
     }
@@ -183,12 +183,12 @@ fn ungrouped(text: &str, marks: &[char]) -> Option<String> {
     Some(joined)
 }
 
-/// The order of the parts of a date.
+/// Which part of a date is first. The year is first or last.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Order {
-    YearFirst,
-    DayFirst,
-    MonthFirst,
+enum PartOrder {
+    Year,
+    Day,
+    Month,
 }
 
 /// What a text shows about the order of day and month, when its year is the last part.
@@ -206,11 +206,11 @@ pub(super) enum DateShape {
 
 /// What a text shows about the order of its parts; `None` where it is no date, whatever the order.
 pub(super) fn date_shape(text: &str) -> Option<DateShape> {
-    if parsed_date(text, Order::YearFirst).is_some() {
+    if parsed_date(text, PartOrder::Year).is_some() {
         return Some(DateShape::YearFirst);
     }
-    let day_first = parsed_date(text, Order::DayFirst).is_some();
-    let month_first = parsed_date(text, Order::MonthFirst).is_some();
+    let day_first = parsed_date(text, PartOrder::Day).is_some();
+    let month_first = parsed_date(text, PartOrder::Month).is_some();
     match (day_first, month_first) {
         (false, false) => None,
         (true, _) if text.trim().split(' ').next().is_some_and(|day| day.contains('.')) => Some(DateShape::DayFirst),
@@ -229,7 +229,7 @@ pub(super) fn looks_like_date(text: &str) -> bool {
 }
 
 /// A date with the parts in this order, and the time of day after it.
-fn parsed_date(text: &str, order: Order) -> Option<NaiveDateTime> {
+fn parsed_date(text: &str, order: PartOrder) -> Option<NaiveDateTime> {
     let text = text.trim();
     // Most texts are not dates.
     if text.len() < 8 || !text.as_bytes()[0].is_ascii_digit() {
@@ -248,10 +248,10 @@ fn parsed_date(text: &str, order: Order) -> Option<NaiveDateTime> {
     let small = |text: &str| ((1..=2).contains(&text.len())).then(|| digits(text))?;
     let year = |text: &str| (text.len() == 4).then(|| digits(text))?;
     let (year, month, day) = match order {
-        Order::YearFirst if separator != '.' => (year(first)?, small(second)?, small(third)?),
-        Order::YearFirst => return None,
-        Order::DayFirst => (year(third)?, small(second)?, small(first)?),
-        Order::MonthFirst => (year(third)?, small(first)?, small(second)?),
+        PartOrder::Year if separator != '.' => (year(first)?, small(second)?, small(third)?),
+        PartOrder::Year => return None,
+        PartOrder::Day => (year(third)?, small(second)?, small(first)?),
+        PartOrder::Month => (year(third)?, small(first)?, small(second)?),
     };
     let date = NaiveDate::from_ymd_opt(year as i32, month, day)?;
     match time {

@@ -184,7 +184,7 @@ impl Model {
 /// The median of each column. All columns have to be numbers or truth values.
 fn medians(encoder: &Encoder) -> Result<Vec<f64>, PipelineError> {
     let median = |column: &anoonly_data::encode::EncodedColumn| match column.encoding {
-        Encoding::Number { median, unit } if unit == 1.0 => Ok(median),
+        Encoding::Number { median, unit: 1.0 } => Ok(median),
         Encoding::Number { .. } => Err(PipelineError::NotExportable {
             method: format!("column `{}`", column.name),
             reason: "its numbers are too large or too small for 32 bits",
