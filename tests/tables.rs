@@ -221,8 +221,11 @@ fn inspect_describes_a_model() {
     ] {
         assert!(printed.contains(words), "`{words}` is not in: {printed}");
     }
-    let inspected: serde_json::Value =
-        serde_json::from_str(&done(anoonly(["inspect", &file("model.anoonly"), "--json"]))).unwrap();
+    let threshold = done(anoonly(["threshold", &file("model.anoonly"), "--fpr", "0.1", "--json"]));
+    let inspected = done(anoonly(["inspect", &file("model.anoonly"), "--json"]));
+    // With the same digits.
+    assert!(inspected.contains(&format!("\"threshold\":{}", threshold.trim())), "{threshold} is not in {inspected}");
+    let inspected: serde_json::Value = serde_json::from_str(&inspected).unwrap();
     assert_eq!(inspected["members"].as_array().unwrap().len(), 2);
     let output = anoonly(["inspect", &file("train.csv")]);
     assert_eq!(output.status.code(), Some(2));

@@ -9,7 +9,7 @@ use crate::terminal::{note, one_line, warn};
 
 /// The columns of the training table: how each was read, what it became, and why.
 ///
-/// At most `most` columns are listed, those that are left out first to go.
+/// At most `most` columns are listed. Of more, those with a note and those that are left out come before the others.
 pub fn column_table(model: &Model, most: usize) -> String {
     let columns = model.encoder().columns();
     let left_out = &model.provenance().left_out;
@@ -20,7 +20,15 @@ pub fn column_table(model: &Model, most: usize) -> String {
     let rest = left_out
         .iter()
         .map(|left| [&left.column, "", "left out", &left.reason].map(|text| one_line(text).into_owned()));
-    let rows: Vec<[String; 4]> = used.chain(rest).take(most).collect();
+    let mut rows: Vec<[String; 4]> = used.chain(rest).collect();
+    let noted = rows.iter().filter(|row| !row[3].is_empty()).count();
+    let mut others = most.saturating_sub(noted);
+    rows.retain(|row| {
+        let listed = !row[3].is_empty() || others > 0;
+        others -= usize::from(row[3].is_empty() && others > 0);
+        listed
+    });
+    rows.truncate(most);
     let header = ["column", "read as", "becomes", "note"];
     // Most tables need no notes.
     let width = if rows.iter().all(|row| row[3].is_empty()) { 3 } else { 4 };

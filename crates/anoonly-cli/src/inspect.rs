@@ -3,9 +3,14 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use anoonly::pipeline::{Model, PipelineError};
+use anoonly::core::Seed;
+use anoonly::data::encode::EncodedColumn;
+use anoonly::models::AnyMethod;
+use anoonly::pipeline::{Model, PipelineError, Provenance, ScoreScale, Threshold};
 use anoonly::train::model_file::{self, Inspection};
+use anoonly::train::{FittedDetector, History, Supervision};
 use clap::Args;
+use serde::Serialize;
 
 use crate::error::CommandError;
 use crate::findings::column_table;
@@ -33,30 +38,55 @@ impl Options {
     }
 }
 
-fn json(model: &Model, file: &Inspection) -> serde_json::Value {
-    let members: Vec<serde_json::Value> = model
-        .members()
-        .map(|(member, scale)| {
-            let detector = member.detector();
-            serde_json::json!({
-                "method": detector.method(),
-                "supervision": detector.supervision(),
-                "seed": detector.seed(),
-                "history": member.history(),
-                "standard": scale,
-            })
-        })
-        .collect();
+/// A model as JSON. Not a `serde_json::Value`, which would widen 32-bit scores.
+#[derive(Serialize)]
+struct InspectedModel<'a> {
+    file: InspectedFile<'a>,
+    about: &'a Provenance,
+    ids: &'a [String],
+    columns: &'a [EncodedColumn],
+    threshold: Option<&'a Threshold>,
+    held_out: usize,
+    members: Vec<InspectedMember<'a>>,
+}
+
+#[derive(Serialize)]
+struct InspectedFile<'a> {
+    format: u32,
+    library: &'a str,
+    verified: bool,
+}
+
+#[derive(Serialize)]
+struct InspectedMember<'a> {
+    method: &'a AnyMethod,
+    supervision: Supervision,
+    seed: Seed,
+    history: &'a History,
+    standard: ScoreScale,
+}
+
+fn json<'a>(model: &'a Model, file: &'a Inspection) -> InspectedModel<'a> {
+    let member = |(member, standard): (&'a FittedDetector, ScoreScale)| {
+        let detector = member.detector();
+        InspectedMember {
+            method: detector.method(),
+            supervision: detector.supervision(),
+            seed: detector.seed(),
+            history: member.history(),
+            standard,
+        }
+    };
     let manifest = &file.manifest;
-    serde_json::json!({
-        "file": { "format": manifest.format, "library": manifest.library, "verified": file.verified },
-        "about": model.provenance(),
-        "ids": model.ids(),
-        "columns": model.encoder().columns(),
-        "threshold": model.threshold(),
-        "held_out": model.calibration().map(|calibration| calibration.rows()).unwrap_or(0),
-        "members": members,
-    })
+    InspectedModel {
+        file: InspectedFile { format: manifest.format, library: &manifest.library, verified: file.verified },
+        about: model.provenance(),
+        ids: model.ids(),
+        columns: model.encoder().columns(),
+        threshold: model.threshold(),
+        held_out: model.calibration().map_or(0, |calibration| calibration.rows()),
+        members: model.members().map(member).collect(),
+    }
 }
 
 fn describe(model: &Model, file: &Inspection) -> String {

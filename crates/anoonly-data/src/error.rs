@@ -274,7 +274,7 @@ pub enum DataError {
         value: String,
     },
     /// A column has more categories than a model keeps.
-    #[error("{}: column `{column}` has {categories} different values, more than the {most} categories or 16 MiB of text that a model keeps of a column; leave it out, or join its values into fewer", path.display())]
+    #[error("{}: column `{column}` has {categories} different values, more than the {most} categories or 16 MiB of text that a model keeps of a column; join its values into fewer", path.display())]
     TooManyCategories {
         /// The file.
         path: PathBuf,
