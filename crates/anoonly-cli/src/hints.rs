@@ -139,6 +139,9 @@ fn data(error: &DataError) -> Option<String> {
         | DataError::TooManyCategories { column, .. } => {
             Some(format!("or leave the column out with --drop {}", named(column)))
         }
+        DataError::NothingToLearnFrom { .. } => {
+            Some("an identifier, time or counter is used with --keep COLUMN".into())
+        }
         DataError::UnlikeTraining { .. } => Some("or score it all the same with --lenient".into()),
         DataError::NewCategory { .. } => Some("or accept unknown categories with --lenient".into()),
         DataError::Core(error) => core(error),

@@ -183,6 +183,9 @@ fn summary(model: &Model, labels: &Labels, file: &Path, seconds: f64) -> String 
         line(format!("  and {} more values of `{}`", labels.values.len() - 10, labels.column));
     }
     column_table(model, LISTED_COLUMNS).lines().for_each(|row| line(format!("  {row}")));
+    if provenance.left_out.iter().any(|left| left.usable) {
+        line("  --keep COLUMN uses a column that was left out although it holds information".into());
+    }
     let columns = model.encoder().columns();
     line(format!(
         "  {} encoded as {}; {} filled in",

@@ -27,6 +27,7 @@ use anoonly_core::did_you_mean;
 
 pub(crate) use cells::{Cells, number, truth};
 pub use cells::{ColumnKind, is_missing};
+use column::{CONSTANT, EMPTY};
 pub use column::{EncodedColumn, Encoding};
 pub use dates::DatePart;
 pub use notation::Notation;
@@ -67,6 +68,9 @@ pub struct LeftOut {
     pub column: String,
     /// The reason.
     pub reason: String,
+    /// Whether the column holds information, so that it can be used all the same ([`EncoderOptions::keep`]).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub usable: bool,
 }
 
 /// How an encoder treats columns and values that did not occur in training.
@@ -114,8 +118,10 @@ impl Encoder {
         }
         let apart: HashSet<&str> = options.apart.iter().map(String::as_str).collect();
         let dropped: HashSet<&str> = options.drop.iter().map(String::as_str).collect();
-        let dropped_on_request =
-            |name: &str| LeftOut { column: name.into(), reason: "it was dropped on request".into() };
+        let dropped_on_request = |name: &str| {
+            let reason = "it was dropped on request".into();
+            LeftOut { column: name.into(), reason, usable: false }
+        };
         // A column that was dropped need not have been read.
         let unread: BTreeSet<&str> = unread().filter(|name| dropped.contains(name)).collect();
         let mut left_out: Vec<LeftOut> = unread.into_iter().map(dropped_on_request).collect();
@@ -127,7 +133,10 @@ impl Encoder {
             }
             match EncodedColumn::fit(table, name, options)? {
                 Ok(column) => columns.push(column),
-                Err(reason) => left_out.push(LeftOut { column: name.into(), reason }),
+                Err(reason) => {
+                    let usable = reason != EMPTY && reason != CONSTANT;
+                    left_out.push(LeftOut { column: name.into(), reason, usable });
+                }
             }
         }
         match columns.is_empty() {

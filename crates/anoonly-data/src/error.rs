@@ -332,7 +332,7 @@ pub enum DataError {
         missing: String,
     },
     /// No column is left to fit a detector on.
-    #[error("{}: no column to learn from: every column is constant, empty, dropped, an identifier or the label", path.display())]
+    #[error("{}: no column to learn from: every column is constant, empty, dropped, an identifier, a time or counter that goes on, or the label", path.display())]
     NothingToLearnFrom {
         /// The file.
         path: PathBuf,

@@ -87,6 +87,10 @@ fn is_one(unit: &f64) -> bool {
     *unit == 1.0
 }
 
+/// Why a column without values is left out.
+pub(super) const EMPTY: &str = "it is empty";
+/// Why a column that does not vary is left out.
+pub(super) const CONSTANT: &str = "its value is the same in every row";
 /// A column gets a feature for missing values when at least this many training rows lack a value and as many have one.
 const INDICATOR_ROWS: usize = 5;
 /// The largest number of categories of a column that a model keeps.
@@ -145,7 +149,7 @@ impl EncodedColumn {
         let indicator = seen.missing >= INDICATOR_ROWS && seen.known >= INDICATOR_ROWS;
         let seen = Some(seen);
         Ok(match made {
-            Ok((_, false)) if !indicator => Err("its value is the same in every row".into()),
+            Ok((_, false)) if !indicator => Err(CONSTANT.into()),
             Ok((encoding, _)) => Ok(Self { name: name.into(), kind, notation, encoding, indicator, seen, notes }),
             Err(reason) => Err(reason),
         })
@@ -364,7 +368,7 @@ fn number_encoding(values: &[Option<f64>], notes: &mut Vec<String>) -> (SeenValu
     let range = known.first().zip(known.last()).map(|(&low, &high)| [low, high]);
     let seen = SeenValues { known: known.len(), missing: values.len() - known.len(), range };
     let (Some(&median), Some([low, high])) = (known.get(known.len() / 2), range) else {
-        return (seen, Err("it is empty".into()));
+        return (seen, Err(EMPTY.into()));
     };
     let farthest = (high - median).max(median - low);
     let unit = if farthest == 0.0 || PLAIN_SIZES.contains(&farthest) { 1.0 } else { farthest.min(f64::MAX) };
@@ -385,7 +389,7 @@ fn date_encoding(values: &[Option<NaiveDateTime>], keep: bool, notes: &mut Vec<S
     let known: Vec<NaiveDateTime> = values.iter().flatten().copied().collect();
     let seen = SeenValues { known: known.len(), missing: values.len() - known.len(), range: None };
     let (Some(first), Some(last)) = (known.iter().min(), known.iter().max()) else {
-        return (seen, Err("it is empty".into()));
+        return (seen, Err(EMPTY.into()));
     };
     let varying =
         DatePart::ALL.into_iter().filter(|part| known.iter().any(|&date| part.share(date) != part.share(known[0])));
@@ -440,7 +444,7 @@ fn category_encoding(
     }
     let varies = counts.len() > 1;
     let encoding = match counts.len() {
-        0 => return Ok(Ok((seen, Err("it is empty".into())))),
+        0 => return Ok(Ok((seen, Err(EMPTY.into())))),
         few if few <= one_hot => Encoding::OneHot { categories: counts.into_keys().collect(), whole },
         _ => {
             let share = |count: usize| count as f64 / table.rows() as f64;

@@ -29,7 +29,7 @@ fn reason(cells: &[String]) -> String {
     let rows = cells.iter().enumerate().map(|(row, cell)| format!("{cell},{}\n", row % 7));
     let table = table(&format!("x,other\n{}", rows.collect::<String>()));
     let (_, left_out) = Encoder::fit(&table, &EncoderOptions::default()).unwrap();
-    let [LeftOut { column, reason }] = &left_out[..] else { panic!("{left_out:?}") };
+    let [LeftOut { column, reason, usable: true }] = &left_out[..] else { panic!("{left_out:?}") };
     assert_eq!(column, "x");
     reason.clone()
 }
