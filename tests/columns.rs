@@ -63,7 +63,7 @@ fn later_days_are_not_anomalies() {
     let new = written(&folder, "new.csv", 600, ("day", &|row| day(row / 20, 90)));
     let model = folder.path().join("m.anoonly").to_str().unwrap().to_owned();
     let printed = done(anoonly(["train", &train, "--label", "fraud", "--out", &model]));
-    let why = "not the day of the year, of which training saw too little: 60 days, 2026-01-01 to 2026-03-01";
+    let why = "training saw too little of the day of the year: 60 days, 2026-01-01 to 2026-03-01";
     assert!(printed.contains("day of the week, as positions on a circle") && printed.contains(why), "{printed}");
     assert!(done(anoonly(["inspect", &model])).contains(why));
     let out = folder.path().join("s.csv").to_str().unwrap().to_owned();

@@ -122,6 +122,14 @@ fn links_and_devices_stay_and_permissions_are_kept() {
     done(anoonly(["train", &file("train.csv"), "--label", "fraud", "--out", "/dev/null"]));
     done(anoonly(["explain", &model, &new, "--top", "1", "--html", "/dev/null"]));
     assert!(fs::metadata("/dev/null").unwrap().file_type().is_char_device());
+    // A file to which the shell appends keeps what it has.
+    let log = file("log.html");
+    fs::write(&log, "before\n").unwrap();
+    let appended = fs::OpenOptions::new().append(true).open(&log).unwrap();
+    let mut explain = command(["explain", &model, &new, "--top", "1", "--html", "/dev/stdout"]);
+    assert!(explain.stdout(appended).status().unwrap().success());
+    let text = fs::read_to_string(&log).unwrap();
+    assert!(text.starts_with("before\n") && text.contains("</html>"), "{text}");
     let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(!left.iter().any(|name| name.to_str().unwrap().starts_with('.')), "{left:?}");
 }

@@ -10,6 +10,7 @@ use clap::Args;
 use maud::{Markup, html};
 
 use crate::error::CommandError;
+use crate::findings::warn_of_unseen;
 use crate::reading::{Reading, columns_of};
 use crate::terminal::one_line;
 use crate::{outputs, print, print_json};
@@ -53,7 +54,8 @@ impl Options {
         let model = Model::load(&self.model)?;
         let unknown = if self.lenient { Unknown::Accept } else { Unknown::Refuse };
         let blocks = self.reading.blocks(&self.table, columns_of(&model, None))?;
-        let rows = model.explain_top(blocks, self.top, unknown)?;
+        let (rows, unseen) = model.explain_top(blocks, self.top, unknown)?;
+        warn_of_unseen(&unseen);
         if let Some(path) = &self.html {
             write_page(path, &anoonly_page::page("Explained scores", &page(&rows, &model)))?;
         }
@@ -76,8 +78,7 @@ impl Options {
         for row in rows {
             let parts: Vec<String> = row.contributions.iter().take(self.columns).map(short).collect();
             let ids = row.row.iter().map(|(_, value)| one_line(&value.to_string()).into_owned());
-            let cells =
-                [row.rank.to_string()].into_iter().chain(ids).chain([format!("{:.2}", row.score), parts.join("; ")]);
+            let cells = [row.rank.to_string()].into_iter().chain(ids).chain([short_score(row.score), parts.join("; ")]);
             table.add_row(cells);
         }
         format!(
@@ -88,7 +89,7 @@ impl Options {
 }
 
 fn short(part: &Contribution) -> String {
-    let text = format!("{} = {} ({:+.2})", part.column, shown(&part.value), part.contribution);
+    let text = format!("{} = {} ({})", part.column, shown(&part.value), signed(part.contribution));
     one_line(&text).into_owned()
 }
 
@@ -143,7 +144,7 @@ fn page(rows: &[ExplainedRow], model: &Model) -> Markup {
                         @if place > 0 { ", " }
                         (name) " " (value.to_string())
                     }
-                    ": score " (format!("{:.2}", row.score))
+                    ": score " (short_score(row.score))
                 }
                 table class="parts" {
                     thead { tr { th scope="col" { "column" } th scope="col" { "value" } th scope="col" class="number" { "contribution" } th scope="col" class="bars" {} } }
@@ -152,16 +153,27 @@ fn page(rows: &[ExplainedRow], model: &Model) -> Markup {
                             tr {
                                 td { (part.column) }
                                 td { @if part.value == CellValue::Missing { em { "missing" } } @else { (shown(&part.value)) } }
-                                td class="number" { (format!("{:+.2}", part.contribution)) }
+                                td class="number" { (signed(part.contribution)) }
                                 td class="bars" { (bar(part)) }
                             }
                         }
                     }
                 }
                 @if row.remainder.abs() >= 0.005 {
-                    p { "Not explained: " (format!("{:+.2}", row.remainder)) }
+                    p { "Not explained: " (signed(row.remainder)) }
                 }
             }
         }
     }
+}
+
+/// Scores of this size and more, which rows with far values have, are shown with an exponent.
+const LARGE: f32 = 1e6;
+
+fn short_score(score: f32) -> String {
+    if score.abs() < LARGE { format!("{score:.2}") } else { format!("{score:.4e}") }
+}
+
+fn signed(part: f32) -> String {
+    if part.abs() < LARGE { format!("{part:+.2}") } else { format!("{part:+.4e}") }
 }

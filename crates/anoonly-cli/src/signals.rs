@@ -1,7 +1,7 @@
 //! What happens when the user presses Ctrl-C or the system asks the process to end.
 //!
-//! Incomplete files are removed, and the exit code is 128 and the number of the signal. A benchmark first finishes what it has begun
-//! ([`stop_gently`]).
+//! Incomplete files are removed, and the exit code is 128 and the number of the signal. A benchmark finishes what it has begun and ends
+//! with the exit code of Ctrl-C ([`stop_gently`]).
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,7 +1,5 @@
 //! What the command prints. Text for people passes through [`visible`], so that names and values from files cannot control the terminal.
 
-#![expect(clippy::print_stderr, reason = "the only place that writes to the user's terminal")]
-
 use std::borrow::Cow;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,17 +40,22 @@ pub fn print_json(value: &impl serde::Serialize) -> Result<(), CommandError> {
 
 /// Prints a line for people on standard error.
 pub fn note(text: &str) {
-    eprintln!("{}", visible(text));
+    write_error(&visible(text));
 }
 
 /// Prints a warning as one line.
 pub fn warn(message: &str) {
-    eprintln!("warning: {}", one_line(message));
+    write_error(&format!("warning: {}", one_line(message)));
 }
 
 /// Prints an error as one line.
 pub fn print_error(message: &str) {
-    eprintln!("error: {}", one_line(message));
+    write_error(&format!("error: {}", one_line(message)));
+}
+
+/// Writes a line to standard error. Where nobody reads it any more, it is lost: the work goes on.
+fn write_error(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// A text without characters that control a terminal: they are shown as escape sequences, such as `\u{1b}`. Line ends stay.

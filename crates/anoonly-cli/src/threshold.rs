@@ -8,6 +8,7 @@ use anoonly::pipeline::{Model, Threshold, ThresholdRule};
 use clap::{ArgGroup, Args};
 
 use crate::error::CommandError;
+use crate::findings::warn_of_unseen;
 use crate::reading::{Reading, columns_of};
 use crate::{evaluate, outputs, print, print_json};
 
@@ -37,6 +38,10 @@ pub struct Options {
     /// The value of the label column that marks anomalies
     #[arg(long, value_name = "VALUE", requires = "label", allow_hyphen_values = true)]
     anomaly: Option<String>,
+    /// Treat missing columns and values of the wrong kind in the table of --max-f1 as missing, accept unknown categories, and use the
+    /// table even if half of its rows lie outside of what training held
+    #[arg(long, requires = "max_f1")]
+    lenient: bool,
     #[command(flatten)]
     reading: Reading,
     /// Print the threshold as JSON
@@ -70,7 +75,9 @@ impl Options {
             Options { max_f1: Some(path), label: Some(label), anomaly, .. } => {
                 let table = self.reading.table(path, columns_of(model, Some(label)))?;
                 let label = LabelColumn { names: vec![label.clone()], anomaly: anomaly.clone() };
-                let labelled = model.score_labelled(&table, &label, Unknown::Refuse)?;
+                let unknown = if self.lenient { Unknown::Accept } else { Unknown::Refuse };
+                let labelled = model.score_labelled(&table, &label, unknown)?;
+                warn_of_unseen(&labelled.unseen);
                 evaluate::warn_if_trained_on(&labelled);
                 Threshold::max_f1(&labelled.scores, &labelled.anomalous)?
             }

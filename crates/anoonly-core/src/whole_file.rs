@@ -83,7 +83,7 @@ impl WholeFile {
     pub fn create(path: &Path) -> io::Result<Self> {
         if stream(path)? {
             return OpenOptions::new()
-                .write(true)
+                .append(true)
                 .open(path)
                 .map(|file| Self(OutputPlace::Stream(file)))
                 .map_err(plain);
@@ -139,6 +139,10 @@ impl WholeFile {
 /// Whether a path leads to a device or pipe, which is written to as it is.
 fn stream(path: &Path) -> io::Result<bool> {
     match fs::metadata(path) {
+        // `/dev/stdout` may lead to a file to which a shell appends.
+        Ok(metadata) if metadata.is_file() && ["/dev", "/proc"].iter().any(|folder| path.starts_with(folder)) => {
+            Ok(true)
+        }
         Ok(metadata) if metadata.is_file() => Ok(false),
         Ok(metadata) if metadata.is_dir() => Err(io::Error::new(ErrorKind::IsADirectory, "it is a folder")),
         Ok(metadata) if is_stream(metadata.file_type()) => Ok(true),
@@ -176,11 +180,16 @@ fn target(path: &Path) -> io::Result<PathBuf> {
 /// Gives a new file the permissions and, where the system allows it, the owner of the file that it replaces.
 #[cfg(unix)]
 fn keep_permissions(file: &File, replaced: &Metadata) -> io::Result<()> {
-    use std::os::unix::fs::{MetadataExt, fchown};
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
     // Only the superuser may give a file away, and others may choose only among their own groups.
-    let _ = fchown(file, None, Some(replaced.gid()));
+    let group_kept = fchown(file, None, Some(replaced.gid())).is_ok();
     let _ = fchown(file, Some(replaced.uid()), None);
-    file.set_permissions(replaced.permissions()).map_err(plain)
+    let mut permissions = replaced.permissions();
+    if !group_kept {
+        // What one group may do, another may not.
+        permissions.set_mode(permissions.mode() & !0o070);
+    }
+    file.set_permissions(permissions).map_err(plain)
 }
 
 #[cfg(not(unix))]

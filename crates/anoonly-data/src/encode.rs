@@ -9,6 +9,7 @@
 mod cells;
 mod column;
 mod dates;
+mod fitting;
 mod notation;
 mod reading;
 mod roles;
@@ -27,9 +28,9 @@ use anoonly_core::did_you_mean;
 
 pub(crate) use cells::{Cells, number, truth};
 pub use cells::{ColumnKind, is_missing};
-use column::{CONSTANT, EMPTY};
 pub use column::{EncodedColumn, Encoding};
 pub use dates::DatePart;
+use fitting::{NoFeature, check_together, fit_column};
 pub use notation::Notation;
 pub use unseen::{FirstUnseen, SeenValues, UnseenInColumn, UnseenValues};
 
@@ -131,14 +132,12 @@ impl Encoder {
                 left_out.push(dropped_on_request(name));
                 continue;
             }
-            match EncodedColumn::fit(table, name, options)? {
+            match fit_column(table, name, options)? {
                 Ok(column) => columns.push(column),
-                Err(reason) => {
-                    let usable = reason != EMPTY && reason != CONSTANT;
-                    left_out.push(LeftOut { column: name.into(), reason, usable });
-                }
+                Err(NoFeature { reason, usable }) => left_out.push(LeftOut { column: name.into(), reason, usable }),
             }
         }
+        check_together(table, &columns)?;
         match columns.is_empty() {
             true => Err(DataError::NothingToLearnFrom { path: table.path().into() }),
             false => Ok((Self { columns }, left_out)),

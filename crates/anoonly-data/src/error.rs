@@ -124,7 +124,7 @@ pub enum DataError {
         expected: u64,
     },
     /// A quotation mark in a CSV file is out of place.
-    #[error("{}: {}, column {column}: {fault}", path.display(), row_and_line(*row, *line))]
+    #[error("{}: {}, column {column}: {fault}", path.display(), row_and_line(*row, *line), column = excerpt(column))]
     MisplacedQuote {
         /// The file.
         path: PathBuf,
@@ -158,7 +158,7 @@ pub enum DataError {
         limit: u64,
     },
     /// A column holds times of a zone that is not known.
-    #[error("{}: column `{column}`: unknown time zone `{zone}`; use a name such as America/New_York, an offset such as +01:00, or no zone", path.display())]
+    #[error("{}: column `{column}`: unknown time zone `{zone}`; use a name such as America/New_York, an offset such as +01:00, or no zone", path.display(), column = excerpt(column))]
     UnknownZone {
         /// The file.
         path: PathBuf,
@@ -238,7 +238,7 @@ pub enum DataError {
         kind: &'static str,
     },
     /// A number is written with a decimal comma or with marks between groups of digits, in a file that uses the comma otherwise.
-    #[error("{}: column `{column}`, row {row}: `{}` may be a number with a decimal comma or with marks between the thousands; write such numbers as 1234.56, or separate the fields of the file with semicolons and write 1234,56", path.display(), excerpt(value))]
+    #[error("{}: column `{column}`, row {row}: `{}` may be a number with a decimal comma or with marks between the thousands; write such numbers as 1234.56, or separate the fields of the file with semicolons and write 1234,56", path.display(), excerpt(value), column = excerpt(column))]
     OtherDecimals {
         /// The file.
         path: PathBuf,
@@ -250,7 +250,7 @@ pub enum DataError {
         value: String,
     },
     /// The order of day, month and year does not follow from the dates of a column.
-    #[error("{}: column `{column}`, row {row}: the order of day and month in `{}` does not follow from the dates of the column; write dates as 2026-03-31, the year first", path.display(), excerpt(value))]
+    #[error("{}: column `{column}`, row {row}: the order of day and month in `{}` does not follow from the dates of the column; write dates as 2026-03-31, the year first", path.display(), excerpt(value), column = excerpt(column))]
     AmbiguousDate {
         /// The file.
         path: PathBuf,
@@ -274,7 +274,7 @@ pub enum DataError {
         value: String,
     },
     /// A column has more categories than a model keeps.
-    #[error("{}: column `{column}` has {categories} different values, more than the {most} categories or 16 MiB of text that a model keeps of a column; join its values into fewer", path.display())]
+    #[error("{}: column `{column}` has {categories} different values, more than the {most} categories or 16 MiB of text that a model keeps of a column; join its values into fewer", path.display(), column = excerpt(column))]
     TooManyCategories {
         /// The file.
         path: PathBuf,
@@ -286,7 +286,7 @@ pub enum DataError {
         most: usize,
     },
     /// Many rows lie outside of what the training rows held.
-    #[error("{}: column `{column}`: of {rows} rows, {summary}; scores of such rows mean little: check that the table is like the training table, or train again with newer rows", path.display())]
+    #[error("{}: column `{column}`: of {rows} rows, {summary}; scores of such rows mean little: check that the table is like the training table, or train again with newer rows", path.display(), column = excerpt(column))]
     UnlikeTraining {
         /// The file.
         path: PathBuf,
@@ -432,7 +432,7 @@ impl fmt::Display for QuoteFault {
             QuoteFault::NeverClosed => write!(formatter, "a quotation mark is opened and never closed")?,
             QuoteFault::TextAfter => write!(formatter, "text follows a closing quotation mark")?,
             QuoteFault::SpansRows { lines } => {
-                write!(formatter, "a quotation mark joins {lines} lines, each of which looks like a row")?;
+                write!(formatter, "a quotation mark joins {lines} lines that look like rows")?;
             }
         }
         write!(formatter, "; a value with a quotation mark in it is written as \"a \"\"b\"\" c\"")

@@ -100,9 +100,9 @@ pub fn is_missing(text: &str) -> bool {
     WORDS.contains(&text.trim())
 }
 
-/// A text as a number.
+/// A text as a number. The words for NaN are no number.
 pub(crate) fn number(text: &str) -> Option<f64> {
-    text.trim().parse().ok()
+    text.trim().parse().ok().filter(|value: &f64| !value.is_nan())
 }
 
 /// A text as a truth value, 0 or 1.

@@ -3,18 +3,15 @@
 use std::collections::BTreeMap;
 use std::f64::consts::TAU;
 
-use chrono::NaiveDateTime;
 use ndarray::ArrayViewMut2;
 use serde::{Deserialize, Serialize};
 
-use super::cells::{Cells, ColumnKind, whole_digits};
-use super::dates::{DatePart, closed_circles};
+use super::Unknown;
+use super::cells::{Cells, ColumnKind};
+use super::dates::DatePart;
 use super::notation::Notation;
-use super::reading::Reading;
-use super::roles::{IDENTIFIER_SHARE, IDENTIFIER_VALUES, reason_by_name, reason_by_values};
-use super::unseen::{SeenValues, UnseenInColumn};
-use super::values::{Source, categories};
-use super::{EncoderOptions, Unknown};
+use super::unseen::{SeenValues, UnseenInColumn, short};
+use super::values::{ColumnSource, categories};
 use crate::DataError;
 use crate::table::Table;
 use anoonly_core::excerpt;
@@ -87,23 +84,8 @@ fn is_one(unit: &f64) -> bool {
     *unit == 1.0
 }
 
-/// Why a column without values is left out.
-pub(super) const EMPTY: &str = "it is empty";
-/// Why a column that does not vary is left out.
-pub(super) const CONSTANT: &str = "its value is the same in every row";
-/// A column gets a feature for missing values when at least this many training rows lack a value and as many have one.
-const INDICATOR_ROWS: usize = 5;
-/// The largest number of categories of a column that a model keeps.
-const MOST_CATEGORIES: usize = 100_000;
-/// The largest number of bytes of all categories of a column together.
-const MOST_CATEGORY_BYTES: usize = 16 << 20;
-/// Deviations from the median within these bounds are stored as they are.
-const PLAIN_SIZES: std::ops::RangeInclusive<f64> = 1e-30..=1e30;
 /// A value further from the training values than this many times their range gets its row the highest score.
-const FAR: f64 = 1e6;
-
-/// What is made of a column: an encoding and whether its features vary, or the reason why it has none.
-type Made = Result<(Encoding, bool), String>;
+pub(super) const FAR: f64 = 1e6;
 
 /// The result of writing the features of a column.
 pub(super) struct Written {
@@ -116,45 +98,6 @@ pub(super) struct Written {
 }
 
 impl EncodedColumn {
-    /// The encoding of a column, or the reason why the column is left out.
-    pub(super) fn fit(table: &Table, name: &str, options: &EncoderOptions) -> Result<Result<Self, String>, DataError> {
-        let keep = options.keep.iter().any(|kept| kept == name);
-        let as_category = options.categories.iter().any(|category| category == name);
-        if let Some(reason) = reason_by_name(name).filter(|_| !keep && !as_category) {
-            return Ok(Err(reason));
-        }
-        let cells = table.cells(name)?;
-        let Reading { kind, notation, mut notes } = match as_category {
-            true => Reading { kind: ColumnKind::Category, notation: Notation::Plain, notes: Vec::new() },
-            false => Reading::of(table, name, &cells, options.one_hot)?,
-        };
-        let source = Source { table, name, kind, notation, unknown: Unknown::Refuse };
-        let (seen, made): (SeenValues, Made) = match kind {
-            ColumnKind::Number | ColumnKind::Truth => {
-                let values = source.numbers(&cells)?.values;
-                if let Some(row) = values.iter().position(|value| value.is_some_and(|value| !value.is_finite())) {
-                    return Err(not_finite(table, name, row, values[row].unwrap_or_default()));
-                }
-                match reason_by_values(&cells, &values).filter(|_| !keep && kind == ColumnKind::Number) {
-                    Some(reason) => return Ok(Err(reason)),
-                    None => number_encoding(&values, &mut notes),
-                }
-            }
-            ColumnKind::Date => date_encoding(&source.dates(&cells)?.values, keep, &mut notes),
-            ColumnKind::Category => match category_encoding(table, name, &cells, options.one_hot, keep)? {
-                Ok(found) => found,
-                Err(reason) => return Ok(Err(reason)),
-            },
-        };
-        let indicator = seen.missing >= INDICATOR_ROWS && seen.known >= INDICATOR_ROWS;
-        let seen = Some(seen);
-        Ok(match made {
-            Ok((_, false)) if !indicator => Err(CONSTANT.into()),
-            Ok((encoding, _)) => Ok(Self { name: name.into(), kind, notation, encoding, indicator, seen, notes }),
-            Err(reason) => Err(reason),
-        })
-    }
-
     /// The number of features.
     pub fn width(&self) -> usize {
         usize::from(self.indicator)
@@ -216,7 +159,7 @@ impl EncodedColumn {
         unknown: Unknown,
         mut target: ArrayViewMut2<'_, f32>,
     ) -> Result<Written, DataError> {
-        let source = Source::of(table, self, unknown);
+        let source = ColumnSource::of(table, self, unknown);
         let last = target.ncols().saturating_sub(1);
         let seen = self.seen.as_ref();
         let never_missing = seen.is_some_and(|seen| seen.missing == 0);
@@ -300,11 +243,11 @@ impl EncodedColumn {
         }
         written.unseen.other_kind = other_kind.len();
         if let Some(&row) = other_kind.first() {
-            written.unseen.note(table.row(row), String::new);
+            written.unseen.note(table.row(row), || cells.categories().nth(row).flatten().unwrap_or_default());
         }
         if never_missing && missing.len() > other_kind.len() {
             written.unseen.missing = missing.len() - other_kind.len();
-            let row = missing.iter().find(|row| !other_kind.contains(row));
+            let row = missing.iter().find(|row| other_kind.binary_search(row).is_err());
             written.unseen.note(table.row(row.copied().unwrap_or_default()), String::new);
         }
         Ok(written)
@@ -362,106 +305,8 @@ impl Bounds {
     }
 }
 
-fn number_encoding(values: &[Option<f64>], notes: &mut Vec<String>) -> (SeenValues, Made) {
-    let mut known: Vec<f64> = values.iter().flatten().copied().collect();
-    known.sort_unstable_by(f64::total_cmp);
-    let range = known.first().zip(known.last()).map(|(&low, &high)| [low, high]);
-    let seen = SeenValues { known: known.len(), missing: values.len() - known.len(), range };
-    let (Some(&median), Some([low, high])) = (known.get(known.len() / 2), range) else {
-        return (seen, Err(EMPTY.into()));
-    };
-    let farthest = (high - median).max(median - low);
-    let unit = if farthest == 0.0 || PLAIN_SIZES.contains(&farthest) { 1.0 } else { farthest.min(f64::MAX) };
-    let edge = known.len() / 100;
-    let (usual_low, usual_high) = (known[edge], known[known.len() - 1 - edge]);
-    let usual = usual_high - usual_low;
-    for (value, distance) in [(low, usual_low - low), (high, high - usual_high)] {
-        if usual > 0.0 && distance > FAR * usual {
-            notes.push(format!(
-                "`{value:e}` is so far from the other values that they look alike beside it; if it marks a missing value, leave it empty"
-            ));
-        }
-    }
-    (seen, Ok((Encoding::Number { median, unit }, high > low)))
-}
-
-fn date_encoding(values: &[Option<NaiveDateTime>], keep: bool, notes: &mut Vec<String>) -> (SeenValues, Made) {
-    let known: Vec<NaiveDateTime> = values.iter().flatten().copied().collect();
-    let seen = SeenValues { known: known.len(), missing: values.len() - known.len(), range: None };
-    let (Some(first), Some(last)) = (known.iter().min(), known.iter().max()) else {
-        return (seen, Err(EMPTY.into()));
-    };
-    let varying =
-        DatePart::ALL.into_iter().filter(|part| known.iter().any(|&date| part.share(date) != part.share(known[0])));
-    let (parts, open): (Vec<DatePart>, Vec<DatePart>) = varying.partition(|part| keep || closed_circles(&known, *part));
-    let days = (*last - *first).num_days() + 1;
-    let span = format!("{days} {}, {} to {}", if days == 1 { "day" } else { "days" }, first.date(), last.date());
-    let names: Vec<&str> = open.iter().map(|part| part.name()).collect();
-    let reason = format!("training saw too little of the {}: {span}", names.join(" and the "));
-    if parts.is_empty() && !open.is_empty() {
-        return (seen, Err(reason));
-    }
-    if !open.is_empty() {
-        notes.push(format!("not the {}, of which training saw too little: {span}", names.join(" and ")));
-    }
-    let varies = !parts.is_empty();
-    (seen, Ok((Encoding::Date { parts }, varies)))
-}
-
-fn category_encoding(
-    table: &Table,
-    name: &str,
-    cells: &Cells,
-    one_hot: usize,
-    keep: bool,
-) -> Result<Result<(SeenValues, Made), String>, DataError> {
-    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    let mut known = 0usize;
-    for category in categories(cells, false).flatten() {
-        known += 1;
-        match counts.get_mut(&category) {
-            Some(count) => *count += 1,
-            None => {
-                counts.insert(category, 1);
-            }
-        }
-    }
-    let seen = SeenValues { known, missing: table.rows() - known, range: None };
-    if !keep && counts.len() > IDENTIFIER_VALUES && counts.len() as f64 > IDENTIFIER_SHARE * known as f64 {
-        return Ok(Err("nearly every row has a different value, as in a column of identifiers".into()));
-    }
-    let bytes: usize = counts.keys().map(String::len).sum();
-    if counts.len() > MOST_CATEGORIES || bytes > MOST_CATEGORY_BYTES {
-        let (path, column) = (table.path().into(), name.into());
-        return Err(DataError::TooManyCategories { path, column, categories: counts.len(), most: MOST_CATEGORIES });
-    }
-    let whole = counts.keys().all(|text| whole_digits(text).is_some());
-    if whole {
-        for (text, count) in std::mem::take(&mut counts) {
-            let digits = whole_digits(&text).unwrap_or(&text).to_owned();
-            *counts.entry(digits).or_default() += count;
-        }
-    }
-    let varies = counts.len() > 1;
-    let encoding = match counts.len() {
-        0 => return Ok(Ok((seen, Err(EMPTY.into())))),
-        few if few <= one_hot => Encoding::OneHot { categories: counts.into_keys().collect(), whole },
-        _ => {
-            let share = |count: usize| count as f64 / table.rows() as f64;
-            let shares = counts.into_iter().map(|(category, count)| (category, share(count))).collect();
-            Encoding::Frequency { shares, whole }
-        }
-    };
-    Ok(Ok((seen, Ok((encoding, varies)))))
-}
-
-/// A number for people: with an exponent where it is long.
-fn short(value: f64) -> String {
-    let text = value.to_string();
-    if text.len() <= 16 { text } else { format!("{value:e}") }
-}
-
-fn not_finite(table: &Table, name: &str, row: usize, value: f64) -> DataError {
+/// The error for a value that a feature cannot hold.
+pub(super) fn not_finite(table: &Table, name: &str, row: usize, value: f64) -> DataError {
     let value = match value.is_finite() {
         true => format!("{value:e} is too large for a 32-bit float"),
         false => format!("the value is {value}"),

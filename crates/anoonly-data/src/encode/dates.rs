@@ -20,6 +20,9 @@ const GAP: f64 = 0.1;
 /// A gap that stays open in at least this many rounds is a habit of the data, such as weekends without rows.
 const ROUNDS: usize = 3;
 
+/// Rounds follow one another when at most one is left out between them.
+const SKIPPED: u64 = 2;
+
 impl DatePart {
     pub(super) const ALL: [DatePart; 3] = [DatePart::Year, DatePart::Week, DatePart::Day];
 
@@ -61,7 +64,7 @@ impl DatePart {
 }
 
 /// Whether dates go all around a period, so that later dates find positions that were there before. It also counts when they went
-/// around several times and left out the same positions every time.
+/// around several times, as working days do, which leave out the weekend.
 pub(super) fn closed_circles(dates: &[NaiveDateTime], part: DatePart) -> bool {
     let Some(first) = dates.iter().min() else { return false };
     let mut positions: Vec<f64> = dates.iter().map(|&date| part.share(date)).collect();
@@ -76,7 +79,14 @@ pub(super) fn closed_circles(dates: &[NaiveDateTime], part: DatePart) -> bool {
         dates.iter().map(|&date| ((date - *first).num_seconds() as f64 / seconds) as u64).collect();
     rounds.sort_unstable();
     rounds.dedup();
-    rounds.len() >= ROUNDS
+    // Most rounds in a row: a date that marks a missing one, such as 1900-01-01, is a round of its own.
+    let mut longest = 0;
+    let mut length = 0;
+    for (place, round) in rounds.iter().enumerate() {
+        length = if place > 0 && round - rounds[place - 1] <= SKIPPED { length + 1 } else { 1 };
+        longest = longest.max(length);
+    }
+    longest >= ROUNDS
 }
 
 #[cfg(test)]
@@ -99,6 +109,9 @@ mod tests {
         // Two winters say nothing of the summer between them.
         let winters = [days("2024-12-01", 60), days("2025-12-01", 60)].concat();
         assert!(!closed_circles(&winters, DatePart::Year));
+        // Nor do dates that mark missing ones.
+        let marked = [days("1900-01-01", 1), days("2025-12-01", 60), days("2099-12-31", 1)].concat();
+        assert!(!closed_circles(&marked, DatePart::Year));
     }
 
     #[test]

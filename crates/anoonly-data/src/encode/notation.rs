@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
 use serde::{Deserialize, Serialize};
 
-use super::cells::number;
+use super::cells::{is_missing, number};
 
 /// How the numbers or dates of a column are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,14 +92,17 @@ impl Notation {
     }
 }
 
-/// Cells that stand for a missing value in a column of numbers or dates, besides the words that are missing everywhere.
+/// Whether a text stands for a missing value in a column of numbers or dates.
 pub(super) fn is_placeholder(text: &str) -> bool {
     const WORDS: [&str; 17] = [
         "?", "-", "--", "---", ".", "..", "…", "–", "—", "n.a.", "na", "nil", "none", "missing", "unknown", "#div/0!",
         "#value!",
     ];
     let text = text.trim();
-    WORDS.iter().any(|word| text.eq_ignore_ascii_case(word))
+    // Formats with missing values of their own have these words as text, and some programs write `-nan`.
+    is_missing(text)
+        || WORDS.iter().any(|word| text.eq_ignore_ascii_case(word))
+        || text.parse::<f64>().is_ok_and(f64::is_nan)
 }
 
 /// Cells that stand for a missing date in databases that have no other way to say so.
@@ -159,6 +162,14 @@ fn grouped_by_comma(text: &str) -> Option<f64> {
 /// Whether a person reads a text as a number, although programs may not agree on its value.
 pub(super) fn looks_like_number(text: &str) -> bool {
     Notation::Plain.number(text).is_some() || decimal_comma(text).is_some() || grouped_by_comma(text).is_some()
+}
+
+/// Whether a text is a whole number of four or more digits in groups of three, such as `1,480`.
+pub(super) fn is_grouped(text: &str, mark: char) -> bool {
+    let text = bare_amount(text).unwrap_or_else(|| text.trim());
+    // Groups do not begin with a 0, as in `0.125`.
+    let begins = text.trim_start_matches(['+', '-']).starts_with(|c: char| ('1'..='9').contains(&c));
+    begins && text.contains(mark) && ungrouped(text, &[mark]).is_some()
 }
 
 /// The digits of a whole number without the marks between groups of three. `None` where the groups are of another size.
@@ -323,7 +334,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_in_the_clothes_of_people() {
+    fn numbers_are_read_as_people_write_them() {
         for (text, value) in [
             ("12.5", 12.5),
             ("€ 12.50", 12.5),
@@ -361,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn dates_in_the_clothes_of_people() {
+    fn dates_are_read_as_people_write_them() {
         let noon = NaiveDate::from_ymd_opt(2026, 3, 31).unwrap().and_hms_opt(12, 0, 0).unwrap();
         for text in [
             "2026-03-31 12:00",

@@ -1,11 +1,12 @@
 //! What the values of a column are and how they are written, judged by all rows of a training table.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::hash::Hash;
 use std::ops::RangeInclusive;
 
 use super::cells::{Cells, ColumnKind, number, truth};
 use super::notation::{
-    DateShape, Notation, date_shape, is_placeholder, is_zero_date, looks_like_date, looks_like_number, unit,
+    DateShape, Notation, date_shape, is_grouped, is_placeholder, is_zero_date, looks_like_date, looks_like_number, unit,
 };
 use crate::DataError;
 use crate::table::{Table, TextColumn};
@@ -18,14 +19,14 @@ const ODD_SHARE: f64 = 0.02;
 const LIKE_DATES: RangeInclusive<f64> = 19_000_101.0..=21_001_231.0;
 
 /// How a column is read.
-pub(super) struct Reading {
+pub(super) struct ColumnReading {
     pub kind: ColumnKind,
     pub notation: Notation,
     /// What users should know about it.
     pub notes: Vec<String>,
 }
 
-impl Reading {
+impl ColumnReading {
     fn plain(kind: ColumnKind) -> Self {
         Self { kind, notation: Notation::Plain, notes: Vec::new() }
     }
@@ -72,12 +73,25 @@ impl Reading {
             () if low >= 1e18 && high < 3e18 => Notation::UnixNanoseconds,
             () => return self,
         };
-        let distinct: HashSet<u64> = values.iter().map(|value| value.to_bits()).take(1 << 16).collect();
-        if distinct.len() > few && values.iter().all(|&value| notation.date_of_number(value).is_some()) {
+        if !at_most(few, values.iter().map(|value| value.to_bits()))
+            && values.iter().all(|&value| notation.date_of_number(value).is_some())
+        {
             return Self { kind: ColumnKind::Date, notation, notes: self.notes };
         }
         self
     }
+}
+
+/// Whether there are at most so many different values.
+fn at_most<T: Eq + Hash>(most: usize, values: impl Iterator<Item = T>) -> bool {
+    let mut distinct = HashSet::new();
+    for value in values {
+        distinct.insert(value);
+        if distinct.len() > most {
+            return false;
+        }
+    }
+    true
 }
 
 /// Whether a column is called after time, as `event_time`, `ts` or `createdAt`.
@@ -109,13 +123,13 @@ impl<'a> TextReading<'a> {
         self.known().all(|(_, text)| is(text))
     }
 
-    fn read(&self) -> Result<Reading, DataError> {
+    fn read(&self) -> Result<ColumnReading, DataError> {
         if self.known().next().is_none() {
-            return Ok(Reading::plain(ColumnKind::Category));
+            return Ok(ColumnReading::plain(ColumnKind::Category));
         }
         match () {
-            () if self.all(|text| number(text).is_some()) => return Ok(Reading::plain(ColumnKind::Number)),
-            () if self.all(|text| truth(text).is_some()) => return Ok(Reading::plain(ColumnKind::Truth)),
+            () if self.all(|text| number(text).is_some()) => return Ok(ColumnReading::plain(ColumnKind::Number)),
+            () if self.all(|text| truth(text).is_some()) => return Ok(ColumnReading::plain(ColumnKind::Truth)),
             () => {}
         }
         if let Some(reading) = self.numbers()? {
@@ -125,15 +139,17 @@ impl<'a> TextReading<'a> {
             return Ok(reading);
         }
         self.refuse_mixed()?;
-        Ok(Reading::plain(ColumnKind::Category))
+        Ok(ColumnReading::plain(ColumnKind::Category))
     }
 
     /// The column as numbers with a currency or a decimal comma, beside cells that mean a missing value.
-    fn numbers(&self) -> Result<Option<Reading>, DataError> {
+    fn numbers(&self) -> Result<Option<ColumnReading>, DataError> {
         let notation = match () {
             () if self.every_but(is_placeholder, |text| Notation::Plain.number(text).is_some()) => Notation::Plain,
             () if self.every_but(is_placeholder, |text| Notation::DecimalComma.number(text).is_some()) => {
-                if self.table.comma_is_free() {
+                // `1,480` may also be a number with a mark between the thousands.
+                let shows_decimals = self.known().any(|(_, text)| text.contains(',') && !is_grouped(text, ','));
+                if self.table.comma_is_free() && shows_decimals {
                     Notation::DecimalComma
                 } else {
                     let (row, value) = self.first_known(|text| Notation::Plain.number(text).is_none());
@@ -146,11 +162,11 @@ impl<'a> TextReading<'a> {
         let units: Vec<&str> = units.into_iter().collect();
         let ignored = (!units.is_empty()).then(|| format!("ignored: {}", units.join(", ")));
         let notes = ignored.into_iter().chain(self.placeholders(is_placeholder)).collect();
-        Ok(Some(Reading { kind: ColumnKind::Number, notation, notes }))
+        Ok(Some(ColumnReading { kind: ColumnKind::Number, notation, notes }))
     }
 
     /// The column as dates, beside cells that mean a missing value.
-    fn dates(&self) -> Result<Option<Reading>, DataError> {
+    fn dates(&self) -> Result<Option<ColumnReading>, DataError> {
         let is_no_value = |text: &str| is_placeholder(text) || is_zero_date(text);
         if !self.every_but(is_no_value, |text| date_shape(text).is_some()) {
             return Ok(None);
@@ -176,15 +192,14 @@ impl<'a> TextReading<'a> {
             }
         };
         let notes = self.placeholders(is_no_value);
-        Ok(Some(Reading { kind: ColumnKind::Date, notation, notes }))
+        Ok(Some(ColumnReading { kind: ColumnKind::Date, notation, notes }))
     }
 
-    /// Refuses a column of which most values are numbers or dates and some are not.
+    /// Refuses a column with mostly numbers or dates and some other values.
     fn refuse_mixed(&self) -> Result<(), DataError> {
         let known = self.known().count();
         let most = |is: fn(&str) -> bool| 2 * self.known().filter(|(_, text)| is(text)).count() > known;
-        let distinct: HashSet<&str> = self.known().map(|(_, text)| text).take(1 << 16).collect();
-        let few = distinct.len() <= self.few;
+        let few = at_most(self.few, self.known().map(|(_, text)| text));
         if most(|text| number(text).is_some()) {
             // A few codes that repeat, some of them numbers, are categories. A letter in one row of a hundred is a mistake.
             let odd = self.known().filter(|(_, text)| !looks_like_number(text) && !is_placeholder(text)).count();
@@ -204,8 +219,9 @@ impl<'a> TextReading<'a> {
                 false => self.mixed(odd.0, odd.1, "number"),
             });
         }
-        if most(looks_like_date) && !few {
-            let is_no_date = |text: &str| date_shape(text).is_none() && !is_zero_date(text) && !is_placeholder(text);
+        let is_no_date = |text: &str| date_shape(text).is_none() && !is_zero_date(text) && !is_placeholder(text);
+        let odd = self.known().filter(|(_, text)| is_no_date(text)).count();
+        if most(looks_like_date) && (!few || odd as f64 <= ODD_SHARE * known as f64) {
             let (row, value) = self.first_known(is_no_date);
             return Err(match looks_like_date(value) {
                 true => self.unknown_date(row, value),
@@ -256,5 +272,17 @@ impl<'a> TextReading<'a> {
     fn ambiguous(&self, row: usize, value: &str) -> DataError {
         let (path, column) = (self.table.path().into(), self.name.into());
         DataError::AmbiguousDate { path, column, row: self.table.row(row), value: value.into() }
+    }
+}
+
+/// Refuses a column of plain numbers that may have points between the thousands, as `1.234`, because other columns of its file have
+/// decimal commas.
+pub(super) fn refuse_grouped(table: &Table, name: &str) -> Result<(), DataError> {
+    let Cells::Text(texts) = table.cells(name)? else { return Ok(()) };
+    let reading = TextReading { table, name, texts: &texts, few: 0 };
+    let mut pointed = reading.known().filter(|(_, text)| text.contains('.')).peekable();
+    match pointed.peek().copied() {
+        Some((row, value)) if pointed.all(|(_, text)| is_grouped(text, '.')) => Err(reading.other_decimals(row, value)),
+        _ => Ok(()),
     }
 }

@@ -19,6 +19,8 @@ const LONG_NUMBER: u128 = 100_000_000_000;
 const EXPECTED_REPETITIONS: f64 = 10.0;
 /// Whole numbers up to here are exact as floats of 64 bits.
 const EXACT: f64 = 9_007_199_254_740_992.0;
+/// So many steps are taken before a single one that turns back counts.
+const FIRST_STEPS: usize = 100;
 /// The number of values that are looked at first.
 const FIRST_VALUES: usize = 10_000;
 /// A column counts on with the rows of the file when its correlation with the row number has at least this square.
@@ -52,7 +54,7 @@ pub(super) fn reason_by_values(cells: &Cells, values: &[Option<f64>]) -> Option<
     }
     let direction = steady(values)?;
     Some(format!(
-        "its values only {direction} from row to row, as time and counters do: new rows would lie beyond them"
+        "its values {direction} steadily from row to row, as time and counters do: new rows would lie beyond them"
     ))
 }
 
@@ -116,7 +118,7 @@ fn is_long_identifier(sorted: &[i128]) -> bool {
         && sorted[sorted.len() / 2].unsigned_abs() >= LONG_NUMBER
 }
 
-/// Whether values never turn back and keep pace with the rows. A table that is sorted by a measurement does the first only.
+/// Whether values hardly ever turn back and keep pace with the rows: of a hundred steps, one may go back. A table that is sorted by a measurement does the first only.
 fn steady(values: &[Option<f64>]) -> Option<&'static str> {
     let mut before: Option<f64> = None;
     let (mut rises, mut falls) = (0usize, 0usize);
@@ -126,16 +128,26 @@ fn steady(values: &[Option<f64>]) -> Option<&'static str> {
             Some(Ordering::Less) => falls += 1,
             _ => {}
         }
-        if rises > 0 && falls > 0 {
+        // A column that goes up and down ends here, after few values.
+        if rises.min(falls) > 1 + (rises + falls + FIRST_STEPS) / 100 {
             return None;
         }
         before = Some(value);
     }
-    if rises + falls < IDENTIFIER_VALUES {
+    let steps = rises + falls;
+    if steps < IDENTIFIER_VALUES || rises.min(falls) > steps / 100 {
         return None;
     }
-    let known: Vec<(f64, f64)> =
-        values.iter().enumerate().filter_map(|(row, value)| Some((row as f64, (*value)?))).collect();
+    // Without the edges, where single values may mark a missing one.
+    let mut sorted: Vec<f64> = values.iter().flatten().copied().collect();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let edge = sorted.len() / 100;
+    let usual = sorted[edge]..=sorted[sorted.len() - 1 - edge];
+    let known: Vec<(f64, f64)> = values
+        .iter()
+        .enumerate()
+        .filter_map(|(row, value)| Some((row as f64, value.filter(|value| usual.contains(value))?)))
+        .collect();
     let first = known.first()?.1;
     let rows = known.len() as f64;
     // From the first value, so that large values such as times lose no digits.
@@ -149,7 +161,7 @@ fn steady(values: &[Option<f64>]) -> Option<&'static str> {
         value_part += value * value;
     }
     let determination = both * both / (row_part * value_part);
-    (determination >= STEADY).then_some(if rises > 0 { "grow" } else { "fall" })
+    (determination >= STEADY).then_some(if rises > falls { "grow" } else { "fall" })
 }
 
 #[cfg(test)]
@@ -169,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_given_one_by_one_are_told_from_draws() {
+    fn numbers_given_one_by_one_differ_from_draws() {
         assert!(counts_on(&(1_000_001..1_000_101).collect::<Vec<_>>()));
         assert!(counts_on(&(0..100).map(|row| 7 + 10 * row).collect::<Vec<_>>()));
         // A tenth of the rows of a larger table.
@@ -186,10 +198,12 @@ mod tests {
     }
 
     #[test]
-    fn time_that_goes_on_is_told_from_a_sorted_measurement() {
+    fn time_that_goes_on_differs_from_a_sorted_measurement() {
         let values = |of: &dyn Fn(f64) -> f64| (0..400).map(|row| Some(of(f64::from(row)))).collect::<Vec<_>>();
         assert_eq!(steady(&values(&|row| 1.7e9 + 37.5 * row + (row * 0.7).sin())), Some("grow"));
         assert_eq!(steady(&values(&|row| -row)), Some("fall"));
+        // A marker of a missing value, and a row that came late.
+        assert_eq!(steady(&values(&|row| if row == 70.0 { -1.0 } else { 1.7e9 + 9.5 * row })), Some("grow"));
         // Sorted draws from a normal distribution, by its quantiles as a logistic one has them.
         assert_eq!(steady(&values(&|row| ((row + 0.5) / (399.5 - row)).ln())), None);
         assert_eq!(steady(&values(&|row| (row / 400.0).exp().powi(8))), None);

@@ -25,7 +25,7 @@ pub struct SeenValues {
 pub struct UnseenValues {
     /// The number of rows of the table.
     pub rows: usize,
-    /// The columns with such values, in the order of the encoder.
+    /// The columns with such values.
     pub columns: Vec<UnseenInColumn>,
 }
 
@@ -74,8 +74,9 @@ impl UnseenInColumn {
         Self { column: column.into(), known_in_training: seen.map_or(0, |seen| seen.known), range, ..Self::default() }
     }
 
+    /// Remembers the value of the first row.
     pub(super) fn note(&mut self, row: usize, value: impl FnOnce() -> String) {
-        if self.first.is_none() {
+        if self.first.as_ref().is_none_or(|first| row < first.row) {
             self.first = Some(FirstUnseen { row, value: value() });
         }
     }
@@ -98,7 +99,7 @@ impl UnseenInColumn {
         }
         part(self.far, "of them so far away that the row gets the highest score".into());
         part(self.missing, "missing, where training had none".into());
-        part(self.new_categories, "in a category that training had not".into());
+        part(self.new_categories, "in a category that no training row has".into());
         part(self.other_kind, "of another kind, which count as missing".into());
         let first = self.first.as_ref().map_or_else(String::new, |FirstUnseen { row, value }| {
             let value = anoonly_core::excerpt(value);
@@ -113,7 +114,7 @@ impl UnseenInColumn {
 }
 
 /// A number for people, with at most six digits unless it is whole.
-fn short(value: f64) -> String {
+pub(super) fn short(value: f64) -> String {
     let rounded = || format!("{value:.5e}").parse::<f64>().unwrap_or(value);
     match () {
         () if value.fract() == 0.0 && value.abs() < 1e15 => value.to_string(),

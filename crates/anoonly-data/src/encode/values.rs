@@ -10,13 +10,13 @@ use crate::DataError;
 use crate::table::Table;
 
 /// The values of a column. `None` where one is missing.
-pub(super) struct Values<T> {
+pub(super) struct ReadValues<T> {
     pub values: Vec<Option<T>>,
     /// The rows whose value is of another kind and counts as missing.
     pub other_kind: Vec<usize>,
 }
 
-impl<T> Values<T> {
+impl<T> ReadValues<T> {
     fn all(values: Vec<Option<T>>) -> Self {
         Self { values, other_kind: Vec::new() }
     }
@@ -24,7 +24,7 @@ impl<T> Values<T> {
 
 /// A column of a table that is read in a known way.
 #[derive(Clone, Copy)]
-pub(super) struct Source<'a> {
+pub(super) struct ColumnSource<'a> {
     pub table: &'a Table,
     pub name: &'a str,
     pub kind: ColumnKind,
@@ -32,13 +32,13 @@ pub(super) struct Source<'a> {
     pub unknown: Unknown,
 }
 
-impl<'a> Source<'a> {
+impl<'a> ColumnSource<'a> {
     pub(super) fn of(table: &'a Table, column: &'a EncodedColumn, unknown: Unknown) -> Self {
         Self { table, name: &column.name, kind: column.kind, notation: column.notation, unknown }
     }
 
     /// The values of a column of numbers or truth values.
-    pub(super) fn numbers(&self, cells: &Cells) -> Result<Values<f64>, DataError> {
+    pub(super) fn numbers(&self, cells: &Cells) -> Result<ReadValues<f64>, DataError> {
         let is_truth = |value: f64| value == 0.0 || value == 1.0;
         match (self.kind, cells, cells.floats()) {
             (_, Cells::Text(_), _) | (_, _, None) => self.parsed(cells, |text| match self.kind {
@@ -55,17 +55,17 @@ impl<'a> Source<'a> {
                         other_kind.push(row);
                     }
                 }
-                Ok(Values { values, other_kind })
+                Ok(ReadValues { values, other_kind })
             }
-            (_, _, Some(values)) => Ok(Values::all(values)),
+            (_, _, Some(values)) => Ok(ReadValues::all(values)),
         }
     }
 
     /// The values of a column of dates.
-    pub(super) fn dates(&self, cells: &Cells) -> Result<Values<NaiveDateTime>, DataError> {
+    pub(super) fn dates(&self, cells: &Cells) -> Result<ReadValues<NaiveDateTime>, DataError> {
         match (cells, cells.floats()) {
-            (Cells::Dates(values), _) => Ok(Values::all(values.clone())),
-            (Cells::Missing(rows), _) => Ok(Values::all(vec![None; *rows])),
+            (Cells::Dates(values), _) => Ok(ReadValues::all(values.clone())),
+            (Cells::Missing(rows), _) => Ok(ReadValues::all(vec![None; *rows])),
             (Cells::Numbers(_), Some(numbers)) => {
                 let (mut values, mut other_kind) = (Vec::with_capacity(numbers.len()), Vec::new());
                 for (row, number) in numbers.into_iter().enumerate() {
@@ -76,21 +76,21 @@ impl<'a> Source<'a> {
                     }
                     values.push(date);
                 }
-                Ok(Values { values, other_kind })
+                Ok(ReadValues { values, other_kind })
             }
             _ => self.parsed(cells, |text| self.notation.date(text)),
         }
     }
 
     /// The values of a column that is stored as text, or with another type.
-    fn parsed<T: Clone>(&self, cells: &Cells, parse: impl Fn(&str) -> Option<T>) -> Result<Values<T>, DataError> {
+    fn parsed<T: Clone>(&self, cells: &Cells, parse: impl Fn(&str) -> Option<T>) -> Result<ReadValues<T>, DataError> {
         let Cells::Text(texts) = cells else {
             let other_kind: Vec<usize> =
                 cells.categories().enumerate().filter_map(|(row, value)| value.map(|_| row)).collect();
             if let Some(&row) = other_kind.first() {
                 self.refuse(row, || cells.categories().nth(row).flatten().unwrap_or_default())?;
             }
-            return Ok(Values { values: vec![None; self.table.rows()], other_kind });
+            return Ok(ReadValues { values: vec![None; self.table.rows()], other_kind });
         };
         let is_no_value = |text: &str| match self.kind {
             ColumnKind::Number => is_placeholder(text),
@@ -113,7 +113,7 @@ impl<'a> Source<'a> {
             };
             values.push(value);
         }
-        Ok(Values { values, other_kind })
+        Ok(ReadValues { values, other_kind })
     }
 
     /// The error for a value of another kind, unless such values are accepted.

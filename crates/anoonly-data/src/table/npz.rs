@@ -58,6 +58,10 @@ pub(super) fn read(
         Some(&[n] | &[n, 1]) if n == rows => {}
         Some(shape) => return Err(malformed(format!("array `X` has {rows} rows, but array `y` has shape {shape:?}"))),
     }
+    // Names and arrays of very many columns take more memory than their values.
+    if (width as u64).saturating_mul(COLUMN_BYTES) > options.memory_limit {
+        return Err(DataError::TooLarge { path: path.into(), limit: options.memory_limit });
+    }
     let names = (0..width).map(|column| format!("x{column}")).chain(labels.as_ref().map(|_| "y".to_owned())).collect();
     let columns = FileColumns::choose(path, names, &options.columns)?;
     let array = |place: usize| match &labels {
@@ -71,6 +75,9 @@ pub(super) fn read(
     let wanted: Vec<(String, ArrayRef)> = columns.wanted().map(str::to_owned).zip(arrays).collect();
     Ok((batch(path, rows, wanted)?, columns.names().clone()))
 }
+
+/// The bytes that a column takes besides its values.
+const COLUMN_BYTES: u64 = 256;
 
 /// Why an array cannot be read.
 enum ArrayFault {

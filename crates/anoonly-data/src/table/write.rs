@@ -114,7 +114,7 @@ impl TableWriter {
     /// Completes the file and gives it its name.
     ///
     /// # Errors
-    /// When that fails; no file exists then.
+    /// When that fails; an earlier file of that name is unchanged then.
     pub fn finish(self) -> Result<(), DataError> {
         let path = self.path;
         match self.sink {

@@ -196,7 +196,7 @@ impl Covariance {
     }
 }
 
-/// A row of which at most this share is orthogonal to the axes lies in their space.
+/// A row lies in the space of the axes if at most this share of it is orthogonal to them.
 const SPANNED: f64 = 1e-6;
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {

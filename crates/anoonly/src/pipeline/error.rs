@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use anoonly_core::CoreError;
+use anoonly_core::{CoreError, excerpt};
 use anoonly_data::DataError;
 use anoonly_eval::{MetricError, StatisticsError, ThresholdError};
 use anoonly_models::ConfigError;
@@ -71,6 +71,15 @@ pub enum PipelineError {
         column: String,
         /// The kind of its values.
         kind: &'static str,
+    },
+    /// The numbers of a column of a model to be exported are too large or too small.
+    #[error(
+        "column `{}`: its numbers are too large or too small for the 32-bit floats of an ONNX graph",
+        excerpt(column)
+    )]
+    NotSingle {
+        /// The column.
+        column: String,
     },
     /// The model cannot be exported.
     #[error("{method} cannot be exported to ONNX: {reason}")]

@@ -50,7 +50,8 @@ impl Model {
     /// Explains the scores of the `top` rows with the highest scores, by integrated gradients along the straight line from a typical
     /// row ([`Model::baseline`], [`FittedDetector::attributions`]), or by Shapley values if the score of the method has no gradient. The
     /// features of a column change together and have one contribution. The contributions of a row and its remainder add up to the
-    /// difference between its score and that of the typical row.
+    /// difference between its score and that of the typical row. The second value counts the values of all rows outside of what the
+    /// training rows held.
     ///
     /// [`FittedDetector::attributions`]: anoonly_train::FittedDetector::attributions
     ///
@@ -62,7 +63,7 @@ impl Model {
         blocks: Blocks,
         top: usize,
         unknown: Unknown,
-    ) -> Result<Vec<ExplainedRow>, PipelineError> {
+    ) -> Result<(Vec<ExplainedRow>, UnseenValues), PipelineError> {
         let mut candidates: Vec<Candidate> = Vec::new();
         let (mut unseen, mut path) = (UnseenValues::default(), PathBuf::new());
         for block in blocks {
@@ -97,7 +98,7 @@ impl Model {
                 remainder: explained.remainders[place] + (candidate.score - explained.scores[place]),
             }
         };
-        Ok(candidates.into_iter().enumerate().map(row).collect())
+        Ok((candidates.into_iter().enumerate().map(row).collect(), unseen))
     }
 
     /// The rows of a block with its highest scores.

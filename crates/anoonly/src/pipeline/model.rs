@@ -125,7 +125,7 @@ pub(super) fn mean_scores(
             *sum += (f64::from(score) - scale.mean) / scale.deviation;
         }
     }
-    // A member gives the highest score there is to a row for which its arithmetic overflows. So does the mean.
+    // A member gives a row for which its arithmetic overflows the highest score there is. The mean of such a row may overflow too.
     let nearest = |mean: f64| if mean.is_nan() { f32::MAX } else { (mean as f32).clamp(f32::MIN, f32::MAX) };
     Ok(sums.into_iter().map(|sum| nearest(sum / members.len() as f64)).collect())
 }

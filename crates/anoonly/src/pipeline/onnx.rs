@@ -185,10 +185,7 @@ impl Model {
 fn medians(encoder: &Encoder) -> Result<Vec<f64>, PipelineError> {
     let median = |column: &anoonly_data::encode::EncodedColumn| match column.encoding {
         Encoding::Number { median, unit: 1.0 } => Ok(median),
-        Encoding::Number { .. } => Err(PipelineError::NotExportable {
-            method: format!("column `{}`", column.name),
-            reason: "its numbers are too large or too small for 32 bits",
-        }),
+        Encoding::Number { .. } => Err(PipelineError::NotSingle { column: column.name.clone() }),
         _ => Err(PipelineError::NotNumeric { column: column.name.clone(), kind: column.kind.name() }),
     };
     encoder.columns().iter().map(median).collect()

@@ -19,7 +19,7 @@ pub struct ScoreShift {
     pub high: f64,
 }
 
-/// A smaller distance can come from anomalies, of which the table may have more than the held-out rows.
+/// A smaller distance can come from anomalies: the table may have more of them than the held-out rows.
 const CLEAR: f64 = 0.15;
 /// With less confidence, the difference may be chance.
 const LEVEL: f64 = 0.001;

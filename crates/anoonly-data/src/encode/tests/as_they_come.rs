@@ -60,10 +60,7 @@ fn a_date_is_used_as_far_as_training_goes_around_its_periods() {
     let (short, long) = (only(&cells(60)), only(&cells(365)));
     assert_eq!(short.width(), 2);
     assert_eq!(short.summary(), "day of the week, as positions on a circle");
-    assert_eq!(
-        short.notes,
-        ["not the day of the year, of which training saw too little: 60 days, 2026-01-31 to 2026-03-31"]
-    );
+    assert_eq!(short.notes, ["training saw too little of the day of the year: 60 days, 2026-01-31 to 2026-03-31"]);
     assert_eq!((long.width(), long.notes.len()), (4, 0));
     let reason = reason(&many(60, |row| day(row / 15)));
     assert_eq!(
@@ -80,8 +77,8 @@ fn columns_that_new_rows_must_leave_are_left_out_unless_they_are_kept() {
         (many(101, |row| shuffled(row).to_string()), "count on"),
         (many(101, |row| format!("{}.0", 20 + 10 * shuffled(row))), "count on"),
         (many(80, |row| (4_000_000_000_000_000_000 + row * row * 999_999_937).to_string()), "twelve or more digits"),
-        (many(200, |row| format!("{}", 37.5 * row as f64 + (row % 5) as f64)), "only grow from row to row"),
-        (many(200, |row| format!("{}", -3.25 * row as f64)), "only fall from row to row"),
+        (many(200, |row| format!("{}", 37.5 * row as f64 + (row % 5) as f64)), "grow steadily from row to row"),
+        (many(200, |row| format!("{}", -3.25 * row as f64)), "fall steadily from row to row"),
     ] {
         let reason = reason(&cells);
         assert!(reason.contains(why), "{reason}");
@@ -177,6 +174,11 @@ fn a_zero_date_is_missing_and_a_bad_one_is_an_error_with_its_row() {
     cells[40] = "2026-13-45".into();
     let error = fit(&text(&cells)).unwrap_err();
     assert!(matches!(&error, DataError::UnknownDate { row: 41, .. }), "{error}");
+    // Also where the other values are few.
+    let mut ends = many(100, |row| format!("2026-{:02}-28", 1 + row % 12));
+    ends[70] = "2026-13-01".into();
+    let error = fit(&text(&ends)).unwrap_err();
+    assert!(matches!(&error, DataError::UnknownDate { row: 71, .. }), "{error}");
     cells[40] = "soon".into();
     let error = fit(&text(&cells)).unwrap_err();
     assert!(matches!(&error, DataError::Mixed { row: 41, kind: "date", .. }), "{error}");
@@ -217,6 +219,31 @@ fn a_comma_is_a_decimal_mark_where_the_delimiter_leaves_it_free() {
     let (encoder, _) = fit(&with_semicolons(&["1,5", "2,5", "4"])).unwrap();
     let encoded = encoder.encode(&quoted(&["1,5", "4"]), Unknown::Refuse).unwrap();
     assert_eq!(encoded.features.column(0).to_vec(), [-1.0, 1.5]);
+}
+
+#[test]
+fn marks_between_thousands_are_not_taken_for_decimal_marks() {
+    // Every comma stands before three digits: 1.48 or 1480?
+    let error = fit(&with_semicolons(&["1,480", "950", "12,300"])).unwrap_err();
+    assert!(matches!(&error, DataError::OtherDecimals { row: 1, .. }), "{error}");
+    // Points before three digits, beside a column with decimal commas.
+    let table = table("price;count\n1,50;950\n2,25;1.200\n3,00;15.000\n");
+    let error = Encoder::fit(&table, &EncoderOptions::default()).unwrap_err();
+    assert!(matches!(&error, DataError::OtherDecimals { column, row: 2, .. } if column == "count"), "{error}");
+    // Without such a column, and with a zero before it, a point is a decimal mark.
+    let plain = only(&with_semicolons(&["0.125", "1.250", "0.375"]));
+    assert_eq!(plain.seen.unwrap().range, Some([0.125, 1.25]));
+}
+
+#[test]
+fn a_text_for_nan_is_a_missing_number() {
+    let mut cells = many(100, |row| ((row * 7919) % 997).to_string());
+    (cells[3], cells[8]) = ("-nan".into(), "NAN".into());
+    let table = column(&cells.iter().map(String::as_str).collect::<Vec<_>>());
+    let numbers = only(&table);
+    assert_eq!((numbers.kind, numbers.seen.unwrap().missing), (ColumnKind::Number, 2));
+    let (encoder, _) = fit(&table).unwrap();
+    assert_eq!(encoder.encode(&column(&["nan", "-NaN", "5"]), Unknown::Refuse).unwrap().filled, 2);
 }
 
 #[test]

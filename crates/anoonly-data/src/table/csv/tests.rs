@@ -108,7 +108,7 @@ fn quotation_marks_that_join_rows_are_refused() {
         let names: Vec<String> = (0..width).map(|column| format!("c{column}")).collect();
         format!("{}\n{}", names.join(","), (1..=60).map(row).collect::<String>())
     };
-    let joined = "a quotation mark joins 31 lines, each of which looks like a row";
+    let joined = "a quotation mark joins 31 lines that look like rows";
     assert_eq!(message(&table(20, 50, 3)), format!("row 20 (line 21), column c1: {joined}{ADVICE}"));
     assert_eq!(message(&table(20, 50, 2)), format!("row 20 (line 21), column c1: {joined}{ADVICE}"));
     assert!(message(&table(20, 22, 8)).contains("joins 3 lines"));

@@ -189,6 +189,10 @@ fn an_npz_is_bounded_by_its_shape() {
         let (_folder, path) = npz_of(&header(shape), std::io::repeat(0).take(104));
         assert!(refused(&path, &ReadOptions::default()).iter().all(|error| !error.is_empty()), "{shape}");
     }
+    // Names of many columns take more memory than one byte each.
+    let bytes = header("(1, 40000)").replace("<f8", "|u1");
+    let (_folder, path) = npz_of(&bytes, std::io::repeat(0).take(40_000));
+    assert!(refused(&path, &limited(1 << 20))[0].contains("takes more than 1 MiB of memory"));
     // The tail is not read into memory: only its first byte is.
     let (_folder, path) = npz_of(&header("(2, 6)"), std::io::repeat(0).take(64 << 20));
     assert!(refused(&path, &limited(1 << 10))[0].contains("has more bytes than its shape needs"));
