@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use anoonly_system_tests::{anoonly, done, stderr, tables, trained};
+use anoonly_system_tests::{anoonly, command, done, stderr, tables, trained};
 
 /// Expects an error of one line with exit code 2 and these words.
 #[track_caller]
