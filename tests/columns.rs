@@ -103,6 +103,8 @@ fn a_key_that_counts_on_is_no_feature() {
     let warnings = stderr(&lenient).to_owned();
     done(lenient);
     assert!(warnings.contains("warning: column `transaction`: 400 outside of"), "{warnings}");
+    let both = anoonly(["train", &train, "--label", "fraud", "--id", "fraud", "--out", &model]);
+    assert!(stderr(&both).contains("option --id: the label column `fraud` is no identifier"), "{}", stderr(&both));
     let absent = anoonly(["train", &train, "--label", "fraud", "--out", &model, "--keep", "nothing"]);
     assert!(stderr(&absent).contains("no column `nothing`"));
 }
@@ -119,7 +121,7 @@ fn new_values_are_counted_by_column() {
     assert!(stderr(&refused).contains("the category `Berne` did not occur in training"), "{}", stderr(&refused));
     let out = file("s.csv");
     let lenient = anoonly(["score", &model, &file("changed.csv"), "--lenient", "--out", &out, "--json"]);
-    assert!(stderr(&lenient).contains("column `city`: 3 in a category that training had not (first in row"));
+    assert!(stderr(&lenient).contains("column `city`: 3 in a category that no training row has (first in row"));
     let summary: serde_json::Value = serde_json::from_str(&done(lenient)).unwrap();
     let city = &summary["unseen"][0];
     assert_eq!((city["column"].as_str(), city["new_categories"].as_u64()), (Some("city"), Some(3)));

@@ -111,7 +111,7 @@ fn pipeline(error: &PipelineError) -> Option<String> {
 fn data(error: &DataError) -> Option<String> {
     match error {
         DataError::NoLabelColumn { .. } => Some("name the label column with --label".into()),
-        DataError::NamelessColumn { .. } => Some("and leave it out with --drop if it only numbers the rows".into()),
+        DataError::NamelessColumn { .. } => Some("or leave it out with --drop ''".into()),
         DataError::UnsupportedType { column, .. } | DataError::UnknownZone { column, .. } => {
             Some(format!("or leave it out with --drop {}", named(column)))
         }
@@ -124,7 +124,7 @@ fn data(error: &DataError) -> Option<String> {
         DataError::NoSuchAnomaly { found, .. } => {
             Some(format!("name the value that marks anomalies with --anomaly{}", rarest_label(found)))
         }
-        DataError::Mixed { column, .. } => {
+        DataError::Mixed { column, .. } | DataError::UnknownDate { column, .. } => {
             let column = named(column);
             Some(format!(
                 "or treat the column as categories with --category {column}, or leave it out with --drop {column}"
@@ -135,7 +135,6 @@ fn data(error: &DataError) -> Option<String> {
         }
         DataError::OtherDecimals { column, .. }
         | DataError::AmbiguousDate { column, .. }
-        | DataError::UnknownDate { column, .. }
         | DataError::TooManyCategories { column, .. } => {
             Some(format!("or leave the column out with --drop {}", named(column)))
         }

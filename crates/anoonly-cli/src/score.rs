@@ -15,7 +15,7 @@ use crate::error::CommandError;
 use crate::findings::warn_of_unseen;
 use crate::reading::{Reading, columns_of};
 use crate::terminal::one_line;
-use crate::{outputs, print, print_json, warn};
+use crate::{counted, outputs, print, print_json, warn};
 
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
@@ -122,7 +122,7 @@ impl Options {
         }
         let filled = if filled > 0 { format!("; {filled} missing values filled in") } else { String::new() };
         let flagged = flagged.map_or_else(String::new, |flagged| format!(", {flagged} of them flagged"));
-        let heading = format!("{} rows{flagged}{filled}", scores.len());
+        let heading = format!("{}{flagged}{filled}", counted(scores.len(), "row", "rows"));
         match &self.out {
             Some(_) if to_stdout => {}
             Some(path) => print(&format!("{heading}; scores written to {}\n", path.display())),

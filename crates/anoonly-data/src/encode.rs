@@ -26,7 +26,7 @@ use crate::DataError;
 use crate::table::Table;
 use anoonly_core::did_you_mean;
 
-pub(crate) use cells::{Cells, number, truth};
+pub(crate) use cells::{Cells, truth};
 pub use cells::{ColumnKind, is_missing};
 pub use column::{EncodedColumn, Encoding};
 pub use dates::DatePart;

@@ -286,7 +286,7 @@ pub enum DataError {
         most: usize,
     },
     /// Many rows lie outside of what the training rows held.
-    #[error("{}: column `{column}`: of {rows} rows, {summary}; scores of such rows mean little: check that the table is like the training table, or train again with newer rows", path.display(), column = excerpt(column))]
+    #[error("{}: column `{column}`: of {rows} rows, {summary}; scores of such rows mean little: check that the table is like the training table, or train again with newer rows or without the column", path.display(), column = excerpt(column))]
     UnlikeTraining {
         /// The file.
         path: PathBuf,

@@ -37,7 +37,7 @@ use self::batch::{ArrayRef, Batch};
 use self::blocks::BlockSize;
 use self::columns::{ShownColumn, refuse_unsupported, type_name};
 use crate::DataError;
-use crate::encode::{Cells, number, truth};
+use crate::encode::{Cells, truth};
 use anoonly_core::{Samples, did_you_mean, excerpt};
 
 /// A table of typed, named columns, and the file it came from.
@@ -269,8 +269,9 @@ impl Table {
             }
             Cells::Text(texts) => {
                 let parse = |(row, text): (usize, Option<&str>)| {
-                    let parsed =
-                        text.map(|text| number(text).or_else(|| truth(text)).ok_or_else(|| not_numeric(row, text)));
+                    let parsed = text.map(|text| {
+                        text.trim().parse().ok().or_else(|| truth(text)).ok_or_else(|| not_numeric(row, text))
+                    });
                     parsed.transpose()
                 };
                 texts.iter().enumerate().map(parse).collect()

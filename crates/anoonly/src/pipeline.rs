@@ -256,6 +256,10 @@ impl TableDetector {
 
     fn prepare(&self, table: &Table, label: &LabelColumn) -> Result<Prepared, PipelineError> {
         let labels = table.labels(label)?;
+        if self.ids.contains(&labels.column) {
+            let reason = format!("the label column `{}` is no identifier", excerpt(&labels.column));
+            return Err(PipelineError::Setting { setting: TableSetting::Ids, reason });
+        }
         let invalid = |reason| {
             let (path, column) = (table.path().into(), labels.column.clone());
             Err(PipelineError::Labels { path, column, reason })

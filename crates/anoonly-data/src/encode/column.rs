@@ -177,6 +177,7 @@ impl EncodedColumn {
                     let near = bounds.nearest(value);
                     if bounds.is_beyond(value) {
                         written.unseen.beyond += 1;
+                        written.unseen.farthest = written.unseen.farthest.max(bounds.distance(value));
                         written.unseen.note(table.row(row), || short(value));
                         if near != value {
                             written.unseen.far += 1;
@@ -294,6 +295,11 @@ impl Bounds {
 
     fn is_beyond(&self, value: f64) -> bool {
         value < self.low || value > self.high
+    }
+
+    /// How far a value lies outside, in units of the range.
+    fn distance(&self, value: f64) -> f64 {
+        ((self.low - value).max(value - self.high) / self.reach * FAR).min(f64::MAX)
     }
 
     /// The value, or the closest one that a feature can hold.

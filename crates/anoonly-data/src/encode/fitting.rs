@@ -19,6 +19,8 @@ use crate::table::Table;
 
 /// A column gets a feature for missing values when at least this many training rows lack a value and as many have one.
 const INDICATOR_ROWS: usize = 5;
+/// A column of text with this many values that are all different is one of identifiers, in a small table too.
+const FEW_IDENTIFIERS: usize = 20;
 /// The largest number of categories of a column that a model keeps.
 const MOST_CATEGORIES: usize = 100_000;
 /// The largest number of bytes of all categories of a column together.
@@ -75,7 +77,7 @@ pub(super) fn fit_column(
     let cells = table.cells(name)?;
     let ColumnReading { kind, notation, mut notes } = match as_category {
         true => ColumnReading { kind: ColumnKind::Category, notation: Notation::Plain, notes: Vec::new() },
-        false => ColumnReading::of(table, name, &cells, options.one_hot)?,
+        false => ColumnReading::of(table, name, &cells, options.one_hot, keep)?,
     };
     let source = ColumnSource { table, name, kind, notation, unknown: Unknown::Refuse };
     let fitted = match kind {
@@ -90,7 +92,7 @@ pub(super) fn fit_column(
             }
         }
         ColumnKind::Date => date_encoding(&source.dates(&cells)?.values, keep, &mut notes),
-        ColumnKind::Category => match category_encoding(table, name, &cells, options.one_hot, keep)? {
+        ColumnKind::Category => match category_encoding(table, name, &cells, options.one_hot, keep || as_category)? {
             Ok(fitted) => fitted,
             Err(reason) => return Ok(Err(reason)),
         },
@@ -173,7 +175,9 @@ fn category_encoding(
         }
     }
     let seen = SeenValues { known, missing: table.rows() - known, range: None };
-    if !keep && counts.len() > IDENTIFIER_VALUES && counts.len() as f64 > IDENTIFIER_SHARE * known as f64 {
+    let all_differ = counts.len() == known && known >= FEW_IDENTIFIERS;
+    let most_differ = counts.len() > IDENTIFIER_VALUES && counts.len() as f64 > IDENTIFIER_SHARE * known as f64;
+    if !keep && (all_differ || most_differ) {
         let reason = "nearly every row has a different value, as in a column of identifiers";
         return Ok(Err(NoFeature::usable(reason)));
     }

@@ -1,6 +1,8 @@
 //! How values are written as text: decimal marks, currencies, and the order of the parts of a date.
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime};
+use std::str::FromStr;
+
+use chrono::{DateTime, Month, NaiveDate, NaiveDateTime};
 use serde::{Deserialize, Serialize};
 
 use super::cells::{is_missing, number};
@@ -94,15 +96,20 @@ impl Notation {
 
 /// Whether a text stands for a missing value in a column of numbers or dates.
 pub(super) fn is_placeholder(text: &str) -> bool {
-    const WORDS: [&str; 17] = [
-        "?", "-", "--", "---", ".", "..", "…", "–", "—", "n.a.", "na", "nil", "none", "missing", "unknown", "#div/0!",
-        "#value!",
+    const WORDS: [&str; 21] = [
+        "nat", "\\n", "(null)", "#ref!", "?", "-", "--", "---", ".", "..", "…", "–", "—", "n.a.", "na", "nil", "none",
+        "missing", "unknown", "#div/0!", "#value!",
     ];
     let text = text.trim();
     // Formats with missing values of their own have these words as text, and some programs write `-nan`.
     is_missing(text)
         || WORDS.iter().any(|word| text.eq_ignore_ascii_case(word))
         || text.parse::<f64>().is_ok_and(f64::is_nan)
+}
+
+/// Whether a number in a column of dates as numbers marks a missing one.
+pub(super) fn is_no_date(value: f64) -> bool {
+    value == 0.0 || value == -1.0
 }
 
 /// Cells that stand for a missing date in databases that have no other way to say so.
@@ -235,15 +242,33 @@ pub(super) fn date_shape(text: &str) -> Option<DateShape> {
 pub(super) fn looks_like_date(text: &str) -> bool {
     let day = text.split_whitespace().next().unwrap_or_default();
     let parts: Vec<&str> = day.split(['/', '.', '-']).collect();
-    let digits = |part: &&str| (1..=4).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
-    parts.len() == 3 && parts.iter().all(digits)
+    let numbers: Vec<u32> =
+        parts.iter().filter_map(|part| (1..=4).contains(&part.len()).then(|| digits(part))?).collect();
+    // Part numbers and telephone numbers have such forms too: one part must be a year, and the others a day and a month.
+    let year = |place: usize| match parts[place].len() {
+        4 => (1000..=2999).contains(&numbers[place]),
+        length => length == 2 && place == 2,
+    };
+    let small = |place: usize| parts[place].len() <= 2 && numbers[place] <= 31;
+    let month = |a: usize, b: usize| numbers[a].min(numbers[b]) <= 12;
+    parts.len() == 3
+        && numbers.len() == 3
+        && ((year(0) && small(1) && small(2) && month(1, 2)) || (year(2) && small(0) && small(1) && month(0, 1)))
 }
 
 /// A date with the parts in this order, and the time of day after it.
 fn parsed_date(text: &str, order: PartOrder) -> Option<NaiveDateTime> {
     let text = text.trim();
     // Most texts are not dates.
-    if text.len() < 8 || !text.as_bytes()[0].is_ascii_digit() {
+    if text.len() < 8 {
+        return None;
+    }
+    if text.bytes().any(|byte| byte.is_ascii_alphabetic())
+        && let Some(date) = named_month(text).filter(|_| order == PartOrder::Year)
+    {
+        return Some(date);
+    }
+    if !text.as_bytes()[0].is_ascii_digit() {
         return None;
     }
     let (day, time) = match text.find([' ', 'T']) {
@@ -268,6 +293,37 @@ fn parsed_date(text: &str, order: PartOrder) -> Option<NaiveDateTime> {
     match time {
         None => date.and_hms_opt(0, 0, 0),
         Some(time) => {
+            let (seconds, nanoseconds) = time_of_day(time)?;
+            date.and_hms_nano_opt(seconds / 3600, seconds / 60 % 60, seconds % 60, nanoseconds)
+        }
+    }
+}
+
+/// A date with the name of its month: `01-Jan-2026`, `1 January 2026`, `Jan 1, 2026`, and the time of day after it.
+fn named_month(text: &str) -> Option<NaiveDateTime> {
+    let mut rest = text;
+    let mut part = || {
+        rest = rest.trim_start_matches([' ', '-', ',', '/', '.']);
+        let end = rest.find([' ', '-', ',', '/', '.']).unwrap_or(rest.len());
+        let (part, after) = rest.split_at(end);
+        rest = after;
+        part
+    };
+    let parts = [part(), part(), part()];
+    let month = |part: &str| Month::from_str(part).ok().map(|month| month.number_from_month());
+    let small = |text: &str| ((1..=2).contains(&text.len())).then(|| digits(text))?;
+    let year = |text: &str| (text.len() == 4).then(|| digits(text))?;
+    let (day, month, year) = match parts {
+        [first, second, third] if month(second).is_some() => match small(first) {
+            Some(day) => (day, month(second)?, year(third)?),
+            None => (small(third)?, month(second)?, year(first)?),
+        },
+        [first, second, third] => (small(second)?, month(first)?, year(third)?),
+    };
+    let date = NaiveDate::from_ymd_opt(year as i32, month, day)?;
+    match rest.trim_start_matches([',', ' ']) {
+        "" => date.and_hms_opt(0, 0, 0),
+        time => {
             let (seconds, nanoseconds) = time_of_day(time)?;
             date.and_hms_nano_opt(seconds / 3600, seconds / 60 % 60, seconds % 60, nanoseconds)
         }
@@ -384,6 +440,9 @@ mod tests {
             "2026-03-31 12:00:00 UTC",
             "2026-03-31 12.00",
             "2026/3/31 12:00 PM",
+            "31-Mar-2026 12:00",
+            "31 March 2026, 12:00",
+            "Mar 31, 2026 12:00 PM",
         ] {
             assert_eq!(Notation::Plain.date(text), Some(noon), "{text}");
         }
@@ -418,6 +477,11 @@ mod tests {
         ] {
             assert_eq!(date_shape(text), shape, "{text}");
         }
-        assert!(looks_like_date("31/03/26"));
+        for text in ["31/03/26", "2026-13-01", "31.12.1999"] {
+            assert!(looks_like_date(text), "{text}");
+        }
+        for code in ["100-10-1000", "555-10-3456", "1234-56-70", "7732-18-0", "45.67.8910", "1-2-3"] {
+            assert!(!looks_like_date(code), "{code}");
+        }
     }
 }

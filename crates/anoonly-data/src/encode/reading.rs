@@ -6,7 +6,8 @@ use std::ops::RangeInclusive;
 
 use super::cells::{Cells, ColumnKind, number, truth};
 use super::notation::{
-    DateShape, Notation, date_shape, is_grouped, is_placeholder, is_zero_date, looks_like_date, looks_like_number, unit,
+    DateShape, Notation, date_shape, is_grouped, is_no_date, is_placeholder, is_zero_date, looks_like_date,
+    looks_like_number, unit,
 };
 use crate::DataError;
 use crate::table::{Table, TextColumn};
@@ -32,7 +33,8 @@ impl ColumnReading {
     }
 
     /// Judges a column. Up to `few` different values may be codes rather than numbers.
-    pub(super) fn of(table: &Table, name: &str, cells: &Cells, few: usize) -> Result<Self, DataError> {
+    /// With `keep`, numbers stay numbers.
+    pub(super) fn of(table: &Table, name: &str, cells: &Cells, few: usize, keep: bool) -> Result<Self, DataError> {
         let reading = match cells {
             Cells::Numbers(_) => Self::plain(ColumnKind::Number),
             Cells::Truths(_) => Self::plain(ColumnKind::Truth),
@@ -41,44 +43,65 @@ impl ColumnReading {
             Cells::Text(texts) => TextReading { table, name, texts, few }.read()?,
         };
         match reading.kind {
-            ColumnKind::Number => Ok(Self { ..reading.or_dates_as_numbers(name, cells, few) }),
+            ColumnKind::Number if !keep => reading.or_dates_as_numbers(table, name, cells, few),
             _ => Ok(reading),
         }
     }
 
     /// Numbers that are dates: twenty million and more that are all days of the calendar, and numbers of the size of Unix times
     /// in a column that is named after time.
-    fn or_dates_as_numbers(self, name: &str, cells: &Cells, few: usize) -> Self {
+    fn or_dates_as_numbers(self, table: &Table, name: &str, cells: &Cells, few: usize) -> Result<Self, DataError> {
         let notation = self.notation;
-        let values: Box<dyn Iterator<Item = f64>> = match cells {
-            Cells::Text(texts) => Box::new(texts.iter_known().flatten().filter_map(move |text| notation.number(text))),
-            other => Box::new(other.floats().unwrap_or_default().into_iter().flatten()),
+        let values: Box<dyn Iterator<Item = Option<f64>>> = match cells {
+            Cells::Text(texts) => Box::new(texts.iter_known().map(move |text| notation.number(text?))),
+            other => Box::new(other.floats().unwrap_or_default().into_iter()),
         };
+        // A few zeros may mark missing dates.
         let mut values = values.peekable();
+        while values.next_if(|value| value.is_none_or(is_no_date)).is_some() {}
         // Nearly all columns end here, so that they are not read once more.
         match values.peek() {
-            Some(&first) if LIKE_DATES.contains(&first) || first >= 1e9 && is_named_after_time(name) => {}
-            _ => return self,
+            Some(&Some(first)) if LIKE_DATES.contains(&first) || first >= 1e9 && is_named_after_time(name) => {}
+            _ => return Ok(self),
         }
-        let values: Vec<f64> = values.collect();
-        let (low, high) = values
-            .iter()
-            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &value| (low.min(value), high.max(value)));
+        let values: Vec<f64> = values.flatten().filter(|&value| !is_no_date(value)).collect();
+        let mut sorted = values.clone();
+        sorted.sort_unstable_by(f64::total_cmp);
+        // Without the edges: a few values may be no dates.
+        let edge = (ODD_SHARE * sorted.len() as f64) as usize;
+        let (low, high) = (sorted[edge], sorted[sorted.len() - 1 - edge]);
         let notation = match () {
             () if LIKE_DATES.contains(&low) && LIKE_DATES.contains(&high) => Notation::Compact,
-            () if !is_named_after_time(name) => return self,
+            () if !is_named_after_time(name) => return Ok(self),
             () if low >= 1e9 && high < 3e9 => Notation::UnixSeconds,
             () if low >= 1e12 && high < 3e12 => Notation::UnixMilliseconds,
             () if low >= 1e15 && high < 3e15 => Notation::UnixMicroseconds,
             () if low >= 1e18 && high < 3e18 => Notation::UnixNanoseconds,
-            () => return self,
+            () => return Ok(self),
         };
-        if !at_most(few, values.iter().map(|value| value.to_bits()))
-            && values.iter().all(|&value| notation.date_of_number(value).is_some())
-        {
-            return Self { kind: ColumnKind::Date, notation, notes: self.notes };
+        let is_date = |value: f64| notation.date_of_number(value).is_some();
+        let odd = values.iter().filter(|&&value| !is_date(value)).count();
+        if at_most(few, values.iter().map(|value| value.to_bits())) || odd as f64 > ODD_SHARE * values.len() as f64 {
+            return Ok(self);
         }
-        self
+        if odd > 0 {
+            let row = match cells {
+                Cells::Text(texts) => texts.iter_known().position(|text| {
+                    text.and_then(|text| self.notation.number(text))
+                        .is_some_and(|value| !is_no_date(value) && !is_date(value))
+                }),
+                other => other
+                    .floats()
+                    .unwrap_or_default()
+                    .iter()
+                    .position(|value| value.is_some_and(|value| !is_no_date(value) && !is_date(value))),
+            };
+            let row = row.unwrap_or_default();
+            let value = cells.categories().nth(row).flatten().unwrap_or_default();
+            let (path, column) = (table.path().into(), name.into());
+            return Err(DataError::UnknownDate { path, column, row: table.row(row), value });
+        }
+        Ok(Self { kind: ColumnKind::Date, notation, notes: self.notes })
     }
 }
 
@@ -94,14 +117,25 @@ fn at_most<T: Eq + Hash>(most: usize, values: impl Iterator<Item = T>) -> bool {
     true
 }
 
-/// Whether a column is called after time, as `event_time`, `ts` or `createdAt`.
+/// Whether a column is called after a point in time, as `event_time`, `ts` or `createdAt`, and not after a duration.
 fn is_named_after_time(name: &str) -> bool {
-    let lower = name.to_ascii_lowercase();
-    let parts = || lower.split(|c: char| !c.is_ascii_alphanumeric());
-    ["time", "date", "epoch", "unix"].iter().any(|word| lower.contains(word))
-        || parts().any(|part| part == "ts")
-        || parts().next_back() == Some("at")
-        || name.ends_with("At")
+    const POINTS: [&str; 8] = ["time", "date", "datetime", "timestamp", "epoch", "unix", "unixtime", "ts"];
+    const DURATIONS: [&str; 9] =
+        ["elapsed", "duration", "spent", "response", "processing", "waiting", "wait", "run", "life"];
+    // Words end at other characters and before capital letters.
+    let mut words = vec![String::new()];
+    let mut before_is_small = false;
+    for c in name.chars() {
+        if !c.is_alphanumeric() || (c.is_uppercase() && before_is_small) {
+            words.push(String::new());
+        }
+        if c.is_alphanumeric() {
+            words.iter_mut().last().into_iter().for_each(|word| word.extend(c.to_lowercase()));
+        }
+        before_is_small = c.is_lowercase();
+    }
+    let is = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
+    (is(&POINTS) || words.last().is_some_and(|word| word == "at")) && !is(&DURATIONS)
 }
 
 /// A column of text that is to be judged.
@@ -160,6 +194,11 @@ impl<'a> TextReading<'a> {
         };
         let units: BTreeSet<&str> = self.known().filter_map(|(_, text)| unit(text)).collect();
         let units: Vec<&str> = units.into_iter().collect();
+        let bare = |text: &str| unit(text).is_none() && !is_placeholder(text);
+        if units.len() > 1 || (units == ["%"] && self.known().any(|(_, text)| bare(text))) {
+            let (row, value) = self.first_known(|text| unit(text).is_some_and(|unit| unit != units[0] || unit == "%"));
+            return Err(self.mixed(row, value, "number in the same unit"));
+        }
         let ignored = (!units.is_empty()).then(|| format!("ignored: {}", units.join(", ")));
         let notes = ignored.into_iter().chain(self.placeholders(is_placeholder)).collect();
         Ok(Some(ColumnReading { kind: ColumnKind::Number, notation, notes }))

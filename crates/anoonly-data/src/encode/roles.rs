@@ -54,7 +54,8 @@ pub(super) fn reason_by_values(cells: &Cells, values: &[Option<f64>]) -> Option<
     }
     let direction = steady(values)?;
     Some(format!(
-        "its values {direction} steadily from row to row, as time and counters do: new rows would lie beyond them"
+        "its values {direction} steadily from row to row, as time and counters do, and new rows would lie beyond them; or the table is \
+         sorted by it"
     ))
 }
 

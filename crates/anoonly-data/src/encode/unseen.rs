@@ -43,6 +43,8 @@ pub struct UnseenInColumn {
     pub range: Option<[f64; 2]>,
     /// Of those, the number of values that are infinite or so far away that their rows get the highest score.
     pub far: usize,
+    /// How far the farthest number lies beyond the range, in units of the range.
+    pub farthest: f64,
     /// The number of missing values, where the training rows had none.
     pub missing: usize,
     /// The number of values whose category is in no training row.
@@ -65,6 +67,8 @@ pub struct FirstUnseen {
 
 /// A table has many unseen values when at least this share of its rows has one in the same column.
 const MANY: f64 = 0.5;
+/// Less probable counts are not left to chance. A table may have many columns.
+const UNLIKELY: f64 = 1e-5;
 /// A table with fewer rows never has many: a few anomalies are expected to look like nothing in training.
 const LEAST_ROWS: usize = 20;
 
@@ -135,6 +139,7 @@ impl UnseenValues {
                 Some(known) => {
                     known.beyond += column.beyond;
                     known.far += column.far;
+                    known.farthest = known.farthest.max(column.farthest);
                     known.missing += column.missing;
                     known.new_categories += column.new_categories;
                     known.other_kind += column.other_kind;
@@ -166,13 +171,15 @@ impl UnseenValues {
         }
     }
 
-    /// Whether chance explains the values of a column: all are numbers beyond the range of the training rows, and not many more than
-    /// rows like those have. Of `n` such rows, the next lies beyond the others with a probability of at most 2 / (n + 1).
+    /// Whether chance explains the values of a column: all are numbers beyond the range of the training rows, none of them by more than
+    /// that range, and not more of them than rows like the training rows have.
+    ///
+    /// Of `m` new rows and `n` training rows in any order, the highest `k` are all new with a probability of at most (m / (n + m))^k.
+    /// With `k` on both ends together, the probability is at most k + 1 times that.
     pub fn is_chance(&self, column: &UnseenInColumn) -> bool {
-        let expected = 2.0 * self.rows as f64 / (column.known_in_training + 1) as f64;
-        column.total() == column.beyond
-            && column.far == 0
-            && column.beyond as f64 <= expected + 3.0 * expected.sqrt() + 1.0
+        let share = self.rows as f64 / (self.rows + column.known_in_training) as f64;
+        let probability = (column.beyond + 1) as f64 * share.powf(column.beyond as f64);
+        column.total() == column.beyond && column.farthest <= 1.0 && probability > UNLIKELY
     }
 
     /// The columns, those with the most such values first.

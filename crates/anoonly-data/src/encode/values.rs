@@ -5,7 +5,7 @@ use chrono::NaiveDateTime;
 use super::Unknown;
 use super::cells::{Cells, ColumnKind, number, truth, whole_digits};
 use super::column::EncodedColumn;
-use super::notation::{Notation, is_placeholder, is_zero_date};
+use super::notation::{Notation, is_no_date, is_placeholder, is_zero_date};
 use crate::DataError;
 use crate::table::Table;
 
@@ -69,6 +69,7 @@ impl<'a> ColumnSource<'a> {
             (Cells::Numbers(_), Some(numbers)) => {
                 let (mut values, mut other_kind) = (Vec::with_capacity(numbers.len()), Vec::new());
                 for (row, number) in numbers.into_iter().enumerate() {
+                    let number = number.filter(|&number| !is_no_date(number));
                     let date = number.and_then(|number| self.notation.date_of_number(number));
                     if let (Some(number), None) = (number, date) {
                         self.refuse(row, || number.to_string())?;
@@ -94,7 +95,7 @@ impl<'a> ColumnSource<'a> {
         };
         let is_no_value = |text: &str| match self.kind {
             ColumnKind::Number => is_placeholder(text),
-            ColumnKind::Date => is_placeholder(text) || is_zero_date(text),
+            ColumnKind::Date => is_placeholder(text) || is_zero_date(text) || number(text).is_some_and(is_no_date),
             _ => false,
         };
         let (mut values, mut other_kind) = (Vec::with_capacity(texts.len()), Vec::new());

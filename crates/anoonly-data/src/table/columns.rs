@@ -117,7 +117,8 @@ pub(crate) fn numbers(array: &dyn Array) -> Vec<Option<f64>> {
     }
 }
 
-/// A column of integers with all their digits, `None` where a value is missing; `None` for any other column.
+/// A column of integers, or of decimals without a fraction, with all their digits, `None` where a value is missing; `None` for any
+/// other column.
 pub(crate) fn whole_numbers(array: &dyn Array) -> Option<Vec<Option<i128>>> {
     macro_rules! wide {
         ($type:ty) => {
@@ -133,6 +134,7 @@ pub(crate) fn whole_numbers(array: &dyn Array) -> Option<Vec<Option<i128>>> {
         ArrowDataType::UInt16 => wide!(u16),
         ArrowDataType::UInt32 => wide!(u32),
         ArrowDataType::UInt64 => wide!(u64),
+        ArrowDataType::Decimal(_, 0) => primitive::<i128>(array).iter().map(|value| value.copied()).collect(),
         _ => return None,
     })
 }

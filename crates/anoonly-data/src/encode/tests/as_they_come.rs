@@ -124,6 +124,20 @@ fn integers_beyond_double_precision_keep_their_digits_as_categories() {
 }
 
 #[test]
+fn names_and_codes_are_what_they_are() {
+    // Different in every row of a small table.
+    let names = reason(&many(30, |row| format!("name {row}")));
+    assert!(names.contains("as in a column of identifiers"), "{names}");
+    let parts = many(60, |row| format!("{}-10-{}", 100 + row % 20, 1000 + row % 20));
+    let parts = only(&column(&parts.iter().map(String::as_str).collect::<Vec<_>>()));
+    assert_eq!(parts.kind, ColumnKind::Category);
+    let options = EncoderOptions { apart: vec!["row".into()], categories: vec!["x".into()], ..Default::default() };
+    let asked = many(60, |row| format!("name {row}"));
+    let (encoder, _) = Encoder::fit(&column(&asked.iter().map(String::as_str).collect::<Vec<_>>()), &options).unwrap();
+    assert_eq!(encoder.width(), 1);
+}
+
+#[test]
 fn a_column_of_more_categories_than_a_model_keeps_is_refused_by_its_name() {
     let cells = many(150_000, |row| format!("street {}\nstreet {}", row % 110_000, row % 110_000));
     let error = Encoder::fit(&table(&format!("address\n{}\n", cells.join("\n"))), &EncoderOptions::default());
@@ -173,7 +187,7 @@ fn a_zero_date_is_missing_and_a_bad_one_is_an_error_with_its_row() {
     assert_eq!(column.notes[..2], ["`0000-00-00` counts as missing (1 row)", "`?` counts as missing (1 row)"]);
     cells[40] = "2026-13-45".into();
     let error = fit(&text(&cells)).unwrap_err();
-    assert!(matches!(&error, DataError::UnknownDate { row: 41, .. }), "{error}");
+    assert!(matches!(&error, DataError::Mixed { row: 41, kind: "date", .. }), "{error}");
     // Also where the other values are few.
     let mut ends = many(100, |row| format!("2026-{:02}-28", 1 + row % 12));
     ends[70] = "2026-13-01".into();
@@ -196,6 +210,20 @@ fn dates_written_as_numbers_are_dates() {
     let (encoder, left_out) = fit(&table).unwrap();
     assert_eq!(encoder.columns()[0].kind, ColumnKind::Date);
     assert_eq!(encoder.columns()[0].notation.name(), "Unix time in seconds");
+    // Zeros mark missing dates; a number that is no date is an error; durations stay numbers.
+    let mut compact = many(100, |row| format!("202603{:02}", 1 + (7 * row) % 31));
+    (compact[0], compact[9]) = ("0".into(), "-1".into());
+    let cells = |cells: &[String]| super::column(&cells.iter().map(String::as_str).collect::<Vec<_>>());
+    let marked = only(&cells(&compact));
+    assert_eq!((marked.kind, marked.seen.unwrap().missing), (ColumnKind::Date, 2));
+    compact[50] = "20261332".into();
+    let error = fit(&cells(&compact)).unwrap_err();
+    assert!(matches!(&error, DataError::UnknownDate { row: 51, value, .. } if value == "20261332"), "{error}");
+    for name in ["elapsed_time_ns", "sentiment", "lifetime_value", "timeout", "updated_revenue"] {
+        let rows = (0..60).map(|row| format!("{},{}\n", 1_100_000_000 + (row * row * 7919) % 800_000_000, row % 2));
+        let (encoder, _) = fit(&super::table(&format!("{name},row\n{}", rows.collect::<String>()))).unwrap();
+        assert_eq!(encoder.columns()[0].kind, ColumnKind::Number, "{name}");
+    }
     // The same numbers under another name only grow.
     assert_eq!(left_out.iter().map(|left| left.column.as_str()).collect::<Vec<_>>(), ["amount"]);
 }
@@ -212,9 +240,14 @@ fn a_comma_is_a_decimal_mark_where_the_delimiter_leaves_it_free() {
         let error = fit(&quoted(cells)).unwrap_err();
         assert!(matches!(&error, DataError::OtherDecimals { .. }), "{cells:?}: {error}");
     }
-    let euro = only(&column(&["€ 12.50", "€ 3", "$ 4.5", "7 EUR"]));
+    let euro = only(&column(&["€ 12.50", "€ 3", "4.5", "7 €"]));
     assert_eq!((euro.kind, euro.seen.unwrap().range), (ColumnKind::Number, Some([3.0, 12.5])));
-    assert_eq!(euro.notes, ["ignored: $, EUR, €"]);
+    assert_eq!(euro.notes, ["ignored: €"]);
+    // Two currencies, and shares with and without a per cent sign, are no numbers of one kind.
+    for (cells, row) in [(["€ 3", "$ 4.5", "4"], 1), (["7.5 %", "8 %", "0.07"], 1)] {
+        let error = fit(&column(&cells)).unwrap_err();
+        assert!(matches!(&error, DataError::Mixed { row: found, .. } if *found == row), "{error}");
+    }
     // What one file leaves free, another does not.
     let (encoder, _) = fit(&with_semicolons(&["1,5", "2,5", "4"])).unwrap();
     let encoded = encoder.encode(&quoted(&["1,5", "4"]), Unknown::Refuse).unwrap();
@@ -308,6 +341,9 @@ fn values_outside_of_what_training_held_are_counted_by_column() {
     assert!(!unseen.is_chance(&unseen.columns[0]));
     let few = encoder.encode(&rows(&[("56", "a", "c1"), ("3", "b", "c2")]), Unknown::Refuse).unwrap().unseen;
     assert!(few.is_chance(&few.columns[0]), "{few:?}");
+    // Far beyond the range is no chance.
+    let far = encoder.encode(&rows(&[("500", "a", "c1"), ("3", "b", "c2")]), Unknown::Refuse).unwrap().unseen;
+    assert!(!far.is_chance(&far.columns[0]) && far.columns[0].farthest > 8.0, "{far:?}");
     let mut twice = unseen.clone();
     twice.add(unseen.clone());
     assert_eq!((twice.rows, twice.columns[0].beyond, twice.by_count()[0].column.as_str()), (10, 4, "number"));

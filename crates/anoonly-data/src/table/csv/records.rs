@@ -146,16 +146,27 @@ fn line_ends(bytes: &[u8]) -> u64 {
 const EVIDENCE: usize = 12;
 
 /// Whether each line of a record, without regard to quotation marks, has as many fields as the header. Then a stray quotation mark
-/// joined rows until the next one. Few lines with few delimiters may look so by chance.
-fn looks_like_rows(record: &[u8], delimiter: u8, width: usize) -> bool {
+/// joined rows until the next one. Few lines with few delimiters may look so by chance, unless all of them have numbers in the
+/// columns in which the first row has numbers.
+fn looks_like_rows(record: &[u8], delimiter: u8, width: usize, numeric: &[usize]) -> bool {
     let record = record.strip_suffix(b"\n").unwrap_or(record);
-    let lines = record.split(|&byte| byte == b'\n');
-    let mut number = 0;
-    let all = lines.into_iter().all(|line| {
-        number += 1;
-        line.iter().filter(|&&byte| byte == delimiter).count() + 1 == width
-    });
-    all && (number - 1) * (width - 1) >= EVIDENCE
+    let lines = || record.split(|&byte| byte == b'\n');
+    let has_width = |line: &[u8]| line.iter().filter(|&&byte| byte == delimiter).count() + 1 == width;
+    if !lines().all(has_width) {
+        return false;
+    }
+    let has_numbers =
+        |line: &[u8]| numeric_fields(line, delimiter).filter(|place| numeric.contains(place)).count() == numeric.len();
+    (lines().count() - 1) * (width - 1) >= EVIDENCE || (!numeric.is_empty() && lines().all(has_numbers))
+}
+
+/// The places of the fields of a line that are numbers, without regard to quotation marks.
+fn numeric_fields(line: &[u8], delimiter: u8) -> impl Iterator<Item = usize> {
+    let is_number = |field: &[u8]| std::str::from_utf8(field).is_ok_and(|text| text.trim().parse::<f64>().is_ok());
+    line.split(move |&byte| byte == delimiter)
+        .enumerate()
+        .filter(move |(_, field)| is_number(field))
+        .map(|(place, _)| place)
 }
 
 /// Why no further record can be read.
@@ -173,6 +184,8 @@ pub(super) struct RecordReader {
     delimiter: u8,
     /// The number of fields of the header, once it is known.
     width: Option<usize>,
+    /// The places of the numbers in the first row of one line, once it is known.
+    numeric: Option<Vec<usize>>,
     buffer: Vec<u8>,
     /// The bytes of the buffer that belong to no earlier record.
     start: usize,
@@ -192,6 +205,7 @@ impl RecordReader {
             source: Box::new(source),
             delimiter: b',',
             width: None,
+            numeric: None,
             buffer: Vec::new(),
             start: 0,
             end: 0,
@@ -244,10 +258,15 @@ impl RecordReader {
                 None => self.grow(most)?,
             }
         }
+        let is_header = self.width.is_none();
         let width = *self.width.get_or_insert(self.fields.len());
+        let record = &self.buffer[self.start..][..self.present.length];
+        if self.present.breaks == 0 && !is_header && self.numeric.is_none() {
+            self.numeric = Some(numeric_fields(record, self.delimiter).collect());
+        }
         if self.present.breaks > 0 && self.fields.len() == width {
-            let record = &self.buffer[self.start..][..self.present.length];
-            if looks_like_rows(record, self.delimiter, width) {
+            let numeric = self.numeric.as_deref().unwrap_or_default();
+            if looks_like_rows(record, self.delimiter, width, numeric) {
                 let spans = |field: &FieldRange| field.of(record).contains(&b'\n');
                 let field = self.fields.iter().position(spans).unwrap_or_default();
                 let fault = QuoteFault::SpansRows { lines: self.present.breaks + 1 };

@@ -112,6 +112,14 @@ fn quotation_marks_that_join_rows_are_refused() {
     assert_eq!(message(&table(20, 50, 3)), format!("row 20 (line 21), column c1: {joined}{ADVICE}"));
     assert_eq!(message(&table(20, 50, 2)), format!("row 20 (line 21), column c1: {joined}{ADVICE}"));
     assert!(message(&table(20, 22, 8)).contains("joins 3 lines"));
+    // Two lines are enough where each has numbers in the columns of numbers.
+    let two = "x,n,note,y\n1.5,3,pipe,0\n2.5,4,\"5 inch,0\n3.5,5,3 inch\",0\n4.5,6,pipe,1\n";
+    assert_eq!(
+        message(two),
+        format!("row 2 (line 3), column note: a quotation mark joins 2 lines that look like rows{ADVICE}")
+    );
+    let address = "id,name,address\n1,Ann,here\n2,Bob,\"12 Main St\nSpringfield, IL, USA\"\n";
+    assert_eq!(rows(address).len(), 2);
     // Texts of several lines are no rows.
     for text in
         ["Dear all,\nsee below, please\n\nYours, A", "a,b\nc,d", "1,2\n3,4\n5,6\n7,8\n9,10\n11,12\n13,14\n15,16\n"]
