@@ -58,7 +58,7 @@ def run(*words):
 
 def check(program, folder, columns, method, strategy, config):
     path = lambda name: folder / name
-    words = ["train", path("table.csv"), "--label", "bad", "--model", method, "--strategy", strategy, "--out", path("model.anoonly")]
+    words = ["train", path("table.csv"), "--label", "bad", "--model", method, "--strategy", strategy, "--keep", "time", "--out", path("model.anoonly")]
     if config:
         path("config.toml").write_text(config)
         words += ["--config", path("config.toml")]

@@ -124,6 +124,9 @@ fn largest_difference(
         &config,
         word("--ensemble"),
         word("2"),
+        // As a number: its digits are what the test is about.
+        word("--keep"),
+        word("time"),
         word("--out"),
         &model,
     ])?;
