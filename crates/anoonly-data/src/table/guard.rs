@@ -21,5 +21,10 @@ pub(super) fn guarded<T>(path: &Path, read: impl FnOnce() -> Result<T, DataError
     READING.fetch_add(1, Ordering::Relaxed);
     let done = catch_unwind(AssertUnwindSafe(read));
     READING.fetch_sub(1, Ordering::Relaxed);
-    done.unwrap_or_else(|_| Err(malformed(path, "the file is damaged")))
+    done.unwrap_or_else(|_| {
+        Err(malformed(
+            path,
+            "the file is damaged, or has a form that is not supported; write it again, for example as Parquet",
+        ))
+    })
 }

@@ -155,18 +155,29 @@ fn looks_like_rows(record: &[u8], delimiter: u8, width: usize, numeric: &[usize]
     if !lines().all(has_width) {
         return false;
     }
-    let has_numbers =
-        |line: &[u8]| numeric_fields(line, delimiter).filter(|place| numeric.contains(place)).count() == numeric.len();
+    // A value may be missing.
+    let has_numbers = |line: &[u8]| {
+        let mut number = false;
+        let mut fields = line.split(|&byte| byte == delimiter).enumerate();
+        let fits = fields.all(|(place, field)| {
+            let here = is_number(field);
+            let judged = numeric.binary_search(&place).is_ok();
+            number |= here && judged;
+            here || field.trim_ascii().is_empty() || !judged
+        });
+        fits && number
+    };
     (lines().count() - 1) * (width - 1) >= EVIDENCE || (!numeric.is_empty() && lines().all(has_numbers))
 }
 
 /// The places of the fields of a line that are numbers, without regard to quotation marks.
-fn numeric_fields(line: &[u8], delimiter: u8) -> impl Iterator<Item = usize> {
-    let is_number = |field: &[u8]| std::str::from_utf8(field).is_ok_and(|text| text.trim().parse::<f64>().is_ok());
-    line.split(move |&byte| byte == delimiter)
-        .enumerate()
-        .filter(move |(_, field)| is_number(field))
-        .map(|(place, _)| place)
+fn numeric_fields(line: &[u8], delimiter: u8) -> Vec<usize> {
+    let fields = line.split(|&byte| byte == delimiter).enumerate();
+    fields.filter(|(_, field)| is_number(field)).map(|(place, _)| place).collect()
+}
+
+fn is_number(field: &[u8]) -> bool {
+    std::str::from_utf8(field).is_ok_and(|text| text.trim().parse::<f64>().is_ok())
 }
 
 /// Why no further record can be read.
@@ -262,7 +273,7 @@ impl RecordReader {
         let width = *self.width.get_or_insert(self.fields.len());
         let record = &self.buffer[self.start..][..self.present.length];
         if self.present.breaks == 0 && !is_header && self.numeric.is_none() {
-            self.numeric = Some(numeric_fields(record, self.delimiter).collect());
+            self.numeric = Some(numeric_fields(record, self.delimiter));
         }
         if self.present.breaks > 0 && self.fields.len() == width {
             let numeric = self.numeric.as_deref().unwrap_or_default();

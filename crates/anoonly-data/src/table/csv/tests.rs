@@ -113,7 +113,7 @@ fn quotation_marks_that_join_rows_are_refused() {
     assert_eq!(message(&table(20, 50, 2)), format!("row 20 (line 21), column c1: {joined}{ADVICE}"));
     assert!(message(&table(20, 22, 8)).contains("joins 3 lines"));
     // Two lines are enough where each has numbers in the columns of numbers.
-    let two = "x,n,note,y\n1.5,3,pipe,0\n2.5,4,\"5 inch,0\n3.5,5,3 inch\",0\n4.5,6,pipe,1\n";
+    let two = "x,n,note,y\n1.5,3,pipe,1\n2.5,4,\"5 inch,\n3.5,5,3 inch\",\n4.5,6,pipe,1\n";
     assert_eq!(
         message(two),
         format!("row 2 (line 3), column note: a quotation mark joins 2 lines that look like rows{ADVICE}")
