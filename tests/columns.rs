@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use anoonly_system_tests::{anoonly, done, stderr, tables, trained};
+use anoonly_system_tests::{anoonly, command, done, stderr, tables, trained};
 
 /// Draws from 0 to 1, the same in every run.
 fn draws(seed: u64) -> impl FnMut() -> f64 {
@@ -99,6 +99,8 @@ fn a_key_that_counts_on_is_no_feature() {
     ] {
         assert!(error.contains(part), "`{part}` is not in: {error}");
     }
+    let piped = command(["score", &model, "-"]).stdin(fs::File::open(&new).unwrap()).output().unwrap();
+    assert!(stderr(&piped).starts_with("error: standard input: column `transaction`"), "{}", stderr(&piped));
     let lenient = anoonly(["score", &model, &new, "--lenient"]);
     let warnings = stderr(&lenient).to_owned();
     done(lenient);

@@ -11,6 +11,11 @@ use clap::Args;
 /// The file name that messages show for standard input.
 const STDIN: &str = "standard input";
 
+/// The name of a table in messages.
+pub fn table_name(path: &Path) -> &Path {
+    if path.as_os_str() == "-" { Path::new(STDIN) } else { path }
+}
+
 #[derive(Debug, Args)]
 pub struct Reading {
     /// The character between the fields of a CSV table, or `tab`. Without this option, it is recognised

@@ -13,7 +13,7 @@ use serde::{Serialize, Serializer};
 use crate::compute::Compute;
 use crate::error::CommandError;
 use crate::findings::warn_of_unseen;
-use crate::reading::{Reading, columns_of};
+use crate::reading::{Reading, columns_of, table_name};
 use crate::terminal::one_line;
 use crate::{counted, outputs, print, print_json, warn};
 
@@ -70,7 +70,7 @@ impl Options {
         })?;
         let Scored { scores, filled, unseen } = self.score_blocks(&model, &id_file)?;
         if !self.lenient {
-            unseen.refuse_many(&self.table)?;
+            unseen.refuse_many(table_name(&self.table))?;
         }
         warn_of_unseen(&unseen);
         let shift = model.score_shift(&scores)?;

@@ -94,12 +94,12 @@ fn counts_on(sorted: &[i128]) -> bool {
     let edge = sorted.len() / 10;
     let middle = &sorted[edge..sorted.len() - edge];
     let (Some(&low), Some(&high)) = (middle.first(), middle.last()) else { return false };
-    let step = middle.windows(2).fold(0, |step, pair| greatest_common_divisor(step, pair[1] - pair[0]));
+    let step = middle.windows(2).fold(0, |step, pair| greatest_common_divisor(step, pair[1].saturating_sub(pair[0])));
     if step == 0 {
         return false;
     }
     let repetitions = middle.windows(2).filter(|pair| pair[0] == pair[1]).count();
-    let (rows, places) = (middle.len() as f64, ((high - low) / step + 1) as f64);
+    let (rows, places) = (middle.len() as f64, (high.saturating_sub(low) / step) as f64 + 1.0);
     // Draws from `places` numbers find this many of them anew.
     let expected = rows + places * (-rows / places).exp_m1();
     expected >= EXPECTED_REPETITIONS && repetitions as f64 <= expected / 10.0
@@ -196,6 +196,9 @@ mod tests {
             assert!(!counts_on(&draws(count, range)), "{count} of {range}");
         }
         assert!(!counts_on(&[]) && !counts_on(&[1, 2, 3]) && !counts_on(&[5; 100]));
+        // Decimals of 38 digits lie further apart than an integer can tell.
+        let ends = [[i128::MIN; 50], [i128::MAX; 50]].concat();
+        assert!(!counts_on(&ends));
     }
 
     #[test]

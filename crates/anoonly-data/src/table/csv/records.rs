@@ -131,7 +131,7 @@ fn quoted(bytes: &[u8], last: bool) -> Quoted {
     }
 }
 
-/// The number of line ends, of which `\r\n` is one.
+/// The number of line ends. `\r\n` is a single one.
 fn line_ends(bytes: &[u8]) -> u64 {
     let ends = |(place, &byte): (usize, &u8)| match byte {
         b'\n' => true,
@@ -141,8 +141,7 @@ fn line_ends(bytes: &[u8]) -> u64 {
     bytes.iter().enumerate().filter(|&pair| ends(pair)).count() as u64
 }
 
-/// The evidence that makes a quoted field with line ends suspicious: the number of delimiters that stand exactly where they would
-/// if its lines were rows.
+/// So many delimiters in the places where rows have them make a quoted field with line ends suspicious.
 const EVIDENCE: usize = 12;
 
 /// Whether each line of a record, without regard to quotation marks, has as many fields as the header. Then a stray quotation mark
