@@ -15,6 +15,7 @@ mod reading;
 mod roles;
 mod unseen;
 mod values;
+mod written_dates;
 
 use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;

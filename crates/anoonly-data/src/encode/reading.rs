@@ -5,10 +5,8 @@ use std::hash::Hash;
 use std::ops::RangeInclusive;
 
 use super::cells::{Cells, ColumnKind, number, truth};
-use super::notation::{
-    DateShape, Notation, date_shape, is_grouped, is_no_date, is_placeholder, is_zero_date, looks_like_date,
-    looks_like_number, unit,
-};
+use super::notation::{Notation, is_grouped, is_no_date, is_placeholder, looks_like_number, unit};
+use super::written_dates::{DateShape, date_shape, is_zero_date, looks_like_date};
 use crate::DataError;
 use crate::table::{Table, TextColumn};
 

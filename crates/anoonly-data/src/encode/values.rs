@@ -5,7 +5,8 @@ use chrono::NaiveDateTime;
 use super::Unknown;
 use super::cells::{Cells, ColumnKind, number, truth, whole_digits};
 use super::column::EncodedColumn;
-use super::notation::{Notation, is_no_date, is_placeholder, is_zero_date};
+use super::notation::{Notation, is_no_date, is_placeholder};
+use super::written_dates::is_zero_date;
 use crate::DataError;
 use crate::table::Table;
 
