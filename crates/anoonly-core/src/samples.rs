@@ -88,10 +88,11 @@ impl Samples {
         self.rows() - equal_rows(self).len()
     }
 
-    /// The indices of the rows known to be anomalies, and of all others.
+    /// The indices of the rows known to be anomalies, of all others, and of those among them known to be normal.
     pub fn by_class(&self) -> ByClass {
         let (anomalies, others) = (0..self.rows()).partition(|&row| self.labels[row].is_anomaly());
-        ByClass { anomalies, others }
+        let normals = (0..self.rows()).filter(|&row| self.labels[row] == Label::Normal).collect();
+        ByClass { anomalies, others, normals }
     }
 
     /// The rows at the given indices, in that order; an index may repeat.
@@ -124,13 +125,15 @@ impl Samples {
     }
 }
 
-/// Row indices, separated by whether the row is known to be an anomaly. Each list is in ascending order.
+/// Row indices by what is known about the row. Each list is in ascending order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ByClass {
     /// Rows labelled [`Label::Anomaly`].
     pub anomalies: Vec<usize>,
-    /// All other rows.
+    /// All other rows: those labelled [`Label::Normal`] and [`Label::Unlabelled`].
     pub others: Vec<usize>,
+    /// Rows labelled [`Label::Normal`]. They are among the others.
+    pub normals: Vec<usize>,
 }
 
 /// A named data set in which every row has its true label.
@@ -173,6 +176,6 @@ mod tests {
         assert_eq!(picked.features(), &array![[2.0], [1.0], [1.0]]);
         assert_eq!(picked.labels(), &[Label::Normal, Label::Anomaly, Label::Anomaly]);
         assert_eq!((samples.repeated_rows(), picked.repeated_rows()), (0, 1));
-        assert_eq!(picked.by_class(), ByClass { anomalies: vec![1, 2], others: vec![0] });
+        assert_eq!(picked.by_class(), ByClass { anomalies: vec![1, 2], others: vec![0], normals: vec![0] });
     }
 }

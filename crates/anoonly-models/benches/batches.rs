@@ -26,7 +26,7 @@ fn batch_assembly(bencher: Bencher, rows: usize) {
     let cells: Vec<f32> = (0..ROWS * COLUMNS).map(|_| rng.random()).collect();
     let rows_on_device = Tensor::<Flex, 2>::from_data(TensorData::new(cells, [ROWS, COLUMNS]), &Default::default());
     let (anomalies, unlabelled) = ((0..ANOMALIES).collect(), (ANOMALIES..ROWS).collect());
-    let data = TrainingData { rows: rows_on_device, unlabelled, anomalies };
+    let data = TrainingData { rows: rows_on_device, others: unlabelled, anomalies, normals: Vec::new() };
     let mut drawn = || -> Vec<usize> {
         let unlabelled: Vec<usize> = (0..rows / 2).map(|_| rng.random_range(ANOMALIES..ROWS)).collect();
         unlabelled.into_iter().chain((0..rows / 2).map(|row| row % ANOMALIES)).collect()

@@ -12,7 +12,7 @@ use burn_flex::Flex;
 fn main() {
     let rows = [[0.1, 0.2, 0.1], [0.2, 0.1, 0.3], [0.0, 0.3, 0.2], [0.9, 0.8, 1.0], [1.0, 0.7, 0.9]];
     let rows = Tensor::<Flex, 2>::from_data(rows, &Default::default());
-    let data = TrainingData { rows: rows.clone(), unlabelled: vec![0, 1, 2], anomalies: vec![3, 4] };
+    let data = TrainingData { rows: rows.clone(), others: vec![0, 1, 2], anomalies: vec![3, 4], normals: Vec::new() };
     for method in AnyMethod::all() {
         let MethodForm::Network(trained) = method.form() else { continue };
         let network = trained.init(&data, &mut Seed(1).stream(&["weights"]));

@@ -70,8 +70,9 @@ fn check<B: Backend>() {
         let rows = tensor::<B, 2>(sines(1, count * columns, 0.7, 1.0), [count, columns], &Default::default());
         let data = TrainingData {
             rows: rows.clone(),
-            unlabelled: (0..unlabelled).collect(),
+            others: (0..unlabelled).collect(),
             anomalies: (unlabelled..count).collect(),
+            normals: Vec::new(),
         };
         let network = method.init(&data, &mut Seed(1).stream(&[]));
         let network = AnyNetwork::<Autodiff<B>>::from_inner(network).map(&mut SetWeights(0));

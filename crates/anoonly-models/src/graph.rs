@@ -198,8 +198,12 @@ pub(crate) mod tests {
 
     /// The networks of every method with a graph and with every normalisation. Their running statistics differ from the initial ones.
     pub(crate) fn networks(columns: usize) -> Vec<(AnyNetworkMethod, AnyNetwork<B>)> {
-        let data =
-            TrainingData { rows: rows(20, columns, 0), unlabelled: (0..15).collect(), anomalies: (15..20).collect() };
+        let data = TrainingData {
+            rows: rows(20, columns, 0),
+            others: (0..15).collect(),
+            anomalies: (15..20).collect(),
+            normals: Vec::new(),
+        };
         let norms = [Norm::None, Norm::Batch, Norm::Layer];
         let methods =
             AnyNetworkMethod::all().into_iter().flat_map(|method| norms.map(|norm| method.clone().with_norm(norm)));

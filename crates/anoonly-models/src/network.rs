@@ -56,7 +56,7 @@ pub trait NetworkMethod: Method {
     /// must override this default.
     fn blank<B: Backend>(&self, columns: usize, _saved: &Shapes, device: &B::Device) -> Self::Network<B> {
         let rows = Tensor::zeros([2, columns], device);
-        let data = TrainingData { rows, unlabelled: vec![0], anomalies: vec![1] };
+        let data = TrainingData { rows, others: vec![0], anomalies: vec![1], normals: Vec::new() };
         self.init(&data, &mut anoonly_core::Seed(0).stream(&["blank"]))
     }
 
@@ -264,10 +264,12 @@ pub(crate) fn section<B: Backend, const D: usize>(tensor: Tensor<B, D>, from: us
 pub struct TrainingData<B: Backend> {
     /// All rows, scaled, `[rows, columns]`.
     pub rows: Tensor<B, 2>,
-    /// Indices of the unlabelled rows.
-    pub unlabelled: Vec<usize>,
-    /// Indices of the labelled anomalies.
+    /// Indices of the labelled anomalies, in ascending order.
     pub anomalies: Vec<usize>,
+    /// Indices of all other rows, in ascending order. Confirmed normals are among them.
+    pub others: Vec<usize>,
+    /// Indices of the confirmed normals, in ascending order.
+    pub normals: Vec<usize>,
 }
 
 impl<B: Backend> TrainingData<B> {
@@ -325,7 +327,7 @@ mod tests {
     fn a_batch_with_repetitions_gives_the_results_of_a_batch_of_all_rows() {
         let rows =
             Tensor::<NdArray, 2>::from_data([[0.1, 2.0], [0.4, 0.3], [0.7, -1.0], [0.2, 0.5]], &Default::default());
-        let data = TrainingData { rows, unlabelled: vec![0, 1], anomalies: vec![2, 3] };
+        let data = TrainingData { rows, others: vec![0, 1], anomalies: vec![2, 3], normals: Vec::new() };
         let indices = [1, 0, 3, 2, 3, 3, 2, 3];
         let batch = Batch::<B>::gather(&data, &indices, 2);
         assert_eq!((batch.rows(), batch.unlabelled(), batch.distinct.dims()[0]), (8, 2, 4));
@@ -350,7 +352,7 @@ mod tests {
     #[test]
     fn a_batch_of_distinct_rows_is_not_changed() {
         let rows = Tensor::<NdArray, 2>::zeros([4, 1], &Default::default());
-        let data = TrainingData { rows, unlabelled: vec![0, 1], anomalies: vec![2, 3] };
+        let data = TrainingData { rows, others: vec![0, 1], anomalies: vec![2, 3], normals: Vec::new() };
         assert!(Batch::<B>::gather(&data, &[0, 1, 2, 3], 2).places.is_none());
     }
 }

@@ -76,7 +76,7 @@ impl NngMix {
         let (before, added) = (data.rows.dims()[0], made.len() / columns);
         let anomalies = data.anomalies.iter().copied().chain(before..before + added).collect();
         let rows = Tensor::cat(vec![data.rows.clone(), tensor(made, [added, columns], &device)], 0);
-        TrainingData { rows, unlabelled: data.unlabelled.clone(), anomalies }
+        TrainingData { rows, others: data.others.clone(), anomalies, normals: data.normals.clone() }
     }
 }
 
@@ -90,8 +90,9 @@ mod tests {
         let unlabelled = rows.len() - anomalies;
         TrainingData {
             rows: tensor(rows.concat(), [rows.len(), 2], &Default::default()),
-            unlabelled: (0..unlabelled).collect(),
+            others: (0..unlabelled).collect(),
             anomalies: (unlabelled..rows.len()).collect(),
+            normals: Vec::new(),
         }
     }
 
@@ -99,7 +100,7 @@ mod tests {
         let augmented = mix.augmented(data, &mut Seed(1).stream(&[]));
         let before = data.rows.dims()[0];
         assert_eq!(cells(augmented.rows.clone().narrow(0, 0, before)), cells(data.rows.clone()));
-        assert_eq!(augmented.unlabelled, data.unlabelled);
+        assert_eq!(augmented.others, data.others);
         assert!(augmented.anomalies.is_sorted(), "batches rely on the order of the indices");
         assert_eq!(augmented.anomalies.len(), data.anomalies.len() * (1 + mix.times));
         let new = augmented.anomalies[data.anomalies.len()..].to_vec();

@@ -105,10 +105,12 @@ pub struct RuleData {
     pub rows: Vec<f32>,
     /// The number of columns.
     pub columns: usize,
-    /// Indices of the unlabelled rows.
-    pub unlabelled: Vec<usize>,
-    /// Indices of the labelled anomalies.
+    /// Indices of the labelled anomalies, in ascending order. A method without labels ignores them.
     pub anomalies: Vec<usize>,
+    /// Indices of all other rows, in ascending order. Confirmed normals are among them.
+    pub others: Vec<usize>,
+    /// Indices of the confirmed normals, in ascending order.
+    pub normals: Vec<usize>,
 }
 
 impl RuleData {
@@ -124,9 +126,14 @@ impl RuleData {
         cells
     }
 
-    /// The cells of the unlabelled rows.
-    pub fn unlabelled_rows(&self) -> Vec<f32> {
-        self.select(&self.unlabelled)
+    /// The cells of the rows that are not labelled anomalies.
+    pub fn other_rows(&self) -> Vec<f32> {
+        self.select(&self.others)
+    }
+
+    /// The cells of the confirmed normals.
+    pub fn normal_rows(&self) -> Vec<f32> {
+        self.select(&self.normals)
     }
 
     /// The cells of the labelled anomalies.
@@ -175,8 +182,9 @@ pub(crate) mod tests {
         RuleData {
             rows,
             columns,
-            unlabelled: (anomalies..unlabelled + anomalies).collect(),
+            others: (anomalies..unlabelled + anomalies).collect(),
             anomalies: (0..anomalies).collect(),
+            normals: Vec::new(),
         }
     }
 

@@ -106,7 +106,12 @@ impl OnBackend for Gradients {
         let MethodForm::Network(method) = detector.method().form() else { panic!("a rule has no gradients") };
         let samples = samples();
         let rows = to_tensor::<B>(samples.features().clone(), &device);
-        let data = TrainingData { rows, unlabelled: (ANOMALIES..88).collect(), anomalies: (0..ANOMALIES).collect() };
+        let data = TrainingData {
+            rows,
+            others: (ANOMALIES..88).collect(),
+            anomalies: (0..ANOMALIES).collect(),
+            normals: Vec::new(),
+        };
         let network = method.init(&data, &mut Seed(1).stream(&["weights"]));
         let network = AnyNetwork::<Autodiff<B>>::from_inner(network);
         let batch: Vec<usize> = (ANOMALIES..40).chain((0..32).map(|row| row % ANOMALIES)).collect();

@@ -117,8 +117,7 @@ pub type EpochWatch<'a> = dyn FnMut(Epoch<'_>) -> ControlFlow<()> + 'a;
 pub struct Fitter<'a> {
     samples: &'a Samples,
     scaler: MinMaxScaler,
-    unlabelled: Vec<usize>,
-    anomalies: Vec<usize>,
+    classes: ByClass,
     device: ComputeDevice,
     /// The scaled rows for rules, made by the first fit of a rule.
     rules: Option<RuleData>,
@@ -137,15 +136,15 @@ impl<'a> Fitter<'a> {
     /// # Errors
     /// When there is no labelled anomaly or no other row.
     pub fn new(samples: &'a Samples, device: &ComputeDevice) -> Result<Self, FitError> {
-        let ByClass { anomalies, others: unlabelled } = samples.by_class();
-        if anomalies.is_empty() {
+        let classes = samples.by_class();
+        if classes.anomalies.is_empty() {
             return Err(FitError::NoAnomalies);
         }
-        if unlabelled.is_empty() {
+        if classes.others.is_empty() {
             return Err(FitError::OnlyAnomalies);
         }
         let scaler = MinMaxScaler::fit(samples.features());
-        Ok(Self { samples, scaler, unlabelled, anomalies, device: device.clone(), rules: None, networks: None })
+        Ok(Self { samples, scaler, classes, device: device.clone(), rules: None, networks: None })
     }
 
     /// Scales the features to [0, 1] and fits a detector on them.
@@ -173,21 +172,20 @@ impl<'a> Fitter<'a> {
     /// calls it.
     fn fit_by(&mut self, detector: &Detector, watch: &mut EpochWatch<'_>) -> Result<FittedDetector, FitError> {
         self.check_memory(detector)?;
-        let Self { samples, scaler, unlabelled, anomalies, device, rules, networks } = self;
+        let Self { samples, scaler, classes, device, rules, networks } = self;
         match detector.method.form() {
             MethodForm::Network(method) => {
                 let fitter = networks.get_or_insert_with(|| {
                     let (scaler, rows) = (scaler.clone(), scaler.transform(samples.features().view()));
-                    let (unlabelled, anomalies) = (unlabelled.clone(), anomalies.clone());
-                    device.run(RowsToDevice { scaler, rows, unlabelled, anomalies })
+                    device.run(RowsToDevice { scaler, rows, classes: classes.clone() })
                 });
                 fitter.fit(&method, detector, watch)
             }
             MethodForm::Rule(rule) => {
                 let data = rules.get_or_insert_with(|| {
                     let rows = scaler.transform(samples.features().view()).into_raw_vec_and_offset().0;
-                    let (unlabelled, anomalies) = (unlabelled.clone(), anomalies.clone());
-                    RuleData { rows, columns: scaler.columns(), unlabelled, anomalies }
+                    let ByClass { anomalies, others, normals } = classes.clone();
+                    RuleData { rows, columns: scaler.columns(), anomalies, others, normals }
                 });
                 let fitted = rule.fit(data, &mut detector.seed.stream(&["weights"]));
                 let ready = ReadyRule::new(detector.method.part(), data.columns, fitted);
@@ -227,16 +225,15 @@ impl<'a> Fitter<'a> {
 struct RowsToDevice {
     scaler: MinMaxScaler,
     rows: Array2<f32>,
-    unlabelled: Vec<usize>,
-    anomalies: Vec<usize>,
+    classes: ByClass,
 }
 
 impl OnBackend for RowsToDevice {
     type Output = Box<dyn NetworkFitting>;
 
     fn run<B: Backend>(self, device: B::Device) -> Self::Output {
-        let Self { scaler, rows, unlabelled, anomalies } = self;
-        let data = TrainingData::<B> { rows: to_tensor(rows, &device), unlabelled, anomalies };
+        let Self { scaler, rows, classes: ByClass { anomalies, others, normals } } = self;
+        let data = TrainingData::<B> { rows: to_tensor(rows, &device), anomalies, others, normals };
         Box::new(NetworkFitter::new(scaler, data))
     }
 }

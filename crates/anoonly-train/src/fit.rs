@@ -59,7 +59,7 @@ pub(crate) fn train<B: Backend, M: Trainable<Autodiff<B>>>(
         Objective::Pretrain => "pretraining batches",
         Objective::Detect(_) => "batches",
     };
-    let mut sampler = Sampler::new(&recipe.batches, &data.unlabelled, &data.anomalies, seed.stream(&[purpose]));
+    let mut sampler = Sampler::new(&recipe.batches, &data.others, &data.anomalies, seed.stream(&[purpose]));
     let mut learner = Learner::<B, M>::new(objective, &recipe.optimiser, start, data);
     let mut history = History::default();
     let mut best = None;

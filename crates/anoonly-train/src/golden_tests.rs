@@ -69,7 +69,8 @@ fn tensor<B: Backend>(values: &[f32], rows: usize) -> Tensor<B, 2> {
 fn check<B: Backend>(index: usize, case: Case) {
     let name = format!("case {index}, {:?}, {:?}, {:?}", case.norm, case.anomaly_loss, case.optimiser);
     let config = DevNetConfig { norm: case.norm, anomaly_loss: case.anomaly_loss, ..Default::default() };
-    let data = TrainingData::<B> { rows: tensor(&case.probe, 4), unlabelled: vec![0], anomalies: vec![1] };
+    let data =
+        TrainingData::<B> { rows: tensor(&case.probe, 4), others: vec![0], anomalies: vec![1], normals: Vec::new() };
     let network = config.init(&data, &mut Seed(1).stream(&[]));
     let mut network = DevNet::<Autodiff<B>>::from_inner(network).map(&mut PutInOrder(case.start.into_iter()));
     let mut stepper = Stepper::new(&case.optimiser);
@@ -99,7 +100,7 @@ fn check_direct(index: usize, case: &Case) {
     let name = format!("case {index}, {:?}, {:?}, {:?}", case.norm, case.anomaly_loss, case.optimiser);
     let config = DevNetConfig { norm: case.norm, anomaly_loss: case.anomaly_loss, ..Default::default() };
     let rows = tensor(&case.batches.concat(), ROWS * case.batches.len());
-    let data = TrainingData::<B> { rows, unlabelled: vec![0], anomalies: vec![1] };
+    let data = TrainingData::<B> { rows, others: vec![0], anomalies: vec![1], normals: Vec::new() };
     let network = config.init(&data, &mut Seed(1).stream(&[]));
     let network = DevNet::<Autodiff<B>>::from_inner(network).map(&mut PutInOrder(case.start.clone().into_iter()));
     let Some(mut direct) = network.direct(&data) else {

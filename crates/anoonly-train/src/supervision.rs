@@ -93,8 +93,9 @@ mod tests {
         let rows = [[shift, 1.0], [0.3 + shift, 0.2], [0.9, 0.1], [0.4, 0.8]];
         let data = TrainingData::<NdArray> {
             rows: Tensor::from_data(rows, &Default::default()),
-            unlabelled: vec![0, 1],
+            others: vec![0, 1],
             anomalies: vec![2, 3],
+            normals: Vec::new(),
         };
         let method = supervision.prepare(DevNetConfig::default());
         let network = method.init(&data, &mut Seed(1).stream(&[]));
@@ -136,7 +137,7 @@ mod tests {
     #[test]
     fn a_batch_without_anomalies_has_a_gradient_of_zero() {
         let rows = Tensor::<NdArray, 2>::from_data([[0.1, 1.0], [0.3, 0.2]], &Default::default());
-        let data = TrainingData { rows: rows.clone(), unlabelled: vec![0], anomalies: vec![1] };
+        let data = TrainingData { rows: rows.clone(), others: vec![0], anomalies: vec![1], normals: Vec::new() };
         let method = Supervision::AnomalyOnly.prepare(DevNetConfig::default());
         let start = method.init(&data, &mut Seed(1).stream(&[]));
         let network = anoonly_models::networks::devnet::DevNet::<Autodiff<NdArray>>::from_inner(start);

@@ -19,7 +19,7 @@ pub(crate) fn matrix<B: Backend>(tensor: Tensor<B, 2>) -> Matrix {
 
 /// The values of the unlabelled rows, row by row.
 pub(crate) fn unlabelled<B: Backend>(data: &TrainingData<B>) -> Vec<f32> {
-    cells(data.select(&data.unlabelled))
+    cells(data.select(&data.others))
 }
 
 /// A tensor with the given values.

@@ -27,7 +27,7 @@ impl<B: Backend> Standard<B> {
     /// Computes mean and deviation of the unlabelled training rows.
     pub fn of(data: &TrainingData<B>) -> Self {
         let (rows, columns, device) = (unlabelled(data), data.columns(), data.rows.device());
-        let count = data.unlabelled.len() as f64;
+        let count = data.others.len() as f64;
         let of_column = |column: usize| rows.iter().skip(column).step_by(columns).map(|&cell| f64::from(cell));
         let (mut means, mut scales) = (vec![0.0; columns], vec![1.0; columns]);
         for (column, (mean, scale)) in means.iter_mut().zip(&mut scales).enumerate() {

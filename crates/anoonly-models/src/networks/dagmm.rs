@@ -201,7 +201,7 @@ impl<B: Backend> Network<B> for Dagmm<B> {
 
     /// Computes the mixture of all unlabelled rows.
     fn finish(self, data: &TrainingData<B>) -> Self {
-        let (features, _) = self.features(data.select(&data.unlabelled));
+        let (features, _) = self.features(data.select(&data.others));
         let components = self.components(features.clone(), |hidden| hidden);
         let saved = Mixture::of(&features, &components).saved();
         let shape = saved.dims();

@@ -84,8 +84,9 @@ impl NetworkMethod for DeepSvddConfig {
 
     /// The centre is the mean of the unlabelled rows only.
     fn init<B: Backend>(&self, data: &TrainingData<B>, rng: &mut impl Rng) -> DeepSvdd<B> {
-        let rows = data.select(&data.unlabelled);
-        let unlabelled = TrainingData { rows, unlabelled: (0..data.unlabelled.len()).collect(), anomalies: Vec::new() };
+        let rows = data.select(&data.others);
+        let unlabelled =
+            TrainingData { rows, others: (0..data.others.len()).collect(), anomalies: Vec::new(), normals: Vec::new() };
         DeepSvdd { network: self.network().init(&unlabelled, rng) }
     }
 }

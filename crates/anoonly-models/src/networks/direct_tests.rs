@@ -22,7 +22,7 @@ fn data<B: Backend>() -> TrainingData<B> {
     let values = (0..60 * COLUMNS).map(|i| (i * 7919 % 2003) as f32 / 2003.0);
     let values = values.enumerate().map(|(i, cell)| if i / COLUMNS < ANOMALIES { cell + 0.5 } else { cell });
     let rows = Tensor::from_data(TensorData::new(values.collect(), [60, COLUMNS]), &Default::default());
-    TrainingData { rows, unlabelled: (ANOMALIES..60).collect(), anomalies: (0..ANOMALIES).collect() }
+    TrainingData { rows, others: (ANOMALIES..60).collect(), anomalies: (0..ANOMALIES).collect(), normals: Vec::new() }
 }
 
 /// Row indices and the number of unlabelled rows among them: with and without repeated anomalies, and of a single kind.

@@ -266,7 +266,7 @@ mod tests {
         let rows = [[0.1, 0.9, 0.4], [0.8, 0.2, 0.3], [0.5, 0.6, 0.7]];
         let rows = Tensor::<NdArray, 2>::from_data(rows, &Default::default());
         let batch = Batch::new(Tensor::from_inner(rows.clone()), 2);
-        let data = TrainingData { rows, unlabelled: vec![0, 1], anomalies: vec![2] };
+        let data = TrainingData { rows, others: vec![0, 1], anomalies: vec![2], normals: Vec::new() };
         let of = |error_terms| {
             let method = FeawadConfig { error_terms, ..Default::default() };
             let network = Feawad::<B>::from_inner(method.init(&data, &mut Seed(1).stream(&[])));

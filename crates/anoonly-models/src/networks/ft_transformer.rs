@@ -349,7 +349,8 @@ mod tests {
     fn dropout_acts_in_training_only() {
         let cells_of = |rows: usize| (0..rows * 3).map(|cell| ((cell * 7) % 11) as f32 / 10.0).collect::<Vec<_>>();
         let rows = Tensor::<NdArray, 2>::from_data(TensorData::new(cells_of(5), [5, 3]), &Default::default());
-        let data = TrainingData { rows: rows.clone(), unlabelled: (0..3).collect(), anomalies: vec![3, 4] };
+        let data =
+            TrainingData { rows: rows.clone(), others: (0..3).collect(), anomalies: vec![3, 4], normals: Vec::new() };
         let batch = Batch::new(rows.clone(), 3);
         let small = FtTransformerConfig { width: 8, heads: 2, hidden: 6, ..Default::default() };
         let network = |attention_dropout, dropout| {

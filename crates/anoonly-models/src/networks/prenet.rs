@@ -237,7 +237,7 @@ impl<B: Backend> Network<B> for PReNet<B> {
             let blocks = rows.chunks(BLOCK).map(|rows| self.represent(data.select(rows)));
             Tensor::cat(blocks.collect(), 0).mean_dim(0)
         };
-        let sides = mean(&data.anomalies).matmul(left) + mean(&data.unlabelled).matmul(right);
+        let sides = mean(&data.anomalies).matmul(left) + mean(&data.others).matmul(right);
         let bias = self.pair.bias.as_ref().map_or_else(|| Tensor::zeros([1], &sides.device()), |bias| bias.val());
         let offset = sides.squeeze_dim::<1>(1) + bias.mul_scalar(2.0);
         Self { offset: Param::initialized(ParamId::new(), offset), ..self }
@@ -290,7 +290,12 @@ mod tests {
     fn the_sampled_score_converges_to_the_closed_form() {
         let device = Default::default();
         let rows = Tensor::<NdArray, 2>::random([60, 8], Distribution::Default, &device);
-        let data = TrainingData { rows: rows.clone(), unlabelled: (0..50).collect(), anomalies: (50..60).collect() };
+        let data = TrainingData {
+            rows: rows.clone(),
+            others: (0..50).collect(),
+            anomalies: (50..60).collect(),
+            normals: Vec::new(),
+        };
         let config = PReNetConfig { norm: Norm::Batch, ..Default::default() };
         let network = config.init(&data, &mut Seed(4).stream(&["weights"])).finish(&data);
         let closed: Vec<f32> = network.score(rows.clone()).into_data().iter::<f32>().collect();
@@ -302,7 +307,7 @@ mod tests {
         for x in [0, 20, 55] {
             let draws: Vec<f64> = (0..2000)
                 .map(|_| {
-                    let (a, u) = (draw(&data.anomalies), draw(&data.unlabelled));
+                    let (a, u) = (draw(&data.anomalies), draw(&data.others));
                     let score = |l: usize, r: usize| {
                         let pair = network.pair_scores(data.select(&[l]), data.select(&[r]));
                         pair.into_scalar().elem::<f64>()
@@ -325,7 +330,7 @@ mod tests {
     fn pairs_have_the_targets_of_their_kind() {
         let device = Default::default();
         let rows = Tensor::<NdArray, 2>::zeros([16, 3], &device);
-        let data = TrainingData { rows: rows.clone(), unlabelled: vec![0], anomalies: vec![1] };
+        let data = TrainingData { rows: rows.clone(), others: vec![0], anomalies: vec![1], normals: Vec::new() };
         let network = PReNetConfig::default().init(&data, &mut Seed(1).stream(&[]));
         let score = network.pair_scores(rows.clone().narrow(0, 0, 1), rows.clone().narrow(0, 0, 1)).into_scalar();
         // 10 unlabelled rows and 6 anomalies give 2 mixed pairs, 2 pairs of anomalies and 4 pairs of unlabelled rows.

@@ -114,7 +114,7 @@ impl NetworkMethod for RepenConfig {
     fn init<B: Backend>(&self, data: &TrainingData<B>, rng: &mut impl Rng) -> Repen<B> {
         let (columns, device) = (data.columns(), data.rows.device());
         let layer = WeightInit::PytorchUniform.linear(columns, self.width, true, rng, &device);
-        let draw = |_| data.unlabelled[rng.random_range(0..data.unlabelled.len())];
+        let draw = |_| data.others[rng.random_range(0..data.others.len())];
         let drawn: Vec<usize> = (0..self.samples * self.sample).map(draw).collect();
         let sampled = parameter(cells(data.select(&drawn)), [drawn.len(), columns], &device);
         Repen { layer, sampled, sample: self.sample, margin: self.margin, prepared: Prepared::default() }
@@ -288,7 +288,7 @@ mod tests {
 
     fn network() -> Repen<NdArray> {
         let rows = Tensor::from_data([[0.0, 1.0], [2.0, 0.5], [1.0, 1.0]], &Default::default());
-        let data = TrainingData { rows, unlabelled: vec![0, 1], anomalies: vec![2] };
+        let data = TrainingData { rows, others: vec![0, 1], anomalies: vec![2], normals: Vec::new() };
         RepenConfig { samples: 2, sample: 2, ..Default::default() }.init(&data, &mut Seed(3).stream(&[]))
     }
 

@@ -284,7 +284,8 @@ mod tests {
         let cell = |row: usize, column: usize| ((row * 7 + column * 5) % 11) as f32 / 5.0 - 1.0;
         let table: Vec<[f32; 3]> = (0..8).map(|row| std::array::from_fn(|column| cell(row, column))).collect();
         let rows = Tensor::<NdArray, 2>::from_data(TensorData::new(table.concat(), [8, 3]), &device);
-        let data = TrainingData { rows: rows.clone(), unlabelled: (0..6).collect(), anomalies: vec![6, 7] };
+        let data =
+            TrainingData { rows: rows.clone(), others: (0..6).collect(), anomalies: vec![6, 7], normals: Vec::new() };
         let network = RosasConfig::default().init(&data, &mut Seed(1).stream(&[]));
         // The first draw of the training.
         let (mixed, normals) = mixtures(8, 6, 0.5, &mut network.draws.again().next());

@@ -55,7 +55,12 @@ fn every_network_method_states_the_size_of_its_network() {
         let mut saved = Shapes::default();
         for (columns, unlabelled) in [(1, 1), (3, 5), (300, 2)] {
             let rows = Tensor::<NdArray, 2>::zeros([unlabelled + 1, columns], &Default::default());
-            let data = TrainingData { rows, unlabelled: (0..unlabelled).collect(), anomalies: vec![unlabelled] };
+            let data = TrainingData {
+                rows,
+                others: (0..unlabelled).collect(),
+                anomalies: vec![unlabelled],
+                normals: Vec::new(),
+            };
             let network = method.init(&data, &mut Seed(1).stream(&["weights"]));
             saved = shapes(&network);
             assert_eq!(method.weights(columns, &saved), network.num_params(), "{method:?}, {columns} columns");
@@ -70,7 +75,7 @@ fn every_network_method_states_the_size_of_its_network() {
 #[test]
 fn every_method_that_takes_a_strategy_has_a_batch_normalised_form() {
     let rows = Tensor::<NdArray, 2>::zeros([3, 4], &Default::default());
-    let data = TrainingData { rows, unlabelled: vec![0, 1], anomalies: vec![2] };
+    let data = TrainingData { rows, others: vec![0, 1], anomalies: vec![2], normals: Vec::new() };
     let mut taking = 0;
     for method in AnyNetworkMethod::all().into_iter().filter(NetworkMethod::takes_strategy) {
         let mut network = method.clone().anomaly_only().init(&data, &mut Seed(1).stream(&["weights"]));
@@ -85,7 +90,7 @@ fn rule_data(anomaly: f32) -> RuleData {
     let cell = |row: usize, column: usize| ((row * 7 + column * 5) % 13) as f32 / 12.0;
     let mut rows: Vec<f32> = (0..60).map(|place| cell(place / 3, place % 3)).collect();
     rows[57..].fill(anomaly);
-    RuleData { rows, columns: 3, unlabelled: (0..19).collect(), anomalies: vec![19] }
+    RuleData { rows, columns: 3, others: (0..19).collect(), anomalies: vec![19], normals: Vec::new() }
 }
 
 /// A saved rule can be restored. Without one of its tensors, it cannot.
@@ -146,7 +151,12 @@ fn unsupervised_methods_ignore_labelled_anomalies() {
             MethodForm::Network(network) => {
                 let rows = TensorData::new(data.rows, [20, 3]);
                 let rows = Tensor::<NdArray, 2>::from_data(rows, &Default::default());
-                let data = TrainingData { rows: rows.clone(), unlabelled: data.unlabelled, anomalies: data.anomalies };
+                let data = TrainingData {
+                    rows: rows.clone(),
+                    others: data.others,
+                    anomalies: data.anomalies,
+                    normals: Vec::new(),
+                };
                 let network = network.init(&data, &mut rng).finish(&data);
                 network.score(rows.narrow(0, 0, 19)).into_data().iter::<f32>().collect()
             }
@@ -168,7 +178,7 @@ fn frozen_norms_give_the_scores_of_the_plain_network<B: Backend>() {
         let cells: Vec<[f32; 3]> = [[0.0; 3]].into_iter().chain(cells).collect();
         Tensor::<B, 2>::from_data(TensorData::new(cells.concat(), [6, 3]), &Default::default())
     };
-    let data = TrainingData { rows: rows(0), unlabelled: (0..4).collect(), anomalies: vec![4, 5] };
+    let data = TrainingData { rows: rows(0), others: (0..4).collect(), anomalies: vec![4, 5], normals: Vec::new() };
     let norms = [Norm::None, Norm::Batch, Norm::Layer];
     for method in
         AnyNetworkMethod::all().into_iter().flat_map(|method| norms.map(|norm| method.clone().with_norm(norm)))

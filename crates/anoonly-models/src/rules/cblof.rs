@@ -57,7 +57,7 @@ impl RuleMethod for CblofConfig {
 
     fn fit(&self, data: &RuleData, rng: &mut impl Rng) -> Cblof {
         let columns = data.columns;
-        let Clusters { centres, sizes } = Clusters::of(&data.unlabelled_rows(), columns, self.clusters, rng);
+        let Clusters { centres, sizes } = Clusters::of(&data.other_rows(), columns, self.clusters, rng);
         let mut order: Vec<usize> = (0..sizes.len()).collect();
         order.sort_by(|&a, &b| sizes[b].cmp(&sizes[a]));
         let sorted: Vec<usize> = order.iter().map(|&cluster| sizes[cluster]).collect();

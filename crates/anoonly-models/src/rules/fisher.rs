@@ -38,7 +38,7 @@ impl RuleMethod for FisherConfig {
     type Fitted = Fisher;
 
     fn fit(&self, data: &RuleData, _: &mut impl Rng) -> Fisher {
-        let covariance = Covariance::ledoit_wolf(&data.unlabelled_rows(), data.columns);
+        let covariance = Covariance::ledoit_wolf(&data.other_rows(), data.columns);
         let mut difference: Vec<f64> = covariance.mean.iter().map(|cell| -cell).collect();
         for anomaly in data.anomalous_rows().chunks_exact(data.columns) {
             let shares = anomaly.iter().map(|&cell| f64::from(cell) / data.anomalies.len() as f64);
@@ -125,8 +125,9 @@ mod tests {
         let data = RuleData {
             rows: vec![1.0, 3.0, 1.0, 3.0, 5.0],
             columns: 1,
-            unlabelled: vec![0, 1, 2, 3],
+            others: vec![0, 1, 2, 3],
             anomalies: vec![4],
+            normals: Vec::new(),
         };
         let fitted = FisherConfig {}.fit(&data, &mut Seed(1).stream(&[]));
         for (score, expected) in fitted.score(RowBlock::new(&data.rows, 1)).iter().zip([-1.0, 1.0, -1.0, 1.0, 3.0]) {

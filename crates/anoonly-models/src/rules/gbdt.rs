@@ -68,7 +68,7 @@ impl RuleMethod for GbdtConfig {
     type Fitted = Gbdt;
 
     fn fit(&self, data: &RuleData, rng: &mut impl Rng) -> Gbdt {
-        Gbdt { forest: self.grow(&data.unlabelled_rows(), &data.anomalous_rows(), data.columns, rng) }
+        Gbdt { forest: self.grow(&data.other_rows(), &data.anomalous_rows(), data.columns, rng) }
     }
 
     fn restore(&self, columns: usize, saved: &mut SavedTensors) -> Result<Gbdt, String> {

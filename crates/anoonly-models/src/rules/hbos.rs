@@ -54,13 +54,13 @@ impl RuleMethod for HbosConfig {
     type Fitted = Hbos;
 
     fn fit(&self, data: &RuleData, _: &mut impl Rng) -> Hbos {
-        let (rows, columns) = (data.unlabelled_rows(), data.columns);
+        let (rows, columns) = (data.other_rows(), data.columns);
         let (mut ends, mut rarities) = (Vec::new(), Vec::new());
         for column in 0..columns {
             let values = || rows.iter().skip(column).step_by(columns).copied();
             let range = Bins::ends(values());
             let bins = Bins::new(range, self.bins);
-            let whole = data.unlabelled.len() as f64 * bins.width();
+            let whole = data.others.len() as f64 * bins.width();
             let rarity = |count: usize| -(count as f64 / whole + self.alpha).log2() as f32;
             ends.extend(range);
             rarities.extend(bins.counts(values()).into_iter().map(rarity));
@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn values_in_an_emptier_bin_or_far_outside_score_higher() {
         let rows = [0.0, 0.1, 0.2, 0.3, 0.4, 0.1, 0.2, 0.3, 0.4, 2.0].to_vec();
-        let data = RuleData { rows, columns: 1, unlabelled: (0..10).collect(), anomalies: Vec::new() };
+        let data = RuleData { rows, columns: 1, others: (0..10).collect(), anomalies: Vec::new(), normals: Vec::new() };
         let config = HbosConfig { bins: 2, alpha: 0.1, tolerance: 0.5 };
         let hbos = config.fit(&data, &mut Seed(1).stream(&[]));
         let (common, rare) = (0.0, -(0.2f32.log2()));

@@ -47,7 +47,7 @@ impl RuleMethod for IsolationForestConfig {
     type Fitted = IsolationForest;
 
     fn fit(&self, data: &RuleData, rng: &mut impl Rng) -> IsolationForest {
-        let forest = trees::grow(&data.unlabelled_rows(), data.columns, self.trees, self.sample, rng);
+        let forest = trees::grow(&data.other_rows(), data.columns, self.trees, self.sample, rng);
         IsolationForest { forest }
     }
 

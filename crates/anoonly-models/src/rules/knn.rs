@@ -42,7 +42,7 @@ impl RuleMethod for KnnConfig {
     type Fitted = Knn;
 
     fn fit(&self, data: &RuleData, _: &mut impl Rng) -> Knn {
-        Knn { rows: Neighbours::new(data.unlabelled_rows(), data.columns), k: self.k }
+        Knn { rows: Neighbours::new(data.other_rows(), data.columns), k: self.k }
     }
 
     fn restore(&self, columns: usize, saved: &mut SavedTensors) -> Result<Knn, String> {
@@ -95,7 +95,7 @@ mod tests {
 
     fn fitted(k: usize) -> Knn {
         let rows = vec![0.0, 0.0, 1.0, 0.0, 0.0, 2.0, 3.0, 3.0, 9.0, 9.0];
-        let data = RuleData { rows, columns: 2, unlabelled: vec![0, 1, 2, 3], anomalies: vec![4] };
+        let data = RuleData { rows, columns: 2, others: vec![0, 1, 2, 3], anomalies: vec![4], normals: Vec::new() };
         KnnConfig { k }.fit(&data, &mut Seed(1).stream(&[]))
     }
 

@@ -51,7 +51,7 @@ impl RuleMethod for LodaConfig {
     type Fitted = Loda;
 
     fn fit(&self, data: &RuleData, rng: &mut impl Rng) -> Loda {
-        let (rows, columns) = (data.unlabelled_rows(), data.columns);
+        let (rows, columns) = (data.other_rows(), data.columns);
         let kept = columns.isqrt();
         let mut order: Vec<usize> = (0..columns).collect();
         let mut cuts = Vec::with_capacity(self.cuts);

@@ -43,7 +43,7 @@ impl RuleMethod for LofConfig {
     type Fitted = Lof;
 
     fn fit(&self, data: &RuleData, _: &mut impl Rng) -> Lof {
-        let rows = Neighbours::new(data.unlabelled_rows(), data.columns);
+        let rows = Neighbours::new(data.other_rows(), data.columns);
         let nearest = rows.of_each(self.k);
         let mut reaches: Vec<f32> = nearest.by_row().map(|(_, distances)| farthest(distances)).collect();
         let mut densities: Vec<f32> =
@@ -121,7 +121,7 @@ mod tests {
 
     fn fitted(rows: Vec<f32>) -> Lof {
         let unlabelled = (0..rows.len()).collect();
-        let data = RuleData { rows, columns: 1, unlabelled, anomalies: Vec::new() };
+        let data = RuleData { rows, columns: 1, others: unlabelled, anomalies: Vec::new(), normals: Vec::new() };
         LofConfig { k: 2 }.fit(&data, &mut Seed(1).stream(&[]))
     }
 

@@ -120,9 +120,9 @@ struct Problem {
 
 impl Problem {
     fn new(data: &RuleData, c: f64) -> Self {
-        let counts = [data.unlabelled.len(), data.anomalies.len()];
+        let counts = [data.others.len(), data.anomalies.len()];
         let costs = counts.map(|count| c * (counts[0] + counts[1]) as f64 / (2.0 * count as f64));
-        let mut rows = data.unlabelled_rows();
+        let mut rows = data.other_rows();
         rows.extend(data.anomalous_rows());
         Self { rows, columns: data.columns, unlabelled: counts[0], costs }
     }
@@ -273,7 +273,8 @@ mod tests {
         };
         let rows: Vec<f32> = (0..40 * COLUMNS).map(|place| cell(place / COLUMNS, place % COLUMNS)).collect();
         let unlabelled = (0..40).filter(|row| !ANOMALIES.contains(row)).collect();
-        let data = RuleData { rows, columns: COLUMNS, unlabelled, anomalies: ANOMALIES.to_vec() };
+        let data =
+            RuleData { rows, columns: COLUMNS, others: unlabelled, anomalies: ANOMALIES.to_vec(), normals: Vec::new() };
         let fitted = LogisticConfig { c }.fit(&data, &mut Seed(1).stream(&[]));
         fitted.weights.into_iter().chain([fitted.intercept]).collect()
     }

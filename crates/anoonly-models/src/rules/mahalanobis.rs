@@ -35,7 +35,7 @@ impl RuleMethod for MahalanobisConfig {
     type Fitted = Mahalanobis;
 
     fn fit(&self, data: &RuleData, _: &mut impl Rng) -> Mahalanobis {
-        let covariance = Covariance::ledoit_wolf(&data.unlabelled_rows(), data.columns);
+        let covariance = Covariance::ledoit_wolf(&data.other_rows(), data.columns);
         Mahalanobis { whitening: Whitening::new(&covariance, 0.0) }
     }
 

@@ -40,7 +40,7 @@ impl RuleMethod for MeanDifferenceConfig {
             }
             sums.into_iter().map(|sum| (sum / rows.len() as f64) as f32).collect()
         };
-        let (anomalous, usual) = (mean(&data.anomalies), mean(&data.unlabelled));
+        let (anomalous, usual) = (mean(&data.anomalies), mean(&data.others));
         let difference: Vec<f32> = anomalous.iter().zip(usual).map(|(anomalous, usual)| anomalous - usual).collect();
         let length = difference.iter().map(|&cell| f64::from(cell).powi(2)).sum::<f64>().sqrt();
         // If the means are equal, all scores are 0.
@@ -107,7 +107,8 @@ mod tests {
     #[test]
     fn equal_means_score_every_row_0() {
         let rows = vec![0.25, 0.5, 0.75, 1.0, 0.5, 0.75];
-        let data = RuleData { rows: rows.clone(), columns: 2, unlabelled: vec![0, 1], anomalies: vec![2] };
+        let data =
+            RuleData { rows: rows.clone(), columns: 2, others: vec![0, 1], anomalies: vec![2], normals: Vec::new() };
         let fitted = MeanDifferenceConfig {}.fit(&data, &mut Seed(1).stream(&[]));
         assert_eq!(fitted.score(RowBlock::new(&rows, 2)), [0.0; 3]);
     }

@@ -68,7 +68,7 @@ impl RuleMethod for OcsvmConfig {
 
     fn fit(&self, data: &RuleData, rng: &mut impl Rng) -> Ocsvm {
         let columns = data.columns;
-        let mut drawn = data.unlabelled.clone();
+        let mut drawn = data.others.clone();
         if drawn.len() > self.most_rows {
             drawn = drawn.partial_shuffle(rng, self.most_rows).0.to_vec();
             drawn.sort_unstable();
@@ -223,7 +223,13 @@ mod tests {
 
     fn fitted(rows: usize, columns: usize) -> Ocsvm {
         let unlabelled = (0..rows).collect();
-        let data = RuleData { rows: cells(rows * columns), columns, unlabelled, anomalies: Vec::new() };
+        let data = RuleData {
+            rows: cells(rows * columns),
+            columns,
+            others: unlabelled,
+            anomalies: Vec::new(),
+            normals: Vec::new(),
+        };
         OcsvmConfig::default().fit(&data, &mut Seed(1).stream(&[]))
     }
 

@@ -49,8 +49,8 @@ impl RuleMethod for PcaConfig {
     type Fitted = Pca;
 
     fn fit(&self, data: &RuleData, _: &mut impl Rng) -> Pca {
-        let (rows, columns) = (data.unlabelled_rows(), data.columns);
-        let count = data.unlabelled.len() as f64;
+        let (rows, columns) = (data.other_rows(), data.columns);
+        let count = data.others.len() as f64;
         let of_column = |column: usize| rows.iter().skip(column).step_by(columns).map(|&cell| f64::from(cell));
         let means: Vec<f64> = (0..columns).map(|column| of_column(column).sum::<f64>() / count).collect();
         let scale = |(column, mean): (usize, &f64)| {
@@ -217,7 +217,13 @@ mod tests {
     #[test]
     fn axes_without_variance_are_left_out() {
         let rows: Vec<f32> = cells(30, 1).into_iter().flat_map(|cell| [cell, cell]).collect();
-        let data = RuleData { rows: rows.clone(), columns: 2, unlabelled: (0..30).collect(), anomalies: Vec::new() };
+        let data = RuleData {
+            rows: rows.clone(),
+            columns: 2,
+            others: (0..30).collect(),
+            anomalies: Vec::new(),
+            normals: Vec::new(),
+        };
         let fitted = PcaConfig {}.fit(&data, &mut Seed(1).stream(&[]));
         assert_eq!(fitted.weights.iter().filter(|weight| **weight > 0.0).count(), 1);
         assert!(fitted.score(RowBlock::new(&rows, 2)).iter().all(|score| score.is_finite()));

@@ -69,7 +69,7 @@ impl RuleMethod for QuorumConfig {
 
     fn fit(&self, data: &RuleData, rng: &mut impl Rng) -> Quorum {
         let held_out = HeldOut::of(self, data, rng);
-        let opinions = self.opinions(data, &data.unlabelled, &data.anomalies, rng);
+        let opinions = self.opinions(data, &data.others, &data.anomalies, rng);
         let scales = held_out.unlabelled.each_ref().map(|values| NormalScores::of(values));
         let joining = held_out.joining(&scales, self.trust);
         Quorum { opinions, scales, joining }
@@ -151,7 +151,13 @@ mod tests {
     fn fitted() -> (RuleData, Quorum) {
         let cell = |cell: usize| ((cell * 7919 + cell / COLUMNS * 104_729) % 1009) as f32 / 1009.0;
         let rows = (0..90 * COLUMNS).map(|place| cell(place) + if place < 8 * COLUMNS { 0.4 } else { 0.0 }).collect();
-        let data = RuleData { rows, columns: COLUMNS, unlabelled: (8..90).collect(), anomalies: (0..8).collect() };
+        let data = RuleData {
+            rows,
+            columns: COLUMNS,
+            others: (8..90).collect(),
+            anomalies: (0..8).collect(),
+            normals: Vec::new(),
+        };
         let quorum = config().fit(&data, &mut Seed(3).stream(&[]));
         (data, quorum)
     }

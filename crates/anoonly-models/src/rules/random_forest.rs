@@ -49,7 +49,7 @@ impl RuleMethod for RandomForestConfig {
 
     fn fit(&self, data: &RuleData, rng: &mut impl Rng) -> RandomForest {
         let classes = Classes { trees: self.trees, leaf: self.leaf, splits: Splits::Best };
-        RandomForest { forest: classes.grow(&data.unlabelled_rows(), &data.anomalous_rows(), data.columns, rng) }
+        RandomForest { forest: classes.grow(&data.other_rows(), &data.anomalous_rows(), data.columns, rng) }
     }
 
     fn restore(&self, columns: usize, saved: &mut SavedTensors) -> Result<RandomForest, String> {

@@ -44,7 +44,7 @@ impl RuleMethod for WhitenedCosineConfig {
     type Fitted = WhitenedCosine;
 
     fn fit(&self, data: &RuleData, _: &mut impl Rng) -> WhitenedCosine {
-        WhitenedCosine::new(&covariance_of(&data.unlabelled_rows(), data), self.ridge, data)
+        WhitenedCosine::new(&covariance_of(&data.other_rows(), data), self.ridge, data)
     }
 
     fn memory(&self, rows: usize, columns: usize) -> u64 {
@@ -157,7 +157,7 @@ mod tests {
     fn cosines_are_those_of_directions_from_the_mean() {
         let data = data(40, 1, 5);
         let fitted = WhitenedCosineConfig::default().fit(&data, &mut Seed(1).stream(&[]));
-        let covariance = Covariance::ledoit_wolf(&data.unlabelled_rows(), 5);
+        let covariance = Covariance::ledoit_wolf(&data.other_rows(), 5);
         let mean: Vec<f32> = covariance.mean.iter().map(|&cell| cell as f32).collect();
         let mirrored = mean.iter().zip(data.row(0)).map(|(mean, cell)| 2.0 * mean - cell);
         let rows: Vec<f32> = data.row(0).iter().copied().chain(mirrored).chain(mean.iter().copied()).collect();

@@ -44,7 +44,7 @@ impl RuleMethod for WhitenedCosineMahalanobisConfig {
     type Fitted = WhitenedCosineMahalanobis;
 
     fn fit(&self, data: &RuleData, _: &mut impl Rng) -> WhitenedCosineMahalanobis {
-        let unlabelled = data.unlabelled_rows();
+        let unlabelled = data.other_rows();
         let covariance = covariance_of(&unlabelled, data);
         let cosine = WhitenedCosine::new(&covariance, self.ridge, data);
         let whitening = Whitening::new(&covariance, 0.0);

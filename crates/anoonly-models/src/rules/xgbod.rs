@@ -58,9 +58,9 @@ impl RuleMethod for XgbodConfig {
 
     fn fit(&self, data: &RuleData, rng: &mut impl Rng) -> Xgbod {
         // A row that a method was fitted on scores lower than a new one. This must not reveal labels, so anomalies are included.
-        let mut unlabelled = [&data.unlabelled[..], &data.anomalies].concat();
+        let mut unlabelled = [&data.others[..], &data.anomalies].concat();
         unlabelled.sort_unstable();
-        let all = RuleData { unlabelled, ..data.clone() };
+        let all = RuleData { others: unlabelled, ..data.clone() };
         let unsupervised = Unsupervised {
             knn: self.knn.fit(&all, rng),
             lof: self.lof.fit(&all, rng),
@@ -69,8 +69,8 @@ impl RuleMethod for XgbodConfig {
             ocsvm: self.ocsvm.fit(&all, rng),
         };
         let columns = data.columns;
-        let [unlabelled, anomalies] = [data.unlabelled_rows(), data.anomalous_rows()]
-            .map(|rows| unsupervised.widened(RowBlock::new(&rows, columns)));
+        let [unlabelled, anomalies] =
+            [data.other_rows(), data.anomalous_rows()].map(|rows| unsupervised.widened(RowBlock::new(&rows, columns)));
         Xgbod { forest: self.gbdt.grow(&unlabelled, &anomalies, columns + SCORES, rng), unsupervised }
     }
 
@@ -183,7 +183,7 @@ mod tests {
     fn data() -> RuleData {
         let disc = (0..200).map(|row| point(row as f32 * 2.4, (row as f32 / 200.0).sqrt()));
         let rows = disc.chain([point(0.1, 2.0), point(-0.1, 2.1)]).flatten().collect();
-        RuleData { rows, columns: 2, unlabelled: (0..200).collect(), anomalies: vec![200, 201] }
+        RuleData { rows, columns: 2, others: (0..200).collect(), anomalies: vec![200, 201], normals: Vec::new() }
     }
 
     fn point(angle: f32, radius: f32) -> [f32; 2] {

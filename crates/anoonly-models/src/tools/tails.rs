@@ -27,9 +27,9 @@ const BLOCK: usize = 1024;
 impl Tails {
     /// The distributions of the unlabelled rows.
     pub(crate) fn of(data: &RuleData) -> Self {
-        let mut sorted = transposed(&data.unlabelled_rows(), data.columns);
+        let mut sorted = transposed(&data.other_rows(), data.columns);
         let mut skews = Vec::with_capacity(data.columns);
-        for column in sorted.chunks_exact_mut(data.unlabelled.len()) {
+        for column in sorted.chunks_exact_mut(data.others.len()) {
             column.sort_unstable_by(f32::total_cmp);
             skews.push(skew(column));
         }
@@ -132,7 +132,13 @@ mod tests {
     #[test]
     fn saved_distributions_are_restored_and_empty_ones_refused() {
         let rows: Vec<f32> = (0..12).map(|cell| (cell * 5 % 7) as f32).collect();
-        let data = RuleData { rows: rows.clone(), columns: 3, unlabelled: vec![0, 1, 2, 3], anomalies: Vec::new() };
+        let data = RuleData {
+            rows: rows.clone(),
+            columns: 3,
+            others: vec![0, 1, 2, 3],
+            anomalies: Vec::new(),
+            normals: Vec::new(),
+        };
         let tails = Tails::of(&data);
         let score = |tails: &Tails| tails.score(RowBlock::new(&rows, 3), |tail| tail.left + 2.0 * tail.skewed);
         let restored = Tails::restore(3, &mut tails.save()).unwrap();

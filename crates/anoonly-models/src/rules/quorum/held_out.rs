@@ -21,7 +21,7 @@ pub(super) struct HeldOut {
 impl HeldOut {
     /// Scores every training row by opinions fitted on the other folds.
     pub fn of(config: &QuorumConfig, data: &RuleData, rng: &mut impl Rng) -> Self {
-        let (mut unlabelled, mut anomalies) = (data.unlabelled.clone(), data.anomalies.clone());
+        let (mut unlabelled, mut anomalies) = (data.others.clone(), data.anomalies.clone());
         unlabelled.shuffle(rng);
         anomalies.shuffle(rng);
         let mut values = Self { unlabelled: Default::default(), anomalies: Default::default() };
