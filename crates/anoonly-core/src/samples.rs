@@ -108,6 +108,17 @@ impl Samples {
 
     /// The same rows with other labels.
     ///
+    /// # Errors
+    /// When the number of labels differs from the number of rows.
+    pub fn with_labels(self, labels: Vec<Label>) -> Result<Samples, CoreError> {
+        match labels.len() == self.rows() {
+            true => Ok(self.relabelled(labels)),
+            false => Err(CoreError::LabelCount { rows: self.rows(), labels: labels.len() }),
+        }
+    }
+
+    /// The same rows with other labels.
+    ///
     /// # Panics
     /// When the number of labels differs from the number of rows.
     pub(crate) fn relabelled(self, labels: Vec<Label>) -> Samples {

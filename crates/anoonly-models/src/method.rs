@@ -20,6 +20,11 @@ pub trait Method: Clone + Debug + Default + PartialEq + Serialize + DeserializeO
     /// # Errors
     /// Names the first invalid option.
     fn check(&self) -> Result<(), ConfigError>;
+
+    /// Whether a fit needs a labelled anomaly.
+    fn needs_labels(&self) -> bool {
+        Self::INFO.kind != MethodKind::Unsupervised
+    }
 }
 
 /// The description of a method.

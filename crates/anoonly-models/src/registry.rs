@@ -138,6 +138,14 @@ macro_rules! registry {
                 }
             }
 
+            /// Whether a fit needs a labelled anomaly.
+            pub fn needs_labels(&self) -> bool {
+                match self {
+                    $(AnyMethod::$network(method) => method.needs_labels(),)*
+                    $(AnyMethod::$rule(method) => method.needs_labels(),)*
+                }
+            }
+
             /// How the method is fitted.
             pub fn form(&self) -> MethodForm {
                 match self {

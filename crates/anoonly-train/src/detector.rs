@@ -137,9 +137,6 @@ impl<'a> Fitter<'a> {
     /// When there is no labelled anomaly or no other row.
     pub fn new(samples: &'a Samples, device: &ComputeDevice) -> Result<Self, FitError> {
         let classes = samples.by_class();
-        if classes.anomalies.is_empty() {
-            return Err(FitError::NoAnomalies);
-        }
         if classes.others.is_empty() {
             return Err(FitError::OnlyAnomalies);
         }
@@ -172,6 +169,9 @@ impl<'a> Fitter<'a> {
     /// calls it.
     fn fit_by(&mut self, detector: &Detector, watch: &mut EpochWatch<'_>) -> Result<FittedDetector, FitError> {
         self.check_memory(detector)?;
+        if self.classes.anomalies.is_empty() && detector.method.needs_labels() {
+            return Err(FitError::NoAnomalies { method: detector.method.info().name });
+        }
         let Self { samples, scaler, classes, device, rules, networks } = self;
         match detector.method.form() {
             MethodForm::Network(method) => {

@@ -35,9 +35,23 @@ pub enum FitError {
         /// The largest number of bytes that a fit may take.
         most: u64,
     },
-    /// There is no labelled anomaly to learn from.
-    #[error("no row is labelled an anomaly: at least one is needed")]
-    NoAnomalies,
+    /// There is not one label a row.
+    #[error("{labels} labels for {rows} rows")]
+    LabelCount {
+        /// The number of rows.
+        rows: usize,
+        /// The number of labels.
+        labels: usize,
+    },
+    /// The fitted detector cannot score the rows.
+    #[error(transparent)]
+    Score(#[from] ScoreError),
+    /// There is no labelled anomaly, and the method needs one.
+    #[error("no row is labelled an anomaly: {method} needs at least one")]
+    NoAnomalies {
+        /// The method.
+        method: &'static str,
+    },
     /// There are no other rows to distinguish anomalies from.
     #[error("every row is labelled an anomaly: unlabelled or normal rows are needed too")]
     OnlyAnomalies,

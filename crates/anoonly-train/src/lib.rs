@@ -10,6 +10,7 @@ mod detector;
 mod error;
 mod fit;
 mod fitted;
+pub mod labelling;
 mod learner;
 pub mod model_file;
 mod network;

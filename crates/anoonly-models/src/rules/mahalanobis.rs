@@ -29,6 +29,10 @@ impl Method for MahalanobisConfig {
     fn check(&self) -> Result<(), ConfigError> {
         Ok(())
     }
+
+    fn needs_labels(&self) -> bool {
+        false
+    }
 }
 
 impl RuleMethod for MahalanobisConfig {
