@@ -31,6 +31,7 @@ use crate::recipe::Recipe;
 use crate::rules::cblof::CblofConfig;
 use crate::rules::copod::CopodConfig;
 use crate::rules::ecod::EcodConfig;
+use crate::rules::extra_trees::ExtraTreesConfig;
 use crate::rules::fisher::FisherConfig;
 use crate::rules::gbdt::GbdtConfig;
 use crate::rules::hbos::HbosConfig;
@@ -403,6 +404,7 @@ registry! {
     rules {
         "quorum" => Quorum(QuorumConfig),
         "random-forest" => RandomForest(RandomForestConfig),
+        "extra-trees" => ExtraTrees(ExtraTreesConfig),
         "gbdt" => Gbdt(GbdtConfig),
         "xgbod" => Xgbod(XgbodConfig),
         "logistic" => Logistic(LogisticConfig),

@@ -131,6 +131,11 @@ impl RuleData {
         self.select(&self.others)
     }
 
+    /// The cells of the rows without a label.
+    pub fn unlabelled_rows(&self) -> Vec<f32> {
+        self.select(&self.unlabelled())
+    }
+
     /// The cells of the confirmed normals.
     pub fn normal_rows(&self) -> Vec<f32> {
         self.select(&self.normals)
@@ -139,6 +144,31 @@ impl RuleData {
     /// The cells of the labelled anomalies.
     pub fn anomalous_rows(&self) -> Vec<f32> {
         self.select(&self.anomalies)
+    }
+
+    /// The mean of the rows at the given indices, `[columns]`.
+    pub fn mean(&self, rows: &[usize]) -> Vec<f64> {
+        let mut sums = vec![0.0f64; self.columns];
+        for &row in rows {
+            sums.iter_mut().zip(self.row(row)).for_each(|(sum, &cell)| *sum += f64::from(cell));
+        }
+        sums.into_iter().map(|sum| sum / rows.len() as f64).collect()
+    }
+
+    /// The mean of the rows that are not labelled anomalies, `[columns]`. If only some of them are confirmed as normal, the mean of those
+    /// and the mean of the unlabelled rows count the same.
+    pub fn usual_mean(&self) -> Vec<f64> {
+        let unlabelled = self.unlabelled();
+        if self.normals.is_empty() || unlabelled.is_empty() {
+            return self.mean(&self.others);
+        }
+        let means = self.mean(&unlabelled).into_iter().zip(self.mean(&self.normals));
+        means.map(|(unlabelled, confirmed)| (unlabelled + confirmed) / 2.0).collect()
+    }
+
+    /// The indices of the rows without a label.
+    fn unlabelled(&self) -> Vec<usize> {
+        self.others.iter().copied().filter(|row| self.normals.binary_search(row).is_err()).collect()
     }
 }
 
@@ -168,6 +198,25 @@ pub(crate) mod tests {
             let error = (f64::from(ours) - slope).abs();
             assert!(error <= tolerance * largest, "gradient {ours}, difference {slope}");
         }
+    }
+
+    #[test]
+    fn confirmed_normals_count_as_much_as_unlabelled_rows_in_a_mean() {
+        let rows = vec![0.0, 1.0, 2.0, 3.0, 9.0];
+        let data = |normals: &[usize]| RuleData {
+            rows: rows.clone(),
+            columns: 1,
+            anomalies: vec![4],
+            others: vec![0, 1, 2, 3],
+            normals: normals.to_vec(),
+        };
+        let some = data(&[3]);
+        assert_eq!(
+            (some.unlabelled_rows(), some.normal_rows(), some.usual_mean()),
+            (vec![0.0, 1.0, 2.0], vec![3.0], vec![2.0])
+        );
+        assert_eq!(data(&[]).usual_mean(), [1.5]);
+        assert_eq!(data(&[0, 1, 2, 3]).usual_mean(), [1.5]);
     }
 
     /// Deterministic rows between 0 and 1, `[count, columns]`.

@@ -3,6 +3,7 @@
 pub mod cblof;
 pub mod copod;
 pub mod ecod;
+pub mod extra_trees;
 pub mod fisher;
 pub mod gbdt;
 pub mod hbos;

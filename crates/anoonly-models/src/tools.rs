@@ -1,5 +1,6 @@
 //! What rules share. Nothing here knows a method.
 
+pub(crate) mod balance;
 pub mod covariance;
 pub(crate) mod histogram;
 pub(crate) mod kmeans;

@@ -14,7 +14,7 @@ use crate::{
 
 /// The score of a row `x` is `(x − u) · Σ⁻¹(a − u)`, where `u` is the mean unlabelled row, `a` the mean labelled anomaly and `Σ` the
 /// shrunk covariance of the unlabelled rows ([`Covariance::ledoit_wolf`]), in standard deviations of the unlabelled rows along this
-/// direction. It has no options.
+/// direction. It has no options. If some rows are confirmed as normal, `u` is the middle between their mean and the mean unlabelled row.
 ///
 /// Departs from Fisher, whose covariance is that within both classes: labelled anomalies are too few to estimate one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -39,7 +39,8 @@ impl RuleMethod for FisherConfig {
 
     fn fit(&self, data: &RuleData, _: &mut impl Rng) -> Fisher {
         let covariance = Covariance::ledoit_wolf(&data.other_rows(), data.columns);
-        let mut difference: Vec<f64> = covariance.mean.iter().map(|cell| -cell).collect();
+        let usual = if data.normals.is_empty() { covariance.mean.clone() } else { data.usual_mean() };
+        let mut difference: Vec<f64> = usual.iter().map(|cell| -cell).collect();
         for anomaly in data.anomalous_rows().chunks_exact(data.columns) {
             let shares = anomaly.iter().map(|&cell| f64::from(cell) / data.anomalies.len() as f64);
             difference.iter_mut().zip(shares).for_each(|(cell, share)| *cell += share);
@@ -49,7 +50,7 @@ impl RuleMethod for FisherConfig {
         // The variance along the direction is this very product. If the means are equal, all scores are 0.
         let variance = product(&direction, &difference);
         let scale = if variance > 0.0 { 1.0 / variance.sqrt() } else { 0.0 };
-        let offset = -scale * product(&direction, &covariance.mean);
+        let offset = -scale * product(&direction, &usual);
         Fisher { direction: direction.iter().map(|cell| (cell * scale) as f32).collect(), offset: offset as f32 }
     }
 

@@ -1,4 +1,4 @@
-//! Gradient-boosted trees between labelled anomalies and unlabelled rows.
+//! Gradient-boosted trees between labelled anomalies and all other rows.
 //!
 //! Friedman, "Greedy Function Approximation: A Gradient Boosting Machine", Annals of Statistics 2001, with second derivatives as in
 //! Chen and Guestrin, "XGBoost: A Scalable Tree Boosting System", KDD 2016. The crate `forust-ml` grows the trees.
@@ -10,10 +10,12 @@ use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
+use crate::tools::balance::{ClassRows, weight_divisors};
 use crate::tools::trees::{Forest, NODE, between};
 use crate::{ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleMethod, SavedTensors};
 
-/// Configuration of gradient-boosted trees. The loss is logistic, and both classes have the same total weight. The score of a row is its
+/// Configuration of gradient-boosted trees. The loss is logistic, and both classes have the same total weight; confirmed
+/// normals have half of that of the rows that are no anomalies. The score of a row is its
 /// log odds.
 ///
 /// A column is cut at no more than 256 values. A threshold lies in the middle between two training values, as in scikit-learn; in
@@ -68,7 +70,9 @@ impl RuleMethod for GbdtConfig {
     type Fitted = Gbdt;
 
     fn fit(&self, data: &RuleData, rng: &mut impl Rng) -> Gbdt {
-        Gbdt { forest: self.grow(&data.other_rows(), &data.anomalous_rows(), data.columns, rng) }
+        let (unlabelled, normals, anomalies) = (data.unlabelled_rows(), data.normal_rows(), data.anomalous_rows());
+        let rows = ClassRows { unlabelled: &unlabelled, normals: &normals, anomalies: &anomalies };
+        Gbdt { forest: self.grow(rows, data.columns, rng) }
     }
 
     fn restore(&self, columns: usize, saved: &mut SavedTensors) -> Result<Gbdt, String> {
@@ -77,19 +81,15 @@ impl RuleMethod for GbdtConfig {
 }
 
 impl GbdtConfig {
-    /// Grows trees from unlabelled rows and labelled anomalies, each `[rows, columns]`, row by row. The sum of a row's values is its log
-    /// odds.
-    pub(crate) fn grow(&self, unlabelled: &[f32], anomalies: &[f32], columns: usize, rng: &mut impl Rng) -> Forest {
-        let counts = [unlabelled, anomalies].map(|rows| rows.len() / columns);
-        let count = counts[0] + counts[1];
-        let by_column: Vec<f64> = (0..columns)
-            .flat_map(|column| {
-                let rows = [unlabelled, anomalies].into_iter().flat_map(|rows| rows.chunks_exact(columns));
-                rows.map(move |row| f64::from(row[column]))
-            })
-            .collect();
-        let of_class =
-            |values: [f64; 2]| -> Vec<f64> { (0..count).map(|row| values[usize::from(row >= counts[0])]).collect() };
+    /// Grows trees from rows with `columns` columns. The sum of a row's values is its log odds.
+    pub(crate) fn grow(&self, rows: ClassRows<'_>, columns: usize, rng: &mut impl Rng) -> Forest {
+        let counts = rows.counts(columns);
+        let count: usize = counts.iter().sum();
+        let by_column: Vec<f64> =
+            (0..columns).flat_map(|column| rows.iter(columns).map(move |row| f64::from(row[column]))).collect();
+        let of_kind = |values: [f64; 3]| -> Vec<f64> {
+            counts.into_iter().zip(values).flat_map(|(count, value)| std::iter::repeat_n(value, count)).collect()
+        };
         let mut booster = GradientBooster::default();
         booster.objective_type = ObjectiveType::LogLoss;
         booster.iterations = self.trees;
@@ -106,9 +106,9 @@ impl GbdtConfig {
         // At least one column.
         booster.colsample_bytree = self.columns.max(1.0 / columns as f64);
         booster.seed = rng.random();
-        let weights = of_class(counts.map(|class| count as f64 / (2.0 * class.max(1) as f64)));
+        let weights = of_kind(weight_divisors(counts).map(|divisor| count as f64 / divisor));
         let rows = Matrix::new(&by_column, count, columns);
-        booster.fit(&rows, &of_class([0.0, 1.0]), &weights, None).expect("the options are checked");
+        booster.fit(&rows, &of_kind([0.0, 0.0, 1.0]), &weights, None).expect("the options are checked");
         let mut forest = Forest::default();
         booster.trees.iter().for_each(|tree| forest.push(&nodes(tree, &rows)));
         forest
@@ -176,6 +176,24 @@ mod tests {
         (cells, anomalies)
     }
 
+    fn class_rows<'a>(unlabelled: &'a [f32], anomalies: &'a [f32]) -> ClassRows<'a> {
+        ClassRows { unlabelled, normals: &[], anomalies }
+    }
+
+    /// The last 20 of the 120 rows that are no anomalies are confirmed as normal.
+    #[test]
+    fn log_odds_with_confirmed_normals_agree_with_scikit_learn() {
+        let (others, anomalies) = rows();
+        let (unlabelled, normals) = others.split_at(400);
+        let config = GbdtConfig { trees: 30, l2: 0.0, ..Default::default() };
+        let forest = config.grow(ClassRows { unlabelled, normals, anomalies: &anomalies }, 4, &mut Seed(1).stream(&[]));
+        let asked = others.chunks(4).take(4).chain(anomalies.chunks(4).take(2));
+        for (row, theirs) in asked.chain([&[0.6, 0.6, 0.6, 0.6][..], &[0.1, 0.9, 0.3, 1.2]]).zip(CONFIRMED) {
+            let ours = forest.sum(row);
+            assert!((ours - theirs).abs() < 1e-4, "{ours}, but scikit-learn says {theirs}");
+        }
+    }
+
     /// Figures from `xtask/golden/golden_trees.py`, which uses the same rows and documents the other settings. The sums of `forust-ml` are
     /// `f32`.
     #[test]
@@ -185,7 +203,7 @@ mod tests {
             (GbdtConfig { trees: 30, l2: 0.0, ..Default::default() }, PLAIN),
             (GbdtConfig { trees: 30, depth: 4, learning_rate: 0.3, l2: 2.5, ..Default::default() }, SHRUNK),
         ] {
-            let forest = config.grow(&unlabelled, &anomalies, 4, &mut Seed(1).stream(&[]));
+            let forest = config.grow(class_rows(&unlabelled, &anomalies), 4, &mut Seed(1).stream(&[]));
             assert_eq!(forest.sizes.len(), 30);
             let asked = unlabelled.chunks(4).take(4).chain(anomalies.chunks(4).take(2));
             for (row, theirs) in asked.chain([&[0.6, 0.6, 0.6, 0.6][..], &[0.1, 0.9, 0.3, 1.2]]).zip(expected) {
@@ -197,7 +215,7 @@ mod tests {
 
     #[test]
     fn equal_rows_have_log_odds_of_zero() {
-        let forest = GbdtConfig::default().grow(&[0.5; 20], &[0.5; 4], 2, &mut Seed(1).stream(&[]));
+        let forest = GbdtConfig::default().grow(class_rows(&[0.5; 20], &[0.5; 4]), 2, &mut Seed(1).stream(&[]));
         assert!(forest.sum(&[0.5, 0.5]).abs() < 1e-5, "{}", forest.sum(&[0.5, 0.5]));
     }
 
@@ -206,11 +224,12 @@ mod tests {
     fn the_seed_determines_the_columns_of_a_tree() {
         let (unlabelled, anomalies) = rows();
         let config = GbdtConfig { columns: 0.5, ..Default::default() };
-        let grown = |seed: u64| config.grow(&unlabelled, &anomalies, 4, &mut Seed(seed).stream(&[]));
+        let grown = |seed: u64| config.grow(class_rows(&unlabelled, &anomalies), 4, &mut Seed(seed).stream(&[]));
         assert_eq!(grown(1), grown(1));
         assert_ne!(grown(1), grown(2));
     }
 
     const PLAIN: [f64; 8] = [-3.103366, -1.967850, -3.100815, -2.829064, 0.933878, 3.103753, -1.482416, 0.527642];
+    const CONFIRMED: [f64; 8] = [-3.323744, -1.781241, -3.315890, -2.868322, 0.792540, 3.083004, -1.488807, 1.677312];
     const SHRUNK: [f64; 8] = [-4.169571, -2.726640, -4.169571, -3.747637, 1.439633, 4.595685, -2.228141, -0.902204];
 }

@@ -1,4 +1,5 @@
-//! The baseline with labels: logistic regression in which both classes have the same total weight.
+//! The baseline with labels: logistic regression in which both classes have the same total weight, and confirmed normals half of that of
+//! the rows that are no anomalies.
 //!
 //! Cox, "The Regression Analysis of Binary Sequences", Journal of the Royal Statistical Society B, 1958; the class weights of
 //! King and Zeng, "Logistic Regression in Rare Events Data", Political Analysis 2001.
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Checks;
 use crate::graph::{Graph, Matrix};
 use crate::kernels::products::{Factors, StridedRows, dots_with, sums};
+use crate::tools::balance::weight_divisors;
 use crate::{
     ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleGradient, RuleMethod, SavedTensors,
 };
@@ -109,27 +111,32 @@ impl RuleGradient for Logistic {
 /// What is minimised, by Newton's method with conjugate gradients. Products with rows are in single precision, all other sums in double
 /// precision. The weight of the intercept comes last.
 struct Problem {
-    /// The unlabelled rows and then the anomalies, `[rows, columns]`.
+    /// The unlabelled rows, the confirmed normals and then the anomalies, `[rows, columns]`.
     rows: Vec<f32>,
     columns: usize,
-    /// The number of unlabelled rows.
-    unlabelled: usize,
-    /// The weights of an unlabelled row's loss and of an anomaly's: both classes have the same sum.
-    costs: [f64; 2],
+    /// The number of unlabelled rows, and of all rows that are no anomalies.
+    ends: [usize; 2],
+    /// The weights of the loss of an unlabelled row, of a confirmed normal and of an anomaly.
+    costs: [f64; 3],
 }
 
 impl Problem {
     fn new(data: &RuleData, c: f64) -> Self {
-        let counts = [data.others.len(), data.anomalies.len()];
-        let costs = counts.map(|count| c * (counts[0] + counts[1]) as f64 / (2.0 * count as f64));
-        let mut rows = data.other_rows();
-        rows.extend(data.anomalous_rows());
-        Self { rows, columns: data.columns, unlabelled: counts[0], costs }
+        let (others, normals, anomalies) = (data.others.len(), data.normals.len(), data.anomalies.len());
+        let unlabelled = others - normals;
+        let divisors = weight_divisors([unlabelled, normals, anomalies]);
+        let costs = divisors.map(|divisor| c * (others + anomalies) as f64 / divisor);
+        let rows = [data.unlabelled_rows(), data.normal_rows(), data.anomalous_rows()].concat();
+        Self { rows, columns: data.columns, ends: [unlabelled, others], costs }
     }
 
-    /// The sign of a row, −1 if it is unlabelled and 1 if it is an anomaly, and the weight of its loss.
+    /// The sign of a row, 1 if it is an anomaly and −1 if not, and the weight of its loss.
     fn class(&self, row: usize) -> (f64, f64) {
-        if row < self.unlabelled { (-1.0, self.costs[0]) } else { (1.0, self.costs[1]) }
+        match row {
+            row if row < self.ends[0] => (-1.0, self.costs[0]),
+            row if row < self.ends[1] => (-1.0, self.costs[1]),
+            _ => (1.0, self.costs[2]),
+        }
     }
 
     /// The rows in blocks, each with the index of its first row.
@@ -266,15 +273,20 @@ mod tests {
     const COLUMNS: usize = 5;
     const ANOMALIES: [usize; 4] = [0, 7, 19, 33];
 
-    fn weights(c: f64) -> Vec<f32> {
+    fn weights(c: f64, normals: &[usize]) -> Vec<f32> {
         let cell = |row: usize, column: usize| {
             let cell = ((row * 7919 + column * 104_729) % 1000) as f32 / 1000.0;
             if ANOMALIES.contains(&row) { cell + 0.3 } else { cell }
         };
         let rows: Vec<f32> = (0..40 * COLUMNS).map(|place| cell(place / COLUMNS, place % COLUMNS)).collect();
         let unlabelled = (0..40).filter(|row| !ANOMALIES.contains(row)).collect();
-        let data =
-            RuleData { rows, columns: COLUMNS, others: unlabelled, anomalies: ANOMALIES.to_vec(), normals: Vec::new() };
+        let data = RuleData {
+            rows,
+            columns: COLUMNS,
+            others: unlabelled,
+            anomalies: ANOMALIES.to_vec(),
+            normals: normals.to_vec(),
+        };
         let fitted = LogisticConfig { c }.fit(&data, &mut Seed(1).stream(&[]));
         fitted.weights.into_iter().chain([fitted.intercept]).collect()
     }
@@ -287,9 +299,19 @@ mod tests {
             (1.0, [0.294136, 0.564544, 2.460539, 1.322534, 1.359007, -4.047245]),
             (100.0, [2.344499, 4.872361, 10.523674, 6.064349, 6.565917, -20.466152]),
         ] {
-            for (ours, theirs) in weights(c).iter().zip(expected) {
+            for (ours, theirs) in weights(c, &[]).iter().zip(expected) {
                 assert!((ours - theirs).abs() < 2e-3 * theirs.abs(), "{ours}, but scikit-learn has {theirs}");
             }
+        }
+    }
+
+    /// Figures of scikit-learn 1.9.1 on the same rows: `LogisticRegression(C=1, tol=1e-10, max_iter=10000)` with a sample weight of 40/8 for
+    /// an anomaly, 40/12 for the confirmed normals 2, 3 and 30, and 40/132 for the 33 other rows.
+    #[test]
+    fn weights_with_confirmed_normals_agree_with_scikit_learn() {
+        let expected = [-0.011427, 0.558419, 2.718143, 1.041498, 1.136724, -3.645678];
+        for (ours, theirs) in weights(1.0, &[2, 3, 30]).iter().zip(expected) {
+            assert!((ours - theirs).abs() < 2e-3 * theirs.abs().max(0.1), "{ours}, but scikit-learn has {theirs}");
         }
     }
 

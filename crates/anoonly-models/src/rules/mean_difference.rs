@@ -9,7 +9,8 @@ use crate::{
     ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleGradient, RuleMethod, SavedTensors,
 };
 
-/// The score of a row is its product with the unit vector from the mean unlabelled row to the mean labelled anomaly.
+/// The score of a row is its product with the unit vector from the mean unlabelled row to the mean labelled anomaly. If some rows are
+/// confirmed as normal, the vector starts in the middle between their mean and the mean unlabelled row.
 ///
 /// This is a linear discriminant that takes the covariance to be a multiple of the identity. It has no options.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -33,15 +34,8 @@ impl RuleMethod for MeanDifferenceConfig {
     type Fitted = MeanDifference;
 
     fn fit(&self, data: &RuleData, _: &mut impl Rng) -> MeanDifference {
-        let mean = |rows: &[usize]| -> Vec<f32> {
-            let mut sums = vec![0.0f64; data.columns];
-            for &row in rows {
-                sums.iter_mut().zip(data.row(row)).for_each(|(sum, &cell)| *sum += f64::from(cell));
-            }
-            sums.into_iter().map(|sum| (sum / rows.len() as f64) as f32).collect()
-        };
-        let (anomalous, usual) = (mean(&data.anomalies), mean(&data.others));
-        let difference: Vec<f32> = anomalous.iter().zip(usual).map(|(anomalous, usual)| anomalous - usual).collect();
+        let means = data.mean(&data.anomalies).into_iter().zip(data.usual_mean());
+        let difference: Vec<f32> = means.map(|(anomalous, usual)| anomalous as f32 - usual as f32).collect();
         let length = difference.iter().map(|&cell| f64::from(cell).powi(2)).sum::<f64>().sqrt();
         // If the means are equal, all scores are 0.
         let length = length.max(f64::from(f32::MIN_POSITIVE));

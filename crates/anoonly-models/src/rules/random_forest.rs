@@ -1,4 +1,4 @@
-//! Random forest: trees with the best splits between labelled anomalies and unlabelled rows.
+//! Random forest: trees with the best splits between labelled anomalies and all other rows.
 //!
 //! Breiman, "Random Forests", Machine Learning 2001.
 
@@ -6,10 +6,12 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
+use crate::tools::balance::ClassRows;
 use crate::tools::trees::{Classes, Forest, MOST_ROWS, Splits};
 use crate::{ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleMethod, SavedTensors};
 
-/// Configuration of a random forest. Both classes have the same total weight. A node is split at the best threshold in `√columns`
+/// Configuration of a random forest. Both classes have the same total weight; confirmed normals have half of that of
+/// the rows that are no anomalies. A node is split at the best threshold in `√columns`
 /// random columns, by the Gini impurity. The score of a row is the mean share of anomalies, by weight, in its leaves.
 ///
 /// Differs from scikit-learn if there are more than 2^23 rows: a tree is grown from at most this number.
@@ -49,7 +51,9 @@ impl RuleMethod for RandomForestConfig {
 
     fn fit(&self, data: &RuleData, rng: &mut impl Rng) -> RandomForest {
         let classes = Classes { trees: self.trees, leaf: self.leaf, splits: Splits::Best };
-        RandomForest { forest: classes.grow(&data.other_rows(), &data.anomalous_rows(), data.columns, rng) }
+        let (unlabelled, normals, anomalies) = (data.unlabelled_rows(), data.normal_rows(), data.anomalous_rows());
+        let rows = ClassRows { unlabelled: &unlabelled, normals: &normals, anomalies: &anomalies };
+        RandomForest { forest: classes.grow(rows, data.columns, rng) }
     }
 
     fn restore(&self, columns: usize, saved: &mut SavedTensors) -> Result<RandomForest, String> {

@@ -13,7 +13,8 @@ use crate::{ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, R
 
 /// The score of a row is the mean of its cosines with the labelled anomalies, all whitened: centred on the mean of the unlabelled
 /// rows, rotated to the eigenvectors of their shrunk covariance ([`Covariance::ledoit_wolf`]) and divided by
-/// `√(eigenvalue + ridge · median eigenvalue)`. Between −1 and 1.
+/// `√(eigenvalue + ridge · median eigenvalue)`. Half of the mean cosine with the rows that are confirmed as normal is subtracted, as in
+/// the relevance feedback of Rocchio ("Relevance Feedback in Information Retrieval", 1971).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WhitenedCosineConfig {
@@ -73,6 +74,9 @@ pub struct WhitenedCosine {
     direction: Vec<f32>,
 }
 
+/// What the mean cosine with confirmed normals is multiplied by before it is subtracted.
+const NORMAL_SHARE: f64 = 0.5;
+
 /// Added to a squared length, so that a row at the mean has a score: 0.
 const GAP: f32 = 1e-12;
 
@@ -80,14 +84,12 @@ impl WhitenedCosine {
     /// Fitted with a given [`covariance_of`].
     pub(crate) fn new(covariance: &Covariance, ridge: f64, data: &RuleData) -> Self {
         let whitening = Whitening::new(covariance, ridge * covariance.median_variance());
-        let anomalies = whitening.apply(&data.anomalous_rows());
-        let mut direction = vec![0.0f64; whitening.width()];
-        for row in anomalies.chunks_exact(whitening.width()) {
-            let length = f64::from(length(row));
-            direction.iter_mut().zip(row).for_each(|(sum, &cell)| *sum += f64::from(cell) / length);
+        let mut direction = mean_direction(&whitening, &data.anomalous_rows());
+        if !data.normals.is_empty() {
+            let normal = mean_direction(&whitening, &data.normal_rows());
+            direction.iter_mut().zip(normal).for_each(|(cell, normal)| *cell -= NORMAL_SHARE * normal);
         }
-        let count = data.anomalies.len() as f64;
-        Self { whitening, direction: direction.into_iter().map(|sum| (sum / count) as f32).collect() }
+        Self { whitening, direction: direction.into_iter().map(|cell| cell as f32).collect() }
     }
 
     /// Adds its steps to a graph.
@@ -105,6 +107,18 @@ impl WhitenedCosine {
         let direction = saved.take("direction", &[whitening.width(), 1])?;
         Ok(Self { whitening, direction })
     }
+}
+
+/// The mean of rows, `[rows, columns]`, each whitened and divided by its length.
+fn mean_direction(whitening: &Whitening, rows: &[f32]) -> Vec<f64> {
+    let rows = whitening.apply(rows);
+    let mut direction = vec![0.0f64; whitening.width()];
+    for row in rows.chunks_exact(whitening.width()) {
+        let length = f64::from(length(row));
+        direction.iter_mut().zip(row).for_each(|(sum, &cell)| *sum += f64::from(cell) / length);
+    }
+    let count = (rows.len() / whitening.width()) as f64;
+    direction.into_iter().map(|sum| sum / count).collect()
 }
 
 /// The length of a whitened row.
@@ -150,6 +164,21 @@ mod tests {
         let names: [(&str, &[usize]); 3] =
             [("direction", &[5, 1]), ("whitening.axes", &[5, 5]), ("whitening.mean", &[5])];
         check_saving(&WhitenedCosineConfig::default(), &data(40, 3, 5), &names);
+    }
+
+    /// The cosine of a row with itself is 1.
+    #[test]
+    fn half_of_the_cosine_with_confirmed_normals_is_subtracted() {
+        let data = data(40, 3, 5);
+        let confirmed = RuleData { normals: vec![9], ..data.clone() };
+        let cosine = |anomalies: &[usize]| {
+            let data = RuleData { anomalies: anomalies.to_vec(), ..data.clone() };
+            WhitenedCosine::new(&covariance_of(&data.other_rows(), &data), 10.0, &data)
+                .score(RowBlock::new(data.row(9), 5))[0]
+        };
+        let score = WhitenedCosineConfig::default().fit(&confirmed, &mut Seed(1).stream(&[]));
+        let score = score.score(RowBlock::new(data.row(9), 5))[0];
+        assert!((score - (cosine(&[0, 1, 2]) - 0.5)).abs() < 1e-5, "{score}");
     }
 
     /// With one labelled anomaly, its own cosine is 1 and that of its mirror image −1; the mean row has 0.

@@ -11,6 +11,7 @@ use crate::rules::isolation_forest::{IsolationForest, IsolationForestConfig};
 use crate::rules::knn::{Knn, KnnConfig};
 use crate::rules::lof::{Lof, LofConfig};
 use crate::rules::ocsvm::{Ocsvm, OcsvmConfig};
+use crate::tools::balance::ClassRows;
 use crate::tools::trees::Forest;
 use crate::{ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleMethod, SavedTensors};
 
@@ -69,9 +70,10 @@ impl RuleMethod for XgbodConfig {
             ocsvm: self.ocsvm.fit(&all, rng),
         };
         let columns = data.columns;
-        let [unlabelled, anomalies] =
-            [data.other_rows(), data.anomalous_rows()].map(|rows| unsupervised.widened(RowBlock::new(&rows, columns)));
-        Xgbod { forest: self.gbdt.grow(&unlabelled, &anomalies, columns + SCORES, rng), unsupervised }
+        let [unlabelled, normals, anomalies] = [data.unlabelled_rows(), data.normal_rows(), data.anomalous_rows()]
+            .map(|rows| unsupervised.widened(RowBlock::new(&rows, columns)));
+        let rows = ClassRows { unlabelled: &unlabelled, normals: &normals, anomalies: &anomalies };
+        Xgbod { forest: self.gbdt.grow(rows, columns + SCORES, rng), unsupervised }
     }
 
     fn memory(&self, rows: usize, columns: usize) -> u64 {

@@ -5,6 +5,7 @@ use std::ops::Range;
 use rand::Rng;
 
 use crate::kernels::products::{StridedRows, dots};
+use crate::tools::balance::ClassRows;
 use crate::tools::covariance::Covariance;
 use crate::tools::neighbours::Neighbours;
 use crate::tools::trees::{Classes, Forest, Splits};
@@ -90,9 +91,10 @@ impl Opinions {
             }
         }
         let classes = Classes { trees, leaf: LEAF, splits: Splits::Random };
-        let forest = classes.grow(&kept, &anomalous, columns, rng);
+        let forest = classes.grow(ClassRows { unlabelled: &kept, normals: &[], anomalies: &anomalous }, columns, rng);
         let [wide_known, wide_anomalies] = [known.rows(), &white_anomalies].map(|rows| wide(rows, width));
-        let turned = classes.grow(&wide_known, &wide_anomalies, width.min(WIDE), rng);
+        let turned = ClassRows { unlabelled: &wide_known, normals: &[], anomalies: &wide_anomalies };
+        let turned = classes.grow(turned, width.min(WIDE), rng);
         Self { whitening, directions, squares, known, forest, turned }
     }
 

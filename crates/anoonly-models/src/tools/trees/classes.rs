@@ -1,10 +1,11 @@
-//! Trees that separate labelled anomalies from unlabelled rows.
+//! Trees that separate labelled anomalies from other rows.
 //!
-//! Both classes have the same total weight. A node is split on the best of `√columns` random columns, by the Gini impurity.
+//! Both classes have the same total weight ([`weight_divisors`]). A node is split on the best of `√columns` random columns, by the Gini impurity.
 
 use rand::{Rng, RngExt};
 
 use super::{Forest, MOST_ROWS, NODE, between};
+use crate::tools::balance::{ClassRows, weight_divisors};
 
 /// How trees are grown. The value of a leaf is its share of anomalies, by weight.
 pub(crate) struct Classes {
@@ -31,10 +32,10 @@ pub(crate) enum Splits {
 struct Grower<'a, R> {
     /// The values of each column.
     columns: Vec<Vec<f32>>,
-    /// Whether each row is a labelled anomaly.
-    anomalous: Vec<bool>,
-    /// The weight of an unlabelled row and of an anomaly.
-    weights: [f64; 2],
+    /// The kind of each row: 0 for an unlabelled row, 1 for a confirmed normal, 2 for an anomaly.
+    kinds: Vec<u8>,
+    /// The weight of a row of each kind.
+    weights: [f64; 3],
     /// The number of columns that a split chooses from.
     candidates: usize,
     leaf: usize,
@@ -49,18 +50,16 @@ struct Split {
 }
 
 impl Classes {
-    /// Grows trees from unlabelled rows and labelled anomalies, each `[rows, columns]`, row by row.
-    pub fn grow(&self, unlabelled: &[f32], anomalies: &[f32], columns: usize, rng: &mut impl Rng) -> Forest {
-        let counts = [unlabelled, anomalies].map(|rows| rows.len() / columns);
-        let count = counts[0] + counts[1];
-        let column = |column: usize| {
-            let cells = [unlabelled, anomalies].into_iter().flat_map(|rows| rows.chunks_exact(columns));
-            cells.map(|row| row[column]).collect()
-        };
+    /// Grows trees from rows with `columns` columns.
+    pub fn grow(&self, rows: ClassRows<'_>, columns: usize, rng: &mut impl Rng) -> Forest {
+        let counts = rows.counts(columns);
+        let count: usize = counts.iter().sum();
+        let column = |column: usize| rows.iter(columns).map(|row| row[column]).collect();
+        let kinds = counts.iter().zip(0..).flat_map(|(&count, kind)| std::iter::repeat_n(kind, count));
         let mut grower = Grower {
             columns: (0..columns).map(column).collect(),
-            anomalous: (0..count).map(|row| row >= counts[0]).collect(),
-            weights: counts.map(|class| count as f64 / (2.0 * class.max(1) as f64)),
+            kinds: kinds.collect(),
+            weights: weight_divisors(counts).map(|divisor| count as f64 / divisor),
             candidates: ((columns as f64).sqrt() as usize).max(1),
             leaf: self.leaf,
             splits: self.splits,
@@ -105,11 +104,12 @@ impl<R: Rng> Grower<'_, R> {
         self.node(nodes, child + 1, right);
     }
 
-    /// The total weight of each class.
+    /// The total weight of each class: of the rows that are no anomalies, and of the anomalies.
     fn sums(&self, rows: impl Iterator<Item = u32>) -> [f64; 2] {
-        let mut counts = [0usize; 2];
-        rows.for_each(|row| counts[usize::from(self.anomalous[row as usize])] += 1);
-        [0, 1].map(|class| counts[class] as f64 * self.weights[class])
+        let mut counts = [0usize; 3];
+        rows.for_each(|row| counts[usize::from(self.kinds[row as usize])] += 1);
+        let weight = |kind: usize| counts[kind] as f64 * self.weights[kind];
+        [weight(0) + weight(1), weight(2)]
     }
 
     /// The best split on random columns that are not constant among the rows.
@@ -161,13 +161,13 @@ impl<R: Rng> Grower<'_, R> {
     /// The threshold of a column with the least impurity, and this impurity.
     fn best_threshold(&self, column: usize, rows: &[u32], sums: [f64; 2]) -> Option<(f32, f64)> {
         let cells = &self.columns[column];
-        let mut sorted: Vec<(f32, bool)> =
-            rows.iter().map(|&row| (cells[row as usize], self.anomalous[row as usize])).collect();
+        let mut sorted: Vec<(f32, u8)> =
+            rows.iter().map(|&row| (cells[row as usize], self.kinds[row as usize])).collect();
         sorted.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
         let (mut left, mut best) = ([0.0; 2], None::<(f32, f64)>);
         for (place, pair) in sorted.windows(2).enumerate() {
-            let class = usize::from(pair[0].1);
-            left[class] += self.weights[class];
+            let kind = usize::from(pair[0].1);
+            left[kind / 2] += self.weights[kind];
             let large = place + 1 >= self.leaf && rows.len() - place > self.leaf;
             if !large || pair[0].0 == pair[1].0 {
                 continue;
@@ -202,17 +202,33 @@ mod tests {
     fn rows_among_the_anomalies_have_the_higher_share() {
         for (splits, leaf) in [(Splits::Random, 2), (Splits::Best, 10)] {
             let classes = Classes { trees: 50, leaf, splits };
-            let forest = classes.grow(&rows(200, 0.0), &rows(10, 0.8), 2, &mut Seed(1).stream(&[]));
+            let (unlabelled, anomalies) = (rows(200, 0.0), rows(10, 0.8));
+            let rows = ClassRows { unlabelled: &unlabelled, normals: &[], anomalies: &anomalies };
+            let forest = classes.grow(rows, 2, &mut Seed(1).stream(&[]));
             let [near, far] = [[0.9, 0.9], [0.2, 0.3]].map(|row| forest.mean(&row));
             assert!(near > 0.5 && far < 0.1, "{near} {far}");
         }
+    }
+
+    /// Rows that cannot be separated share a leaf, whose value is the share of the weight: an anomaly has 4 of the 8 rows' weight, two
+    /// confirmed normals have 2 together, and so have the five unlabelled rows.
+    #[test]
+    fn confirmed_normals_weigh_as_much_as_all_unlabelled_rows() {
+        let share = |normals: &[f32]| {
+            let classes = Classes { trees: 1, leaf: 1, splits: Splits::Random };
+            let rows = ClassRows { unlabelled: &[0.5, 0.0, 0.0, 0.0, 0.0], normals, anomalies: &[0.5] };
+            classes.grow(rows, 1, &mut Seed(1).stream(&[])).mean(&[0.5])
+        };
+        assert!((share(&[0.5, 0.0]) - 4.0 / (4.0 + 1.0 + 0.4)).abs() < 1e-6, "{}", share(&[0.5, 0.0]));
+        assert!((share(&[]) - 3.0 / (3.0 + 0.6)).abs() < 1e-6, "{}", share(&[]));
     }
 
     /// One column separates the classes: every tree finds pure leaves, and the share is 0 or 1 away from the gap.
     #[test]
     fn separable_classes_are_separated() {
         let classes = Classes { trees: 20, leaf: 2, splits: Splits::Random };
-        let forest = classes.grow(&[0.0, 0.1, 0.2, 0.3], &[0.8, 0.9, 1.0, 0.7], 1, &mut Seed(1).stream(&[]));
+        let rows = ClassRows { unlabelled: &[0.0, 0.1, 0.2, 0.3], normals: &[], anomalies: &[0.8, 0.9, 1.0, 0.7] };
+        let forest = classes.grow(rows, 1, &mut Seed(1).stream(&[]));
         let share = |cell: f32| forest.mean(&[cell]);
         assert!(share(0.0) < 0.35 && share(1.0) > 0.65, "{} {}", share(0.0), share(1.0));
     }
@@ -220,11 +236,10 @@ mod tests {
     /// The threshold in the middle of the gap leaves no impurity.
     #[test]
     fn the_best_threshold_is_between_the_classes() {
-        let anomalous = vec![false, true, false, true];
+        let kinds = vec![0, 2, 1, 2];
         let columns = vec![vec![0.0, 0.8, 0.4, 1.0]];
         let rng = &mut Seed(1).stream(&[]);
-        let grower =
-            Grower { columns, anomalous, weights: [1.0; 2], candidates: 1, leaf: 1, splits: Splits::Best, rng };
+        let grower = Grower { columns, kinds, weights: [1.0; 3], candidates: 1, leaf: 1, splits: Splits::Best, rng };
         let (threshold, impurity) = grower.best_threshold(0, &[0, 1, 2, 3], [2.0; 2]).unwrap();
         assert!((threshold - 0.6).abs() < 1e-6 && impurity == 0.0, "{threshold} {impurity}");
         let leaf = Grower { leaf: 3, ..grower };
