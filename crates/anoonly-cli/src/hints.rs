@@ -65,6 +65,7 @@ fn option_of_list(list: PlanList) -> &'static str {
         PlanList::Budgets => "--label-ratio or --label-count",
         PlanList::Noises => "--noise-level",
         PlanList::Synthetic => "--synthetic",
+        PlanList::Queries => "--query",
     }
 }
 

@@ -1,0 +1,71 @@
+//! `anoonly bench --labelling`.
+
+use std::path::Path;
+
+use anoonly::train::labelling::Query;
+use anoonly_bench::labelling::{LabellingGrid, LabellingPlan, LabellingRow, MOST_ROWS};
+use anoonly_bench::{Results, Store};
+
+use super::{Options, Task, Watch, check_failures};
+use crate::error::CommandError;
+use crate::progress::Bars;
+use crate::{note, outputs, signals};
+
+impl Options {
+    /// Plays the analyst, or merges the runs of folders.
+    pub(super) fn label(self, (queries, budget, batch): (Vec<Query>, usize, usize)) -> Result<(), CommandError> {
+        let out = self.settings.out().to_owned();
+        let results: Results<LabellingRow> = match &self.task {
+            Some(Task::Merge { folders }) => self.merged(folders)?,
+            None => {
+                let plan = LabellingPlan {
+                    source: self.source()?,
+                    datasets: self.settings.datasets(),
+                    models: self.methods()?,
+                    strategies: self.settings.strategies(),
+                    queries,
+                    budget,
+                    batch,
+                    most_rows: MOST_ROWS,
+                    seeds: self.settings.seeds(),
+                    compute: self.settings.compute().device()?,
+                };
+                if let Some(path) = &self.settings.write_rows {
+                    return self.write_rows(path, plan);
+                }
+                self.play(plan)?
+            }
+        };
+        check_failures(&results, &out)
+    }
+
+    /// Writes the rows that are labelled, one line of JSON for each data set and seed.
+    fn write_rows(&self, path: &Path, plan: LabellingPlan) -> Result<(), CommandError> {
+        outputs::check("--write-rows", path, &[])?;
+        let grid = LabellingGrid::prepare(plan)?;
+        let lines = grid.drawn().iter().map(|drawn| format!("{}\n", serde_json::json!(drawn)));
+        let failed = |error: std::io::Error| CommandError::Output { path: path.into(), reason: error.to_string() };
+        anoonly::core::write_whole(path, lines.collect::<String>().as_bytes()).map_err(failed)?;
+        note(&format!("the rows to label: {}", path.display()));
+        Ok(())
+    }
+
+    fn play(&self, plan: LabellingPlan) -> Result<Results<LabellingRow>, CommandError> {
+        let (settings, threads) = (&self.settings, self.threads()?);
+        self.check_outputs::<LabellingRow>()?;
+        let mut grid = LabellingGrid::prepare(plan)?;
+        if let Some(shard) = settings.shard {
+            grid.shard(shard);
+        }
+        let store = Store::open(settings.out())?;
+        let threads = threads.min(grid.runs()).max(1);
+        let watch = Watch::start(grid.runs(), grid.measured(&store), threads, settings.out());
+        let bars = Bars::new(grid.runs(), grid.measured(&store));
+        let results = grid.run(threads, &store, signals::stop_gently(), |progress| bars.show(progress));
+        bars.clear();
+        let results = results?;
+        watch.stop::<LabellingRow>();
+        store.write_csv(&results)?;
+        Ok(results)
+    }
+}
