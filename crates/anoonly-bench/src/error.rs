@@ -92,6 +92,12 @@ pub enum BenchError {
         /// The number of rows labelled in all.
         budget: usize,
     },
+    /// Discovery curves of other programs cannot be compared with those of a bench.
+    #[error("the curves of other programs cannot be compared with this bench: {reason}")]
+    Peers {
+        /// The reason.
+        reason: String,
+    },
     /// The threads cannot be started.
     #[error("cannot start {threads} threads: {reason}")]
     Threads {

@@ -5,6 +5,7 @@ mod ranks;
 
 pub use means::{Mean, means};
 pub use ranks::{Ranked, Standings, standings};
+pub(crate) use ranks::{Ranks, short_seconds};
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -3,18 +3,20 @@
 use std::path::Path;
 
 use anoonly::train::labelling::Query;
-use anoonly_bench::labelling::{LabellingGrid, LabellingPlan, LabellingRow, MOST_ROWS};
-use anoonly_bench::{Results, Store};
+use anoonly_bench::labelling::{ComparedCurves, LabellingGrid, LabellingPlan, LabellingRow, MOST_ROWS, PeerCurves};
+use anoonly_bench::{Results, Store, summary};
 
 use super::{Options, Task, Watch, check_failures};
 use crate::error::CommandError;
 use crate::progress::Bars;
-use crate::{note, outputs, signals};
+use crate::{note, outputs, print, print_json, signals};
 
 impl Options {
     /// Plays the analyst, or merges the runs of folders.
     pub(super) fn label(self, (queries, budget, batch): (Vec<Query>, usize, usize)) -> Result<(), CommandError> {
         let out = self.settings.out().to_owned();
+        // The file is read before anything is measured, so that an error in it shows at once.
+        let peers = self.settings.reference.as_deref().map(PeerCurves::read).transpose()?;
         let results: Results<LabellingRow> = match &self.task {
             Some(Task::Merge { folders }) => self.merged(folders)?,
             None => {
@@ -36,6 +38,11 @@ impl Options {
                 self.play(plan)?
             }
         };
+        let compared = ComparedCurves::new(&results, peers.as_ref())?;
+        match self.settings.json {
+            true => print_json(&serde_json::json!(compared.means()))?,
+            false => print_curves(&compared),
+        }
         check_failures(&results, &out)
     }
 
@@ -67,5 +74,36 @@ impl Options {
         watch.stop::<LabellingRow>();
         store.write_csv(&results)?;
         Ok(results)
+    }
+}
+
+/// Prints the tables of discovery curves.
+fn print_curves(compared: &ComparedCurves) {
+    let ComparedCurves { sets, seeds, all_sets, budget, batch, .. } = compared;
+    let of = match sets.len() {
+        complete if complete < *all_sets => format!(" of {all_sets}, those on which all were measured"),
+        _ => String::new(),
+    };
+    let numbers = match seeds.len() {
+        1 => "one seed".into(),
+        seeds => format!("{seeds} seeds ± half of the interval of {:.0} % over seeds", 100.0 * summary::LEVEL),
+    };
+    print(&format!(
+        "Anomalies found, in percent of what could be found after as many labels. Mean over data sets ({}{of}) and {numbers}. No label at \
+         the start, batches of {batch}, {budget} labels.\n",
+        sets.len()
+    ));
+    if compared.diagram().is_some() {
+        print("Ranks are averages over data sets. p compares with the best rank (Wilcoxon test, Holm correction).\n");
+    }
+    print(&format!("\n{}\n", compared.table()));
+    if let Some(diagram) = compared.diagram() {
+        print(&format!("\n{diagram}\n"));
+    }
+    if let Some(by_set) = compared.by_set() {
+        let figure = compared.main_figure().title();
+        print(&format!(
+            "\nThe best against the best of the others on each data set, share {figure} labels:\n\n{by_set}\n"
+        ));
     }
 }
