@@ -11,6 +11,7 @@ mod draw;
 mod grid;
 mod peers;
 mod plan;
+mod report;
 mod row;
 mod tables;
 mod workers;
@@ -20,5 +21,9 @@ pub use draw::{DrawnRows, MOST_ROWS};
 pub use grid::LabellingGrid;
 pub use peers::PeerCurves;
 pub use plan::LabellingPlan;
+pub use report::write_report;
 pub use row::{Discovery, LabellingRow, SecondsKind};
 pub use tables::{FigureMean, LabellerMeans};
+
+#[cfg(test)]
+mod tests;

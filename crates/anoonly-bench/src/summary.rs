@@ -4,8 +4,8 @@ mod means;
 mod ranks;
 
 pub use means::{Mean, means};
+pub(crate) use ranks::{ALPHA, Ranks, short_seconds};
 pub use ranks::{Ranked, Standings, standings};
-pub(crate) use ranks::{Ranks, short_seconds};
 
 use std::collections::{BTreeMap, BTreeSet};
 

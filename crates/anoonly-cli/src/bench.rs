@@ -121,23 +121,28 @@ impl Options {
     /// Checks before any work that the results and the report can be written, and that the report replaces no input.
     fn check_outputs<R: RunRecord>(&self) -> Result<(), CommandError> {
         let settings = &self.settings;
+        outputs::check_folder(settings.out())?;
+        let Some(report) = &settings.report else { return Ok(()) };
         let folders: &[PathBuf] = match &self.task {
             Some(Task::Merge { folders }) => folders,
             None => &[],
         };
-        outputs::check_folder(settings.out())?;
-        let Some(report) = &settings.report else { return Ok(()) };
         let results: Vec<PathBuf> =
             folders.iter().map(PathBuf::as_path).chain([settings.out()]).flat_map(Store::<R>::files).collect();
         let mut inputs: Vec<outputs::Input<'_>> = results.iter().map(|path| ("the results", path.as_path())).collect();
+        inputs.extend(self.inputs());
+        outputs::check("--report", report, &inputs)
+    }
+
+    /// The files that a bench reads, apart from results.
+    fn inputs(&self) -> impl Iterator<Item = outputs::Input<'_>> {
         let options = [
             ("the plan", &self.plan),
-            ("the settings", &settings.config),
-            ("the reference", &settings.reference),
-            ("the data", &settings.data),
+            ("the settings", &self.settings.config),
+            ("the reference", &self.settings.reference),
+            ("the data", &self.settings.data),
         ];
-        inputs.extend(options.into_iter().filter_map(|(role, path)| Some((role, path.as_deref()?))));
-        outputs::check("--report", report, &inputs)
+        options.into_iter().filter_map(|(role, path)| Some((role, path.as_deref()?)))
     }
 
     /// Merges the runs of folders and reports how many are missing.

@@ -199,11 +199,16 @@ impl ComparedCurves {
         (!seconds.is_empty()).then(|| mean(seconds.into_iter()))
     }
 
-    /// Average ranks over data sets; `None` for too few labellers or data sets.
-    pub(crate) fn ranks(&self, figure: CurveFigure) -> Option<Ranks> {
+    /// A figure of all labellers on all data sets; `None` for one labeller or one data set.
+    pub(super) fn comparison(&self, figure: CurveFigure) -> Option<Comparison> {
         let on_set =
             |set: usize| (0..self.labellers.len()).map(|labeller| self.on_set(labeller, set, figure)).collect();
-        Ranks::new(&Comparison::new((0..self.sets.len()).map(on_set).collect()).ok()?)
+        Comparison::new((0..self.sets.len()).map(on_set).collect()).ok()
+    }
+
+    /// Average ranks over data sets; `None` for too few labellers or data sets.
+    pub(super) fn ranks(&self, figure: CurveFigure) -> Option<Ranks> {
+        Ranks::new(&self.comparison(figure)?)
     }
 
     /// The labellers, the best first: by average rank in a figure, or by its mean if there are no ranks.

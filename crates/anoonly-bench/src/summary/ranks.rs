@@ -29,7 +29,7 @@ pub struct Ranked {
 }
 
 /// The level of the Nemenyi test.
-const ALPHA: f64 = 0.05;
+pub(crate) const ALPHA: f64 = 0.05;
 
 /// A Markdown table with a line for each model and strategy, the best first: the mean AUROC on each family and over all families, mean
 /// average precision, the average rank in both metrics over data sets, and the median seconds of a fit. If there are ranks, a

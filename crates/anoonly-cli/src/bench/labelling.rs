@@ -3,10 +3,13 @@
 use std::path::Path;
 
 use anoonly::train::labelling::Query;
-use anoonly_bench::labelling::{ComparedCurves, LabellingGrid, LabellingPlan, LabellingRow, MOST_ROWS, PeerCurves};
+use anoonly_bench::labelling::{
+    ComparedCurves, LabellingGrid, LabellingPlan, LabellingRow, MOST_ROWS, PeerCurves, write_report,
+};
+use anoonly_bench::report::ReportOrigin;
 use anoonly_bench::{Results, Store, summary};
 
-use super::{Options, Task, Watch, check_failures};
+use super::{Options, Task, Watch, check_failures, command};
 use crate::error::CommandError;
 use crate::progress::Bars;
 use crate::{note, outputs, print, print_json, signals};
@@ -43,12 +46,17 @@ impl Options {
             true => print_json(&serde_json::json!(compared.means()))?,
             false => print_curves(&compared),
         }
+        if let Some(path) = &self.settings.report {
+            let methods = if self.task.is_some() { Vec::new() } else { self.methods()? };
+            write_report(path, &results, &compared, &ReportOrigin { command: command(), methods })?;
+            note(&format!("report: {}", path.display()));
+        }
         check_failures(&results, &out)
     }
 
     /// Writes the rows that are labelled, one line of JSON for each data set and seed.
     fn write_rows(&self, path: &Path, plan: LabellingPlan) -> Result<(), CommandError> {
-        outputs::check("--write-rows", path, &[])?;
+        outputs::check("--write-rows", path, &self.inputs().collect::<Vec<_>>())?;
         let grid = LabellingGrid::prepare(plan)?;
         let lines = grid.drawn().iter().map(|drawn| format!("{}\n", serde_json::json!(drawn)));
         let failed = |error: std::io::Error| CommandError::Output { path: path.into(), reason: error.to_string() };
