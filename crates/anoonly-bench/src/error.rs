@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use anoonly_core::CoreError;
+use anoonly_core::{CoreError, Label};
 use anoonly_data::DataError;
 use anoonly_models::ConfigError;
 use anoonly_page::PageError;
@@ -76,6 +76,28 @@ pub enum BenchError {
         /// The reason.
         reason: String,
     },
+    /// A data set has rows of one class only.
+    #[error("data set {dataset}: it has no {} rows", if *missing == Label::Anomaly { "anomalous" } else { "normal" })]
+    OneClass {
+        /// The data set.
+        dataset: String,
+        /// The label that no row has.
+        missing: Label,
+    },
+    /// The number of rows labelled between two fits is 0 or above the number of rows labelled in all.
+    #[error("batches of {batch} rows with {budget} labels in all: a batch has at least one row and at most all")]
+    Batch {
+        /// The number of rows labelled between two fits.
+        batch: usize,
+        /// The number of rows labelled in all.
+        budget: usize,
+    },
+    /// Discovery curves of other programs cannot be compared with those of a bench.
+    #[error("the curves of other programs cannot be compared with this bench: {reason}")]
+    Peers {
+        /// The reason.
+        reason: String,
+    },
     /// The threads cannot be started.
     #[error("cannot start {threads} threads: {reason}")]
     Threads {
@@ -115,6 +137,8 @@ pub enum PlanList {
     Noises,
     /// [`synthetic`](crate::Plan::synthetic).
     Synthetic,
+    /// [`queries`](crate::labelling::LabellingPlan::queries).
+    Queries,
 }
 
 impl fmt::Display for PlanList {
@@ -126,6 +150,7 @@ impl fmt::Display for PlanList {
             PlanList::Budgets => "label budgets",
             PlanList::Noises => "noises",
             PlanList::Synthetic => "synthetic anomalies",
+            PlanList::Queries => "query strategies",
         })
     }
 }

@@ -20,10 +20,12 @@ use sha2::{Digest as _, Sha256};
 
 use crate::summary::labels;
 use crate::{BenchError, Results, Row, Store, Strategy, synthetic_name};
-use digest::{Digest, content, hex, json, program};
 use rows::TrialRows;
 
+pub(crate) use digest::{Digest, content, hex, json, program};
+pub(crate) use fitting::caught;
 pub use plan::Plan;
+pub(crate) use plan::check_list;
 
 /// A plan with its data loaded and its splits drawn.
 #[derive(Debug)]
@@ -65,6 +67,14 @@ impl FromStr for Shard {
             _ => Err("give PART/PARTS, as 2/5 for the second part of five".into()),
         }
     }
+}
+
+/// Keeps a part of some jobs, with the same share of the jobs of each method, in the order of their places.
+pub(crate) fn shard<J>(jobs: &mut Vec<J>, part: Shard, model: impl Fn(&J) -> usize, place: impl Fn(&J) -> usize) {
+    let mut all = std::mem::take(jobs);
+    all.sort_by_key(|job| (model(job), place(job)));
+    *jobs = all.into_iter().skip(part.part - 1).step_by(part.of).collect();
+    jobs.sort_by_key(place);
 }
 
 /// The runs of one method on one split. They share everything that does not depend on the strategy.
@@ -131,11 +141,8 @@ impl Grid {
 
     /// Keeps one part of the grid. Every part gets the same share of the jobs of each method, because methods differ in the time
     /// they take.
-    pub fn shard(&mut self, Shard { part, of }: Shard) {
-        let mut jobs = std::mem::take(&mut self.jobs);
-        jobs.sort_by_key(|job| (job.model, job.place));
-        self.jobs = jobs.into_iter().skip(part - 1).step_by(of).collect();
-        self.jobs.sort_by_key(|job| job.place);
+    pub fn shard(&mut self, part: Shard) {
+        shard(&mut self.jobs, part, |job| job.model, |job| job.place);
     }
 
     /// The number of jobs. The runs of one method on one split are one job and run one after the other.

@@ -7,6 +7,7 @@
 mod details;
 mod error;
 mod grid;
+pub mod labelling;
 mod reference;
 pub mod report;
 mod results;
@@ -23,7 +24,7 @@ pub use error::{BenchError, PlanList};
 pub use grid::{Grid, Key, Plan, Progress, Shard};
 pub use reference::Reference;
 pub use results::{Results, Row, Scores, Status, synthetic_name};
-pub use store::{Merged, Place, Store};
+pub use store::{Merged, Place, RunRecord, Store};
 
 /// The examples of the README are run with the documentation's.
 #[cfg(doctest)]

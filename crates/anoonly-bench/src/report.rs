@@ -5,7 +5,7 @@
 //! drawn. The crate `anoonly-page` draws the figures and the page. The same results give the same bytes.
 
 mod figures;
-mod look;
+pub(crate) mod look;
 mod select;
 mod tsne;
 
@@ -18,9 +18,11 @@ use anoonly_page::{Figure, figures_page, write_page};
 use maud::{Markup, html};
 
 use crate::summary::{self, Setting};
-use crate::{BenchError, Results, Row, Status};
+use crate::{BenchError, Results, Row, RunRecord, Status};
 use figures::{curves, gain, layer, ranks, sweep, table, time, training};
 use select::View;
+
+pub(crate) use figures::ranks::picture as ranks_picture;
 
 /// The origin of the results, for the end of a report.
 #[derive(Clone, Debug, Default)]
@@ -146,7 +148,7 @@ fn describe_protocol(protocol: Protocol) -> &'static str {
     }
 }
 
-fn counted(count: usize, one: &str, several: &str) -> String {
+pub(crate) fn counted(count: usize, one: &str, several: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { several })
 }
 
@@ -189,6 +191,13 @@ fn tail(results: &Results, origin: &ReportOrigin) -> Markup {
             h2 { "Data sets" }
             div class="scroll" { (sets(results)) }
         }
+        (made_by(origin, Row::TABLE))
+    }
+}
+
+/// The end of a report: the command and the settings of the methods. `table` is the file that has every run.
+pub(crate) fn made_by(origin: &ReportOrigin, table: &str) -> Markup {
+    html! {
         section id="made-by" {
             h2 { "How the results were made" }
             @if !origin.command.is_empty() { pre { (origin.command) } }
@@ -198,7 +207,7 @@ fn tail(results: &Results, origin: &ReportOrigin) -> Markup {
                 p { "Settings of the methods, with the keys of a plan or a configuration file:" }
                 pre { @for method in &origin.methods { (settings_of(method)) "\n" } }
             }
-            p { "Every run is a row of results.csv in the folder of results." }
+            p { "Every run is a row of " (table) " in the folder of results." }
         }
     }
 }

@@ -10,13 +10,13 @@ use anoonly_core::synthetic::Synthetic;
 use anoonly_train::BackendName;
 use serde::{Deserialize, Serialize};
 
-use crate::{BenchError, Details, Strategy};
+use crate::{BenchError, Details, RunRecord, Strategy};
 
 /// The rows of a bench, in the order of data sets, seeds, models and strategies.
 #[derive(Clone, Debug)]
-pub struct Results {
+pub struct Results<R = Row> {
     /// One row for each run.
-    pub rows: Vec<Row>,
+    pub rows: Vec<R>,
 }
 
 /// One run.
@@ -47,9 +47,9 @@ pub struct Row {
 /// The outcome of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Status {
+pub enum Status<S = Scores> {
     /// The run was measured.
-    Ok(Scores),
+    Ok(S),
     /// The run failed, with the reason.
     Failed(String),
 }
@@ -65,54 +65,23 @@ pub struct Scores {
     pub score_seconds: f64,
 }
 
-/// The name of the table in a folder of results.
-pub(crate) const FILE: &str = "results.csv";
-
-/// The header of the table.
-const COLUMNS: [&str; 22] = [
-    "dataset",
-    "family",
-    "model",
-    "strategy",
-    "protocol",
-    "label_ratio",
-    "n_labeled",
-    "noise",
-    "noise_level",
-    "seed",
-    "n_train",
-    "n_test",
-    "n_features",
-    "auroc",
-    "ap",
-    "ap_normal",
-    "fit_seconds",
-    "score_seconds",
-    "backend",
-    "status",
-    "message",
-    "synthetic",
-];
-
 /// The name of a kind of synthetic rows; `none` for the rows of a data set.
 pub fn synthetic_name(synthetic: Option<Synthetic>) -> &'static str {
     synthetic.map_or("none", Synthetic::name)
 }
 
-impl Results {
+impl<R: RunRecord> Results<R> {
     /// The number of runs that failed.
     pub fn failed(&self) -> usize {
-        self.rows.iter().filter(|row| matches!(row.status, Status::Failed(_))).count()
+        self.rows.iter().filter(|row| row.failure().is_some()).count()
     }
-}
 
-impl Results {
-    /// Writes `results.csv` into a folder. The file appears under its name only when it is complete.
+    /// Writes the table into a folder. The file appears under its name only when it is complete.
     pub(crate) fn write_csv(&self, folder: &Path) -> Result<(), BenchError> {
-        let path = folder.join(FILE);
+        let path = folder.join(R::TABLE);
         let failed = |reason: String| BenchError::Output { path: path.clone(), reason };
         let mut csv = csv::Writer::from_writer(Vec::new());
-        csv.write_record(COLUMNS).map_err(|error| failed(error.to_string()))?;
+        csv.write_record(R::COLUMNS).map_err(|error| failed(error.to_string()))?;
         for row in &self.rows {
             csv.write_record(row.cells()).map_err(|error| failed(error.to_string()))?;
         }
@@ -149,8 +118,38 @@ impl Row {
             details: None,
         }
     }
+}
 
-    fn cells(&self) -> [String; COLUMNS.len()] {
+impl RunRecord for Row {
+    const RUNS: &'static str = "runs.jsonl";
+    const DETAILS: Option<&'static str> = Some("details.jsonl");
+    const TABLE: &'static str = "results.csv";
+    const COLUMNS: &'static [&'static str] = &[
+        "dataset",
+        "family",
+        "model",
+        "strategy",
+        "protocol",
+        "label_ratio",
+        "n_labeled",
+        "noise",
+        "noise_level",
+        "seed",
+        "n_train",
+        "n_test",
+        "n_features",
+        "auroc",
+        "ap",
+        "ap_normal",
+        "fit_seconds",
+        "score_seconds",
+        "backend",
+        "status",
+        "message",
+        "synthetic",
+    ];
+
+    fn cells(&self) -> Vec<String> {
         let label_ratio = match self.budget {
             LabelBudget::Ratio(ratio) => ratio.to_string(),
             LabelBudget::Count(_) => String::new(),
@@ -184,6 +183,48 @@ impl Row {
             message.into(),
             synthetic_name(self.synthetic).into(),
         ]
+        .into()
+    }
+
+    fn failure(&self) -> Option<&str> {
+        match &self.status {
+            Status::Ok(_) => None,
+            Status::Failed(message) => Some(message),
+        }
+    }
+
+    fn cell(&self) -> Vec<String> {
+        let Row { dataset, model, strategy, protocol, budget, noise, synthetic, seed, backend, .. } = self;
+        let setting = format!("{budget:?} {noise} {}", synthetic_name(*synthetic));
+        vec![
+            dataset.clone(),
+            model.clone(),
+            strategy.to_string(),
+            protocol.to_string(),
+            setting,
+            seed.to_string(),
+            backend.to_string(),
+        ]
+    }
+
+    fn method(&self) -> String {
+        format!("{} ({})", self.model, self.strategy)
+    }
+
+    fn data(&self) -> String {
+        format!("{} with seed {}", self.dataset, self.seed)
+    }
+
+    fn setting(&self) -> String {
+        format!("{} on {}", self.protocol, self.backend)
+    }
+
+    fn details(&self) -> Option<&Arc<Details>> {
+        self.details.as_ref()
+    }
+
+    fn set_details(&mut self, details: Option<Arc<Details>>) {
+        self.details = details;
     }
 }
 

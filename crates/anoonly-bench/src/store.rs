@@ -1,12 +1,14 @@
 //! The store: a folder of results that keeps every run.
 //!
-//! Every run is one line of `runs.jsonl`, written as soon as the run is measured, so a bench that was stopped in any way continues
+//! There are two kinds of runs, [`Row`] and [`LabellingRow`](crate::labelling::LabellingRow), each with files of its own
+//! ([`RunRecord`]). Of the first, every run is one line of `runs.jsonl`, written as soon as the run is measured, so a bench that was stopped in any way continues
 //! from there. The key of a line is the digest of everything that determines its run: the program, the rows of the data set or the
 //! kind of synthetic rows, the split, the labels, the whole configuration of the method, the strategy, the seed and the backend. If
 //! any of these changes, it is another run, and earlier measurements are not used for it. The data that a report draws of a run is a
 //! line of `details.jsonl` under the same key, written before the run.
 
 mod lines;
+mod record;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -14,36 +16,36 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::results::{self, Results, Row, Status};
+use crate::results::{Results, Row};
 use crate::{BenchError, Details, Key};
 use lines::Lines;
 
-/// The files in a folder of results.
-const RUNS: &str = "runs.jsonl";
-const DETAILS: &str = "details.jsonl";
-/// The names of their lines in messages.
+pub use record::RunRecord;
+
+/// The names of lines in messages.
 const RUN: &str = "a run";
 const DETAIL: &str = "the details of a run";
 
 /// The runs of a folder. One program writes to it at a time.
 #[derive(Debug)]
-pub struct Store {
+pub struct Store<R = Row> {
     folder: PathBuf,
     runs: Lines,
-    details: Lines,
+    /// `None` for a kind of run that has no details.
+    details: Option<Lines>,
     /// The runs that were in the folder when it was opened, in the order of the file, with their details.
-    entries: Vec<Entry>,
+    entries: Vec<Entry<R>>,
     /// The index of the last entry of each key.
     known: HashMap<Key, usize>,
 }
 
-/// A line of `runs.jsonl`.
+/// A line of the file of runs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Entry {
+struct Entry<R> {
     key: Key,
     #[serde(flatten)]
     place: Place,
-    row: Row,
+    row: R,
 }
 
 /// The position of a run in its grid, and the digest of what measured it.
@@ -61,9 +63,9 @@ pub struct Place {
 
 /// The results of several folders.
 #[derive(Clone, Debug)]
-pub struct Merged {
+pub struct Merged<R = Row> {
     /// The runs in the order of their grid.
-    pub results: Results,
+    pub results: Results<R>,
     /// The number of runs of the grid that no folder holds; 0 if the folders are not parts of one grid.
     pub missing: usize,
 }
@@ -75,7 +77,7 @@ struct Detail<D> {
     details: D,
 }
 
-impl Store {
+impl<R: RunRecord> Store<R> {
     /// Opens the store of a folder, creates what is missing and reads what is there. An incomplete last line, as left by a killed
     /// program, is cut off.
     ///
@@ -86,36 +88,40 @@ impl Store {
         if folder.exists() && !folder.is_dir() {
             return Err(failed(folder, "it is a file, not a folder".into()));
         }
-        let table = folder.join(results::FILE);
+        let table = folder.join(R::TABLE);
         if table.is_dir() {
             return Err(failed(&table, "it is a folder".into()));
         }
         std::fs::create_dir_all(folder).map_err(|error| failed(folder, error.to_string()))?;
-        let (runs, mut entries) = Lines::open(folder.join(RUNS), RUN)?;
-        let (details, known_details) = Lines::open(folder.join(DETAILS), DETAIL)?;
-        join(&mut entries, known_details);
+        let (runs, mut entries) = Lines::open(folder.join(R::RUNS), RUN)?;
+        let mut details = None;
+        if let Some(name) = R::DETAILS {
+            let (lines, known) = Lines::open(folder.join(name), DETAIL)?;
+            join(&mut entries, known);
+            details = Some(lines);
+        }
         let known = entries.iter().enumerate().map(|(index, entry)| (entry.key.clone(), index)).collect();
         Ok(Self { folder: folder.into(), runs, details, entries, known })
     }
 
     /// The files of a folder of results.
-    pub fn files(folder: &Path) -> [PathBuf; 3] {
-        [RUNS, DETAILS, results::FILE].map(|name| folder.join(name))
+    pub fn files(folder: &Path) -> Vec<PathBuf> {
+        [Some(R::RUNS), R::DETAILS, Some(R::TABLE)].into_iter().flatten().map(|name| folder.join(name)).collect()
     }
 
     /// The run of a key with its details, if these were kept. `None` for a run that is not in the store or has failed.
-    pub fn measured(&self, key: &Key) -> Option<&Row> {
+    pub fn measured(&self, key: &Key) -> Option<&R> {
         let row = &self.entries[*self.known.get(key)?].row;
-        matches!(row.status, Status::Ok(_)).then_some(row)
+        row.failure().is_none().then_some(row)
     }
 
     /// Writes a run and its details, if it has any.
     ///
     /// # Errors
     /// When a file cannot be written.
-    pub fn add(&self, key: Key, place: Place, row: &Row) -> Result<(), BenchError> {
+    pub fn add(&self, key: Key, place: Place, row: &R) -> Result<(), BenchError> {
         // The details come first: if the program is killed in between, the run is measured again.
-        if let Some(details) = &row.details {
+        if let Some(details) = row.details() {
             self.add_details(key.clone(), details)?;
         }
         self.runs.add(&Entry { key, place, row: row.clone() })
@@ -126,10 +132,10 @@ impl Store {
     /// # Errors
     /// When the file cannot be written.
     pub fn add_details(&self, key: Key, details: &Details) -> Result<(), BenchError> {
-        self.details.add(&Detail { key, details })
+        self.details.iter().try_for_each(|lines| lines.add(&Detail { key: key.clone(), details }))
     }
 
-    /// Adds the runs of other folders to this one, writes `results.csv`, and returns all runs in the order of the grid.
+    /// Adds the runs of other folders to this one, writes its table, and returns all runs in the order of the grid.
     ///
     /// If a folder holds a run several times, measured by several builds of the program or with several settings, the last one
     /// counts. Nothing is written unless all folders can be merged.
@@ -137,35 +143,35 @@ impl Store {
     /// # Errors
     /// When one of them is not a folder of results, two folders hold different measurements of one run, two runs do not belong in
     /// one table (one method by two builds or with two configurations), or a file cannot be written.
-    pub fn merge(self, others: &[PathBuf]) -> Result<Merged, BenchError> {
+    pub fn merge(self, others: &[PathBuf]) -> Result<Merged<R>, BenchError> {
         let mut all = last_of_each_cell(self.entries.clone());
         let (mut new, mut new_details) = (Vec::new(), Vec::new());
         for folder in others {
-            let path = folder.join(RUNS);
+            let path = folder.join(R::RUNS);
             let failed = |reason: String| BenchError::File { path: folder.clone(), reason };
             if !path.is_file() {
-                return Err(failed(format!("not a folder of results: it has no {RUNS}")));
+                return Err(failed(format!("not a folder of results: it has no {}", R::RUNS)));
             }
-            if path.canonicalize().ok() == self.folder.join(RUNS).canonicalize().ok() {
+            if path.canonicalize().ok() == self.folder.join(R::RUNS).canonicalize().ok() {
                 continue;
             }
-            let mut entries = lines::read(&path, RUN)?;
-            let details = folder.join(DETAILS);
-            if details.is_file() {
+            let mut entries: Vec<Entry<R>> = lines::read(&path, RUN)?;
+            if let Some(details) = R::DETAILS.map(|name| folder.join(name)).filter(|path| path.is_file()) {
                 join(&mut entries, lines::read(&details, DETAIL)?);
             }
             for (cell, entry) in last_of_each_cell(entries) {
                 match all.get_mut(&cell) {
                     Some(known) if known.key != entry.key => {
-                        let Row { dataset, model, strategy, seed, .. } = &entry.row;
                         return Err(failed(format!(
-                            "its run of {model} ({strategy}) on {dataset} with seed {seed} differs from the one in another folder: another build of the program, other settings or other data"
+                            "its run of {} on {} differs from the one in another folder: another build of the program, other settings or other data",
+                            entry.row.method(),
+                            entry.row.data()
                         )));
                     }
-                    Some(Entry { row: Row { status: Status::Ok(_), details, .. }, .. }) => {
-                        if let (None, Some(more)) = (&details, entry.row.details) {
+                    Some(Entry { row, .. }) if row.failure().is_none() => {
+                        if let (None, Some(more)) = (row.details(), entry.row.details()) {
                             new_details.push((entry.key, more.clone()));
-                            *details = Some(more);
+                            row.set_details(Some(more.clone()));
                         }
                     }
                     _ => {
@@ -175,12 +181,11 @@ impl Store {
                 }
             }
         }
-        let kind = |row: &Row| (row.protocol, row.backend);
-        let mut entries: Vec<Entry> = all.into_values().collect();
+        let mut entries: Vec<Entry<R>> = all.into_values().collect();
         entries.sort_by(|a, b| (a.place.place, &a.key).cmp(&(b.place.place, &b.key)));
         one_maker_each(&entries, &self.folder)?;
-        if let Some(pair) = entries.windows(2).find(|pair| kind(&pair[0].row) != kind(&pair[1].row)) {
-            let sides = [0, 1].map(|side| format!("{} on {}", pair[side].row.protocol, pair[side].row.backend));
+        if let Some(pair) = entries.windows(2).find(|pair| pair[0].row.setting() != pair[1].row.setting()) {
+            let sides = [0, 1].map(|side| pair[side].row.setting());
             let reason = format!("results of {} do not belong in one table", sides.join(" and "));
             return Err(BenchError::File { path: self.folder.clone(), reason });
         }
@@ -196,29 +201,28 @@ impl Store {
         Ok(Merged { results, missing })
     }
 
-    /// Writes `results.csv`. The file appears under its name only when it is complete.
+    /// Writes the table of results. The file appears under its name only when it is complete.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn write_csv(&self, results: &Results) -> Result<(), BenchError> {
+    pub fn write_csv(&self, results: &Results<R>) -> Result<(), BenchError> {
         results.write_csv(&self.folder)
     }
 }
 
 /// Refuses runs of one method and strategy that come from different programs or configurations: their mean would describe
 /// neither.
-fn one_maker_each(entries: &[Entry], folder: &Path) -> Result<(), BenchError> {
-    let mut makers: HashMap<(&str, &str), &Entry> = HashMap::new();
+fn one_maker_each<R: RunRecord>(entries: &[Entry<R>], folder: &Path) -> Result<(), BenchError> {
+    let mut makers: HashMap<String, &Entry<R>> = HashMap::new();
     for entry in entries.iter().filter(|entry| !entry.place.made_by.is_empty()) {
-        let Row { model, strategy, .. } = &entry.row;
-        let first = makers.entry((model, strategy.name())).or_insert(entry);
+        let method = entry.row.method();
+        let first = *makers.entry(method.clone()).or_insert(entry);
         if first.place.made_by != entry.place.made_by {
-            let describe = |entry: &Entry| format!("{} with seed {}", entry.row.dataset, entry.row.seed);
             let reason = format!(
-                "the runs of {model} ({strategy}) on {} and on {} come from two builds of the program, or from two \
+                "the runs of {method} on {} and on {} come from two builds of the program, or from two \
                  configurations, and do not belong in one table: measure them again with one",
-                describe(first),
-                describe(entry)
+                first.row.data(),
+                entry.row.data()
             );
             return Err(BenchError::File { path: folder.into(), reason });
         }
@@ -227,7 +231,7 @@ fn one_maker_each(entries: &[Entry], folder: &Path) -> Result<(), BenchError> {
 }
 
 /// The number of runs of the grid that are not among the entries; 0 if the entries do not come from one grid.
-fn missing(entries: &[Entry]) -> usize {
+fn missing<R>(entries: &[Entry<R>]) -> usize {
     let sizes: BTreeSet<usize> = entries.iter().map(|entry| entry.place.of).collect();
     match (sizes.len(), sizes.first()) {
         (1, Some(size)) => size.saturating_sub(entries.len()),
@@ -236,32 +240,15 @@ fn missing(entries: &[Entry]) -> usize {
 }
 
 /// Attaches details to the rows of the same key; if a key has several, the last ones.
-fn join(entries: &mut [Entry], details: Vec<Detail<Details>>) {
+fn join<R: RunRecord>(entries: &mut [Entry<R>], details: Vec<Detail<Details>>) {
     let details: HashMap<Key, Arc<Details>> =
         details.into_iter().map(|line| (line.key, Arc::new(line.details))).collect();
-    entries.iter_mut().for_each(|entry| entry.row.details = details.get(&entry.key).cloned());
+    entries.iter_mut().for_each(|entry| entry.row.set_details(details.get(&entry.key).cloned()));
 }
-
-/// The values that identify a run in a table of results.
-type Cell = [String; 7];
 
 /// The last entry of each cell. A failed run is repeated, and several builds of the program may have written to a folder.
-fn last_of_each_cell(entries: Vec<Entry>) -> BTreeMap<Cell, Entry> {
-    entries.into_iter().map(|entry| (cell(&entry.row), entry)).collect()
-}
-
-fn cell(row: &Row) -> Cell {
-    let Row { dataset, model, strategy, protocol, budget, noise, synthetic, seed, backend, .. } = row;
-    let setting = format!("{budget:?} {noise} {}", results::synthetic_name(*synthetic));
-    [
-        dataset.clone(),
-        model.clone(),
-        strategy.to_string(),
-        protocol.to_string(),
-        setting,
-        seed.to_string(),
-        backend.to_string(),
-    ]
+fn last_of_each_cell<R: RunRecord>(entries: Vec<Entry<R>>) -> BTreeMap<Vec<String>, Entry<R>> {
+    entries.into_iter().map(|entry| (entry.row.cell(), entry)).collect()
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod means;
 mod ranks;
 
 pub use means::{Mean, means};
+pub(crate) use ranks::{ALPHA, Ranks, short_seconds};
 pub use ranks::{Ranked, Standings, standings};
 
 use std::collections::{BTreeMap, BTreeSet};

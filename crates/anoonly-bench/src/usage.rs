@@ -1,6 +1,36 @@
 //! Memory and processor time of this process, read from `/proc` on Linux and unknown elsewhere.
 
 use std::fs::read_to_string;
+use std::time::Instant;
+
+/// Measures the seconds that this thread spends on some work.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch {
+    wall: Instant,
+    processor: Option<f64>,
+}
+
+impl Stopwatch {
+    /// Begins to measure.
+    pub fn start() -> Self {
+        Self { wall: Instant::now(), processor: thread_seconds() }
+    }
+
+    /// The seconds since the start, and whether they are the processor seconds of this thread; otherwise those of the clock.
+    pub fn seconds(&self) -> (f64, bool) {
+        match thread_seconds().zip(self.processor) {
+            Some((now, start)) => (now - start, true),
+            None => (self.wall.elapsed().as_secs_f64(), false),
+        }
+    }
+}
+
+/// The processor seconds of this thread; `None` if unknown.
+fn thread_seconds() -> Option<f64> {
+    let text = read_to_string("/proc/thread-self/schedstat").ok()?;
+    let nanoseconds: f64 = text.split_whitespace().next()?.parse().ok()?;
+    Some(nanoseconds / 1e9)
+}
 
 /// The peak resident memory of this process in MiB; 0 if unknown.
 pub fn peak_mib() -> f64 {
@@ -32,15 +62,16 @@ fn memory(name: &str) -> f64 {
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
-    use std::time::Instant;
 
     #[test]
     fn work_and_memory_are_counted() {
-        let (start, before) = (Instant::now(), cpu_seconds().unwrap());
+        let (start, before, watch) = (Instant::now(), cpu_seconds().unwrap(), Stopwatch::start());
         while start.elapsed().as_secs_f64() < 0.2 {
             std::hint::black_box(vec![1u8; 1 << 16]);
         }
         assert!(cpu_seconds().unwrap() > before);
+        let (seconds, processor) = watch.seconds();
+        assert!(seconds > 0.0 && (seconds <= start.elapsed().as_secs_f64() || !processor), "{seconds}");
         assert!(peak_mib() >= resident_mib() && resident_mib() > 1.0);
     }
 }

@@ -1,5 +1,6 @@
 //! `anoonly bench`.
 
+mod labelling;
 mod settings;
 
 use std::collections::BTreeSet;
@@ -13,7 +14,7 @@ use anoonly::data::fetch::cache_folder;
 use anoonly::models::overrides::overridden;
 use anoonly::models::{AnyMethod, ConfigError};
 use anoonly_bench::report::{self, ReportOrigin};
-use anoonly_bench::{BenchError, Grid, Merged, Plan, Reference, Results, Store, summary, usage};
+use anoonly_bench::{BenchError, Grid, Merged, Plan, Reference, Results, Row, RunRecord, Store, summary, usage};
 use clap::{Args, Subcommand};
 
 use crate::error::CommandError;
@@ -48,26 +49,30 @@ impl Options {
     pub fn run(self) -> Result<(), CommandError> {
         let file = self.plan.as_deref().map(BenchSettings::read).transpose()?.unwrap_or_default();
         let options = Self { settings: self.settings.or(file), ..self };
+        let labelling = options.settings.labelling().map_err(|(option, why)| CommandError::option(option, why))?;
+        if let Some(labelling) = labelling {
+            return options.label(labelling);
+        }
         let out = options.settings.out().to_owned();
         let results = match options.task {
             Some(Task::Merge { ref folders }) => options.merge(folders)?,
             None => options.measure()?,
         };
-        match results.failed() {
-            0 => Ok(()),
-            failed => {
-                Err(CommandError::RunsFailed { failed, runs: results.rows.len(), results: out.join("results.csv") })
-            }
+        check_failures(&results, &out)
+    }
+
+    /// The number of runs at a time.
+    fn threads(&self) -> Result<usize, CommandError> {
+        match self.settings.threads {
+            Some(0) => Err(CommandError::option("--threads", "must be at least 1")),
+            Some(threads) => Ok(threads),
+            None => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
         }
     }
 
     fn measure(self) -> Result<Results, CommandError> {
         let settings = &self.settings;
-        let threads = match settings.threads {
-            Some(0) => return Err(CommandError::option("--threads", "must be at least 1")),
-            Some(threads) => threads,
-            None => std::thread::available_parallelism().map_or(1, usize::from),
-        };
+        let threads = self.threads()?;
         let out = settings.out().to_owned();
         let (layout, json) = (Layout::new(settings.standings, settings.ablation.is_some()), settings.json);
         let (budgets, noises) = (settings.budgets(), self.noises()?);
@@ -83,7 +88,7 @@ impl Options {
             };
         let shard = settings.shard;
         let report_to = settings.report.clone();
-        self.check_outputs()?;
+        self.check_outputs::<Row>()?;
         let plan = self.plan()?;
         let methods = plan.models.clone();
         let mut grid = Grid::prepare(plan)?;
@@ -93,30 +98,12 @@ impl Options {
         let store = Store::open(&out)?;
         let threads = threads.min(grid.jobs()).max(1);
 
-        let (start, before) = (Instant::now(), usage::cpu_seconds());
-        match grid.measured(&store) {
-            0 => note(&format!("{} runs on {threads} threads", grid.runs())),
-            measured => note(&format!(
-                "{} runs on {threads} threads; {measured} of them are already in {}",
-                grid.runs(),
-                out.display()
-            )),
-        }
+        let watch = Watch::start(grid.runs(), grid.measured(&store), threads, &out);
         let bars = Bars::new(grid.runs(), grid.measured(&store));
         let results = grid.run(threads, &store, signals::stop_gently(), |progress| bars.show(progress));
         bars.clear();
         let results = results?;
-        let seconds = start.elapsed().as_secs_f64();
-        // The share is meaningless if hardly anything was measured.
-        let busy = usage::cpu_seconds().zip(before).map(|(after, before)| 100.0 * (after - before) / seconds);
-        let busy = busy.filter(|_| seconds >= 1.0).map_or_else(String::new, |busy| {
-            format!(
-                ", using {:.0} % of {threads} {}",
-                busy / threads as f64,
-                if threads == 1 { "core" } else { "cores" }
-            )
-        });
-        note(&format!("done in {seconds:.0} s{busy}; every run is a row of {}\n", out.join("results.csv").display()));
+        watch.stop::<Row>();
 
         match json {
             true => print_json(&serde_json::json!(summary::means(&results)))?,
@@ -132,31 +119,35 @@ impl Options {
     }
 
     /// Checks before any work that the results and the report can be written, and that the report replaces no input.
-    fn check_outputs(&self) -> Result<(), CommandError> {
+    fn check_outputs<R: RunRecord>(&self) -> Result<(), CommandError> {
         let settings = &self.settings;
+        outputs::check_folder(settings.out())?;
+        let Some(report) = &settings.report else { return Ok(()) };
         let folders: &[PathBuf] = match &self.task {
             Some(Task::Merge { folders }) => folders,
             None => &[],
         };
-        outputs::check_folder(settings.out())?;
-        let Some(report) = &settings.report else { return Ok(()) };
         let results: Vec<PathBuf> =
-            folders.iter().map(PathBuf::as_path).chain([settings.out()]).flat_map(Store::files).collect();
+            folders.iter().map(PathBuf::as_path).chain([settings.out()]).flat_map(Store::<R>::files).collect();
         let mut inputs: Vec<outputs::Input<'_>> = results.iter().map(|path| ("the results", path.as_path())).collect();
-        let options = [
-            ("the plan", &self.plan),
-            ("the settings", &settings.config),
-            ("the reference", &settings.reference),
-            ("the data", &settings.data),
-        ];
-        inputs.extend(options.into_iter().filter_map(|(role, path)| Some((role, path.as_deref()?))));
+        inputs.extend(self.inputs());
         outputs::check("--report", report, &inputs)
     }
 
-    /// Merges results of the same protocol and backend.
-    fn merge(&self, folders: &[PathBuf]) -> Result<Results, CommandError> {
-        let report_to = self.settings.report.as_deref();
-        self.check_outputs()?;
+    /// The files that a bench reads, apart from results.
+    fn inputs(&self) -> impl Iterator<Item = outputs::Input<'_>> {
+        let options = [
+            ("the plan", &self.plan),
+            ("the settings", &self.settings.config),
+            ("the reference", &self.settings.reference),
+            ("the data", &self.settings.data),
+        ];
+        options.into_iter().filter_map(|(role, path)| Some((role, path.as_deref()?)))
+    }
+
+    /// Merges the runs of folders and reports how many are missing.
+    fn merged<R: RunRecord>(&self, folders: &[PathBuf]) -> Result<Results<R>, CommandError> {
+        self.check_outputs::<R>()?;
         let Merged { results, missing } = Store::open(self.settings.out())?.merge(folders)?;
         if missing > 0 {
             note(&format!(
@@ -164,6 +155,13 @@ impl Options {
                 results.rows.len() + missing
             ));
         }
+        Ok(results)
+    }
+
+    /// Merges results of the same protocol and backend.
+    fn merge(&self, folders: &[PathBuf]) -> Result<Results, CommandError> {
+        let report_to = self.settings.report.as_deref();
+        let results: Results = self.merged(folders)?;
         let ablation = results.rows.iter().any(|row| !["host", "anoonly", "none"].contains(&row.strategy.name()));
         match self.settings.json {
             true => print_json(&serde_json::json!(summary::means(&results)))?,
@@ -175,12 +173,34 @@ impl Options {
 
     fn plan(self) -> Result<Plan, CommandError> {
         let (noises, synthetic) = (self.noises()?, self.synthetic()?);
+        let (source, models) = (self.source()?, self.methods()?);
         let settings = self.settings;
-        let source = match settings.data().to_str() {
+        Ok(Plan {
+            source,
+            datasets: settings.datasets(),
+            models,
+            strategies: settings.strategies(),
+            budgets: settings.budgets(),
+            noises,
+            synthetic,
+            seeds: settings.seeds(),
+            protocol: settings.protocol(),
+            compute: settings.compute().device()?,
+        })
+    }
+
+    /// Where the data sets are.
+    fn source(&self) -> Result<Source, CommandError> {
+        Ok(match self.settings.data().to_str() {
             Some("embedded") => Source::Embedded,
             Some("fetched") => Source::Folder(fetched()?),
-            _ => Source::Folder(settings.data().to_owned()),
-        };
+            _ => Source::Folder(self.settings.data().to_owned()),
+        })
+    }
+
+    /// The methods with their settings.
+    fn methods(&self) -> Result<Vec<AnyMethod>, CommandError> {
+        let settings = &self.settings;
         let mut models: Vec<AnyMethod> =
             settings.models().iter().map(|name| AnyMethod::by_name(name)).collect::<Result<_, _>>()?;
         if let Some(path) = &self.plan {
@@ -192,18 +212,7 @@ impl Options {
             let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
             models = overridden(models, &text).map_err(|error| failed(error.to_string()))?;
         }
-        Ok(Plan {
-            source,
-            datasets: settings.datasets.iter().map(|pattern| pattern.trim().to_owned()).collect(),
-            models,
-            strategies: settings.strategies(),
-            budgets: settings.budgets(),
-            noises,
-            synthetic,
-            seeds: settings.seeds(),
-            protocol: settings.protocol(),
-            compute: settings.compute().device()?,
-        })
+        Ok(models)
     }
 
     fn noises(&self) -> Result<Vec<Noise>, CommandError> {
@@ -238,6 +247,52 @@ impl Options {
     }
 }
 
+/// An error if a run failed.
+fn check_failures<R: RunRecord>(results: &Results<R>, out: &Path) -> Result<(), CommandError> {
+    match results.failed() {
+        0 => Ok(()),
+        failed => Err(CommandError::RunsFailed { failed, runs: results.rows.len(), results: out.join(R::TABLE) }),
+    }
+}
+
+/// The time that a bench takes.
+struct Watch<'a> {
+    start: Instant,
+    processor: Option<f64>,
+    threads: usize,
+    out: &'a Path,
+}
+
+impl<'a> Watch<'a> {
+    /// Starts, and says what is to be done.
+    fn start(runs: usize, measured: usize, threads: usize, out: &'a Path) -> Self {
+        match measured {
+            0 => note(&format!("{runs} runs on {threads} threads")),
+            measured => {
+                note(&format!("{runs} runs on {threads} threads; {measured} of them are already in {}", out.display()));
+            }
+        }
+        Self { start: Instant::now(), processor: usage::cpu_seconds(), threads, out }
+    }
+
+    /// Says how long it took, and where the results are.
+    fn stop<R: RunRecord>(self) {
+        let seconds = self.start.elapsed().as_secs_f64();
+        let threads = self.threads;
+        // The share is meaningless if hardly anything was measured.
+        let busy = usage::cpu_seconds().zip(self.processor).map(|(after, before)| 100.0 * (after - before) / seconds);
+        let busy = busy.filter(|_| seconds >= 1.0).map_or_else(String::new, |busy| {
+            format!(
+                ", using {:.0} % of {threads} {}",
+                busy / threads as f64,
+                if threads == 1 { "core" } else { "cores" }
+            )
+        });
+        let table = self.out.join(R::TABLE);
+        note(&format!("done in {seconds:.0} s{busy}; every run is a row of {}\n", table.display()));
+    }
+}
+
 /// The folder of fetched data sets.
 fn fetched() -> Result<PathBuf, CommandError> {
     let folder = cache_folder()?;
@@ -250,11 +305,15 @@ fn fetched() -> Result<PathBuf, CommandError> {
     }
 }
 
+/// The command line of this program.
+fn command() -> String {
+    let arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
+    std::iter::once("anoonly".to_owned()).chain(arguments).collect::<Vec<_>>().join(" ")
+}
+
 fn write_report(path: Option<&Path>, results: &Results, methods: Vec<AnyMethod>) -> Result<(), CommandError> {
     let Some(path) = path else { return Ok(()) };
-    let arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
-    let command = std::iter::once("anoonly".to_owned()).chain(arguments).collect::<Vec<_>>().join(" ");
-    report::write(path, results, &ReportOrigin { command, methods })?;
+    report::write(path, results, &ReportOrigin { command: command(), methods })?;
     note(&format!("report: {}", path.display()));
     Ok(())
 }

@@ -65,6 +65,7 @@ fn option_of_list(list: PlanList) -> &'static str {
         PlanList::Budgets => "--label-ratio or --label-count",
         PlanList::Noises => "--noise-level",
         PlanList::Synthetic => "--synthetic",
+        PlanList::Queries => "--query",
     }
 }
 
@@ -246,6 +247,8 @@ fn bench(error: &BenchError) -> Option<String> {
         BenchError::Core(error) => core(error),
         BenchError::Config(error) => config(error),
         BenchError::Backend(error) => backend(error),
+        BenchError::Batch { .. } => Some("--batch and --budget set them".into()),
+        BenchError::OneClass { .. } => Some("name others with --datasets".into()),
         BenchError::InUse { .. } | BenchError::BadLine { .. } => Some("name another folder with --out".into()),
         _ => None,
     }

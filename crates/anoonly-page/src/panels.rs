@@ -98,12 +98,7 @@ pub fn draw(
     aspect: f64,
     legend: &[(String, Look)],
 ) -> Markup {
-    let (mut marks, mut y) = (Vec::new(), 0.0);
-    if !legend.is_empty() {
-        let (drawn, below) = draw_legend(legend);
-        marks.push(drawn);
-        y = below;
-    }
+    let (mut marks, mut y) = above(legend);
     // A figure of few panels keeps them small.
     let columns = per_row.clamp(3, 6) as f64;
     let bare = groups.iter().flat_map(|group| &group.panels).all(|panel| panel.y.is_bare() && panel.x.is_bare());
@@ -126,6 +121,24 @@ pub fn draw(
     }
     let (id, title, description) = figure;
     draw::svg(id, title, description, (WIDTH, y), &marks)
+}
+
+/// Draws one panel over the whole width, below a legend. The arguments are those of [`draw`].
+pub fn draw_one(figure: (&str, &str, &str), panel: &Panel, aspect: f64, legend: &[(String, Look)]) -> Markup {
+    let (mut marks, y) = above(legend);
+    let width = WIDTH - LEFT - GAP;
+    marks.push(panel.draw((LEFT, y + ABOVE), (width, width * aspect), true));
+    let (id, title, description) = figure;
+    draw::svg(id, title, description, (WIDTH, y + ABOVE + width * aspect + BELOW), &marks)
+}
+
+/// The legend, if there is one, and the y coordinate below it.
+fn above(legend: &[(String, Look)]) -> (Vec<Markup>, f64) {
+    if legend.is_empty() {
+        return (Vec::new(), 0.0);
+    }
+    let (drawn, below) = draw_legend(legend);
+    (vec![drawn], below)
 }
 
 /// Draws the looks with their names, in as many lines as they need, and returns the y coordinate below them.

@@ -7,10 +7,10 @@ use sha2::{Digest as _, Sha256};
 use crate::BenchError;
 
 /// A digest in bytes.
-pub(super) type Digest = sha2::digest::Output<Sha256>;
+pub(crate) type Digest = sha2::digest::Output<Sha256>;
 
 /// The digest of the running program. Another build may give other results.
-pub(super) fn program() -> Result<Digest, BenchError> {
+pub(crate) fn program() -> Result<Digest, BenchError> {
     let failed = |error: std::io::Error| BenchError::Measure {
         reason: format!("the file of the program cannot be read: {error}"),
     };
@@ -19,7 +19,7 @@ pub(super) fn program() -> Result<Digest, BenchError> {
 }
 
 /// The digest of the rows and labels of a data set.
-pub(super) fn content(dataset: &Dataset) -> Digest {
+pub(crate) fn content(dataset: &Dataset) -> Digest {
     let samples = &dataset.samples;
     let mut digest = Sha256::new();
     digest.update((samples.columns() as u64).to_le_bytes());
@@ -32,7 +32,7 @@ pub(super) fn content(dataset: &Dataset) -> Digest {
 }
 
 /// Data as JSON. The data has no maps, whose order could differ, so equal data gives equal bytes.
-pub(super) fn json(data: &impl Serialize) -> Vec<u8> {
+pub(crate) fn json(data: &impl Serialize) -> Vec<u8> {
     match serde_json::to_vec(data) {
         Ok(json) => json,
         Err(error) => unreachable!("plain data is JSON: {error}"),
@@ -40,6 +40,6 @@ pub(super) fn json(data: &impl Serialize) -> Vec<u8> {
 }
 
 /// A digest in hexadecimal.
-pub(super) fn hex(digest: &Digest) -> String {
+pub(crate) fn hex(digest: &Digest) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -85,7 +85,7 @@ fn fit_and_score(
 
 /// Runs some work and returns a panic as an error. Reusing the fitter after a panic is safe, because it keeps only complete
 /// preparations.
-pub(super) fn caught<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+pub(crate) fn caught<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(panic_message(&*panic)))
 }
 

@@ -9,8 +9,8 @@ use anoonly_core::split::Split;
 use anoonly_train::Detector;
 use tracing::{info, warn};
 
-use super::fitting::{FitAndScore, Outcome, caught};
-use super::{Grid, Job, Key};
+use super::fitting::{FitAndScore, Outcome};
+use super::{Grid, Job, Key, caught};
 use crate::{BenchError, Place, Row, Status, Store};
 
 impl Grid {

@@ -78,7 +78,7 @@ impl Plan {
 }
 
 /// Refuses a list that is empty or has a value twice.
-fn check_list<T>(list: PlanList, values: &[T], name: impl Fn(&T) -> String) -> Result<(), BenchError> {
+pub(crate) fn check_list<T>(list: PlanList, values: &[T], name: impl Fn(&T) -> String) -> Result<(), BenchError> {
     let names: Vec<String> = values.iter().map(name).collect();
     let twice = names.iter().enumerate().find(|(i, name)| names[..*i].contains(name));
     match twice {

@@ -7,7 +7,7 @@ use anoonly_core::split::Split;
 use anoonly_core::synthetic::Synthetic;
 use anoonly_core::{Dataset, Seed};
 
-use super::fitting::caught;
+use super::caught;
 
 /// The rows for a data set and seed.
 #[derive(Debug)]

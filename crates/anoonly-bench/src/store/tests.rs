@@ -1,7 +1,7 @@
 //! Tests of the store.
 
 use super::*;
-use crate::results::Scores;
+use crate::results::{Scores, Status};
 use anoonly_core::synthetic::Synthetic;
 use anoonly_train::History;
 
@@ -24,17 +24,17 @@ fn key(name: &str) -> Key {
 #[test]
 fn runs_are_read_back_bit_for_bit() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(folder.path()).unwrap();
+    let store = Store::<Row>::open(folder.path()).unwrap();
     store.add(key("b"), at(1), &row(2, ok(0.7))).unwrap();
     store.add(key("a"), at(0), &row(1, Status::Failed("no\nluck".into()))).unwrap();
     drop(store);
-    let store = Store::open(folder.path()).unwrap();
+    let store = Store::<Row>::open(folder.path()).unwrap();
     assert_eq!(store.measured(&key("b")).unwrap(), &row(2, ok(0.7)));
     assert!(store.measured(&key("a")).is_none(), "a failed run is repeated");
     assert!(store.measured(&key("c")).is_none());
     store.add(key("a"), at(0), &row(1, ok(0.5))).unwrap();
     drop(store);
-    assert!(Store::open(folder.path()).unwrap().measured(&key("a")).is_some());
+    assert!(Store::<Row>::open(folder.path()).unwrap().measured(&key("a")).is_some());
 }
 
 fn detailed(seed: u64, loss: f64) -> Row {
@@ -46,20 +46,20 @@ fn detailed(seed: u64, loss: f64) -> Row {
 #[test]
 fn details_belong_to_their_run_and_are_written_first() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(folder.path()).unwrap();
+    let store = Store::<Row>::open(folder.path()).unwrap();
     store.add(key("a"), at(0), &detailed(1, 0.25)).unwrap();
     store.add(key("b"), at(1), &row(2, ok(0.5))).unwrap();
     drop(store);
     // As after a kill between the two files: without its line in runs.jsonl the run does not exist.
-    let runs = std::fs::read_to_string(folder.path().join(RUNS)).unwrap();
-    std::fs::write(folder.path().join(RUNS), runs.split_inclusive('\n').skip(1).collect::<String>()).unwrap();
-    let store = Store::open(folder.path()).unwrap();
+    let runs = std::fs::read_to_string(folder.path().join(Row::RUNS)).unwrap();
+    std::fs::write(folder.path().join(Row::RUNS), runs.split_inclusive('\n').skip(1).collect::<String>()).unwrap();
+    let store = Store::<Row>::open(folder.path()).unwrap();
     assert!(store.measured(&key("a")).is_none());
     assert_eq!(store.measured(&key("b")).unwrap().details, None);
     store.add(key("a"), at(0), &detailed(1, 0.5)).unwrap();
     store.add_details(key("b"), &detailed(2, 0.75).details.unwrap()).unwrap();
     drop(store);
-    let store = Store::open(folder.path()).unwrap();
+    let store = Store::<Row>::open(folder.path()).unwrap();
     assert_eq!(store.measured(&key("a")).unwrap(), &detailed(1, 0.5), "the last details count");
     assert_eq!(store.measured(&key("b")).unwrap(), &detailed(2, 0.75));
 }
@@ -67,70 +67,70 @@ fn details_belong_to_their_run_and_are_written_first() {
 #[test]
 fn a_missing_file_of_details_is_accepted_and_a_damaged_one_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
-    Store::open(folder.path()).unwrap().add(key("a"), at(0), &row(1, ok(0.5))).unwrap();
-    std::fs::remove_file(folder.path().join(DETAILS)).unwrap();
-    let store = Store::open(folder.path()).unwrap();
+    Store::<Row>::open(folder.path()).unwrap().add(key("a"), at(0), &row(1, ok(0.5))).unwrap();
+    std::fs::remove_file(folder.path().join("details.jsonl")).unwrap();
+    let store = Store::<Row>::open(folder.path()).unwrap();
     assert_eq!(store.measured(&key("a")).unwrap().details, None);
     drop(store);
-    std::fs::write(folder.path().join(DETAILS), "{\"key\":\"a\",\"details\":{}}\n").unwrap();
-    let message = Store::open(folder.path()).unwrap_err().to_string();
+    std::fs::write(folder.path().join("details.jsonl"), "{\"key\":\"a\",\"details\":{}}\n").unwrap();
+    let message = Store::<Row>::open(folder.path()).unwrap_err().to_string();
     assert!(message.contains("details.jsonl: line 1: not the details of a run"), "{message}");
 }
 
 #[test]
 fn a_merge_adds_details_to_runs_that_are_already_there() {
     let (all, sources) = folders(&[&[("a", 1)], &[], &[]]);
-    Store::open(&sources[1]).unwrap().add(key("a"), at(1), &detailed(1, 0.25)).unwrap();
-    Store::open(&sources[2]).unwrap().add(key("b"), at(2), &detailed(2, 0.5)).unwrap();
+    Store::<Row>::open(&sources[1]).unwrap().add(key("a"), at(1), &detailed(1, 0.25)).unwrap();
+    Store::<Row>::open(&sources[2]).unwrap().add(key("b"), at(2), &detailed(2, 0.5)).unwrap();
     let out = all.path().join("out");
-    let merged = Store::open(&out).unwrap().merge(&sources).unwrap().results;
+    let merged = Store::<Row>::open(&out).unwrap().merge(&sources).unwrap().results;
     assert_eq!(merged.rows, [detailed(1, 0.25), detailed(2, 0.5)]);
-    let again = Store::open(&out).unwrap().merge(&[]).unwrap().results;
+    let again = Store::<Row>::open(&out).unwrap().merge(&[]).unwrap().results;
     assert_eq!(again.rows, merged.rows);
-    assert_eq!(std::fs::read_to_string(out.join(RUNS)).unwrap().lines().count(), 2);
+    assert_eq!(std::fs::read_to_string(out.join(Row::RUNS)).unwrap().lines().count(), 2);
 }
 
 #[test]
 fn an_incomplete_line_is_dropped_and_a_foreign_one_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(folder.path()).unwrap();
+    let store = Store::<Row>::open(folder.path()).unwrap();
     store.add(key("a"), at(0), &row(1, ok(0.5))).unwrap();
     store.add(key("b"), at(1), &row(2, ok(0.6))).unwrap();
     drop(store);
-    let path = folder.path().join(RUNS);
+    let path = folder.path().join(Row::RUNS);
     let text = std::fs::read(&path).unwrap();
     let first = text.iter().position(|&byte| byte == b'\n').unwrap() + 1;
     for end in [first + 1, text.len() - 1] {
         std::fs::write(&path, &text[..end]).unwrap();
-        let store = Store::open(folder.path()).unwrap();
+        let store = Store::<Row>::open(folder.path()).unwrap();
         assert!(store.measured(&key("a")).is_some() && store.measured(&key("b")).is_none());
         store.add(key("b"), at(1), &row(2, ok(0.6))).unwrap();
         drop(store);
         assert_eq!(std::fs::read(&path).unwrap(), text);
     }
     std::fs::write(&path, [&text[..], b"{}\n"].concat()).unwrap();
-    let message = Store::open(folder.path()).unwrap_err().to_string();
+    let message = Store::<Row>::open(folder.path()).unwrap_err().to_string();
     assert!(message.contains("runs.jsonl: line 3: not a run"), "{message}");
 }
 
 #[test]
 fn runs_on_synthetic_rows_are_kept_apart_from_those_on_real_rows() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(folder.path()).unwrap();
+    let store = Store::<Row>::open(folder.path()).unwrap();
     let kinds = [None, Some(Synthetic::Local), Some(Synthetic::Global)];
     for (place, (name, synthetic)) in ["a", "b", "c"].into_iter().zip(kinds).enumerate() {
         store.add(key(name), at(place), &Row { synthetic, ..row(1, ok(0.5)) }).unwrap();
     }
     drop(store);
-    let merged = Store::open(folder.path()).unwrap().merge(&[]).unwrap().results;
+    let merged = Store::<Row>::open(folder.path()).unwrap().merge(&[]).unwrap().results;
     assert_eq!(merged.rows.iter().map(|row| row.synthetic).collect::<Vec<_>>(), kinds);
 }
 
 #[test]
 fn a_folder_has_one_writer() {
     let folder = tempfile::tempdir().unwrap();
-    let _first = Store::open(folder.path()).unwrap();
-    let message = Store::open(folder.path()).unwrap_err().to_string();
+    let _first = Store::<Row>::open(folder.path()).unwrap();
+    let message = Store::<Row>::open(folder.path()).unwrap_err().to_string();
     assert!(message.contains("another bench is writing to it"), "{message}");
 }
 
@@ -139,7 +139,7 @@ fn folders(runs: &[&[(&str, u64)]]) -> (tempfile::TempDir, Vec<PathBuf>) {
     let all = tempfile::tempdir().unwrap();
     let folder = |(index, runs): (usize, &&[(&str, u64)])| {
         let folder = all.path().join(index.to_string());
-        let store = Store::open(&folder).unwrap();
+        let store = Store::<Row>::open(&folder).unwrap();
         runs.iter().for_each(|&(name, seed)| store.add(key(name), at(seed as usize), &row(seed, ok(0.5))).unwrap());
         folder
     };
@@ -155,17 +155,17 @@ fn seeds(merged: &Merged) -> Vec<u64> {
 fn a_merge_holds_every_run_once_in_the_order_of_the_grid() {
     let (all, sources) = folders(&[&[("a", 0), ("c", 2)], &[("b", 1), ("c", 2)]]);
     let out = all.path().join("out");
-    assert_eq!(seeds(&Store::open(&out).unwrap().merge(&sources).unwrap()), [0, 1, 2]);
-    assert_eq!(std::fs::read_to_string(out.join(RUNS)).unwrap().lines().count(), 3);
+    assert_eq!(seeds(&Store::<Row>::open(&out).unwrap().merge(&sources).unwrap()), [0, 1, 2]);
+    assert_eq!(std::fs::read_to_string(out.join(Row::RUNS)).unwrap().lines().count(), 3);
     // Merging into one of the sources, and merging again, changes nothing.
-    assert_eq!(seeds(&Store::open(&sources[0]).unwrap().merge(&sources).unwrap()), [0, 1, 2]);
-    assert_eq!(seeds(&Store::open(&out).unwrap().merge(&sources).unwrap()), [0, 1, 2]);
+    assert_eq!(seeds(&Store::<Row>::open(&sources[0]).unwrap().merge(&sources).unwrap()), [0, 1, 2]);
+    assert_eq!(seeds(&Store::<Row>::open(&out).unwrap().merge(&sources).unwrap()), [0, 1, 2]);
 }
 
 #[test]
 fn the_last_measurement_in_a_folder_counts_and_folders_must_agree() {
     let (all, sources) = folders(&[&[("old", 0), ("new", 0), ("b", 1)], &[("new", 0)], &[("old", 0)]]);
-    let merged = |out: &str, sources: &[PathBuf]| Store::open(&all.path().join(out)).unwrap().merge(sources);
+    let merged = |out: &str, sources: &[PathBuf]| Store::<Row>::open(&all.path().join(out)).unwrap().merge(sources);
     assert_eq!(seeds(&merged("fine", &sources[..2]).unwrap()), [0, 1]);
     // The same if the target folder has two measurements.
     assert_eq!(seeds(&merged("0", &sources[1..2]).unwrap()), [0, 1]);
@@ -187,13 +187,13 @@ fn runs_of_two_builds_are_not_merged_and_missing_runs_are_counted() {
         let folder = all.path().join(name);
         let place = Place { place, of: 3, made_by: made_by.into() };
         let seed = place.place as u64;
-        Store::open(&folder).unwrap().add(key(name), place, &row(seed, ok(0.5))).unwrap();
+        Store::<Row>::open(&folder).unwrap().add(key(name), place, &row(seed, ok(0.5))).unwrap();
         folder
     };
     let parts = [part("a", 0, "now"), part("b", 1, "now"), part("c", 2, "before"), part("d", 2, "now")];
     let merged = |out: &str, parts: &[&PathBuf]| {
         let parts: Vec<PathBuf> = parts.iter().map(|part| (*part).clone()).collect();
-        Store::open(&all.path().join(out)).unwrap().merge(&parts)
+        Store::<Row>::open(&all.path().join(out)).unwrap().merge(&parts)
     };
     assert_eq!(merged("two", &[&parts[0], &parts[1]]).unwrap().missing, 1);
     assert_eq!(merged("three", &[&parts[0], &parts[1], &parts[3]]).unwrap().missing, 0);

@@ -29,7 +29,7 @@ pub struct Ranked {
 }
 
 /// The level of the Nemenyi test.
-const ALPHA: f64 = 0.05;
+pub(crate) const ALPHA: f64 = 0.05;
 
 /// A Markdown table with a line for each model and strategy, the best first: the mean AUROC on each family and over all families, mean
 /// average precision, the average rank in both metrics over data sets, and the median seconds of a fit. If there are ranks, a
@@ -51,7 +51,7 @@ pub fn standings(results: &Results) -> Standings {
         .collect();
     let families = in_order(results, |row| &row.family);
     let shown_families: &[&str] = if families.len() > 1 { &families } else { &[] };
-    let compared = METRICS.map(|(_, metric)| Ranks::of(results, &contestants, metric));
+    let compared = METRICS.map(|(_, metric)| Ranks::new(&compare(results, &contestants, metric)?));
     let ranks = match &compared {
         [Some(auroc), Some(ap)] => Some([auroc, ap]),
         _ => None,
@@ -91,7 +91,11 @@ pub fn standings(results: &Results) -> Standings {
     lines.into_iter().for_each(|(_, cells)| {
         table.add_row(cells);
     });
-    let ranks = ranks.map(|[auroc, _]| Ranked { sets: auroc.sets, diagram: auroc.diagram(&contestants) });
+    let name = |(model, strategy): &(&str, &str)| {
+        if *strategy == "none" { (*model).to_owned() } else { format!("{model} {strategy}") }
+    };
+    let names: Vec<String> = contestants.iter().map(name).collect();
+    let ranks = ranks.map(|[auroc, _]| Ranked { sets: auroc.sets, diagram: auroc.diagram(&names, "AUROC") });
     Standings { table, ranks }
 }
 
@@ -103,34 +107,37 @@ fn seconds(results: &Results, model: &str, strategy: &str) -> String {
     };
     let mut seconds: Vec<f64> = results.rows.iter().filter_map(of).collect();
     seconds.sort_by(f64::total_cmp);
-    match seconds.get(seconds.len() / 2) {
-        None => dash(),
-        Some(median) if *median < 0.095 => format!("{median:.3}"),
-        Some(median) if *median < 9.5 => format!("{median:.2}"),
-        Some(median) => format!("{median:.0}"),
+    seconds.get(seconds.len() / 2).map_or_else(dash, |&median| short_seconds(median))
+}
+
+/// Formats seconds with two or three digits.
+pub(crate) fn short_seconds(seconds: f64) -> String {
+    match seconds {
+        seconds if seconds < 0.095 => format!("{seconds:.3}"),
+        seconds if seconds < 9.5 => format!("{seconds:.2}"),
+        seconds => format!("{seconds:.0}"),
     }
 }
 
 /// Average ranks in one metric, and the tests of the best line against the others.
-struct Ranks {
-    sets: usize,
-    average: Vec<f64>,
+pub(crate) struct Ranks {
+    pub sets: usize,
+    pub average: Vec<f64>,
     /// The p-value of the best line against each line; `None` for itself.
-    p_values: Vec<Option<f64>>,
+    pub p_values: Vec<Option<f64>>,
 }
 
 impl Ranks {
     /// `None` for too few lines or data sets.
-    fn of(results: &Results, contestants: &[(&str, &str)], metric: Metric) -> Option<Self> {
-        if contestants.len() < 3 {
+    pub fn new(comparison: &Comparison) -> Option<Self> {
+        if comparison.methods() < 3 || comparison.sets() < LEAST_SETS {
             return None;
         }
-        let comparison = compare(results, contestants, metric)?;
         let average = comparison.average_ranks();
         let best = argmin(&average);
         let others: Vec<(usize, usize)> =
-            (0..contestants.len()).filter(|&other| other != best).map(|other| (best, other)).collect();
-        let mut p_values = vec![None; contestants.len()];
+            (0..average.len()).filter(|&other| other != best).map(|other| (best, other)).collect();
+        let mut p_values = vec![None; average.len()];
         for test in comparison.wilcoxon(&others) {
             p_values[test.second] = Some(test.adjusted_p_value);
         }
@@ -139,8 +146,8 @@ impl Ranks {
 
     /// A diagram with a line for each method, the best first: a mark at its average rank, followed by dashes over the critical
     /// difference. The Nemenyi test finds no difference between a method and those whose marks lie above its dashes.
-    fn diagram(&self, contestants: &[(&str, &str)]) -> String {
-        let last = contestants.len();
+    pub fn diagram(&self, names: &[String], quantity: &str) -> String {
+        let last = names.len();
         // With many methods, only every fifth rank is marked.
         let (letters_a_rank, marked) = if last <= 10 { (6.0, 1) } else { (2.0, 5) };
         let column = |rank: f64| ((rank - 1.0) * letters_a_rank).round() as usize;
@@ -157,18 +164,17 @@ impl Ranks {
         for method in order {
             let rank = self.average[method];
             let [at, end] = [rank, (rank + critical).min(last as f64)].map(column);
-            let (model, strategy) = contestants[method];
-            let name = if strategy == "none" { model.to_owned() } else { format!("{model} {strategy}") };
+            let name = &names[method];
             let drawn = format!("{}o{}", " ".repeat(at), "-".repeat(end - at));
             lines.push(format!("{drawn:<width$}  {name} {rank:.2}", width = column(last as f64) + 1));
         }
         let title = format!(
-            "Average rank in AUROC; the dashes are as long as the critical difference of {critical:.2} (Nemenyi, 5 %)."
+            "Average rank in {quantity}; the dashes are as long as the critical difference of {critical:.2} (Nemenyi, 5 %)."
         );
         format!("{title}\n\n```text\n{}\n```", lines.join("\n"))
     }
 
-    fn cells(&self, place: usize) -> [String; 2] {
+    pub fn cells(&self, place: usize) -> [String; 2] {
         [format!("{:.2}", self.average[place]), self.p_values[place].map_or_else(|| "best".into(), short_p_value)]
     }
 }
@@ -199,7 +205,7 @@ fn compare(results: &Results, contestants: &[(&str, &str)], metric: Metric) -> O
         }
     }
     let complete: Vec<Vec<f64>> = sets.into_values().filter_map(|values| values.into_iter().collect()).collect();
-    if complete.len() < LEAST_SETS { None } else { Comparison::new(complete).ok() }
+    Comparison::new(complete).ok()
 }
 
 #[cfg(test)]

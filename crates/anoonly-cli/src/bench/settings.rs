@@ -12,6 +12,7 @@ use anoonly::core::Seed;
 use anoonly::core::budget::LabelBudget;
 use anoonly::core::protocol::Protocol;
 use anoonly::train::BackendName;
+use anoonly::train::labelling::Query;
 use anoonly_bench::{Ablation, BenchError, Shard, Strategy};
 use clap::Args;
 use serde::de::value::{F64Deserializer, I64Deserializer, StrDeserializer};
@@ -33,7 +34,8 @@ pub struct BenchSettings {
     #[arg(long, value_delimiter = ',', value_name = "PATTERN,…")]
     #[serde(deserialize_with = "list")]
     pub datasets: Vec<String>,
-    /// Methods, as `anoonly models` lists them [default: devnet,prenet,deepsad,mean-difference,logistic,knn]
+    /// Methods, as `anoonly models` lists them [default: devnet,prenet,deepsad,mean-difference,logistic,knn; with --labelling:
+    /// quorum,logistic,isolation-forest]
     #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
     #[serde(deserialize_with = "list")]
     pub models: Vec<String>,
@@ -66,6 +68,25 @@ pub struct BenchSettings {
     #[arg(long, value_delimiter = ',', value_name = "KIND,…")]
     #[serde(deserialize_with = "list")]
     pub synthetic: Vec<String>,
+    /// Play an analyst who has a table without labels: fit, ask about the rows that --query chooses, answer with the true labels, fit
+    /// again, and count the anomalies found. At most 5000 rows of each data set
+    #[arg(long, global = true)]
+    pub labelling: bool,
+    /// Number of rows that are labelled, with --labelling [default: 100]
+    #[arg(long, value_name = "N")]
+    pub budget: Option<usize>,
+    /// Number of rows that are labelled between two fits, with --labelling [default: 5]
+    #[arg(long, value_name = "N")]
+    pub batch: Option<usize>,
+    /// How rows are chosen, with --labelling: top, diverse, margin or random; `top+0.1` draws a tenth of the rows at random
+    /// [default: top]
+    #[arg(long, value_delimiter = ',', value_name = "STRATEGY,…")]
+    #[serde(deserialize_with = "parsed_list")]
+    pub query: Vec<Query>,
+    /// With --labelling: write the indices of the rows that are labelled, for another program to label the same ones, and measure
+    /// nothing; a line of JSON for each data set and seed
+    #[arg(long, value_name = "FILE")]
+    pub write_rows: Option<PathBuf>,
     /// Seeds; each draws its own split, labels, weights and batches [default: 1,2,3,4,5]
     #[arg(long, value_delimiter = ',', value_name = "N,…")]
     #[serde(deserialize_with = "list")]
@@ -186,6 +207,11 @@ impl BenchSettings {
             noise: self.noise.or(file.noise),
             noise_level: first(self.noise_level, file.noise_level),
             synthetic: first(self.synthetic, file.synthetic),
+            labelling: self.labelling || file.labelling,
+            budget: self.budget.or(file.budget),
+            batch: self.batch.or(file.batch),
+            query: first(self.query, file.query),
+            write_rows: self.write_rows.or(file.write_rows),
             seeds: first(self.seeds, file.seeds),
             protocol: self.protocol.or(file.protocol),
             backend: self.backend.or(file.backend),
@@ -207,9 +233,49 @@ impl BenchSettings {
         self.data.as_deref().unwrap_or(Path::new("embedded"))
     }
 
+    /// The patterns of data sets.
+    pub fn datasets(&self) -> Vec<String> {
+        or_names(&self.datasets, &[])
+    }
+
     /// The names of the methods.
     pub fn models(&self) -> Vec<String> {
-        or_names(&self.models, &["devnet", "prenet", "deepsad", "mean-difference", "logistic", "knn"])
+        match self.labelling {
+            true => or_names(&self.models, &["quorum", "logistic", "isolation-forest"]),
+            false => or_names(&self.models, &["devnet", "prenet", "deepsad", "mean-difference", "logistic", "knn"]),
+        }
+    }
+
+    /// The settings for a simulated analyst, if there is one: queries, budget and batch.
+    ///
+    /// # Errors
+    /// The option that does not apply, and why.
+    pub fn labelling(&self) -> Result<Option<(Vec<Query>, usize, usize)>, (&'static str, &'static str)> {
+        let only = [
+            ("--budget", self.budget.is_some()),
+            ("--batch", self.batch.is_some()),
+            ("--query", !self.query.is_empty()),
+            ("--write-rows", self.write_rows.is_some()),
+        ];
+        let never = [
+            ("--ablation", self.ablation.is_some()),
+            ("--label-ratio", !self.label_ratio.is_empty()),
+            ("--label-count", !self.label_count.is_empty()),
+            ("--noise", self.noise.is_some()),
+            ("--noise-level", !self.noise_level.is_empty()),
+            ("--synthetic", !self.synthetic.is_empty()),
+            ("--protocol", self.protocol.is_some()),
+            ("--standings", self.standings),
+        ];
+        let (wrong, reason) = match self.labelling {
+            true => (&never[..], "does not apply with --labelling, which starts without labels and has no test rows"),
+            false => (&only[..], "needs --labelling"),
+        };
+        if let Some((option, _)) = wrong.iter().find(|(_, given)| *given) {
+            return Err((option, reason));
+        }
+        let queries = if self.query.is_empty() { vec![Query::default()] } else { self.query.clone() };
+        Ok(self.labelling.then(|| (queries, self.budget.unwrap_or(100), self.batch.unwrap_or(5))))
     }
 
     /// The strategies, those of the ablation if there is one.
@@ -353,7 +419,7 @@ mod tests {
     }
 
     /// Every option, with values as a user would give them.
-    const EVERY: [&str; 22] = [
+    const EVERY: [&str; 27] = [
         "--data=folder",
         "--datasets=a*,b",
         "--models=devnet,knn",
@@ -364,6 +430,11 @@ mod tests {
         "--noise=label-contamination",
         "--noise-level=0,0.5",
         "--synthetic=none,local",
+        "--labelling",
+        "--budget=50",
+        "--batch=10",
+        "--query=top,diverse+0.1",
+        "--write-rows=rows.jsonl",
         "--seeds=1,2",
         "--protocol=adbench",
         "--backend=ndarray",
@@ -385,7 +456,7 @@ mod tests {
             Some((name @ ("label-ratio" | "label-count" | "noise-level" | "seeds"), values)) => {
                 format!("{name} = [{values}]")
             }
-            Some((name @ ("threads" | "device"), value)) => format!("{name} = {value}"),
+            Some((name @ ("threads" | "device" | "budget" | "batch"), value)) => format!("{name} = {value}"),
             Some((name, value)) => format!("{name} = \"{value}\""),
         }
     }
@@ -451,6 +522,7 @@ mod tests {
             ("protocol = \"dirty\"", &["key `protocol`", "`adbench` or `clean`"]),
             ("strategies = [\"both\"]", &["key `strategies`", "unknown strategy `both`", "host or anoonly"]),
             ("ablation = \"x\"", &["key `ablation`", "norm, lambda"]),
+            ("query = \"best\"", &["key `query`", "unknown query strategy `best`", "top, diverse"]),
             ("shard = \"6/5\"", &["key `shard`", "PART/PARTS"]),
             ("device = 0.5", &["key `device`", "a number or a name"]),
             ("settings = 3", &["key `settings`", "map"]),

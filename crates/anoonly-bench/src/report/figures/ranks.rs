@@ -51,7 +51,11 @@ pub fn diagram(view: &View<'_>) -> Figure {
     Figure {
         id: "ranks",
         title: "Ranks on families, with the critical difference".into(),
-        content: compared.map(|comparison| picture(&comparison, &contestants)),
+        content: compared.map(|comparison| {
+            let names: Vec<String> =
+                contestants.iter().map(|(model, strategy)| contestant_title(model, strategy)).collect();
+            picture(&comparison, &names, "families")
+        }),
         caption,
     }
 }
@@ -137,7 +141,8 @@ fn compare(view: &View<'_>, contestants: &[(&str, &str)]) -> Result<Comparison, 
     }
 }
 
-fn picture(comparison: &Comparison, contestants: &[(&str, &str)]) -> Markup {
+/// The critical-difference diagram of methods with these names, ranked on what is named `on`.
+pub(crate) fn picture(comparison: &Comparison, contestants: &[String], on: &str) -> Markup {
     const SIDE: f64 = 250.0;
     const STEP: f64 = 19.0;
     let (ranks, count) = (comparison.average_ranks(), contestants.len());
@@ -171,8 +176,7 @@ fn picture(comparison: &Comparison, contestants: &[(&str, &str)]) -> Markup {
     let left = count.div_ceil(2);
     for (place, &method) in order.iter().enumerate() {
         let at = x.at(ranks[method]);
-        let (model, strategy) = contestants[method];
-        let name = format!("{} {:.2}", draw::fitted(&contestant_title(model, strategy), SIDE - 60.0), ranks[method]);
+        let name = format!("{} {:.2}", draw::fitted(&contestants[method], SIDE - 60.0), ranks[method]);
         // The better half is listed on the left from the top, the other half on the right from the bottom, so that no lines cross.
         let (y, side, text, class) = match place < left {
             true => (names + STEP * place as f64, SIDE - 14.0, SIDE - 18.0, "label end"),
@@ -181,13 +185,10 @@ fn picture(comparison: &Comparison, contestants: &[(&str, &str)]) -> Markup {
         marks.push(draw::path(&[(at, axis), (at, y), (side, y)], "pointer"));
         marks.push(draw::text((text, y + 4.0), class, &name));
     }
-    let title = "Critical-difference diagram of average ranks on families";
-    let listed: Vec<String> = order
-        .iter()
-        .map(|&m| format!("{} {:.2}", contestant_title(contestants[m].0, contestants[m].1), ranks[m]))
-        .collect();
+    let title = format!("Critical-difference diagram of average ranks on {on}");
+    let listed: Vec<String> = order.iter().map(|&m| format!("{} {:.2}", contestants[m], ranks[m])).collect();
     let description = format!("Average ranks, best first: {}.", listed.join("; "));
-    draw::svg("ranks-picture", title, &description, (WIDTH, names + STEP * left as f64), &marks)
+    draw::svg("ranks-picture", &title, &description, (WIDTH, names + STEP * left as f64), &marks)
 }
 
 fn number(p: f64) -> String {
