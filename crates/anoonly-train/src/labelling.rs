@@ -6,5 +6,5 @@
 mod query;
 mod refitter;
 
-pub use query::{QueryStrategy, Ranking};
+pub use query::{ChosenRow, Query, QueryError, QueryStrategy, Ranking, separating_threshold};
 pub use refitter::Refitter;
