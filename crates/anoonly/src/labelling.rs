@@ -63,9 +63,9 @@ pub use explainer::Explainer;
 pub use fingerprint::TableDifference;
 pub use given::{Answer, AskedBecause, GivenAnswer};
 pub use progress::{LabellingProgress, StopReason};
-pub use questions::{QueryPlan, Question};
+pub use questions::Question;
 pub use ranked::{RefitJob, RefitResult};
 pub use session::Session;
 pub use setup::LabellingSetup;
 
-pub use anoonly_train::labelling::QueryStrategy;
+pub use anoonly_train::labelling::{Query, QueryStrategy};

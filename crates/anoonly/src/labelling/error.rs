@@ -35,7 +35,9 @@ pub enum LabellingError {
         rows: usize,
     },
     /// A row is held out for the calibration, which is without choice.
-    #[error("row {row} is held out for the calibration of p-values, which would not hold if some of its rows were labelled")]
+    #[error(
+        "row {row} is held out for the calibration of p-values, which would not hold if some of its rows were labelled"
+    )]
     HeldOutRow {
         /// The row.
         row: u64,
@@ -136,8 +138,6 @@ pub enum LabellingSetting {
     Label,
     /// The column of notes.
     Notes,
-    /// The share of random rows.
-    RandomShare,
     /// The detector: its method, strategy, seed, columns, identifiers and held-out share.
     Detector,
 }
@@ -147,7 +147,6 @@ impl fmt::Display for LabellingSetting {
         f.write_str(match self {
             LabellingSetting::Label => "label column",
             LabellingSetting::Notes => "column of notes",
-            LabellingSetting::RandomShare => "share of random rows",
             LabellingSetting::Detector => "detector",
         })
     }

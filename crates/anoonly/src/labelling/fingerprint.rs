@@ -123,9 +123,7 @@ impl TableFingerprint {
         let (missing, added) = (lacking(self, found), lacking(found, self));
         let differing = self.columns.iter().filter(|(name, digest)| found.columns.get(*name) != Some(digest));
         match () {
-            () if self.rows != found.rows => {
-                Some(TableDifference::RowCount { recorded: self.rows, found: found.rows })
-            }
+            () if self.rows != found.rows => Some(TableDifference::RowCount { recorded: self.rows, found: found.rows }),
             () if !missing.is_empty() || !added.is_empty() => Some(TableDifference::Columns { missing, added }),
             () if self.identifiers != found.identifiers => Some(TableDifference::Identifiers),
             () if self.features != found.features => {

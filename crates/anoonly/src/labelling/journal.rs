@@ -54,6 +54,11 @@ impl Journal {
         Ok((journal, recorded))
     }
 
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     fn failed(&self, source: io::Error) -> LabellingError {
         LabellingError::JournalIo { path: self.path.clone(), source }
     }

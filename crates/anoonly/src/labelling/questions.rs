@@ -2,84 +2,25 @@
 
 use anoonly_core::scale::MinMaxScaler;
 use anoonly_data::table::CellValue;
-use anoonly_train::labelling::{QueryStrategy, Ranking};
-use serde::{Deserialize, Serialize};
+use anoonly_train::labelling::{Query, QueryStrategy, Ranking, separating_threshold};
+use ndarray::Array2;
+use serde::Serialize;
 
 use super::journal::Event;
-use super::{AskedBecause, LabellingError, LabellingSetting, Session};
+use super::{AskedBecause, LabellingError, Session};
 
-/// How the rows are chosen that are asked.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct QueryPlan {
-    /// How rows are chosen by their scores.
-    #[serde(with = "strategy_name")]
-    pub strategy: QueryStrategy,
-    /// The share of the questions that are rows drawn at random, from 0 to 1. Without random rows, nothing is known about the number
-    /// of anomalies that are left.
-    pub random_share: f64,
+/// The share of the questions that are drawn at random.
+pub(super) fn share_drawn(query: Query) -> f64 {
+    if query.strategy() == QueryStrategy::Random { 1.0 } else { query.random_share() }
 }
 
-impl Default for QueryPlan {
-    /// The rows with the highest scores, and none at random.
-    ///
-    /// A share such as 0.1 says little before some hundred answers: 10 random rows without an anomaly leave open whether a third of
-    /// the rows are anomalies. Someone who wants to know what is left asks for random rows alone for a while.
-    fn default() -> Self {
-        Self { strategy: QueryStrategy::Top, random_share: 0.0 }
-    }
-}
-
-impl QueryPlan {
-    /// Checks the share.
-    pub(super) fn check(&self) -> Result<(), LabellingError> {
-        match (0.0..=1.0).contains(&self.random_share) {
-            true => Ok(()),
-            false => {
-                let reason = format!("must be from 0 to 1, not {}", self.random_share);
-                Err(LabellingError::Setting { setting: LabellingSetting::RandomShare, reason })
-            }
-        }
-    }
-
-    /// The share of the questions that are drawn at random.
-    pub(super) fn share_drawn(&self) -> f64 {
-        if self.strategy == QueryStrategy::Random { 1.0 } else { self.random_share }
-    }
-
-    /// Why a row that the strategy chose is asked.
-    fn because(&self) -> AskedBecause {
-        match self.strategy {
-            QueryStrategy::Top => AskedBecause::HighestScore,
-            QueryStrategy::Diverse => AskedBecause::SpreadOut,
-            QueryStrategy::Margin => AskedBecause::NearThreshold,
-            QueryStrategy::Random => AskedBecause::DrawnAtRandom,
-        }
-    }
-}
-
-/// The name of a strategy in a journal.
-mod strategy_name {
-    use super::QueryStrategy;
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    const NAMES: [(QueryStrategy, &str); 4] = [
-        (QueryStrategy::Top, "top"),
-        (QueryStrategy::Diverse, "diverse"),
-        (QueryStrategy::Margin, "margin"),
-        (QueryStrategy::Random, "random"),
-    ];
-
-    pub fn serialize<S: Serializer>(strategy: &QueryStrategy, serializer: S) -> Result<S::Ok, S::Error> {
-        let name = NAMES.iter().find(|(known, _)| known == strategy).map_or("", |(_, name)| name);
-        serializer.serialize_str(name)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<QueryStrategy, D::Error> {
-        let given = String::deserialize(deserializer)?;
-        let known = NAMES.iter().find(|(_, name)| *name == given).map(|(strategy, _)| *strategy);
-        known.ok_or_else(|| D::Error::custom(format!("unknown query strategy `{given}`")))
+/// Why a row that a strategy chose is asked.
+fn because(strategy: QueryStrategy) -> AskedBecause {
+    match strategy {
+        QueryStrategy::Top => AskedBecause::HighestScore,
+        QueryStrategy::Diverse => AskedBecause::SpreadOut,
+        QueryStrategy::Margin => AskedBecause::NearThreshold,
+        QueryStrategy::Random => AskedBecause::DrawnAtRandom,
     }
 }
 
@@ -100,77 +41,65 @@ pub struct Question {
     pub because: AskedBecause,
 }
 
-/// The share of held-out rows above the score at which a row counts as an anomaly, for rows that are asked because they are near it.
-const THRESHOLD_SHARE: f64 = 0.05;
-
 impl Session {
-    /// At most `count` rows to look at. Rows drawn at random come first, and of them those that were asked before and have no answer
-    /// yet. The same rows are returned until an answer, a refit or another plan changes something.
+    /// At most `count` rows to look at. The same rows are returned until an answer, a refit or another query changes something.
+    ///
+    /// A row that is drawn at random is noted in the journal and stays drawn until it has an answer, so that nobody passes over difficult
+    /// rows, and rates stay unbiased. Such rows come first. The number of random rows is their share of all questions since the query
+    /// was set, rounded down.
     ///
     /// # Errors
     /// When the journal cannot be written, which notes rows that are drawn.
     pub fn next(&mut self, count: usize) -> Result<Vec<Question>, LabellingError> {
         let due = self.state.due(count).min(count);
         let pending = self.state.pending().take(count).count();
-        let drawn: Vec<usize> = self.draw(due.saturating_sub(pending))?;
+        self.draw(due.saturating_sub(pending))?;
         let mut rows: Vec<(usize, AskedBecause)> =
             self.state.pending().take(count).map(|row| (row, AskedBecause::DrawnAtRandom)).collect();
-        debug_assert!(drawn.iter().all(|&drawn| rows.len() == count || rows.iter().any(|&(row, _)| row == drawn)));
-        let because = self.state.plan().because();
-        let chosen = self.chosen(count - rows.len());
-        rows.extend(chosen.into_iter().map(|row| (row, because)));
+        let strategy = self.state.query().strategy();
+        let chosen = self.chosen(strategy, count - rows.len());
+        rows.extend(chosen.into_iter().map(|row| (row, because(strategy))));
         self.asked.extend(rows.iter().copied());
         Ok(rows.into_iter().map(|(row, because)| self.question(row, because)).collect())
     }
 
     /// Draws rows at random.
-    fn draw(&mut self, count: usize) -> Result<Vec<usize>, LabellingError> {
-        let mut drawn = Vec::new();
-        while drawn.len() < count
-            && let Some(row) = self.state.next_drawn()
-        {
+    fn draw(&mut self, count: usize) -> Result<(), LabellingError> {
+        for _ in 0..count {
+            let Some(row) = self.state.next_drawn() else { break };
             self.write(&[Event::Draw { row }])?;
             self.state.draw(row);
-            drawn.push(row);
         }
-        Ok(drawn)
+        Ok(())
     }
 
-    /// The rows that the strategy chooses.
-    fn chosen(&self, count: usize) -> Vec<usize> {
-        let plan = self.state.plan();
-        if count == 0 || plan.strategy == QueryStrategy::Random {
+    /// The rows that a strategy chooses.
+    fn chosen(&self, strategy: QueryStrategy, count: usize) -> Vec<usize> {
+        if count == 0 || strategy == QueryStrategy::Random {
             return Vec::new();
         }
         let rows = self.ranked.order.iter().map(|&row| row as usize);
         let open = rows.filter(|&row| self.state.is_open(row) && !self.state.is_drawn(row));
-        let mut candidates: Vec<usize> = match plan.strategy {
+        let candidates: Vec<usize> = match strategy {
             // The rows are in the order of their scores, so that no others need to be looked at.
             QueryStrategy::Top => open.take(count).collect(),
             _ => open.collect(),
         };
-        candidates.sort_unstable();
-        let scaled = self.scaled.get_or_init(|| match plan.strategy {
-            QueryStrategy::Diverse => MinMaxScaler::fit(&self.features).transform(self.features.view()),
-            _ => ndarray::Array2::zeros((0, 0)),
-        });
-        let ranking = Ranking {
-            scores: &self.ranked.raw,
-            features: scaled,
-            candidates: &candidates,
-            threshold: self.threshold(),
+        let nothing = Array2::zeros((0, 0));
+        let features = match strategy {
+            QueryStrategy::Diverse => {
+                self.scaled.get_or_init(|| MinMaxScaler::fit(&self.features).transform(self.features.view()))
+            }
+            _ => &nothing,
         };
-        let moment = [self.ranked.after, self.state.events()].map(|events| events.to_string());
-        let mut rng = self.detector.first_seed().stream(&["labelling", "questions", &moment[0], &moment[1]]);
-        plan.strategy.choose(ranking, count, &mut rng)
-    }
-
-    /// The score above which there are 5 % of the held-out rows; `None` when they are too few.
-    fn threshold(&self) -> Option<f32> {
-        let mut scores: Vec<f32> = self.state.held_out().map(|row| self.ranked.raw[row]).collect();
-        let above = (THRESHOLD_SHARE * (scores.len() + 1) as f64) as usize;
-        let place = scores.len().checked_sub(above).filter(|_| above > 0)?;
-        Some(*scores.select_nth_unstable_by(place, f32::total_cmp).1)
+        let threshold = match strategy {
+            QueryStrategy::Margin => separating_threshold(&self.ranked.raw, &self.state.labels()),
+            _ => None,
+        };
+        let ranking = Ranking { scores: &self.ranked.raw, features, candidates: &candidates, threshold };
+        // Only the strategy `random` uses it.
+        let mut rng = self.detector.first_seed().stream(&["labelling", "questions"]);
+        strategy.choose(ranking, count, &mut rng)
     }
 
     fn question(&self, row: usize, because: AskedBecause) -> Question {

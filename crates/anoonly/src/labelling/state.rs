@@ -4,7 +4,8 @@ use anoonly_core::{Label, Seed};
 use anoonly_eval::RandomDraw;
 use rand::seq::SliceRandom;
 
-use super::{Answer, GivenAnswer, QueryPlan};
+use super::questions::share_drawn;
+use super::{Answer, GivenAnswer, Query};
 
 /// The answers of a session, and the rows it has drawn.
 #[derive(Debug)]
@@ -30,14 +31,16 @@ pub(super) struct State {
     known_since: Vec<u64>,
     /// The number of events.
     events: u64,
-    plan: QueryPlan,
-    /// The number of rows with an answer, and of draws, when the plan began.
-    plan_began: (usize, usize),
+    /// Which of them were answers or took one back.
+    changes: Vec<u64>,
+    query: Query,
+    /// The number of rows with an answer, and of draws, when the query was set.
+    query_set: (usize, usize),
 }
 
 impl State {
     /// The state before the first event. The pool are the rows without a label in the table that are not held out.
-    pub fn new(table_labels: Vec<Label>, held_out: Vec<bool>, plan: QueryPlan, seed: Seed) -> Self {
+    pub fn new(table_labels: Vec<Label>, held_out: Vec<bool>, query: Query, seed: Seed) -> Self {
         let rows = table_labels.len();
         let in_pool = |&row: &usize| table_labels[row] == Label::Unlabelled && !held_out[row];
         let mut order: Vec<u32> = (0..rows).filter(in_pool).map(|row| row as u32).collect();
@@ -54,8 +57,9 @@ impl State {
             draws: Vec::new(),
             drawn_at: vec![0; rows],
             events: 0,
-            plan,
-            plan_began: (0, 0),
+            changes: Vec::new(),
+            query,
+            query_set: (0, 0),
         }
     }
 
@@ -72,8 +76,8 @@ impl State {
         self.events
     }
 
-    pub fn plan(&self) -> &QueryPlan {
-        &self.plan
+    pub fn query(&self) -> Query {
+        self.query
     }
 
     pub fn is_held_out(&self, row: usize) -> bool {
@@ -132,6 +136,7 @@ impl State {
 
     pub fn answer(&mut self, given: GivenAnswer) {
         self.events += 1;
+        self.changes.push(self.events);
         let row = given.row;
         let replaced = self.latest[row].replace(self.answers.len() as u32);
         if replaced.is_none() {
@@ -140,6 +145,11 @@ impl State {
         }
         self.replaced.push(replaced.map(|at| at as usize));
         self.answers.push(given);
+    }
+
+    /// The number of answers, and of answers taken back, after a number of events.
+    pub fn changes_since(&self, events: u64) -> usize {
+        self.changes.len() - self.changes.partition_point(|&at| at <= events)
     }
 
     /// The answer that [`undo`](Self::undo) takes back.
@@ -151,6 +161,7 @@ impl State {
     pub fn undo(&mut self) -> Option<GivenAnswer> {
         let given = self.answers.pop()?;
         self.events += 1;
+        self.changes.push(self.events);
         let replaced = self.replaced.pop().flatten();
         self.latest[given.row] = replaced.map(|at| at as u32);
         self.answered -= usize::from(replaced.is_none());
@@ -167,10 +178,10 @@ impl State {
         self.events += 1;
     }
 
-    pub fn change_plan(&mut self, plan: QueryPlan) {
+    pub fn set_query(&mut self, query: Query) {
         self.events += 1;
-        self.plan = plan;
-        self.plan_began = (self.answered, self.draws.len());
+        self.query = query;
+        self.query_set = (self.answered, self.draws.len());
     }
 
     /// The rows that were drawn and have no answer yet.
@@ -185,10 +196,10 @@ impl State {
 
     /// How many of the next `count` questions are random rows that were not drawn before.
     pub fn due(&self, count: usize) -> usize {
-        let (answered, drawn) = self.plan_began;
+        let (answered, drawn) = self.query_set;
         let asked = self.answered.saturating_sub(answered) + count;
         // A product such as 0.29 · 100 may lie just below its integer.
-        let wanted = (self.plan.share_drawn() * asked as f64 + 1e-9) as usize;
+        let wanted = (share_drawn(self.query) * asked as f64 + 1e-9) as usize;
         wanted.saturating_sub(self.draws.len() - drawn)
     }
 

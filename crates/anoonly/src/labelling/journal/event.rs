@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::fingerprint::TableFingerprint;
 use super::super::given::{GivenAnswer, row_number};
-use super::super::{LabellingError, QueryPlan};
+use super::super::{LabellingError, Query};
 use crate::TableDetector;
 use anoonly_data::table::LabelColumn;
 
@@ -22,8 +22,10 @@ pub(in super::super) struct Header {
     pub table: TableFingerprint,
     /// The label column of the table, if it has one.
     pub label: Option<LabelRole>,
+    /// The name of the label column, of the table or of its labelled copy.
+    pub label_name: String,
     pub detector: TableDetector,
-    pub plan: QueryPlan,
+    pub query: Query,
     pub time: String,
     pub who: String,
 }
@@ -69,7 +71,7 @@ pub(in super::super) enum Event {
         after: u64,
     },
     /// Rows are chosen in another way from here on.
-    Plan(QueryPlan),
+    Query(Query),
 }
 
 /// The format of a journal, whatever else its header holds.
