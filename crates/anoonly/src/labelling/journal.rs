@@ -39,6 +39,9 @@ impl Journal {
     pub fn open(path: &Path) -> Result<(Self, Recorded), LabellingError> {
         let failed = |source| LabellingError::JournalIo { path: path.into(), source };
         let created = !path.exists();
+        if !created && !path.metadata().map_err(failed)?.is_file() {
+            return Err(failed(io::Error::new(ErrorKind::InvalidInput, "it is no regular file")));
+        }
         let file = OpenOptions::new().read(true).append(true).create(true).open(path).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
@@ -134,6 +137,43 @@ impl Drop for Journal {
     fn drop(&mut self) {
         if self.created && self.length == 0 {
             std::fs::remove_file(&self.path).ok();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_failed_write_left_behind_is_cut_off() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.jsonl");
+        let (mut journal, recorded) = Journal::open(&path).unwrap();
+        assert!(recorded.header.is_none() && recorded.events.is_empty());
+        journal.append(&["one"]).unwrap();
+        // As when the disk is full in the middle of a line, and the file cannot be shortened.
+        OpenOptions::new().append(true).open(&path).unwrap().write_all(b"\"half").unwrap();
+        journal.append(&["two", "three"]).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "\"one\"\n\"two\"\n\"three\"\n");
+    }
+
+    #[test]
+    fn an_answer_that_cannot_be_written_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.jsonl");
+        std::fs::write(&path, "\"one\"\n").unwrap();
+        let file = File::open(&path).unwrap();
+        let mut journal = Journal { path: path.clone(), file, length: 6, created: false };
+        assert!(matches!(journal.append(&["two"]), Err(LabellingError::JournalIo { .. })));
+        assert_eq!((std::fs::read_to_string(&path).unwrap().as_str(), journal.length), ("\"one\"\n", 6));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn folders_and_devices_are_no_journals() {
+        for path in ["/dev/zero", "/dev"] {
+            assert!(matches!(Journal::open(Path::new(path)), Err(LabellingError::JournalIo { .. })));
         }
     }
 }

@@ -69,10 +69,13 @@ const AHEAD: usize = 10;
 const FEW: f64 = 0.5;
 /// The number of rows asked by score before their finds say that few are left.
 const ENOUGH: usize = 20;
-/// The number of answers after which an answer counts half in the expected finds. Chosen on the simulation of the tests.
-const HALF_LIFE: f64 = 5.0;
-/// The expected share of finds before the first answer, which counts as much as one answer.
-const GUESS: f64 = 0.1;
+/// The number of answers after which an answer counts half in the expected finds. This and the next two were chosen by simulation, on
+/// other tables than those of the tests.
+const HALF_LIFE: f64 = 3.0;
+/// The expected share of finds before the first answer.
+const GUESS: f64 = 0.02;
+/// The number of answers that it counts as much as.
+const GUESS_WEIGHT: f64 = 2.0;
 
 impl Session {
     /// How far the session is.
@@ -109,9 +112,10 @@ impl Session {
 
     /// How many anomalies the next `count` questions are expected to find; `None` while fewer than five rows have been asked.
     ///
-    /// For rows chosen by their scores, it is the share of anomalies among the earlier ones, in which an answer counts half after five
-    /// further answers: the share falls when the anomalies of a kind have been found, and rises when a kind is found. For random rows,
-    /// it is their share of anomalies. A row of which the person could not tell counts as no anomaly.
+    /// For rows chosen by their scores, it is the share of anomalies among the earlier ones, in which an answer counts half after three
+    /// further answers: finds come in runs, which end when all anomalies of a kind have been found. For random rows, it is their share
+    /// of anomalies. A row of which the person could not tell counts as no anomaly. The number is right on average over the course of
+    /// a session, and too high just after the last anomaly of a kind.
     pub fn expected_finds(&self, count: usize) -> Option<f64> {
         let (mut chosen, mut drawn) = (Share::default(), Share::default());
         let fading = 0.5f64.powf(1.0 / HALF_LIFE);
@@ -158,16 +162,16 @@ struct Share {
 
 impl Default for Share {
     fn default() -> Self {
-        Self { anomalies: GUESS, weight: 1.0, answers: 0 }
+        Self { anomalies: GUESS * GUESS_WEIGHT, weight: GUESS_WEIGHT, answers: 0 }
     }
 }
 
 impl Share {
     fn add(&mut self, answer: Answer, fading: f64) {
         // The guess does not fade, so that no share becomes 0.
-        let (anomalies, weight) = (self.anomalies - GUESS, self.weight - 1.0);
-        self.anomalies = GUESS + fading * anomalies + f64::from(u8::from(answer == Answer::Anomaly));
-        self.weight = 1.0 + fading * weight + 1.0;
+        let guess = GUESS * GUESS_WEIGHT;
+        self.anomalies = guess + fading * (self.anomalies - guess) + f64::from(u8::from(answer == Answer::Anomaly));
+        self.weight = GUESS_WEIGHT + fading * (self.weight - GUESS_WEIGHT) + 1.0;
         self.answers += 1;
     }
 

@@ -7,7 +7,7 @@ use ndarray::Array2;
 use serde::Serialize;
 
 use super::journal::Event;
-use super::{AskedBecause, LabellingError, Session};
+use super::{AskedBecause, GivenAnswer, LabellingError, Session};
 
 /// The share of the questions that are drawn at random.
 pub(super) fn share_drawn(query: Query) -> f64 {
@@ -87,9 +87,7 @@ impl Session {
         };
         let nothing = Array2::zeros((0, 0));
         let features = match strategy {
-            QueryStrategy::Diverse => {
-                self.scaled.get_or_init(|| MinMaxScaler::fit(&self.features).transform(self.features.view()))
-            }
+            QueryStrategy::Diverse => self.scaled(),
             _ => &nothing,
         };
         let threshold = match strategy {
@@ -100,6 +98,28 @@ impl Session {
         // Only the strategy `random` uses it.
         let mut rng = self.detector.first_seed().stream(&["labelling", "questions"]);
         strategy.choose(ranking, count, &mut rng)
+    }
+
+    /// The features, each scaled to [0, 1].
+    fn scaled(&self) -> &Array2<f32> {
+        self.scaled.get_or_init(|| MinMaxScaler::fit(&self.features).transform(self.features.view()))
+    }
+
+    /// The answers on the rows that are most like a row, the nearest first: at most `count`, one a row, and none on the row itself. The
+    /// distance is that of the features, each scaled to [0, 1].
+    ///
+    /// # Panics
+    /// When the row does not exist.
+    pub fn nearest_answers(&self, row: usize, count: usize) -> Vec<&GivenAnswer> {
+        let scaled = self.scaled();
+        let distance = |other: usize| -> f64 {
+            let pairs = scaled.row(row).into_iter().zip(scaled.row(other));
+            pairs.map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum()
+        };
+        let others = self.state.counting().filter(|given| given.row != row);
+        let mut answers: Vec<(f64, &GivenAnswer)> = others.map(|given| (distance(given.row), given)).collect();
+        answers.sort_by(|a, b| a.0.total_cmp(&b.0));
+        answers.into_iter().take(count).map(|(_, given)| given).collect()
     }
 
     fn question(&self, row: usize, because: AskedBecause) -> Question {

@@ -245,3 +245,24 @@ fn reasons_add_up_to_the_score() {
     assert!((explained.baseline + sum + explained.remainder - explained.score).abs() < 1e-3);
     assert!(session.explain(200).is_err());
 }
+
+#[test]
+fn the_nearest_answers_are_those_on_rows_alike() {
+    let text = "id,size,weight\na,0,0\nb,1,10\nc,8,5\nd,2,2\ne,10,9\nf,3,1\n";
+    let setup = LabellingSetup::new(detector("mahalanobis").ids(&["id"]).held_out(0.0));
+    let mut session = setup.open(&table(text)).unwrap();
+    for (id, answer) in [("b", Answer::Normal), ("c", Answer::Anomaly), ("d", Answer::Unsure), ("a", Answer::Normal)] {
+        session.answer_by_id(&[id], answer, None).unwrap();
+    }
+    session.answer_by_id(&["d"], Answer::Normal, None).unwrap();
+    let nearest = session.nearest_answers(0, 2);
+    let rows: Vec<(usize, Answer)> = nearest.into_iter().map(|given| (given.row, given.answer)).collect();
+    assert_eq!(rows, [(3, Answer::Normal), (2, Answer::Anomaly)]);
+}
+
+#[test]
+fn sessions_move_between_threads() {
+    fn moves<T: Send + Sync>() {}
+    moves::<Session>();
+    moves::<anoonly::labelling::Explainer>();
+}
