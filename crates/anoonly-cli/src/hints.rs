@@ -9,7 +9,7 @@ use anoonly::data::fetch::FetchError;
 use anoonly::data::table::LabelColumn;
 use anoonly::data::{DataError, ValueCount};
 use anoonly::eval::ThresholdError;
-use anoonly::models::ConfigError;
+use anoonly::models::{AnyMethod, ConfigError};
 use anoonly::pipeline::{PipelineError, TableSetting};
 use anoonly::train::{BackendError, FitError};
 use anoonly_bench::{BenchError, PlanList};
@@ -90,6 +90,17 @@ fn pipeline(error: &PipelineError) -> Option<String> {
         PipelineError::Config(error) => config(error),
         PipelineError::Backend(error) => backend(error),
         PipelineError::Fit(FitError::Config(error)) => config(error),
+        PipelineError::NeedsLabels { column, .. } => {
+            let others = format!("choose a method that needs no labels with --model: {}", methods_without_labels());
+            Some(match column {
+                Some(_) => others,
+                None => format!("name the label column with --label, or {others}"),
+            })
+        }
+        PipelineError::LabelIsFeature { column, .. } => {
+            let column = named(column);
+            Some(format!("train again, `anoonly train --label {column}` or `anoonly train --drop {column}`"))
+        }
         PipelineError::Fit(FitError::Diverged { .. }) => {
             Some("set recipe.optimiser.learning_rate in a file and name the file with --config".into())
         }
@@ -106,6 +117,13 @@ fn pipeline(error: &PipelineError) -> Option<String> {
         PipelineError::NotExportable { .. } => Some("`anoonly score` computes its scores".into()),
         _ => None,
     }
+}
+
+/// The names of the methods that can be fitted without a labelled anomaly.
+fn methods_without_labels() -> String {
+    let all = AnyMethod::all();
+    let names = all.iter().filter(|method| !method.needs_labels()).map(|method| method.info().name);
+    names.collect::<Vec<_>>().join(", ")
 }
 
 fn data(error: &DataError) -> Option<String> {

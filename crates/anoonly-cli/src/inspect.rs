@@ -104,7 +104,7 @@ fn describe(model: &Model, file: &Inspection) -> String {
         "rows: {} labelled anomalies, {} labelled normal, {} unlabelled; {} held out",
         counts.anomalies, counts.normal, counts.unlabelled, counts.held_out
     ));
-    line(format!("label column: {}", provenance.label));
+    line(format!("label column: {}", provenance.label.as_deref().unwrap_or("none")));
     if !model.ids().is_empty() {
         line(format!("identifiers: {}", model.ids().join(", ")));
     }

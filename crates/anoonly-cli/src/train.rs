@@ -6,10 +6,11 @@ use std::time::Instant;
 
 use anoonly::core::{Label, Seed, excerpt};
 use anoonly::data::encode::EncoderOptions;
-use anoonly::data::table::{LabelColumn, Labels, WantedColumns};
+use anoonly::data::table::{LabelColumn, LabelValue, Labels, WantedColumns};
 use anoonly::models::AnyMethod;
 use anoonly::models::overrides::overridden;
 use anoonly::pipeline::{Model, TableDetector};
+use anoonly::train::Detector;
 use anoonly_bench::Strategy;
 use clap::Args;
 
@@ -27,11 +28,11 @@ pub struct Options {
     /// The table: .csv, .tsv, .csv.gz, .parquet, .arrow, .feather, .ipc or .npz; `-` reads CSV from standard input
     table: PathBuf,
     /// The label column. The values 1, true, yes, anomaly and outlier mark anomalies, the values 0, false, no, normal and inlier
-    /// mark normal rows, and rows without a value are unlabelled
+    /// mark normal rows, and rows without a value are unlabelled. Without this option, all rows are unlabelled
     #[arg(long, value_name = "COLUMN", allow_hyphen_values = true)]
-    label: String,
+    label: Option<String>,
     /// The value of the label column that marks anomalies; all other values are normal
-    #[arg(long, value_name = "VALUE", allow_hyphen_values = true)]
+    #[arg(long, value_name = "VALUE", requires = "label", allow_hyphen_values = true)]
     anomaly: Option<String>,
     /// The method, one of those that `anoonly models` lists
     #[arg(long, default_value = "quorum", value_name = "NAME")]
@@ -100,12 +101,13 @@ impl Options {
             let methods = overridden(vec![method], &text).map_err(|error| failed(error.to_string()))?;
             method = methods.into_iter().next().ok_or_else(|| failed("no method".into()))?;
         }
-        let is_needed = |name: &String| *name == self.label || ids.contains(name);
+        let is_needed = |name: &String| self.label.as_ref() == Some(name) || ids.contains(name);
         let dropped = drop.iter().filter(|name| !is_needed(name)).cloned().collect();
         let table = self.reading.table(&self.table, WantedColumns::Except(dropped))?;
-        let label = LabelColumn { names: vec![self.label.clone()], anomaly: self.anomaly.clone() };
-        let labels = table.labels(&label)?;
-        let warnings: Vec<String> = self.too_many_anomalies(&labels).into_iter().collect();
+        let label =
+            self.label.as_ref().map(|name| LabelColumn { names: vec![name.clone()], anomaly: self.anomaly.clone() });
+        let labels = label.as_ref().map(|label| table.labels(label)).transpose()?;
+        let warnings: Vec<String> = labels.iter().filter_map(|labels| doubt(labels, &method)).collect();
         warnings.iter().for_each(|warning| warn(warning));
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
         let columns = EncoderOptions { drop, categories, keep, ..EncoderOptions::default() };
@@ -120,11 +122,12 @@ impl Options {
             detector = detector.members(members);
         }
         let device = self.compute.device()?;
+        // First, because too few labels make it impossible.
+        let validation = self.validate.then(|| detector.validate(&table, label.clone(), &device)).transpose()?;
         let start = Instant::now();
-        let mut model = detector.fit_on(&table, label.clone(), &device)?;
+        let mut model = detector.fit_on(&table, label, &device)?;
         let seconds = start.elapsed().as_secs_f64();
-        if self.validate {
-            let validation = detector.validate(&table, label.clone(), &device)?;
+        if let Some(validation) = validation {
             model.set_validation(validation);
         }
         model.save(&self.out)?;
@@ -135,52 +138,53 @@ impl Options {
                 "warnings": warnings,
                 "about": model.provenance(),
             }))?,
-            false => print(&summary(&model, &labels, &self.out, seconds)),
+            false => print(&summary(&model, labels.as_ref(), &self.out, seconds)),
         }
         Ok(())
     }
+}
 
-    /// A warning of more labelled anomalies than other rows: then the labels are probably the other way round.
-    fn too_many_anomalies(&self, labels: &Labels) -> Option<String> {
-        let (rows, anomalies) = (labels.labels.len(), labels.labels.iter().filter(|label| label.is_anomaly()).count());
-        if 2 * anomalies <= rows || anomalies == rows {
-            return None;
-        }
-        let frequent = labels.values.iter().find(|value| value.label.is_anomaly())?.value.as_deref()?;
-        Some(format!(
-            "{anomalies} of {rows} rows are labelled anomalies; if `{}` marks normal rows, name the value that marks anomalies with \
-             --anomaly{}",
-            excerpt(frequent),
-            labels
-                .rarest()
-                .filter(|&rarest| rarest != frequent)
-                .map(|value| format!(" {}", shell_word(value)))
-                .unwrap_or_default()
-        ))
+/// A warning of labels that are probably not what the user means: none of an anomaly, or more of anomalies than of other rows, which
+/// are probably the other way round.
+fn doubt(labels: &Labels, method: &AnyMethod) -> Option<String> {
+    let (rows, anomalies) = (labels.labels.len(), labels.labels.iter().filter(|label| label.is_anomaly()).count());
+    if anomalies == 0 && !method.needs_labels() {
+        return Some(format!(
+            "no row is labelled an anomaly in column `{}`: {} is trained without labelled anomalies",
+            excerpt(&labels.column),
+            method.info().name
+        ));
     }
+    if 2 * anomalies <= rows || anomalies == rows {
+        return None;
+    }
+    let frequent = labels.values.iter().find(|value| value.label.is_anomaly())?.value.as_deref()?;
+    Some(format!(
+        "{anomalies} of {rows} rows are labelled anomalies; if `{}` marks normal rows, name the value that marks anomalies with \
+         --anomaly{}",
+        excerpt(frequent),
+        labels
+            .rarest()
+            .filter(|&rarest| rarest != frequent)
+            .map(|value| format!(" {}", shell_word(value)))
+            .unwrap_or_default()
+    ))
 }
 
 /// The largest number of columns that the summary lists.
 const LISTED_COLUMNS: usize = 40;
 
-fn summary(model: &Model, labels: &Labels, file: &Path, seconds: f64) -> String {
+fn summary(model: &Model, labels: Option<&Labels>, file: &Path, seconds: f64) -> String {
     let provenance = model.provenance();
+    let detector = model.members().next().map(|(member, _)| member.detector());
     let mut text = String::new();
     let mut line = |content: String| {
         let _ = writeln!(text, "{}", one_line(&content));
     };
     line(format!("{}: {} rows", provenance.table, provenance.counts.rows));
-    for value in labels.values.iter().take(10) {
-        let meaning = match value.label {
-            Label::Anomaly => "anomalies",
-            Label::Normal => "normal, trained on like unlabelled rows",
-            Label::Unlabelled => "unlabelled",
-        };
-        let shown = value.value.as_ref().map_or_else(|| "(empty)".into(), |value| format!("`{}`", excerpt(value)));
-        line(format!("  label {shown}: {}, {meaning}", counted(value.rows, "row", "rows")));
-    }
-    if labels.values.len() > 10 {
-        line(format!("  and {} more values of `{}`", labels.values.len() - 10, labels.column));
+    match labels {
+        Some(labels) => label_lines(labels, detector.map(Detector::method)).into_iter().for_each(&mut line),
+        None => line("  no label column: all rows are unlabelled; --label COLUMN names one".into()),
     }
     column_table(model, LISTED_COLUMNS).lines().for_each(|row| line(format!("  {row}")));
     if provenance.left_out.iter().any(|left| left.usable) {
@@ -194,12 +198,18 @@ fn summary(model: &Model, labels: &Labels, file: &Path, seconds: f64) -> String 
         counted(provenance.counts.filled, "missing value", "missing values")
     ));
     let others = provenance.counts.rows - provenance.counts.anomalies - provenance.counts.held_out;
+    let rows = match provenance.counts.anomalies {
+        0 => format!("{}, without labelled anomalies,", counted(others, "row", "rows")),
+        anomalies => format!(
+            "{} and {}",
+            counted(anomalies, "labelled anomaly", "labelled anomalies"),
+            counted(others, "other row", "other rows")
+        ),
+    };
     line(format!(
-        "{}, {}, trained on {} and {} in {seconds:.1} s",
-        model.members().next().map_or_else(String::new, |(member, _)| method_and_strategy(member.detector())),
+        "{}, {}, trained on {rows} in {seconds:.1} s",
+        detector.map_or_else(String::new, method_and_strategy),
         counted(model.members().len(), "member", "members"),
-        counted(provenance.counts.anomalies, "labelled anomaly", "labelled anomalies"),
-        counted(others, "other row", "other rows")
     ));
     if let Some(stopping) = provenance.stopping {
         line(match stopping.epochs < stopping.of {
@@ -233,4 +243,27 @@ fn summary(model: &Model, labels: &Labels, file: &Path, seconds: f64) -> String 
     }
     line(format!("{} written", file.display()));
     text
+}
+
+/// The most frequent values of the label column, and what the method makes of them.
+fn label_lines(labels: &Labels, method: Option<&AnyMethod>) -> Vec<String> {
+    let name = method.map_or("the method", |method| method.info().name);
+    let normal = match method.is_some_and(AnyMethod::learns_from_normals) {
+        true => format!("normal: {name} learns from them"),
+        false => format!("normal: {name} treats them as unlabelled rows"),
+    };
+    let line = |value: &LabelValue| {
+        let meaning = match value.label {
+            Label::Anomaly => "anomalies",
+            Label::Normal => normal.as_str(),
+            Label::Unlabelled => "unlabelled",
+        };
+        let shown = value.value.as_ref().map_or_else(|| "(empty)".into(), |value| format!("`{}`", excerpt(value)));
+        format!("  label {shown}: {}, {meaning}", counted(value.rows, "row", "rows"))
+    };
+    let mut lines: Vec<String> = labels.values.iter().take(10).map(line).collect();
+    if labels.values.len() > 10 {
+        lines.push(format!("  and {} more values of `{}`", labels.values.len() - 10, labels.column));
+    }
+    lines
 }

@@ -3,7 +3,7 @@
 #![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 
 use anoonly_core::Seed;
-use anoonly_models::{Batch, TrainingData};
+use anoonly_models::{Batch, StepRows, TrainingData};
 use burn::backend::Autodiff;
 use burn::tensor::{Tensor, TensorData};
 use burn_flex::Flex;
@@ -27,13 +27,12 @@ fn batch_assembly(bencher: Bencher, rows: usize) {
     let rows_on_device = Tensor::<Flex, 2>::from_data(TensorData::new(cells, [ROWS, COLUMNS]), &Default::default());
     let (anomalies, unlabelled) = ((0..ANOMALIES).collect(), (ANOMALIES..ROWS).collect());
     let data = TrainingData { rows: rows_on_device, others: unlabelled, anomalies, normals: Vec::new() };
-    let mut drawn = || -> Vec<usize> {
+    let mut drawn = || {
         let unlabelled: Vec<usize> = (0..rows / 2).map(|_| rng.random_range(ANOMALIES..ROWS)).collect();
-        unlabelled.into_iter().chain((0..rows / 2).map(|row| row % ANOMALIES)).collect()
+        let indices = unlabelled.into_iter().chain((0..rows / 2).map(|row| row % ANOMALIES)).collect();
+        StepRows { indices, unlabelled: rows / 2, normals: 0 }
     };
-    let batches: Vec<Vec<usize>> = (0..64).map(|_| drawn()).collect();
+    let batches: Vec<StepRows> = (0..64).map(|_| drawn()).collect();
     let mut next = batches.iter().cycle();
-    bencher
-        .counter(ItemsCount::new(rows))
-        .bench_local(|| Batch::<Autodiff<Flex>>::gather(&data, next.next().unwrap(), rows / 2));
+    bencher.counter(ItemsCount::new(rows)).bench_local(|| Batch::<Autodiff<Flex>>::gather(&data, next.next().unwrap()));
 }

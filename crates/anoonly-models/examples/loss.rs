@@ -1,4 +1,4 @@
-//! Prints the two parts of a batch's loss for every network. A strategy decides which part trains.
+//! Prints the parts of a batch's loss for every network. A strategy decides which of them train.
 
 #![expect(clippy::print_stdout, reason = "an example prints its results")]
 
@@ -12,20 +12,23 @@ use burn_flex::Flex;
 fn main() {
     let rows = [[0.1, 0.2, 0.1], [0.2, 0.1, 0.3], [0.0, 0.3, 0.2], [0.9, 0.8, 1.0], [1.0, 0.7, 0.9]];
     let rows = Tensor::<Flex, 2>::from_data(rows, &Default::default());
-    let data = TrainingData { rows: rows.clone(), others: vec![0, 1, 2], anomalies: vec![3, 4], normals: Vec::new() };
+    let data = TrainingData { rows: rows.clone(), others: vec![0, 1, 2], anomalies: vec![3, 4], normals: vec![2] };
     for method in AnyMethod::all() {
         let MethodForm::Network(trained) = method.form() else { continue };
         let network = trained.init(&data, &mut Seed(1).stream(&["weights"]));
         let network = AnyNetwork::<Autodiff<Flex>>::from_inner(network);
-        let terms = network.terms(&Batch::new(Tensor::from_inner(rows.clone()), 3));
+        let terms = network.terms(&Batch::new(Tensor::from_inner(rows.clone()), 3).with_normals(1));
         let mean = |part: Tensor<Autodiff<Flex>, 1>| {
             let values: Vec<f32> = part.into_data().iter::<f32>().collect();
             (values.len(), values.iter().sum::<f32>() / values.len().max(1) as f32)
         };
-        let ((normals, normal), (anomalies, anomalous)) = (mean(terms.normal), mean(terms.anomalous));
-        println!(
-            "{:16} {normals} normal examples, mean loss {normal:.3}; {anomalies} anomalous examples, mean loss {anomalous:.3}",
-            method.info().name
-        );
+        print!("{:16}", method.info().name);
+        for (part, terms) in
+            [("unlabelled", terms.normal), ("confirmed", terms.confirmed), ("anomalous", terms.anomalous)]
+        {
+            let (examples, loss) = mean(terms);
+            print!("{examples} {part}, mean loss {loss:.3}; ");
+        }
+        println!();
     }
 }

@@ -76,7 +76,8 @@ fn check<B: Backend>() {
         };
         let network = method.init(&data, &mut Seed(1).stream(&[]));
         let network = AnyNetwork::<Autodiff<B>>::from_inner(network).map(&mut SetWeights(0));
-        let LossTerms { normal, anomalous } = network.terms(&Batch::new(Tensor::from_inner(rows.clone()), unlabelled));
+        let batch = Batch::new(Tensor::from_inner(rows.clone()), unlabelled);
+        let LossTerms { normal, anomalous, .. } = network.terms(&batch);
         close(&cells(normal.clone()), &case.normal, &format!("losses of unlabelled rows, {method:?}"));
         close(&cells(anomalous.clone()), &case.anomalous, &format!("losses of anomalies, {method:?}"));
         let sum = match case.anomalies {

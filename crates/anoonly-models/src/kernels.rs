@@ -31,7 +31,7 @@ use pulp::{Arch, Simd, WithSimd};
 
 pub(crate) use batch_norm::batch_norm;
 pub(crate) use dense::dense;
-pub use direct::{Direct, Put, Trained};
+pub use direct::{Direct, ExampleCounts, NormalWeights, Put, Trained, Weigh};
 pub use scorer::{Scorer, scorer};
 
 pub(crate) type Differentiating = Autodiff<Flex>;

@@ -31,7 +31,7 @@ pub mod tools;
 pub use error::ConfigError;
 pub use layers::norm::Norm;
 pub use method::{Method, MethodInfo, MethodKind};
-pub use network::{Batch, LossTerms, Network, NetworkMethod, Trainable, TrainingData};
+pub use network::{Batch, LossTerms, Network, NetworkMethod, StepRows, Trainable, TrainingData};
 pub use registry::{AnyMethod, AnyNetwork, AnyNetworkMethod, AnyRuleMethod, MethodForm};
 pub use rule::{FittedRule, RowBlock, RuleData, RuleGradient, RuleMethod};
 pub use saved::{SavedTensor, SavedTensors};

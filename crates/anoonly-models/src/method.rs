@@ -25,6 +25,11 @@ pub trait Method: Clone + Debug + Default + PartialEq + Serialize + DeserializeO
     fn needs_labels(&self) -> bool {
         Self::INFO.kind != MethodKind::Unsupervised
     }
+
+    /// Whether a fit distinguishes rows that are confirmed as normal from unlabelled rows. A method that does not treats both alike.
+    fn learns_from_normals(&self) -> bool {
+        self.needs_labels()
+    }
 }
 
 /// The description of a method.

@@ -66,7 +66,7 @@ pub trait NetworkMethod: Method {
 
 /// A network: it scores rows and computes the loss of each example.
 pub trait Network<B: Backend>: Module<B> {
-    /// The loss of each example of a batch, in two parts.
+    /// The loss of each example of a batch, in parts.
     fn terms(&self, batch: &Batch<B>) -> LossTerms<B>;
 
     /// A penalty on the weights, `[1]`. It is added to the mean loss under every strategy.
@@ -121,11 +121,13 @@ pub trait Network<B: Backend>: Module<B> {
     fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1>;
 }
 
-/// The losses of one batch, one value per example. Either part may be empty.
+/// The losses of one batch, one value per example. Each part may be empty.
 #[derive(Clone, Debug)]
 pub struct LossTerms<B: Backend> {
-    /// Losses of the examples whose target is "normal", `[k]`.
+    /// Losses of the examples whose target is "normal" and that involve an unlabelled row, `[k]`.
     pub normal: Tensor<B, 1>,
+    /// Losses of the examples whose target is "normal" and whose rows are all confirmed as normal, `[c]`.
+    pub confirmed: Tensor<B, 1>,
     /// Losses of the examples that involve a labelled anomaly, `[m]`.
     pub anomalous: Tensor<B, 1>,
 }
@@ -133,11 +135,38 @@ pub struct LossTerms<B: Backend> {
 impl<B: Backend> LossTerms<B> {
     /// The losses of a method without labels.
     pub(crate) fn normal_only(normal: Tensor<B, 1>) -> Self {
-        Self { anomalous: Tensor::zeros([0], &normal.device()), normal }
+        let none = Tensor::zeros([0], &normal.device());
+        Self { anomalous: none.clone(), confirmed: none, normal }
+    }
+
+    /// The losses of a method whose examples are the rows of a batch: of its unlabelled rows and confirmed normals, and of its
+    /// labelled anomalies.
+    pub(crate) fn by_row(batch: &Batch<B>, normal: Tensor<B, 1>, anomalous: Tensor<B, 1>) -> Self {
+        let confirmed = section(normal.clone(), batch.others - batch.normals, batch.normals);
+        let normal = if batch.normals == 0 { normal } else { section(normal, 0, batch.others - batch.normals) };
+        Self { normal, confirmed, anomalous }
     }
 }
 
-/// The rows of one training step: first the unlabelled rows, then the labelled anomalies.
+/// The indices of the rows of one training step: first unlabelled rows, then confirmed normals, then labelled anomalies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepRows {
+    /// The indices of training rows; one may repeat.
+    pub indices: Vec<usize>,
+    /// The number of unlabelled rows.
+    pub unlabelled: usize,
+    /// The number of confirmed normals.
+    pub normals: usize,
+}
+
+impl StepRows {
+    /// The number of rows that are not labelled anomalies.
+    pub fn others(&self) -> usize {
+        self.unlabelled + self.normals
+    }
+}
+
+/// The rows of one training step: first the unlabelled rows, then the confirmed normals, then the labelled anomalies.
 ///
 /// Labelled anomalies are few, so a batch contains the same one many times. What depends on a single row is computed once for all
 /// its repetitions.
@@ -148,31 +177,34 @@ pub struct Batch<B: Backend> {
     /// The index of each row of the batch among the distinct rows; `None` where all rows are distinct.
     places: Option<Tensor<B, 1, Int>>,
     rows: usize,
-    unlabelled: usize,
+    /// The number of rows that are not labelled anomalies.
+    others: usize,
+    /// The number of confirmed normals among them.
+    normals: usize,
 }
 
 /// The distinct rows of a batch: each labelled anomaly once.
 #[derive(Clone, Debug)]
 pub(crate) struct Distinct {
-    /// Indices of training rows: the unlabelled rows in the order of the batch, then the anomalies.
+    /// Indices of training rows: those that are not anomalies in the order of the batch, then the anomalies.
     pub rows: Vec<usize>,
     /// The position of each row of the batch in `rows`; `None` where no anomaly is repeated.
     pub places: Option<Vec<usize>>,
 }
 
 impl Distinct {
-    /// Finds the distinct rows of a batch. The first `unlabelled` indices are unlabelled rows.
-    pub fn of(indices: &[usize], unlabelled: usize) -> Self {
-        let (normals, drawn) = indices.split_at(unlabelled);
+    /// Finds the distinct rows of a batch. The first `others` indices are no labelled anomalies.
+    pub fn of(indices: &[usize], others: usize) -> Self {
+        let (first, drawn) = indices.split_at(others);
         let mut anomalies = drawn.to_vec();
         anomalies.sort_unstable();
         anomalies.dedup();
         if anomalies.len() == drawn.len() {
             return Self { rows: indices.to_vec(), places: None };
         }
-        let place = |row: &usize| unlabelled + anomalies.partition_point(|anomaly| anomaly < row);
-        let places = (0..unlabelled).chain(drawn.iter().map(place)).collect();
-        Self { rows: [normals, &anomalies].concat(), places: Some(places) }
+        let place = |row: &usize| others + anomalies.partition_point(|anomaly| anomaly < row);
+        let places = (0..others).chain(drawn.iter().map(place)).collect();
+        Self { rows: [first, &anomalies].concat(), places: Some(places) }
     }
 
     /// The position of a row of the batch in `rows`.
@@ -189,7 +221,17 @@ impl<B: Backend> Batch<B> {
     pub fn new(rows: Tensor<B, 2>, unlabelled: usize) -> Self {
         let count = rows.dims()[0];
         assert!(unlabelled <= count, "a batch cannot hold more unlabelled rows than rows");
-        Self { distinct: rows, places: None, rows: count, unlabelled }
+        Self { distinct: rows, places: None, rows: count, others: unlabelled, normals: 0 }
+    }
+
+    /// The same batch, in which the last `normals` of the unlabelled rows are confirmed normals.
+    ///
+    /// # Panics
+    /// When there are fewer than `normals` unlabelled rows.
+    #[must_use]
+    pub fn with_normals(self, normals: usize) -> Self {
+        assert!(normals <= self.others, "confirmed normals are among the rows that are no anomalies");
+        Self { normals, ..self }
     }
 
     /// A batch of unlabelled rows only, `[rows, columns]`.
@@ -198,23 +240,24 @@ impl<B: Backend> Batch<B> {
         Self::new(rows, count)
     }
 
-    /// A batch of the training rows at the given indices: the first `unlabelled` are unlabelled, the others are labelled anomalies.
+    /// A batch of training rows.
     ///
     /// # Panics
-    /// When there are fewer than `unlabelled` indices, or an index is out of range.
-    pub fn gather(data: &TrainingData<B::InnerBackend>, indices: &[usize], unlabelled: usize) -> Self
+    /// When there are fewer indices than unlabelled rows and confirmed normals, or an index is out of range.
+    pub fn gather(data: &TrainingData<B::InnerBackend>, step: &StepRows) -> Self
     where
         B: AutodiffBackend,
     {
-        let Distinct { rows, places } = Distinct::of(indices, unlabelled);
+        let (indices, others, normals) = (&step.indices, step.others(), step.normals);
+        let Distinct { rows, places } = Distinct::of(indices, others);
         // With fewer repetitions, spreading the distinct rows costs more than it saves.
         let worth = |places: &Vec<usize>| 4 * rows.len() <= 3 * places.len();
         let Some(places) = places.filter(worth) else {
-            return Self::new(Tensor::from_inner(data.select(indices)), unlabelled);
+            return Self::new(Tensor::from_inner(data.select(indices)), others).with_normals(normals);
         };
         let distinct = Tensor::from_inner(data.select(&rows));
         let places = Some(index_tensor(&places, &distinct.device()));
-        Self { distinct, places, rows: indices.len(), unlabelled }
+        Self { distinct, places, rows: indices.len(), others, normals }
     }
 
     /// The number of rows.
@@ -222,9 +265,14 @@ impl<B: Backend> Batch<B> {
         self.rows
     }
 
-    /// The number of unlabelled rows.
-    pub fn unlabelled(&self) -> usize {
-        self.unlabelled
+    /// The number of rows that are not labelled anomalies: unlabelled rows, and then confirmed normals.
+    pub fn others(&self) -> usize {
+        self.others
+    }
+
+    /// The number of confirmed normals.
+    pub fn normals(&self) -> usize {
+        self.normals
     }
 
     /// Applies `f` to the rows, `[rows, columns]` to `[rows, width]`. `f` must treat each row independently, as a linear layer does.
@@ -237,10 +285,10 @@ impl<B: Backend> Batch<B> {
         }
     }
 
-    /// Splits one value per row, `[rows]`, into the values of the unlabelled rows and those of the anomalies.
+    /// Splits one value per row, `[rows]`, into the values of the labelled anomalies, which come second, and those of all other rows.
     pub fn part(&self, values: Tensor<B, 1>) -> (Tensor<B, 1>, Tensor<B, 1>) {
-        let anomalies = self.rows - self.unlabelled;
-        (section(values.clone(), 0, self.unlabelled), section(values, self.unlabelled, anomalies))
+        let anomalies = self.rows - self.others;
+        (section(values.clone(), 0, self.others), section(values, self.others, anomalies))
     }
 }
 
@@ -329,8 +377,9 @@ mod tests {
             Tensor::<NdArray, 2>::from_data([[0.1, 2.0], [0.4, 0.3], [0.7, -1.0], [0.2, 0.5]], &Default::default());
         let data = TrainingData { rows, others: vec![0, 1], anomalies: vec![2, 3], normals: Vec::new() };
         let indices = [1, 0, 3, 2, 3, 3, 2, 3];
-        let batch = Batch::<B>::gather(&data, &indices, 2);
-        assert_eq!((batch.rows(), batch.unlabelled(), batch.distinct.dims()[0]), (8, 2, 4));
+        let step = StepRows { indices: indices.to_vec(), unlabelled: 2, normals: 0 };
+        let batch = Batch::<B>::gather(&data, &step);
+        assert_eq!((batch.rows(), batch.others(), batch.distinct.dims()[0]), (8, 2, 4));
         let whole = Batch::<B>::new(Tensor::from_inner(data.select(&indices)), 2);
         let results = |batch: &Batch<B>| {
             let weight = Tensor::<B, 2>::from_data([[0.5, 1.0, -0.3], [2.0, 0.1, 0.9]], &Default::default());
@@ -353,6 +402,21 @@ mod tests {
     fn a_batch_of_distinct_rows_is_not_changed() {
         let rows = Tensor::<NdArray, 2>::zeros([4, 1], &Default::default());
         let data = TrainingData { rows, others: vec![0, 1], anomalies: vec![2, 3], normals: Vec::new() };
-        assert!(Batch::<B>::gather(&data, &[0, 1, 2, 3], 2).places.is_none());
+        let step = StepRows { indices: vec![0, 1, 2, 3], unlabelled: 1, normals: 1 };
+        let batch = Batch::<B>::gather(&data, &step);
+        assert!(batch.places.is_none());
+        assert_eq!((batch.others(), batch.normals()), (2, 1));
+    }
+
+    #[test]
+    fn losses_by_row_are_those_of_each_kind_of_row() {
+        let rows = Tensor::<NdArray, 2>::zeros([5, 1], &Default::default());
+        let values = |values: &[f32]| Tensor::<NdArray, 1>::from_data(values, &Default::default());
+        for (normals, unlabelled, confirmed) in [(0, &[1.0, 2.0, 3.0][..], &[][..]), (2, &[1.0], &[2.0, 3.0])] {
+            let batch = Batch::new(rows.clone(), 3).with_normals(normals);
+            let terms = LossTerms::by_row(&batch, values(&[1.0, 2.0, 3.0]), values(&[4.0, 5.0]));
+            let parts = [terms.normal, terms.confirmed, terms.anomalous].map(cells);
+            assert_eq!(parts, [unlabelled.to_vec(), confirmed.to_vec(), vec![4.0, 5.0]]);
+        }
     }
 }

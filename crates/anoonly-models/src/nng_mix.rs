@@ -41,11 +41,14 @@ impl Default for NngMix {
 }
 
 impl NngMix {
-    /// The training rows, followed by pseudo-anomalies, which are labelled as anomalies.
+    /// The training rows, followed by pseudo-anomalies, which are labelled as anomalies. Without a labelled anomaly there are none.
     ///
     /// # Panics
     /// When the settings do not pass [`Recipe::check`](crate::recipe::Recipe::check).
     pub fn augmented<B: Backend>(&self, data: &TrainingData<B>, rng: &mut impl Rng) -> TrainingData<B> {
+        if data.anomalies.is_empty() {
+            return data.clone();
+        }
         let (columns, device) = (data.columns(), data.rows.device());
         let anomalies = cells(data.select(&data.anomalies));
         let unlabelled = unlabelled(data);
@@ -132,5 +135,10 @@ mod tests {
         // The mean of λ² + (1 − λ)² is 1 − 2·E[λ(1 − λ)] = 1 − α/(2α + 1).
         let expected = 0.01 * (1.0 - 0.2 / 1.4);
         assert!((variance / expected - 1.0).abs() < 0.15, "{variance} {expected}");
+    }
+
+    #[test]
+    fn without_a_labelled_anomaly_no_rows_are_added() {
+        assert!(added(&NngMix::default(), &data(&[[0.5, 0.5], [0.1, 0.5]], 0)).is_empty());
     }
 }

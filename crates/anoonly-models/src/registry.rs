@@ -146,6 +146,14 @@ macro_rules! registry {
                 }
             }
 
+            /// Whether a fit distinguishes rows that are confirmed as normal from unlabelled rows.
+            pub fn learns_from_normals(&self) -> bool {
+                match self {
+                    $(AnyMethod::$network(method) => method.learns_from_normals(),)*
+                    $(AnyMethod::$rule(method) => method.learns_from_normals(),)*
+                }
+            }
+
             /// How the method is fitted.
             pub fn form(&self) -> MethodForm {
                 match self {

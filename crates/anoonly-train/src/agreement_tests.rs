@@ -6,7 +6,7 @@
 
 use anoonly_core::{Label, Samples, Seed};
 use anoonly_models::recipe::{Batches, Recipe};
-use anoonly_models::{AnyMethod, AnyNetwork, Batch, MethodForm, Network, NetworkMethod, TrainingData};
+use anoonly_models::{AnyMethod, AnyNetwork, Batch, MethodForm, Network, NetworkMethod, StepRows, TrainingData};
 use burn::backend::Autodiff;
 use burn::module::{AutodiffModule, Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
@@ -114,8 +114,9 @@ impl OnBackend for Gradients {
         };
         let network = method.init(&data, &mut Seed(1).stream(&["weights"]));
         let network = AnyNetwork::<Autodiff<B>>::from_inner(network);
-        let batch: Vec<usize> = (ANOMALIES..40).chain((0..32).map(|row| row % ANOMALIES)).collect();
-        let loss = supervision.loss(network.terms(&Batch::gather(&data, &batch, 32)));
+        let indices: Vec<usize> = (ANOMALIES..40).chain((0..32).map(|row| row % ANOMALIES)).collect();
+        let step = StepRows { indices, unlabelled: 32, normals: 0 };
+        let loss = supervision.loss(network.terms(&Batch::gather(&data, &step)));
         let mut collected =
             CollectGradients { gradients: GradientsParams::from_grads(loss.backward(), &network), values: Vec::new() };
         network.visit(&mut collected);

@@ -67,12 +67,12 @@ impl Detector {
         self.seed
     }
 
-    /// Scales the features to [0, 1] and fits the method on them. Rows labelled normal count as unlabelled.
+    /// Scales the features to [0, 1] and fits the method on them.
     ///
     /// The same samples, seed and backend give the same weights to the last bit, whatever the number of threads.
     ///
     /// # Errors
-    /// When there is no labelled anomaly or no other row, or when the training diverges.
+    /// When there is no labelled anomaly and the method needs one, or no other row, or when the training diverges.
     pub fn fit(&self, samples: &Samples, device: &ComputeDevice) -> Result<FittedDetector, FitError> {
         Fitter::new(samples, device)?.fit(self)
     }
@@ -131,10 +131,10 @@ const MOST_MEMORY: u64 = 8 << 30;
 const BYTES_PER_WEIGHT: u64 = 6 * size_of::<f32>() as u64;
 
 impl<'a> Fitter<'a> {
-    /// Prepares fits on these rows. Rows labelled normal count as unlabelled.
+    /// Prepares fits on these rows.
     ///
     /// # Errors
-    /// When there is no labelled anomaly or no other row.
+    /// When every row is labelled an anomaly.
     pub fn new(samples: &'a Samples, device: &ComputeDevice) -> Result<Self, FitError> {
         let classes = samples.by_class();
         if classes.others.is_empty() {
@@ -147,7 +147,8 @@ impl<'a> Fitter<'a> {
     /// Scales the features to [0, 1] and fits a detector on them.
     ///
     /// # Errors
-    /// When the fit would take more memory than the limit of 8 GiB, or the training diverges.
+    /// When there is no labelled anomaly and the method needs one, when the fit would take more memory than the limit of 8 GiB, or when
+    /// the training diverges.
     pub fn fit(&mut self, detector: &Detector) -> Result<FittedDetector, FitError> {
         self.fit_watched(detector, |_| ControlFlow::Continue(()))
     }

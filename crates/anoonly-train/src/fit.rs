@@ -13,7 +13,7 @@ use tracing::debug;
 
 use crate::detector::History;
 use crate::learner::Learner;
-use crate::sampler::Sampler;
+use crate::sampler::{RowClasses, Sampler};
 use crate::{FitError, Supervision};
 
 /// The loss that trains a network.
@@ -59,7 +59,13 @@ pub(crate) fn train<B: Backend, M: Trainable<Autodiff<B>>>(
         Objective::Pretrain => "pretraining batches",
         Objective::Detect(_) => "batches",
     };
-    let mut sampler = Sampler::new(&recipe.batches, &data.others, &data.anomalies, seed.stream(&[purpose]));
+    // Pretraining uses no labels.
+    let normals = match objective {
+        Objective::Pretrain => &[][..],
+        Objective::Detect(_) => &data.normals,
+    };
+    let classes = RowClasses { others: &data.others, normals, anomalies: &data.anomalies };
+    let mut sampler = Sampler::new(&recipe.batches, classes, seed.stream(&[purpose]));
     let mut learner = Learner::<B, M>::new(objective, &recipe.optimiser, start, data);
     let mut history = History::default();
     let mut best = None;

@@ -3,7 +3,7 @@
 use anoonly_core::Seed;
 use anoonly_models::networks::devnet::{AnomalyLoss, DevNet, DevNetConfig};
 use anoonly_models::recipe::Optimiser;
-use anoonly_models::{Batch, Network, NetworkMethod, Norm, TrainingData};
+use anoonly_models::{Batch, Network, NetworkMethod, Norm, StepRows, TrainingData};
 use burn::backend::Autodiff;
 use burn::module::{AutodiffModule, Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::backend::Backend;
@@ -109,8 +109,10 @@ fn check_direct(index: usize, case: &Case) {
     };
     let mut stepper = DirectStepper::new(&case.optimiser);
     for (step, loss) in case.losses.iter().enumerate() {
-        let batch: Vec<usize> = (step * ROWS..(step + 1) * ROWS).collect();
-        close(&[direct.descend(&batch, UNLABELLED, case.normal_weight as f32)], &[*loss], &format!("losses of {name}"));
+        let indices = (step * ROWS..(step + 1) * ROWS).collect();
+        let batch = StepRows { indices, unlabelled: UNLABELLED, normals: 0 };
+        let supervision = Supervision::Blend { normal_weight: case.normal_weight, norm: case.norm };
+        close(&[direct.descend(&batch, &|counts| supervision.weights(counts))], &[*loss], &format!("losses of {name}"));
         stepper.step(case.optimiser.learning_rate(), direct.trained());
     }
     let network = network.valid().map(&mut anoonly_models::kernels::Put(direct.values()));

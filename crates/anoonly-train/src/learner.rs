@@ -2,7 +2,7 @@
 
 use anoonly_models::kernels::{Direct, Put};
 use anoonly_models::recipe::Optimiser;
-use anoonly_models::{Batch, Network, NetworkMethod, Trainable, TrainingData};
+use anoonly_models::{Batch, Network, NetworkMethod, StepRows, Trainable, TrainingData};
 use burn::backend::Autodiff;
 use burn::module::{AutodiffModule, Module};
 use burn::tensor::backend::Backend;
@@ -10,7 +10,6 @@ use burn::tensor::{ElementConversion, Tensor};
 
 use crate::fit::Objective;
 use crate::optimiser::{DirectStepper, Stepper};
-use crate::sampler::Step;
 
 type Differentiating<B, M> = <M as NetworkMethod>::Network<Autodiff<B>>;
 
@@ -45,17 +44,16 @@ impl<B: Backend, M: Trainable<Autodiff<B>>> Learner<B, M> {
     }
 
     /// Makes one step with the learning rate `rate` on the loss of a batch.
-    pub fn step(&mut self, objective: Objective, rate: f64, step: &Step, data: &TrainingData<B>) {
+    pub fn step(&mut self, objective: Objective, rate: f64, step: &StepRows, data: &TrainingData<B>) {
         match (&mut self.mode, objective) {
             (StepMode::Direct { direct, stepper, losses }, Objective::Detect(supervision)) => {
-                let weight = supervision.normal_weight() as f32;
-                *losses += f64::from(direct.descend(&step.rows, step.unlabelled, weight));
+                *losses += f64::from(direct.descend(step, &|counts| supervision.weights(counts)));
                 stepper.step(rate, direct.trained());
             }
             (StepMode::Direct { .. }, Objective::Pretrain) => unreachable!("pretraining uses the graph"),
             (StepMode::Graph { stepper, losses }, objective) => {
                 let Some(network) = self.network.take() else { unreachable!("a step puts the network back") };
-                let loss = objective.loss(&network, &Batch::gather(data, &step.rows, step.unlabelled));
+                let loss = objective.loss(&network, &Batch::gather(data, step));
                 self.network = Some(stepper.step(rate, network, &loss));
                 let value = loss.inner();
                 *losses = Some(match losses.take() {

@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use anoonly_models::kernels::{ExampleCounts, NormalWeights};
 use anoonly_models::{LossTerms, NetworkMethod, Norm};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
@@ -15,8 +16,8 @@ use serde::{Deserialize, Serialize};
 pub enum Supervision {
     /// The method as its authors train it. Unlabelled rows are treated as normal, and both parts of the loss train.
     Full,
-    /// AnoOnly: only the loss of the labelled anomalies trains. The unlabelled rows are still part of every batch, and act only
-    /// through batch normalisation.
+    /// AnoOnly: only the loss of the labelled rows trains. The unlabelled rows are still part of every batch, and act only through
+    /// batch normalisation. Labelled anomalies and rows that are confirmed as normal weigh the same; the paper has no such rows.
     AnomalyOnly,
     /// For ablations: AnoOnly's form of the method, with any normalisation and with part of the loss on normal rows. AnoOnly's
     /// form may differ from the host's in more than the normalisation: DevNet's anomaly loss is unbounded in it.
@@ -50,7 +51,7 @@ impl Supervision {
         }
     }
 
-    /// The weight λ of the loss on normal rows.
+    /// The weight λ of the loss on rows that are not labelled anomalies.
     pub fn normal_weight(self) -> f64 {
         match self {
             Supervision::Full => 1.0,
@@ -59,20 +60,41 @@ impl Supervision {
         }
     }
 
-    /// The loss of a batch, `[1]`: `(λ·Σ normal + Σ anomalous) / examples`. With λ = 0, the normal part has a gradient of zero.
+    /// The weight of each example's loss in a batch; that of an anomalous example is 1.
+    ///
+    /// The host's loss has the weight λ. If a batch has both unlabelled and confirmed normal examples, each kind gets half of this
+    /// weight. AnoOnly's loss on confirmed normals has the weight 1 − λ, and they then weigh as much as all anomalous examples together.
+    pub fn weights(self, counts: ExampleCounts) -> NormalWeights {
+        let ExampleCounts { normal, confirmed, anomalous } = counts;
+        let host = |kind: usize| match normal.min(confirmed) {
+            0 => self.normal_weight(),
+            _ => self.normal_weight() * (normal + confirmed) as f64 / (2 * kind) as f64,
+        };
+        let balanced = (1.0 - self.normal_weight()) * anomalous as f64 / confirmed.max(1) as f64;
+        NormalWeights { normal: host(normal), confirmed: host(confirmed) + balanced }
+    }
+
+    /// The loss of a batch, `[1]`: `(ν·Σ normal + κ·Σ confirmed + Σ anomalous) / examples` with the [`weights`](Self::weights) ν and κ. A
+    /// part without weight has a gradient of zero.
     pub fn loss<B: Backend>(self, terms: LossTerms<B>) -> Tensor<B, 1> {
-        let LossTerms { normal, anomalous } = terms;
-        let [normals, anomalies] = [normal.dims()[0], anomalous.dims()[0]];
+        let LossTerms { normal, confirmed, anomalous } = terms;
+        let [normals, confirmations, anomalies] = [&normal, &confirmed, &anomalous].map(|part| part.dims()[0]);
+        let counts = ExampleCounts { normal: normals, confirmed: confirmations, anomalous: anomalies };
+        let weights = self.weights(counts);
         let mut sum = Tensor::zeros([1], &anomalous.device());
         if anomalies > 0 {
             sum = sum + anomalous.sum();
         }
-        // In a batch without anomalies, the gradient must be zero and not missing: an optimiser with momentum still makes a
-        // step.
-        if normals > 0 && (self.normal_weight() > 0.0 || anomalies == 0) {
-            sum = sum + normal.sum().mul_scalar(self.normal_weight());
+        for (part, examples, weight) in
+            [(normal, normals, weights.normal), (confirmed, confirmations, weights.confirmed)]
+        {
+            // In a batch without anomalies, the gradient must be zero and not missing: an optimiser with momentum still makes a
+            // step.
+            if examples > 0 && (weight > 0.0 || anomalies == 0) {
+                sum = sum + part.sum().mul_scalar(weight);
+            }
         }
-        sum.div_scalar((normals + anomalies).max(1) as f64)
+        sum.div_scalar(counts.total().max(1) as f64)
     }
 }
 
@@ -126,12 +148,36 @@ mod tests {
     fn an_empty_part_adds_no_loss_and_no_nan() {
         let part = |values: &[f32]| Tensor::<NdArray, 1>::from_data(values, &Default::default());
         let loss = |normal: &[f32], anomalous: &[f32]| {
-            let terms = LossTerms { normal: part(normal), anomalous: part(anomalous) };
+            let terms = LossTerms { normal: part(normal), confirmed: part(&[]), anomalous: part(anomalous) };
             Supervision::AnomalyOnly.loss(terms).into_scalar()
         };
         assert_eq!(loss(&[1.0, 3.0], &[]), 0.0);
         assert_eq!(loss(&[], &[4.0, 6.0]), 5.0);
         assert_eq!(loss(&[], &[]), 0.0);
+    }
+
+    /// Four unlabelled examples, two confirmed normals and six anomalous ones.
+    #[test]
+    fn confirmed_normals_are_balanced_with_anomalies_or_with_unlabelled_rows() {
+        let counts = ExampleCounts { normal: 4, confirmed: 2, anomalous: 6 };
+        let weights = |supervision: Supervision, counts| {
+            let NormalWeights { normal, confirmed } = supervision.weights(counts);
+            (normal, confirmed)
+        };
+        assert_eq!(weights(Supervision::AnomalyOnly, counts), (0.0, 3.0));
+        assert_eq!(weights(Supervision::Full, counts), (0.75, 1.5));
+        let half = Supervision::Blend { normal_weight: 0.5, norm: Norm::Batch };
+        assert_eq!(weights(half, counts), (0.375, 2.25));
+        assert_eq!(weights(Supervision::Full, ExampleCounts { normal: 0, ..counts }).1, 1.0);
+        assert_eq!(weights(Supervision::Full, ExampleCounts { confirmed: 0, ..counts }).0, 1.0);
+
+        let part = |values: &[f32]| Tensor::<NdArray, 1>::from_data(values, &Default::default());
+        let loss = |supervision: Supervision| {
+            let (normal, confirmed, anomalous) = (part(&[1.0; 4]), part(&[2.0; 2]), part(&[5.0; 6]));
+            supervision.loss(LossTerms { normal, confirmed, anomalous }).into_scalar()
+        };
+        assert_eq!(loss(Supervision::AnomalyOnly), (30.0 + 3.0 * 4.0) / 12.0);
+        assert_eq!(loss(Supervision::Full), (30.0 + 0.75 * 4.0 + 1.5 * 4.0) / 12.0);
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod error;
 mod evaluation;
 mod explain;
 mod folds;
+mod labels;
 mod model;
 mod onnx;
 mod shift;
@@ -19,7 +20,7 @@ use std::ops::ControlFlow;
 
 use anoonly_core::{Digest, FeatureDigest, Label, Samples, Seed, excerpt};
 use anoonly_data::encode::{Encoder, EncoderOptions, LeftOut, Unknown};
-use anoonly_data::table::{LabelColumn, Labels, Table};
+use anoonly_data::table::Table;
 use anoonly_eval::Calibration;
 use anoonly_models::AnyMethod;
 use anoonly_models::networks::deepsad::DeepSadConfig;
@@ -36,6 +37,7 @@ use serde::{Deserialize, Serialize};
 pub use error::{PipelineError, TableSetting};
 pub use evaluation::{AtThreshold, Evaluation, LabelledScores};
 pub use explain::{Contribution, ExplainedRow};
+pub use labels::LabelSource;
 pub use model::{Model, Provenance, RowCounts, ScoreScale, Scored};
 pub use onnx::OnnxModel;
 pub use shift::ScoreShift;
@@ -87,7 +89,8 @@ pub(crate) struct Prepared {
     pub(crate) encoder: Encoder,
     pub(crate) samples: Samples,
     pub(crate) left_out: Vec<LeftOut>,
-    pub(crate) labels: Labels,
+    /// The label column; `None` for a table without one.
+    pub(crate) label: Option<String>,
     pub(crate) filled: usize,
 }
 
@@ -170,26 +173,27 @@ impl TableDetector {
         Self { columns, ..self }
     }
 
-    /// Fits on a table, on the default backend. `label` is the name of the label column, or a [`LabelColumn`].
+    /// Fits on a table, on the default backend. `labels` is the name of the label column, a
+    /// [`LabelColumn`](anoonly_data::table::LabelColumn), or `None` for a table without labels.
     ///
     /// # Errors
-    /// If the table or a setting is invalid, or the training diverges.
-    pub fn fit(&self, table: &Table, label: impl Into<LabelColumn>) -> Result<Model, PipelineError> {
-        self.fit_on(table, label, &ComputeDevice::default())
+    /// If the table or a setting is invalid, no row is labelled an anomaly and the method needs one, or the training diverges.
+    pub fn fit(&self, table: &Table, labels: impl Into<LabelSource>) -> Result<Model, PipelineError> {
+        self.fit_on(table, labels, &ComputeDevice::default())
     }
 
     /// Fits on a table, on a given backend and device.
     ///
     /// # Errors
-    /// If the table or a setting is invalid, or the training diverges.
+    /// As [`fit`](Self::fit).
     pub fn fit_on(
         &self,
         table: &Table,
-        label: impl Into<LabelColumn>,
+        labels: impl Into<LabelSource>,
         device: &ComputeDevice,
     ) -> Result<Model, PipelineError> {
         self.check()?;
-        let prepared = self.prepare(table, &label.into())?;
+        let prepared = self.prepare(table, &labels.into())?;
         let held_out = self.hold_out(prepared.samples.by_class().others);
         self.fit_without(table, prepared, &held_out, device)
     }
@@ -210,7 +214,7 @@ impl TableDetector {
         held_out: &[usize],
         device: &ComputeDevice,
     ) -> Result<Model, PipelineError> {
-        let Prepared { encoder, samples, left_out, labels, filled } = prepared;
+        let Prepared { encoder, samples, left_out, label, filled } = prepared;
         let mut is_held_out = vec![false; samples.rows()];
         held_out.iter().for_each(|&row| is_held_out[row] = true);
         let fitted_on: Vec<usize> = (0..samples.rows()).filter(|&row| !is_held_out[row]).collect();
@@ -222,7 +226,7 @@ impl TableDetector {
             table: table.path().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
             fingerprint: Digest::of_samples(&samples).to_string(),
             features: Some(FeatureDigest::of(samples.features()).digest().to_string()),
-            label: labels.column,
+            label,
             counts: RowCounts {
                 rows: samples.rows(),
                 anomalies: count(Label::Anomaly),
@@ -272,39 +276,40 @@ impl TableDetector {
         }
     }
 
-    fn prepare(&self, table: &Table, label: &LabelColumn) -> Result<Prepared, PipelineError> {
-        let labels = table.labels(label)?;
-        if self.ids.contains(&labels.column) {
-            let reason = format!("the label column `{}` is no identifier", excerpt(&labels.column));
+    fn prepare(&self, table: &Table, labels: &LabelSource) -> Result<Prepared, PipelineError> {
+        let (label, labels) = labels.read(table)?;
+        if let Some(label) = &label
+            && self.ids.contains(label)
+        {
+            let reason = format!("the label column `{}` is no identifier", excerpt(label));
             return Err(PipelineError::Setting { setting: TableSetting::Ids, reason });
         }
-        let invalid = |reason| {
-            let (path, column) = (table.path().into(), labels.column.clone());
-            Err(PipelineError::Labels { path, column, reason })
-        };
-        match labels.labels.iter().filter(|label| label.is_anomaly()).count() {
-            0 => return invalid("no row is labelled an anomaly: at least one is needed"),
-            all if all == table.rows() => {
-                return invalid("every row is labelled an anomaly: unlabelled or normal rows are needed too");
-            }
-            _ => {}
+        let path = || table.path().into();
+        let anomalies = labels.iter().filter(|label| label.is_anomaly()).count();
+        if anomalies == 0 && self.method.needs_labels() {
+            let method = self.method.info().name;
+            return Err(PipelineError::NeedsLabels { path: path(), column: label, method });
         }
-        self.encode(table, Some(&labels.column.clone()), labels)
+        if anomalies > 0 && anomalies == table.rows() {
+            let reason = "every row is labelled an anomaly: unlabelled or normal rows are needed too";
+            return Err(PipelineError::Labels { path: path(), column: label.unwrap_or_default(), reason });
+        }
+        self.encode(table, label, labels)
     }
 
     /// Encodes a table, with the label column and the identifiers apart.
     pub(crate) fn encode(
         &self,
         table: &Table,
-        label: Option<&String>,
-        labels: Labels,
+        label: Option<String>,
+        labels: Vec<Label>,
     ) -> Result<Prepared, PipelineError> {
         let mut columns = self.columns.clone();
-        columns.apart.extend(label.into_iter().chain(&self.ids).cloned());
+        columns.apart.extend(label.iter().chain(&self.ids).cloned());
         let (encoder, left_out) = Encoder::fit(table, &columns)?;
         let encoded = encoder.encode(table, Unknown::Refuse)?;
-        let samples = Samples::new(encoded.features, labels.labels.clone())?;
-        Ok(Prepared { encoder, samples, left_out, labels, filled: encoded.filled })
+        let samples = Samples::new(encoded.features, labels)?;
+        Ok(Prepared { encoder, samples, left_out, label, filled: encoded.filled })
     }
 
     /// The seed.

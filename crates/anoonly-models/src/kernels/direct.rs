@@ -20,16 +20,16 @@ use burn::tensor::{Tensor, TensorData};
 use burn_flex::{Flex, FlexTensor};
 
 use super::primitive;
-use crate::TrainingData;
 use crate::layers::host::cells;
+use crate::{StepRows, TrainingData};
 
 /// A network that is trained in plain memory.
 pub trait Direct {
     /// Computes the loss of a batch, stores the gradients beside the tensors, and updates the running statistics.
     ///
-    /// The loss is `(λ·Σ normal + Σ anomalous) / examples` plus the penalty, with λ = `normal_weight`. The batch consists of the
-    /// training rows at the given indices: the first `unlabelled` are unlabelled, the others are labelled anomalies.
-    fn descend(&mut self, indices: &[usize], unlabelled: usize, normal_weight: f32) -> f32;
+    /// The loss is `(ν·Σ normal + κ·Σ confirmed + Σ anomalous) / examples` plus the penalty, with the weights that `weigh` gives to the
+    /// counts of these examples.
+    fn descend(&mut self, step: &StepRows, weigh: Weigh<'_>) -> f32;
 
     /// The tensors that an optimiser changes, always in the same order.
     fn trained(&mut self) -> Vec<&mut Trained>;
@@ -37,6 +37,36 @@ pub trait Direct {
     /// The values of each tensor that training has changed, in the memory order of the network's tensor.
     fn values(&self) -> Vec<(ParamId, Vec<f32>)>;
 }
+
+/// The number of examples of each part of a loss ([`LossTerms`](crate::LossTerms)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExampleCounts {
+    /// Examples whose target is normal and that involve an unlabelled row.
+    pub normal: usize,
+    /// Examples of confirmed normals.
+    pub confirmed: usize,
+    /// Examples that involve a labelled anomaly.
+    pub anomalous: usize,
+}
+
+impl ExampleCounts {
+    /// The number of all examples.
+    pub fn total(self) -> usize {
+        self.normal + self.confirmed + self.anomalous
+    }
+}
+
+/// The weight of the loss of an example whose target is normal. That of an anomalous example is 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NormalWeights {
+    /// Of an example that involves an unlabelled row.
+    pub normal: f64,
+    /// Of an example of confirmed normals.
+    pub confirmed: f64,
+}
+
+/// A function from the counts of examples to their weights.
+pub type Weigh<'a> = &'a dyn Fn(ExampleCounts) -> NormalWeights;
 
 /// A trained tensor and its gradient.
 #[derive(Clone, Debug)]
@@ -81,26 +111,41 @@ pub(crate) fn rows<B: AutodiffBackend>(data: &TrainingData<B::InnerBackend>) -> 
     Some(primitive(*rows).to_contiguous())
 }
 
-/// The weight of each normal and each other example in the loss of a batch.
+/// The weight of each example of a part in the loss of a batch.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ExampleWeights {
-    normal: f32,
-    anomalous: f32,
+    pub normal: f32,
+    pub confirmed: f32,
+    pub anomalous: f32,
 }
 
 impl ExampleWeights {
-    pub(crate) fn new(normals: usize, anomalies: usize, normal_weight: f32) -> Self {
-        let examples = (normals + anomalies).max(1) as f32;
-        Self { normal: normal_weight / examples, anomalous: 1.0 / examples }
+    pub(crate) fn new(counts: ExampleCounts, weigh: Weigh<'_>) -> Self {
+        let examples = counts.total().max(1) as f32;
+        let NormalWeights { normal, confirmed } = weigh(counts);
+        Self { normal: normal as f32 / examples, confirmed: confirmed as f32 / examples, anomalous: 1.0 / examples }
+    }
+
+    /// The weights of a network whose examples are the rows of a batch, and which of them a row has.
+    pub(crate) fn by_row(step: &StepRows, weigh: Weigh<'_>) -> impl Fn(usize) -> f32 {
+        let (unlabelled, others) = (step.unlabelled, step.others());
+        let weights = Self::new(
+            ExampleCounts { normal: unlabelled, confirmed: step.normals, anomalous: step.indices.len() - others },
+            weigh,
+        );
+        move |row| match row {
+            row if row < unlabelled => weights.normal,
+            row if row < others => weights.confirmed,
+            _ => weights.anomalous,
+        }
     }
 }
 
 /// The loss of a batch, and its gradient with respect to the network's outputs, `[examples, width]`. `term` returns the loss of an
 /// example and writes the gradient of this loss, both without the example's weight.
 pub(crate) fn total(
-    weights: ExampleWeights,
+    weight_of: impl Fn(usize) -> f32,
     [examples, width]: [usize; 2],
-    is_anomalous: impl Fn(usize) -> bool,
     gradient: &mut Vec<f32>,
     mut term: impl FnMut(usize, &mut [f32]) -> f32,
 ) -> f32 {
@@ -108,7 +153,7 @@ pub(crate) fn total(
     gradient.clear();
     gradient.resize(examples * width, 0.0);
     for (example, gradient) in gradient.chunks_exact_mut(width).enumerate() {
-        let weight = if is_anomalous(example) { weights.anomalous } else { weights.normal };
+        let weight = weight_of(example);
         // A term without weight may be infinite, so it is skipped.
         if weight > 0.0 {
             loss += weight * term(example, gradient);

@@ -4,18 +4,23 @@ use burn::tensor::Tensor;
 use burn::tensor::activation::log_sigmoid;
 use burn::tensor::backend::Backend;
 
-use crate::LossTerms;
+use crate::{Batch, LossTerms};
 
-/// The cross-entropy of scores: `−ln(1 − σ(s))` of each unlabelled row and `−ln σ(s)` of each labelled anomaly. As in
+/// The cross-entropy of the scores of a batch: `−ln σ(s)` of each labelled anomaly and `−ln(1 − σ(s))` of each other row. As in
 /// scikit-learn's `class_weight="balanced"`, each value is multiplied by the number of rows in the batch over twice the number of
 /// rows of its class.
-pub(crate) fn balanced_cross_entropy<B: Backend>(unlabelled: Tensor<B, 1>, anomalies: Tensor<B, 1>) -> LossTerms<B> {
-    let counts = [unlabelled.dims()[0], anomalies.dims()[0]];
+pub(crate) fn balanced_cross_entropy<B: Backend>(
+    batch: &Batch<B>,
+    others: Tensor<B, 1>,
+    anomalies: Tensor<B, 1>,
+) -> LossTerms<B> {
+    let counts = [others.dims()[0], anomalies.dims()[0]];
     let weight = |count: usize| (counts[0] + counts[1]) as f64 / (2 * count.max(1)) as f64;
-    LossTerms {
-        normal: log_sigmoid(unlabelled.neg()).mul_scalar(-weight(counts[0])),
-        anomalous: log_sigmoid(anomalies).mul_scalar(-weight(counts[1])),
-    }
+    LossTerms::by_row(
+        batch,
+        log_sigmoid(others.neg()).mul_scalar(-weight(counts[0])),
+        log_sigmoid(anomalies).mul_scalar(-weight(counts[1])),
+    )
 }
 
 #[cfg(test)]
@@ -29,7 +34,8 @@ mod tests {
     fn agrees<B: Backend>() {
         let scores = |values: &[f32]| Tensor::<Autodiff<B>, 1>::from_data(values, &Default::default()).require_grad();
         let (unlabelled, anomalies) = (scores(&[0.5, -1.0, 300.0]), scores(&[2.0]));
-        let LossTerms { normal, anomalous } = balanced_cross_entropy(unlabelled.clone(), anomalies.clone());
+        let batch = Batch::new(Tensor::zeros([4, 1], &Default::default()), 3);
+        let LossTerms { normal, anomalous, .. } = balanced_cross_entropy(&batch, unlabelled.clone(), anomalies.clone());
         let close = |ours: Vec<f32>, theirs: &[f64]| {
             assert_eq!(ours.len(), theirs.len());
             for (ours, theirs) in ours.iter().zip(theirs) {

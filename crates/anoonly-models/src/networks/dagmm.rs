@@ -189,7 +189,7 @@ impl<B: Backend> Network<B> for Dagmm<B> {
     /// `‖x − x̂‖² + λ₁E(z) + λ₂P` of each unlabelled row (equation 7 of the paper). `E` is the energy under the mixture of the
     /// batch's unlabelled rows and `P` is the sum of the inverse variances of this mixture.
     fn terms(&self, batch: &Batch<B>) -> LossTerms<B> {
-        let rows = batch.by_row(|rows| rows).narrow(0, 0, batch.unlabelled());
+        let rows = batch.by_row(|rows| rows).narrow(0, 0, batch.others());
         let mut rng = self.draws.next();
         let (features, squares) = self.features(rows);
         let components = self.components(features.clone(), |hidden| dropout(hidden, self.dropout, &mut rng));

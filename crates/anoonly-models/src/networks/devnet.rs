@@ -218,17 +218,17 @@ impl<B: Backend> DevNet<B> {
 }
 
 impl<B: Backend> Network<B> for DevNet<B> {
-    /// Equation 7 of the KDD paper with the score itself as the deviation: `|s|` for an unlabelled row, the configured loss for a
-    /// labelled anomaly.
+    /// Equation 7 of the KDD paper with the score itself as the deviation: `|s|` for an unlabelled row or a confirmed normal, the
+    /// configured loss for a labelled anomaly.
     fn terms(&self, batch: &Batch<B>) -> LossTerms<B> {
-        let (unlabelled, anomalies) = batch.part(self.scores(batch));
+        let (others, anomalies) = batch.part(self.scores(batch));
         let shortfall = anomalies.neg().add_scalar(self.margin);
         let anomalous = match self.anomaly_loss {
             AnomalyLoss::Absolute => shortfall.abs(),
             AnomalyLoss::Unbounded => shortfall,
             AnomalyLoss::Hinge => relu(shortfall),
         };
-        LossTerms { normal: unlabelled.abs(), anomalous }
+        LossTerms::by_row(batch, others.abs(), anomalous)
     }
 
     fn penalty(&self) -> Option<Tensor<B, 1>> {

@@ -8,12 +8,12 @@ use burn::tensor::{ElementConversion, Tensor, TensorData};
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
 
-use crate::kernels::direct::Put;
+use crate::kernels::direct::{ExampleCounts, NormalWeights, Put};
 use crate::layers::host::cells;
 use crate::networks::deepsad::DeepSadConfig;
 use crate::networks::devnet::{AnomalyLoss, Depth, DevNetConfig};
 use crate::networks::prenet::PReNetConfig;
-use crate::{AnyNetwork, AnyNetworkMethod, Batch, LossTerms, Network, NetworkMethod, Norm, TrainingData};
+use crate::{AnyNetwork, AnyNetworkMethod, Batch, LossTerms, Network, NetworkMethod, Norm, StepRows, TrainingData};
 
 const COLUMNS: usize = 37;
 const ANOMALIES: usize = 4;
@@ -25,15 +25,26 @@ fn data<B: Backend>() -> TrainingData<B> {
     TrainingData { rows, others: (ANOMALIES..60).collect(), anomalies: (0..ANOMALIES).collect(), normals: Vec::new() }
 }
 
-/// Row indices and the number of unlabelled rows among them: with and without repeated anomalies, and of a single kind.
-fn batches() -> Vec<(Vec<usize>, usize)> {
-    let unlabelled = 10..22;
+/// Batches with and without repeated anomalies, with confirmed normals, and of a single kind of rows.
+fn batches() -> Vec<StepRows> {
+    let others = 10..22;
+    let step = |indices: Vec<usize>, unlabelled, normals| StepRows { indices, unlabelled, normals };
     vec![
-        (unlabelled.clone().chain([1, 3, 1, 1, 0, 3, 2, 1, 0]).collect(), 12),
-        (unlabelled.clone().chain([2, 0]).collect(), 12),
-        (unlabelled.clone().collect(), 12),
-        (vec![0, 3, 3, 1, 0, 2, 2, 2], 0),
+        step(others.clone().chain([1, 3, 1, 1, 0, 3, 2, 1, 0]).collect(), 12, 0),
+        step(others.clone().chain([2, 0]).collect(), 12, 0),
+        step(others.clone().collect(), 12, 0),
+        step(vec![0, 3, 3, 1, 0, 2, 2, 2], 0, 0),
+        step(others.clone().chain([1, 3, 1, 1, 0, 3, 2, 1, 0]).collect(), 7, 5),
+        step(others.clone().chain([2, 0]).collect(), 0, 12),
     ]
+}
+
+/// Weights that depend on all counts.
+fn weights(normal_weight: f64) -> impl Fn(ExampleCounts) -> NormalWeights {
+    move |ExampleCounts { normal, confirmed, anomalous }| NormalWeights {
+        normal: normal_weight,
+        confirmed: normal_weight * normal as f64 / 10.0 + anomalous as f64 / confirmed.max(1) as f64,
+    }
 }
 
 type Results = (f32, [Vec<Vec<f32>>; 2]);
@@ -69,20 +80,23 @@ fn network<B: Backend>(method: &AnyNetworkMethod, data: &TrainingData<B>) -> Any
 }
 
 /// The loss of a second batch, its gradients, and the values of the network after it, including running statistics.
-fn by_graph(method: &AnyNetworkMethod, batch: &(Vec<usize>, usize), normal_weight: f32) -> Results {
+fn by_graph(method: &AnyNetworkMethod, batch: &StepRows, normal_weight: f64) -> Results {
     type B = Autodiff<NdArray>;
     let data = data::<NdArray>();
     let network = network(method, &data);
     assert!(network.direct(&data).is_none(), "this backend has no direct steps");
-    let terms = |(rows, unlabelled): &(Vec<usize>, usize)| network.terms(&Batch::gather(&data, rows, *unlabelled));
+    let terms = |step: &StepRows| network.terms(&Batch::gather(&data, step));
     terms(&batches()[0]);
-    let LossTerms { normal, anomalous } = terms(batch);
-    let examples = (normal.dims()[0] + anomalous.dims()[0]).max(1);
+    let LossTerms { normal, confirmed, anomalous } = terms(batch);
+    let [normals, confirmations, anomalies] = [&normal, &confirmed, &anomalous].map(|part| part.dims()[0]);
+    let counts = ExampleCounts { normal: normals, confirmed: confirmations, anomalous: anomalies };
+    let weights = weights(normal_weight)(counts);
     let sum = |terms: Tensor<B, 1>| match terms.dims() {
         [0] => Tensor::zeros([1], &Default::default()),
         _ => terms.sum(),
     };
-    let mut loss = (sum(normal).mul_scalar(normal_weight) + sum(anomalous)).div_scalar(examples as f32);
+    let normal = sum(normal).mul_scalar(weights.normal) + sum(confirmed).mul_scalar(weights.confirmed);
+    let mut loss = (normal + sum(anomalous)).div_scalar(counts.total().max(1) as f32);
     if let Some(penalty) = Network::<B>::penalty(&network) {
         loss = loss + penalty;
     }
@@ -93,14 +107,13 @@ fn by_graph(method: &AnyNetworkMethod, batch: &(Vec<usize>, usize), normal_weigh
 }
 
 /// The same results by direct steps; `None` where a network has none.
-fn by_direct_steps(method: &AnyNetworkMethod, batch: &(Vec<usize>, usize), normal_weight: f32) -> Option<Results> {
+fn by_direct_steps(method: &AnyNetworkMethod, batch: &StepRows, normal_weight: f64) -> Option<Results> {
     type B = Autodiff<Flex>;
     let data = data::<Flex>();
     let network = network(method, &data);
     let mut direct = network.direct(&data)?;
-    let (rows, unlabelled) = &batches()[0];
-    direct.descend(rows, *unlabelled, 0.5);
-    let loss = direct.descend(&batch.0, batch.1, normal_weight);
+    direct.descend(&batches()[0], &weights(0.5));
+    let loss = direct.descend(batch, &weights(normal_weight));
     let with = |values| AnyNetwork::<B>::from_inner(network.valid()).map(&mut Put(values));
     let values = collect(&with(direct.values()), None, |_| true);
     // Written into the network in place of the values, the gradients are collected in the order of the network.
@@ -180,6 +193,7 @@ fn nan_reaches_the_loss() {
     for anomaly_loss in [AnomalyLoss::Absolute, AnomalyLoss::Unbounded, AnomalyLoss::Hinge] {
         let mut direct = network(&devnet(Depth::Two, anomaly_loss), &data).direct(&data).unwrap();
         direct.trained()[0].values[3] = f32::NAN;
-        assert!(direct.descend(&[0, 1], 0, 1.0).is_nan(), "{anomaly_loss:?}");
+        let step = StepRows { indices: vec![0, 1], unlabelled: 0, normals: 0 };
+        assert!(direct.descend(&step, &weights(1.0)).is_nan(), "{anomaly_loss:?}");
     }
 }

@@ -197,7 +197,7 @@ impl<B: Backend> Network<B> for Feawad<B> {
         Self { encoder: copy(&from.encoder), decoder: copy(&from.decoder), ..self }
     }
 
-    /// `|s| + e` for an unlabelled row and `max(0, a − s) + max(0, a − e)` for a labelled anomaly, with the norm `e` of the residual
+    /// `|s| + e` for an unlabelled row or a confirmed normal and `max(0, a − s) + max(0, a − e)` for a labelled anomaly, with the norm `e` of the residual
     /// and the margin `a`.
     fn terms(&self, batch: &Batch<B>) -> LossTerms<B> {
         let last = batch.by_row(|rows| self.last(rows));
@@ -208,10 +208,8 @@ impl<B: Backend> Network<B> for Feawad<B> {
             ErrorTerms::Train => value,
             ErrorTerms::Judge => value.detach(),
         };
-        LossTerms {
-            normal: score.abs() + term(error),
-            anomalous: shortfall(anomaly_score) + term(shortfall(anomaly_error)),
-        }
+        let anomalous = shortfall(anomaly_score) + term(shortfall(anomaly_error));
+        LossTerms::by_row(batch, score.abs() + term(error), anomalous)
     }
 
     fn norms_mut(&mut self) -> Vec<&mut NormLayer<B>> {
@@ -270,7 +268,7 @@ mod tests {
         let of = |error_terms| {
             let method = FeawadConfig { error_terms, ..Default::default() };
             let network = Feawad::<B>::from_inner(method.init(&data, &mut Seed(1).stream(&[])));
-            let LossTerms { normal, anomalous } = network.terms(&batch);
+            let LossTerms { normal, anomalous, .. } = network.terms(&batch);
             let losses = [cells(normal.clone()), cells(anomalous.clone())];
             let gradients = (normal.sum() + anomalous.sum()).backward();
             let gradient = |layer: &Linear<B>| cells(layer.weight.val().grad(&gradients).unwrap());

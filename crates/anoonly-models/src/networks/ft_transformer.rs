@@ -304,12 +304,12 @@ impl<B: Backend> FtTransformer<B> {
 }
 
 impl<B: Backend> Network<B> for FtTransformer<B> {
-    /// The cross-entropy of each row. Unlabelled rows and labelled anomalies have the same total weight.
+    /// The cross-entropy of each row. Labelled anomalies and all other rows have the same total weight.
     fn terms(&self, batch: &Batch<B>) -> LossTerms<B> {
         let mut drop =
             RandomDropout { attention: self.attention_dropout, hidden: self.dropout, rng: self.draws.next() };
-        let (unlabelled, anomalies) = batch.part(self.scores(self.code(batch, &mut drop)));
-        balanced_cross_entropy(unlabelled, anomalies)
+        let (others, anomalies) = batch.part(self.scores(self.code(batch, &mut drop)));
+        balanced_cross_entropy(batch, others, anomalies)
     }
 
     fn norms_mut(&mut self) -> Vec<&mut NormLayer<B>> {
@@ -358,12 +358,13 @@ mod tests {
             method.init::<NdArray>(&data, &mut Seed(1).stream(&[]))
         };
         let losses = |network: &FtTransformer<NdArray>| {
-            let LossTerms { normal, anomalous } = network.terms(&batch);
+            let LossTerms { normal, anomalous, .. } = network.terms(&batch);
             [cells(normal), cells(anomalous)]
         };
         let plain = network(0.0, 0.0);
         let scores = cells(plain.score(rows.clone()));
-        let LossTerms { normal, anomalous } = balanced_cross_entropy(
+        let LossTerms { normal, anomalous, .. } = balanced_cross_entropy(
+            &batch,
             plain.score(rows.clone()).narrow(0, 0, 3),
             plain.score(rows.clone()).narrow(0, 3, 2),
         );

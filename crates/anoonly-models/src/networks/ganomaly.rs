@@ -200,7 +200,7 @@ impl<B: Backend> Network<B> for Ganomaly<B> {
     /// uses a discriminator with constant weights, and the discriminator's loss uses detached reconstructions. A step along the
     /// gradient of the sum is therefore a step of both at once.
     fn terms(&self, batch: &Batch<B>) -> LossTerms<B> {
-        let rows = section(batch.by_row(|rows| rows), 0, batch.unlabelled());
+        let rows = section(batch.by_row(|rows| rows), 0, batch.others());
         let generated = self.generate(rows.clone());
         let discriminator_loss = self.discriminator.loss(rows.clone(), generated[1].clone().detach());
         let normal = self.generator_loss(rows, generated) + discriminator_loss;

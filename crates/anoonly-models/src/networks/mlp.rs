@@ -108,10 +108,10 @@ impl<B: Backend> Mlp<B> {
 }
 
 impl<B: Backend> Network<B> for Mlp<B> {
-    /// The cross-entropy of each row. Unlabelled rows and labelled anomalies have the same total weight.
+    /// The cross-entropy of each row. Labelled anomalies and all other rows have the same total weight.
     fn terms(&self, batch: &Batch<B>) -> LossTerms<B> {
-        let (unlabelled, anomalies) = batch.part(self.scores(self.hidden.of_batch(batch)));
-        balanced_cross_entropy(unlabelled, anomalies)
+        let (others, anomalies) = batch.part(self.scores(self.hidden.of_batch(batch)));
+        balanced_cross_entropy(batch, others, anomalies)
     }
 
     fn norms_mut(&mut self) -> Vec<&mut NormLayer<B>> {

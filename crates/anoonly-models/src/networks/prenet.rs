@@ -137,36 +137,57 @@ pub struct PReNet<B: Backend> {
 pub(crate) struct Pairs {
     /// Pairs of two anomalies.
     pub anomalies: usize,
-    /// Pairs of an anomaly and an unlabelled row.
+    /// Pairs of an anomaly and an unlabelled row, or a confirmed normal if there are no unlabelled rows.
     pub mixed: usize,
     /// Pairs of two unlabelled rows.
     pub unlabelled: usize,
+    /// Pairs of two confirmed normals.
+    pub confirmed: usize,
     /// The position of the first anomaly in the batch.
-    start: usize,
+    anomaly_start: usize,
+    /// The position of the first confirmed normal that is paired with another one.
+    confirmed_start: usize,
 }
 
 impl Pairs {
-    /// The pairs of a batch with the given numbers of rows. The unlabelled rows come first.
-    pub fn of(rows: usize, unlabelled: usize) -> Self {
-        let anomalies = rows - unlabelled;
-        let mixed = (anomalies / 3).min(unlabelled);
-        Self { anomalies: (anomalies - mixed) / 2, mixed, unlabelled: (unlabelled - mixed) / 2, start: unlabelled }
+    /// The pairs of a batch of `rows` rows. The first `others` are no anomalies, and the last `normals` of those are confirmed as normal.
+    pub fn of(rows: usize, others: usize, normals: usize) -> Self {
+        let (anomalies, unlabelled) = (rows - others, others - normals);
+        let any = if unlabelled > 0 { unlabelled } else { normals };
+        let mixed = (anomalies / 3).min(any);
+        let (confirmed_start, confirmed) =
+            if unlabelled > 0 { (unlabelled, normals) } else { (mixed, normals - mixed) };
+        Self {
+            anomalies: (anomalies - mixed) / 2,
+            mixed,
+            unlabelled: unlabelled.saturating_sub(mixed) / 2,
+            confirmed: confirmed / 2,
+            anomaly_start: others,
+            confirmed_start,
+        }
     }
 
     /// The number of pairs.
     pub fn count(self) -> usize {
-        self.anomalies + self.mixed + self.unlabelled
+        self.anomalies + self.mixed + self.unlabelled + self.confirmed
     }
 
     /// The positions of the rows on the left side.
-    pub fn left(self) -> [Range<usize>; 2] {
-        [range(self.start, self.anomalies + self.mixed), range(0, self.unlabelled)]
+    pub fn left(self) -> [Range<usize>; 3] {
+        [
+            range(self.anomaly_start, self.anomalies + self.mixed),
+            range(0, self.unlabelled),
+            range(self.confirmed_start, self.confirmed),
+        ]
     }
 
     /// The positions of the rows on the right side.
-    pub fn right(self) -> [Range<usize>; 2] {
-        let anomalies = range(self.start + self.anomalies + self.mixed, self.anomalies);
-        [anomalies, range(self.unlabelled, self.mixed + self.unlabelled)]
+    pub fn right(self) -> [Range<usize>; 3] {
+        [
+            range(self.anomaly_start + self.anomalies + self.mixed, self.anomalies),
+            range(self.unlabelled, self.mixed + self.unlabelled),
+            range(self.confirmed_start + self.confirmed, self.confirmed),
+        ]
     }
 }
 
@@ -205,16 +226,20 @@ impl<B: Backend> PReNet<B> {
 impl<B: Backend> Network<B> for PReNet<B> {
     /// `|target − s|` of each pair (equation 4 of the paper).
     fn terms(&self, batch: &Batch<B>) -> LossTerms<B> {
-        let pairs = Pairs::of(batch.rows(), batch.unlabelled());
+        let pairs = Pairs::of(batch.rows(), batch.others(), batch.normals());
         let hidden = batch.by_row(|rows| self.hidden(rows));
-        let take = |ranges: [Range<usize>; 2]| {
+        let take = |ranges: [Range<usize>; 3]| {
             joined(ranges.map(|range| section(hidden.clone(), range.start, range.len())).into())
         };
         let scores = self.pair_scores_of_hidden(take(pairs.left()), take(pairs.right()));
         let part = |from, count, target: f64| section(scores.clone(), from, count).sub_scalar(target).abs();
-        let Pairs { anomalies, mixed, unlabelled, .. } = pairs;
+        let Pairs { anomalies, mixed, unlabelled, confirmed, .. } = pairs;
         let anomalous = vec![part(0, anomalies, self.anomalous_target), part(anomalies, mixed, self.mixed_target)];
-        LossTerms { normal: part(anomalies + mixed, unlabelled, 0.0), anomalous: joined(anomalous) }
+        LossTerms {
+            normal: part(anomalies + mixed, unlabelled, 0.0),
+            confirmed: part(anomalies + mixed + unlabelled, confirmed, 0.0),
+            anomalous: joined(anomalous),
+        }
     }
 
     fn direct(&self, data: &TrainingData<B::InnerBackend>) -> Option<Box<dyn Direct>>
@@ -334,11 +359,43 @@ mod tests {
         let network = PReNetConfig::default().init(&data, &mut Seed(1).stream(&[]));
         let score = network.pair_scores(rows.clone().narrow(0, 0, 1), rows.clone().narrow(0, 0, 1)).into_scalar();
         // 10 unlabelled rows and 6 anomalies give 2 mixed pairs, 2 pairs of anomalies and 4 pairs of unlabelled rows.
-        let LossTerms { normal, anomalous } = network.terms(&Batch::new(rows, 10));
+        let batch = Batch::new(rows, 10);
+        let LossTerms { normal, anomalous, confirmed } = network.terms(&batch);
+        assert_eq!(confirmed.dims(), [0]);
         let values = |tensor: Tensor<NdArray, 1>| tensor.into_data().to_vec::<f32>().unwrap();
         let close =
             |a: Vec<f32>, b: Vec<f32>| a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-5);
         assert!(close(values(normal), vec![score.abs(); 4]));
         assert!(close(values(anomalous), vec![8.0 - score, 8.0 - score, 4.0 - score, 4.0 - score]));
+        // Four of the ten are confirmed as normal: 2 mixed pairs, 2 of unlabelled rows and 2 of confirmed normals.
+        let LossTerms { normal, confirmed, anomalous } = network.terms(&batch.with_normals(4));
+        assert_eq!((normal.dims(), anomalous.dims()), ([2], [4]));
+        assert!(close(values(confirmed), vec![score.abs(); 2]));
+    }
+
+    /// Pairs are of two rows of their kind, and no row is in two pairs.
+    #[test]
+    fn every_row_is_in_one_pair_at_most() {
+        for (others, normals) in [(10, 0), (10, 4), (10, 9), (10, 10), (0, 0)] {
+            let pairs = Pairs::of(others + 6, others, normals);
+            let [left, right] =
+                [pairs.left(), pairs.right()].map(|side| side.into_iter().flatten().collect::<Vec<usize>>());
+            assert_eq!((left.len(), right.len()), (pairs.count(), pairs.count()));
+            let kind = |row: usize| usize::from(row >= others - normals) + usize::from(row >= others);
+            let kinds = |pair: usize| [kind(left[pair]), kind(right[pair])];
+            for pair in 0..pairs.count() {
+                let expected = match pair {
+                    pair if pair < pairs.anomalies => [2, 2],
+                    pair if pair < pairs.anomalies + pairs.mixed => [2, usize::from(others == normals)],
+                    pair if pair < pairs.count() - pairs.confirmed => [0, 0],
+                    _ => [1, 1],
+                };
+                assert_eq!(kinds(pair), expected, "{pairs:?}, pair {pair}");
+            }
+            let mut rows = [left, right].concat();
+            rows.sort_unstable();
+            rows.dedup();
+            assert_eq!(rows.len(), 2 * pairs.count(), "{pairs:?}");
+        }
     }
 }

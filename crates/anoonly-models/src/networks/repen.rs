@@ -165,18 +165,22 @@ impl<B: Backend> Repen<B> {
 
 impl<B: Backend> Network<B> for Repen<B> {
     /// `max(0, m + ‖f(q) − f(p)‖² − ‖f(q) − f(a)‖²)` of triplets of two unlabelled rows `q`, `p` and a labelled anomaly `a` (equation 4
-    /// of the paper).
+    /// of the paper). Where rows are confirmed as normal, `p` is one of them.
     fn terms(&self, batch: &Batch<B>) -> LossTerms<B> {
         let codes = batch.by_row(|rows| self.represent(rows));
         let none = Tensor::zeros([0], &codes.device());
-        let triplets = (batch.unlabelled() / 2).min(batch.rows() - batch.unlabelled());
+        let others = batch.others();
+        let triplets = (others / 2).min(batch.rows() - others);
         if triplets == 0 {
             // Shuffled batches may contain no anomaly. The gradient must then be zero, not missing.
-            return LossTerms { normal: codes.mean_dim(1).squeeze_dim::<1>(1).mul_scalar(0.0), anomalous: none };
+            return LossTerms::normal_only(codes.mean_dim(1).squeeze_dim::<1>(1).mul_scalar(0.0));
         }
-        let [query, near, far] = [0, triplets, batch.unlabelled()].map(|start| section(codes.clone(), start, triplets));
+        // Confirmed normals are the last of the other rows.
+        let near = if batch.normals() > 0 { others - triplets } else { triplets };
+        let [query, near, far] = [0, near, others].map(|start| section(codes.clone(), start, triplets));
         let squared = |other: Tensor<B, 2>| (query.clone() - other).square().sum_dim(1).squeeze_dim::<1>(1);
-        LossTerms { normal: none, anomalous: relu((squared(near) - squared(far)).add_scalar(self.margin)) }
+        let anomalous = relu((squared(near) - squared(far)).add_scalar(self.margin));
+        LossTerms { normal: none.clone(), confirmed: none, anomalous }
     }
 
     /// `f(x)`.
@@ -306,12 +310,16 @@ mod tests {
         let rows = [[0.2, 0.7], [0.9, 0.1], [0.4, 0.4], [3.0, -1.0], [5.0, 2.0]];
         let codes = rows.map(|row| code(&network, row));
         let batch = Batch::new(Tensor::from_data(rows, &Default::default()), 3);
-        let LossTerms { normal, anomalous } = network.terms(&batch);
+        let LossTerms { normal, anomalous, .. } = network.terms(&batch);
         assert_eq!(normal.dims(), [0]);
         // Three unlabelled rows give one triplet.
         let expected = 1000.0 + squared(&codes[0], &codes[1]) - squared(&codes[0], &codes[3]);
         let loss = cells(anomalous);
         assert!(loss.len() == 1 && (loss[0] - expected).abs() < 1e-3, "{loss:?}, expected {expected}");
+        // The third row is confirmed as normal.
+        let loss = cells(network.terms(&batch.with_normals(1)).anomalous)[0];
+        let expected = 1000.0 + squared(&codes[0], &codes[2]) - squared(&codes[0], &codes[3]);
+        assert!((loss - expected).abs() < 1e-3, "{loss}, expected {expected}");
 
         let known: Vec<Vec<f32>> =
             cells(network.sampled.val()).chunks(2).map(|row| code(&network, [row[0], row[1]])).collect();

@@ -154,12 +154,12 @@ impl<B: Backend> ResNet<B> {
 }
 
 impl<B: Backend> Network<B> for ResNet<B> {
-    /// The cross-entropy of each row. Unlabelled rows and labelled anomalies have the same total weight.
+    /// The cross-entropy of each row. Labelled anomalies and all other rows have the same total weight.
     fn terms(&self, batch: &Batch<B>) -> LossTerms<B> {
         let mut rng = self.draws.next();
         let code = self.code(batch, |hidden| dropout(hidden, self.dropout, &mut rng));
-        let (unlabelled, anomalies) = batch.part(self.scores(code));
-        balanced_cross_entropy(unlabelled, anomalies)
+        let (others, anomalies) = batch.part(self.scores(code));
+        balanced_cross_entropy(batch, others, anomalies)
     }
 
     fn norms_mut(&mut self) -> Vec<&mut NormLayer<B>> {

@@ -146,21 +146,40 @@ struct Mixture {
     share: f32,
 }
 
-/// Mixes each row of a batch with a row drawn without replacement from the same batch. Mixtures of two unlabelled rows come first;
-/// their number is returned, too.
-fn mixtures(rows: usize, unlabelled: usize, alpha: f64, rng: &mut impl Rng) -> (Vec<Mixture>, usize) {
-    let mut others: Vec<usize> = (0..rows).collect();
-    others.shuffle(rng);
+/// The numbers of mixtures in a batch, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct MixtureCounts {
+    /// Mixtures of two rows that are no anomalies, and are not both confirmed as normal.
+    normal: usize,
+    /// Mixtures of two confirmed normals.
+    confirmed: usize,
+    /// Mixtures with an anomaly.
+    anomalous: usize,
+}
+
+/// Mixes each row of a batch with a row drawn without replacement from the same batch. The first `others` rows of the batch are no
+/// anomalies, and the last `normals` of those are confirmed as normal.
+fn mixtures(
+    rows: usize,
+    others: usize,
+    normals: usize,
+    alpha: f64,
+    rng: &mut impl Rng,
+) -> (Vec<Mixture>, MixtureCounts) {
+    let mut partners: Vec<usize> = (0..rows).collect();
+    partners.shuffle(rng);
     let mut share = || match Beta::new(alpha, alpha) {
         Ok(beta) => rng.sample::<f64, _>(beta) as f32,
         Err(_) => unreachable!("the configuration has been checked"),
     };
     let mix = |(one, other)| Mixture { one, other, share: share() };
-    let all: Vec<Mixture> = others.into_iter().enumerate().map(mix).collect();
-    let (normal, anomalous): (Vec<_>, Vec<_>) =
-        all.into_iter().partition(|mixture| mixture.one < unlabelled && mixture.other < unlabelled);
-    let normals = normal.len();
-    ([normal, anomalous].concat(), normals)
+    let all: Vec<Mixture> = partners.into_iter().enumerate().map(mix).collect();
+    let both = |mixture: &Mixture, is: &dyn Fn(usize) -> bool| is(mixture.one) && is(mixture.other);
+    let (normal, anomalous): (Vec<_>, Vec<_>) = all.into_iter().partition(|mixture| both(mixture, &|row| row < others));
+    let (confirmed, normal): (Vec<_>, Vec<_>) =
+        normal.into_iter().partition(|mixture| both(mixture, &|row| row >= others - normals));
+    let counts = MixtureCounts { normal: normal.len(), confirmed: confirmed.len(), anomalous: anomalous.len() };
+    ([normal, confirmed, anomalous].concat(), counts)
 }
 
 /// The smooth L1 loss: `d²/2` for differences within ±1 and `|d| − ½` for larger ones.
@@ -176,12 +195,15 @@ impl<B: Backend> Rosas<B> {
         linear_score(self.scorer.forward(code), &self.output)
     }
 
-    /// `max(0, m + ‖φ(q) − φ(p)‖ − ‖φ(q) − φ(a)‖)` of triplets of two unlabelled rows `q`, `p` and an anomaly `a`.
-    fn triplets(&self, codes: &Tensor<B, 2>, count: usize, unlabelled: usize) -> Tensor<B, 1> {
+    /// `max(0, m + ‖φ(q) − φ(p)‖ − ‖φ(q) − φ(a)‖)` of triplets of two unlabelled rows `q`, `p` and an anomaly `a`. Where rows are
+    /// confirmed as normal, `p` is one of them.
+    fn triplets(&self, codes: &Tensor<B, 2>, count: usize, batch: &Batch<B>) -> Tensor<B, 1> {
         if count == 0 {
             return Tensor::zeros([0], &codes.device());
         }
-        let [query, near, far] = [0, count, unlabelled].map(|start| codes.clone().narrow(0, start, count));
+        // Confirmed normals are the last of the other rows.
+        let near = if batch.normals() > 0 { batch.others() - count } else { count };
+        let [query, near, far] = [0, near, batch.others()].map(|start| codes.clone().narrow(0, start, count));
         let distance = |other: Tensor<B, 2>| length(query.clone() - other, LENGTH_GAP).squeeze_dim::<1>(1);
         relu((distance(near) - distance(far)).add_scalar(self.margin))
     }
@@ -191,11 +213,11 @@ impl<B: Backend> Network<B> for Rosas<B> {
     /// The mean of two losses: that of triplets in the representation and that of mixtures.
     ///
     /// The loss of a mixture compares its bounded score with its target, and with the mixed scores of its two rows. The target is −1
-    /// for an unlabelled row, 1 for an anomaly, and mixed like the rows. A mixture of two unlabelled rows is an example whose target
-    /// is normal. All other examples involve an anomaly.
+    /// for an unlabelled row or a confirmed normal, 1 for an anomaly, and mixed like the rows. A mixture of two such rows is an example
+    /// whose target is normal. All other examples involve an anomaly.
     fn terms(&self, batch: &Batch<B>) -> LossTerms<B> {
-        let (rows, unlabelled) = (batch.rows(), batch.unlabelled());
-        let (mixtures, normals) = mixtures(rows, unlabelled, self.alpha, &mut self.draws.next());
+        let (rows, others) = (batch.rows(), batch.others());
+        let (mixtures, counts) = mixtures(rows, others, batch.normals(), self.alpha, &mut self.draws.next());
         let own = batch.by_row(|rows| rows);
         let device = own.device();
         let share: Vec<f32> = mixtures.iter().map(|mixture| mixture.share).collect();
@@ -210,26 +232,28 @@ impl<B: Backend> Network<B> for Rosas<B> {
         let scores = tanh(self.scores(codes.clone()));
         let (own, mixed) = (scores.clone().narrow(0, 0, rows), scores.narrow(0, rows, rows));
         let by_shares = own.clone().select(0, one) * share.squeeze_dim(1) + own.select(0, other) * rest.squeeze_dim(1);
-        let target = |row: usize| if row < unlabelled { -1.0 } else { 1.0 };
+        let target = |row: usize| if row < others { -1.0 } else { 1.0 };
         let targets: Vec<f32> = mixtures
             .iter()
             .map(|Mixture { one, other, share }| share * target(*one) + (1.0 - share) * target(*other))
             .collect();
         let targets = Tensor::from_data(TensorData::new(targets, [rows]), &device);
         let of_mixtures = smooth_l1(mixed.clone() - targets) + smooth_l1(mixed - by_shares);
-        let count = (unlabelled / 2).min(rows - unlabelled);
-        let of_triplets = self.triplets(&codes, count, unlabelled);
+        let count = (others / 2).min(rows - others);
+        let of_triplets = self.triplets(&codes, count, batch);
         // With these weights, the mean over all examples is the mean of the two mean losses.
         let weight = |examples: usize| (count + rows) as f64 / (2 * examples.max(1)) as f64;
         let of_mixtures = of_mixtures.mul_scalar(weight(rows));
+        let MixtureCounts { normal, confirmed, anomalous } = counts;
         let mut anomalous =
-            vec![of_triplets.mul_scalar(weight(count)), section(of_mixtures.clone(), normals, rows - normals)];
+            vec![of_triplets.mul_scalar(weight(count)), section(of_mixtures.clone(), normal + confirmed, anomalous)];
         anomalous.retain(|part| part.dims()[0] > 0);
         let anomalous = match anomalous.is_empty() {
             true => Tensor::zeros([0], &device),
             false => Tensor::cat(anomalous, 0),
         };
-        LossTerms { normal: section(of_mixtures, 0, normals), anomalous }
+        let confirmed = section(of_mixtures.clone(), normal, confirmed);
+        LossTerms { normal: section(of_mixtures, 0, normal), confirmed, anomalous }
     }
 
     fn norms_mut(&mut self) -> Vec<&mut NormLayer<B>> {
@@ -264,10 +288,18 @@ mod tests {
 
     #[test]
     fn mixtures_of_unlabelled_rows_come_first_and_each_row_is_drawn_once() {
-        let (all, normals) = mixtures(30, 20, 0.5, &mut Seed(1).stream(&["mixtures"]));
+        let (all, counts) = mixtures(30, 20, 0, 0.5, &mut Seed(1).stream(&["mixtures"]));
         let normal = |mixture: &Mixture| mixture.one < 20 && mixture.other < 20;
+        let normals = counts.normal;
         assert!(all[..normals].iter().all(normal) && !all[normals..].iter().any(normal));
         assert!(normals > 0 && normals < 20);
+        assert_eq!((counts.confirmed, counts.anomalous), (0, 30 - normals));
+        // The same mixtures, where rows 8 to 19 are confirmed as normal.
+        let (sorted, counts) = mixtures(30, 20, 12, 0.5, &mut Seed(1).stream(&["mixtures"]));
+        let confirmed = |mixture: &Mixture| (8..20).contains(&mixture.one) && (8..20).contains(&mixture.other);
+        let (first, second) = sorted[..normals].split_at(counts.normal);
+        assert!(second.len() == counts.confirmed && second.iter().all(confirmed) && !first.iter().any(confirmed));
+        assert!(!first.is_empty() && !second.is_empty() && first.iter().all(normal));
         for row in [|m: &Mixture| m.one, |m: &Mixture| m.other] {
             let mut rows: Vec<usize> = all.iter().map(row).collect();
             rows.sort_unstable();
@@ -288,8 +320,8 @@ mod tests {
             TrainingData { rows: rows.clone(), others: (0..6).collect(), anomalies: vec![6, 7], normals: Vec::new() };
         let network = RosasConfig::default().init(&data, &mut Seed(1).stream(&[]));
         // The first draw of the training.
-        let (mixed, normals) = mixtures(8, 6, 0.5, &mut network.draws.again().next());
-        let LossTerms { normal, anomalous } = network.terms(&Batch::new(rows, 6));
+        let (mixed, MixtureCounts { normal: normals, .. }) = mixtures(8, 6, 0, 0.5, &mut network.draws.again().next());
+        let LossTerms { normal, anomalous, .. } = network.terms(&Batch::new(rows, 6));
         let one = |row: Vec<f32>| Tensor::<NdArray, 2>::from_data(TensorData::new(row, [1, 3]), &device);
         let score = |row: &[f32]| cells(network.score(one(row.to_vec())))[0].tanh();
         let code = |row: usize| cells(network.encoder.forward(one(table[row].to_vec())));

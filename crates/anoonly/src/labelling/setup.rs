@@ -116,7 +116,7 @@ impl LabellingSetup {
         let (label_name, labels) = self.labels(table)?;
         let in_table = self.label.is_some();
         let Prepared { encoder, samples, left_out, filled, .. } =
-            self.detector.encode(table, in_table.then_some(&label_name), labels)?;
+            self.detector.encode(table, in_table.then(|| label_name.clone()), labels)?;
         let ids: Vec<Vec<Option<String>>> =
             self.detector.id_columns().iter().map(|column| table.exact_texts(column)).collect::<Result<_, _>>()?;
         let opened = self.journal.as_deref().map(Journal::open).transpose()?;
@@ -195,21 +195,20 @@ impl LabellingSetup {
     }
 
     /// The name of the label column, and the labels in the table.
-    fn labels(&self, table: &Table) -> Result<(String, Labels), LabellingError> {
+    fn labels(&self, table: &Table) -> Result<(String, Vec<Label>), LabellingError> {
         let invalid = |reason: String| Err(LabellingError::Setting { setting: LabellingSetting::Label, reason });
         let Some(label) = &self.label else {
             let name = self.label_name.clone();
             if table.file_columns().contains(&name) {
                 return invalid(format!("the table has a column `{}` already; choose another name", excerpt(&name)));
             }
-            let labels = vec![Label::Unlabelled; table.rows()];
-            return Ok((name.clone(), Labels { column: name, labels, values: Vec::new() }));
+            return Ok((name, vec![Label::Unlabelled; table.rows()]));
         };
-        let labels = table.labels(label)?;
-        if self.detector.id_columns().contains(&labels.column) {
-            return invalid(format!("`{}` is an identifier column", excerpt(&labels.column)));
+        let Labels { column, labels, .. } = table.labels(label)?;
+        if self.detector.id_columns().contains(&column) {
+            return invalid(format!("`{}` is an identifier column", excerpt(&column)));
         }
-        Ok((labels.column.clone(), labels))
+        Ok((column, labels))
     }
 
     fn person(&self) -> String {
@@ -262,12 +261,11 @@ fn first_difference(recorded: &TableDetector, given: &TableDetector) -> (String,
 impl Session {
     /// The parts of a fit with other labels.
     pub(super) fn prepared(&self, samples: Samples) -> Prepared {
-        let labels = Labels { column: self.label_name.clone(), labels: samples.labels().to_vec(), values: Vec::new() };
         Prepared {
             encoder: self.encoder.clone(),
             samples,
             left_out: self.left_out.clone(),
-            labels,
+            label: Some(self.label_name.clone()),
             filled: self.filled,
         }
     }

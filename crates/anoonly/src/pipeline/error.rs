@@ -51,6 +51,24 @@ pub enum PipelineError {
         /// What is wrong with it.
         reason: String,
     },
+    /// No row is labelled an anomaly, and the method needs one.
+    #[error("{}{}: no row is labelled an anomaly, and {method} needs at least one", path.display(), in_column(column.as_deref()))]
+    NeedsLabels {
+        /// The file of the table.
+        path: PathBuf,
+        /// The label column; `None` if the table was used without one.
+        column: Option<String>,
+        /// The method.
+        method: &'static str,
+    },
+    /// The model uses the label column as a feature, so its scores depend on the labels.
+    #[error("{}, column {}: the model uses this column as a feature, so its scores depend on the labels", path.display(), excerpt(column))]
+    LabelIsFeature {
+        /// The file of the table.
+        path: PathBuf,
+        /// The label column.
+        column: String,
+    },
     /// The labels leave nothing to learn.
     #[error("{}, column {column}: {reason}", path.display())]
     Labels {
@@ -105,6 +123,11 @@ pub enum PipelineError {
         /// Why not.
         reason: String,
     },
+}
+
+/// A column as the second part of a place in a table.
+fn in_column(column: Option<&str>) -> String {
+    column.map_or_else(String::new, |column| format!(", column {}", excerpt(column)))
 }
 
 /// A setting of [`TableDetector`](super::TableDetector) or [`Threshold`](super::Threshold).

@@ -77,7 +77,7 @@ impl Model {
     /// Scores the labelled rows of a table.
     ///
     /// # Errors
-    /// If no row is labelled an anomaly or none is labelled normal, a row cannot be scored or a label cannot be read, or if half of the
+    /// If the model uses the label column as a feature, no row is labelled an anomaly or none is labelled normal, a row cannot be scored or a label cannot be read, or if half of the
     /// rows lie outside of what the training rows held in a column and that is refused.
     pub fn score_labelled(
         &self,
@@ -86,6 +86,9 @@ impl Model {
         unknown: Unknown,
     ) -> Result<LabelledScores, PipelineError> {
         let Labels { column, labels, .. } = table.labels(label)?;
+        if self.encoder().columns().iter().any(|used| used.name == column) {
+            return Err(PipelineError::LabelIsFeature { path: table.path().into(), column });
+        }
         let rows: Vec<usize> = (0..labels.len()).filter(|&row| labels[row] != Label::Unlabelled).collect();
         let anomalous: Vec<bool> = rows.iter().map(|&row| labels[row].is_anomaly()).collect();
         // Known before any work.

@@ -52,8 +52,9 @@ pub struct Provenance {
     /// earlier version of the library.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub features: Option<String>,
-    /// The label column.
-    pub label: String,
+    /// The label column. `None` if the table was used without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
     /// The number of its rows of each kind.
     pub counts: RowCounts,
     /// The columns that were left out.

@@ -1,13 +1,13 @@
 //! Cross-validated metrics of a detector.
 
-use anoonly_data::table::{LabelColumn, Table};
+use anoonly_data::table::Table;
 use anoonly_eval::{Interval, auroc, average_precision, bootstrap};
 use anoonly_train::ComputeDevice;
 use serde::{Deserialize, Serialize};
 
 use super::folds::{Fold, Folds};
 use super::model::mean_scores;
-use super::{Fitted, PipelineError, Prepared, TableDetector, TableSetting};
+use super::{Fitted, LabelSource, PipelineError, Prepared, TableDetector, TableSetting};
 
 /// Cross-validated metrics. Every row is scored by members that were fitted without it. Unlabelled rows count as normal, so that
 /// anomalies among them make the metrics too low.
@@ -34,11 +34,11 @@ impl TableDetector {
     pub fn validate(
         &self,
         table: &Table,
-        label: impl Into<LabelColumn>,
+        labels: impl Into<LabelSource>,
         device: &ComputeDevice,
     ) -> Result<Validation, PipelineError> {
         self.check()?;
-        let Prepared { samples, .. } = self.prepare(table, &label.into())?;
+        let Prepared { samples, .. } = self.prepare(table, &labels.into())?;
         let folds = Folds::new(&samples, FOLDS, self.seed, "folds");
         if folds.count < 2 {
             let reason = "at least two labelled anomalies and two other rows are needed".into();

@@ -7,13 +7,13 @@ use burn::tensor::backend::AutodiffBackend;
 use burn_flex::FlexTensor;
 
 use super::{DISTANCE_GAP, DeepSad};
-use crate::TrainingData;
 use crate::kernels::direct::stack::Stack;
-use crate::kernels::direct::{Direct, ExampleWeights, Trained, rows, total};
+use crate::kernels::direct::{Direct, ExampleWeights, Trained, Weigh, rows, total};
 use crate::kernels::{Differentiating, columns, values};
 use crate::layers::activation::Activation;
 use crate::layers::host::cells;
 use crate::network::Distinct;
+use crate::{StepRows, TrainingData};
 
 struct DirectDeepSad {
     rows: FlexTensor,
@@ -37,35 +37,29 @@ pub(super) fn direct<B: AutodiffBackend>(
 }
 
 impl Direct for DirectDeepSad {
-    fn descend(&mut self, indices: &[usize], unlabelled: usize, normal_weight: f32) -> f32 {
+    fn descend(&mut self, step: &StepRows, weigh: Weigh<'_>) -> f32 {
         let Self { rows, stack, centre, eta, gradient } = self;
-        let batch = Distinct::of(indices, unlabelled);
+        let others = step.others();
+        let batch = Distinct::of(&step.indices, others);
         let (width, rows) = (columns(rows), values(rows));
         let codes = stack.forward(rows, width, &batch);
-        let weights = ExampleWeights::new(unlabelled, indices.len() - unlabelled, normal_weight);
-        let shape = [indices.len(), centre.len()];
-        let loss = total(
-            weights,
-            shape,
-            |row| row >= unlabelled,
-            gradient,
-            |row, gradient| {
-                let code = &codes[row * centre.len()..][..centre.len()];
-                let mut distance = 0.0;
-                for ((cell, code), centre) in gradient.iter_mut().zip(code).zip(&*centre) {
-                    let difference = code - centre;
-                    distance += difference * difference;
-                    *cell = 2.0 * difference;
-                }
-                if row < unlabelled {
-                    return distance;
-                }
-                let inverse = 1.0 / (distance + DISTANCE_GAP as f32);
-                let slope = -*eta * inverse * inverse;
-                gradient.iter_mut().for_each(|cell| *cell *= slope);
-                *eta * inverse
-            },
-        );
+        let shape = [step.indices.len(), centre.len()];
+        let loss = total(ExampleWeights::by_row(step, weigh), shape, gradient, |row, gradient| {
+            let code = &codes[row * centre.len()..][..centre.len()];
+            let mut distance = 0.0;
+            for ((cell, code), centre) in gradient.iter_mut().zip(code).zip(&*centre) {
+                let difference = code - centre;
+                distance += difference * difference;
+                *cell = 2.0 * difference;
+            }
+            if row < others {
+                return distance;
+            }
+            let inverse = 1.0 / (distance + DISTANCE_GAP as f32);
+            let slope = -*eta * inverse * inverse;
+            gradient.iter_mut().for_each(|cell| *cell *= slope);
+            *eta * inverse
+        });
         stack.backward(rows, width, &batch, gradient);
         loss
     }

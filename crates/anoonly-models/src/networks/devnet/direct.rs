@@ -8,12 +8,12 @@ use burn_flex::FlexTensor;
 use pulp::Arch;
 
 use super::{AnomalyLoss, DevNet};
-use crate::TrainingData;
 use crate::kernels::direct::stack::Stack;
-use crate::kernels::direct::{Direct, ExampleWeights, Trained, rows, sign, total};
+use crate::kernels::direct::{Direct, ExampleWeights, Trained, Weigh, rows, sign, total};
 use crate::kernels::{Differentiating, columns, squares, values};
 use crate::layers::activation::Activation;
 use crate::network::Distinct;
+use crate::{StepRows, TrainingData};
 
 struct DirectDevNet {
     rows: FlexTensor,
@@ -40,32 +40,26 @@ pub(super) fn direct<B: AutodiffBackend>(
 }
 
 impl Direct for DirectDevNet {
-    fn descend(&mut self, indices: &[usize], unlabelled: usize, normal_weight: f32) -> f32 {
+    fn descend(&mut self, step: &StepRows, weigh: Weigh<'_>) -> f32 {
         let Self { rows, stack, margin, l2, anomaly_loss, gradient } = self;
-        let batch = Distinct::of(indices, unlabelled);
+        let others = step.others();
+        let batch = Distinct::of(&step.indices, others);
         let (width, rows) = (columns(rows), values(rows));
         let scores = stack.forward(rows, width, &batch);
-        let weights = ExampleWeights::new(unlabelled, indices.len() - unlabelled, normal_weight);
-        let loss = total(
-            weights,
-            [scores.len(), 1],
-            |row| row >= unlabelled,
-            gradient,
-            |row, gradient| {
-                let score = scores[row];
-                let shortfall = *margin - score;
-                let (value, slope) = match anomaly_loss {
-                    _ if row < unlabelled => (score.abs(), sign(score)),
-                    AnomalyLoss::Absolute => (shortfall.abs(), -sign(shortfall)),
-                    AnomalyLoss::Unbounded => (shortfall, -1.0),
-                    AnomalyLoss::Hinge if shortfall > 0.0 => (shortfall, -1.0),
-                    // NaN stays NaN.
-                    AnomalyLoss::Hinge => (0.0 * shortfall, 0.0),
-                };
-                gradient[0] = slope;
-                value
-            },
-        );
+        let loss = total(ExampleWeights::by_row(step, weigh), [scores.len(), 1], gradient, |row, gradient| {
+            let score = scores[row];
+            let shortfall = *margin - score;
+            let (value, slope) = match anomaly_loss {
+                _ if row < others => (score.abs(), sign(score)),
+                AnomalyLoss::Absolute => (shortfall.abs(), -sign(shortfall)),
+                AnomalyLoss::Unbounded => (shortfall, -1.0),
+                AnomalyLoss::Hinge if shortfall > 0.0 => (shortfall, -1.0),
+                // NaN stays NaN.
+                AnomalyLoss::Hinge => (0.0 * shortfall, 0.0),
+            };
+            gradient[0] = slope;
+            value
+        });
         stack.backward(rows, width, &batch, gradient);
         if *l2 == 0.0 {
             return loss;

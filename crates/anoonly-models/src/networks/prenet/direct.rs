@@ -7,15 +7,15 @@ use burn::tensor::backend::AutodiffBackend;
 use burn_flex::FlexTensor;
 
 use super::{PReNet, Pairs};
-use crate::TrainingData;
 use crate::kernels::direct::dense::DirectDense;
 use crate::kernels::direct::norm::{DirectNorm, NormPass};
 use crate::kernels::direct::stack::{gather_rows, spread_rows};
-use crate::kernels::direct::{Direct, ExampleWeights, Trained, rows, sign, total};
+use crate::kernels::direct::{Direct, ExampleCounts, ExampleWeights, Trained, Weigh, rows, sign, total};
 use crate::kernels::products::StridedRows;
 use crate::kernels::{Differentiating, columns, values};
 use crate::layers::activation::Activation;
 use crate::network::Distinct;
+use crate::{StepRows, TrainingData};
 
 struct DirectPReNet {
     rows: FlexTensor,
@@ -64,11 +64,11 @@ pub(super) fn direct<B: AutodiffBackend>(
 }
 
 impl Direct for DirectPReNet {
-    fn descend(&mut self, indices: &[usize], unlabelled: usize, normal_weight: f32) -> f32 {
+    fn descend(&mut self, step: &StepRows, weigh: Weigh<'_>) -> f32 {
         let Self { rows, feature, norm, pair, targets, sides, both, gradient, of_both, of_hidden } = self;
-        let batch = Distinct::of(indices, unlabelled);
+        let batch = Distinct::of(&step.indices, step.others());
         let rows = StridedRows { cells: values(rows), width: columns(rows), indices: Some(&batch.rows) };
-        let pairs = Pairs::of(indices.len(), unlabelled);
+        let pairs = Pairs::of(step.indices.len(), step.others(), step.normals);
         let count = pairs.count();
         feature.forward(rows);
         let width = feature.outputs();
@@ -90,24 +90,24 @@ impl Direct for DirectPReNet {
             }
         }
         pair.forward(StridedRows::all(both, 2 * width));
-        let Pairs { anomalies, mixed, unlabelled: normals, .. } = pairs;
-        let weights = ExampleWeights::new(normals, anomalies + mixed, normal_weight);
+        let Pairs { anomalies, mixed, unlabelled: normal, confirmed, .. } = pairs;
+        let anomalous = anomalies + mixed;
+        let weights = ExampleWeights::new(ExampleCounts { normal, confirmed, anomalous }, weigh);
+        let weight_of = |pair: usize| match pair {
+            pair if pair < anomalous => weights.anomalous,
+            pair if pair < anomalous + normal => weights.normal,
+            _ => weights.confirmed,
+        };
         let scores = &pair.output;
-        let loss = total(
-            weights,
-            [count, 1],
-            |pair| pair < anomalies + mixed,
-            gradient,
-            |pair, gradient| {
-                let target = match pair {
-                    pair if pair < anomalies => targets[0],
-                    pair if pair < anomalies + mixed => targets[1],
-                    _ => 0.0,
-                };
-                gradient[0] = sign(scores[pair] - target);
-                (scores[pair] - target).abs()
-            },
-        );
+        let loss = total(weight_of, [count, 1], gradient, |pair, gradient| {
+            let target = match pair {
+                pair if pair < anomalies => targets[0],
+                pair if pair < anomalous => targets[1],
+                _ => 0.0,
+            };
+            gradient[0] = sign(scores[pair] - target);
+            (scores[pair] - target).abs()
+        });
         pair.backward(StridedRows::all(both, 2 * width), gradient, Some(of_both));
         of_hidden.clear();
         of_hidden.resize(batch.rows.len() * width, 0.0);
