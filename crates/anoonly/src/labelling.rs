@@ -13,7 +13,7 @@
 //! # let path = folder.path().join("table.csv");
 //! # let row = |row: usize| format!("T{row},{},{}\n", (row * 7) % 11, if row % 40 == 3 { 90 } else { (row * 5) % 13 });
 //! # std::fs::write(&path, format!("id,size,weight\n{}", (0..200).map(row).collect::<String>()))?;
-//! # let method = AnyMethod::by_name("isolation-forest").unwrap();
+//! # let method = AnyMethod::by_name("isolation-forest")?;
 //! let table = Table::read(&path)?;
 //! let detector = TableDetector::new(method).ids(&["id"]);
 //! let setup = LabellingSetup::new(detector).journal(&folder.path().join("answers.jsonl"));

@@ -51,9 +51,8 @@ impl Session {
     /// # Errors
     /// When the journal cannot be written, which notes rows that are drawn.
     pub fn next(&mut self, count: usize) -> Result<Vec<Question>, LabellingError> {
-        let due = self.state.due(count).min(count);
         let pending = self.state.pending().take(count).count();
-        self.draw(due.saturating_sub(pending))?;
+        self.draw(self.state.due(count).min(count - pending))?;
         let mut rows: Vec<(usize, AskedBecause)> =
             self.state.pending().take(count).map(|row| (row, AskedBecause::DrawnAtRandom)).collect();
         let strategy = self.state.query().strategy();

@@ -86,7 +86,8 @@ impl LabellingSetup {
         Self { journal: Some(path.into()), ..self }
     }
 
-    /// Sets how rows are chosen. Without it, a session goes on with the query of its journal.
+    /// Sets how rows are chosen. Without it, a session goes on with the query of its journal; a new session asks for the rows with the
+    /// highest scores, and none at random.
     pub fn query(self, query: impl Into<Query>) -> Self {
         Self { query: Some(query.into()), ..self }
     }

@@ -1,10 +1,13 @@
 //! Questions, answers and what becomes of them.
 
-use anoonly::core::Label;
+use anoonly::AnyMethod;
+use anoonly::core::{Label, Samples, Seed};
 use anoonly::data::table::LabelColumn;
 use anoonly::labelling::{
     Answer, AskedBecause, LabellingError, LabellingSetup, Query, QueryStrategy, Session, StopReason,
 };
+use anoonly::train::labelling::{Ranking, Refitter};
+use anoonly::train::{ComputeDevice, Detector, Supervision};
 
 use super::{answer_batch, detector, made, setup, table, truly};
 
@@ -175,16 +178,20 @@ fn random_rows_have_their_share_and_stay_until_they_are_answered() {
     assert_eq!(drawn(&mut session, 3), 0);
     assert_eq!(drawn(&mut session, 4), 1);
     let questions = session.next(8).unwrap();
-    let random: Vec<usize> = questions[..2].iter().map(|question| question.row).collect();
+    let drawn_rows = questions.iter().filter(|question| question.because == AskedBecause::DrawnAtRandom);
+    let random: Vec<usize> = drawn_rows.map(|question| question.row).collect();
+    assert_eq!((random.len(), questions.len()), (2, 8));
     // The others are answered, and the drawn rows still come first.
     for question in &questions[2..] {
         session.answer(question.row, truly(truth[question.row]), None).unwrap();
     }
     session.refit().unwrap();
     assert_eq!(rows_of(&mut session, 3)[..2], random);
+    assert_eq!(drawn(&mut session, 1), 1);
     for &row in &random {
         session.answer(row, truly(truth[row]), None).unwrap();
     }
+    assert_eq!(drawn(&mut session, 3), 0);
     for _ in 0..24 {
         answer_batch(&mut session, &truth, 3);
     }
@@ -265,4 +272,30 @@ fn sessions_move_between_threads() {
     fn moves<T: Send + Sync>() {}
     moves::<Session>();
     moves::<anoonly::labelling::Explainer>();
+}
+
+/// A loop on features alone, as the benchmark runs it, asks the same rows.
+#[test]
+fn a_session_asks_what_a_plain_loop_asks() {
+    let (text, truth) = made(200, 10, 12);
+    let setup = LabellingSetup::new(detector("logistic").ids(&["id"]).held_out(0.0).seed(Seed(4)));
+    for strategy in [QueryStrategy::Top, QueryStrategy::Diverse, QueryStrategy::Margin] {
+        let mut session = setup.clone().query(strategy).open(&table(&text)).unwrap();
+        let features = session.features().to_owned();
+        let scaled = anoonly::core::scale::MinMaxScaler::fit(&features).transform(features.view());
+        let mut labels = vec![Label::Unlabelled; 200];
+        let method = AnyMethod::by_name("logistic").unwrap();
+        let detector = Detector::new(method, Supervision::AnomalyOnly, Seed(4)).unwrap();
+        let samples = Samples::new((*features).clone(), labels.clone()).unwrap();
+        let mut refitter = Refitter::new(samples, detector, &ComputeDevice::default()).unwrap();
+        for _ in 0..6 {
+            let scores = refitter.refit(&labels).unwrap();
+            let candidates: Vec<usize> = (0..200).filter(|&row| labels[row] == Label::Unlabelled).collect();
+            let threshold = anoonly::train::labelling::separating_threshold(&scores, &labels);
+            let ranking = Ranking { scores: &scores, features: &scaled, candidates: &candidates, threshold };
+            let rows = strategy.choose(ranking, 5, &mut Seed(4).stream(&["unused"]));
+            rows.iter().for_each(|&row| labels[row] = truly(truth[row]).label());
+            assert_eq!(answer_batch(&mut session, &truth, 5), rows, "{strategy}");
+        }
+    }
 }

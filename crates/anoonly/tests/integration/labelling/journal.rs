@@ -80,6 +80,22 @@ fn a_journal_can_be_read_by_people() {
     assert!(of("answer").iter().any(|line| line["because"] == "spread-out"));
 }
 
+/// `docs/labelling.md` names every key and word of a journal.
+#[test]
+fn the_page_describes_the_journal() {
+    let (_folder, path) = place();
+    drop(begun(&path));
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/labelling.md")).unwrap();
+    let lines = lines(&path);
+    let keys = |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let words = lines.iter().skip(1).flat_map(|line| ["event", "answer", "because"].map(|key| line[key].as_str()));
+    let words = words.flatten().map(str::to_owned);
+    let nested = ["table", "query"].iter().flat_map(|key| keys(&lines[0][*key]));
+    for name in lines.iter().flat_map(keys).chain(nested).chain(words) {
+        assert!(page.contains(&format!("`{name}`")), "docs/labelling.md does not name `{name}`");
+    }
+}
+
 /// A process may be killed at any byte of a line. Everything before that line is there.
 #[test]
 fn a_torn_last_line_loses_that_line_alone() {

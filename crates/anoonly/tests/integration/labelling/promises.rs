@@ -53,7 +53,7 @@ fn p_values_keep_their_promise_after_many_answers() {
         of_asked += scores.iter().filter(|score| wrong.p_value(**score) <= 0.1).count() as f64 / 60.0 / rounds as f64;
     }
     assert!((0.05..4.0 / 41.0 + 3.0 * 0.005).contains(&alarms), "{alarms}");
-    assert!(of_asked > 0.15, "the simulation would see it: {of_asked}");
+    assert!(of_asked > 0.25, "the simulation would see it: {of_asked}");
 }
 
 /// Sessions that ask for high scores and for random rows, and stop at any moment.
