@@ -18,7 +18,7 @@ const GUESS_WEIGHT: f64 = 1.0;
 /// The first guess: the share of anomalies in a pool. It changes the width of the interval and not its coverage.
 const GUESS: f64 = 0.1;
 
-/// Estimates how many anomalies are left in a pool of which `found` rows are known to be anomalies and `unknown` rows are not known.
+/// Estimates how many anomalies are left in a pool. Of its rows, `found` are known to be anomalies and `unknown` are not known.
 /// `None` without draws.
 ///
 /// The rows that are looked at between draws may be chosen in any way, for example by scores that follow from earlier answers; only

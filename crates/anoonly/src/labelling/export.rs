@@ -14,7 +14,7 @@ const NORMAL: &str = "normal";
 impl Session {
     /// The table as it was read, with the labels of all answers.
     ///
-    /// The label column holds `anomaly`, `normal`, or nothing for a row without an answer or of which the person could not tell. If the
+    /// The label column holds `anomaly`, `normal`, or nothing for a row that is unsure or has no answer. If the
     /// label column of the table was read with a value that marks anomalies, it holds this value instead of `anomaly`. Either way, the
     /// label column is read back with the same settings. It stands in the place of the table's label column, or after all columns.
     ///

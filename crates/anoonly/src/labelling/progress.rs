@@ -24,7 +24,7 @@ pub struct LabellingProgress {
     pub anomalies: usize,
     /// The number of rows that were answered to be normal.
     pub normals: usize,
-    /// The number of rows of which the person could not tell.
+    /// The number of rows that were answered to be unsure.
     pub unsure: usize,
     /// The number of answered rows that were drawn at random.
     pub drawn: usize,
@@ -114,7 +114,7 @@ impl Session {
     ///
     /// For rows chosen by their scores, it is the share of anomalies among the earlier ones, in which an answer counts half after three
     /// further answers: finds come in runs, which end when all anomalies of a kind have been found. For random rows, it is their share
-    /// of anomalies. A row of which the person could not tell counts as no anomaly. The number is right on average over the course of
+    /// of anomalies. An unsure row counts as no anomaly. The number is right on average over the course of
     /// a session, and too high just after the last anomaly of a kind.
     pub fn expected_finds(&self, count: usize) -> Option<f64> {
         let (mut chosen, mut drawn) = (Share::default(), Share::default());

@@ -98,7 +98,7 @@ impl State {
         self.latest[row].map(|at| &self.answers[at as usize])
     }
 
-    /// All answers, of which the last on each row counts.
+    /// All answers. The last one on each row counts.
     pub fn answers(&self) -> &[GivenAnswer] {
         &self.answers
     }
@@ -208,7 +208,7 @@ impl State {
         self.order.iter().map(|&row| row as usize).find(|&row| self.is_open(row) && !self.is_drawn(row))
     }
 
-    /// The draws that have an answer, for the estimate of what is left. A row that cannot be told counts as no anomaly.
+    /// The draws that have an answer, for the estimate of what is left. An unsure row counts as no anomaly.
     ///
     /// A row was drawn from those that were neither answered nor drawn before. Those that have no answer now are counted among the rows
     /// that it was drawn from, because nothing is known about them.
@@ -230,5 +230,57 @@ impl State {
             Some(RandomDraw { unknown: self.pool() - before, found: found[before], anomaly })
         };
         self.draws.iter().filter_map(draw).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::labelling::{AskedBecause, QueryStrategy};
+
+    fn given(row: usize, answer: Answer) -> GivenAnswer {
+        GivenAnswer {
+            row,
+            ids: Vec::new(),
+            answer,
+            note: None,
+            score: 0.0,
+            rank: 1,
+            because: Some(AskedBecause::HighestScore),
+            time: String::new(),
+            who: String::new(),
+        }
+    }
+
+    fn draw(unknown: usize, found: usize, anomaly: bool) -> RandomDraw {
+        RandomDraw { unknown, found, anomaly }
+    }
+
+    /// Ten rows: row 0 has a label in the table, row 9 is held out, and the pool has eight rows.
+    #[test]
+    fn a_draw_knows_what_was_known_when_it_was_drawn() {
+        let mut labels = vec![Label::Unlabelled; 10];
+        labels[0] = Label::Anomaly;
+        let held_out = (0..10).map(|row| row == 9).collect();
+        let mut state = State::new(labels, held_out, QueryStrategy::Top.into(), Seed(1));
+        assert_eq!((state.pool(), state.open(), state.next_drawn().is_some()), (8, 8, true));
+        state.answer(given(1, Answer::Anomaly));
+        state.answer(given(0, Answer::Normal));
+        state.draw(2);
+        state.answer(given(3, Answer::Anomaly));
+        state.draw(4);
+        assert_eq!(state.pending().collect::<Vec<_>>(), [2, 4]);
+        assert!(state.random_draws().is_empty(), "nothing is known about rows that wait for an answer");
+        // Row 2 still waits, so that it counts among the rows that row 4 was drawn from.
+        state.answer(given(4, Answer::Normal));
+        assert_eq!(state.random_draws(), [draw(6, 2, false)]);
+        state.answer(given(2, Answer::Anomaly));
+        assert_eq!(state.random_draws(), [draw(7, 1, true), draw(5, 3, false)]);
+        // What is known now counts, also about earlier rows.
+        state.answer(given(1, Answer::Unsure));
+        assert_eq!(state.random_draws(), [draw(7, 0, true), draw(5, 2, false)]);
+        assert_eq!((state.undo().unwrap().row, state.undo().unwrap().row), (1, 2));
+        assert_eq!(state.random_draws(), [draw(6, 2, false)]);
+        assert_eq!((state.label(0), state.open()), (Label::Normal, 5));
     }
 }
