@@ -89,3 +89,15 @@ fn the_model_is_fitted_with_all_answers_and_without_the_held_out_rows() {
     assert_eq!(model.calibration().unwrap().scores(), held_out);
     assert_eq!(model.ids(), ["id"]);
 }
+
+#[test]
+fn a_model_without_anomalies_needs_a_method_that_needs_none() {
+    let (text, _) = made(100, 5, 4);
+    let mut session = setup("mahalanobis").open(&table(&text)).unwrap();
+    let row = session.next(1).unwrap()[0].row;
+    session.answer(row, Answer::Normal, None).unwrap();
+    let model = session.model().unwrap();
+    assert_eq!((model.provenance().counts.normal, model.calibration().unwrap().rows()), (1, 20));
+    let error = setup("logistic").open(&table(&text)).unwrap().model().unwrap_err();
+    assert!(error.to_string().contains("at least one"), "{error}");
+}
