@@ -36,7 +36,8 @@ pub use notation::Notation;
 pub use unseen::{FirstUnseen, SeenValues, UnseenInColumn, UnseenValues};
 
 /// The roles of a table's columns.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct EncoderOptions {
     /// Columns that are not features: the label and identifiers.
     pub apart: Vec<String>,

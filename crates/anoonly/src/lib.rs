@@ -6,6 +6,7 @@ pub use anoonly_eval as eval;
 pub use anoonly_models as models;
 pub use anoonly_train as train;
 
+pub mod labelling;
 pub mod pipeline;
 
 pub use anoonly_core::{Label, Samples, Seed};

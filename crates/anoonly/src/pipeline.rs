@@ -19,7 +19,7 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use anoonly_core::{Digest, FeatureDigest, Label, Samples, Seed, excerpt};
-use anoonly_data::encode::{Encoder, EncoderOptions, Unknown};
+use anoonly_data::encode::{Encoder, EncoderOptions, LeftOut, Unknown};
 use anoonly_data::table::Table;
 use anoonly_eval::Calibration;
 use anoonly_models::AnyMethod;
@@ -32,6 +32,7 @@ use anoonly_train::{ComputeDevice, Epoch, FittedDetector, Fitter, Supervision};
 use ndarray::{Array2, Axis};
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 pub use error::{PipelineError, TableSetting};
 pub use evaluation::{AtThreshold, Evaluation, LabelledScores};
@@ -60,7 +61,8 @@ pub use validation::Validation;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TableDetector {
     method: AnyMethod,
     supervision: Supervision,
@@ -83,12 +85,13 @@ const SCORE_COLUMNS: [&str; 5] = ["row", "score", "rank", "p_value", "flagged"];
 
 /// An encoded table, from which every fit on it starts.
 #[derive(Debug)]
-struct Prepared {
-    encoder: Encoder,
-    samples: Samples,
-    left_out: Vec<anoonly_data::encode::LeftOut>,
-    label: Option<String>,
-    filled: usize,
+pub(crate) struct Prepared {
+    pub(crate) encoder: Encoder,
+    pub(crate) samples: Samples,
+    pub(crate) left_out: Vec<LeftOut>,
+    /// The label column; `None` for a table without one.
+    pub(crate) label: Option<String>,
+    pub(crate) filled: usize,
 }
 
 impl TableDetector {
@@ -190,15 +193,31 @@ impl TableDetector {
         device: &ComputeDevice,
     ) -> Result<Model, PipelineError> {
         self.check()?;
-        let Prepared { encoder, samples, left_out, label, filled } = self.prepare(table, &labels.into())?;
-        let classes = samples.by_class();
-        let mut others = classes.others;
+        let prepared = self.prepare(table, &labels.into())?;
+        let held_out = self.hold_out(prepared.samples.by_class().others);
+        self.fit_without(table, prepared, &held_out, device)
+    }
+
+    /// Draws the rows that are held out from the fit, from the rows without an anomaly label.
+    pub(crate) fn hold_out(&self, mut others: Vec<usize>) -> Vec<usize> {
         let held_out = ((self.held_out * others.len() as f64).round() as usize).min(MOST_HELD_OUT);
         // At least one row is left for the fit, whose own error explains what is missing.
         let held_out = held_out.min(others.len().saturating_sub(1));
-        let (held_out, rest) = others.partial_shuffle(&mut self.seed.stream(&["held-out rows"]), held_out);
-        let mut fitted_on = [&classes.anomalies[..], rest].concat();
-        fitted_on.sort_unstable();
+        others.partial_shuffle(&mut self.seed.stream(&["held-out rows"]), held_out).0.to_vec()
+    }
+
+    /// Fits on all rows but the held-out ones, whose scores calibrate the model.
+    pub(crate) fn fit_without(
+        &self,
+        table: &Table,
+        prepared: Prepared,
+        held_out: &[usize],
+        device: &ComputeDevice,
+    ) -> Result<Model, PipelineError> {
+        let Prepared { encoder, samples, left_out, label, filled } = prepared;
+        let mut is_held_out = vec![false; samples.rows()];
+        held_out.iter().for_each(|&row| is_held_out[row] = true);
+        let fitted_on: Vec<usize> = (0..samples.rows()).filter(|&row| !is_held_out[row]).collect();
         let fitted_on = samples.select(&fitted_on);
         let Fitted { members, scales, stopping } = self.fit_members(&fitted_on, device)?;
         let others = fitted_on.select(&fitted_on.by_class().others);
@@ -238,7 +257,7 @@ impl TableDetector {
         Ok(model)
     }
 
-    fn check(&self) -> Result<(), PipelineError> {
+    pub(crate) fn check(&self) -> Result<(), PipelineError> {
         let invalid = |setting, reason: &str| Err(PipelineError::Setting { setting, reason: reason.into() });
         match () {
             () if self.members == 0 => return invalid(TableSetting::Members, "at least one member is needed"),
@@ -275,12 +294,32 @@ impl TableDetector {
             let reason = "every row is labelled an anomaly: unlabelled or normal rows are needed too";
             return Err(PipelineError::Labels { path: path(), column: label.unwrap_or_default(), reason });
         }
+        self.encode(table, label, labels)
+    }
+
+    /// Encodes a table, with the label column and the identifiers apart.
+    pub(crate) fn encode(
+        &self,
+        table: &Table,
+        label: Option<String>,
+        labels: Vec<Label>,
+    ) -> Result<Prepared, PipelineError> {
         let mut columns = self.columns.clone();
         columns.apart.extend(label.iter().chain(&self.ids).cloned());
         let (encoder, left_out) = Encoder::fit(table, &columns)?;
         let encoded = encoder.encode(table, Unknown::Refuse)?;
         let samples = Samples::new(encoded.features, labels)?;
         Ok(Prepared { encoder, samples, left_out, label, filled: encoded.filled })
+    }
+
+    /// The seed.
+    pub(crate) fn first_seed(&self) -> Seed {
+        self.seed
+    }
+
+    /// The identifier columns.
+    pub(crate) fn id_columns(&self) -> &[String] {
+        &self.ids
     }
 
     /// Fits all members.
@@ -311,7 +350,7 @@ struct Fitted {
 }
 
 /// The row nearest to the median of each column, measured in mean absolute deviations. Of several such rows, the first.
-fn typical_row(features: &Array2<f32>) -> Vec<f32> {
+pub(crate) fn typical_row(features: &Array2<f32>) -> Vec<f32> {
     let mut distances = vec![0.0f64; features.nrows()];
     for column in features.axis_iter(Axis(1)) {
         let mut values = column.to_vec();

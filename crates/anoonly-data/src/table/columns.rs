@@ -245,7 +245,7 @@ impl<'a> ShownColumn<'a> {
         let array = match self {
             ShownColumn::Text(text) => {
                 if let Some(text) = text.get(row) {
-                    quoted(text, out);
+                    quoted(text, b',', out);
                 }
                 return;
             }
@@ -292,8 +292,8 @@ impl<'a> ShownColumn<'a> {
 
 /// Appends a text as a field of a CSV file, in quotes where it needs them. An empty text is `""`: nothing at all would be a
 /// missing value.
-pub(super) fn quoted(text: &str, out: &mut Vec<u8>) {
-    if text.is_empty() || text.contains([',', '"', '\n', '\r']) {
+pub(super) fn quoted(text: &str, delimiter: u8, out: &mut Vec<u8>) {
+    if text.is_empty() || text.contains([char::from(delimiter), '"', '\n', '\r']) {
         out.push(b'"');
         out.extend(text.replace('"', "\"\"").bytes());
         out.push(b'"');
@@ -365,8 +365,11 @@ mod tests {
     fn csv_fields_are_quoted_where_they_must_be() {
         for (text, field) in [("a b", "a b"), ("", "\"\""), ("a,b", "\"a,b\""), ("say \"x\"", "\"say \"\"x\"\"\"")] {
             let mut out = Vec::new();
-            quoted(text, &mut out);
+            quoted(text, b',', &mut out);
             assert_eq!(String::from_utf8(out).unwrap(), field);
         }
+        let mut out = Vec::new();
+        ["1,5", "a;b"].into_iter().for_each(|text| quoted(text, b';', &mut out));
+        assert_eq!(String::from_utf8(out).unwrap(), "1,5\"a;b\"");
     }
 }

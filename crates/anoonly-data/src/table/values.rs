@@ -9,6 +9,7 @@ use serde::{Serialize, Serializer};
 use super::Table;
 use super::batch::downcast;
 use super::columns::{ShownColumn, primitive, short_float};
+use crate::DataError;
 
 /// A value of a table.
 ///
@@ -70,6 +71,23 @@ impl Table {
     pub fn row_values(&self, row: usize) -> Vec<CellValue> {
         let row = self.batch.slice(row, 1);
         row.columns().iter().map(|array| value(&ShownColumn::of(array.as_ref()))).collect()
+    }
+
+    /// The values of a column as a CSV file holds them, without quotation marks; `None` where one is missing.
+    ///
+    /// # Errors
+    /// When the column does not exist.
+    pub fn exact_texts(&self, column: &str) -> Result<Vec<Option<String>>, DataError> {
+        let column = ShownColumn::of(self.batch.columns()[self.place(column)?].as_ref());
+        let text = |row: usize| match &column {
+            ShownColumn::Text(texts) => texts.get(row).map(str::to_owned),
+            other => {
+                let mut text = Vec::new();
+                other.write_csv(row, &mut text);
+                (!text.is_empty()).then(|| String::from_utf8(text).unwrap_or_default())
+            }
+        };
+        Ok((0..self.rows()).map(text).collect())
     }
 
     /// The values of a row for people, in the order of the columns; an empty text where one is missing.
@@ -138,6 +156,10 @@ mod tests {
         assert_eq!(json(0), r#"["1E5","1.10",0.1,0.30000000000000004,18446744073709551615,true]"#);
         assert_eq!(json(1), r#"["12345678901234567890123","null",1.2345679e-9,1e+300,2,false]"#);
         assert_eq!(json(2), r#"[null,"007","inf",0.5,3,true]"#);
+        let exact = |column: &str| table.exact_texts(column).unwrap();
+        assert_eq!(exact("code"), [Some("1.10".into()), Some("null".into()), Some("007".into())]);
+        assert_eq!((&exact("id")[2], &exact("p_value")[0]), (&None, &Some("0.30000000000000004".into())));
+        assert!(table.exact_texts("none").is_err());
         let shown: Vec<String> = table.row_values(0).iter().map(CellValue::to_string).collect();
         assert_eq!(shown, ["1E5", "1.10", "0.1", "0.3", "18446744073709551615", "true"]);
     }

@@ -11,7 +11,7 @@ use super::columns::{ShownColumn, quoted};
 use super::{Table, batch};
 use crate::DataError;
 use anoonly_core::{WholeFile, check_writable};
-use polars_arrow::array::{BooleanArray, PrimitiveArray};
+use polars_arrow::array::{BooleanArray, PrimitiveArray, Utf8ViewArray};
 use polars_arrow::datatypes::{ArrowDataType, ArrowSchema, Field};
 use polars_arrow::record_batch::RecordBatchT;
 use polars_parquet::write::{
@@ -25,7 +25,19 @@ pub struct TableWriter {
     /// The file under its temporary name; `None` for a stream and for a file without a name.
     whole: Option<WholeFile>,
     sink: Sink,
+    style: CsvStyle,
+}
+
+/// How CSV text is written.
+#[derive(Clone, Copy)]
+struct CsvStyle {
+    delimiter: u8,
     guarded: bool,
+}
+
+impl CsvStyle {
+    /// With commas, and text as it is.
+    const PLAIN: Self = Self { delimiter: b',', guarded: false };
 }
 
 /// Where the rows go.
@@ -46,6 +58,8 @@ pub enum Values<'a> {
     Shares(&'a [f64]),
     /// Counts.
     Counts(&'a [u64]),
+    /// Texts; `None` for a missing one.
+    Texts(&'a [Option<&'a str>]),
     /// Truth values.
     Truths(&'a [bool]),
 }
@@ -69,23 +83,31 @@ impl TableWriter {
         let whole = WholeFile::create(path).map_err(|error| failed(path, error))?;
         let file = whole.file().try_clone().map_err(|error| failed(path, error.kind()))?;
         let sink = if parquet { Sink::ParquetFile(file) } else { Sink::CsvStream(Box::new(file)) };
-        Ok(Self { path: path.into(), whole: Some(whole), sink, guarded: false })
+        Ok(Self { path: path.into(), whole: Some(whole), sink, style: CsvStyle::PLAIN })
     }
 
     /// Writes CSV text to a stream; `name` stands for it in errors.
     pub fn stream(name: &Path, stream: impl Write + Send + 'static) -> Self {
-        Self { path: name.into(), whole: None, sink: Sink::CsvStream(Box::new(stream)), guarded: false }
+        Self { path: name.into(), whole: None, sink: Sink::CsvStream(Box::new(stream)), style: CsvStyle::PLAIN }
     }
 
     /// Writes Parquet to an open file, such as one without a name; `name` stands for it in errors.
     pub fn parquet(name: &Path, file: File) -> Self {
-        Self { path: name.into(), whole: None, sink: Sink::ParquetFile(file), guarded: false }
+        Self { path: name.into(), whole: None, sink: Sink::ParquetFile(file), style: CsvStyle::PLAIN }
     }
 
     /// Guards text in CSV against spreadsheets, which would run it as a formula: text that begins with `=`, `+`, `-`, `@`, a tab or a
     /// carriage return, and is not a number, gets a `'` before it. Parquet files stay as they are.
-    pub fn guarded(self) -> Self {
-        Self { guarded: true, ..self }
+    pub fn guarded(mut self) -> Self {
+        self.style.guarded = true;
+        self
+    }
+
+    /// Separates the fields of CSV as the file of a table does, if that is CSV too. The numbers of a file with semicolons may have
+    /// decimal commas, which only such a file may have.
+    pub fn delimited_as(mut self, table: &Table) -> Self {
+        self.style.delimiter = table.origin.delimiter.unwrap_or(b',');
+        self
     }
 
     /// Writes the rows of a table. The first table determines the columns.
@@ -93,12 +115,12 @@ impl TableWriter {
     /// # Errors
     /// When they cannot be written.
     pub fn write(&mut self, table: &Table) -> Result<(), DataError> {
-        let (path, guarded) = (&self.path, self.guarded);
+        let (path, style) = (&self.path, self.style);
         self.sink = match std::mem::replace(&mut self.sink, Sink::Unused) {
             Sink::ParquetFile(file) => Sink::Parquet(start_parquet(path, file, table)?),
             Sink::CsvStream(stream) => {
                 let mut text = BufWriter::new(stream);
-                write_text(&mut text, &csv_header(table, guarded)).map_err(|error| failed(path, error))?;
+                write_text(&mut text, &csv_header(table, style)).map_err(|error| failed(path, error))?;
                 Sink::Csv(text)
             }
             started => started,
@@ -106,7 +128,7 @@ impl TableWriter {
         match &mut self.sink {
             // A row group for each block, so that memory stays bounded.
             Sink::Parquet(writer) => write_row_group(writer, &table.batch).map_err(|error| failed(path, error)),
-            Sink::Csv(text) => write_text(text, &csv_rows(table, guarded)).map_err(|error| failed(path, error)),
+            Sink::Csv(text) => write_text(text, &csv_rows(table, style)).map_err(|error| failed(path, error)),
             Sink::Unused | Sink::ParquetFile(_) | Sink::CsvStream(_) => Err(failed(path, "an earlier write failed")),
         }
     }
@@ -151,13 +173,13 @@ fn start_parquet(path: &Path, file: File, table: &Table) -> Result<Box<FileWrite
 }
 
 /// The names of the columns as a line of a CSV file.
-fn csv_header(table: &Table, guarded: bool) -> Vec<u8> {
+fn csv_header(table: &Table, CsvStyle { delimiter, guarded }: CsvStyle) -> Vec<u8> {
     let mut header = Vec::new();
     for (place, name) in table.columns().into_iter().enumerate() {
         if place > 0 {
-            header.push(b',');
+            header.push(delimiter);
         }
-        quoted(&shown(name, guarded), &mut header);
+        quoted(&shown(name, guarded), delimiter, &mut header);
     }
     header.push(b'\n');
     header
@@ -201,18 +223,18 @@ fn encoding(dtype: &ArrowDataType) -> Encoding {
 }
 
 /// The rows of a table as lines of a CSV file.
-fn csv_rows(table: &Table, guarded: bool) -> Vec<u8> {
+fn csv_rows(table: &Table, CsvStyle { delimiter, guarded }: CsvStyle) -> Vec<u8> {
     let columns: Vec<ShownColumn<'_>> =
         table.batch.columns().iter().map(|array| ShownColumn::of(array.as_ref())).collect();
     let mut text = Vec::new();
     for row in 0..table.rows() {
         for (place, column) in columns.iter().enumerate() {
             if place > 0 {
-                text.push(b',');
+                text.push(delimiter);
             }
             match column {
-                ShownColumn::Text(texts) if guarded => {
-                    texts.get(row).into_iter().for_each(|value| quoted(&shown(value, true), &mut text));
+                ShownColumn::Text(texts) => {
+                    texts.get(row).into_iter().for_each(|value| quoted(&shown(value, guarded), delimiter, &mut text));
                 }
                 column => column.write_csv(row, &mut text),
             }
@@ -261,6 +283,7 @@ impl Table {
                 Values::Shares(values) => PrimitiveArray::from_slice(values).boxed(),
                 Values::Counts(values) => PrimitiveArray::from_slice(values).boxed(),
                 Values::Truths(values) => BooleanArray::from_slice(values).boxed(),
+                Values::Texts(values) => Utf8ViewArray::from_slice(values).boxed(),
             };
             ((*name).to_owned(), values)
         });
@@ -335,6 +358,24 @@ mod tests {
         writer.write(&table()).unwrap();
         writer.finish().unwrap();
         assert_eq!(Table::read(&path).unwrap().batch.columns(), table().batch.columns());
+    }
+
+    #[test]
+    fn a_table_is_written_with_the_delimiter_of_its_file() {
+        let text = "a;\"b;c\"\n1,5;x\n;\"y;z\"\n";
+        let table = || Table::read_csv(Path::new("memory"), Cursor::new(text)).unwrap();
+        let notes = [None, Some("1,5; \"so\"")];
+        let noted = table().with_columns(&[("note", Values::Texts(&notes))]).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("table.csv");
+        let mut writer = TableWriter::create(&path).unwrap().delimited_as(&noted);
+        writer.write(&noted).unwrap();
+        writer.finish().unwrap();
+        let expected = "a;\"b;c\";note\n1,5;x;\n;\"y;z\";\"1,5; \"\"so\"\"\"\n";
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), expected);
+        assert_eq!(Table::read(&path).unwrap().batch.columns(), noted.batch.columns());
+        let (_folder, parquet) = written(&noted, "parquet");
+        assert_eq!(Table::read(&parquet).unwrap().batch.slice(0, 2).columns(), noted.batch.columns());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use anoonly_models::AnyMethod;
 use anoonly_models::rules::isolation_forest::IsolationForestConfig;
 use ndarray::Array2;
 
-use crate::{ComputeDevice, Detector, FitError, Supervision};
+use crate::{ComputeDevice, Detector, FitError, FittedDetector, Supervision};
 
 /// Fits one detector again and again on the same rows, whose labels change, and scores all rows after each fit.
 ///
@@ -17,6 +17,7 @@ pub struct Refitter {
     detector: Detector,
     start: Detector,
     device: ComputeDevice,
+    fitted: Option<FittedDetector>,
 }
 
 impl Refitter {
@@ -27,7 +28,7 @@ impl Refitter {
     pub fn new(samples: Samples, detector: Detector, device: &ComputeDevice) -> Result<Self, FitError> {
         let start = AnyMethod::IsolationForest(IsolationForestConfig::default());
         let start = Detector::new(start, Supervision::Full, detector.seed())?;
-        Ok(Self { samples, detector, start, device: device.clone() })
+        Ok(Self { samples, detector, start, device: device.clone(), fitted: None })
     }
 
     /// The features of all rows, `[rows, columns]`.
@@ -46,6 +47,12 @@ impl Refitter {
             true => &self.detector,
             false => &self.start,
         };
-        Ok(detector.fit(&samples, &self.device)?.score(samples.features())?)
+        let fitted = self.fitted.insert(detector.fit(&samples, &self.device)?);
+        Ok(fitted.score(samples.features())?)
+    }
+
+    /// The detector of the last fit, which explains its scores. `None` before the first fit.
+    pub fn fitted(&self) -> Option<&FittedDetector> {
+        self.fitted.as_ref()
     }
 }

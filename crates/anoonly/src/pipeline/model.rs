@@ -105,7 +105,7 @@ pub(super) struct Stored {
 }
 
 impl ScoreScale {
-    pub(super) fn of(scores: &[f32]) -> Self {
+    pub(crate) fn of(scores: &[f32]) -> Self {
         let n = scores.len() as f64;
         let mean = scores.iter().map(|&score| f64::from(score)).sum::<f64>() / n;
         let variance = scores.iter().map(|&score| (f64::from(score) - mean).powi(2)).sum::<f64>() / n;

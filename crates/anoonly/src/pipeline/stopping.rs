@@ -100,7 +100,7 @@ impl TableDetector {
     }
 
     /// The detector of a member before its fit.
-    pub(super) fn member(&self, member: usize) -> Result<anoonly_train::Detector, PipelineError> {
+    pub(crate) fn member(&self, member: usize) -> Result<anoonly_train::Detector, PipelineError> {
         let seed = Seed(self.seed.0.wrapping_add(member as u64));
         Ok(anoonly_train::Detector::new(self.method.clone(), self.supervision, seed)?)
     }

@@ -1,0 +1,71 @@
+//! Labelling step by step: rows are asked, a person answers, and the ranking follows.
+//!
+//! A [`LabellingSetup`] opens a [`Session`] on a table. The session asks for rows ([`Session::next`]), takes answers
+//! ([`Session::answer`]), fits the detector again ([`Session::refit`]) and reports what was found and what may be left
+//! ([`Session::progress`]). Its journal is a file to which each answer is written before it counts; opening it again gives the same
+//! session. At the end there are a labelled table ([`Session::export`]) and a model ([`Session::model`]).
+//!
+//! ```
+//! use anoonly::labelling::{Answer, LabellingSetup};
+//! # use anoonly::{AnyMethod, Table, TableDetector};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("table.csv");
+//! # let row = |row: usize| format!("T{row},{},{}\n", (row * 7) % 11, if row % 40 == 3 { 90 } else { (row * 5) % 13 });
+//! # std::fs::write(&path, format!("id,size,weight\n{}", (0..200).map(row).collect::<String>()))?;
+//! # let method = AnyMethod::by_name("isolation-forest")?;
+//! let table = Table::read(&path)?;
+//! let detector = TableDetector::new(method).ids(&["id"]);
+//! let setup = LabellingSetup::new(detector).journal(&folder.path().join("answers.jsonl"));
+//! let mut session = setup.open(&table)?;
+//! for question in session.next(3)? {
+//!     let anomalous = table.row_values(question.row)[2].to_string() == "90";
+//!     let answer = if anomalous { Answer::Anomaly } else { Answer::Normal };
+//!     session.answer(question.row, answer, None)?;
+//! }
+//! session.refit()?;
+//! let progress = session.progress();
+//! assert_eq!((progress.answered, progress.anomalies), (3, 3));
+//! session.export(&folder.path().join("labelled.csv"), None)?;
+//! let model = session.model()?;
+//! # assert_eq!(model.provenance().counts.anomalies, 3);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Threads
+//! A fit may take longer than a person wants to wait. [`Session::refit_job`] gives the fit as a value that another thread runs
+//! while the session takes answers; [`Session::install`] takes its result. [`Session::explainer`] gives the explanations of rows
+//! in the same way.
+//!
+//! # Held-out rows
+//! At its start, a session draws the rows that calibrate the p-values of its model, from the rows without a label in the table. Nobody
+//! is asked about them and no answer on them is accepted: rows that were chosen by their scores or labelled are no sample of the table,
+//! and p-values would not keep their promise. A [held-out share](crate::TableDetector::held_out) of 0 makes every row one that may be
+//! asked; the model has no p-values then.
+
+mod error;
+mod explainer;
+mod export;
+mod fingerprint;
+mod given;
+mod journal;
+mod progress;
+mod questions;
+mod ranked;
+mod replay;
+mod session;
+mod setup;
+mod state;
+
+pub use error::{LabellingError, LabellingSetting};
+pub use explainer::Explainer;
+pub use fingerprint::TableDifference;
+pub use given::{Answer, AskedBecause, GivenAnswer};
+pub use progress::{LabellingProgress, StopReason};
+pub use questions::Question;
+pub use ranked::{RefitJob, RefitResult};
+pub use session::Session;
+pub use setup::LabellingSetup;
+
+pub use anoonly_train::labelling::{Query, QueryStrategy};
