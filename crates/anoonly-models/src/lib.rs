@@ -33,7 +33,7 @@ pub use layers::norm::Norm;
 pub use method::{Method, MethodInfo, MethodKind};
 pub use network::{Batch, LossTerms, Network, NetworkMethod, StepRows, Trainable, TrainingData};
 pub use registry::{AnyMethod, AnyNetwork, AnyNetworkMethod, AnyRuleMethod, MethodForm};
-pub use rule::{FittedRule, RowBlock, RuleData, RuleGradient, RuleMethod};
+pub use rule::{FittedRule, RefittedRule, RowBlock, RuleData, RuleGradient, RuleMethod, RuleRefits};
 pub use saved::{SavedTensor, SavedTensors};
 pub use shapes::Shapes;
 

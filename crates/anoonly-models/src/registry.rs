@@ -44,6 +44,7 @@ use crate::rules::mahalanobis::MahalanobisConfig;
 use crate::rules::mean_difference::MeanDifferenceConfig;
 use crate::rules::ocsvm::OcsvmConfig;
 use crate::rules::pca::PcaConfig;
+use crate::rules::pu_forest::PuForestConfig;
 use crate::rules::quorum::QuorumConfig;
 use crate::rules::random_forest::RandomForestConfig;
 use crate::rules::whitened_cosine::WhitenedCosineConfig;
@@ -51,7 +52,7 @@ use crate::rules::whitened_cosine_mahalanobis::WhitenedCosineMahalanobisConfig;
 use crate::rules::xgbod::XgbodConfig;
 use crate::{
     Batch, ConfigError, FittedRule, LossTerms, Method, MethodInfo, MethodKind, Network, NetworkMethod, Norm, RuleData,
-    RuleMethod, SavedTensors, Shapes, TrainingData,
+    RuleMethod, RuleRefits, SavedTensors, Shapes, TrainingData,
 };
 
 /// Generates [`AnyMethod`], [`AnyNetworkMethod`] and [`AnyNetwork`] from one line per method: its name in configuration files, its
@@ -403,6 +404,7 @@ registry! {
     }
     rules {
         "quorum" => Quorum(QuorumConfig),
+        "pu-forest" => PuForest(PuForestConfig),
         "random-forest" => RandomForest(RandomForestConfig),
         "extra-trees" => ExtraTrees(ExtraTreesConfig),
         "gbdt" => Gbdt(GbdtConfig),
@@ -440,6 +442,9 @@ pub trait AnyRuleMethod: Debug + Send + Sync {
     /// Fits the rule ([`RuleMethod::fit`]).
     fn fit(&self, data: &RuleData, rng: &mut dyn Rng) -> Box<dyn FittedRule>;
 
+    /// Fits on the same rows under changing labels ([`RuleMethod::refits`]).
+    fn refits(&self, data: RuleData) -> Box<dyn RuleRefits>;
+
     /// The memory that a fit takes ([`RuleMethod::memory`]).
     fn memory(&self, rows: usize, columns: usize) -> u64;
 
@@ -453,6 +458,10 @@ pub trait AnyRuleMethod: Debug + Send + Sync {
 impl<M: RuleMethod<Fitted: 'static>> AnyRuleMethod for M {
     fn fit(&self, data: &RuleData, mut rng: &mut dyn Rng) -> Box<dyn FittedRule> {
         Box::new(RuleMethod::fit(self, data, &mut rng))
+    }
+
+    fn refits(&self, data: RuleData) -> Box<dyn RuleRefits> {
+        RuleMethod::refits(self, data)
     }
 
     fn memory(&self, rows: usize, columns: usize) -> u64 {

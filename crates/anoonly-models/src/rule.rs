@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 
+use anoonly_core::ByClass;
 use rand::Rng;
 
 use crate::graph::Graph;
@@ -15,6 +16,15 @@ pub trait RuleMethod: Method {
     /// Fits the rule. Everything random is drawn from `rng`.
     fn fit(&self, data: &RuleData, rng: &mut impl Rng) -> Self::Fitted;
 
+    /// Fits on the same rows under changing labels. A method that works out much that does not depend on labels overrides the default,
+    /// which fits from scratch.
+    fn refits(&self, data: RuleData) -> Box<dyn RuleRefits>
+    where
+        Self::Fitted: 'static,
+    {
+        Box::new(RefitsFromScratch { method: self.clone(), data })
+    }
+
     /// The number of bytes that a fit on this number of rows takes at most, besides the rows. The default is for methods that take no more
     /// than a few times the memory of the rows.
     fn memory(&self, _rows: usize, _columns: usize) -> u64 {
@@ -27,6 +37,44 @@ pub trait RuleMethod: Method {
     /// When a tensor is missing or has the wrong shape, or a value is impossible, such as an index out of range. The file may be untrusted:
     /// whatever finite values it holds, restoring and scoring must neither panic nor loop forever, and memory is bounded by the file.
     fn restore(&self, columns: usize, saved: &mut SavedTensors) -> Result<Self::Fitted, String>;
+}
+
+/// Fits of a rule on the same rows, whose labels change.
+pub trait RuleRefits: Debug + Send {
+    /// Fits with these labels. The result depends on them and on `rng` alone, and not on earlier fits.
+    fn refit(&mut self, classes: &ByClass, rng: &mut dyn Rng) -> RefittedRule;
+}
+
+/// A rule fitted again, and the scores of the rows that it was fitted on.
+#[derive(Debug)]
+pub struct RefittedRule {
+    /// The rule.
+    pub rule: Box<dyn FittedRule>,
+    /// The score of each row. A method that knows what it has seen of an unlabelled row may score it by the parts that have not seen it.
+    pub scores: Vec<f32>,
+}
+
+/// Fits that share nothing.
+#[derive(Debug)]
+struct RefitsFromScratch<M> {
+    method: M,
+    data: RuleData,
+}
+
+impl<M: RuleMethod<Fitted: 'static>> RuleRefits for RefitsFromScratch<M> {
+    fn refit(&mut self, classes: &ByClass, mut rng: &mut dyn Rng) -> RefittedRule {
+        let ByClass { anomalies, others, normals } = classes.clone();
+        self.data = RuleData {
+            rows: std::mem::take(&mut self.data.rows),
+            columns: self.data.columns,
+            anomalies,
+            others,
+            normals,
+        };
+        let rule = self.method.fit(&self.data, &mut rng);
+        let scores = rule.score(RowBlock::new(&self.data.rows, self.data.columns));
+        RefittedRule { rule: Box::new(rule), scores }
+    }
 }
 
 /// A fitted rule, prepared for scoring.

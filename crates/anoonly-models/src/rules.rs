@@ -16,6 +16,7 @@ pub mod mahalanobis;
 pub mod mean_difference;
 pub mod ocsvm;
 pub mod pca;
+pub mod pu_forest;
 pub mod quorum;
 pub mod random_forest;
 pub mod whitened_cosine;

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use anoonly_core::scale::MinMaxScaler;
 use anoonly_core::{ByClass, Samples, Seed};
-use anoonly_models::{AnyMethod, MethodForm, NetworkMethod, RuleData, Shapes, TrainingData};
+use anoonly_models::{AnyMethod, FittedRule, MethodForm, NetworkMethod, RuleData, Shapes, TrainingData};
 use burn::tensor::backend::Backend;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
@@ -67,6 +67,30 @@ impl Detector {
         self.seed
     }
 
+    /// Refuses a fit on rows with this number of columns that lacks labels or would take more memory than the limit.
+    pub(crate) fn check_fit(&self, columns: usize, classes: &ByClass) -> Result<(), FitError> {
+        let method = self.method.info().name;
+        let rows = classes.anomalies.len() + classes.others.len();
+        let bytes = match self.method.form() {
+            MethodForm::Network(method) => {
+                (method.weights(columns, &Shapes::default()) as u64).saturating_mul(BYTES_PER_WEIGHT)
+            }
+            MethodForm::Rule(rule) => rule.memory(rows, columns),
+        };
+        match () {
+            () if bytes > MOST_MEMORY => Err(FitError::TooLarge { method, rows, columns, bytes, most: MOST_MEMORY }),
+            () if classes.anomalies.is_empty() && self.method.needs_labels() => Err(FitError::NoAnomalies { method }),
+            () if classes.others.is_empty() => Err(FitError::OnlyAnomalies),
+            () => Ok(()),
+        }
+    }
+
+    /// The detector around a fitted rule.
+    pub(crate) fn with_rule(&self, scaler: &MinMaxScaler, rule: Box<dyn FittedRule>) -> FittedDetector {
+        let ready = ReadyRule::new(self.method.part(), scaler.columns(), rule);
+        FittedDetector::new(self.clone(), scaler.clone(), History::default(), ready)
+    }
+
     /// Scales the features to [0, 1] and fits the method on them.
     ///
     /// The same samples, seed and backend give the same weights to the last bit, whatever the number of threads.
@@ -125,6 +149,8 @@ pub struct Fitter<'a> {
     networks: Option<Box<dyn NetworkFitting>>,
 }
 
+/// The purpose of the random numbers of a rule.
+pub(crate) const WEIGHTS: &str = "weights";
 /// The largest number of bytes that a fit may take besides the rows: 8 GiB.
 const MOST_MEMORY: u64 = 8 << 30;
 /// A weight, its gradient, two averages of the optimiser, and the weights of the best epoch and of the step before.
@@ -169,10 +195,7 @@ impl<'a> Fitter<'a> {
     /// Not generic over `watch`: a generic function is compiled again, with every network on every backend, by each crate that
     /// calls it.
     fn fit_by(&mut self, detector: &Detector, watch: &mut EpochWatch<'_>) -> Result<FittedDetector, FitError> {
-        self.check_memory(detector)?;
-        if self.classes.anomalies.is_empty() && detector.method.needs_labels() {
-            return Err(FitError::NoAnomalies { method: detector.method.info().name });
-        }
+        detector.check_fit(self.samples.columns(), &self.classes)?;
         let Self { samples, scaler, classes, device, rules, networks } = self;
         match detector.method.form() {
             MethodForm::Network(method) => {
@@ -188,28 +211,9 @@ impl<'a> Fitter<'a> {
                     let ByClass { anomalies, others, normals } = classes.clone();
                     RuleData { rows, columns: scaler.columns(), anomalies, others, normals }
                 });
-                let fitted = rule.fit(data, &mut detector.seed.stream(&["weights"]));
-                let ready = ReadyRule::new(detector.method.part(), data.columns, fitted);
-                Ok(FittedDetector::new(detector.clone(), scaler.clone(), History::default(), ready))
+                let fitted = rule.fit(data, &mut detector.seed.stream(&[WEIGHTS]));
+                Ok(detector.with_rule(scaler, fitted))
             }
-        }
-    }
-
-    /// Refuses a fit that would take more memory than the limit.
-    fn check_memory(&self, detector: &Detector) -> Result<(), FitError> {
-        let (rows, columns) = (self.samples.rows(), self.samples.columns());
-        let bytes = match detector.method.form() {
-            MethodForm::Network(method) => {
-                (method.weights(columns, &Shapes::default()) as u64).saturating_mul(BYTES_PER_WEIGHT)
-            }
-            MethodForm::Rule(rule) => rule.memory(rows, columns),
-        };
-        match bytes > MOST_MEMORY {
-            true => {
-                let method = detector.method.info().name;
-                Err(FitError::TooLarge { method, rows, columns, bytes, most: MOST_MEMORY })
-            }
-            false => Ok(()),
         }
     }
 

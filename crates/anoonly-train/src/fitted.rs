@@ -198,9 +198,13 @@ fn cells_by_row(block: ArrayView2<'_, f32>) -> Cow<'_, [f32]> {
 /// The scores of all blocks. `None` stands for a block with a value that is not finite.
 fn all_scores(blocks: Option<Vec<Vec<f32>>>, features: &Array2<f32>) -> Result<Vec<f32>, ScoreError> {
     let mut scores = blocks.map(|blocks| blocks.concat()).ok_or_else(|| not_finite(features))?;
-    // See `FittedDetector::score`.
-    scores.iter_mut().filter(|score| !score.is_finite()).for_each(|score| *score = f32::MAX);
+    make_finite(&mut scores);
     Ok(scores)
+}
+
+/// Replaces scores that are not finite by the highest score there is (see [`FittedDetector::score`]).
+pub(crate) fn make_finite(scores: &mut [f32]) {
+    scores.iter_mut().filter(|score| !score.is_finite()).for_each(|score| *score = f32::MAX);
 }
 
 /// The error that names the first value that is not finite.

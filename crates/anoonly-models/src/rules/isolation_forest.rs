@@ -2,13 +2,11 @@
 //!
 //! Liu, Ting and Zhou, "Isolation Forest", ICDM 2008.
 
-mod trees;
-
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
-use crate::tools::trees::{Forest, MOST_ROWS};
+use crate::tools::trees::{Forest, MOST_ROWS, isolation};
 use crate::{ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleMethod, SavedTensors};
 
 /// Configuration of an isolation forest. The score is the paper's, `2^(−E h(x)/c(ψ))`, between 0 and 1.
@@ -47,7 +45,7 @@ impl RuleMethod for IsolationForestConfig {
     type Fitted = IsolationForest;
 
     fn fit(&self, data: &RuleData, rng: &mut impl Rng) -> IsolationForest {
-        let forest = trees::grow(&data.other_rows(), data.columns, self.trees, self.sample, rng);
+        let forest = isolation::grow(&data.other_rows(), data.columns, self.trees, self.sample, rng);
         IsolationForest { forest }
     }
 
@@ -65,7 +63,7 @@ pub struct IsolationForest {
 
 impl FittedRule for IsolationForest {
     fn score(&self, rows: RowBlock<'_>) -> Vec<f32> {
-        rows.iter().map(|row| trees::score(&self.forest, row)).collect()
+        rows.iter().map(|row| isolation::score(&self.forest, row)).collect()
     }
 
     fn save(&self) -> SavedTensors {

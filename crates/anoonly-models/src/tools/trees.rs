@@ -1,10 +1,11 @@
 //! Trees of splits as plain values: their layout, saving and evaluation, whatever grew them.
 
 mod classes;
+pub(crate) mod isolation;
 
 use std::ops::RangeInclusive;
 
-pub(crate) use self::classes::{Classes, Splits};
+pub(crate) use self::classes::{Classes, Kind, Splits, TreeGrower};
 use crate::SavedTensors;
 
 /// The values of a node:
@@ -48,6 +49,18 @@ impl Forest {
     /// The mean of a row's values over the trees; 0 without trees.
     pub fn mean(&self, row: &[f32]) -> f64 {
         self.sum(row) / self.sizes.len().max(1) as f64
+    }
+
+    /// The index of the leaf in which a row ends, for each tree. Indices count over the nodes of all trees.
+    pub fn leaves<'a>(&'a self, row: &'a [f32]) -> impl Iterator<Item = usize> + 'a {
+        let mut first = 0;
+        self.sizes.iter().map(move |&size| {
+            let end = (first + (size as usize).saturating_mul(NODE)).min(self.nodes.len());
+            let tree = &self.nodes[first..end];
+            let leaf = first / NODE + leaf(tree, row);
+            first = end;
+            leaf
+        })
     }
 
     /// The nodes of all trees, `nodes` `[nodes, 4]`, and the number of nodes in each tree, `sizes` `[trees]`.
@@ -129,16 +142,21 @@ const MOST_NODES: f32 = (1 << 24) as f32;
 
 /// The value of a row in one tree.
 pub(crate) fn leaf_value(tree: &[f32], row: &[f32]) -> f32 {
+    tree.get(leaf(tree, row) * NODE + 3).copied().unwrap_or_default()
+}
+
+/// The index of the leaf of one tree in which a row ends.
+pub(crate) fn leaf(tree: &[f32], row: &[f32]) -> usize {
     let node = |index: usize| tree.get(index.checked_mul(NODE)?..)?.first_chunk::<NODE>();
-    let (mut index, Some(mut at)) = (0, node(0)) else { return 0.0 };
+    let (mut index, Some(mut at)) = (0, node(0)) else { return 0 };
     loop {
-        let [column, threshold, child, value] = *at;
-        let Some(&cell) = row.get(column as usize) else { return value };
+        let [column, threshold, child, _] = *at;
+        let Some(&cell) = row.get(column as usize) else { return index };
         let next = (child as usize).saturating_add(usize::from(cell > threshold));
         // At a leaf, the index of the first child is 0.
         match node(next) {
             Some(next_node) if child as usize > index => (index, at) = (next, next_node),
-            _ => return value,
+            _ => return index,
         }
     }
 }

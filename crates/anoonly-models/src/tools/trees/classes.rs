@@ -28,19 +28,32 @@ pub(crate) enum Splits {
     Best,
 }
 
-/// The state while trees grow.
-struct Grower<'a, R> {
+/// What is known about a row that a tree is grown from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Unlabelled,
+    Normal,
+    Anomaly,
+}
+
+impl Kind {
+    /// All kinds, in the order of weights.
+    pub const ALL: [Self; 3] = [Self::Unlabelled, Self::Normal, Self::Anomaly];
+}
+
+/// Grows trees from rows that are given column by column.
+pub(crate) struct TreeGrower<'a, R> {
     /// The values of each column.
-    columns: Vec<Vec<f32>>,
-    /// The kind of each row: 0 for an unlabelled row, 1 for a confirmed normal, 2 for an anomaly.
-    kinds: Vec<u8>,
+    pub columns: &'a [Vec<f32>],
+    /// The kind of each row.
+    pub kinds: &'a [Kind],
     /// The weight of a row of each kind.
-    weights: [f64; 3],
-    /// The number of columns that a split chooses from.
-    candidates: usize,
-    leaf: usize,
-    splits: Splits,
-    rng: &'a mut R,
+    pub weights: [f64; 3],
+    /// The smallest number of rows in a leaf.
+    pub leaf: usize,
+    /// How thresholds are chosen.
+    pub splits: Splits,
+    pub rng: &'a mut R,
 }
 
 struct Split {
@@ -55,12 +68,11 @@ impl Classes {
         let counts = rows.counts(columns);
         let count: usize = counts.iter().sum();
         let column = |column: usize| rows.iter(columns).map(|row| row[column]).collect();
-        let kinds = counts.iter().zip(0..).flat_map(|(&count, kind)| std::iter::repeat_n(kind, count));
-        let mut grower = Grower {
-            columns: (0..columns).map(column).collect(),
-            kinds: kinds.collect(),
+        let kinds = counts.into_iter().zip(Kind::ALL).flat_map(|(count, kind)| std::iter::repeat_n(kind, count));
+        let mut grower = TreeGrower {
+            columns: &(0..columns).map(column).collect::<Vec<_>>(),
+            kinds: &kinds.collect::<Vec<_>>(),
             weights: weight_divisors(counts).map(|divisor| count as f64 / divisor),
-            candidates: ((columns as f64).sqrt() as usize).max(1),
             leaf: self.leaf,
             splits: self.splits,
             rng,
@@ -71,15 +83,20 @@ impl Classes {
                 Splits::Random => (0..count as u32).collect(),
                 Splits::Best => (0..count.min(MOST_ROWS)).map(|_| grower.rng.random_range(0..count as u32)).collect(),
             };
-            let mut tree = vec![0.0; NODE];
-            grower.node(&mut tree, 0, &mut rows);
-            forest.push(&tree);
+            forest.push(&grower.tree(&mut rows));
         }
         forest
     }
 }
 
-impl<R: Rng> Grower<'_, R> {
+impl<R: Rng> TreeGrower<'_, R> {
+    /// The nodes of a tree grown from the rows at these indices, whose order changes.
+    pub fn tree(&mut self, rows: &mut [u32]) -> Vec<f32> {
+        let mut tree = vec![0.0; NODE];
+        self.node(&mut tree, 0, rows);
+        tree
+    }
+
     /// Grows the node at an index of the tree, and everything below it.
     fn node(&mut self, nodes: &mut Vec<f32>, index: usize, rows: &mut [u32]) {
         let sums = self.sums(rows.iter().copied());
@@ -107,7 +124,7 @@ impl<R: Rng> Grower<'_, R> {
     /// The total weight of each class: of the rows that are no anomalies, and of the anomalies.
     fn sums(&self, rows: impl Iterator<Item = u32>) -> [f64; 2] {
         let mut counts = [0usize; 3];
-        rows.for_each(|row| counts[usize::from(self.kinds[row as usize])] += 1);
+        rows.for_each(|row| counts[self.kinds[row as usize] as usize] += 1);
         let weight = |kind: usize| counts[kind] as f64 * self.weights[kind];
         [weight(0) + weight(1), weight(2)]
     }
@@ -115,9 +132,10 @@ impl<R: Rng> Grower<'_, R> {
     /// The best split on random columns that are not constant among the rows.
     fn split(&mut self, rows: &[u32], sums: [f64; 2]) -> Option<Split> {
         let mut columns: Vec<usize> = (0..self.columns.len()).collect();
+        let candidates = ((columns.len() as f64).sqrt() as usize).max(1);
         let (mut best, mut compared) = (None::<Split>, 0);
         for drawn in 0..columns.len() {
-            if compared == self.candidates {
+            if compared == candidates {
                 break;
             }
             let other = self.rng.random_range(drawn..columns.len());
@@ -161,12 +179,12 @@ impl<R: Rng> Grower<'_, R> {
     /// The threshold of a column with the least impurity, and this impurity.
     fn best_threshold(&self, column: usize, rows: &[u32], sums: [f64; 2]) -> Option<(f32, f64)> {
         let cells = &self.columns[column];
-        let mut sorted: Vec<(f32, u8)> =
+        let mut sorted: Vec<(f32, Kind)> =
             rows.iter().map(|&row| (cells[row as usize], self.kinds[row as usize])).collect();
         sorted.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
         let (mut left, mut best) = ([0.0; 2], None::<(f32, f64)>);
         for (place, pair) in sorted.windows(2).enumerate() {
-            let kind = usize::from(pair[0].1);
+            let kind = pair[0].1 as usize;
             left[kind / 2] += self.weights[kind];
             let large = place + 1 >= self.leaf && rows.len() - place > self.leaf;
             if !large || pair[0].0 == pair[1].0 {
@@ -236,13 +254,13 @@ mod tests {
     /// The threshold in the middle of the gap leaves no impurity.
     #[test]
     fn the_best_threshold_is_between_the_classes() {
-        let kinds = vec![0, 2, 1, 2];
-        let columns = vec![vec![0.0, 0.8, 0.4, 1.0]];
+        let kinds = &[Kind::Unlabelled, Kind::Anomaly, Kind::Normal, Kind::Anomaly];
+        let columns = &[vec![0.0, 0.8, 0.4, 1.0]];
         let rng = &mut Seed(1).stream(&[]);
-        let grower = Grower { columns, kinds, weights: [1.0; 3], candidates: 1, leaf: 1, splits: Splits::Best, rng };
+        let grower = TreeGrower { columns, kinds, weights: [1.0; 3], leaf: 1, splits: Splits::Best, rng };
         let (threshold, impurity) = grower.best_threshold(0, &[0, 1, 2, 3], [2.0; 2]).unwrap();
         assert!((threshold - 0.6).abs() < 1e-6 && impurity == 0.0, "{threshold} {impurity}");
-        let leaf = Grower { leaf: 3, ..grower };
+        let leaf = TreeGrower { leaf: 3, ..grower };
         assert_eq!(leaf.best_threshold(0, &[0, 1, 2, 3], [2.0; 2]), None);
     }
 }

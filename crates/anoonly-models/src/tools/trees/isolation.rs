@@ -1,13 +1,15 @@
-//! Trees of random splits.
+//! Isolation trees: trees of random splits, whose short paths show rows that are easily separated from the others.
+//!
+//! Liu, Ting and Zhou, "Isolation Forest", ICDM 2008.
 
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
 
-use crate::tools::trees::{Forest, NODE};
+use super::{Forest, NODE};
 
 /// Grows trees, each from `sample` of the rows, `[rows, columns]`, drawn without replacement, or from all if there are fewer. The
 /// value of a leaf is the length of its path, divided by the mean length of a search among the sampled rows.
-pub fn grow(rows: &[f32], columns: usize, trees: usize, sample: usize, rng: &mut impl Rng) -> Forest {
+pub(crate) fn grow(rows: &[f32], columns: usize, trees: usize, sample: usize, rng: &mut impl Rng) -> Forest {
     let mut all: Vec<u32> = (0..(rows.len() / columns) as u32).collect();
     let sample = sample.min(all.len());
     let unit = mean_search(sample);
@@ -24,7 +26,7 @@ pub fn grow(rows: &[f32], columns: usize, trees: usize, sample: usize, rng: &mut
 }
 
 /// The score of a row, `2^(−mean path)`: near 1 for a row that is isolated early, 0.5 for an average one.
-pub fn score(forest: &Forest, row: &[f32]) -> f32 {
+pub(crate) fn score(forest: &Forest, row: &[f32]) -> f32 {
     (-forest.mean(row)).exp2() as f32
 }
 

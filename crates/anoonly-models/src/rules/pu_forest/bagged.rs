@@ -1,0 +1,124 @@
+//! Trees that see all labelled rows and a few unlabelled ones each.
+
+use anoonly_core::ByClass;
+use rand::Rng;
+use rand::seq::SliceRandom;
+
+use super::PuForestConfig;
+use crate::tools::trees::{Forest, Kind, NODE, Splits, TreeGrower, leaf_value};
+
+/// The share of the reliable unlabelled rows that a tree of the second pass sees at most.
+const MOST_SEEN: f64 = 2.0 / 3.0;
+/// The most unlabelled rows that the first pass scores, to find reliable ones among them.
+const MOST_SCORED: usize = 10_000;
+
+/// The rows that trees are grown from.
+pub(super) struct Bagged<'a> {
+    pub config: &'a PuForestConfig,
+    /// `[rows, columns]`.
+    pub rows: &'a [f32],
+    /// The values of each column.
+    pub columns: &'a [Vec<f32>],
+}
+
+/// Trees, and the unlabelled rows that each of them has seen.
+pub(super) struct Grown {
+    pub forest: Forest,
+    seen: Vec<Vec<u32>>,
+}
+
+impl Bagged<'_> {
+    /// Grows the trees of both passes, and returns those of the second.
+    pub fn grow(&self, classes: &ByClass, rng: &mut impl Rng) -> Grown {
+        let index = |&row: &usize| row as u32;
+        let is_normal = |row: &&usize| classes.normals.binary_search(row).is_ok();
+        let mut unlabelled: Vec<u32> = classes.others.iter().filter(|row| !is_normal(row)).map(index).collect();
+        let labelled: Vec<u32> = classes.normals.iter().chain(&classes.anomalies).map(index).collect();
+        let first = self.pass(classes, &labelled, &mut unlabelled.clone(), 0.5, rng);
+        if unlabelled.len() > MOST_SCORED {
+            unlabelled = unlabelled.partial_shuffle(rng, MOST_SCORED).0.to_vec();
+            unlabelled.sort_unstable();
+        }
+        let scores = first.scores_of(&unlabelled, self.rows, self.columns.len());
+        let mut order: Vec<usize> = (0..unlabelled.len()).collect();
+        order.sort_by(|&a, &b| scores[a].total_cmp(&scores[b]));
+        order.truncate((self.config.reliable * order.len() as f64).ceil() as usize);
+        let mut reliable: Vec<u32> = order.into_iter().map(|place| unlabelled[place]).collect();
+        self.pass(classes, &labelled, &mut reliable, MOST_SEEN, rng)
+    }
+
+    /// Grows the trees of a pass, each from all labelled rows and a sample of the unlabelled ones, at most `share` of them.
+    fn pass(
+        &self,
+        classes: &ByClass,
+        labelled: &[u32],
+        unlabelled: &mut [u32],
+        share: f64,
+        rng: &mut impl Rng,
+    ) -> Grown {
+        let mut kinds = vec![Kind::Unlabelled; self.rows.len() / self.columns.len()];
+        classes.normals.iter().for_each(|&row| kinds[row] = Kind::Normal);
+        classes.anomalies.iter().for_each(|&row| kinds[row] = Kind::Anomaly);
+        let most = ((share * unlabelled.len() as f64) as usize).max(1);
+        let sample = self.config.sample.min(most).min(unlabelled.len());
+        let weights = weights(self.config.certainty, [sample, classes.normals.len(), classes.anomalies.len()]);
+        let (mut forest, mut seen) = (Forest::default(), Vec::with_capacity(self.config.trees));
+        for _ in 0..self.config.trees {
+            let (drawn, _) = unlabelled.partial_shuffle(rng, sample);
+            let mut drawn = drawn.to_vec();
+            let mut rows = [labelled, &drawn].concat();
+            let (columns, kinds) = (self.columns, &kinds[..]);
+            forest.push(&TreeGrower { columns, kinds, weights, leaf: 1, splits: Splits::Random, rng }.tree(&mut rows));
+            drawn.sort_unstable();
+            seen.push(drawn);
+        }
+        Grown { forest, seen }
+    }
+}
+
+/// The weight of an unlabelled row, of a confirmed normal and of an anomaly, given their numbers. Anomalies have half of the total weight.
+fn weights(certainty: f64, counts: [usize; 3]) -> [f64; 3] {
+    let [unlabelled, normals, anomalies] = counts.map(|count| count as f64);
+    let certain = match normals > 0.0 {
+        true => certainty.max(normals / (normals + unlabelled)),
+        false => 0.0,
+    };
+    let share = |weight: f64, count: f64| if count > 0.0 { weight / count } else { 0.0 };
+    [share(0.5 * (1.0 - certain), unlabelled), share(0.5 * certain, normals), share(0.5, anomalies)]
+}
+
+impl Grown {
+    /// The score of each of the training rows, `[rows, columns]`.
+    pub fn scores(&self, rows: &[f32], columns: usize) -> Vec<f32> {
+        let all: Vec<u32> = (0..(rows.len() / columns) as u32).collect();
+        self.scores_of(&all, rows, columns)
+    }
+
+    /// The scores of the training rows at these indices, in ascending order. Each is the mean over the trees that have not seen the row;
+    /// over all trees if there are none.
+    fn scores_of(&self, indices: &[u32], rows: &[f32], columns: usize) -> Vec<f32> {
+        let trees = self.seen.len();
+        // The sum over all trees, and the sum and number of those that have seen the row.
+        let mut sums = vec![(0.0f32, 0.0f32, 0usize); indices.len()];
+        let mut rest = &self.forest.nodes[..];
+        for (&size, seen) in self.forest.sizes.iter().zip(&self.seen) {
+            let (tree, others) = rest.split_at(size as usize * NODE);
+            rest = others;
+            let mut seen = seen.iter().peekable();
+            for (&row, sum) in indices.iter().zip(&mut sums) {
+                let value = leaf_value(tree, &rows[row as usize * columns..][..columns]);
+                sum.0 += value;
+                while seen.next_if(|&&other| other < row).is_some() {}
+                if seen.peek() == Some(&&row) {
+                    sum.1 += value;
+                    sum.2 += 1;
+                }
+            }
+        }
+        let mean = |(all, of_seen, seen): (f32, f32, usize)| match trees - seen {
+            0 => all / trees as f32,
+            unseen => (all - of_seen).max(0.0) / unseen as f32,
+        };
+        sums.into_iter().map(mean).collect()
+    }
+}

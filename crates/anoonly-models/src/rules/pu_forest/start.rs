@@ -1,0 +1,149 @@
+//! The score as long as no anomaly is labelled.
+
+use rand::Rng;
+use rand::seq::SliceRandom;
+
+use crate::tools::neighbours::Neighbours;
+use crate::tools::normal_scores::NormalScores;
+use crate::tools::trees::{Forest, NODE, isolation};
+use crate::{RowBlock, SavedTensors};
+
+/// The trees of the isolation forest, and the rows that each is grown from: the paper's.
+const TREES: usize = 100;
+const SAMPLE: usize = 256;
+/// The neighbour to which the distance is measured.
+const NEIGHBOUR: usize = 5;
+/// The most rows that are kept as neighbours.
+const MOST_KNOWN: usize = 5000;
+/// What a row loses, in standard deviations, if all trees put it into the leaf of a confirmed normal.
+const REPULSION: f32 = 3.0;
+
+/// An unsupervised score that confirmed normals pull down.
+///
+/// Two scores are mapped to normal scores: that of an isolation forest, and the distance to the fifth nearest neighbour. Both lose by the
+/// share of the isolation trees in which the row lies in the leaf of a confirmed normal. A row's score is the larger of the two, so that the
+/// rows that either of them puts first come first by turns.
+#[derive(Clone, Debug)]
+pub(super) struct Start {
+    forest: Forest,
+    /// Whether each node is a leaf with a confirmed normal.
+    refuted: Vec<bool>,
+    known: Neighbours,
+    isolation: NormalScores,
+    distance: NormalScores,
+}
+
+/// A start on its training rows, before any label.
+#[derive(Debug)]
+pub(super) struct StartRows {
+    start: Start,
+    /// The normal scores of each training row, by isolation and by distance.
+    levels: Vec<[f32; 2]>,
+    /// The leaves of each training row, `[rows, TREES]`.
+    leaves: Vec<u32>,
+}
+
+impl StartRows {
+    /// Fitted on rows, `[rows, columns]`.
+    pub fn of(rows: &[f32], columns: usize, rng: &mut impl Rng) -> Self {
+        let forest = isolation::grow(rows, columns, TREES, SAMPLE, rng);
+        let count = rows.len() / columns;
+        let mut kept: Vec<usize> = (0..count).collect();
+        if count > MOST_KNOWN {
+            kept = kept.partial_shuffle(rng, MOST_KNOWN).0.to_vec();
+            kept.sort_unstable();
+        }
+        let known = kept.iter().flat_map(|&row| &rows[row * columns..][..columns]).copied().collect();
+        let known = Neighbours::new(known, columns);
+        let isolated: Vec<f32> = rows.chunks_exact(columns).map(|row| isolation::score(&forest, row)).collect();
+        let mut distances = to_neighbour(&known, rows);
+        // A kept row is not its own neighbour.
+        let others = known.of_each(NEIGHBOUR);
+        for (&row, (_, nearest)) in kept.iter().zip(others.by_row()) {
+            distances[row] = nearest.last().map_or(0.0, |&distance| distance as f32);
+        }
+        let [isolation, distance] = [&isolated, &distances].map(|values| NormalScores::of(values));
+        let level = |(&isolated, &far): (&f32, &f32)| [isolation.of_value(isolated), distance.of_value(far)];
+        let levels = isolated.iter().zip(&distances).map(level).collect();
+        let leaves = rows.chunks_exact(columns).flat_map(|row| forest.leaves(row).map(|leaf| leaf as u32)).collect();
+        let refuted = vec![false; forest.nodes.len() / NODE];
+        Self { start: Start { forest, refuted, known, isolation, distance }, levels, leaves }
+    }
+
+    /// The start that these confirmed normals pull down.
+    pub fn start(&self, normals: &[usize]) -> Start {
+        let mut start = self.start.clone();
+        for &row in normals {
+            self.leaves_of(row).iter().for_each(|&leaf| start.refuted[leaf as usize] = true);
+        }
+        start
+    }
+
+    /// The scores of the training rows.
+    pub fn scores(&self, normals: &[usize]) -> Vec<f32> {
+        let mut refuted = vec![false; self.start.refuted.len()];
+        normals.iter().for_each(|&row| self.leaves_of(row).iter().for_each(|&leaf| refuted[leaf as usize] = true));
+        let score = |(row, &levels): (usize, &[f32; 2])| {
+            let shared = self.leaves_of(row).iter().filter(|&&leaf| refuted[leaf as usize]).count();
+            joined(levels, shared)
+        };
+        self.levels.iter().enumerate().map(score).collect()
+    }
+
+    fn leaves_of(&self, row: usize) -> &[u32] {
+        &self.leaves[row * TREES..][..TREES]
+    }
+}
+
+impl Start {
+    /// The score of each row.
+    pub fn score(&self, rows: RowBlock<'_>) -> Vec<f32> {
+        let distances = to_neighbour(&self.known, rows.cells());
+        let score = |(row, far): (&[f32], f32)| {
+            let levels = [self.isolation.of_value(isolation::score(&self.forest, row)), self.distance.of_value(far)];
+            joined(levels, self.forest.leaves(row).filter(|&leaf| self.refuted[leaf]).count())
+        };
+        rows.iter().zip(distances).map(score).collect()
+    }
+
+    /// The isolation forest as `forest`; `refuted`, `[nodes]`, 1 for a leaf with a confirmed normal and 0 for another node; the
+    /// neighbours as `rows`, `[rows, columns]`; and both maps as `isolation` and `distance`.
+    pub fn save(&self) -> SavedTensors {
+        let refuted: Vec<f32> = self.refuted.iter().map(|&refuted| f32::from(u8::from(refuted))).collect();
+        let shape = [self.known.rows(), self.known.columns()];
+        SavedTensors::default()
+            .with_part("forest", self.forest.save())
+            .with("refuted", &[refuted.len()], refuted)
+            .with("rows", &shape, self.known.given().to_vec())
+            .with_part("isolation", self.isolation.save())
+            .with_part("distance", self.distance.save())
+    }
+
+    /// The start that [`save`](Self::save) saved.
+    pub fn restore(columns: usize, saved: &mut SavedTensors) -> Result<Self, String> {
+        let forest = Forest::restore(columns, TREES..=TREES, &mut saved.part("forest"))?;
+        let refuted = saved.take("refuted", &[forest.nodes.len() / NODE])?;
+        if refuted.iter().any(|&value| value != 0.0 && value != 1.0) {
+            return Err("tensor `refuted` has a value that is neither 0 nor 1".into());
+        }
+        Ok(Self {
+            forest,
+            refuted: refuted.into_iter().map(|value| value == 1.0).collect(),
+            known: Neighbours::restore(saved, "rows", columns)?,
+            isolation: NormalScores::restore(&mut saved.part("isolation"))?,
+            distance: NormalScores::restore(&mut saved.part("distance"))?,
+        })
+    }
+}
+
+/// The distance of each row to its fifth nearest neighbour, or to the farthest one if there are fewer.
+fn to_neighbour(known: &Neighbours, rows: &[f32]) -> Vec<f32> {
+    let nearest = known.of(rows, NEIGHBOUR);
+    nearest.by_row().map(|(_, distances)| distances.last().map_or(0.0, |&distance| distance as f32)).collect()
+}
+
+/// The score of a row with these normal scores, by isolation and by distance, that shares its leaf with a confirmed normal in `shared`
+/// trees.
+fn joined(levels: [f32; 2], shared: usize) -> f32 {
+    levels[0].max(levels[1]) - REPULSION * shared as f32 / TREES as f32
+}
