@@ -50,7 +50,9 @@ COLUMNS = [
 
 
 class IsolationForest:
-    """No feedback."""
+    """No feedback, so no refit."""
+
+    learns = False
 
     def __init__(self, features, seed):
         from sklearn.ensemble import IsolationForest
@@ -62,6 +64,7 @@ class IsolationForest:
 
 
 class ExtraTrees:
+    learns = True
     settings = {"min_samples_leaf": 2}
 
     def __init__(self, features, seed):
@@ -88,6 +91,8 @@ class ExtraTreesBootstrap(ExtraTrees):
 
 class Coniferest:
     """A forest of coniferest, used as its Session does. Its scores are low for anomalies."""
+
+    learns = True
 
     def __init__(self, features, forest):
         # coniferest takes C-ordered rows of 32 or 64 bits.
@@ -134,7 +139,7 @@ def discover(method, features, anomalous, seed, budget, batch):
     while len(asked) < min(budget, len(features)) and sum(answers) < anomalous.sum():
         start = time.process_time()
         scores = ranker.rank(asked, answers)
-        if any(answers):
+        if ranker.learns and any(answers):
             seconds.append(time.process_time() - start)
         order = np.argsort(-scores, kind="stable")
         rows = order[open_rows[order]][: min(batch, budget - len(asked))]
