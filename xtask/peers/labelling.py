@@ -20,8 +20,10 @@ Settings, all as the packages set them unless stated; the seed is that of the ru
   It starts as its own isolation forest.
 - pine-forest: coniferest.pineforest.PineForest; 100 trees of 256 rows, 400 spare trees. One forest for the whole run, filtered by all
   answers after each batch. It starts as its own isolation forest.
-- extra-trees: sklearn.ensemble.ExtraTreesClassifier(n_estimators=200, class_weight="balanced"). Labelled anomalies against all other
-  rows; a row answered as normal counts as any other row. Until the first anomaly is found, isolation-forest ranks.
+- extra-trees: sklearn.ensemble.ExtraTreesClassifier(n_estimators=200, class_weight="balanced", min_samples_leaf=2). Labelled anomalies
+  against all other rows; a row answered as normal counts as any other row. Until the first anomaly is found, isolation-forest ranks.
+  With the package's leaves of one row, every row would be alone in its leaves, and all rows without an answer would score 0.
+- extra-trees-bootstrap, if selected: the same with leaves of one row and trees grown on bootstrap samples.
 - isolation-forest: sklearn.ensemble.IsolationForest(n_estimators=100), fitted once; it does not learn from answers.
 """
 
@@ -33,6 +35,7 @@ import os
 import pathlib
 import sys
 import time
+import warnings
 
 # Before numpy: its libraries read this when they are loaded.
 for name in ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"]:
@@ -47,7 +50,9 @@ COLUMNS = [
 
 
 class IsolationForest:
-    """No feedback."""
+    """No feedback, so no refit."""
+
+    learns = False
 
     def __init__(self, features, seed):
         from sklearn.ensemble import IsolationForest
@@ -59,6 +64,9 @@ class IsolationForest:
 
 
 class ExtraTrees:
+    learns = True
+    settings = {"min_samples_leaf": 2}
+
     def __init__(self, features, seed):
         self.features, self.seed, self.start = features, seed, IsolationForest(features, seed)
 
@@ -71,12 +79,20 @@ class ExtraTrees:
         target[[row for row, answer in zip(asked, answers) if answer]] = 1
         if target.all():
             return np.ones(len(target))
-        forest = ExtraTreesClassifier(200, class_weight="balanced", random_state=self.seed, n_jobs=1)
+        forest = ExtraTreesClassifier(
+            200, class_weight="balanced", random_state=self.seed, n_jobs=1, **self.settings
+        )
         return forest.fit(self.features, target).predict_proba(self.features)[:, 1]
+
+
+class ExtraTreesBootstrap(ExtraTrees):
+    settings = {"bootstrap": True}
 
 
 class Coniferest:
     """A forest of coniferest, used as its Session does. Its scores are low for anomalies."""
+
+    learns = True
 
     def __init__(self, features, forest):
         # coniferest takes C-ordered rows of 32 or 64 bits.
@@ -109,7 +125,10 @@ METHODS = {
     "pine-forest": pine_forest,
     "extra-trees": ExtraTrees,
     "isolation-forest": IsolationForest,
+    "extra-trees-bootstrap": ExtraTreesBootstrap,
 }
+# Those that run unless others are selected.
+DEFAULT = "aad-forest,pine-forest,extra-trees,isolation-forest"
 
 
 def discover(method, features, anomalous, seed, budget, batch):
@@ -120,7 +139,7 @@ def discover(method, features, anomalous, seed, budget, batch):
     while len(asked) < min(budget, len(features)) and sum(answers) < anomalous.sum():
         start = time.process_time()
         scores = ranker.rank(asked, answers)
-        if any(answers):
+        if ranker.learns and any(answers):
             seconds.append(time.process_time() - start)
         order = np.argsort(-scores, kind="stable")
         rows = order[open_rows[order]][: min(batch, budget - len(asked))]
@@ -142,11 +161,13 @@ def scaled(features):
 
 
 def main():
+    # coniferest says for each small table that a tree takes all of its rows.
+    warnings.filterwarnings("ignore", message="population should be greater")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=pathlib.Path)
     parser.add_argument("rows", type=pathlib.Path)
     parser.add_argument("out", type=pathlib.Path)
-    parser.add_argument("--methods", default=",".join(METHODS))
+    parser.add_argument("--methods", default=DEFAULT)
     parser.add_argument("--datasets", default="*", help="patterns of names, separated by commas")
     parser.add_argument("--budget", type=int, default=100)
     parser.add_argument("--batch", type=int, default=5)

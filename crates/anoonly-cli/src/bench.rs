@@ -49,9 +49,8 @@ impl Options {
     pub fn run(self) -> Result<(), CommandError> {
         let file = self.plan.as_deref().map(BenchSettings::read).transpose()?.unwrap_or_default();
         let options = Self { settings: self.settings.or(file), ..self };
-        let labelling = options.settings.labelling().map_err(|(option, why)| CommandError::option(option, why))?;
-        if let Some(labelling) = labelling {
-            return options.label(labelling);
+        if let Some(analyst) = options.settings.labelling()? {
+            return options.label(analyst);
         }
         let out = options.settings.out().to_owned();
         let results = match options.task {

@@ -46,6 +46,9 @@ struct Curve {
     refit_seconds: Option<f64>,
 }
 
+/// The curves of a labeller by data set and seed.
+type Runs = BTreeMap<(String, u64), Curve>;
+
 /// What a table shows of a curve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CurveFigure {
@@ -81,7 +84,7 @@ impl ComparedCurves {
     /// # Errors
     /// When a curve of another program is on other rows, has another batch or is too short.
     pub fn new(results: &Results<LabellingRow>, peers: Option<&PeerCurves>) -> Result<Self, BenchError> {
-        let mut curves: Vec<(Labeller, BTreeMap<(String, u64), Curve>)> = Vec::new();
+        let mut curves: Vec<(Labeller, Runs)> = Vec::new();
         let mut put = |labeller: Labeller, dataset: &str, seed: u64, curve: Option<Curve>| {
             let place = curves.iter().position(|(known, _)| *known == labeller).unwrap_or_else(|| {
                 curves.push((labeller, BTreeMap::new()));
@@ -130,7 +133,7 @@ impl ComparedCurves {
             keys.all(|key| curves.iter().all(|(_, runs)| runs.contains_key(&key)))
         };
         let sets: Vec<String> = all_sets.iter().filter(|set| has(set)).cloned().collect();
-        let of_set = |runs: &BTreeMap<(String, u64), Curve>, set: &String| -> Vec<Curve> {
+        let of_set = |runs: &Runs, set: &String| -> Vec<Curve> {
             seeds.iter().filter_map(|&seed| runs.get(&(set.clone(), seed)).cloned()).collect()
         };
         let first = results.rows.first();

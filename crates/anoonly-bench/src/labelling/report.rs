@@ -16,6 +16,8 @@ use crate::{BenchError, Results, RunRecord};
 
 /// The largest number of curves in the panel of a data set.
 const MOST_CURVES: usize = 8;
+/// The mean curves have a marker every so many labels.
+const EVERY: usize = 10;
 /// The largest number of failed runs that are listed.
 const LISTED: usize = 50;
 
@@ -128,7 +130,17 @@ fn curves(compared: &ComparedCurves) -> Figure {
     let (order, looks) = (compared.order(compared.main_figure()), looks(compared));
     let (x, y) = axes(compared);
     // The best line is drawn last, over the others.
-    let marks = order.iter().rev().map(|&place| line(&compared.mean_curve(place), looks[place])).collect();
+    let marks = order.iter().rev().flat_map(|&place| {
+        let (curve, look, name) = (compared.mean_curve(place), looks[place], compared.labellers[place].name());
+        let markers = (0..curve.len()).skip(EVERY - 1).step_by(EVERY).map(|before| {
+            let share = 100.0 * curve[before];
+            let title = format!("{name}: {share:.1} % after {} labels", before + 1);
+            Mark::Point(((before + 1) as f64, share), look, 3.5, title)
+        });
+        let markers: Vec<Mark> = markers.collect();
+        std::iter::once(line(&curve, look)).chain(markers)
+    });
+    let marks = marks.collect();
     let panel = Panel { title: "mean over data sets".into(), x, y, marks };
     let description =
         "A line for each method and query: the mean share of what could be found after each number of labels.";
@@ -148,7 +160,7 @@ fn curves(compared: &ComparedCurves) -> Figure {
         caption: html! {
             p {
                 "Anomalies found after each label, in percent of what could be found after as many labels; mean over seeds and data sets. The \
-                 legend is sorted by the table's first line to its last. A curve may fall: the number that could be found grows with the labels."
+                 legend is in the order of the table. A curve may fall: the number that could be found grows with the labels."
             }
         },
     }

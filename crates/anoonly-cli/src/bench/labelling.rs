@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use anoonly::train::labelling::Query;
 use anoonly_bench::labelling::{
     ComparedCurves, LabellingGrid, LabellingPlan, LabellingRow, MOST_ROWS, PeerCurves, write_report,
 };
 use anoonly_bench::report::ReportOrigin;
 use anoonly_bench::{Results, Store, summary};
 
+use super::settings::AnalystSettings;
 use super::{Options, Task, Watch, check_failures, command};
 use crate::error::CommandError;
 use crate::progress::Bars;
@@ -16,7 +16,7 @@ use crate::{note, outputs, print, print_json, signals};
 
 impl Options {
     /// Plays the analyst, or merges the runs of folders.
-    pub(super) fn label(self, (queries, budget, batch): (Vec<Query>, usize, usize)) -> Result<(), CommandError> {
+    pub(super) fn label(self, analyst: AnalystSettings) -> Result<(), CommandError> {
         let out = self.settings.out().to_owned();
         // The file is read before anything is measured, so that an error in it shows at once.
         let peers = self.settings.reference.as_deref().map(PeerCurves::read).transpose()?;
@@ -28,9 +28,9 @@ impl Options {
                     datasets: self.settings.datasets(),
                     models: self.methods()?,
                     strategies: self.settings.strategies(),
-                    queries,
-                    budget,
-                    batch,
+                    queries: analyst.queries,
+                    budget: analyst.budget,
+                    batch: analyst.batch,
                     most_rows: MOST_ROWS,
                     seeds: self.settings.seeds(),
                     compute: self.settings.compute().device()?,

@@ -21,6 +21,7 @@ use serde::{Deserialize, Deserializer};
 use toml::Table;
 
 use crate::compute::Compute;
+use crate::error::CommandError;
 
 /// What to run, where to find the data and where to put the results.
 #[derive(Clone, Debug, Default, PartialEq, Args, Deserialize)]
@@ -34,8 +35,8 @@ pub struct BenchSettings {
     #[arg(long, value_delimiter = ',', value_name = "PATTERN,…")]
     #[serde(deserialize_with = "list")]
     pub datasets: Vec<String>,
-    /// Methods, as `anoonly models` lists them [default: devnet,prenet,deepsad,mean-difference,logistic,knn; with --labelling:
-    /// quorum,logistic,isolation-forest]
+    /// Methods, as `anoonly models` lists them; with --labelling those of quorum,logistic,isolation-forest unless given [default:
+    /// devnet,prenet,deepsad,mean-difference,logistic,knn]
     #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
     #[serde(deserialize_with = "list")]
     pub models: Vec<String>,
@@ -132,6 +133,17 @@ pub struct BenchSettings {
     /// Settings of methods, a table for each; in plan files only.
     #[arg(skip)]
     pub settings: Table,
+}
+
+/// The settings for a simulated analyst.
+#[derive(Debug, PartialEq)]
+pub struct AnalystSettings {
+    /// How rows are chosen.
+    pub queries: Vec<Query>,
+    /// The number of rows that are labelled.
+    pub budget: usize,
+    /// The number of rows that are labelled between two fits.
+    pub batch: usize,
 }
 
 impl BenchSettings {
@@ -246,11 +258,11 @@ impl BenchSettings {
         }
     }
 
-    /// The settings for a simulated analyst, if there is one: queries, budget and batch.
+    /// The settings for a simulated analyst, if there is one.
     ///
     /// # Errors
-    /// The option that does not apply, and why.
-    pub fn labelling(&self) -> Result<Option<(Vec<Query>, usize, usize)>, (&'static str, &'static str)> {
+    /// When an option is given that does not apply.
+    pub fn labelling(&self) -> Result<Option<AnalystSettings>, CommandError> {
         let only = [
             ("--budget", self.budget.is_some()),
             ("--batch", self.batch.is_some()),
@@ -272,10 +284,11 @@ impl BenchSettings {
             false => (&only[..], "needs --labelling"),
         };
         if let Some((option, _)) = wrong.iter().find(|(_, given)| *given) {
-            return Err((option, reason));
+            return Err(CommandError::option(option, reason));
         }
         let queries = if self.query.is_empty() { vec![Query::default()] } else { self.query.clone() };
-        Ok(self.labelling.then(|| (queries, self.budget.unwrap_or(100), self.batch.unwrap_or(5))))
+        let (budget, batch) = (self.budget.unwrap_or(100), self.batch.unwrap_or(5));
+        Ok(self.labelling.then_some(AnalystSettings { queries, budget, batch }))
     }
 
     /// The strategies, those of the ablation if there is one.
@@ -405,133 +418,4 @@ fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D:
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::{Command, FromArgMatches};
-
-    fn command() -> Command {
-        BenchSettings::augment_args(Command::new("bench"))
-    }
-
-    fn options(words: &[&str]) -> BenchSettings {
-        let words = std::iter::once("bench").chain(words.iter().copied());
-        BenchSettings::from_arg_matches(&command().try_get_matches_from(words).unwrap()).unwrap()
-    }
-
-    /// Every option, with values as a user would give them.
-    const EVERY: [&str; 27] = [
-        "--data=folder",
-        "--datasets=a*,b",
-        "--models=devnet,knn",
-        "--strategies=anoonly",
-        "--ablation=norm",
-        "--label-ratio=0.1,1",
-        "--label-count=3",
-        "--noise=label-contamination",
-        "--noise-level=0,0.5",
-        "--synthetic=none,local",
-        "--labelling",
-        "--budget=50",
-        "--batch=10",
-        "--query=top,diverse+0.1",
-        "--write-rows=rows.jsonl",
-        "--seeds=1,2",
-        "--protocol=adbench",
-        "--backend=ndarray",
-        "--device=1",
-        "--threads=2",
-        "--config=c.toml",
-        "--reference=r.csv",
-        "--shard=2/5",
-        "--out=o",
-        "--report=r.html",
-        "--standings",
-        "--json",
-    ];
-
-    /// The same setting in a plan file.
-    fn in_a_file(word: &str) -> String {
-        match word.trim_start_matches("--").split_once('=') {
-            None => format!("{} = true", word.trim_start_matches("--")),
-            Some((name @ ("label-ratio" | "label-count" | "noise-level" | "seeds"), values)) => {
-                format!("{name} = [{values}]")
-            }
-            Some((name @ ("threads" | "device" | "budget" | "batch"), value)) => format!("{name} = {value}"),
-            Some((name, value)) => format!("{name} = \"{value}\""),
-        }
-    }
-
-    #[test]
-    fn every_option_is_a_key_of_a_plan_with_the_same_meaning() {
-        let known: Vec<String> = command().get_arguments().filter_map(|a| a.get_long().map(str::to_owned)).collect();
-        let tested: Vec<&str> =
-            EVERY.iter().map(|word| word.trim_start_matches("--").split('=').next().unwrap()).collect();
-        assert_eq!(known, tested);
-        for word in EVERY {
-            let option = options(&[word]);
-            assert_ne!(option, BenchSettings::default(), "{word}");
-            assert_eq!(BenchSettings::parse(&in_a_file(word)), Ok(option.clone()), "{word}");
-            assert_eq!(option.clone().or(BenchSettings::default()), option, "{word}");
-            assert_eq!(BenchSettings::default().or(option.clone()), option, "{word}");
-        }
-    }
-
-    #[test]
-    fn the_defaults_are_those_of_the_help() {
-        let mut words = Vec::new();
-        for argument in command().get_arguments() {
-            let help = argument.get_help().unwrap().to_string().replace('\n', " ");
-            let Some((_, default)) = help.split_once("[default: ") else { continue };
-            let default = default.trim_end_matches(']');
-            if !["all", "all cores", "the first"].contains(&default) {
-                words.push(format!("--{}={default}", argument.get_long().unwrap()));
-            }
-        }
-        assert_eq!(words.len(), 10, "{words:?}");
-        let used = |settings: BenchSettings| {
-            let grid =
-                (settings.models(), settings.strategies(), settings.budgets(), settings.seeds(), settings.protocol());
-            let rows = (settings.data().to_owned(), settings.noise().to_owned(), settings.synthetic());
-            (grid, rows, settings.compute().backend, settings.out().to_owned())
-        };
-        let given = options(&words.iter().map(String::as_str).collect::<Vec<_>>());
-        assert_eq!(used(given), used(BenchSettings::default()));
-    }
-
-    #[test]
-    fn an_option_replaces_what_contradicts_it_in_the_plan() {
-        let file = |text: &str| BenchSettings::parse(text).unwrap();
-        let count = options(&["--label-count=3"]).or(file("label-ratio = 0.5\nseeds = 7"));
-        assert_eq!((count.label_ratio, count.label_count, count.seeds), (vec![], vec![3], vec![7]));
-        let ablation = options(&["--ablation=norm"]).or(file("strategies = \"host\""));
-        assert!(ablation.strategies.is_empty());
-        let noise = options(&["--noise=none"]).or(file("noise = \"label-contamination\"\nnoise-level = [0, 0.1]"));
-        assert!(noise.noise_level.is_empty());
-        let level = options(&["--noise-level=0.2"]).or(file("noise = \"label-contamination\"\nnoise-level = 0.1"));
-        assert_eq!((level.noise.as_deref(), level.noise_level), (Some("label-contamination"), vec![0.2]));
-        assert_eq!(options(&["--backend=flex"]).or(file("backend = \"cuda\"\ndevice = 1")).device, None);
-        assert!(!options(&["--json"]).or(file("standings = true")).standings);
-    }
-
-    #[test]
-    fn an_error_names_the_key_and_what_is_allowed() {
-        for (text, parts) in [
-            ("seeds = [1, \"x\"]", &["key `seeds`", "string \"x\"", "u64"][..]),
-            ("seeds = []", &["key `seeds`", "at least one value"]),
-            ("label-ratio = \"a\"", &["key `label-ratio`", "f64"]),
-            ("protocol = \"dirty\"", &["key `protocol`", "`adbench` or `clean`"]),
-            ("strategies = [\"both\"]", &["key `strategies`", "unknown strategy `both`", "host or anoonly"]),
-            ("ablation = \"x\"", &["key `ablation`", "norm, lambda"]),
-            ("query = \"best\"", &["key `query`", "unknown query strategy `best`", "top, diverse"]),
-            ("shard = \"6/5\"", &["key `shard`", "PART/PARTS"]),
-            ("device = 0.5", &["key `device`", "a number or a name"]),
-            ("settings = 3", &["key `settings`", "map"]),
-            ("sedes = 1", &["unknown key `sedes`", "`seeds`", "`settings`"]),
-            ("label-ratio = 0.1\nlabel-count = 3", &["either `label-ratio` or `label-count`"]),
-            ("seeds = 1\nseeds = 2", &["line 2", "duplicate key"]),
-        ] {
-            let message = BenchSettings::parse(text).unwrap_err();
-            assert!(parts.iter().all(|part| message.contains(part)), "{text}: {message}");
-        }
-    }
-}
+mod tests;
