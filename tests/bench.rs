@@ -379,3 +379,19 @@ fn the_plans_in_the_documentation_are_valid() {
         assert!(message.contains(empty.path().to_str().unwrap()) && !message.contains(".toml"), "{message}");
     }
 }
+
+/// Without labels, methods that need none are measured, and a run of any other is a row with the reason.
+#[test]
+fn without_labels_methods_that_need_none_are_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().to_str().unwrap();
+    let options = ["--datasets", "wine", "--seeds", "1", "--label-count", "0", "--models", "knn,mean-difference"];
+    let output = anoonly([&["bench", "--out", out][..], &options].concat());
+    assert_eq!(output.status.code(), Some(1));
+    let rows = rows(&folder.path().join("results.csv"));
+    let found: Vec<[&str; 4]> =
+        rows.iter().map(|row| [&row[2], &row[6], &row[17], &row[18]].map(String::as_str)).collect();
+    let reason = "no row is labelled an anomaly: mean-difference needs at least one";
+    assert_eq!(found, [["knn", "0", "ok", ""], ["mean-difference", "0", "failed", reason]]);
+    assert!(rows[0][13].parse::<f64>().unwrap() > 0.5);
+}

@@ -31,7 +31,8 @@ battery! {
     unusable_samples_are_a_typed_fit_error
     unusable_rows_are_a_typed_score_error
     one_column_and_constant_columns_are_fine
-    confirmed_normal_rows_count_as_unlabelled
+    confirmed_normals_change_exactly_the_methods_that_learn_from_them
+    methods_that_need_no_labels_are_fitted_without_them
     a_saved_detector_scores_the_same_bits
     the_representation_is_finite_and_differs_between_rows
 }
@@ -92,7 +93,7 @@ fn nng_mix_works_with_every_host_and_strategy() {
 /// Every method of the zoo under every strategy, and DevNet with other depths and another normalisation. Methods with long default
 /// trainings train for fewer epochs here, with larger steps; GANomaly takes more than one step in each epoch. Each boosted tree uses
 /// half of the columns: a single column separates labelled from hidden anomalies, and trees on all columns would use no other.
-fn detectors(seed: u64) -> Vec<Detector> {
+pub fn detectors(seed: u64) -> Vec<Detector> {
     let changes = "
         [devnet.recipe]
         epochs = 20
@@ -262,15 +263,40 @@ fn one_column_and_constant_columns_are_fine(device: &ComputeDevice) {
     }
 }
 
-fn confirmed_normal_rows_count_as_unlabelled(device: &ComputeDevice) {
+/// Some rows are confirmed as normal, or all that are no anomalies.
+fn confirmed_normals_change_exactly_the_methods_that_learn_from_them(device: &ComputeDevice) {
     let (samples, _) = clear();
-    let normal = |&label: &Label| if label == Label::Anomaly { label } else { Label::Normal };
-    let labels = samples.labels().iter().map(normal).collect();
-    let known = Samples::new(samples.features().clone(), labels).unwrap();
+    let confirmed = |every: usize| {
+        let labels = samples.labels().iter().enumerate().map(|(row, &label)| match label {
+            Label::Unlabelled if row % every == 0 => Label::Normal,
+            label => label,
+        });
+        samples.clone().with_labels(labels.collect()).unwrap()
+    };
+    let (some, all) = (confirmed(20), confirmed(1));
     for detector in detectors(1) {
-        let score = |samples| fit(&detector, samples, device).score(known.features()).unwrap();
-        assert_eq!(score(&samples), score(&known), "{detector:?}");
+        let score = |samples| fit(&detector, samples, device).score(samples.features()).unwrap();
+        let (without, with_some, with_all) = (score(&samples), score(&some), score(&all));
+        let learns = detector.method().learns_from_normals();
+        assert_eq!(without != with_some, learns, "{detector:?}");
+        assert!(learns || without == with_all, "{detector:?}");
+        assert!(with_some.iter().chain(&with_all).all(|score| score.is_finite()), "{detector:?}");
     }
+}
+
+fn methods_that_need_no_labels_are_fitted_without_them(device: &ComputeDevice) {
+    let (samples, truth) = clear();
+    let labelled = |label| samples.clone().with_labels(vec![label; samples.rows()]).unwrap();
+    let mut fitted = 0;
+    for detector in detectors(1).into_iter().filter(|detector| !detector.method().needs_labels()) {
+        let scores = fit(&detector, &labelled(Label::Unlabelled), device).score(samples.features()).unwrap();
+        assert_eq!(scores, fit(&detector, &labelled(Label::Normal), device).score(samples.features()).unwrap());
+        assert!(scores.iter().all(|score| score.is_finite()), "{detector:?}");
+        let quality = auroc(&scores, &truth).unwrap();
+        assert!(quality > 0.5, "{detector:?}: {quality}");
+        fitted += 1;
+    }
+    assert!(fitted >= 30, "{fitted} fits of 15 methods under two strategies");
 }
 
 fn a_saved_detector_scores_the_same_bits(device: &ComputeDevice) {

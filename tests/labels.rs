@@ -157,3 +157,88 @@ fn errors_quote_at_most_100_characters_of_a_value() {
         }
     }
 }
+
+/// A table without labels is fitted by a method that needs none. The model does all that other models do.
+#[test]
+fn a_table_without_labels_makes_a_model() {
+    let (_folder, file) = tables();
+    let (table, new, model) = (file("train.csv"), file("new.csv"), file("m.anoonly"));
+    let train = ["train", &table, "--drop", "fraud", "--id", "id", "--model", "mahalanobis", "--out", &model];
+    let printed = done(anoonly(train));
+    assert!(printed.contains("no label column: all rows are unlabelled; --label COLUMN names one"), "{printed}");
+    assert!(printed.contains("rows, without labelled anomalies, in "), "{printed}");
+    let inspected = done(anoonly(["inspect", &model]));
+    assert!(inspected.contains("rows: 0 labelled anomalies, 0 labelled normal,"), "{inspected}");
+    assert!(inspected.contains("label column: none"), "{inspected}");
+    let json: serde_json::Value = serde_json::from_str(&done(anoonly(["inspect", &model, "--json"]))).unwrap();
+    assert_eq!(json["about"].get("label"), None);
+    done(anoonly(["threshold", &model, "--fpr", "0.1"]));
+    assert!(done(anoonly(["score", &model, &new])).contains("p_value"));
+    done(anoonly(["explain", &model, &new, "--top", "2"]));
+    done(anoonly(["evaluate", &model, &new, "--label", "fraud"]));
+
+    // The label column was not named: the model must not be judged by it.
+    done(anoonly(["train", &table, "--id", "id", "--model", "mahalanobis", "--out", &model]));
+    let output = anoonly(["evaluate", &model, &new, "--label", "fraud"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("column fraud: the model uses this column as a feature"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("`anoonly train --label fraud`"), "{}", stderr(&output));
+}
+
+/// Labels without an anomaly are used if the method can do without, and the user is warned.
+#[test]
+fn labels_without_an_anomaly_suit_methods_that_need_none() {
+    let (folder, file) = tables();
+    let rows: String = (0..60)
+        .map(|row| format!("{},{},{}\n", row % 7, row * row % 23, if row % 3 == 0 { "0" } else { "" }))
+        .collect();
+    fs::write(folder.path().join("u.csv"), format!("a,b,fraud\n{rows}")).unwrap();
+    let (table, model) = (file("u.csv"), file("m.anoonly"));
+    let with = |method: &str, label: &[&str]| {
+        anoonly([&["train", &table, "--model", method, "--out", &model][..], label].concat())
+    };
+    let output = with("knn", &["--label", "fraud"]);
+    let warning =
+        "warning: no row is labelled an anomaly in column `fraud`: knn is trained without labelled anomalies\n";
+    assert_eq!(stderr(&output), warning);
+    assert!(done(output).contains("label `0`: 20 rows, normal: knn treats them as unlabelled rows"));
+
+    let others = "choose a method that needs no labels with --model: ";
+    for (label, expected) in [
+        (
+            &["--label", "fraud"][..],
+            format!("column fraud: no row is labelled an anomaly, and devnet needs at least one; {others}"),
+        ),
+        (
+            &[],
+            format!(
+                "u.csv: no row is labelled an anomaly, and devnet needs at least one; name the label column with --label, or {others}"
+            ),
+        ),
+    ] {
+        let output = with("devnet", label);
+        assert_eq!(output.status.code(), Some(2));
+        let error = stderr(&output);
+        assert!(error.contains(&expected), "{error}");
+        assert!(
+            ["mahalanobis", "knn", "isolation-forest", "autoencoder"].iter().all(|name| error.contains(name)),
+            "{error}"
+        );
+    }
+    for (option, reason) in [
+        ("--validate", "option --validate: at least two labelled anomalies and two other rows are needed"),
+        ("--anomaly=1", "--label"),
+    ] {
+        let output = with("knn", &[option]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(stderr(&output).contains(reason), "{}", stderr(&output));
+    }
+    let output = with("autoencoder", &["--early-stopping"]);
+    assert!(stderr(&output).contains("option --early-stopping: at least 3 labelled anomalies"), "{}", stderr(&output));
+
+    let labelled = format!("a,b,fraud\n{}", rows.replacen(",0\n", ",1\n", 4));
+    fs::write(folder.path().join("u.csv"), labelled).unwrap();
+    assert!(
+        done(with("logistic", &["--label", "fraud"])).contains("label `0`: 16 rows, normal: logistic learns from them")
+    );
+}

@@ -192,7 +192,7 @@ fn rarest_label(found: &[ValueCount]) -> String {
 
 fn core(error: &CoreError) -> Option<String> {
     match error {
-        CoreError::TooFewAnomalies { .. } | CoreError::BadCount => Some("set the count with --label-count".into()),
+        CoreError::TooFewAnomalies { .. } => Some("set the count with --label-count".into()),
         CoreError::BadRatio { .. } => Some("set the ratio with --label-ratio".into()),
         CoreError::NoiseLevel { .. } => Some("set the level with --noise-level".into()),
         CoreError::InDataset { source, .. } => core(source),

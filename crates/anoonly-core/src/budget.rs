@@ -12,7 +12,7 @@ use crate::{CoreError, Label, Samples};
 pub enum LabelBudget {
     /// `ceil(ratio × anomalies)` of them, at least one (ADBench, Han et al. 2022, section 3.2).
     Ratio(f64),
-    /// Exactly this number of them.
+    /// Exactly this number of them; 0 for a comparison of methods that need no labels.
     Count(usize),
 }
 
@@ -20,11 +20,10 @@ impl LabelBudget {
     /// Checks the budget itself.
     ///
     /// # Errors
-    /// When the ratio is not in (0, 1] or the count is 0.
+    /// When the ratio is not in (0, 1].
     pub fn checked(self) -> Result<Self, CoreError> {
         match self {
             LabelBudget::Ratio(ratio) if !(ratio > 0.0 && ratio <= 1.0) => Err(CoreError::BadRatio { ratio }),
-            LabelBudget::Count(0) => Err(CoreError::BadCount),
             budget => Ok(budget),
         }
     }
@@ -75,6 +74,7 @@ mod tests {
         assert_eq!(LabelBudget::Ratio(0.001).labelled(5).unwrap(), 1);
         assert_eq!(LabelBudget::Ratio(1.0).labelled(5).unwrap(), 5);
         assert_eq!(LabelBudget::Count(5).labelled(5).unwrap(), 5);
+        assert_eq!(LabelBudget::Count(0).labelled(5).unwrap(), 0);
     }
 
     #[test]
@@ -87,7 +87,6 @@ mod tests {
         for ratio in [0.0, -0.1, 1.1, f64::NAN] {
             assert!(matches!(LabelBudget::Ratio(ratio).checked(), Err(CoreError::BadRatio { .. })));
         }
-        assert!(matches!(LabelBudget::Count(0).checked(), Err(CoreError::BadCount)));
     }
 
     #[test]

@@ -97,9 +97,6 @@ pub enum CoreError {
         "no model for synthetic rows can be fitted to the normal ones; drop columns that follow from others, or leave the set out"
     )]
     TooCloseToImitate,
-    /// A label count of 0.
-    #[error("label count 0: at least one labelled anomaly is needed")]
-    BadCount,
     /// A text that is not a digest.
     #[error("`{given}` is not a SHA-256 digest: 64 hexadecimal digits are needed")]
     BadDigest {

@@ -285,6 +285,11 @@ impl<B: Backend> Batch<B> {
         }
     }
 
+    /// The values of the confirmed normals among values of the rows that are no anomalies; `None` if the batch has no such rows.
+    pub(crate) fn confirmed(&self, values: Tensor<B, 1>) -> Option<Tensor<B, 1>> {
+        (self.normals > 0).then(|| section(values, self.others - self.normals, self.normals))
+    }
+
     /// Splits one value per row, `[rows]`, into the values of the labelled anomalies, which come second, and those of all other rows.
     pub fn part(&self, values: Tensor<B, 1>) -> (Tensor<B, 1>, Tensor<B, 1>) {
         let anomalies = self.rows - self.others;

@@ -52,7 +52,7 @@ pub struct BenchSettings {
     #[arg(long, value_delimiter = ',', value_name = "RATIO,…")]
     #[serde(deserialize_with = "list")]
     pub label_ratio: Vec<f64>,
-    /// Number of training anomalies that stay labelled, instead of a share
+    /// Number of training anomalies that stay labelled, instead of a share; with 0, methods that need a label fail
     #[arg(long, value_delimiter = ',', conflicts_with = "label_ratio", value_name = "N,…")]
     #[serde(deserialize_with = "list")]
     pub label_count: Vec<usize>,

@@ -218,8 +218,9 @@ impl<B: Backend> DevNet<B> {
 }
 
 impl<B: Backend> Network<B> for DevNet<B> {
-    /// Equation 7 of the KDD paper with the score itself as the deviation: `|s|` for an unlabelled row or a confirmed normal, the
-    /// configured loss for a labelled anomaly.
+    /// Equation 7 of the KDD paper with the score itself as the deviation: `|s|` for an unlabelled row, the configured loss for a
+    /// labelled anomaly. A confirmed normal has the loss `max(0, s)`: under AnoOnly, unlabelled rows may have scores below 0, and `|s|`
+    /// would raise a confirmed normal above them.
     fn terms(&self, batch: &Batch<B>) -> LossTerms<B> {
         let (others, anomalies) = batch.part(self.scores(batch));
         let shortfall = anomalies.neg().add_scalar(self.margin);
@@ -228,7 +229,11 @@ impl<B: Backend> Network<B> for DevNet<B> {
             AnomalyLoss::Unbounded => shortfall,
             AnomalyLoss::Hinge => relu(shortfall),
         };
-        LossTerms::by_row(batch, others.abs(), anomalous)
+        let terms = LossTerms::by_row(batch, others.clone().abs(), anomalous);
+        match batch.confirmed(others) {
+            Some(confirmed) => LossTerms { confirmed: relu(confirmed), ..terms },
+            None => terms,
+        }
     }
 
     fn penalty(&self) -> Option<Tensor<B, 1>> {

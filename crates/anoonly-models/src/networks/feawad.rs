@@ -197,7 +197,7 @@ impl<B: Backend> Network<B> for Feawad<B> {
         Self { encoder: copy(&from.encoder), decoder: copy(&from.decoder), ..self }
     }
 
-    /// `|s| + e` for an unlabelled row or a confirmed normal and `max(0, a − s) + max(0, a − e)` for a labelled anomaly, with the norm `e` of the residual
+    /// `|s| + e` for an unlabelled row, `max(0, s) + e` for a confirmed normal and `max(0, a − s) + max(0, a − e)` for a labelled anomaly, with the norm `e` of the residual
     /// and the margin `a`.
     fn terms(&self, batch: &Batch<B>) -> LossTerms<B> {
         let last = batch.by_row(|rows| self.last(rows));
@@ -209,7 +209,11 @@ impl<B: Backend> Network<B> for Feawad<B> {
             ErrorTerms::Judge => value.detach(),
         };
         let anomalous = shortfall(anomaly_score) + term(shortfall(anomaly_error));
-        LossTerms::by_row(batch, score.abs() + term(error), anomalous)
+        let terms = LossTerms::by_row(batch, score.clone().abs() + term(error.clone()), anomalous);
+        match (batch.confirmed(score), batch.confirmed(error)) {
+            (Some(score), Some(error)) => LossTerms { confirmed: relu(score) + term(error), ..terms },
+            _ => terms,
+        }
     }
 
     fn norms_mut(&mut self) -> Vec<&mut NormLayer<B>> {

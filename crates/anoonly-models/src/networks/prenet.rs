@@ -9,6 +9,7 @@ mod direct;
 use burn::module::{Module, Param, ParamId};
 use burn::nn::Linear;
 use burn::tensor::Tensor;
+use burn::tensor::activation::relu;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
@@ -224,7 +225,8 @@ impl<B: Backend> PReNet<B> {
 }
 
 impl<B: Backend> Network<B> for PReNet<B> {
-    /// `|target − s|` of each pair (equation 4 of the paper).
+    /// `|target − s|` of each pair (equation 4 of the paper), and `max(0, s)` of a pair of two confirmed normals: under AnoOnly, unlabelled
+    /// rows may have scores below 0.
     fn terms(&self, batch: &Batch<B>) -> LossTerms<B> {
         let pairs = Pairs::of(batch.rows(), batch.others(), batch.normals());
         let hidden = batch.by_row(|rows| self.hidden(rows));
@@ -237,7 +239,10 @@ impl<B: Backend> Network<B> for PReNet<B> {
         let anomalous = vec![part(0, anomalies, self.anomalous_target), part(anomalies, mixed, self.mixed_target)];
         LossTerms {
             normal: part(anomalies + mixed, unlabelled, 0.0),
-            confirmed: part(anomalies + mixed + unlabelled, confirmed, 0.0),
+            confirmed: match section(scores.clone(), anomalies + mixed + unlabelled, confirmed) {
+                none if confirmed == 0 => none,
+                scores => relu(scores),
+            },
             anomalous: joined(anomalous),
         }
     }
@@ -370,7 +375,7 @@ mod tests {
         // Four of the ten are confirmed as normal: 2 mixed pairs, 2 of unlabelled rows and 2 of confirmed normals.
         let LossTerms { normal, confirmed, anomalous } = network.terms(&batch.with_normals(4));
         assert_eq!((normal.dims(), anomalous.dims()), ([2], [4]));
-        assert!(close(values(confirmed), vec![score.abs(); 2]));
+        assert!(close(values(confirmed), vec![score.max(0.0); 2]));
     }
 
     /// Pairs are of two rows of their kind, and no row is in two pairs.

@@ -62,6 +62,10 @@ impl Method for QuorumConfig {
             .not_negative("trust", self.trust)
             .done()
     }
+
+    fn learns_from_normals(&self) -> bool {
+        false
+    }
 }
 
 impl RuleMethod for QuorumConfig {

@@ -25,12 +25,12 @@ fn rows(anomalies: usize, normal: usize, label: Label, rng: &mut impl Rng) -> Sa
 
 /// The mean over all rounds of two shares: the share of 60 normal rows that are flagged, and the share of normal rows among the
 /// flagged rows of these and 15 anomalies.
-fn simulate(rule: ThresholdRule) -> [f64; 2] {
+fn simulate(rule: ThresholdRule, method: &str, labelled: usize) -> [f64; 2] {
     let mut rng = Seed(3).stream(&["promises"]);
-    let detector = TableDetector::new(AnyMethod::by_name("mean-difference").unwrap()).held_out(0.5);
+    let detector = TableDetector::new(AnyMethod::by_name(method).unwrap()).held_out(0.5);
     let mut sums = [0.0; 2];
     for round in 0..ROUNDS {
-        let train = rows(5, 158, Label::Unlabelled, &mut rng);
+        let train = rows(labelled, 158, Label::Unlabelled, &mut rng);
         let table = Table::of_samples(Path::new("train"), &train).unwrap();
         let mut model = detector.clone().seed(Seed(round as u64)).fit(&table, "label").unwrap();
         assert_eq!(model.calibration().unwrap().rows(), 79);
@@ -50,14 +50,17 @@ fn simulate(rule: ThresholdRule) -> [f64; 2] {
 /// is therefore 0.0026.
 #[test]
 fn false_positives_occur_at_the_stated_rate() {
-    let [alarms, _] = simulate(ThresholdRule::FalsePositiveRate(0.1));
-    assert!((alarms - 0.1).abs() < 5.0 * 0.0026, "{alarms}");
+    // The label column is empty where no anomaly is labelled.
+    for (method, labelled) in [("mean-difference", 5), ("mahalanobis", 0)] {
+        let [alarms, _] = simulate(ThresholdRule::FalsePositiveRate(0.1), method, labelled);
+        assert!((alarms - 0.1).abs() < 5.0 * 0.0026, "{method}: {alarms}");
+    }
 }
 
 /// The expected share is slightly below 0.25 times the share of normal rows, which is 60 of 75. The standard deviation in one round is
 /// about 0.12, and the standard error of the mean 0.006.
 #[test]
 fn false_discoveries_occur_at_the_stated_rate() {
-    let [_, false_share] = simulate(ThresholdRule::FalseDiscoveryRate(0.25));
+    let [_, false_share] = simulate(ThresholdRule::FalseDiscoveryRate(0.25), "mean-difference", 5);
     assert!((0.15..0.2 + 5.0 * 0.006).contains(&false_share), "{false_share}");
 }

@@ -50,11 +50,13 @@ impl Direct for DirectDevNet {
             let score = scores[row];
             let shortfall = *margin - score;
             let (value, slope) = match anomaly_loss {
-                _ if row < others => (score.abs(), sign(score)),
+                _ if row < step.unlabelled => (score.abs(), sign(score)),
+                _ if row < others && score > 0.0 => (score, 1.0),
+                // NaN stays NaN, here and below.
+                _ if row < others => (0.0 * score, 0.0),
                 AnomalyLoss::Absolute => (shortfall.abs(), -sign(shortfall)),
                 AnomalyLoss::Unbounded => (shortfall, -1.0),
                 AnomalyLoss::Hinge if shortfall > 0.0 => (shortfall, -1.0),
-                // NaN stays NaN.
                 AnomalyLoss::Hinge => (0.0 * shortfall, 0.0),
             };
             gradient[0] = slope;

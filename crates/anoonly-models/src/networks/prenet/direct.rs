@@ -105,8 +105,15 @@ impl Direct for DirectPReNet {
                 pair if pair < anomalous => targets[1],
                 _ => 0.0,
             };
-            gradient[0] = sign(scores[pair] - target);
-            (scores[pair] - target).abs()
+            let score = scores[pair];
+            // NaN stays NaN.
+            let (value, slope) = match pair {
+                pair if pair < anomalous + normal => ((score - target).abs(), sign(score - target)),
+                _ if score > 0.0 => (score, 1.0),
+                _ => (0.0 * score, 0.0),
+            };
+            gradient[0] = slope;
+            value
         });
         pair.backward(StridedRows::all(both, 2 * width), gradient, Some(of_both));
         of_hidden.clear();
