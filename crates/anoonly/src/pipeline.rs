@@ -27,6 +27,7 @@ use anoonly_models::networks::deepsad::DeepSadConfig;
 use anoonly_models::networks::devnet::DevNetConfig;
 use anoonly_models::networks::feawad::FeawadConfig;
 use anoonly_models::networks::prenet::PReNetConfig;
+use anoonly_models::rules::pu_forest::PuForestConfig;
 use anoonly_models::rules::quorum::QuorumConfig;
 use anoonly_train::{ComputeDevice, Epoch, FittedDetector, Fitter, Supervision};
 use ndarray::{Array2, Axis};
@@ -114,6 +115,11 @@ impl TableDetector {
     /// Quorum, the method to try first.
     pub fn quorum() -> Self {
         Self::new(AnyMethod::Quorum(QuorumConfig::default()))
+    }
+
+    /// The PU forest, the method to label with: it needs no label to begin, and learns at once from yes and no.
+    pub fn pu_forest() -> Self {
+        Self::new(AnyMethod::PuForest(PuForestConfig::default()))
     }
 
     /// DevNet with the settings of its paper.

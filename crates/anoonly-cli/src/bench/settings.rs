@@ -35,7 +35,7 @@ pub struct BenchSettings {
     #[arg(long, value_delimiter = ',', value_name = "PATTERN,…")]
     #[serde(deserialize_with = "list")]
     pub datasets: Vec<String>,
-    /// Methods, as `anoonly models` lists them; with --labelling those of quorum,logistic,isolation-forest unless given [default:
+    /// Methods, as `anoonly models` lists them; with --labelling those of pu-forest,extra-trees,logistic,isolation-forest unless given [default:
     /// devnet,prenet,deepsad,mean-difference,logistic,knn]
     #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
     #[serde(deserialize_with = "list")]
@@ -253,7 +253,7 @@ impl BenchSettings {
     /// The names of the methods.
     pub fn models(&self) -> Vec<String> {
         match self.labelling {
-            true => or_names(&self.models, &["quorum", "logistic", "isolation-forest"]),
+            true => or_names(&self.models, &["pu-forest", "extra-trees", "logistic", "isolation-forest"]),
             false => or_names(&self.models, &["devnet", "prenet", "deepsad", "mean-difference", "logistic", "knn"]),
         }
     }

@@ -113,7 +113,7 @@ fn a_restored_rule_scores_the_same_bits() {
         }
         rules += 1;
     }
-    assert_eq!(rules, 21);
+    assert_eq!(rules, 22);
 }
 
 /// The graph, which is used for export and fast scoring, gives the scores of the rule.

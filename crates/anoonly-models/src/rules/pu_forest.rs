@@ -173,3 +173,136 @@ impl FittedRule for PuForest {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rule::tests::check_saving;
+    use anoonly_core::Seed;
+    use rand::RngExt;
+
+    const COLUMNS: usize = 3;
+
+    fn config() -> PuForestConfig {
+        PuForestConfig { trees: 20, sample: 30, ..PuForestConfig::default() }
+    }
+
+    /// 120 random rows between 0 and 1. The first ten are larger by 1 in all columns.
+    fn rows() -> Vec<f32> {
+        let mut rng = Seed(5).stream(&["rows"]);
+        let cell = |place: usize| rng.random_range(0.0..1.0) + if place < 10 * COLUMNS { 1.0 } else { 0.0 };
+        (0..120 * COLUMNS).map(cell).collect()
+    }
+
+    fn classes(anomalies: &[usize], normals: &[usize]) -> ByClass {
+        let others = (0..120).filter(|row| !anomalies.contains(row)).collect();
+        ByClass { anomalies: anomalies.to_vec(), others, normals: normals.to_vec() }
+    }
+
+    fn data(ByClass { anomalies, others, normals }: ByClass) -> RuleData {
+        RuleData { rows: rows(), columns: COLUMNS, anomalies, others, normals }
+    }
+
+    fn refits() -> Box<dyn RuleRefits> {
+        config().refits(data(classes(&[], &[])))
+    }
+
+    fn scores(refits: &mut dyn RuleRefits, anomalies: &[usize], normals: &[usize]) -> Vec<f32> {
+        refits.refit(&classes(anomalies, normals), &mut Seed(3).stream(&[])).scores
+    }
+
+    /// The indices of the highest scores, in ascending order.
+    fn highest(scores: &[f32], count: usize) -> Vec<usize> {
+        let mut rows: Vec<usize> = (0..scores.len()).collect();
+        rows.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
+        rows.truncate(count);
+        rows.sort_unstable();
+        rows
+    }
+
+    #[test]
+    fn unlabelled_anomalies_come_first_before_and_after_the_first_label() {
+        let mut refits = refits();
+        assert!(highest(&scores(&mut *refits, &[], &[]), 10).iter().filter(|&&row| row < 10).count() >= 9);
+        // The labelled rows are among the first; the hidden anomalies follow them.
+        assert_eq!(highest(&scores(&mut *refits, &[0, 1, 2], &[]), 10), (0..10).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_row_confirmed_as_normal_loses_and_so_do_its_neighbours() {
+        let mut refits = refits();
+        for anomalies in [&[][..], &[4, 5]] {
+            let (before, after) = (scores(&mut *refits, anomalies, &[]), scores(&mut *refits, anomalies, &[0, 1, 2]));
+            let places = |scores: &[f32], row: usize| scores.iter().filter(|&&other| other > scores[row]).count();
+            for row in [0, 1, 2] {
+                assert!(places(&after, row) > places(&before, row), "{anomalies:?}, row {row}");
+            }
+            let sum = |scores: &[f32]| -> usize { [3, 6, 7, 8, 9].iter().map(|&row| places(scores, row)).sum() };
+            assert!(sum(&after) > sum(&before), "{anomalies:?}: hidden anomalies that resemble confirmed normals");
+        }
+    }
+
+    #[test]
+    fn a_fit_depends_on_its_labels_and_not_on_earlier_fits() {
+        let (mut used, mut new) = (refits(), refits());
+        scores(&mut *used, &[], &[50]);
+        scores(&mut *used, &[0, 1], &[50, 60]);
+        for (anomalies, normals) in [(&[][..], &[50][..]), (&[0, 3], &[60])] {
+            assert_eq!(scores(&mut *used, anomalies, normals), scores(&mut *new, anomalies, normals));
+        }
+    }
+
+    /// New rows are scored by all trees. The mean over the trees that have not seen an unlabelled row is seldom lower, because a tree
+    /// that has seen it counts it as normal. If only reliable rows are drawn, no tree has seen a hidden anomaly.
+    #[test]
+    fn unlabelled_training_rows_are_scored_by_trees_that_have_not_seen_them() {
+        let classes = classes(&[0, 1, 2], &[50, 51]);
+        for (reliable, draws_hidden) in [(1.0, true), (0.85, false)] {
+            let config = PuForestConfig { reliable, ..config() };
+            let fitted = config.fit(&data(classes.clone()), &mut Seed(3).stream(&[]));
+            let as_new = fitted.score(RowBlock::new(&rows(), COLUMNS));
+            let mut refits = config.refits(data(classes.clone()));
+            let unseen = refits.refit(&classes, &mut Seed(3).stream(&[])).scores;
+            let sums = [&as_new, &unseen].map(|scores| scores[3..10].iter().sum::<f32>());
+            assert_eq!(sums[1] > sums[0] + 0.1, draws_hidden, "{reliable}: {sums:?}");
+            assert_eq!(as_new[..3], unseen[..3], "every tree has seen the labelled rows");
+        }
+    }
+
+    #[test]
+    fn a_saved_forest_scores_the_same_bits_at_both_stages() {
+        let labelled = data(classes(&[0, 1, 2], &[50, 51]));
+        let fit = |data: &RuleData| config().fit(data, &mut Seed(3).stream(&[]));
+        let fitted = fit(&labelled);
+        let restored = config().restore(COLUMNS, &mut fitted.save()).unwrap();
+        let cells = rows();
+        let rows = RowBlock::new(&cells, COLUMNS);
+        assert_eq!((restored.score(rows), restored.save()), (fitted.score(rows), fitted.save()));
+        assert!(config().restore(1, &mut fitted.save()).is_err(), "a tree splits a column that is not there");
+        let unlabelled = data(classes(&[], &[50, 51]));
+        let nodes = fit(&unlabelled).save().entries("start.forest.nodes");
+        let shapes: [(&str, &[usize]); 8] = [
+            ("start.distance.knots", &[513]),
+            ("start.distance.levels", &[513]),
+            ("start.forest.nodes", &[nodes, 4]),
+            ("start.forest.sizes", &[100]),
+            ("start.isolation.knots", &[513]),
+            ("start.isolation.levels", &[513]),
+            ("start.refuted", &[nodes]),
+            ("start.rows", &[120, COLUMNS]),
+        ];
+        check_saving(&config(), &unlabelled, &shapes);
+    }
+
+    #[test]
+    fn tiny_tables_and_tables_without_unlabelled_rows_are_fitted() {
+        let cells = vec![0.0, 0.0, 0.0, 1.0, 1.0, 1.0];
+        for (anomalies, others, normals) in
+            [(vec![], vec![0, 1], vec![]), (vec![1], vec![0], vec![]), (vec![1], vec![0], vec![0])]
+        {
+            let data = RuleData { rows: cells.clone(), columns: COLUMNS, anomalies, others, normals };
+            let scores = config().fit(&data, &mut Seed(1).stream(&[])).score(RowBlock::new(&cells, COLUMNS));
+            assert!(scores.iter().all(|score| score.is_finite()) && scores[1] >= scores[0], "{scores:?}");
+        }
+    }
+}

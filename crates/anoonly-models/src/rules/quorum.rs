@@ -13,7 +13,7 @@ use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
 use self::held_out::{HeldOut, Joining};
-use self::opinions::{COUNT, GROUPS, Opinions};
+use self::opinions::{COUNT, FitRows, GROUPS, Opinions};
 use crate::error::Checks;
 use crate::tools::covariance;
 use crate::tools::normal_scores::NormalScores;
@@ -30,7 +30,8 @@ pub struct QuorumConfig {
     /// The most unlabelled rows that are kept as neighbours and that trees are grown from. If there are more, this many are drawn. The
     /// covariance always takes all rows.
     pub most_rows: usize,
-    /// How strongly the ranks of labelled anomalies change the weights that are expected before the fit; 0 for not at all.
+    /// How strongly the ranks of labelled anomalies, among unlabelled rows and among confirmed normals, change the weights that are
+    /// expected before the fit; 0 for not at all.
     pub trust: f64,
 }
 
@@ -47,6 +48,10 @@ impl Method for QuorumConfig {
         kind: MethodKind::FewLabels,
         source: "this project, docs/models/quorum.md",
     };
+
+    fn needs_labels(&self) -> bool {
+        false
+    }
 
     fn check(&self) -> Result<(), ConfigError> {
         Checks::of(Self::INFO.name)
@@ -73,7 +78,7 @@ impl RuleMethod for QuorumConfig {
 
     fn fit(&self, data: &RuleData, rng: &mut impl Rng) -> Quorum {
         let held_out = HeldOut::of(self, data, rng);
-        let opinions = self.opinions(data, &data.others, &data.anomalies, rng);
+        let opinions = self.opinions(data, &FitRows::all(data), rng);
         let scales = held_out.unlabelled.each_ref().map(|values| NormalScores::of(values));
         let joining = held_out.joining(&scales, self.trust);
         Quorum { opinions, scales, joining }
@@ -102,13 +107,13 @@ impl RuleMethod for QuorumConfig {
 
 impl QuorumConfig {
     /// Opinions fitted on these training rows.
-    fn opinions(&self, data: &RuleData, unlabelled: &[usize], anomalies: &[usize], rng: &mut impl Rng) -> Opinions {
-        let mut kept = unlabelled.to_vec();
+    fn opinions(&self, data: &RuleData, rows: &FitRows, rng: &mut impl Rng) -> Opinions {
+        let mut kept = rows.unlabelled.clone();
         if kept.len() > self.most_rows {
             kept = kept.partial_shuffle(rng, self.most_rows).0.to_vec();
             kept.sort_unstable();
         }
-        Opinions::of(data, unlabelled, &kept, anomalies, self.trees, rng)
+        Opinions::of(data, rows, &kept, self.trees, rng)
     }
 }
 
@@ -145,6 +150,7 @@ impl FittedRule for Quorum {
 mod tests {
     use super::*;
     use anoonly_core::Seed;
+    use rand::RngExt;
 
     const COLUMNS: usize = 5;
 
@@ -174,6 +180,48 @@ mod tests {
         let restored = config().restore(COLUMNS, &mut saved).unwrap();
         assert_eq!((restored.score(rows), saved.left()), (quorum.score(rows), None));
         assert_eq!(restored.save(), quorum.save());
+    }
+
+    /// 200 random rows in a square. The first ten are a cluster at one corner, the next ten one at another.
+    fn clusters(anomalies: &[usize], normals: &[usize]) -> RuleData {
+        let mut rng = Seed(5).stream(&["clusters"]);
+        let mut cell = |low: f32, high: f32| rng.random_range(low..high);
+        let corner = |row: usize| match row {
+            0..10 => [(1.3, 1.5), (1.3, 1.5)],
+            10..20 => [(1.3, 1.5), (-0.5, -0.3)],
+            _ => [(0.0, 1.0), (0.0, 1.0)],
+        };
+        let rows = (0..200).flat_map(|row| corner(row).map(|(low, high)| cell(low, high))).collect();
+        let others = (0..200).filter(|row| !anomalies.contains(row)).collect();
+        RuleData { rows, columns: 2, anomalies: anomalies.to_vec(), others, normals: normals.to_vec() }
+    }
+
+    /// The mean place of rows in the ranking, counted from 0 for the highest score.
+    fn mean_place(data: &RuleData, rows: std::ops::Range<usize>) -> f64 {
+        let config = QuorumConfig { trees: 20, ..QuorumConfig::default() };
+        let scores = config.fit(data, &mut Seed(3).stream(&[])).score(RowBlock::new(&data.rows, 2));
+        let place = |row: usize| scores.iter().filter(|&&other| other > scores[row]).count() as f64;
+        let count = rows.len() as f64;
+        rows.map(place).sum::<f64>() / count
+    }
+
+    #[test]
+    fn without_labels_new_rows_far_from_the_others_score_higher() {
+        let data = clusters(&[], &[]);
+        let quorum = config().fit(&data, &mut Seed(3).stream(&[]));
+        let scores = quorum.score(RowBlock::new(&[-1.5, 1.9, 0.4, -1.8, 0.5, 0.5, 0.3, 0.8], 2));
+        assert!(scores[0].min(scores[1]) > scores[2].max(scores[3]) + 0.5, "{scores:?}");
+    }
+
+    #[test]
+    fn confirmed_normals_pull_down_the_rows_that_resemble_them() {
+        for anomalies in [vec![0], vec![0, 10]] {
+            let before = clusters(&anomalies, &[]);
+            let after = clusters(&anomalies, &[11, 12, 13, 14]);
+            let [unlike, like] =
+                [4..10, 15..20].map(|rows| [&before, &after].map(|data| mean_place(data, rows.clone())));
+            assert!(like[1] - like[0] > 10.0 + unlike[1] - unlike[0], "{anomalies:?}: {like:?} {unlike:?}");
+        }
     }
 
     #[test]

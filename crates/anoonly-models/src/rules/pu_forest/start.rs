@@ -2,6 +2,7 @@
 
 use rand::Rng;
 use rand::seq::SliceRandom;
+use statrs::distribution::{ContinuousCDF, Normal};
 
 use crate::tools::neighbours::Neighbours;
 use crate::tools::normal_scores::NormalScores;
@@ -16,13 +17,16 @@ const NEIGHBOUR: usize = 5;
 /// The most rows that are kept as neighbours.
 const MOST_KNOWN: usize = 5000;
 /// What a row loses, in standard deviations, if all trees put it into the leaf of a confirmed normal.
-const REPULSION: f32 = 3.0;
+const REPULSION: f64 = 3.0;
+/// How many rows the isolation forest puts first for each row that the neighbours put first.
+const ISOLATION_FIRST: f64 = 2.0;
 
 /// An unsupervised score that confirmed normals pull down.
 ///
 /// Two scores are mapped to normal scores: that of an isolation forest, and the distance to the fifth nearest neighbour. Both lose by the
-/// share of the isolation trees in which the row lies in the leaf of a confirmed normal. A row's score is the larger of the two, so that the
-/// rows that either of them puts first come first by turns.
+/// share of the isolation trees in which the row lies in the leaf of a confirmed normal. The score is `−ln` of the smaller one of the
+/// shares of training rows above the row; that of the neighbours counts double. So the rows that either of the two puts first come first
+/// by turns, two of the isolation forest and one of the neighbours.
 #[derive(Clone, Debug)]
 pub(super) struct Start {
     forest: Forest,
@@ -145,5 +149,7 @@ fn to_neighbour(known: &Neighbours, rows: &[f32]) -> Vec<f32> {
 /// The score of a row with these normal scores, by isolation and by distance, that shares its leaf with a confirmed normal in `shared`
 /// trees.
 fn joined(levels: [f32; 2], shared: usize) -> f32 {
-    levels[0].max(levels[1]) - REPULSION * shared as f32 / TREES as f32
+    let lost = REPULSION * shared as f64 / TREES as f64;
+    let [isolated, far] = levels.map(|level| Normal::standard().cdf(lost - f64::from(level)));
+    -isolated.min(ISOLATION_FIRST * far).max(f64::MIN_POSITIVE).ln() as f32
 }

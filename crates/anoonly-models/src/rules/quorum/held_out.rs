@@ -6,7 +6,7 @@ use rand::Rng;
 use rand::seq::SliceRandom;
 
 use super::QuorumConfig;
-use super::opinions::{BLOCK, COUNT, GROUPS};
+use super::opinions::{BLOCK, COUNT, FitRows, GROUPS};
 use crate::RuleData;
 use crate::tools::normal_scores::NormalScores;
 
@@ -14,6 +14,8 @@ use crate::tools::normal_scores::NormalScores;
 pub(super) struct HeldOut {
     /// Each opinion's values on unlabelled rows.
     pub unlabelled: [Vec<f32>; COUNT],
+    /// Each opinion's values on confirmed normals.
+    pub normals: [Vec<f32>; COUNT],
     /// Each opinion's values on labelled anomalies; none if there is only one anomaly.
     pub anomalies: [Vec<f32>; COUNT],
 }
@@ -21,20 +23,25 @@ pub(super) struct HeldOut {
 impl HeldOut {
     /// Scores every training row by opinions fitted on the other folds.
     pub fn of(config: &QuorumConfig, data: &RuleData, rng: &mut impl Rng) -> Self {
-        let (mut unlabelled, mut anomalies) = (data.others.clone(), data.anomalies.clone());
-        unlabelled.shuffle(rng);
-        anomalies.shuffle(rng);
-        let mut values = Self { unlabelled: Default::default(), anomalies: Default::default() };
-        let single = anomalies.len() == 1;
+        let mut all = FitRows::all(data);
+        [&mut all.unlabelled, &mut all.anomalies, &mut all.normals].into_iter().for_each(|rows| rows.shuffle(rng));
+        let mut values =
+            Self { unlabelled: Default::default(), normals: Default::default(), anomalies: Default::default() };
+        let single = all.anomalies.len() == 1;
         // A single unlabelled row is scored by opinions that were fitted on it: there is no other row.
-        let folds = config.folds.min(unlabelled.len()).max(2);
+        let folds = config.folds.min(all.unlabelled.len()).max(2);
         for fold in 0..folds {
             let part = |rows: &[usize], inside: bool| -> Vec<usize> {
                 let places = rows.iter().enumerate().filter(|(place, _)| (place % folds == fold) == inside);
                 places.map(|(_, &row)| row).collect()
             };
             let others = |rows: &[usize]| if rows.len() == 1 { rows.to_vec() } else { part(rows, false) };
-            let opinions = config.opinions(data, &others(&unlabelled), &others(&anomalies), rng);
+            let fitted_on = FitRows {
+                unlabelled: others(&all.unlabelled),
+                normals: part(&all.normals, false),
+                anomalies: others(&all.anomalies),
+            };
+            let opinions = config.opinions(data, &fitted_on, rng);
             let score = |rows: Vec<usize>, values: &mut [Vec<f32>]| {
                 for rows in rows.chunks(BLOCK) {
                     let made = opinions.values(&data.select(rows));
@@ -42,11 +49,12 @@ impl HeldOut {
                 }
             };
             // As many rows as the neighbours and trees are made of are enough to know the usual values.
-            let mut rows = part(&unlabelled, true);
+            let mut rows = part(&all.unlabelled, true);
             rows.truncate(config.most_rows.div_ceil(folds));
             score(rows, &mut values.unlabelled);
+            score(part(&all.normals, true), &mut values.normals);
             if !single {
-                score(part(&anomalies, true), &mut values.anomalies);
+                score(part(&all.anomalies, true), &mut values.anomalies);
             }
         }
         values
@@ -55,7 +63,8 @@ impl HeldOut {
     /// The weights of the groups.
     ///
     /// They are a mean over a grid of weights. A point of the grid counts by the product of its prior weight and of
-    /// `exp(−trust · Σ (1 − share of unlabelled rows that score below))`, a sum over the labelled anomalies.
+    /// `exp(−trust · Σ (1 − share of rows that score below))`, a sum over the labelled anomalies. The share of unlabelled rows and that of
+    /// confirmed normals count alike, so that a single confirmed normal counts more than an unlabelled row.
     pub fn joining(&self, scales: &[NormalScores; COUNT], trust: f64) -> Joining {
         let levels = |values: &[Vec<f32>]| -> Vec<Vec<f64>> {
             let level = |(values, scale): (&Vec<f32>, &NormalScores)| {
@@ -63,7 +72,8 @@ impl HeldOut {
             };
             values.iter().zip(scales).map(level).collect()
         };
-        let (unlabelled, anomalies) = (levels(&self.unlabelled), levels(&self.anomalies));
+        let [unlabelled, normals, anomalies] =
+            [&self.unlabelled, &self.normals, &self.anomalies].map(|rows| levels(rows));
         let sums = |levels: &[Vec<f64>], group: Range<usize>| -> Vec<f64> {
             let count = levels[group.start].len();
             (0..count).map(|row| group.clone().map(|opinion| levels[opinion][row]).sum()).collect()
@@ -74,7 +84,7 @@ impl HeldOut {
                 sums(levels, GROUPS[group].clone()).into_iter().map(|sum| softplus(sum / widths[group])).collect()
             })
         };
-        let (unlabelled, anomalies) = (bent(&unlabelled), bent(&anomalies));
+        let [unlabelled, normals, anomalies] = [&unlabelled, &normals, &anomalies].map(|rows| bent(rows));
         let heights = unlabelled.each_ref().map(|values| deviation(values));
         let joined = |groups: &[Vec<f64>; GROUPS.len()], weights: [f64; GROUPS.len()]| -> Vec<f64> {
             let parts = |row: usize| {
@@ -90,12 +100,14 @@ impl HeldOut {
         let logs: Vec<f64> = grid
             .iter()
             .map(|&(weights, prior)| {
-                let mut usual = joined(&unlabelled, weights);
-                usual.sort_unstable_by(f64::total_cmp);
-                let above =
-                    |score: f64| 1.0 - usual.partition_point(|&other| other < score) as f64 / usual.len() as f64;
-                let missed: f64 = joined(&anomalies, weights).into_iter().map(above).sum();
-                prior.ln() - trust * missed
+                let anomalies = joined(&anomalies, weights);
+                let missed = |rows: &[Vec<f64>; GROUPS.len()]| -> f64 {
+                    let mut usual = joined(rows, weights);
+                    usual.sort_unstable_by(f64::total_cmp);
+                    let below = |score: f64| usual.partition_point(|&other| other < score) as f64 / usual.len() as f64;
+                    if usual.is_empty() { 0.0 } else { anomalies.iter().map(|&score| 1.0 - below(score)).sum() }
+                };
+                prior.ln() - trust * (missed(&unlabelled) + missed(&normals))
             })
             .collect();
         let most = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -161,7 +173,11 @@ mod tests {
     /// Values of every opinion on 100 unlabelled rows, and the given values on anomalies.
     fn held_out(anomalies: [&[f32]; COUNT]) -> HeldOut {
         let usual = |opinion: usize| (0..100).map(|row| ((row * 37 + opinion * 11) % 100) as f32).collect();
-        HeldOut { unlabelled: std::array::from_fn(usual), anomalies: anomalies.map(<[f32]>::to_vec) }
+        HeldOut {
+            unlabelled: std::array::from_fn(usual),
+            normals: Default::default(),
+            anomalies: anomalies.map(<[f32]>::to_vec),
+        }
     }
 
     /// The share of each group in the sum of the weights.
@@ -187,6 +203,17 @@ mod tests {
     }
 
     #[test]
+    fn a_group_that_ranks_confirmed_normals_above_anomalies_loses_weight() {
+        for (group, places) in GROUPS.into_iter().enumerate().skip(1) {
+            let mut held = held_out([&[50.5; 5]; COUNT]);
+            let before = shares(&held, 8.0);
+            held.normals = std::array::from_fn(|opinion| vec![if places.contains(&opinion) { 99.5 } else { 5.5 }; 3]);
+            let after = shares(&held, 8.0);
+            assert!(after[group] < 0.99 * before[group], "{group}: {before:?} {after:?}");
+        }
+    }
+
+    #[test]
     fn more_anomalies_move_the_weights_further() {
         let of = |count: usize| {
             let (high, low) = (vec![99.5; count], vec![50.5; count]);
@@ -207,7 +234,8 @@ mod tests {
 
     #[test]
     fn opinions_with_equal_values_for_all_rows_give_finite_weights() {
-        let held = HeldOut { unlabelled: std::array::from_fn(|_| vec![1.0; 9]), anomalies: Default::default() };
+        let (unlabelled, none) = (std::array::from_fn(|_| vec![1.0; 9]), Default::default());
+        let held = HeldOut { unlabelled, normals: none, anomalies: Default::default() };
         shares(&held, 8.0);
     }
 

@@ -29,10 +29,32 @@ const RIDGE: f64 = 30.0;
 const NEIGHBOURS: usize = 10;
 /// The most axes that trees are grown on.
 const WIDE: usize = 64;
+/// How much the mean cosine to the confirmed normals counts against that to the labelled anomalies.
+const AWAY: f64 = 0.5;
 /// The fewest rows in a leaf of a tree.
 const LEAF: usize = 2;
 /// Rows that are scored together.
 pub(super) const BLOCK: usize = 512;
+
+/// The training rows that opinions are fitted on, by what is known about them.
+#[derive(Clone, Debug)]
+pub(super) struct FitRows {
+    pub unlabelled: Vec<usize>,
+    pub normals: Vec<usize>,
+    pub anomalies: Vec<usize>,
+}
+
+impl FitRows {
+    /// All training rows.
+    pub fn all(data: &RuleData) -> Self {
+        let unlabelled = |row: &&usize| data.normals.binary_search(row).is_err();
+        Self {
+            unlabelled: data.others.iter().filter(unlabelled).copied().collect(),
+            normals: data.normals.clone(),
+            anomalies: data.anomalies.clone(),
+        }
+    }
+}
 
 /// Opinions fitted on training rows.
 #[derive(Clone, Debug)]
@@ -50,26 +72,22 @@ pub(super) struct Opinions {
 }
 
 impl Opinions {
-    /// Fitted on all `unlabelled` rows, on the `kept` ones among them for neighbours and trees, and on labelled anomalies.
-    pub fn of(
-        data: &RuleData,
-        unlabelled: &[usize],
-        kept: &[usize],
-        anomalies: &[usize],
-        trees: usize,
-        rng: &mut impl Rng,
-    ) -> Self {
+    /// Fitted on all labelled rows, on all unlabelled rows for the covariance, and on the `kept` ones among them for neighbours and trees.
+    /// Confirmed normals are always kept as neighbours.
+    pub fn of(data: &RuleData, rows: &FitRows, kept: &[usize], trees: usize, rng: &mut impl Rng) -> Self {
         let columns = data.columns;
-        let (kept, anomalous) = (data.select(kept), data.select(anomalies));
-        let covariance = Covariance::ledoit_wolf(&data.select(unlabelled), columns).spanning(&anomalous);
+        let (kept, normal, anomalous) = (data.select(kept), data.select(&rows.normals), data.select(&rows.anomalies));
+        let others = [&rows.unlabelled[..], &rows.normals].concat();
+        let covariance = Covariance::ledoit_wolf(&data.select(&others), columns).spanning(&anomalous);
         let variances = covariance.coordinates();
         let median = covariance.median_variance();
         let deviations = |ridge: f64| variances.iter().map(move |variance| (variance + ridge * median).sqrt());
         let scales: Vec<f64> = deviations(RIDGE).collect();
         let whitening = Whitening::new(&covariance, RIDGE * median);
         let width = whitening.width();
-        let known = Known::new(Neighbours::new(whitening.apply(&kept), width));
-        let white_anomalies = whitening.apply(&anomalous);
+        let [white_kept, white_normals, white_anomalies] =
+            [&kept, &normal, &anomalous].map(|rows| whitening.apply(rows));
+        let known = Known::new(Neighbours::new([&white_kept[..], &white_normals].concat(), width));
         let mut directions = vec![0.0; width * AXES];
         let mut squares = vec![0.0; width * AXES];
         for (column, (scale, variance)) in scales.iter().zip(&variances).enumerate() {
@@ -78,11 +96,14 @@ impl Opinions {
         for (axis, ridge) in RIDGES.into_iter().enumerate() {
             let factors: Vec<f64> = deviations(ridge).zip(&scales).map(|(to, from)| from / to).collect();
             let mut direction = vec![0.0; width];
-            for row in white_anomalies.chunks_exact(width) {
-                let scaled: Vec<f64> =
-                    row.iter().zip(&factors).map(|(&cell, factor)| f64::from(cell) * factor).collect();
-                let length = scaled.iter().map(|cell| cell * cell).sum::<f64>().sqrt().max(1e-12);
-                direction.iter_mut().zip(scaled).for_each(|(sum, cell)| *sum += cell / length / anomalies.len() as f64);
+            for (rows, share) in [(&white_anomalies, 1.0), (&white_normals, -AWAY)] {
+                let count = (rows.len() / width) as f64;
+                for row in rows.chunks_exact(width) {
+                    let scaled: Vec<f64> =
+                        row.iter().zip(&factors).map(|(&cell, factor)| f64::from(cell) * factor).collect();
+                    let length = scaled.iter().map(|cell| cell * cell).sum::<f64>().sqrt().max(1e-12);
+                    direction.iter_mut().zip(scaled).for_each(|(sum, cell)| *sum += share * (cell / length / count));
+                }
             }
             let from = (1 + axis) * width;
             for (column, (cell, factor)) in direction.into_iter().zip(&factors).enumerate() {
@@ -91,9 +112,11 @@ impl Opinions {
             }
         }
         let classes = Classes { trees, leaf: LEAF, splits: Splits::Random };
-        let forest = classes.grow(ClassRows { unlabelled: &kept, normals: &[], anomalies: &anomalous }, columns, rng);
-        let [wide_known, wide_anomalies] = [known.rows(), &white_anomalies].map(|rows| wide(rows, width));
-        let turned = ClassRows { unlabelled: &wide_known, normals: &[], anomalies: &wide_anomalies };
+        let forest =
+            classes.grow(ClassRows { unlabelled: &kept, normals: &normal, anomalies: &anomalous }, columns, rng);
+        let [wide_kept, wide_normals, wide_anomalies] =
+            [&white_kept, &white_normals, &white_anomalies].map(|rows| wide(rows, width));
+        let turned = ClassRows { unlabelled: &wide_kept, normals: &wide_normals, anomalies: &wide_anomalies };
         let turned = classes.grow(turned, width.min(WIDE), rng);
         Self { whitening, directions, squares, known, forest, turned }
     }
