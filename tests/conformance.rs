@@ -183,7 +183,7 @@ fn unlabelled_rows_reach_every_training_under_anoonly_through_batch_normalisatio
 
 /// 150 rows around 0, and after them 6 labelled anomalies and 4 false alarms. Both are shifted: the anomalies in the first three of five
 /// columns, and the false alarms in the first two and the last.
-fn with_false_alarms(confirmed: bool, seed: usize) -> (Samples, std::ops::Range<usize>) {
+pub fn with_false_alarms(confirmed: bool, seed: usize) -> (Samples, std::ops::Range<usize>) {
     let noise = |row: usize, column: usize| {
         ((row * 7919 + column * 104_729 + (row + 3 * seed) * (row + column) * 31) % 1009) as f32 / 1009.0
     };
