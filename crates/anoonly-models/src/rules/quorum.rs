@@ -67,10 +67,6 @@ impl Method for QuorumConfig {
             .not_negative("trust", self.trust)
             .done()
     }
-
-    fn learns_from_normals(&self) -> bool {
-        false
-    }
 }
 
 impl RuleMethod for QuorumConfig {

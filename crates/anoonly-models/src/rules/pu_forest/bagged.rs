@@ -5,6 +5,7 @@ use rand::Rng;
 use rand::seq::SliceRandom;
 
 use super::PuForestConfig;
+use crate::tools::balance::few_normals;
 use crate::tools::trees::{Forest, Kind, NODE, Splits, TreeGrower, leaf_value};
 
 /// The share of the reliable unlabelled rows that a tree of the second pass sees at most.
@@ -28,9 +29,12 @@ pub(super) struct Grown {
 }
 
 impl Bagged<'_> {
-    /// Grows the trees of both passes, and returns those of the second.
+    /// Grows the trees of both passes, and returns those of the second. Confirmed normals that outnumber the unlabelled rows count as
+    /// unlabelled.
     pub fn grow(&self, classes: &ByClass, rng: &mut impl Rng) -> Grown {
         let index = |&row: &usize| row as u32;
+        let normals = few_normals(&classes.others, &classes.normals).to_vec();
+        let classes = &ByClass { normals, ..classes.clone() };
         let is_normal = |row: &&usize| classes.normals.binary_search(row).is_ok();
         let mut unlabelled: Vec<u32> = classes.others.iter().filter(|row| !is_normal(row)).map(index).collect();
         let labelled: Vec<u32> = classes.normals.iter().chain(&classes.anomalies).map(index).collect();

@@ -5,7 +5,7 @@ use std::ops::Range;
 use rand::Rng;
 
 use crate::kernels::products::{StridedRows, dots};
-use crate::tools::balance::ClassRows;
+use crate::tools::balance::{ClassRows, few_normals};
 use crate::tools::covariance::Covariance;
 use crate::tools::neighbours::Neighbours;
 use crate::tools::trees::{Classes, Forest, Splits};
@@ -45,12 +45,13 @@ pub(super) struct FitRows {
 }
 
 impl FitRows {
-    /// All training rows.
+    /// All training rows. Confirmed normals that outnumber the unlabelled rows count as unlabelled.
     pub fn all(data: &RuleData) -> Self {
-        let unlabelled = |row: &&usize| data.normals.binary_search(row).is_err();
+        let normals = few_normals(&data.others, &data.normals);
+        let unlabelled = |row: &&usize| normals.binary_search(row).is_err();
         Self {
             unlabelled: data.others.iter().filter(unlabelled).copied().collect(),
-            normals: data.normals.clone(),
+            normals: normals.to_vec(),
             anomalies: data.anomalies.clone(),
         }
     }
