@@ -19,12 +19,12 @@ use self::bagged::Bagged;
 use self::start::{Start, StartRows};
 use crate::error::Checks;
 use crate::rule::{RefittedRule, RuleRefits};
-use crate::tools::trees::{Forest, MOST_ROWS};
+use crate::tools::trees::Forest;
 use crate::{ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleMethod, SavedTensors};
 
 /// Configuration of a PU forest.
 ///
-/// The trees of a first pass see all labelled rows and `sample` unlabelled rows each. Those of the second pass draw their unlabelled rows
+/// The trees of a first pass see all labelled rows (of more than `8 · sample` of a kind, as many) and `sample` unlabelled rows each. Those of the second pass draw their unlabelled rows
 /// from the share `reliable` that scored lowest in the first, so that hidden anomalies are seldom taken for normal rows. The score of a
 /// row is the mean share of anomalies, by weight, in its leaves. Anomalies have half of the weight; confirmed normals have the share
 /// `certainty` of the other half.
@@ -61,7 +61,7 @@ impl Method for PuForestConfig {
     fn check(&self) -> Result<(), ConfigError> {
         Checks::of(Self::INFO.name)
             .parts("trees", self.trees)
-            .that((1..=MOST_ROWS).contains(&self.sample), "sample", self.sample, "from 1 to 8388608")
+            .that((1..=1 << 18).contains(&self.sample), "sample", self.sample, "from 1 to 262144")
             .that(self.reliable > 0.0 && self.reliable <= 1.0, "reliable", self.reliable, "above 0 and at most 1")
             .that((0.0..1.0).contains(&self.certainty), "certainty", self.certainty, "at least 0 and below 1")
             .done()

@@ -10,6 +10,8 @@ use crate::tools::trees::{Forest, Kind, NODE, Splits, TreeGrower, leaf_value};
 
 /// The share of the reliable unlabelled rows that a tree of the second pass sees at most.
 const MOST_SEEN: f64 = 2.0 / 3.0;
+/// The most labelled rows of a kind that a tree sees, in samples of unlabelled rows. If there are more, each tree draws its own.
+const LABELLED: usize = 8;
 /// The most unlabelled rows that the first pass scores, to find reliable ones among them.
 const MOST_SCORED: usize = 10_000;
 
@@ -32,13 +34,15 @@ impl Bagged<'_> {
     /// Grows the trees of both passes, and returns those of the second. Confirmed normals that outnumber the unlabelled rows count as
     /// unlabelled.
     pub fn grow(&self, classes: &ByClass, rng: &mut impl Rng) -> Grown {
-        let index = |&row: &usize| row as u32;
-        let normals = few_normals(&classes.others, &classes.normals).to_vec();
-        let classes = &ByClass { normals, ..classes.clone() };
-        let is_normal = |row: &&usize| classes.normals.binary_search(row).is_ok();
-        let mut unlabelled: Vec<u32> = classes.others.iter().filter(|row| !is_normal(row)).map(index).collect();
-        let labelled: Vec<u32> = classes.normals.iter().chain(&classes.anomalies).map(index).collect();
-        let first = self.pass(classes, &labelled, &mut unlabelled.clone(), 0.5, rng);
+        let normals = few_normals(&classes.others, &classes.normals);
+        let mut kinds = vec![Kind::Unlabelled; self.rows.len() / self.columns.len()];
+        normals.iter().for_each(|&row| kinds[row] = Kind::Normal);
+        classes.anomalies.iter().for_each(|&row| kinds[row] = Kind::Anomaly);
+        let unlabelled = classes.others.iter().copied().filter(|&row| kinds[row] == Kind::Unlabelled);
+        let indices = |rows: &[usize]| rows.iter().map(|&row| row as u32).collect::<Vec<_>>();
+        let mut unlabelled: Vec<u32> = unlabelled.map(|row| row as u32).collect();
+        let [mut normals, mut anomalies] = [indices(normals), indices(&classes.anomalies)];
+        let first = self.pass(&kinds, [&mut unlabelled.clone(), &mut normals, &mut anomalies], 0.5, rng);
         if unlabelled.len() > MOST_SCORED {
             unlabelled = unlabelled.partial_shuffle(rng, MOST_SCORED).0.to_vec();
             unlabelled.sort_unstable();
@@ -48,33 +52,28 @@ impl Bagged<'_> {
         order.sort_by(|&a, &b| scores[a].total_cmp(&scores[b]));
         order.truncate((self.config.reliable * order.len() as f64).ceil() as usize);
         let mut reliable: Vec<u32> = order.into_iter().map(|place| unlabelled[place]).collect();
-        self.pass(classes, &labelled, &mut reliable, MOST_SEEN, rng)
+        self.pass(&kinds, [&mut reliable, &mut normals, &mut anomalies], MOST_SEEN, rng)
     }
 
-    /// Grows the trees of a pass, each from all labelled rows and a sample of the unlabelled ones, at most `share` of them.
-    fn pass(
-        &self,
-        classes: &ByClass,
-        labelled: &[u32],
-        unlabelled: &mut [u32],
-        share: f64,
-        rng: &mut impl Rng,
-    ) -> Grown {
-        let mut kinds = vec![Kind::Unlabelled; self.rows.len() / self.columns.len()];
-        classes.normals.iter().for_each(|&row| kinds[row] = Kind::Normal);
-        classes.anomalies.iter().for_each(|&row| kinds[row] = Kind::Anomaly);
-        let most = ((share * unlabelled.len() as f64) as usize).max(1);
-        let sample = self.config.sample.min(most).min(unlabelled.len());
-        let weights = weights(self.config.certainty, [sample, classes.normals.len(), classes.anomalies.len()]);
+    /// Grows the trees of a pass from the unlabelled rows, at most `share` of them each, the confirmed normals and the anomalies.
+    fn pass(&self, kinds: &[Kind], mut rows: [&mut Vec<u32>; 3], share: f64, rng: &mut impl Rng) -> Grown {
+        let sample = self.config.sample;
+        let most = [((share * rows[0].len() as f64) as usize).clamp(1, sample), LABELLED * sample, LABELLED * sample];
+        let counts: [usize; 3] = std::array::from_fn(|kind| most[kind].min(rows[kind].len()));
+        let weights = weights(self.config.certainty, counts);
         let (mut forest, mut seen) = (Forest::default(), Vec::with_capacity(self.config.trees));
         for _ in 0..self.config.trees {
-            let (drawn, _) = unlabelled.partial_shuffle(rng, sample);
-            let mut drawn = drawn.to_vec();
-            let mut rows = [labelled, &drawn].concat();
-            let (columns, kinds) = (self.columns, &kinds[..]);
-            forest.push(&TreeGrower { columns, kinds, weights, leaf: 1, splits: Splits::Random, rng }.tree(&mut rows));
-            drawn.sort_unstable();
-            seen.push(drawn);
+            let mut drawn = rows.each_mut().map(|rows| rows.as_mut_slice()).into_iter().zip(counts).map(|(rows, count)| {
+                // All labelled rows of a session are few enough, and keep their order.
+                if count < rows.len() { &*rows.partial_shuffle(rng, count).0 } else { &*rows }.to_vec()
+            });
+            let mut unlabelled = drawn.next().unwrap_or_default();
+            let mut grown_from: Vec<u32> = drawn.flatten().chain(unlabelled.iter().copied()).collect();
+            let columns = self.columns;
+            let mut grower = TreeGrower { columns, kinds, weights, leaf: 1, splits: Splits::Random, rng };
+            forest.push(&grower.tree(&mut grown_from));
+            unlabelled.sort_unstable();
+            seen.push(unlabelled);
         }
         Grown { forest, seen }
     }
