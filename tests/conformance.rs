@@ -53,7 +53,7 @@ const FILES: [&str; 2] = ["crates/anoonly-models/golden/networks.json", "tests/g
 const NETWORKS: Figures = Figures::File(FILES[0]);
 const SCORES: Figures = Figures::File(FILES[1]);
 
-const FIGURES: [(&str, Figures); 34] = [
+const FIGURES: [(&str, Figures); 35] = [
     ("autoencoder", Figures::Missing("its layers, loss and optimiser are those of methods that are compared")),
     ("cblof", SCORES),
     ("copod", SCORES),
@@ -83,6 +83,7 @@ const FIGURES: [(&str, Figures); 34] = [
     ("ocsvm", SCORES),
     ("pca", SCORES),
     ("prenet", Figures::Missing("the published results are compared in docs/reproduction.md")),
+    ("pu-forest", Figures::Missing("no other program has it; its trees are those of extra-trees")),
     ("quorum", Figures::Missing("no other program has it; its parts are compared with figures worked out by hand")),
     ("random-forest", Figures::Missing("no reference figures yet")),
     ("repen", Figures::Test("crates/anoonly-models/src/networks/repen.rs", "fn triplets_and_scores_match_the_formula")),

@@ -283,13 +283,14 @@ fn methods_that_need_no_labels_are_fitted_without_them(device: &ComputeDevice) {
     let mut fitted = 0;
     for detector in detectors(1).into_iter().filter(|detector| !detector.method().needs_labels()) {
         let scores = fit(&detector, &labelled(Label::Unlabelled), device).score(samples.features()).unwrap();
+        // Rows that are all labelled normal are no more certain than rows that are all unlabelled.
         assert_eq!(scores, fit(&detector, &labelled(Label::Normal), device).score(samples.features()).unwrap());
         assert!(scores.iter().all(|score| score.is_finite()), "{detector:?}");
         let quality = auroc(&scores, &truth).unwrap();
         assert!(quality > 0.5, "{detector:?}: {quality}");
         fitted += 1;
     }
-    assert!(fitted >= 30, "{fitted} fits of 15 methods under two strategies");
+    assert!(fitted >= 34, "{fitted} fits of 17 methods under two strategies");
 }
 
 fn a_saved_detector_scores_the_same_bits(device: &ComputeDevice) {

@@ -248,7 +248,9 @@ fn summary(model: &Model, labels: Option<&Labels>, file: &Path, seconds: f64) ->
 /// The most frequent values of the label column, and what the method makes of them.
 fn label_lines(labels: &Labels, method: Option<&AnyMethod>) -> Vec<String> {
     let name = method.map_or("the method", |method| method.info().name);
-    let normal = match method.is_some_and(AnyMethod::learns_from_normals) {
+    // If no row is unlabelled, no normal row stands out.
+    let certain = labels.labels.contains(&Label::Unlabelled);
+    let normal = match certain && method.is_some_and(AnyMethod::learns_from_normals) {
         true => format!("normal: {name} learns from them"),
         false => format!("normal: {name} treats them as unlabelled rows"),
     };

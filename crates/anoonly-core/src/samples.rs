@@ -90,9 +90,7 @@ impl Samples {
 
     /// The indices of the rows known to be anomalies, of all others, and of those among them known to be normal.
     pub fn by_class(&self) -> ByClass {
-        let (anomalies, others) = (0..self.rows()).partition(|&row| self.labels[row].is_anomaly());
-        let normals = (0..self.rows()).filter(|&row| self.labels[row] == Label::Normal).collect();
-        ByClass { anomalies, others, normals }
+        ByClass::of(&self.labels)
     }
 
     /// The rows at the given indices, in that order; an index may repeat.
@@ -145,6 +143,24 @@ pub struct ByClass {
     pub others: Vec<usize>,
     /// Rows labelled [`Label::Normal`]. They are among the others.
     pub normals: Vec<usize>,
+}
+
+impl ByClass {
+    /// The rows with these labels.
+    pub fn of(labels: &[Label]) -> Self {
+        let (anomalies, others) = (0..labels.len()).partition(|&row| labels[row].is_anomaly());
+        let normals = (0..labels.len()).filter(|&row| labels[row] == Label::Normal).collect();
+        Self { anomalies, others, normals }
+    }
+
+    /// The classes that a fit distinguishes. Confirmed normals stand out only among unlabelled rows: if every row that is no anomaly is
+    /// labelled normal, as in a table that is labelled throughout, none of them counts as confirmed.
+    pub fn for_fit(self) -> Self {
+        match self.normals.len() == self.others.len() {
+            true => Self { normals: Vec::new(), ..self },
+            false => self,
+        }
+    }
 }
 
 /// A named data set in which every row has its true label.

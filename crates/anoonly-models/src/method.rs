@@ -28,7 +28,7 @@ pub trait Method: Clone + Debug + Default + PartialEq + Serialize + DeserializeO
 
     /// Whether a fit distinguishes rows that are confirmed as normal from unlabelled rows. A method that does not treats both alike.
     fn learns_from_normals(&self) -> bool {
-        self.needs_labels()
+        Self::INFO.kind != MethodKind::Unsupervised
     }
 }
 

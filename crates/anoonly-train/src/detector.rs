@@ -162,7 +162,7 @@ impl<'a> Fitter<'a> {
     /// # Errors
     /// When every row is labelled an anomaly.
     pub fn new(samples: &'a Samples, device: &ComputeDevice) -> Result<Self, FitError> {
-        let classes = samples.by_class();
+        let classes = samples.by_class().for_fit();
         if classes.others.is_empty() {
             return Err(FitError::OnlyAnomalies);
         }

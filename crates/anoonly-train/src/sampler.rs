@@ -55,11 +55,11 @@ impl<'a, R: Rng> Sampler<'a, R> {
     pub fn draw(&mut self) -> StepRows {
         match *self.batches {
             Batches::Balanced { unlabelled: others, anomalies, .. } => {
-                // Half of the rows that are no anomalies.
-                let normals = match (self.normals.is_empty(), self.unlabelled.is_empty()) {
-                    (true, _) => 0,
-                    (false, true) => others,
-                    (false, false) => others / 2,
+                // Half of the rows that are no anomalies at most, and no more than there are, so that a few false alarms do not make up the
+                // statistics of the batch.
+                let normals = match self.unlabelled.is_empty() {
+                    true => others,
+                    false => (others / 2).min(self.normals.len()),
                 };
                 let unlabelled = others - normals;
                 let mut indices = Vec::with_capacity(others + anomalies);
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn half_of_the_other_rows_of_a_balanced_batch_are_confirmed_normals() {
+    fn a_balanced_batch_has_no_more_confirmed_normals_than_there_are() {
         let batches = Batches::Balanced { unlabelled: 7, anomalies: 3, steps: 1 };
         let (others, normals, anomalies) = ((0..50).collect::<Vec<_>>(), [4, 17], [50, 51]);
         let draw = |batches: &Batches, others: &[usize], normals: &[usize]| {
@@ -144,9 +144,9 @@ mod tests {
         };
         let mut seen = HashSet::new();
         for StepRows { indices, unlabelled, normals: confirmed } in draw(&batches, &others, &normals) {
-            assert_eq!((unlabelled, confirmed, indices.len()), (4, 3, 10));
-            assert!(indices[..4].iter().all(|row| *row < 50 && !normals.contains(row)));
-            assert!(indices[4..7].iter().all(|row| normals.contains(row)));
+            assert_eq!((unlabelled, confirmed, indices.len()), (5, 2, 10));
+            assert!(indices[..5].iter().all(|row| *row < 50 && !normals.contains(row)));
+            assert!(indices[5..7].iter().all(|row| normals.contains(row)));
             assert!(indices[7..].iter().all(|row| anomalies.contains(row)));
             seen.extend(indices);
         }

@@ -33,6 +33,10 @@ impl Method for MahalanobisConfig {
     fn needs_labels(&self) -> bool {
         false
     }
+
+    fn learns_from_normals(&self) -> bool {
+        false
+    }
 }
 
 impl RuleMethod for MahalanobisConfig {

@@ -94,6 +94,11 @@ impl RuleMethod for PuForestConfig {
         Box::new(PuForestRefits { config: self.clone(), data, columns, start: OnceLock::new() })
     }
 
+    fn memory(&self, rows: usize, columns: usize) -> u64 {
+        let of_row = (columns as u64).saturating_mul(size_of::<f32>() as u64).saturating_add(start::BYTES_PER_ROW);
+        of_row.saturating_mul(rows as u64)
+    }
+
     fn restore(&self, columns: usize, saved: &mut SavedTensors) -> Result<PuForest, String> {
         match saved.entries("trees.sizes") > 0 {
             true => {

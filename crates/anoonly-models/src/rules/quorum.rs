@@ -27,8 +27,8 @@ pub struct QuorumConfig {
     pub folds: usize,
     /// The number of trees on the columns, and again of trees on the axes of largest variance.
     pub trees: usize,
-    /// The most unlabelled rows that are kept as neighbours and that trees are grown from. If there are more, this many are drawn. The
-    /// covariance always takes all rows.
+    /// The most unlabelled rows, and the most confirmed normals, that are kept as neighbours and that trees are grown from. If there are
+    /// more, this many are drawn. The covariance always takes all rows.
     pub most_rows: usize,
     /// How strongly the ranks of labelled anomalies, among unlabelled rows and among confirmed normals, change the weights that are
     /// expected before the fit; 0 for not at all.
@@ -104,12 +104,15 @@ impl RuleMethod for QuorumConfig {
 impl QuorumConfig {
     /// Opinions fitted on these training rows.
     fn opinions(&self, data: &RuleData, rows: &FitRows, rng: &mut impl Rng) -> Opinions {
-        let mut kept = rows.unlabelled.clone();
-        if kept.len() > self.most_rows {
-            kept = kept.partial_shuffle(rng, self.most_rows).0.to_vec();
-            kept.sort_unstable();
-        }
-        Opinions::of(data, rows, &kept, self.trees, rng)
+        let [kept, normals] = [&rows.unlabelled, &rows.normals].map(|rows| {
+            let mut kept = rows.clone();
+            if kept.len() > self.most_rows {
+                kept = kept.partial_shuffle(rng, self.most_rows).0.to_vec();
+                kept.sort_unstable();
+            }
+            kept
+        });
+        Opinions::of(data, rows, [&kept, &normals], self.trees, rng)
     }
 }
 

@@ -23,12 +23,6 @@ impl<'a> ClassRows<'a> {
     }
 }
 
-/// The confirmed normals that a method of few labels learns from as such: all of them, or none if they outnumber the unlabelled rows. Then
-/// they are not the few rows that somebody has looked at, but stand for all normal rows, as unlabelled ones do.
-pub(crate) fn few_normals<'a>(others: &[usize], normals: &'a [usize]) -> &'a [usize] {
-    if 2 * normals.len() > others.len() { &[] } else { normals }
-}
-
 /// What the number of all rows is divided by to give the weight of one row: of an unlabelled one, of a confirmed normal and of a labelled
 /// anomaly, given their counts.
 ///
@@ -58,13 +52,6 @@ mod tests {
                 assert_eq!(counts[kind] as f64 / divisors[kind], shares[kind], "{counts:?}, kind {kind}");
             }
         }
-    }
-
-    #[test]
-    fn confirmed_normals_that_outnumber_unlabelled_rows_are_not_few() {
-        assert_eq!(few_normals(&[1, 2, 3, 4], &[1, 3]), [1, 3]);
-        assert_eq!(few_normals(&[1, 2, 3, 4, 5], &[1, 3, 5]), [0; 0]);
-        assert_eq!(few_normals(&[1], &[1]), [0; 0]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Fits of one detector on the same rows under changing labels.
 
 use anoonly_core::scale::MinMaxScaler;
-use anoonly_core::{Label, Samples};
+use anoonly_core::{ByClass, Label, Samples};
 use anoonly_models::rules::isolation_forest::IsolationForestConfig;
 use anoonly_models::{AnyMethod, MethodForm, RefittedRule, RuleData, RuleRefits};
 use ndarray::Array2;
@@ -95,15 +95,15 @@ impl Fits {
         labels: &[Label],
         device: &ComputeDevice,
     ) -> Result<(FittedDetector, Vec<f32>), FitError> {
-        let labelled = samples.clone().with_labels(labels.to_vec());
-        let labelled = labelled.map_err(|_| FitError::LabelCount { rows: samples.rows(), labels: labels.len() })?;
+        let miscounted = || FitError::LabelCount { rows: samples.rows(), labels: labels.len() };
         let Self { detector, shared } = self;
-        let Some((scaler, rule)) = shared else {
+        let Some((scaler, rule)) = shared.as_mut().filter(|_| labels.len() == samples.rows()) else {
+            let labelled = samples.clone().with_labels(labels.to_vec()).map_err(|_| miscounted())?;
             let fitted = detector.fit(&labelled, device)?;
             let scores = fitted.score(samples.features())?;
             return Ok((fitted, scores));
         };
-        let classes = labelled.by_class();
+        let classes = ByClass::of(labels).for_fit();
         detector.check_fit(samples.columns(), &classes)?;
         let RefittedRule { rule, mut scores } = rule.refit(&classes, &mut detector.seed().stream(&[WEIGHTS]));
         make_finite(&mut scores);

@@ -331,7 +331,7 @@ fn a_configuration_that_does_not_fit_the_tensors_is_refused() {
         damaged.refuses(&tampered.bytes(), reason);
 
         // The tensors of a forest do not depend on the number of columns.
-        if ["isolation-forest", "random-forest", "extra-trees", "gbdt"].contains(&&model[..]) {
+        if ["isolation-forest", "random-forest", "extra-trees", "gbdt", "pu-forest"].contains(&&model[..]) {
             continue;
         }
         let mut tampered = parts;

@@ -5,7 +5,6 @@ use rand::Rng;
 use rand::seq::SliceRandom;
 
 use super::PuForestConfig;
-use crate::tools::balance::few_normals;
 use crate::tools::trees::{Forest, Kind, NODE, Splits, TreeGrower, leaf_value};
 
 /// The share of the reliable unlabelled rows that a tree of the second pass sees at most.
@@ -31,10 +30,9 @@ pub(super) struct Grown {
 }
 
 impl Bagged<'_> {
-    /// Grows the trees of both passes, and returns those of the second. Confirmed normals that outnumber the unlabelled rows count as
-    /// unlabelled.
+    /// Grows the trees of both passes, and returns those of the second.
     pub fn grow(&self, classes: &ByClass, rng: &mut impl Rng) -> Grown {
-        let normals = few_normals(&classes.others, &classes.normals);
+        let normals = &classes.normals;
         let mut kinds = vec![Kind::Unlabelled; self.rows.len() / self.columns.len()];
         normals.iter().for_each(|&row| kinds[row] = Kind::Normal);
         classes.anomalies.iter().for_each(|&row| kinds[row] = Kind::Anomaly);
@@ -63,10 +61,11 @@ impl Bagged<'_> {
         let weights = weights(self.config.certainty, counts);
         let (mut forest, mut seen) = (Forest::default(), Vec::with_capacity(self.config.trees));
         for _ in 0..self.config.trees {
-            let mut drawn = rows.each_mut().map(|rows| rows.as_mut_slice()).into_iter().zip(counts).map(|(rows, count)| {
-                // All labelled rows of a session are few enough, and keep their order.
-                if count < rows.len() { &*rows.partial_shuffle(rng, count).0 } else { &*rows }.to_vec()
-            });
+            let mut drawn =
+                rows.each_mut().map(|rows| rows.as_mut_slice()).into_iter().zip(counts).map(|(rows, count)| {
+                    // All labelled rows of a session are few enough, and keep their order.
+                    if count < rows.len() { &*rows.partial_shuffle(rng, count).0 } else { &*rows }.to_vec()
+                });
             let mut unlabelled = drawn.next().unwrap_or_default();
             let mut grown_from: Vec<u32> = drawn.flatten().chain(unlabelled.iter().copied()).collect();
             let columns = self.columns;

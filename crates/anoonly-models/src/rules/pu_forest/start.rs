@@ -9,6 +9,8 @@ use crate::tools::normal_scores::NormalScores;
 use crate::tools::trees::{Forest, NODE, isolation};
 use crate::{RowBlock, SavedTensors};
 
+/// The number of bytes that a start takes for each row, besides the row.
+pub(super) const BYTES_PER_ROW: u64 = 2 * TREES as u64 + 24;
 /// The trees of the isolation forest, and the rows that each is grown from: the paper's.
 const TREES: usize = 100;
 const SAMPLE: usize = 256;
@@ -43,8 +45,8 @@ pub(super) struct StartRows {
     start: Start,
     /// The normal scores of each training row, by isolation and by distance.
     levels: Vec<[f32; 2]>,
-    /// The leaves of each training row, `[rows, TREES]`.
-    leaves: Vec<u32>,
+    /// The leaves of each training row, `[rows, TREES]`. A tree of 256 rows has at most 511 nodes, so 16 bits hold the index of a node.
+    leaves: Vec<u16>,
 }
 
 impl StartRows {
@@ -69,7 +71,7 @@ impl StartRows {
         let [isolation, distance] = [&isolated, &distances].map(|values| NormalScores::of(values));
         let level = |(&isolated, &far): (&f32, &f32)| [isolation.of_value(isolated), distance.of_value(far)];
         let levels = isolated.iter().zip(&distances).map(level).collect();
-        let leaves = rows.chunks_exact(columns).flat_map(|row| forest.leaves(row).map(|leaf| leaf as u32)).collect();
+        let leaves = rows.chunks_exact(columns).flat_map(|row| forest.leaves(row).map(|leaf| leaf as u16)).collect();
         let refuted = vec![false; forest.nodes.len() / NODE];
         Self { start: Start { forest, refuted, known, isolation, distance }, levels, leaves }
     }
@@ -94,7 +96,7 @@ impl StartRows {
         self.levels.iter().enumerate().map(score).collect()
     }
 
-    fn leaves_of(&self, row: usize) -> &[u32] {
+    fn leaves_of(&self, row: usize) -> &[u16] {
         &self.leaves[row * TREES..][..TREES]
     }
 }

@@ -52,7 +52,9 @@ impl HeldOut {
             let mut rows = part(&all.unlabelled, true);
             rows.truncate(config.most_rows.div_ceil(folds));
             score(rows, &mut values.unlabelled);
-            score(part(&all.normals, true), &mut values.normals);
+            let mut normals = part(&all.normals, true);
+            normals.truncate(config.most_rows.div_ceil(folds));
+            score(normals, &mut values.normals);
             if !single {
                 score(part(&all.anomalies, true), &mut values.anomalies);
             }

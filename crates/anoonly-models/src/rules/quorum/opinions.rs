@@ -5,7 +5,7 @@ use std::ops::Range;
 use rand::Rng;
 
 use crate::kernels::products::{StridedRows, dots};
-use crate::tools::balance::{ClassRows, few_normals};
+use crate::tools::balance::ClassRows;
 use crate::tools::covariance::Covariance;
 use crate::tools::neighbours::Neighbours;
 use crate::tools::trees::{Classes, Forest, Splits};
@@ -29,6 +29,8 @@ const RIDGE: f64 = 30.0;
 const NEIGHBOURS: usize = 10;
 /// The most axes that trees are grown on.
 const WIDE: usize = 64;
+/// The share of unlabelled rows among those that are no anomalies, from which confirmed normals count as such.
+const UNLABELLED_SHARE: f64 = 0.1;
 /// How much the mean cosine to the confirmed normals counts against that to the labelled anomalies.
 const AWAY: f64 = 0.5;
 /// The fewest rows in a leaf of a tree.
@@ -45,9 +47,11 @@ pub(super) struct FitRows {
 }
 
 impl FitRows {
-    /// All training rows. Confirmed normals that outnumber the unlabelled rows count as unlabelled.
+    /// All training rows. If nearly all rows that are no anomalies are confirmed as normal, they count as unlabelled: opinions need
+    /// unlabelled rows to know the usual values.
     pub fn all(data: &RuleData) -> Self {
-        let normals = few_normals(&data.others, &data.normals);
+        let few = UNLABELLED_SHARE * (data.others.len() as f64) <= (data.others.len() - data.normals.len()) as f64;
+        let normals = if few { &data.normals[..] } else { &[] };
         let unlabelled = |row: &&usize| normals.binary_search(row).is_err();
         Self {
             unlabelled: data.others.iter().filter(unlabelled).copied().collect(),
@@ -73,11 +77,17 @@ pub(super) struct Opinions {
 }
 
 impl Opinions {
-    /// Fitted on all labelled rows, on all unlabelled rows for the covariance, and on the `kept` ones among them for neighbours and trees.
-    /// Confirmed normals are always kept as neighbours.
-    pub fn of(data: &RuleData, rows: &FitRows, kept: &[usize], trees: usize, rng: &mut impl Rng) -> Self {
+    /// Fitted on all rows for the covariance, on all labelled anomalies, and for the other opinions on the `kept` unlabelled rows and
+    /// on `normals`, the confirmed normals that are kept.
+    pub fn of(
+        data: &RuleData,
+        rows: &FitRows,
+        [kept, normals]: [&[usize]; 2],
+        trees: usize,
+        rng: &mut impl Rng,
+    ) -> Self {
         let columns = data.columns;
-        let (kept, normal, anomalous) = (data.select(kept), data.select(&rows.normals), data.select(&rows.anomalies));
+        let (kept, normal, anomalous) = (data.select(kept), data.select(normals), data.select(&rows.anomalies));
         let others = [&rows.unlabelled[..], &rows.normals].concat();
         let covariance = Covariance::ledoit_wolf(&data.select(&others), columns).spanning(&anomalous);
         let variances = covariance.coordinates();
