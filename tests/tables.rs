@@ -181,7 +181,7 @@ fn bad_tables_are_refused() {
         assert!(!model.exists(), "{name}");
     }
     let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
-    assert_eq!(left.len(), 18, "{left:?}");
+    assert_eq!(left.len(), 17, "{left:?}");
 }
 
 #[test]

@@ -42,8 +42,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let normals = timed(&labels)?;
         let mut seconds = Vec::new();
         for batch in 0..20 {
-            (0..3).for_each(|row| labels[100 * (3 * batch + row)] = Label::Anomaly);
-            (0..2).for_each(|row| labels[100 * batch + 10 + row] = Label::Normal);
+            (0..2).for_each(|row| labels[100 * (2 * batch + row)] = Label::Anomaly);
+            (0..3).for_each(|row| labels[100 * batch + 10 + row] = Label::Normal);
             seconds.push(timed(&labels)?);
         }
         seconds.sort_by(f64::total_cmp);
