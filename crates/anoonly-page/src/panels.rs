@@ -123,7 +123,7 @@ pub fn draw(
     draw::svg(id, title, description, (WIDTH, y), &marks)
 }
 
-/// Draws one panel over the whole width, below a legend. The arguments are those of [`draw`].
+/// Draws one panel over the whole width, below a legend. The arguments are those of [`draw()`].
 pub fn draw_one(figure: (&str, &str, &str), panel: &Panel, aspect: f64, legend: &[(String, Look)]) -> Markup {
     let (mut marks, y) = above(legend);
     let width = WIDTH - LEFT - GAP;
