@@ -203,6 +203,13 @@ fn labels_without_an_anomaly_suit_methods_that_need_none() {
     assert_eq!(stderr(&output), warning);
     assert!(done(output).contains("label `0`: 20 rows, normal: knn treats them as unlabelled rows"));
 
+    // A value that marks anomalies can only be missed where rows are labelled.
+    assert!(stderr(&with("knn", &["--label", "fraud", "--anomaly", "fraud"])).contains("no row holds `fraud`"));
+    let labelled = fs::read(&table).unwrap();
+    fs::write(&table, String::from_utf8_lossy(&labelled).replace(",0\n", ",\n")).unwrap();
+    assert!(done(with("knn", &["--label", "fraud", "--anomaly", "fraud"])).contains("(empty): 60 rows, unlabelled"));
+    fs::write(&table, labelled).unwrap();
+
     let others = "choose a method that needs no labels with --model: ";
     for (label, expected) in [
         (

@@ -160,6 +160,15 @@ def scaled(features):
     return ((features - lowest) / width).astype(np.float32)
 
 
+def file_of(name, paths):
+    """The file of a data set, whose name may have folders to tell it from others of the same name."""
+    parts = pathlib.PurePosixPath(name).parts
+    found = [path for path in paths if path.with_suffix("").parts[-len(parts):] == parts]
+    if len(found) != 1:
+        sys.exit(f"{len(found)} files for the data set {name}: give the folder that --data was given")
+    return found[0]
+
+
 def main():
     # coniferest says for each small table that a tree takes all of its rows.
     warnings.filterwarnings("ignore", message="population should be greater")
@@ -172,7 +181,7 @@ def main():
     parser.add_argument("--budget", type=int, default=100)
     parser.add_argument("--batch", type=int, default=5)
     options = parser.parse_args()
-    files = {path.stem: path for path in sorted(options.data.rglob("*.npz"))}
+    paths = sorted(options.data.rglob("*.npz"))
     done = set()
     if options.out.exists():
         with options.out.open(newline="") as file:
@@ -188,7 +197,7 @@ def main():
             name, seed = drawn["dataset"], drawn["seed"]
             if not any(fnmatch.fnmatch(name, pattern) for pattern in options.datasets.split(",")):
                 continue
-            table = np.load(files[name.rsplit("/", 1)[-1]], allow_pickle=False)
+            table = np.load(file_of(name, paths), allow_pickle=False)
             features = scaled(table["X"][drawn["rows"]])
             anomalous = table["y"].ravel()[drawn["rows"]] != 0
             for model in options.methods.split(","):

@@ -18,7 +18,7 @@ use anoonly_page::{Figure, figures_page, write_page};
 use maud::{Markup, html};
 
 use crate::summary::{self, Setting};
-use crate::{BenchError, Results, Row, RunRecord, Status};
+use crate::{BenchError, Results, Row, RunRecord};
 use figures::{curves, gain, layer, ranks, sweep, table, time, training};
 use select::View;
 
@@ -153,45 +153,50 @@ pub(crate) fn counted(count: usize, one: &str, several: &str) -> String {
 }
 
 fn tail(results: &Results, origin: &ReportOrigin) -> Markup {
-    let failed: Vec<(&Row, &str)> = results
-        .rows
-        .iter()
-        .filter_map(|row| match &row.status {
-            Status::Failed(message) => Some((row, message.as_str())),
-            Status::Ok(_) => None,
-        })
-        .collect();
+    let cells = |row: &Row| {
+        let method = look::contestant_title(&row.model, row.strategy.name());
+        let setting = summary::labels(row.budget) + &summary::setting(row).besides_labels();
+        [row.dataset.clone(), method, setting, row.seed.to_string()]
+    };
+    let consequence = "A data set on which a run of a method failed is left out of that method's means.";
+    html! {
+        (failed_runs(results, "setting", cells, consequence))
+        section id="sets" {
+            h2 { "Data sets" }
+            div class="scroll" { (sets(results)) }
+        }
+        (made_by(origin, Row::TABLE))
+    }
+}
+
+/// The runs that failed, if any. `cells` gives a run's data set, method, value of the column `what`, and seed.
+pub(crate) fn failed_runs<R: RunRecord>(
+    results: &Results<R>,
+    what: &str,
+    cells: impl Fn(&R) -> [String; 4],
+    consequence: &str,
+) -> Markup {
+    let failed: Vec<(&R, &str)> = results.rows.iter().filter_map(|row| Some((row, row.failure()?))).collect();
     html! {
         @if !failed.is_empty() {
             section id="failed" {
                 h2 { (counted(failed.len(), "run", "runs")) " failed" }
                 div class="scroll" {
                     table {
-                        thead { tr { @for name in ["data set", "method", "setting", "seed", "message"] { th scope="col" { (name) } } } }
+                        thead { tr { @for name in ["data set", "method", what, "seed", "message"] { th scope="col" { (name) } } } }
                         tbody {
                             @for (row, message) in failed.iter().take(LISTED) {
-                                tr {
-                                    td { (row.dataset) }
-                                    td { (look::contestant_title(&row.model, row.strategy.name())) }
-                                    td { (summary::labels(row.budget)) (summary::setting(row).besides_labels()) }
-                                    td { (row.seed) }
-                                    td { (message) }
-                                }
+                                tr { @for cell in cells(row) { td { (cell) } } td { (message) } }
                             }
                         }
                     }
                 }
                 p {
-                    "A data set on which a run of a method failed is left out of that method's means."
-                    @if failed.len() > LISTED { " The first " (LISTED) " are listed; results.csv has all." }
+                    (consequence)
+                    @if failed.len() > LISTED { " The first " (LISTED) " are listed; " (R::TABLE) " has all." }
                 }
             }
         }
-        section id="sets" {
-            h2 { "Data sets" }
-            div class="scroll" { (sets(results)) }
-        }
-        (made_by(origin, Row::TABLE))
     }
 }
 
@@ -245,6 +250,7 @@ fn sets(results: &Results) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Status;
     use crate::{Scores, Strategy};
 
     fn row(dataset: &str, strategy: fn() -> Strategy, seed: u64, auroc: f64) -> Row {

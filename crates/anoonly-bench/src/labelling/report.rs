@@ -10,7 +10,7 @@ use maud::{Markup, html};
 
 use super::compared::ComparedCurves;
 use super::row::LabellingRow;
-use crate::report::{ReportOrigin, counted, look, made_by, ranks_picture};
+use crate::report::{ReportOrigin, counted, failed_runs, look, made_by, ranks_picture};
 use crate::summary::{ALPHA, LEVEL};
 use crate::{BenchError, Results, RunRecord};
 
@@ -18,8 +18,6 @@ use crate::{BenchError, Results, RunRecord};
 const MOST_CURVES: usize = 8;
 /// The mean curves have a marker every so many labels.
 const EVERY: usize = 10;
-/// The largest number of failed runs that are listed.
-const LISTED: usize = 50;
 
 /// Writes the report of a labelling bench, one HTML file. The file appears under its name only when it is complete.
 ///
@@ -263,34 +261,12 @@ fn title(column: &str, cell: String) -> String {
 }
 
 fn tail(results: &Results<LabellingRow>, origin: &ReportOrigin) -> Markup {
-    let failed: Vec<(&LabellingRow, &str)> =
-        results.rows.iter().filter_map(|row| Some((row, row.failure()?))).collect();
+    let cells = |row: &LabellingRow| {
+        let method = look::contestant_title(&row.model, row.strategy.name());
+        [row.dataset.clone(), method, row.query.to_string(), row.seed.to_string()]
+    };
     html! {
-        @if !failed.is_empty() {
-            section id="failed" {
-                h2 { (counted(failed.len(), "run", "runs")) " failed" }
-                div class="scroll" {
-                    table {
-                        thead { tr { @for name in ["data set", "method", "query", "seed", "message"] { th scope="col" { (name) } } } }
-                        tbody {
-                            @for (row, message) in failed.iter().take(LISTED) {
-                                tr {
-                                    td { (row.dataset) }
-                                    td { (look::contestant_title(&row.model, row.strategy.name())) }
-                                    td { (row.query) }
-                                    td { (row.seed) }
-                                    td { (message) }
-                                }
-                            }
-                        }
-                    }
-                }
-                p {
-                    "A data set on which a run failed is left out for all lines."
-                    @if failed.len() > LISTED { " The first " (LISTED) " are listed; " (LabellingRow::TABLE) " has all." }
-                }
-            }
-        }
+        (failed_runs(results, "query", cells, "A data set on which a run failed is left out for all lines."))
         (made_by(origin, LabellingRow::TABLE))
     }
 }

@@ -120,8 +120,8 @@ impl Table {
     /// The labels of a column.
     ///
     /// # Errors
-    /// When the column does not exist or is not the only candidate, when a value is not a label, or when no row holds the value
-    /// that marks anomalies.
+    /// When the column does not exist or is not the only candidate, when a value is not a label, or when rows are labelled and none of
+    /// them holds the value that marks anomalies.
     pub fn labels(&self, rule: &LabelColumn) -> Result<Labels, DataError> {
         let name = self.label_name(rule)?;
         let column = ShownColumn::of(self.batch.columns()[self.place(name)?].as_ref());
@@ -164,6 +164,7 @@ impl Table {
         }
         if let Some(anomaly) = &rule.anomaly
             && !labels.contains(&Label::Anomaly)
+            && labels.contains(&Label::Normal)
         {
             return Err(DataError::NoSuchAnomaly {
                 path: self.path.clone(),

@@ -139,8 +139,8 @@ impl<B: Backend> DeepSad<B> {
 }
 
 impl<B: Backend> Network<B> for DeepSad<B> {
-    /// `D = ‖φ(x) − c‖²` for an unlabelled row or a confirmed normal, and `η/(D + 1e-6)` for a labelled anomaly (equation 7 of the paper, whose constant
-    /// factors are absorbed by the learning rate).
+    /// `D = ‖φ(x) − c‖²` for an unlabelled row or a confirmed normal, and `η/(D + 1e-6)` for a labelled anomaly (equation 7 of the paper,
+    /// whose constant factors are absorbed by the learning rate).
     fn terms(&self, batch: &Batch<B>) -> LossTerms<B> {
         let (normal, anomalous) = batch.part(self.score(batch.by_row(|rows| rows)));
         LossTerms::by_row(batch, normal, anomalous.add_scalar(DISTANCE_GAP).recip().mul_scalar(self.eta))

@@ -197,8 +197,8 @@ impl<B: Backend> Network<B> for Feawad<B> {
         Self { encoder: copy(&from.encoder), decoder: copy(&from.decoder), ..self }
     }
 
-    /// `|s| + e` for an unlabelled row, `max(0, s) + e` for a confirmed normal and `max(0, a − s) + max(0, a − e)` for a labelled anomaly, with the norm `e` of the residual
-    /// and the margin `a`.
+    /// `|s| + e` for an unlabelled row, `max(0, s) + e` for a confirmed normal and `max(0, a − s) + max(0, a − e)` for a labelled anomaly,
+    /// with the norm `e` of the residual and the margin `a`.
     fn terms(&self, batch: &Batch<B>) -> LossTerms<B> {
         let last = batch.by_row(|rows| self.last(rows));
         let (error, anomaly_error) = batch.part(last.clone().narrow(1, SECOND, 1).squeeze_dim(1));

@@ -81,7 +81,7 @@ mod tests {
     use super::*;
     use anoonly_core::Seed;
 
-    /// The rows of `xtask/golden/golden_extra_trees.py`: 150 rows with four columns from a fixed sequence. The last 30 are anomalies, with
+    /// The rows of `xtask/golden/golden_trees.py`: 150 rows with four columns from a fixed sequence. The last 30 are anomalies, with
     /// slightly higher values, and the 20 before them are confirmed as normal if `confirmed`.
     fn data(confirmed: bool) -> RuleData {
         let mut state = 1u64;
@@ -111,8 +111,8 @@ mod tests {
         [0.4, 1.1, 1.1, 0.4],
     ];
 
-    /// Figures from `xtask/golden/golden_extra_trees.py`. Both sides average 4000 trees. In a fully grown tree a row's share is almost always 0 or 1, so that the standard error of a
-    /// difference is at most √(2 · 0.25 / 4000) = 0.011.
+    /// Figures from `xtask/golden/golden_trees.py`. Both sides average 4000 trees. In a fully grown tree a row's share is almost always 0
+    /// or 1, so that the standard error of a difference is at most √(2 · 0.25 / 4000) = 0.011.
     #[test]
     fn shares_agree_with_scikit_learn() {
         let method = ExtraTreesConfig { trees: 4000, leaf: 1 };

@@ -53,6 +53,8 @@ pub enum TableDifference {
         /// The columns.
         columns: Vec<String>,
     },
+    /// The order of the columns that are features.
+    ColumnOrder,
     /// The labels that stand in the table.
     Labels,
 }
@@ -75,6 +77,7 @@ impl fmt::Display for TableDifference {
             }
             TableDifference::Identifiers => f.write_str("the identifiers of the rows or their order differ"),
             TableDifference::Values { columns } => write!(f, "values differ in {}", list(columns)),
+            TableDifference::ColumnOrder => f.write_str("the columns are in another order"),
             TableDifference::Labels => {
                 f.write_str("the labels in the table differ; a new journal takes them as answers")
             }
@@ -126,6 +129,9 @@ impl TableFingerprint {
             () if self.rows != found.rows => Some(TableDifference::RowCount { recorded: self.rows, found: found.rows }),
             () if !missing.is_empty() || !added.is_empty() => Some(TableDifference::Columns { missing, added }),
             () if self.identifiers != found.identifiers => Some(TableDifference::Identifiers),
+            () if self.features != found.features && self.columns == found.columns => {
+                Some(TableDifference::ColumnOrder)
+            }
             () if self.features != found.features => {
                 Some(TableDifference::Values { columns: differing.map(|(name, _)| name.clone()).collect() })
             }

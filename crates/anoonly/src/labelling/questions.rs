@@ -62,13 +62,13 @@ impl Session {
         Ok(rows.into_iter().map(|(row, because)| self.question(row, because)).collect())
     }
 
-    /// Draws rows at random.
+    /// Draws rows at random. They are written together.
     fn draw(&mut self, count: usize) -> Result<(), LabellingError> {
-        for _ in 0..count {
-            let Some(row) = self.state.next_drawn() else { break };
-            self.write(&[Event::Draw { row }])?;
-            self.state.draw(row);
+        let rows: Vec<usize> = self.state.undrawn().take(count).collect();
+        if !rows.is_empty() {
+            self.write(&rows.iter().map(|&row| Event::Draw { row }).collect::<Vec<_>>())?;
         }
+        rows.into_iter().for_each(|row| self.state.draw(row));
         Ok(())
     }
 

@@ -282,13 +282,15 @@ impl Session {
         Ok(())
     }
 
-    /// Fits with all answers, and ranks all rows again.
+    /// Fits with all answers, and ranks all rows again. Does nothing if the last fit knew all answers.
     ///
     /// # Errors
     /// When the fit fails or the journal cannot be written.
     pub fn refit(&mut self) -> Result<(), LabellingError> {
-        let result = self.refit_job().run()?;
-        self.install(result).map(drop)
+        match self.answers_since_refit() {
+            0 => Ok(()),
+            _ => self.refit_job().run().and_then(|result| self.install(result)).map(drop),
+        }
     }
 
     /// A fit with all answers so far, which another thread may run.
@@ -296,12 +298,12 @@ impl Session {
         RefitJob { refitter: Arc::clone(&self.refitter), labels: self.state.labels(), after: self.state.events() }
     }
 
-    /// Takes the scores of a fit. Returns whether they are newer than those at hand; older ones are dropped.
+    /// Takes the scores of a fit. Returns whether it knew more answers than the fit at hand; otherwise its scores are dropped.
     ///
     /// # Errors
     /// When the journal cannot be written.
     pub fn install(&mut self, RefitResult(ranked): RefitResult) -> Result<bool, LabellingError> {
-        if ranked.after <= self.ranked.after {
+        if self.state.changes_since(ranked.after) >= self.answers_since_refit() {
             return Ok(false);
         }
         self.write(&[Event::Refit { after: ranked.after }])?;

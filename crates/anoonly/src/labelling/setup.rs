@@ -266,7 +266,7 @@ impl Session {
             encoder: self.encoder.clone(),
             samples,
             left_out: self.left_out.clone(),
-            label: Some(self.label_name.clone()),
+            label: self.label.is_some().then(|| self.label_name.clone()),
             filled: self.filled,
         }
     }

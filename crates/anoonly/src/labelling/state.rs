@@ -203,9 +203,9 @@ impl State {
         wanted.saturating_sub(self.draws.len() - drawn)
     }
 
-    /// The next row in the random order.
-    pub fn next_drawn(&self) -> Option<usize> {
-        self.order.iter().map(|&row| row as usize).find(|&row| self.is_open(row) && !self.is_drawn(row))
+    /// The rows that can be drawn next, in the random order.
+    pub fn undrawn(&self) -> impl Iterator<Item = usize> + '_ {
+        self.order.iter().map(|&row| row as usize).filter(|&row| self.is_open(row) && !self.is_drawn(row))
     }
 
     /// The draws that have an answer, for the estimate of what is left. An unsure row counts as no anomaly.
@@ -263,7 +263,7 @@ mod tests {
         labels[0] = Label::Anomaly;
         let held_out = (0..10).map(|row| row == 9).collect();
         let mut state = State::new(labels, held_out, QueryStrategy::Top.into(), Seed(1));
-        assert_eq!((state.pool(), state.open(), state.next_drawn().is_some()), (8, 8, true));
+        assert_eq!((state.pool(), state.open(), state.undrawn().count()), (8, 8, 8));
         state.answer(given(1, Answer::Anomaly));
         state.answer(given(0, Answer::Normal));
         state.draw(2);

@@ -77,8 +77,8 @@ impl Model {
     /// Scores the labelled rows of a table.
     ///
     /// # Errors
-    /// If the model uses the label column as a feature, no row is labelled an anomaly or none is labelled normal, a row cannot be scored or a label cannot be read, or if half of the
-    /// rows lie outside of what the training rows held in a column and that is refused.
+    /// If the model uses the label column as a feature, no row is labelled an anomaly or none is labelled normal, a row cannot be scored or
+    /// a label cannot be read, or if half of the rows lie outside of what the training rows held in a column and that is refused.
     pub fn score_labelled(
         &self,
         table: &Table,

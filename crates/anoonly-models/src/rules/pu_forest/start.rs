@@ -78,22 +78,24 @@ impl StartRows {
 
     /// The start that these confirmed normals pull down.
     pub fn start(&self, normals: &[usize]) -> Start {
-        let mut start = self.start.clone();
-        for &row in normals {
-            self.leaves_of(row).iter().for_each(|&leaf| start.refuted[leaf as usize] = true);
-        }
-        start
+        Start { refuted: self.refuted(normals), ..self.start.clone() }
     }
 
     /// The scores of the training rows.
     pub fn scores(&self, normals: &[usize]) -> Vec<f32> {
-        let mut refuted = vec![false; self.start.refuted.len()];
-        normals.iter().for_each(|&row| self.leaves_of(row).iter().for_each(|&leaf| refuted[leaf as usize] = true));
+        let refuted = self.refuted(normals);
         let score = |(row, &levels): (usize, &[f32; 2])| {
             let shared = self.leaves_of(row).iter().filter(|&&leaf| refuted[leaf as usize]).count();
             joined(levels, shared)
         };
         self.levels.iter().enumerate().map(score).collect()
+    }
+
+    /// Whether each node is a leaf with one of these rows.
+    fn refuted(&self, normals: &[usize]) -> Vec<bool> {
+        let mut refuted = vec![false; self.start.refuted.len()];
+        normals.iter().flat_map(|&row| self.leaves_of(row)).for_each(|&leaf| refuted[usize::from(leaf)] = true);
+        refuted
     }
 
     fn leaves_of(&self, row: usize) -> &[u16] {

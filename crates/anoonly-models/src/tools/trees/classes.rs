@@ -1,6 +1,7 @@
 //! Trees that separate labelled anomalies from other rows.
 //!
-//! Both classes have the same total weight ([`weight_divisors`]). A node is split on the best of `√columns` random columns, by the Gini impurity.
+//! Both classes have the same total weight ([`weight_divisors`]). A node is split on the best of `√columns` random columns, by the Gini
+//! impurity.
 
 use rand::{Rng, RngExt};
 

@@ -81,7 +81,7 @@ fn answers_are_changed_and_taken_back_one_by_one() {
     assert_eq!(session.undo().unwrap(), None);
     assert_eq!(session.labels(), vec![Label::Unlabelled; 100]);
     assert_eq!(rows_of(&mut session, 2), [first, second]);
-    // It is asked for the same reason as before.
+    // The reason for which it was asked is kept.
     session.answer(second, Answer::Normal, None).unwrap();
     assert_eq!(session.answer_on(second).unwrap().because, Some(AskedBecause::HighestScore));
 }

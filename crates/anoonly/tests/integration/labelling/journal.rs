@@ -180,6 +180,12 @@ fn another_table_is_refused_with_the_difference() {
     let (head, rest) = text.split_once('\n').unwrap();
     let shorter = text.trim_end().rsplit_once('\n').unwrap().0;
     assert_eq!(difference(&format!("{shorter}\n")), TableDifference::RowCount { recorded: 200, found: 199 });
+    let swapped: String = text
+        .lines()
+        .map(|line| line.split(',').collect::<Vec<_>>())
+        .map(|cells| format!("{},{},{},{}\n", cells[0], cells[2], cells[1], cells[3]))
+        .collect();
+    assert_eq!(difference(&swapped), TableDifference::ColumnOrder);
     let renamed = format!("{}\n{rest}", head.replace("weight", "mass"));
     let expected = TableDifference::Columns { missing: vec!["weight".into()], added: vec!["mass".into()] };
     assert_eq!(difference(&renamed), expected);
@@ -274,4 +280,21 @@ fn ten_thousand_answers_are_replayed_with_one_fit() {
     fs::write(&path, written + &more).unwrap();
     let session = setup("logistic").journal(&path).open(&table(&text)).unwrap();
     assert_eq!((session.answers().len(), session.progress().answered, session.events()), (10_000, 5, 12_000));
+}
+
+/// A fit that learns nothing new is not made, and the journal does not grow.
+#[test]
+fn a_refit_without_new_answers_does_nothing() {
+    let (_folder, path) = place();
+    let (text, truth) = made(100, 10, 1);
+    let mut session = setup("logistic").journal(&path).open(&table(&text)).unwrap();
+    session.refit().unwrap();
+    assert_eq!((session.events(), lines(&path).len()), (0, 1));
+    answer_batch(&mut session, &truth, 5);
+    let (events, known) = (session.events(), bits(&session));
+    session.set_query(QueryStrategy::Margin.into()).unwrap();
+    session.refit().unwrap();
+    let result = session.refit_job().run().unwrap();
+    assert!(!session.install(result).unwrap());
+    assert_eq!((session.events(), bits(&session)), (events + 1, known));
 }
