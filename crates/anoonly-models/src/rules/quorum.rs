@@ -204,6 +204,25 @@ mod tests {
         rows.map(place).sum::<f64>() / count
     }
 
+    /// A row of the training table is no neighbour of itself: otherwise it would score lower than the held-out rows, and those that lie
+    /// apart would not come first.
+    #[test]
+    fn without_labels_the_training_rows_that_lie_apart_come_first() {
+        let mut data = clusters(&[], &[]);
+        data.rows[..2].copy_from_slice(&[-1.5, 1.9]);
+        data.rows[20..22].copy_from_slice(&[0.4, -1.8]);
+        let quorum = config().fit(&data, &mut Seed(3).stream(&[]));
+        let rows = RowBlock::new(&data.rows, 2);
+        let scores = quorum.score(rows);
+        for row in [0, 10] {
+            assert!(scores.iter().filter(|&&other| other > scores[row]).count() < 2, "row {row}: {scores:?}");
+        }
+        let restored = config().restore(2, &mut quorum.save()).unwrap();
+        assert_eq!((restored.score(rows), restored.save()), (scores, quorum.save()));
+        let damaged = quorum.save().with("equal_left_out", &[1], vec![0.5]);
+        assert!(config().restore(2, &mut damaged.clone()).is_err());
+    }
+
     #[test]
     fn without_labels_new_rows_far_from_the_others_score_higher() {
         let data = clusters(&[], &[]);

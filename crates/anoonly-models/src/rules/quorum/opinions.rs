@@ -98,7 +98,8 @@ impl Opinions {
         let width = whitening.width();
         let [white_kept, white_normals, white_anomalies] =
             [&kept, &normal, &anomalous].map(|rows| whitening.apply(rows));
-        let known = Known::new(Neighbours::new([&white_kept[..], &white_normals].concat(), width));
+        let known = Neighbours::new([&white_kept[..], &white_normals].concat(), width);
+        let known = Known::new(known, rows.anomalies.is_empty());
         let mut directions = vec![0.0; width * AXES];
         let mut squares = vec![0.0; width * AXES];
         for (column, (scale, variance)) in scales.iter().zip(&variances).enumerate() {
@@ -165,10 +166,14 @@ impl Opinions {
     }
 
     /// The tensors of `whitening`, `directions` and `squares`, `[width, AXES]`, the whitened neighbours as `rows`, `[rows, width]`, and the
-    /// trees as `forest` and `turned`.
+    /// trees as `forest` and `turned`. Where equal rows are no neighbours, also `equal_left_out`, `[1]`, which is 1.
     pub fn save(&self) -> SavedTensors {
         let width = self.whitening.width();
-        SavedTensors::default()
+        let saved = match self.known.equal_left_out {
+            true => SavedTensors::default().with("equal_left_out", &[1], vec![1.0]),
+            false => SavedTensors::default(),
+        };
+        saved
             .with_part("whitening", self.whitening.save())
             .with("directions", &[width, AXES], transposed(&self.directions, width))
             .with("squares", &[width, AXES], transposed(&self.squares, width))
@@ -181,10 +186,14 @@ impl Opinions {
     pub fn restore(columns: usize, trees: usize, saved: &mut SavedTensors) -> Result<Self, String> {
         let whitening = Whitening::restore(columns, &mut saved.part("whitening"))?;
         let width = whitening.width();
+        let equal_left_out = saved.entries("equal_left_out") > 0;
+        if equal_left_out && saved.take("equal_left_out", &[1])? != [1.0] {
+            return Err("tensor `equal_left_out` is not 1".into());
+        }
         Ok(Self {
             directions: transposed(&saved.take("directions", &[width, AXES])?, AXES),
             squares: transposed(&saved.take("squares", &[width, AXES])?, AXES),
-            known: Known::new(Neighbours::restore(saved, "rows", width)?),
+            known: Known::new(Neighbours::restore(saved, "rows", width)?, equal_left_out),
             forest: Forest::restore(columns, trees..=trees, &mut saved.part("forest"))?,
             turned: Forest::restore(width.min(WIDE), trees..=trees, &mut saved.part("turned"))?,
             whitening,
@@ -211,6 +220,9 @@ fn widest(row: &[f32]) -> &[f32] {
 #[derive(Clone, Debug)]
 struct Known {
     rows: Neighbours,
+    /// Whether a known row that is equal to the row in question is no neighbour. Without labelled anomalies, the distance decides much,
+    /// and the rows of the training table, which are known rows themselves, are those that are looked at.
+    equal_left_out: bool,
     /// The same rows scaled to length 1.
     units: Neighbours,
     /// Whether each row has a direction, `[rows]`.
@@ -218,9 +230,9 @@ struct Known {
 }
 
 impl Known {
-    fn new(rows: Neighbours) -> Self {
+    fn new(rows: Neighbours, equal_left_out: bool) -> Self {
         let (units, directed) = units(rows.given(), rows.columns());
-        Self { units: Neighbours::new(units, rows.columns()), rows, directed }
+        Self { units: Neighbours::new(units, rows.columns()), rows, equal_left_out, directed }
     }
 
     /// The rows, `[rows, columns]`.
@@ -228,10 +240,15 @@ impl Known {
         self.rows.given()
     }
 
-    /// The distance of each row to the nearest known row.
+    /// The distance of each row to the nearest known row. If equal rows are left out, this leaves out one of them.
     fn distances(&self, rows: &[f32]) -> Vec<f32> {
-        let nearest = self.rows.of(rows, 1);
-        nearest.by_row().map(|(_, distances)| distances[0] as f32).collect()
+        let nearest = self.rows.of(rows, if self.equal_left_out { 2 } else { 1 });
+        let distance = |distances: &[f64]| match *distances {
+            [0.0, second, ..] => second,
+            [first, ..] => first,
+            [] => 0.0,
+        };
+        nearest.by_row().map(|(_, distances)| distance(distances) as f32).collect()
     }
 
     /// For each row, the mean of its largest cosines with known rows.
@@ -271,12 +288,14 @@ mod tests {
     /// By hand: the row (3, 4) has the cosines 0.6 and 0.8 with the axes; a row of zeros has no direction.
     #[test]
     fn distances_and_cosines_agree_with_those_by_hand() {
-        let known = Known::new(Neighbours::new(vec![2.0, 0.0, 0.0, 7.0, 0.0, 0.0], 2));
+        let known = |equal_left_out| Known::new(Neighbours::new(vec![2.0, 0.0, 0.0, 7.0, 0.0, 0.0], 2), equal_left_out);
         let rows = [2.0, 0.0, 3.0, 4.0, 0.0, 0.0];
         let close = |ours: Vec<f32>, expected: [f32; 3]| {
             assert!(ours.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6), "{ours:?}, not {expected:?}");
         };
-        close(known.distances(&rows), [0.0, 17f32.sqrt(), 0.0]);
-        close(known.cosines(&rows), [1.0 / 3.0, (0.6 + 0.8) / 3.0, 0.0]);
+        close(known(false).distances(&rows), [0.0, 17f32.sqrt(), 0.0]);
+        // The first and the last row are equal to a known row.
+        close(known(true).distances(&rows), [2.0, 17f32.sqrt(), 2.0]);
+        close(known(false).cosines(&rows), [1.0 / 3.0, (0.6 + 0.8) / 3.0, 0.0]);
     }
 }
