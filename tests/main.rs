@@ -17,6 +17,7 @@ mod labelling_bench;
 mod labels;
 mod options;
 mod outputs;
+mod pages;
 mod reading;
 mod real_data;
 mod report;
