@@ -4,13 +4,13 @@ import { post } from "./api.js";
 import { byId, el, show } from "./dom.js";
 import { pending } from "./outbox.js";
 import { store } from "./store.js";
-import { counted } from "./words.js";
+import { count, counted, sentence } from "./words.js";
 
 // What a threshold can promise. The usual choice is the second.
 const RULES = {
-    fpr: "Flag at most this share of normal rows:",
-    share: "Flag this share of all rows:",
-    fdr: "Let at most this share of the flagged rows be false alarms:",
+    fpr: "Normal rows that are flagged, at most",
+    share: "Rows that are flagged",
+    fdr: "False alarms among the flagged rows, at most",
 };
 const USUAL = { fpr: 5, share: 1, fdr: 10 };
 
@@ -23,7 +23,7 @@ export function startFinish() {
 
 function drawForm() {
     const { out, model } = store.session;
-    const { anomalies, normals, answered } = store.state.progress;
+    const { anomalies, normals, unsure, answered } = store.state.progress;
     if (byId("finish-form").childElementCount === 0) {
         byId("finish-form").append(
             el("p", { id: "finish-facts" }),
@@ -31,11 +31,11 @@ function drawForm() {
             el("fieldset", {}, el("legend", {}, "From which score on are rows flagged?"), Object.keys(RULES).map(choice),
                 el("label", { class: "choice" }, el("input", { type: "radio", name: "threshold", value: "none" }), " No threshold: scores only")));
     }
-    show(byId("finish-facts"), `${counted(answered, "answer")}: ${counted(anomalies, "anomaly", "anomalies")}, ${counted(normals, "normal row")}.`);
+    show(byId("finish-facts"), `${counted(answered, "answer")}: ${counted(anomalies, "anomaly", "anomalies")}, ${counted(normals, "normal row")}, ${count(unsure)} unsure.`);
 }
 
 function choice(rule) {
-    const share = el("input", { type: "number", class: "percent", min: 0.01, max: 99, step: "any", value: USUAL[rule], "aria-label": `${RULES[rule]} percent`, "data-rule": rule });
+    const share = el("input", { type: "number", class: "percent", min: 0.01, max: 99, step: "any", value: USUAL[rule], "aria-label": `${RULES[rule]}, percent`, "data-rule": rule });
     const radio = el("input", { type: "radio", name: "threshold", value: rule, checked: rule === "fpr" });
     share.addEventListener("focus", () => { radio.checked = true; });
     return el("p", { class: "choice" }, el("label", {}, radio, ` ${RULES[rule]} `), share, " %",
@@ -59,7 +59,7 @@ async function save() {
     try {
         drawSaved(await post("api/save", { threshold: chosen }));
     } catch (error) {
-        show(saved, el("p", {}, `Not written: ${error.message}`));
+        show(saved, el("p", {}, `Not written: ${sentence(error.message)}`));
     }
     button.disabled = false;
 }
@@ -69,7 +69,7 @@ function drawSaved({ table, model, summary, threshold: promise, commands, model_
         el("p", {}, el("strong", {}, "Written: "), el("code", {}, table), model && [" and ", el("code", {}, model)], "."),
         why && el("p", {}, `There is no model: ${why} The labelled table is complete all the same.`),
         promise && el("p", {}, promise),
-        summary && el("pre", { tabindex: 0, "aria-label": "Summary" }, summary),
+        summary && el("pre", {}, summary),
         commands.length > 0 && el("p", {}, "What you can do next:"),
         commands.length > 0 && el("ul", {}, commands.map((command) => el("li", { class: "command" }, el("code", {}, command), " ", copy(command)))),
         el("p", {}, "You can go on labelling; saving again replaces the files."));

@@ -6,7 +6,7 @@ import { cell, el } from "./dom.js";
 export function headerCells(columns) {
     const header = (name, by, column = null, number = false) =>
         el("div", { role: "columnheader", "aria-sort": "none", class: number ? "number" : null },
-            el("button", { type: "button", tabindex: -1, "data-by": by, "data-column": column, "data-number": number }, cell(name)));
+            el("button", { type: "button", tabindex: -1, "data-by": by, "data-column": column, "data-number": String(number) }, cell(name)));
     return [
         header("rank", "rank", null, true), header("change", "change", null, true),
         el("div", { role: "columnheader" }, el("span", {}, "answer")), header("row", "row", null, true),

@@ -2,7 +2,7 @@
 
 import { byId } from "./dom.js";
 import { store } from "./store.js";
-import { count } from "./words.js";
+import { count, counted } from "./words.js";
 
 const SEEN = "anoonly-label-hint-seen";
 
@@ -19,7 +19,7 @@ export function startHelp() {
 }
 
 export const heldOut = (held) => (held > 0
-    ? `${count(held)} rows are held out: they are never asked, and their scores calibrate the model's thresholds.`
+    ? `${counted(held, "row")} held out: never asked, because their scores calibrate the model.`
     : "No rows are held out, so the model has no calibrated thresholds.");
 
 export function startHint() {

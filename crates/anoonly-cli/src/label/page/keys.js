@@ -24,6 +24,7 @@ function leaveField(event) {
     if (!back) return;
     event.preventDefault();
     event.target.blur();
-    // The answers are the next thing to do, also for whoever goes on with Tab.
-    byId(event.target.id === "search" ? "list" : "yes").focus({ preventScroll: true });
+    // What comes next, also for whoever goes on with Tab: the rows that were searched for, or the answers.
+    const row = event.target.id === "search" ? document.querySelector("#list .row[tabindex='0']") : null;
+    (row ?? byId("yes")).focus({ preventScroll: true });
 }

@@ -4,7 +4,7 @@ import { get } from "./api.js";
 import { byId, cell, el, show } from "./dom.js";
 import { filterBy } from "./filters.js";
 import { onState, refitted } from "./store.js";
-import { count, counted, percent } from "./words.js";
+import { count, counted, percent, sentence } from "./words.js";
 
 const COLUMNS = 4;
 
@@ -32,7 +32,7 @@ async function ask() {
         learnt = await get("api/learnt");
         draw();
     } catch (error) {
-        show(byId("learnt-facts"), el("p", { class: "soft" }, `Not known: ${error.message}`));
+        show(byId("learnt-facts"), el("p", { class: "soft" }, `Not known: ${sentence(error.message)}`));
     }
     asking = false;
     if (again) ask();

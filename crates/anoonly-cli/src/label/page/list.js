@@ -6,7 +6,7 @@ import { answerMark } from "./question.js";
 import { fetchRows, Rows } from "./rows.js";
 import { answerSelected, anySelected, clear, isSelected, select, startSelection, toggle, update } from "./selection.js";
 import { onState, refitted, store } from "./store.js";
-import { count, counted } from "./words.js";
+import { count, counted, sentence } from "./words.js";
 import { headerCells, startHeader } from "./header.js";
 
 const LINE = 28;
@@ -17,7 +17,7 @@ const SPARE = 8;
 const SELECT_ALL = 100;
 const SELECT_BETWEEN = 500;
 
-const rows = new Rows(arrived, (error) => show(byId("list-note"), `The list could not be loaded: ${error.message}`));
+const rows = new Rows(arrived, (error) => show(byId("list-note"), `The list could not be loaded: ${sentence(error.message)}`));
 const drawn = new Map();
 let sort = { by: "rank", descending: false };
 let body = null;

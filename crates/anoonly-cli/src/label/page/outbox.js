@@ -4,6 +4,7 @@
 import { pause, post } from "./api.js";
 import { accept, store } from "./store.js";
 import { failed, reached, refused, settled, watchUnsent } from "./trouble.js";
+import { sentence } from "./words.js";
 
 const waiting = [];
 const listeners = [];
@@ -47,22 +48,23 @@ async function work() {
         try {
             const reply = await post(action.path, action.body());
             waiting.shift();
-            reached();
+            reached("outbox");
             settled();
             accept(reply);
             action.done(reply);
         } catch (error) {
             if (error.status === undefined || error.passing) {
                 action.repeated = true;
-                failed(error);
+                failed("outbox", error);
+                changed();
                 await pause(1000);
                 continue;
             }
             waiting.shift();
-            reached();
+            reached("outbox");
             if (error.state) accept(error.state);
             if (error.status === 409 && action.conflict) action.conflict(action, error);
-            else refused(`${action.what} was not saved: ${error.message}`);
+            else refused(`Not saved (${action.what}): ${sentence(error.message)}`);
         }
         changed();
     }

@@ -16,11 +16,11 @@ export async function poll() {
         const late = setTimeout(() => waiting.abort(), PATIENCE);
         try {
             accept(await get(`api/state?after=${store.state.version}`, waiting.signal));
-            reached();
+            reached("poll");
         } catch (error) {
             // A page that was hidden is no failure.
             if (error.name === "AbortError" && document.hidden) continue;
-            failed(error);
+            failed("poll", error);
             await pause(1000);
         } finally {
             clearTimeout(late);

@@ -5,7 +5,7 @@ import { byId, el, show, svg } from "./dom.js";
 import { heldOut } from "./help.js";
 import { accept, onState, store } from "./store.js";
 import { refused } from "./trouble.js";
-import { count, counted, percent } from "./words.js";
+import { count, counted, percent, sentence } from "./words.js";
 
 const STRATEGIES = { top: "highest scores", diverse: "high scores, spread out", margin: "the border between yes and no" };
 // The value of the choice that asks for nothing but random rows: a strategy of its own.
@@ -34,7 +34,7 @@ async function ask() {
     try {
         accept(await post("api/query", query));
     } catch (error) {
-        refused(`The questions stay as they were: ${error.message}`);
+        refused(`The questions stay as they were: ${sentence(error.message)}`);
         drawQuery(store.state.query);
     }
 }
@@ -73,12 +73,12 @@ function found({ anomalies, answered, unsure, table_anomalies: before, table_nor
 }
 
 function expected({ expected_finds: finds }) {
-    if (finds === null) return "Expected finds are known after five answers";
+    if (finds === null) return "Expected finds: known after five answers";
     return ["About ", el("strong", {}, finds.toFixed(1)), " more in the next ten"];
 }
 
 function left({ left: known }) {
-    if (!known) return "How many are left is not known: only random rows can say it";
+    if (!known) return "How many are left: only random rows can tell";
     const whole = (number) => count(Math.round(number));
     return ["About ", el("strong", {}, whole(known.estimate)), ` left to find; 95 % interval ${whole(known.low)} to ${whole(known.high)}`];
 }

@@ -3,7 +3,7 @@
 import { byId, cell, el, hidden, show } from "./dom.js";
 import { histogram } from "./histogram.js";
 import { store } from "./store.js";
-import { because, count, percent, placeWords, short, signed, SIGNS } from "./words.js";
+import { because, count, percent, placeDetails, placeWords, short, signed, SIGNS } from "./words.js";
 
 // Longer texts are folded, with a button that shows all.
 const LONG = 140;
@@ -121,11 +121,11 @@ function where(column, place, value) {
         const role = { identifier: "identifier", "left-out": "left out", label: "label in the table" }[column.role] ?? column.role;
         return column.reason ? `${role}: ${column.reason}` : role;
     }
-    const missing = column.profile?.missing ?? 0;
-    const words = value === null ? `missing in ${percent(missing / store.session.rows)} of rows` : placeWords(place, column.profile);
-    const scale = column.profile?.kind === "numbers" && value !== null
-        ? hidden(` (most values lie from ${column.profile.from} to ${column.profile.to})`) : null;
-    return el("div", {}, histogram(column.profile, place), el("span", { class: "words" }, words, scale));
+    const { profile } = column;
+    const missing = percent((profile?.missing ?? 0) / store.session.rows);
+    const words = value === null ? `missing in ${missing} of rows` : place ? placeWords(place) : "";
+    const details = place && profile ? placeDetails(place, profile) : null;
+    return el("div", { title: details }, histogram(profile, place), el("span", { class: "words" }, words, details && hidden(`, ${details}`)));
 }
 
 /** A value; a long one is folded. */

@@ -76,7 +76,7 @@ async function load(taken) {
         taken.detail = await (taken.fresh ? details.fetch(taken.row) : details.wait(taken.row));
         taken.known = taken.detail.answer?.answer ?? null;
     } catch (error) {
-        taken.notice = `This row cannot be shown: ${error.message}`;
+        taken.notice = `This row cannot be shown: ${sentence(error.message)}`;
     }
     if (hand === taken) drawQuestion(hand);
 }
@@ -157,7 +157,7 @@ export function undo() {
         body: undoBody,
         what: "undo",
         done: ({ undone }) => back(undone),
-        conflict: (_, error) => refused(`Nothing was taken back: ${error.message}`),
+        conflict: (_, error) => refused(`Nothing was taken back: ${sentence(error.message)}`),
     });
 }
 

@@ -62,7 +62,7 @@ function draw() {
             button("Yes", "y", () => answerSelected("anomaly")), button("No", "n", () => answerSelected("normal")),
             button("Unsure", "u", () => answerSelected("unsure")),
             el("button", { type: "button", id: "open-selected", onclick: () => open([...selected.keys()][0]) }, "Open"),
-            button("Clear", "Esc", () => { clear(); byId("list").querySelector("[tabindex='0']")?.focus(); }));
+            button("Clear", "Esc", () => { clear(); byId("list").querySelector(".row[tabindex='0']")?.focus(); }));
     }
     show(byId("selected"), `${counted(selected.size, "row")} selected${held ? `, ${held} held out` : ""}:`);
     byId("open-selected").hidden = selected.size !== 1;

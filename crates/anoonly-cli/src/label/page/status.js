@@ -3,6 +3,7 @@
 import { byId, show } from "./dom.js";
 import { onOutbox, pending } from "./outbox.js";
 import { onState, refitted, store } from "./store.js";
+import { sendingFails } from "./trouble.js";
 import { count, counted } from "./words.js";
 
 // Quick answers are saved before anyone could read that they are being saved; saying so each time would only chatter.
@@ -27,8 +28,10 @@ function drawStatus() {
         clearTimeout(slow);
         slow = null;
         show(status, saved());
+    } else if (sendingFails()) {
+        show(status, `not saved yet: ${waiting}`);
     } else {
-        slow ??= setTimeout(() => { slow = null; if (pending() > 0) show(status, `saving ${counted(pending(), "answer")}…`); }, SLOW);
+        slow ??= setTimeout(() => { slow = null; if (pending() > 0) show(status, `saving…`); }, SLOW);
     }
 }
 

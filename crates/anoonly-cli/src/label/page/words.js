@@ -6,10 +6,10 @@ export const counted = (number, one, many = `${one}s`) => `${count(number)} ${nu
 
 /** A share from 0 to 1 as text. What is not all is never rounded to 100 %, and what is not nothing never to 0 %. */
 export function percent(share) {
-    if (share <= 0) return "0 %";
-    if (share < 0.001) return "under 0.1 %";
-    if (share < 1 && share > 0.999) return "over 99.9 %";
-    return `${Number((100 * share).toFixed(1))} %`;
+    if (share <= 0) return "0\u00a0%";
+    if (share < 0.001) return "under 0.1\u00a0%";
+    if (share < 1 && share > 0.999) return "over 99.9\u00a0%";
+    return `${Number((100 * share).toFixed(1))}\u00a0%`;
 }
 
 /** As `anoonly explain` shows scores. */
@@ -25,26 +25,26 @@ export function ordinal(number) {
     return `${count(number)}${ending}`;
 }
 
+/** A message of the server as a sentence. */
+export const sentence = (text) => (/[.!?…]$/.test(text) ? text : `${text}.`);
+
 /** The sign is a shape, so that colour is never the only difference. */
 export const SIGNS = { anomaly: "◆", normal: "○", unsure: "?" };
 
 const REASONS = {
-    "highest-score": "Asked because its score is the highest without an answer.",
-    "spread-out": "Asked because its score is high and it differs from other rows asked.",
-    "near-threshold": "Asked because its score is near the border between yes and no.",
-    "drawn-at-random": "Drawn at random, to estimate how many anomalies are left.",
+    "highest-score": "Asked: the highest score without an answer.",
+    "spread-out": "Asked: a high score, unlike the other rows asked.",
+    "near-threshold": "Asked: a score near the border between yes and no.",
+    "drawn-at-random": "Asked: drawn at random, to estimate how many are left.",
     "taken-back": "Its answer was taken back.",
 };
 
 export const because = (reason) => REASONS[reason] ?? "Opened from the list.";
 
 /** Where a value lies among all rows. */
-export function placeWords(place, profile) {
-    if (!place) return "";
+export function placeWords(place) {
     if (place.kind === "category") {
-        const rank = place.frequency_rank === 1 ? "the most frequent" : `${ordinal(place.frequency_rank)} most frequent`;
-        const all = profile?.distinct ? ` of ${count(profile.distinct)}` : "";
-        return `${percent(place.share)} of rows (${count(place.rows)}), ${rank}${all}`;
+        return `${percent(place.share)} of rows`;
     }
     const same = Math.max(0, 1 - place.lower - place.higher);
     const shared = same >= 0.05 ? `, like ${percent(same)} of rows` : "";
@@ -53,6 +53,13 @@ export function placeWords(place, profile) {
     if (place.lower === 0) return `the lowest${shared}`;
     if (place.lower >= place.higher) return `above ${percent(place.lower)}${shared}`;
     return `below ${percent(place.higher)}${shared}`;
+}
+
+/** What the drawing of the column shows besides, for those who do not see it. */
+export function placeDetails(place, profile) {
+    if (place.kind === "number") return `most values lie from ${profile.from} to ${profile.to}`;
+    const rank = place.frequency_rank === 1 ? "the most frequent" : `${ordinal(place.frequency_rank)} most frequent`;
+    return `${counted(place.rows, "row")}, ${rank} of ${counted(profile.distinct, "category", "categories")}`;
 }
 
 /** A condition on a column, for a chip. */
