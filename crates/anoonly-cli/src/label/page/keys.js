@@ -2,13 +2,14 @@
 
 import { byId } from "./dom.js";
 
-const isField = (element) => Boolean(element.closest?.("input, select, textarea"));
+const isField = (element) => Boolean(element.closest("input, select, textarea"));
 
 /** `actions` has what a key does; `list(key)` may take it first while the list has the focus. */
 export function startKeys(actions, list) {
     addEventListener("keydown", (event) => {
         if (event.ctrlKey || event.altKey || event.metaKey || event.isComposing) return;
         if (document.querySelector("dialog[open]")) return;
+        if (!(event.target instanceof Element)) return;
         if (isField(event.target)) return leaveField(event);
         // A key that is held down, also `Enter` on a button, would answer rows that nobody has seen.
         if (event.repeat && (event.target.closest("#answers, #selection") || event.key in actions)) return event.preventDefault();

@@ -36,6 +36,7 @@ export function startList(open) {
     list.append(el("div", { class: "heads", role: "rowgroup" }, head), body);
     list.setAttribute("aria-colcount", head.childElementCount);
     list.style.setProperty("--columns", store.session.columns.length);
+    list.style.setProperty("--digits", Math.max(4, count(store.session.rows).length));
     startHeader(head, sort, (next) => { sort = next; ask(); }, () => focusPlace(active));
     list.addEventListener("scroll", () => requestAnimationFrame(draw));
     new ResizeObserver(draw).observe(list);

@@ -58,7 +58,7 @@ function draw(state) {
     show(byId("progress-facts"),
         state.stop_message && el("p", { class: "stop", role: "status" }, state.stop_message),
         el("div", { class: "found" },
-            curve(finds, Math.max(answers, 1)),
+            curve(finds, answers),
             el("ul", {},
                 el("li", {}, found(progress)),
                 el("li", {}, expected(progress)),
@@ -88,7 +88,7 @@ const HEIGHT = 56;
 
 /** The anomalies found by each answer, as steps. */
 function curve(finds, answers) {
-    const x = (answer) => ((WIDTH * answer) / answers).toFixed(1);
+    const x = (answer) => ((WIDTH * answer) / Math.max(1, answers)).toFixed(1);
     const y = (number) => (HEIGHT - (HEIGHT * number) / Math.max(1, finds.length)).toFixed(1);
     const steps = finds.map((answer, at) => `H${x(answer)} V${y(at + 1)}`).join(" ");
     const name = `Curve of finds: ${counted(finds.length, "anomaly", "anomalies")} after ${counted(answers, "answer")}.`;

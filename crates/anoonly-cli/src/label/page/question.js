@@ -28,7 +28,13 @@ export function drawQuestion(hand) {
         byId("question-cells").replaceChildren();
         byId("nearest").replaceChildren();
     }
-    byId("desk").scrollTop = 0;
+    question.scrollTop = 0;
+}
+
+/** On a narrow page, the row may be above what is in sight. */
+export function bringIntoSight() {
+    const question = byId("question");
+    if (question.getBoundingClientRect().top < 0) question.scrollIntoView({ block: "start" });
 }
 
 function drawNothing() {
@@ -57,7 +63,7 @@ function facts({ row, detail, because: reason }) {
 }
 
 /** What was said of the row and of rows like it. */
-export function drawSurroundings({ row, detail, notice, known }) {
+export function drawSurroundings({ detail, notice, known }) {
     show(byId("question-notice"), notice ?? standing(detail));
     byId("skip-name").textContent = known ? "Back to the queue" : byId("skip-name").textContent;
     const near = detail.nearest;
@@ -66,7 +72,6 @@ export function drawSurroundings({ row, detail, notice, known }) {
         : el("ul", { class: "near" }, near.map((other) => el("li", {},
             answerMark(other.answer), " ", el("button", { type: "button", class: "link open-row", "data-open": other.row }, names(other)),
             other.note && [" ", el("q", {}, cell(other.note))]))));
-    return row;
 }
 
 function standing({ answer, label, held_out: held }) {

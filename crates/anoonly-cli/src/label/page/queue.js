@@ -4,7 +4,7 @@ import { get } from "./api.js";
 import { details, onExplained, prefetch, reasons } from "./details.js";
 import { leaving, pending, pendingAnswer, send, undoBody, withdraw } from "./outbox.js";
 import { byId } from "./dom.js";
-import { drawCells, drawQuestion, drawSurroundings } from "./question.js";
+import { bringIntoSight, drawCells, drawQuestion, drawSurroundings } from "./question.js";
 import { onState, refitted, store } from "./store.js";
 import { refused, stopped } from "./trouble.js";
 
@@ -22,7 +22,7 @@ const drafts = new Map();
 export function startQueue() {
     onState(changed);
     onExplained(look);
-    advance();
+    advance(true);
 }
 
 /** The rows that come after the one at hand. */
@@ -35,12 +35,12 @@ function look() {
     prefetch(hand?.row, upcoming().map(({ row }) => row));
 }
 
-/** Takes the next row. */
-function advance() {
+/** Takes the next row; `quiet` leaves the page where it is scrolled to. */
+function advance(quiet = false) {
     const next = upcoming()[0];
     const at = returned.indexOf(next);
     if (at >= 0) returned.splice(at, 1);
-    if (next) take(next);
+    if (next) take({ ...next, quiet });
     else leave(null);
 }
 
@@ -61,6 +61,7 @@ function take(question) {
     taken.reasons = reasons.peek(question.row);
     taken.known = taken.detail?.answer?.answer ?? null;
     leave(taken);
+    if (!question.quiet) bringIntoSight();
     if (!taken.detail) load(taken);
     else if (!details.current(taken.row, true)) look();
     if (!taken.reasons) {
@@ -86,7 +87,7 @@ export const open = (row) => take({ row, because: store.state.questions.find((as
 
 /** Goes on if the row at hand has just been answered in the list. */
 export function passOn() {
-    if (hand && leaving(hand.row)) advance();
+    if (hand && leaving(hand.row)) advance(true);
 }
 
 /** Whether the row at hand can be answered now. */
@@ -168,7 +169,7 @@ function back({ row, answer: value, note, because }) {
 
 /** Something changed: what lies around the row at hand follows, the row itself stays. */
 function changed(state, before) {
-    if (!hand) return advance();
+    if (!hand) return advance(true);
     look();
     if (state.answers !== before.answers || refitted(state, before)) surroundings(hand);
 }

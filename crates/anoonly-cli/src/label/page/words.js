@@ -32,9 +32,9 @@ export const sentence = (text) => (/[.!?…]$/.test(text) ? text : `${text}.`);
 export const SIGNS = { anomaly: "◆", normal: "○", unsure: "?" };
 
 const REASONS = {
-    "highest-score": "Asked: the highest score without an answer.",
-    "spread-out": "Asked: a high score, unlike the other rows asked.",
-    "near-threshold": "Asked: a score near the border between yes and no.",
+    "highest-score": "Asked: highest score without an answer.",
+    "spread-out": "Asked: high score, unlike the other rows asked.",
+    "near-threshold": "Asked: score near the border between yes and no.",
     "drawn-at-random": "Asked: drawn at random, to estimate how many are left.",
     "taken-back": "Its answer was taken back.",
 };
