@@ -58,6 +58,8 @@ mod replay;
 mod session;
 mod setup;
 mod state;
+mod view;
+pub use view::*;
 
 pub use error::{LabellingError, LabellingSetting};
 pub use explainer::Explainer;

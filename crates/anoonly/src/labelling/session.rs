@@ -87,6 +87,11 @@ impl Session {
         &self.label_name
     }
 
+    /// How the label column is read, if the table has one.
+    pub fn label_column(&self) -> Option<&LabelColumn> {
+        self.label.as_ref()
+    }
+
     /// The features of all rows, `[rows, features]`.
     pub fn features(&self) -> &Arc<Array2<f32>> {
         &self.features
