@@ -11,7 +11,7 @@ use std::time::Duration;
 use anoonly::labelling::{Answer, AskedBecause};
 
 use super::desk::{DeskError, NewAnswer};
-use super::messages::{GivenRow, QuestionRow, State, shown};
+use super::messages::{GivenRow, State, shown};
 use super::save::DEFAULT_THRESHOLD;
 use super::server::Service;
 use crate::error::CommandError;
@@ -38,76 +38,127 @@ const WIDEST: f32 = 20.0;
 pub fn ask(service: &Arc<Service>, stopped: &'static AtomicBool) -> Result<(), CommandError> {
     let lines = lines();
     print(HELP);
-    let mut asked = None;
     let mut fit = 1;
+    let mut next = Next::Ask;
+    let mut skipped = None;
     loop {
         let state = service.desk.state().map_err(failed)?;
-        let Some(question) = state.questions.first() else {
-            print("every row that may be asked has an answer\n");
-            return Ok(());
-        };
-        if asked != Some(question.row) {
-            if state.fit.number != fit {
-                fit = state.fit.number;
-                print(&format!("ranking {fit} knows {}\n", counted(state.fit.answers, "answer", "answers")));
+        let (row, because) = match (next, state.questions.first()) {
+            (Next::Again(row), _) => (row, None),
+            (Next::Ask, Some(question)) => (question.row, Some(question.because)),
+            (Next::Ask, None) => {
+                print("every row that may be asked has an answer\n");
+                return Ok(());
             }
-            print(&format!("\n{}{}", row_text(service, question)?, progress_line(&state)));
-            asked = Some(question.row);
-        }
-        print_partly("anomaly? y n u s z w q, or ? for help: ");
-        let Some(line) = next(&lines, stopped) else {
-            print("\n");
-            return Ok(());
         };
-        match act(service, &state, question.row, line.trim()) {
-            Ok(Next::Go) => asked = None,
-            Ok(Next::Stay) => {}
-            Ok(Next::Quit) => return Ok(()),
-            Err(error) => print(&format!("{}\n", one_line(&error.to_string()))),
+        if state.fit.number != fit {
+            fit = state.fit.number;
+            print(&format!("ranking {fit} knows {}\n", counted(state.fit.answers, "answer", "answers")));
         }
+        print(&format!("\n{}{}", row_text(service, row, because)?, progress_line(&state)));
+        // The row stays until something was done with it.
+        next = loop {
+            print_partly("anomaly? y n u s z w q, or ? for help: ");
+            let Some(line) = next_line(&lines, stopped) else {
+                print("\n");
+                return Ok(());
+            };
+            match Typed::read(line.trim()) {
+                Typed::Quit => return Ok(()),
+                Typed::Help => print(HELP),
+                Typed::Nothing => {}
+                Typed::Do(action) => match act(service, &state, row, action, &mut skipped) {
+                    Ok(Some(next)) => break next,
+                    Ok(None) => {}
+                    Err(error) => print(&format!("{}\n", one_line(&error.to_string()))),
+                },
+            }
+        };
     }
 }
 
+/// The row that is shown next.
 enum Next {
-    Go,
-    Stay,
+    /// The row that the session asks.
+    Ask,
+    /// This one, whose answer or skip was taken back.
+    Again(u64),
+}
+
+/// What a line says.
+enum Typed {
+    Do(Action),
+    Help,
+    Nothing,
     Quit,
 }
 
-/// Does what a line says.
-fn act(service: &Service, state: &State, row: u64, line: &str) -> Result<Next, CommandError> {
-    let (key, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
-    let index = row as usize - 1;
-    let answer = match key {
-        "y" | "Y" | "yes" => Answer::Anomaly,
-        "n" | "N" | "no" => Answer::Normal,
-        "u" | "U" | "unsure" => Answer::Unsure,
-        "s" | "S" | "skip" => {
-            service.desk.skip(index, true).map_err(failed)?;
-            return Ok(Next::Go);
+enum Action {
+    Answer(Answer, Option<String>),
+    Skip,
+    Undo,
+    Write,
+}
+
+impl Typed {
+    fn read(line: &str) -> Self {
+        let (key, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+        let note = Some(rest.trim()).filter(|note| !note.is_empty()).map(str::to_owned);
+        Typed::Do(match key.to_ascii_lowercase().as_str() {
+            "y" | "yes" => Action::Answer(Answer::Anomaly, note),
+            "n" | "no" => Action::Answer(Answer::Normal, note),
+            "u" | "unsure" => Action::Answer(Answer::Unsure, note),
+            "s" | "skip" => Action::Skip,
+            "z" | "undo" => Action::Undo,
+            "w" | "write" => Action::Write,
+            "q" | "quit" => return Typed::Quit,
+            "" => return Typed::Nothing,
+            _ => return Typed::Help,
+        })
+    }
+}
+
+/// Does what was typed. Returns what is shown next, unless the row stays. `skipped` is the row of the last action, if it was put aside.
+fn act(
+    service: &Service,
+    state: &State,
+    row: u64,
+    action: Action,
+    skipped: &mut Option<u64>,
+) -> Result<Option<Next>, CommandError> {
+    let index = |row: u64| row as usize - 1;
+    match action {
+        Action::Answer(answer, note) => {
+            let new = NewAnswer { row: index(row), answer, note, expected: None };
+            service.desk.answer(&[new]).map_err(failed)?;
+            *skipped = None;
         }
-        "z" | "Z" | "undo" => {
-            let undone = service.desk.undo(state.answers).map_err(failed)?.undone;
-            print(&match undone {
-                Some(last) => format!("the answer on row {} is taken back\n", last.row),
-                None => "there is no answer to take back\n".into(),
-            });
-            return Ok(Next::Go);
+        Action::Skip => {
+            service.desk.skip(index(row), true).map_err(failed)?;
+            *skipped = Some(row);
         }
-        "w" | "W" | "write" => {
+        Action::Undo => match skipped.take() {
+            Some(row) => {
+                service.desk.skip(index(row), false).map_err(failed)?;
+                return Ok(Some(Next::Again(row)));
+            }
+            None => match service.desk.undo(state.answers).map_err(failed)?.undone {
+                Some(last) => {
+                    print(&format!("the answer on row {} is taken back\n", last.row));
+                    return Ok(Some(Next::Again(last.row)));
+                }
+                None => {
+                    print("there is no answer to take back\n");
+                    return Ok(None);
+                }
+            },
+        },
+        Action::Write => {
             print(&service.saving.save(&service.desk, Some(DEFAULT_THRESHOLD))?.text());
-            return Ok(Next::Stay);
+            return Ok(None);
         }
-        "q" | "Q" | "quit" => return Ok(Next::Quit),
-        "" => return Ok(Next::Stay),
-        _ => {
-            print(HELP);
-            return Ok(Next::Stay);
-        }
-    };
-    let note = (!rest.trim().is_empty()).then(|| rest.trim().to_owned());
-    service.desk.answer(&[NewAnswer { row: index, answer, note, expected: None }]).map_err(failed)?;
-    Ok(Next::Go)
+    }
+    Ok(Some(Next::Ask))
 }
 
 fn failed(error: DeskError) -> CommandError {
@@ -115,8 +166,8 @@ fn failed(error: DeskError) -> CommandError {
 }
 
 /// A row with its columns: those that make its score come first.
-fn row_text(service: &Service, question: &QuestionRow) -> Result<String, CommandError> {
-    let row = question.row as usize - 1;
+fn row_text(service: &Service, number: u64, because: Option<AskedBecause>) -> Result<String, CommandError> {
+    let row = number as usize - 1;
     let given = service.desk.row(row).map_err(failed)?;
     let (_, explainer) = service.desk.explainer();
     let explained = explainer.explain(row)?;
@@ -128,7 +179,7 @@ fn row_text(service: &Service, question: &QuestionRow) -> Result<String, Command
     columns.sort_by_key(|(at, part)| (part.unwrap_or(usize::MAX), *at));
     let largest = explained.contributions.first().map_or(0.0, |part| part.contribution.abs());
 
-    let mut text = headline(&given, question.because);
+    let mut text = headline(&given, because);
     let width = columns.iter().take(SHOWN_COLUMNS).map(|(at, _)| view.columns()[*at].name.chars().count());
     let width = width.max().unwrap_or(0).min(LONGEST_CELL);
     for (at, part) in columns.iter().take(SHOWN_COLUMNS) {
@@ -153,17 +204,17 @@ fn row_text(service: &Service, question: &QuestionRow) -> Result<String, Command
     Ok(text)
 }
 
-fn headline(given: &GivenRow, because: AskedBecause) -> String {
+fn headline(given: &GivenRow, because: Option<AskedBecause>) -> String {
     let ids: Vec<String> = given.ids.iter().map(|(name, value)| format!("{name} {value}")).collect();
     let ids = if ids.is_empty() { String::new() } else { format!(" ({})", ids.join(", ")) };
     let why = match because {
-        AskedBecause::HighestScore => "the highest score",
-        AskedBecause::SpreadOut => "a high score, unlike the others",
-        AskedBecause::NearThreshold => "a score next to the threshold",
-        AskedBecause::DrawnAtRandom => "drawn at random",
-        _ => "chosen",
+        None => "; asked again",
+        Some(AskedBecause::HighestScore) => "; the highest score of all rows without an answer",
+        Some(AskedBecause::SpreadOut) => "; a high score, unlike the other rows that are asked",
+        Some(AskedBecause::NearThreshold) => "; a score next to the threshold",
+        Some(_) => "; drawn at random",
     };
-    let line = format!("row {}{ids}: score {:.2}, rank {}; asked as {why}", given.row, given.score, given.rank);
+    let line = format!("row {}{ids}: score {:.2}, rank {}{why}", given.row, given.score, given.rank);
     format!("{}\n", one_line(&line))
 }
 
@@ -216,7 +267,7 @@ fn lines() -> Receiver<String> {
 }
 
 /// The next line; nothing at the end of the input or after a signal.
-fn next(lines: &Receiver<String>, stopped: &AtomicBool) -> Option<String> {
+fn next_line(lines: &Receiver<String>, stopped: &AtomicBool) -> Option<String> {
     loop {
         match lines.recv_timeout(Duration::from_millis(50)) {
             Ok(line) => return Some(line),
