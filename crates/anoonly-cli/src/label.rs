@@ -1,6 +1,7 @@
 //! `anoonly label`.
 
 mod desk;
+mod files;
 mod guard;
 mod list;
 mod messages;

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use tokio::task::spawn_blocking;
 
 use super::desk::{Desk, DeskError, NewAnswer};
+use super::files::FILES;
 use super::guard::{Token, guard};
 use super::list::Lists;
 use super::messages::{
@@ -139,9 +140,9 @@ type Answered<T> = Result<Json<T>, Refusal>;
 pub fn router(service: Arc<Service>, token: &Token) -> Router {
     let at = |path: &str| format!("/{}/{path}", token.as_str());
     let mut router = Router::new();
-    for &(name, kind, content) in FILES {
-        router = router
-            .route(&at(name), get(move || async move { ([(CONTENT_TYPE, HeaderValue::from_static(kind))], content) }));
+    for file in FILES {
+        let answer = ([(CONTENT_TYPE, HeaderValue::from_static(file.content_type))], file.content);
+        router = router.route(&at(file.name), get(move || async move { answer }));
     }
     router
         .route(&at("api/session"), get(session))
@@ -163,12 +164,6 @@ pub fn router(service: Arc<Service>, token: &Token) -> Router {
         .layer(middleware::from_fn_with_state(token.clone(), guard))
         .with_state(service)
 }
-
-/// The files of the page: name, type and content.
-const FILES: &[(&str, &str, &str)] = &[
-    ("", "text/html; charset=utf-8", include_str!("page/index.html")),
-    ("base.css", "text/css; charset=utf-8", anoonly_page::STYLE),
-];
 
 /// Runs what may wait for the disk or compute on a thread of its own.
 async fn blocking<T: Send + 'static>(

@@ -1,0 +1,1 @@
+export const startList = () => {}; export const listKey = () => false;
