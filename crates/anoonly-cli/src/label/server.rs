@@ -8,7 +8,7 @@ use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Json, Path, Query as UriQuery, Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Router, middleware};
 use serde::de::DeserializeOwned;
@@ -139,7 +139,14 @@ type Answered<T> = Result<Json<T>, Refusal>;
 /// The routes, all of them below the token.
 pub fn router(service: Arc<Service>, token: &Token) -> Router {
     let at = |path: &str| format!("/{}/{path}", token.as_str());
-    let mut router = Router::new();
+    let page = at("");
+    let mut router = Router::new().route(
+        page.trim_end_matches('/'),
+        get({
+            let page = page.clone();
+            move || async move { Redirect::permanent(&page) }
+        }),
+    );
     for file in FILES {
         let answer = ([(CONTENT_TYPE, HeaderValue::from_static(file.content_type))], file.content);
         router = router.route(&at(file.name), get(move || async move { answer }));
