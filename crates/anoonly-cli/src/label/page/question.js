@@ -48,12 +48,11 @@ function title({ row, detail }) {
 }
 
 function facts({ row, detail, because: reason }) {
-    const asked = reason === "taken-back" ? "taken back" : because(reason);
-    if (!detail) return `Row ${row}, ${asked}`;
+    if (!detail) return `Row ${row}. ${because(reason)}`;
     const numbered = detail.ids.length ? `Row ${row}, ` : "";
     return [
         `${numbered}rank `, el("strong", {}, count(detail.rank)), ` of ${count(store.session.rows)}, score `,
-        el("strong", {}, short(detail.score)), `: ${asked}.`,
+        el("strong", {}, short(detail.score)), `. ${because(reason)}`,
     ];
 }
 
@@ -102,10 +101,9 @@ export function drawCells({ detail, reasons }) {
 }
 
 function drawCell({ column, value, place, part }, largest) {
-    const number = column.kind === "number" ? "value number" : "value";
     return el("tr", { role: "row", class: column.role },
         el("th", { scope: "row", role: "rowheader" }, cell(column.name)),
-        el("td", { role: "cell", class: number }, value === null ? el("em", {}, "missing") : text(value)),
+        el("td", { role: "cell", class: "value" }, value === null ? el("em", {}, "missing") : text(value)),
         el("td", { role: "cell", class: "part" }, part !== null && [bar(part, largest), el("span", { class: "amount" }, signed(part))]),
         el("td", { role: "cell", class: "place" }, where(column, place, value)));
 }
@@ -127,7 +125,7 @@ function where(column, place, value) {
     const words = value === null ? `missing in ${percent(missing / store.session.rows)} of rows` : placeWords(place, column.profile);
     const scale = column.profile?.kind === "numbers" && value !== null
         ? hidden(` (most values lie from ${column.profile.from} to ${column.profile.to})`) : null;
-    return [histogram(column.profile, place), el("span", { class: "words" }, words, scale)];
+    return el("div", {}, histogram(column.profile, place), el("span", { class: "words" }, words, scale));
 }
 
 /** A value; a long one is folded. */

@@ -84,7 +84,10 @@ async function load(taken) {
 /** Opens any row, for example from the list. */
 export const open = (row) => take({ row, because: store.state.questions.find((asked) => asked.row === row)?.because ?? null, fresh: true });
 
-export const handRow = () => hand?.row ?? null;
+/** Goes on if the row at hand has just been answered in the list. */
+export function passOn() {
+    if (hand && leaving(hand.row)) advance();
+}
 
 /** Whether the row at hand can be answered now. */
 const ready = () => hand?.detail && !hand.detail.held_out && !stopped();

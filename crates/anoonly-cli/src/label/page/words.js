@@ -29,13 +29,14 @@ export function ordinal(number) {
 export const SIGNS = { anomaly: "◆", normal: "○", unsure: "?" };
 
 const REASONS = {
-    "highest-score": "asked because its score is the highest among the rows without an answer",
-    "spread-out": "asked because its score is high and it differs from the other rows asked",
-    "near-threshold": "asked because its score lies near the border between your yes and no answers",
-    "drawn-at-random": "drawn at random, so that the number of anomalies left can be estimated",
+    "highest-score": "Asked because its score is the highest without an answer.",
+    "spread-out": "Asked because its score is high and it differs from other rows asked.",
+    "near-threshold": "Asked because its score is near the border between yes and no.",
+    "drawn-at-random": "Drawn at random, to estimate how many anomalies are left.",
+    "taken-back": "Its answer was taken back.",
 };
 
-export const because = (reason) => REASONS[reason] ?? "opened from the list";
+export const because = (reason) => REASONS[reason] ?? "Opened from the list.";
 
 /** Where a value lies among all rows. */
 export function placeWords(place, profile) {
