@@ -382,7 +382,7 @@ fn said(answer: Answer) -> &'static str {
 
 impl LastAnswer {
     fn of(given: &GivenAnswer) -> Self {
-        Self { row: given.row as u64 + 1, answer: given.answer, note: given.note.clone() }
+        Self { row: given.row as u64 + 1, answer: given.answer, note: given.note.clone(), because: given.because }
     }
 }
 

@@ -95,6 +95,7 @@ pub struct LastAnswer {
     pub row: u64,
     pub answer: Answer,
     pub note: Option<String>,
+    pub because: Option<AskedBecause>,
 }
 
 /// The files that were written last.
