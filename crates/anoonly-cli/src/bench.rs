@@ -45,6 +45,9 @@ enum Task {
     },
 }
 
+/// What is said when the first signal stops a bench.
+const STOPPING: &str = "\nstopping when the current runs have finished; press Ctrl-C again to stop immediately";
+
 impl Options {
     pub fn run(self) -> Result<(), CommandError> {
         let file = self.plan.as_deref().map(BenchSettings::read).transpose()?.unwrap_or_default();
@@ -99,7 +102,7 @@ impl Options {
 
         let watch = Watch::start(grid.runs(), grid.measured(&store), threads, &out);
         let bars = Bars::new(grid.runs(), grid.measured(&store));
-        let results = grid.run(threads, &store, signals::stop_gently(), |progress| bars.show(progress));
+        let results = grid.run(threads, &store, signals::stop_gently(STOPPING), |progress| bars.show(progress));
         bars.clear();
         let results = results?;
         watch.stop::<Row>();

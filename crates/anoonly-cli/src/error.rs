@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anoonly::data::DataError;
 use anoonly::data::fetch::FetchError;
+use anoonly::labelling::LabellingError;
 use anoonly::models::ConfigError;
 use anoonly::pipeline::PipelineError;
 use anoonly::train::BackendError;
@@ -24,6 +25,8 @@ pub const STOPPED: u8 = 130;
 pub enum CommandError {
     #[error(transparent)]
     Pipeline(#[from] PipelineError),
+    #[error(transparent)]
+    Labelling(#[from] LabellingError),
     #[error(transparent)]
     Data(#[from] DataError),
     #[error(transparent)]

@@ -1,8 +1,7 @@
 //! What a model makes of the columns of its training table, and what new tables hold beside that.
 
-use anoonly::data::encode::{EncodedColumn, UnseenValues};
+use anoonly::data::encode::{EncodedColumn, Encoder, LeftOut, UnseenValues};
 use anoonly::data::table::shortened;
-use anoonly::pipeline::Model;
 use anoonly_page::markdown_table;
 
 use crate::terminal::{note, one_line, warn};
@@ -10,9 +9,8 @@ use crate::terminal::{note, one_line, warn};
 /// The columns of the training table: how each was read, what it became, and why.
 ///
 /// At most `most` columns are listed. Of more, those with a note and those that are left out come before the others.
-pub fn column_table(model: &Model, most: usize) -> String {
-    let columns = model.encoder().columns();
-    let left_out = &model.provenance().left_out;
+pub fn column_table(encoder: &Encoder, left_out: &[LeftOut], most: usize) -> String {
+    let columns = encoder.columns();
     let used = columns.iter().map(|column| {
         [&column.name, &read_as(column), &column.summary(), &column.notes.join("; ")]
             .map(|text| one_line(text).into_owned())

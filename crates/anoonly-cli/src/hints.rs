@@ -9,6 +9,7 @@ use anoonly::data::fetch::FetchError;
 use anoonly::data::table::LabelColumn;
 use anoonly::data::{DataError, ValueCount};
 use anoonly::eval::ThresholdError;
+use anoonly::labelling::{LabellingError, LabellingSetting};
 use anoonly::models::{AnyMethod, ConfigError};
 use anoonly::pipeline::{PipelineError, TableSetting};
 use anoonly::train::{BackendError, FitError};
@@ -24,7 +25,8 @@ use crate::error::CommandError;
 /// `anoonly train` and not by `anoonly bench`.
 pub fn message(error: &CommandError, command: &Command) -> String {
     match error {
-        CommandError::Pipeline(PipelineError::Setting { setting, reason }) => {
+        CommandError::Pipeline(PipelineError::Setting { setting, reason })
+        | CommandError::Labelling(LabellingError::Pipeline(PipelineError::Setting { setting, reason })) => {
             return format!("option {}: {reason}", option_of(*setting));
         }
         CommandError::Bench(BenchError::EmptyList { list }) => {
@@ -73,6 +75,7 @@ fn option_of_list(list: PlanList) -> &'static str {
 fn hint(error: &CommandError) -> Option<String> {
     match error {
         CommandError::Pipeline(error) => pipeline(error),
+        CommandError::Labelling(error) => labelling(error),
         CommandError::Data(error) => data(error),
         CommandError::Fetch(error) => fetch(error),
         CommandError::Config(error) => config(error),
@@ -116,6 +119,29 @@ fn pipeline(error: &PipelineError) -> Option<String> {
             named(column)
         )),
         PipelineError::NotExportable { .. } => Some("`anoonly score` computes its scores".into()),
+        _ => None,
+    }
+}
+
+fn labelling(error: &LabellingError) -> Option<String> {
+    match error {
+        LabellingError::Pipeline(error) => pipeline(error),
+        LabellingError::Setting { setting: LabellingSetting::Label, .. } => {
+            Some("to use the labels in a column of the table, name the column with --label; --label-name names a new one".into())
+        }
+        LabellingError::Setting { setting: LabellingSetting::Notes, .. } => Some("--notes sets it".into()),
+        LabellingError::OtherSetting { .. } => Some(
+            "without options, a session goes on with those of its journal; to begin another session, name another file with --journal"
+                .into(),
+        ),
+        LabellingError::OtherTable { .. } => Some("to begin a session with this table, name another file with --journal".into()),
+        LabellingError::JournalInUse { .. } => {
+            Some("end the other program first, or name another file with --journal".into())
+        }
+        LabellingError::EmptyJournal { .. }
+        | LabellingError::NotAJournal { .. }
+        | LabellingError::JournalVersion { .. }
+        | LabellingError::DamagedLine { .. } => Some("name another file with --journal".into()),
         _ => None,
     }
 }

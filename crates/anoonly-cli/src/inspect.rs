@@ -109,7 +109,9 @@ fn describe(model: &Model, file: &Inspection) -> String {
         line(format!("identifiers: {}", model.ids().join(", ")));
     }
     line("columns:".into());
-    column_table(model, usize::MAX).lines().for_each(|row| line(format!("  {row}")));
+    column_table(model.encoder(), &model.provenance().left_out, usize::MAX)
+        .lines()
+        .for_each(|row| line(format!("  {row}")));
     for (member, _) in model.members() {
         let detector = member.detector();
         let history = member.history();

@@ -11,6 +11,7 @@ mod export;
 mod findings;
 mod hints;
 mod inspect;
+mod label;
 mod logs;
 mod manual;
 mod models;
@@ -48,6 +49,7 @@ struct Cli {
 
 /// The first commands of a new user.
 const START: &str = "To begin with:
+  anoonly label table.csv                     asks about rows, for a table without labels
   anoonly train table.csv --label fraud       trains a model and writes model.anoonly
   anoonly score model.anoonly new.csv         shows the rows with the highest scores
   anoonly threshold model.anoonly --fpr 0.01  chooses which rows are flagged
@@ -57,6 +59,8 @@ const START: &str = "To begin with:
 enum Command {
     /// Train a model on a table
     Train(Box<train::Options>),
+    /// Label rows on a page in the browser: it asks, you answer, and the ranking follows
+    Label(Box<label::Options>),
     /// Score the rows of a table with a model
     Score(score::Options),
     /// Choose which rows a model flags, without training it again
@@ -121,6 +125,7 @@ fn main() -> ExitCode {
         .init();
     let done = signals::listen().and_then(|()| match cli.command {
         Command::Train(options) => options.run(),
+        Command::Label(options) => options.run(),
         Command::Score(options) => options.run(),
         Command::Threshold(options) => options.run(),
         Command::Explain(options) => options.run(),

@@ -11,18 +11,18 @@ use anoonly::core::remove_unfinished_files;
 use crate::error::CommandError;
 use crate::terminal::note;
 
-/// The flag of a command that ends by itself after the first signal.
-static STOP: OnceLock<AtomicBool> = OnceLock::new();
+/// The flag of a command that ends by itself after the first signal, and what is said then.
+static STOP: OnceLock<(AtomicBool, &'static str)> = OnceLock::new();
 
-/// A flag that the first signal sets, instead of ending the process. The second signal ends it.
-pub fn stop_gently() -> &'static AtomicBool {
-    STOP.get_or_init(AtomicBool::default)
+/// A flag that the first signal sets, instead of ending the process. `note` is printed then. The second signal ends the process.
+pub fn stop_gently(note: &'static str) -> &'static AtomicBool {
+    &STOP.get_or_init(|| (AtomicBool::default(), note)).0
 }
 
 fn received(exit_code: i32) {
-    match STOP.get().map(|stop| stop.swap(true, Ordering::Relaxed)) {
-        Some(false) => note("\nstopping when the current runs have finished; press Ctrl-C again to stop immediately"),
-        Some(true) | None => {
+    match STOP.get().map(|(stop, note)| (stop.swap(true, Ordering::Relaxed), note)) {
+        Some((false, text)) => note(text),
+        Some((true, _)) | None => {
             remove_unfinished_files();
             std::process::exit(exit_code);
         }

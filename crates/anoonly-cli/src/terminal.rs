@@ -19,6 +19,12 @@ pub fn print(text: &str) {
     print_verbatim(&visible(text));
 }
 
+/// Prints the beginning of a line on standard output, which may wait for more until a line ends.
+pub fn print_partly(text: &str) {
+    print(text);
+    let _ = std::io::stdout().flush();
+}
+
 /// Writes to standard output without any change, for text that programs read. It is no error if the reader has gone, as `head` does.
 pub fn print_verbatim(text: &str) {
     if let Err(error) = std::io::stdout().write_all(text.as_bytes())

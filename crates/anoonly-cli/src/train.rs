@@ -10,7 +10,6 @@ use anoonly::data::table::{LabelColumn, LabelValue, Labels, WantedColumns};
 use anoonly::models::AnyMethod;
 use anoonly::models::overrides::overridden;
 use anoonly::pipeline::{Model, TableDetector};
-use anoonly::train::Detector;
 use anoonly_bench::Strategy;
 use clap::Args;
 
@@ -138,9 +137,20 @@ impl Options {
                 "warnings": warnings,
                 "about": model.provenance(),
             }))?,
-            false => print(&summary(&model, labels.as_ref(), &self.out, seconds)),
+            false => print(&summary(&model, self.label_lines(labels.as_ref(), &model), &self.out, seconds)),
         }
         Ok(())
+    }
+}
+
+impl Options {
+    /// The values of the label column, and what the method makes of them.
+    fn label_lines(&self, labels: Option<&Labels>, model: &Model) -> Vec<String> {
+        let method = model.members().next().map(|(member, _)| member.detector().method());
+        match labels {
+            Some(labels) => label_lines(labels, method),
+            None => vec!["  no label column: all rows are unlabelled; --label COLUMN names one".into()],
+        }
     }
 }
 
@@ -172,9 +182,10 @@ fn doubt(labels: &Labels, method: &AnyMethod) -> Option<String> {
 }
 
 /// The largest number of columns that the summary lists.
-const LISTED_COLUMNS: usize = 40;
+pub const LISTED_COLUMNS: usize = 40;
 
-fn summary(model: &Model, labels: Option<&Labels>, file: &Path, seconds: f64) -> String {
+/// What a model was trained on and what it became. `labels` are the lines about the labels.
+pub fn summary(model: &Model, labels: Vec<String>, file: &Path, seconds: f64) -> String {
     let provenance = model.provenance();
     let detector = model.members().next().map(|(member, _)| member.detector());
     let mut text = String::new();
@@ -182,11 +193,10 @@ fn summary(model: &Model, labels: Option<&Labels>, file: &Path, seconds: f64) ->
         let _ = writeln!(text, "{}", one_line(&content));
     };
     line(format!("{}: {} rows", provenance.table, provenance.counts.rows));
-    match labels {
-        Some(labels) => label_lines(labels, detector.map(Detector::method)).into_iter().for_each(&mut line),
-        None => line("  no label column: all rows are unlabelled; --label COLUMN names one".into()),
-    }
-    column_table(model, LISTED_COLUMNS).lines().for_each(|row| line(format!("  {row}")));
+    labels.into_iter().for_each(&mut line);
+    column_table(model.encoder(), &provenance.left_out, LISTED_COLUMNS)
+        .lines()
+        .for_each(|row| line(format!("  {row}")));
     if provenance.left_out.iter().any(|left| left.usable) {
         line("  --keep COLUMN uses a column that was left out although it holds information".into());
     }
@@ -246,7 +256,7 @@ fn summary(model: &Model, labels: Option<&Labels>, file: &Path, seconds: f64) ->
 }
 
 /// The most frequent values of the label column, and what the method makes of them.
-fn label_lines(labels: &Labels, method: Option<&AnyMethod>) -> Vec<String> {
+pub fn label_lines(labels: &Labels, method: Option<&AnyMethod>) -> Vec<String> {
     let name = method.map_or("the method", |method| method.info().name);
     // If no row is unlabelled, no normal row stands out.
     let certain = labels.labels.contains(&Label::Unlabelled);

@@ -6,6 +6,9 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::PageError;
 
+/// The style sheet of all pages: colours for light and dark, type, tables and figures.
+pub const STYLE: &str = include_str!("style.css");
+
 /// A figure or a table of a page, under its own heading.
 pub struct Figure {
     /// The id of its element, unique on the page.
@@ -61,7 +64,7 @@ pub fn page(title: &str, body: &Markup) -> String {
                 meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:";
                 link rel="icon" href="data:,";
                 title { (title) }
-                style { (PreEscaped(include_str!("style.css"))) }
+                style { (PreEscaped(STYLE)) }
             }
             body {
                 main { (body) }

@@ -50,6 +50,7 @@ mod export;
 mod fingerprint;
 mod given;
 mod journal;
+mod model;
 mod progress;
 mod questions;
 mod ranked;
@@ -57,14 +58,17 @@ mod replay;
 mod session;
 mod setup;
 mod state;
+mod view;
+pub use view::*;
 
 pub use error::{LabellingError, LabellingSetting};
 pub use explainer::Explainer;
 pub use fingerprint::TableDifference;
 pub use given::{Answer, AskedBecause, GivenAnswer};
+pub use model::ModelJob;
 pub use progress::{LabellingProgress, StopReason};
 pub use questions::Question;
-pub use ranked::{RefitJob, RefitResult};
+pub use ranked::{RefitJob, RefitResult, SessionRanking};
 pub use session::Session;
 pub use setup::LabellingSetup;
 

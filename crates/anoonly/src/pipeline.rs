@@ -323,9 +323,19 @@ impl TableDetector {
         self.seed
     }
 
+    /// The method.
+    pub fn method(&self) -> &AnyMethod {
+        &self.method
+    }
+
     /// The identifier columns.
-    pub(crate) fn id_columns(&self) -> &[String] {
+    pub fn id_columns(&self) -> &[String] {
         &self.ids
+    }
+
+    /// How columns become features.
+    pub fn column_options(&self) -> &EncoderOptions {
+        &self.columns
     }
 
     /// Fits all members.

@@ -9,7 +9,7 @@ use anoonly_bench::report::ReportOrigin;
 use anoonly_bench::{Results, Store, summary};
 
 use super::settings::AnalystSettings;
-use super::{Options, Task, Watch, check_failures, command};
+use super::{Options, STOPPING, Task, Watch, check_failures, command};
 use crate::error::CommandError;
 use crate::progress::Bars;
 use crate::{note, outputs, print, print_json, signals};
@@ -76,7 +76,7 @@ impl Options {
         let threads = threads.min(grid.runs()).max(1);
         let watch = Watch::start(grid.runs(), grid.measured(&store), threads, settings.out());
         let bars = Bars::new(grid.runs(), grid.measured(&store));
-        let results = grid.run(threads, &store, signals::stop_gently(), |progress| bars.show(progress));
+        let results = grid.run(threads, &store, signals::stop_gently(STOPPING), |progress| bars.show(progress));
         bars.clear();
         let results = results?;
         watch.stop::<LabellingRow>();

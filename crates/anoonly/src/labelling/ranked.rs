@@ -53,6 +53,33 @@ impl Ranked {
     }
 }
 
+/// The scores and ranks of all rows by one fit. A clone is cheap.
+#[derive(Clone, Debug)]
+pub struct SessionRanking(pub(super) Arc<Ranked>);
+
+impl SessionRanking {
+    /// The score of a row, in units of [`Session::score`](super::Session::score).
+    ///
+    /// # Panics
+    /// When the row does not exist.
+    pub fn score(&self, row: usize) -> f32 {
+        self.0.score(row)
+    }
+
+    /// The rank of a row, counted from 1. Equal scores share the better rank.
+    ///
+    /// # Panics
+    /// When the row does not exist.
+    pub fn rank(&self, row: usize) -> usize {
+        self.0.ranks[row] as usize
+    }
+
+    /// All rows, the highest score first; of equal scores, the first row.
+    pub fn order(&self) -> &[u32] {
+        &self.0.order
+    }
+}
+
 /// A fit with the answers that a session has now. Another thread may run it while the session takes further answers.
 #[derive(Debug)]
 pub struct RefitJob {

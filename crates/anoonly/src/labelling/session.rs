@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::SystemTime;
 
-use anoonly_core::{Label, Samples};
+use anoonly_core::Label;
 use anoonly_data::encode::{Encoder, LeftOut};
 use anoonly_data::table::{CellValue, LabelColumn, Table};
 use anoonly_train::ComputeDevice;
@@ -17,7 +17,10 @@ use super::explainer::ExplainedColumns;
 use super::journal::{Event, Journal};
 use super::ranked::Ranked;
 use super::state::State;
-use super::{Answer, AskedBecause, Explainer, GivenAnswer, LabellingError, Query, RefitJob, RefitResult};
+use super::{
+    Answer, AskedBecause, Explainer, GivenAnswer, LabellingError, ModelJob, Query, RefitJob, RefitResult,
+    SessionRanking,
+};
 use crate::pipeline::ExplainedRow;
 use crate::{Model, TableDetector};
 
@@ -62,6 +65,31 @@ impl Session {
     /// The encoder, which knows the columns that are features.
     pub fn encoder(&self) -> &Encoder {
         &self.encoder
+    }
+
+    /// The columns that are no features, and why.
+    pub fn left_out(&self) -> &[LeftOut] {
+        &self.left_out
+    }
+
+    /// The number of missing values that were filled in.
+    pub fn filled(&self) -> usize {
+        self.filled
+    }
+
+    /// The detector.
+    pub fn detector(&self) -> &TableDetector {
+        &self.detector
+    }
+
+    /// The name of the label column, of the table or of its labelled copy.
+    pub fn label_name(&self) -> &str {
+        &self.label_name
+    }
+
+    /// How the label column is read, if the table has one.
+    pub fn label_column(&self) -> Option<&LabelColumn> {
+        self.label.as_ref()
     }
 
     /// The features of all rows, `[rows, features]`.
@@ -142,6 +170,11 @@ impl Session {
     /// All rows, the highest score first.
     pub fn ranking(&self) -> impl ExactSizeIterator<Item = usize> + '_ {
         self.ranked.order.iter().map(|&row| row as usize)
+    }
+
+    /// The scores and ranks of the last fit, as a value that stays as it is when the session goes on.
+    pub fn ranked(&self) -> SessionRanking {
+        SessionRanking(Arc::clone(&self.ranked))
     }
 
     /// The number of a row in its file, counted from 1.
@@ -339,9 +372,23 @@ impl Session {
     /// # Errors
     /// When no row is an anomaly and the method needs one, or the training diverges.
     pub fn model(&self) -> Result<Model, LabellingError> {
-        let samples = Samples::new((*self.features).clone(), self.state.labels())?;
-        let held_out: Vec<usize> = self.state.held_out().collect();
-        Ok(self.detector.fit_without(&self.table, self.prepared(samples), &held_out, &self.device)?)
+        self.model_job().run()
+    }
+
+    /// The fit of [`model`](Self::model), which another thread may run.
+    pub fn model_job(&self) -> ModelJob {
+        ModelJob {
+            detector: self.detector.clone(),
+            table: self.table.clone(),
+            encoder: self.encoder.clone(),
+            left_out: self.left_out.clone(),
+            label: self.label.is_some().then(|| self.label_name.clone()),
+            filled: self.filled,
+            features: Arc::clone(&self.features),
+            labels: self.state.labels(),
+            held_out: self.state.held_out().collect(),
+            device: self.device.clone(),
+        }
     }
 
     /// Writes events to the journal.

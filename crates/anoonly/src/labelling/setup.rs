@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use anoonly_core::{Label, Samples, excerpt};
+use anoonly_core::{Label, excerpt};
 use anoonly_data::table::{LabelColumn, Labels, Table};
 use anoonly_train::ComputeDevice;
 use anoonly_train::labelling::Refitter;
@@ -257,17 +257,4 @@ fn first_difference(recorded: &TableDetector, given: &TableDetector) -> (String,
         format!("{} {}", name.replace('_', " "), value.unwrap_or(&serde_json::Value::Null))
     };
     differing.map_or_else(Default::default, |(name, value)| (text(name, Some(value)), text(name, given.get(name))))
-}
-
-impl Session {
-    /// The parts of a fit with other labels.
-    pub(super) fn prepared(&self, samples: Samples) -> Prepared {
-        Prepared {
-            encoder: self.encoder.clone(),
-            samples,
-            left_out: self.left_out.clone(),
-            label: self.label.is_some().then(|| self.label_name.clone()),
-            filled: self.filled,
-        }
-    }
 }

@@ -1,0 +1,476 @@
+//! The session that pages and the terminal share, and the threads that fit and describe behind it.
+//!
+//! The session is locked only as long as an answer takes to reach the disk. Fits, explanations and searches run on values that
+//! the session hands out.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Instant;
+
+use anoonly::labelling::{
+    Answer, Explainer, GivenAnswer, LabellingError, LearntSummary, Query, Session, SessionRanking, TableView,
+};
+use tokio::sync::watch;
+
+use super::messages::{FitStatus, GivenRow, LastAnswer, QuestionRow, Saved, SharedState, State, Undone};
+
+/// How many of the next rows a state names, so that a page can fetch them ahead.
+const AHEAD: usize = 8;
+
+/// The number of fits that a description of the anomalies may lie behind while answers come so fast that fits follow each other.
+const PATIENT_FITS: u64 = 5;
+
+/// A labelling session with everyone who answers in it.
+pub struct Desk {
+    shared: Mutex<Shared>,
+    /// Wakes the threads that fit and describe.
+    changed: Condvar,
+    /// The version of the state, for those who wait for the next one.
+    version: watch::Sender<u64>,
+    view: TableView,
+}
+
+struct Shared {
+    session: Session,
+    /// Rows that were put aside until no others are left to ask.
+    skipped: Vec<usize>,
+    fits: Fits,
+    /// The ranking before the last fit.
+    previous: Option<SessionRanking>,
+    learnt: Option<(u64, Arc<LearntSummary>)>,
+    saved: Option<Saved>,
+    version: u64,
+    /// The state at the version, once somebody has asked for it.
+    state: Option<SharedState>,
+}
+
+struct Fits {
+    /// The number of the ranking at hand.
+    number: u64,
+    /// The number of answers that it knows.
+    answers: usize,
+    running: bool,
+    seconds: Option<f64>,
+    /// Why the last fit failed, and the number of events that it knew.
+    failed: Option<(u64, String)>,
+}
+
+/// Why a request cannot be met.
+#[derive(Debug, thiserror::Error)]
+pub enum DeskError {
+    #[error(transparent)]
+    Labelling(#[from] LabellingError),
+    /// Somebody else has changed what the request was about.
+    #[error("{reason}")]
+    Conflict { reason: String, state: SharedState },
+}
+
+/// What the list of rows depends on, at one moment.
+pub struct Rankings {
+    pub version: u64,
+    pub fit: u64,
+    pub ranking: SessionRanking,
+    /// The ranking before the last fit.
+    pub previous: Option<SessionRanking>,
+    pub skipped: Vec<usize>,
+}
+
+/// An answer as a page sends it.
+pub struct NewAnswer {
+    pub row: usize,
+    pub answer: Answer,
+    pub note: Option<String>,
+    /// The answer that its sender believes the row has.
+    pub expected: Option<Answer>,
+}
+
+impl Desk {
+    /// Opens the desk and starts its threads, which end with the process.
+    pub fn open(session: Session) -> Arc<Self> {
+        let view = session.view();
+        let progress = session.progress();
+        let answers = progress.answered.saturating_sub(progress.since_refit);
+        let fits = Fits { number: 1, answers, running: false, seconds: None, failed: None };
+        let shared = Shared {
+            session,
+            skipped: Vec::new(),
+            fits,
+            previous: None,
+            learnt: None,
+            saved: None,
+            version: 1,
+            state: None,
+        };
+        let desk = Arc::new(Self {
+            shared: Mutex::new(shared),
+            changed: Condvar::new(),
+            version: watch::Sender::new(1),
+            view,
+        });
+        for work in [Self::fit_forever, Self::describe_forever] {
+            let desk = Arc::clone(&desk);
+            thread::spawn(move || work(&desk));
+        }
+        desk
+    }
+
+    /// The table behind the session.
+    pub fn view(&self) -> &TableView {
+        &self.view
+    }
+
+    /// Reads from the session.
+    pub fn with<T>(&self, read: impl FnOnce(&Session) -> T) -> T {
+        read(&self.lock().session)
+    }
+
+    /// Tells of each new version of the state.
+    pub fn versions(&self) -> watch::Receiver<u64> {
+        self.version.subscribe()
+    }
+
+    /// The state as it is now.
+    pub fn state(&self) -> Result<SharedState, DeskError> {
+        self.lock().state()
+    }
+
+    /// Takes answers, all of them or none. They are on the disk when this returns.
+    ///
+    /// # Errors
+    /// When a row has another answer than its sender believes, cannot be answered, or the journal cannot be written.
+    pub fn answer(&self, answers: &[NewAnswer]) -> Result<SharedState, DeskError> {
+        let mut shared = self.lock();
+        for new in answers {
+            let session = &shared.session;
+            if new.row >= session.table().rows() {
+                return Err(LabellingError::NoRow { row: new.row as u64 + 1, rows: session.table().rows() }.into());
+            }
+            let known = session.answer_on(new.row).map(|given| given.answer);
+            if known != new.expected {
+                let now = known.map_or("has no answer any more", said);
+                return Err(shared.conflict(format!("meanwhile, row {} {now}", new.row + 1)));
+            }
+        }
+        let given: Vec<_> = answers.iter().map(|new| (new.row, new.answer, new.note.as_deref())).collect();
+        shared.session.answer_all(&given)?;
+        shared.skipped.retain(|row| answers.iter().all(|new| new.row != *row));
+        self.change(shared)
+    }
+
+    /// Takes back the last answer.
+    ///
+    /// # Errors
+    /// When the number of answers is not the one that is given: somebody else has answered or taken back. Or when the journal cannot
+    /// be written.
+    pub fn undo(&self, answers: usize) -> Result<Undone, DeskError> {
+        let mut shared = self.lock();
+        let now = shared.session.answers().len();
+        if now != answers {
+            return Err(shared.conflict(format!("meanwhile, there are {now} answers, not {answers}")));
+        }
+        let undone = shared.session.undo()?.map(|given| LastAnswer::of(&given));
+        let state = self.change(shared)?;
+        Ok(Undone { state, undone })
+    }
+
+    /// Puts a row aside, or takes it back among the rows that are asked.
+    ///
+    /// # Errors
+    /// When the row does not exist.
+    pub fn skip(&self, row: usize, skipped: bool) -> Result<SharedState, DeskError> {
+        let mut shared = self.lock();
+        let rows = shared.session.table().rows();
+        if row >= rows {
+            return Err(LabellingError::NoRow { row: row as u64 + 1, rows }.into());
+        }
+        shared.skipped.retain(|&other| other != row);
+        if skipped {
+            shared.skipped.push(row);
+        }
+        self.change(shared)
+    }
+
+    /// Chooses rows in another way.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub fn set_query(&self, query: Query) -> Result<SharedState, DeskError> {
+        let mut shared = self.lock();
+        if shared.session.query() != query {
+            shared.session.set_query(query)?;
+        }
+        self.change(shared)
+    }
+
+    /// Notes what was written at the end.
+    pub fn set_saved(&self, saved: Saved) -> Result<SharedState, DeskError> {
+        let mut shared = self.lock();
+        shared.saved = Some(saved);
+        self.change(shared)
+    }
+
+    /// What is known of a row, apart from the table.
+    ///
+    /// # Errors
+    /// When the row does not exist.
+    pub fn row(&self, row: usize) -> Result<GivenRow, DeskError> {
+        let shared = self.lock();
+        let session = &shared.session;
+        let rows = session.table().rows();
+        if row >= rows {
+            return Err(LabellingError::NoRow { row: row as u64 + 1, rows }.into());
+        }
+        Ok(GivenRow::of(session, row, shared.skipped.contains(&row)))
+    }
+
+    /// The explainer of the ranking at hand, and the number of its fit.
+    pub fn explainer(&self) -> (u64, Explainer) {
+        let shared = self.lock();
+        (shared.fits.number, shared.session.explainer())
+    }
+
+    /// What the list of rows depends on.
+    pub fn rankings(&self) -> Rankings {
+        let shared = self.lock();
+        Rankings {
+            version: shared.version,
+            fit: shared.fits.number,
+            ranking: shared.session.ranked(),
+            previous: shared.previous.clone(),
+            skipped: shared.skipped.clone(),
+        }
+    }
+
+    /// What was learnt last, and by which fit.
+    pub fn learnt(&self) -> Option<(u64, Arc<LearntSummary>)> {
+        self.lock().learnt.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        // A session is changed only after its journal, and a panic leaves it as it was before or after.
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends a change: everyone who waits for one is woken. Returns the state after it.
+    fn change(&self, mut shared: MutexGuard<'_, Shared>) -> Result<SharedState, DeskError> {
+        shared.version += 1;
+        shared.state = None;
+        let state = shared.state();
+        let version = shared.version;
+        drop(shared);
+        self.version.send_replace(version);
+        self.changed.notify_all();
+        state
+    }
+
+    fn wait_until(&self, ready: impl Fn(&Shared) -> bool) -> MutexGuard<'_, Shared> {
+        let waiting = self.changed.wait_while(self.lock(), |shared| !ready(shared));
+        waiting.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Fits again whenever there are answers that the last fit does not know.
+    fn fit_forever(&self) {
+        loop {
+            let mut shared = self.wait_until(Shared::has_new_answers);
+            let (job, events) = (shared.session.refit_job(), shared.session.events());
+            let answers = shared.session.progress().answered;
+            shared.fits.running = true;
+            let _ = self.change(shared);
+            let start = Instant::now();
+            let result = job.run();
+            let mut shared = self.lock();
+            let previous = shared.session.ranked();
+            shared.fits.running = false;
+            shared.fits.seconds = Some(start.elapsed().as_secs_f64());
+            shared.fits.failed = None;
+            match result.and_then(|result| shared.session.install(result)) {
+                Ok(true) => {
+                    shared.fits.number += 1;
+                    shared.fits.answers = answers;
+                    shared.previous = Some(previous);
+                }
+                Ok(false) => {}
+                Err(error) => shared.fits.failed = Some((events, error.to_string())),
+            }
+            let _ = self.change(shared);
+        }
+    }
+
+    /// Describes the anomalies found whenever there is a new ranking.
+    fn describe_forever(&self) {
+        loop {
+            let shared = self.wait_until(|shared| {
+                let behind = shared.fits.number - shared.learnt.as_ref().map_or(0, |(fit, _)| *fit);
+                behind > 0 && (behind >= PATIENT_FITS || !shared.has_new_answers())
+            });
+            let (fit, job) = (shared.fits.number, shared.session.summary_job());
+            drop(shared);
+            let learnt = job.run();
+            let mut shared = self.lock();
+            shared.learnt = Some((fit, Arc::new(learnt)));
+            let _ = self.change(shared);
+        }
+    }
+}
+
+impl Shared {
+    /// Whether a fit would know more than the last one. A fit that failed is not repeated before something has changed.
+    fn has_new_answers(&self) -> bool {
+        let failed = self.fits.failed.as_ref().map(|(events, _)| *events);
+        self.session.answers_since_refit() > 0 && failed != Some(self.session.events())
+    }
+
+    fn state(&mut self) -> Result<SharedState, DeskError> {
+        if let Some(state) = &self.state {
+            return Ok(state.clone());
+        }
+        let questions = self.questions()?;
+        let session = &self.session;
+        let progress = session.progress();
+        let state = SharedState(Arc::new(State {
+            version: self.version,
+            stop_message: progress.stop.map(|reason| reason.to_string()),
+            fit: FitStatus {
+                number: self.fits.number,
+                running: self.fits.running,
+                answers: self.fits.answers,
+                seconds: self.fits.seconds,
+                error: self.fits.failed.as_ref().map(|(_, reason)| reason.clone()),
+            },
+            progress,
+            finds: session.finds(),
+            questions,
+            last: session.answers().last().map(LastAnswer::of),
+            answers: session.answers().len(),
+            skipped: self.skipped.iter().map(|&row| session.number(row)).collect(),
+            query: session.query(),
+            learnt: self.learnt.as_ref().map(|(fit, _)| *fit),
+            saved: self.saved.clone(),
+        }));
+        self.state = Some(state.clone());
+        Ok(state)
+    }
+
+    fn conflict(&mut self, reason: String) -> DeskError {
+        match self.state() {
+            Ok(state) => DeskError::Conflict { reason, state },
+            Err(error) => error,
+        }
+    }
+
+    /// The next rows. Those that were put aside are asked when no others are left.
+    fn questions(&mut self) -> Result<Vec<QuestionRow>, DeskError> {
+        let questions = self.session.next(AHEAD + self.skipped.len())?;
+        let (aside, mut next): (Vec<_>, Vec<_>) =
+            questions.iter().partition(|question| self.skipped.contains(&question.row));
+        if next.is_empty() {
+            next = aside;
+        }
+        next.truncate(AHEAD);
+        Ok(next.into_iter().map(|question| QuestionRow { row: question.number, because: question.because }).collect())
+    }
+}
+
+/// What was said of a row, as the end of a sentence.
+fn said(answer: Answer) -> &'static str {
+    match answer {
+        Answer::Anomaly => "was answered to be an anomaly",
+        Answer::Normal => "was answered to be normal",
+        Answer::Unsure => "was answered to be unsure",
+    }
+}
+
+impl LastAnswer {
+    fn of(given: &GivenAnswer) -> Self {
+        Self { row: given.row as u64 + 1, answer: given.answer, note: given.note.clone(), because: given.because }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+    use std::path::Path;
+    use std::time::Duration;
+
+    use anoonly::data::table::Table;
+    use anoonly::labelling::LabellingSetup;
+    use anoonly::pipeline::TableDetector;
+
+    use super::*;
+
+    fn desk() -> Arc<Desk> {
+        let row = |row: usize| format!("{},{}\n", (row * 7) % 11, if row % 20 == 3 { 90 } else { (row * 5) % 13 });
+        let text = format!("a,b\n{}", (0..100).map(row).collect::<String>());
+        let table = Table::read_csv(Path::new("memory"), Cursor::new(text)).unwrap();
+        Desk::open(LabellingSetup::new(TableDetector::pu_forest()).open(&table).unwrap())
+    }
+
+    fn new(row: u64, answer: Answer, expected: Option<Answer>) -> NewAnswer {
+        NewAnswer { row: row as usize - 1, answer, note: None, expected }
+    }
+
+    fn wait(desk: &Desk, ready: impl Fn(&State) -> bool) -> SharedState {
+        for _ in 0..2000 {
+            let state = desk.state().unwrap();
+            if ready(&state) {
+                return state;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        panic!("it does not come: {:?}", desk.state().unwrap());
+    }
+
+    #[test]
+    fn an_answer_that_knows_another_one_is_refused_with_all_that_came_with_it() {
+        let desk = desk();
+        let rows: Vec<u64> = desk.state().unwrap().questions.iter().map(|question| question.row).collect();
+        desk.answer(&[new(rows[0], Answer::Anomaly, None)]).unwrap();
+        let both = [new(rows[1], Answer::Normal, None), new(rows[0], Answer::Normal, None)];
+        let Err(DeskError::Conflict { reason, state }) = desk.answer(&both) else { panic!("it is accepted") };
+        assert!(reason.ends_with("was answered to be an anomaly") && state.answers == 1, "{reason}");
+        let state = desk.answer(&[new(rows[0], Answer::Normal, Some(Answer::Anomaly))]).unwrap();
+        assert_eq!((state.answers, state.progress.answered, state.progress.normals), (2, 1, 1));
+        assert!(matches!(desk.undo(1), Err(DeskError::Conflict { .. })));
+        assert_eq!(desk.undo(2).unwrap().undone.unwrap().answer, Answer::Normal);
+        assert_eq!(desk.state().unwrap().progress.anomalies, 1);
+    }
+
+    #[test]
+    fn a_fit_follows_the_answers_and_a_description_the_fit() {
+        let desk = desk();
+        let mut versions = desk.versions();
+        let first = desk.state().unwrap();
+        let rows: Vec<u64> = first.questions.iter().take(4).map(|question| question.row).collect();
+        let answers: Vec<NewAnswer> = rows.iter().map(|&row| new(row, Answer::Anomaly, None)).collect();
+        let state = desk.answer(&answers).unwrap();
+        assert!(state.version > first.version && state.progress.since_refit == 4);
+        assert!(state.questions.iter().all(|question| !rows.contains(&question.row)));
+        let state = wait(&desk, |state| state.learnt == Some(2));
+        assert_eq!((state.fit.number, state.fit.answers, state.progress.since_refit), (2, 4, 0));
+        assert!(!state.fit.running && state.fit.error.is_none());
+        assert_eq!(*versions.borrow_and_update(), state.version);
+        assert!(desk.rankings().previous.is_some() && desk.learnt().is_some());
+    }
+
+    #[test]
+    fn skipped_rows_come_back_when_no_others_are_left() {
+        let desk = desk();
+        let first = desk.state().unwrap().questions[0].row;
+        let state = desk.skip(first as usize - 1, true).unwrap();
+        assert!(state.skipped == [first] && state.questions.iter().all(|question| question.row != first));
+        assert_eq!(state.questions.len(), AHEAD);
+        assert_eq!(desk.skip(first as usize - 1, false).unwrap().questions[0].row, first);
+        desk.skip(first as usize - 1, true).unwrap();
+        loop {
+            let rows: Vec<u64> = desk.state().unwrap().questions.iter().map(|question| question.row).collect();
+            if rows == [first] {
+                break;
+            }
+            assert!(!rows.contains(&first));
+            desk.answer(&rows.iter().map(|&row| new(row, Answer::Normal, None)).collect::<Vec<_>>()).unwrap();
+        }
+        let state = desk.answer(&[new(first, Answer::Unsure, None)]).unwrap();
+        assert!(state.questions.is_empty() && state.skipped.is_empty() && state.stop_message.is_some());
+        assert!(desk.skip(100, true).is_err());
+    }
+}

@@ -1,0 +1,156 @@
+//! Who may speak to the server, and the headers of its answers.
+//!
+//! The server listens on the loopback interface only. Any program and any web page that the user runs can still reach it there, so a
+//! request has to show three things: the random token of this start, a `Host` that is a loopback name (another name is one that was made
+//! to lead here, DNS rebinding), and no `Origin` but the page's own (another one is a form or script of another site).
+
+use axum::extract::{Request, State};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, HeaderName, ORIGIN, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use sha2::{Digest, Sha256};
+
+use super::server::Refusal;
+use crate::error::CommandError;
+
+/// What a page may do: load its own files and speak to its own server.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// The secret in the address of the page.
+#[derive(Clone, Debug)]
+pub struct Token(String);
+
+impl Token {
+    /// A new token from the operating system's random bytes.
+    ///
+    /// # Errors
+    /// When the operating system has none.
+    pub fn new() -> Result<Self, CommandError> {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).map_err(|error| CommandError::Internal { reason: error.to_string() })?;
+        Ok(Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
+    }
+
+    /// The token as it stands in the address.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether a text is the token. How long it takes says nothing about how much of it is right.
+    fn is(&self, text: &str) -> bool {
+        Sha256::digest(text) == Sha256::digest(&self.0)
+    }
+}
+
+/// Refuses requests from elsewhere, and adds the headers that keep a page to itself.
+pub async fn guard(State(token): State<Token>, request: Request, next: Next) -> Response {
+    let answer = match check(&token, request.uri().path(), request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(reason) => Refusal::new(StatusCode::FORBIDDEN, reason).into_response(),
+    };
+    with_headers(answer)
+}
+
+fn check(token: &Token, path: &str, headers: &HeaderMap) -> Result<(), &'static str> {
+    let host = only(headers, &HOST).filter(|host| is_loopback(host)).ok_or("the Host is not this computer")?;
+    if headers.contains_key(ORIGIN) && only(headers, &ORIGIN) != Some(format!("http://{host}").as_str()) {
+        return Err("the request is from another site");
+    }
+    // Browsers say so for requests without an Origin as well.
+    if headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none") {
+        return Err("the request is from another site");
+    }
+    let given = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+    match token.is(given) {
+        true => Ok(()),
+        false => Err("the token is wrong: open the address that the program printed when it was started"),
+    }
+}
+
+/// The value of a header that stands once.
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next()?.to_str().ok()?;
+    values.next().is_none().then_some(value)
+}
+
+/// Whether a host is a name of the loopback interface, at any port: a port may be forwarded, as by ssh.
+fn is_loopback(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        Some(_) => return false,
+        None => host,
+    };
+    name == "127.0.0.1" || name.eq_ignore_ascii_case("localhost")
+}
+
+fn with_headers(mut answer: Response) -> Response {
+    let fixed = [
+        (CONTENT_SECURITY_POLICY, POLICY),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (REFERRER_POLICY, "no-referrer"),
+        (CACHE_CONTROL, "no-store"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    ];
+    for (name, value) in fixed {
+        answer.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs.iter().map(|&(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+    }
+
+    #[test]
+    fn a_request_needs_the_token_a_loopback_host_and_no_other_origin() {
+        let token = Token::new().unwrap();
+        assert_eq!((token.as_str().len(), token.is(Token::new().unwrap().as_str())), (32, false));
+        let path = format!("/{}/api/state", token.as_str());
+        let allowed = |pairs: &[(&'static str, &'static str)]| check(&token, &path, &headers(pairs)).is_ok();
+        assert!(allowed(&[("host", "127.0.0.1:8080")]));
+        assert!(allowed(&[
+            ("host", "localhost:9"),
+            ("origin", "http://localhost:9"),
+            ("sec-fetch-site", "same-origin")
+        ]));
+        assert!(allowed(&[("host", "LOCALHOST")]));
+        for host in [
+            "evil.example:8080",
+            "127.0.0.1.evil.example",
+            "localhost:",
+            "localhost:8o",
+            "[::1]:80",
+            "",
+            "127.0.0.1@evil:1",
+        ] {
+            assert!(!allowed(&[("host", host)]), "{host}");
+        }
+        for origin in
+            ["null", "http://evil.example", "http://127.0.0.1:8081", "https://127.0.0.1:8080", "http://localhost:8080"]
+        {
+            assert!(!allowed(&[("host", "127.0.0.1:8080"), ("origin", origin)]), "{origin}");
+        }
+        for site in ["cross-site", "same-site"] {
+            assert!(!allowed(&[("host", "127.0.0.1:8080"), ("sec-fetch-site", site)]), "{site}");
+        }
+        assert!(!allowed(&[]));
+        let host = headers(&[("host", "localhost:1")]);
+        let wrong = format!("/{}x/", token.as_str());
+        for path in ["/", "//", "/favicon.ico", "/api/state", wrong.as_str()] {
+            assert!(check(&token, path, &host).is_err(), "{path}");
+        }
+        let mut twice = headers(&[("host", "localhost:1")]);
+        twice.append(HOST, HeaderValue::from_static("evil.example"));
+        assert!(check(&token, &path, &twice).is_err());
+    }
+}

@@ -1,0 +1,90 @@
+// Writes the labelled table and the model.
+
+import { post } from "./api.js";
+import { byId, el, show } from "./dom.js";
+import { pending } from "./outbox.js";
+import { store } from "./store.js";
+import { count, counted, sentence } from "./words.js";
+
+// What a threshold can promise. The usual choice is the second.
+const RULES = {
+    fpr: "Normal rows that are flagged, at most",
+    share: "Rows that are flagged",
+    fdr: "False alarms among the flagged rows, at most",
+};
+const USUAL = { fpr: 5, share: 1, fdr: 10 };
+
+export function startFinish() {
+    const dialog = byId("finish-dialog");
+    byId("finish").addEventListener("click", () => { drawForm(); byId("saved").replaceChildren(); dialog.showModal(); });
+    byId("finish-close").addEventListener("click", () => dialog.close());
+    byId("save").addEventListener("click", save);
+}
+
+function drawForm() {
+    const { out, model } = store.session;
+    const { anomalies, normals, unsure, answered } = store.state.progress;
+    if (byId("finish-form").childElementCount === 0) {
+        byId("finish-form").append(
+            el("p", { id: "finish-facts" }),
+            el("dl", {}, el("dt", {}, "Labelled table"), el("dd", {}, el("code", {}, out)), el("dt", {}, "Model"), el("dd", {}, el("code", {}, model))),
+            el("fieldset", {}, el("legend", {}, "From which score on are rows flagged?"), Object.keys(RULES).map(choice),
+                el("label", { class: "choice" }, el("input", { type: "radio", name: "threshold", value: "none" }), " No threshold: scores only")));
+    }
+    show(byId("finish-facts"), `${counted(answered, "answer")}: ${counted(anomalies, "anomaly", "anomalies")}, ${counted(normals, "normal row")}, ${count(unsure)} unsure.`);
+}
+
+function choice(rule) {
+    const share = el("input", { type: "number", class: "percent", min: 0.01, max: 99, step: "any", value: USUAL[rule], "aria-label": `${RULES[rule]}, percent`, "data-rule": rule });
+    const radio = el("input", { type: "radio", name: "threshold", value: rule, checked: rule === "fpr" });
+    share.addEventListener("focus", () => { radio.checked = true; });
+    return el("p", { class: "choice" }, el("label", {}, radio, ` ${RULES[rule]} `), share, " %",
+        rule === "fpr" && [1, 5, 10].map((value) => [" ", el("button", { type: "button", onclick: () => { radio.checked = true; share.value = value; } }, `${value} %`)]));
+}
+
+function threshold() {
+    const rule = document.querySelector("input[name=threshold]:checked").value;
+    if (rule === "none") return null;
+    return { rule, value: Number(document.querySelector(`.percent[data-rule=${rule}]`).value) / 100 };
+}
+
+async function save() {
+    const button = byId("save");
+    const saved = byId("saved");
+    const chosen = threshold();
+    if (chosen && !(chosen.value > 0 && chosen.value < 1)) return show(saved, el("p", {}, "Give a share above 0 % and below 100 %."));
+    if (pending() > 0) return show(saved, el("p", {}, "Some answers are not saved yet. Try again in a moment."));
+    button.disabled = true;
+    show(saved, el("p", {}, "Fitting the model with all answers and writing…"));
+    try {
+        drawSaved(await post("api/save", { threshold: chosen }));
+    } catch (error) {
+        show(saved, el("p", {}, `Not written: ${sentence(error.message)}`));
+    }
+    button.disabled = false;
+}
+
+function drawSaved({ table, model, summary, threshold: promise, commands, model_error: why }) {
+    show(byId("saved"),
+        el("p", {}, el("strong", {}, "Written: "), el("code", {}, table), model && [" and ", el("code", {}, model)], "."),
+        why && el("p", {}, `There is no model: ${why} The labelled table is complete all the same.`),
+        promise && el("p", {}, promise),
+        summary && el("pre", {}, summary),
+        commands.length > 0 && el("p", {}, "What you can do next:"),
+        commands.length > 0 && el("ul", {}, commands.map((command) => el("li", { class: "command" }, el("code", {}, command), " ", copy(command)))),
+        el("p", {}, "You can go on labelling; saving again replaces the files."));
+}
+
+function copy(command) {
+    const button = el("button", { type: "button", "aria-label": `Copy ${command}` }, "Copy");
+    button.addEventListener("click", async () => {
+        try {
+            await navigator.clipboard.writeText(command);
+            button.textContent = "Copied";
+        } catch {
+            // Not allowed here: the text is selected instead, ready for the keys of the browser.
+            getSelection().selectAllChildren(button.previousElementSibling);
+        }
+    });
+    return button;
+}

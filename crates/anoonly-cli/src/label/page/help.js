@@ -1,0 +1,48 @@
+// The help, and the line that a first-time visitor sees.
+
+import { byId } from "./dom.js";
+import { store } from "./store.js";
+import { count, counted } from "./words.js";
+
+const SEEN = "anoonly-label-hint-seen";
+
+/** Returns what opens the help. */
+export function startHelp() {
+    const { journal, held_out: held, table, resumed } = store.session;
+    const before = resumed > 0 ? ` It had ${count(resumed)} from before.` : "";
+    byId("help-files").textContent = `Answers are kept in ${journal}.${before} ${table} is never changed. ${heldOut(held)}`;
+    const dialog = byId("help-dialog");
+    const open = () => dialog.showModal();
+    byId("help").addEventListener("click", open);
+    byId("help-close").addEventListener("click", () => dialog.close());
+    return open;
+}
+
+export const heldOut = (held) => (held > 0
+    ? `${counted(held, "row")} held out: never asked, because their scores calibrate the model.`
+    : "No rows are held out, so the model has no calibrated thresholds.");
+
+export function startHint() {
+    const hint = byId("hint");
+    hint.hidden = seen();
+    byId("hint-close").addEventListener("click", () => {
+        hint.hidden = true;
+        remember();
+        byId("yes").focus();
+    });
+}
+
+// A browser may refuse storage; the hint then simply comes again.
+function seen() {
+    try {
+        return localStorage.getItem(SEEN) !== null;
+    } catch {
+        return false;
+    }
+}
+
+function remember() {
+    try {
+        localStorage.setItem(SEEN, "1");
+    } catch { /* as above */ }
+}

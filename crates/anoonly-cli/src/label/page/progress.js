@@ -1,0 +1,101 @@
+// What was found, what may be left, and which rows are asked.
+
+import { post } from "./api.js";
+import { byId, el, show, svg } from "./dom.js";
+import { heldOut } from "./help.js";
+import { accept, onState, store } from "./store.js";
+import { refused } from "./trouble.js";
+import { count, counted, percent, sentence } from "./words.js";
+
+const STRATEGIES = { top: "highest scores", diverse: "high scores, spread out", margin: "the border between yes and no" };
+// The value of the choice that asks for nothing but random rows: a strategy of its own.
+const ONLY = "only";
+const SHARES = { 0: "none", 0.1: "10 %", 0.5: "50 %", [ONLY]: "only random" };
+
+// What to go back to after only random rows.
+let strategy = "top";
+
+export function startProgress() {
+    fillSelect(byId("strategy"), STRATEGIES);
+    fillSelect(byId("share"), SHARES);
+    byId("strategy").addEventListener("change", ask);
+    byId("share").addEventListener("change", ask);
+    onState(draw);
+    draw(store.state);
+}
+
+const fillSelect = (select, names) =>
+    select.replaceChildren(...Object.entries(names).map(([value, name]) => el("option", { value }, name)));
+
+async function ask() {
+    strategy = byId("strategy").value;
+    const share = byId("share").value;
+    const query = share === ONLY ? { strategy: "random", random_share: 0 } : { strategy, random_share: Number(share) };
+    try {
+        accept(await post("api/query", query));
+    } catch (error) {
+        refused(`The questions stay as they were: ${sentence(error.message)}`);
+        drawQuery(store.state.query);
+    }
+}
+
+function drawQuery(query) {
+    const only = query.strategy === "random";
+    if (!only) strategy = query.strategy;
+    const share = only ? ONLY : String(query.random_share);
+    const shares = byId("share");
+    if (![...shares.options].some((option) => option.value === share)) {
+        shares.append(el("option", { value: share }, percent(query.random_share)));
+    }
+    shares.value = share;
+    byId("strategy").value = strategy;
+    byId("strategy").disabled = only;
+}
+
+function draw(state) {
+    const { progress, finds, answers } = state;
+    drawQuery(state.query);
+    show(byId("progress-facts"),
+        state.stop_message && el("p", { class: "stop", role: "status" }, state.stop_message),
+        el("div", { class: "found" },
+            curve(finds, answers),
+            el("ul", {},
+                el("li", {}, found(progress)),
+                el("li", {}, expected(progress)),
+                el("li", {}, left(progress)))),
+        el("p", { class: "soft small" }, heldOut(store.session.held_out)));
+}
+
+function found({ anomalies, answered, unsure, table_anomalies: before, table_normals: normal }) {
+    const marked = before + normal > 0 ? `, besides ${counted(before + normal, "label")} of the table` : "";
+    const not = unsure > 0 ? ` (${count(unsure)} unsure)` : "";
+    return [el("strong", {}, counted(anomalies, "anomaly", "anomalies")), ` in ${counted(answered, "answer")}${not}${marked}`];
+}
+
+function expected({ expected_finds: finds }) {
+    if (finds === null) return "Expected finds: known after five answers";
+    return ["About ", el("strong", {}, finds.toFixed(1)), " more in the next ten"];
+}
+
+function left({ left: known }) {
+    if (!known) return "How many are left: only random rows can tell";
+    const whole = (number) => count(Math.round(number));
+    return ["About ", el("strong", {}, whole(known.estimate)), ` left to find; 95 % interval ${whole(known.low)} to ${whole(known.high)}`];
+}
+
+const WIDTH = 150;
+const HEIGHT = 56;
+
+/** The anomalies found by each answer, as steps. */
+function curve(finds, answers) {
+    const x = (answer) => ((WIDTH * answer) / Math.max(1, answers)).toFixed(1);
+    const y = (number) => (HEIGHT - (HEIGHT * number) / Math.max(1, finds.length)).toFixed(1);
+    const steps = finds.map((answer, at) => `H${x(answer)} V${y(at + 1)}`).join(" ");
+    const name = `Curve of finds: ${counted(finds.length, "anomaly", "anomalies")} after ${counted(answers, "answer")}.`;
+    return svg("svg", { class: "curve", role: "img", "aria-label": name, viewBox: `-2 -3 ${WIDTH + 4} ${HEIGHT + 18}` },
+        svg("path", { class: "axes", d: `M0 0 V${HEIGHT} H${WIDTH}` }),
+        svg("path", { class: "steps", d: `M0 ${HEIGHT} ${steps} H${WIDTH}` }),
+        svg("text", { x: 0, y: HEIGHT + 12 }, "0"),
+        svg("text", { x: WIDTH, y: HEIGHT + 12, class: "end" }, counted(answers, "answer")),
+        svg("text", { x: 4, y: 7 }, `${count(finds.length)} found`));
+}
