@@ -13,6 +13,7 @@ mod export;
 #[cfg(unix)]
 mod guide;
 mod hostile_text;
+mod label;
 mod labelling_bench;
 mod labels;
 mod options;

@@ -41,6 +41,12 @@ impl Tab {
     /// When there is no such key.
     #[track_caller]
     pub fn press(&self, keys: &str) {
+        self.hold(keys, 0);
+    }
+
+    /// As [`press`](Self::press), for as long as the keyboard repeats the key this many times.
+    #[track_caller]
+    pub fn hold(&self, keys: &str, repeats: usize) {
         let (held, key) = match keys.rsplit_once('+') {
             Some((held, key)) if !key.is_empty() => (held.split('+').map(modifier).sum(), key),
             _ => (0, keys),
@@ -58,24 +64,27 @@ impl Tab {
             event["text"] = json!("");
         }
         let down = if event["text"] == "" { "rawKeyDown" } else { "keyDown" };
-        for kind in [down, "keyUp"] {
-            let mut event = event.clone();
-            event["type"] = json!(kind);
-            if kind == "keyUp" {
-                event["text"] = json!("");
-            }
-            self.call("Input.dispatchKeyEvent", event);
+        event["type"] = json!(down);
+        self.call("Input.dispatchKeyEvent", event.clone());
+        event["autoRepeat"] = json!(true);
+        for _ in 0..repeats {
+            self.call("Input.dispatchKeyEvent", event.clone());
         }
+        event["type"] = json!("keyUp");
+        event["autoRepeat"] = json!(false);
+        event["text"] = json!("");
+        self.call("Input.dispatchKeyEvent", event);
     }
 
     /// Types a text, one key after another.
     #[track_caller]
     pub fn type_text(&self, text: &str) {
         for letter in text.chars() {
+            let text = letter.to_string();
             if letter.is_ascii() {
-                self.press(if letter == ' ' { "Space" } else { letter.encode_utf8(&mut [0; 4]) });
+                self.press(if letter == ' ' { "Space" } else { &text });
             } else {
-                self.call("Input.insertText", json!({"text": letter}));
+                self.call("Input.insertText", json!({"text": text}));
             }
         }
     }

@@ -97,6 +97,13 @@ impl Tab {
         self.wait("!window.beforeReload && document.readyState === 'complete'");
     }
 
+    /// Takes the page off the network, or back on it.
+    #[track_caller]
+    pub fn set_offline(&self, offline: bool) {
+        let conditions = json!({"offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1});
+        self.call("Network.emulateNetworkConditions", conditions);
+    }
+
     /// The value of a JavaScript expression; of a promise, what it resolves to.
     ///
     /// # Panics

@@ -1,0 +1,119 @@
+//! `anoonly label`: its server, its page and its terminal.
+
+mod analyst;
+mod endings;
+mod hostile;
+mod kills;
+mod page;
+mod refusals;
+mod sharing;
+mod sixty;
+mod terminal;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anoonly::Table;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A table in a folder of its own, for the files of a session.
+struct Place {
+    folder: TempDir,
+    /// The table's file name.
+    name: String,
+}
+
+impl Place {
+    fn new(name: &str, text: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(name), text).unwrap();
+        Self { folder, name: name.into() }
+    }
+
+    /// The guide's survey without its label column.
+    fn survey() -> Self {
+        let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/guide/survey.csv");
+        let text = fs::read_to_string(guide).unwrap();
+        let without = |line: &str| format!("{}\n", line.rsplit_once(',').unwrap().0);
+        Self::new("survey.csv", &text.lines().map(without).collect::<String>())
+    }
+
+    /// A small table that is ranked at once: 80 rows, some of them far from the others.
+    fn small() -> Self {
+        let row =
+            |row: usize| format!("T{row},{},{}\n", (row * 7) % 11, if row % 16 == 3 { 90 } else { (row * 5) % 13 });
+        Self::new("small.csv", &format!("id,size,weight\n{}", (0..80).map(row).collect::<String>()))
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.file(name).to_str().unwrap().to_owned()
+    }
+
+    /// The words of the command for this table: the column `id` identifies rows, and the journal is in the same folder.
+    fn words(&self, more: &[&str]) -> Vec<String> {
+        let mut words =
+            vec![self.path(&self.name), "--id".into(), "id".into(), "--journal".into(), self.path("journal")];
+        words.extend(more.iter().map(|word| (*word).to_owned()));
+        words
+    }
+
+    fn table(&self) -> Table {
+        Table::read(&self.file(&self.name)).unwrap()
+    }
+
+    /// The events of the journal.
+    fn events(&self) -> Vec<Value> {
+        let text = fs::read_to_string(self.file("journal")).unwrap();
+        text.lines().skip(1).map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// The answers in the journal that were not taken back, in order.
+    fn standing(&self) -> Vec<Standing> {
+        let mut standing: Vec<Standing> = Vec::new();
+        for event in self.events() {
+            match event["event"].as_str().unwrap() {
+                "answer" => standing.push(Standing::of(&event)),
+                "undo" => assert_eq!(Some(event["row"].as_u64().unwrap()), standing.pop().map(|last| last.row)),
+                _ => {}
+            }
+        }
+        standing
+    }
+}
+
+/// An answer as the journal has it.
+#[derive(Clone, Debug, PartialEq)]
+struct Standing {
+    /// Counted from 1.
+    row: u64,
+    answer: String,
+    note: Option<String>,
+}
+
+impl Standing {
+    fn of(event: &Value) -> Self {
+        let text = |key: &str| event[key].as_str().map(str::to_owned);
+        Self { row: event["row"].as_u64().unwrap(), answer: text("answer").unwrap(), note: text("note") }
+    }
+}
+
+/// The Chinstraps of the survey, the rare species, as `xtask/data/export_guide.py` draws them.
+const CHINSTRAPS: [&str; 18] = [
+    "P005", "P016", "P017", "P021", "P022", "P051", "P078", "P088", "P089", "P118", "P134", "P152", "P176", "P181",
+    "P189", "P190", "P197", "P199",
+];
+
+/// The true answer on a row of the survey, counted from 1: the identifiers are `P001`, `P002` and so on.
+fn truth(row: u64) -> &'static str {
+    if CHINSTRAPS.contains(&format!("P{row:03}").as_str()) { "anomaly" } else { "normal" }
+}
+
+/// The rows that a state asks next.
+fn asked(state: &Value) -> Vec<u64> {
+    state["questions"].as_array().unwrap().iter().map(|question| question["row"].as_u64().unwrap()).collect()
+}
