@@ -12,8 +12,11 @@ mod terminal;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Output;
 
 use anoonly::Table;
+use anoonly_system_tests::command;
+use anoonly_system_tests::label_server::LabelServer;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -50,16 +53,24 @@ impl Place {
         self.folder.path().join(name)
     }
 
-    fn path(&self, name: &str) -> String {
-        self.file(name).to_str().unwrap().to_owned()
+    /// `anoonly label` with this table and these words, in its folder. The column `id` identifies rows.
+    fn words<'a>(&'a self, more: &[&'a str]) -> Vec<&'a str> {
+        [&["label", &self.name, "--id", "id"], more].concat()
     }
 
-    /// The words of the command for this table: the column `id` identifies rows, and the journal is in the same folder.
-    fn words(&self, more: &[&str]) -> Vec<String> {
-        let mut words =
-            vec![self.path(&self.name), "--id".into(), "id".into(), "--journal".into(), self.path("journal")];
-        words.extend(more.iter().map(|word| (*word).to_owned()));
-        words
+    #[track_caller]
+    fn start(&self, more: &[&str]) -> LabelServer {
+        LabelServer::start(self.folder.path(), &self.words(more)[1..])
+    }
+
+    /// The file that keeps the answers, unless another one is named.
+    fn journal(&self) -> PathBuf {
+        self.file(&format!("{}.answers.jsonl", self.name))
+    }
+
+    /// Runs the program in the folder of the table.
+    fn run(&self, words: &[&str]) -> Output {
+        command(words).current_dir(self.folder.path()).output().unwrap()
     }
 
     fn table(&self) -> Table {
@@ -68,7 +79,7 @@ impl Place {
 
     /// The events of the journal.
     fn events(&self) -> Vec<Value> {
-        let text = fs::read_to_string(self.file("journal")).unwrap();
+        let text = fs::read_to_string(self.journal()).unwrap();
         text.lines().skip(1).map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 

@@ -4,6 +4,7 @@ mod site;
 
 use std::io::{BufRead, BufReader, Read};
 use std::ops::Deref;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
@@ -33,13 +34,13 @@ pub struct Ended {
 }
 
 impl LabelServer {
-    /// Starts `anoonly label` with these words and a free port, and without opening a browser; waits until it listens.
+    /// Starts `anoonly label` in a folder with these words and a free port, and without opening a browser; waits until it listens.
     ///
     /// # Panics
     /// When it ends instead.
     #[track_caller]
-    pub fn start<S: AsRef<str>>(words: &[S]) -> Self {
-        Self::try_start(words).unwrap_or_else(|ended| panic!("the server has ended: {ended:#?}"))
+    pub fn start(folder: &Path, words: &[&str]) -> Self {
+        Self::try_start(folder, words).unwrap_or_else(|ended| panic!("the server has ended: {ended:#?}"))
     }
 
     /// As [`start`](Self::start).
@@ -49,9 +50,9 @@ impl LabelServer {
     ///
     /// # Panics
     /// When it neither listens nor ends.
-    pub fn try_start<S: AsRef<str>>(words: &[S]) -> Result<Self, Ended> {
+    pub fn try_start(folder: &Path, words: &[&str]) -> Result<Self, Ended> {
         let mut command = command(["label"]);
-        command.args(words.iter().map(AsRef::as_ref)).args(["--no-open", "--port", "0"]);
+        command.current_dir(folder).args(words).args(["--no-open", "--port", "0"]);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = command.spawn().expect("the command starts");
         let (sender, receiver) = mpsc::channel();

@@ -2,7 +2,6 @@
 
 use anoonly::TableDetector;
 use anoonly::labelling::{Answer, LabellingSetup};
-use anoonly_system_tests::label_server::LabelServer;
 use serde_json::json;
 
 use super::{Place, asked, truth};
@@ -28,7 +27,7 @@ fn by_library(place: &Place) -> Vec<u64> {
 
 /// The rows that the server asks. An analyst answers five, one request each, and waits for the ranking that knows them.
 fn by_requests(place: &Place) -> Vec<u64> {
-    let server = LabelServer::start(&place.words(&[]));
+    let server = place.start(&[]);
     let mut rows = Vec::new();
     for _ in 0..BATCHES {
         let state = server.settled();

@@ -2,7 +2,7 @@
 
 use anoonly::Table;
 use anoonly_system_tests::label_server::LabelServer;
-use anoonly_system_tests::{anoonly, done, stderr};
+use anoonly_system_tests::{done, stderr};
 use serde_json::json;
 
 use super::{Place, asked, truth};
@@ -10,9 +10,7 @@ use super::{Place, asked, truth};
 #[test]
 fn an_interrupt_loses_nothing_and_writes_what_was_asked_for() {
     let place = Place::survey();
-    let out = place.path("labelled.csv");
-    let words = place.words(&["--out", &out, "--notes", "why", "--label-name", "rare"]);
-    let server = LabelServer::start(&words);
+    let server = place.start(&["--out", "labelled.csv", "--notes", "why", "--label-name", "rare"]);
     let rows = asked(&server.settled());
     for row in &rows {
         server.answer(&[(*row, truth(*row))]);
@@ -35,12 +33,11 @@ fn an_interrupt_loses_nothing_and_writes_what_was_asked_for() {
     for row in &rows[1..] {
         assert_eq!(text(*row), [String::new(), truth(*row).to_owned()]);
     }
-    let model = place.path("labelled.anoonly");
-    let ranked = done(anoonly(["score", &model, &place.path("survey.csv"), "--top", "3"]));
+    let ranked = done(place.run(&["score", "labelled.anoonly", "survey.csv", "--top", "3"]));
     assert!(ranked.contains("202 rows"), "{ranked}");
 
     // The next start goes on. Options that are left out are those of the journal.
-    let again = LabelServer::start(&[place.path("survey.csv"), "--journal".into(), place.path("journal")]);
+    let again = LabelServer::start(place.folder.path(), &["survey.csv"]);
     let session = again.fetch("api/session");
     assert_eq!((&session["resumed"], &session["ids"], &session["label"]), (&json!(9), &json!(["id"]), &json!("rare")));
     let state = again.settled();
@@ -61,8 +58,7 @@ fn an_interrupt_loses_nothing_and_writes_what_was_asked_for() {
 fn labels_in_the_table_count_as_answers() {
     let guide = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/guide/survey.csv");
     let place = Place::new("survey.csv", &std::fs::read_to_string(guide).unwrap());
-    let out = place.path("labelled.csv");
-    let server = LabelServer::start(&place.words(&["--label", "chinstrap", "--out", &out]));
+    let server = place.start(&["--label", "chinstrap", "--out", "labelled.csv"]);
     let state = server.settled();
     assert_eq!((&state["progress"]["table_anomalies"], &state["answers"]), (&json!(8), &json!(0)));
     // P016 is one of the eight. It is not asked, and its label can be corrected.
@@ -84,10 +80,10 @@ fn labels_in_the_table_count_as_answers() {
 #[test]
 fn a_journal_of_another_table_or_in_use_is_refused() {
     let place = Place::small();
-    let server = LabelServer::start(&place.words(&[]));
+    let server = place.start(&[]);
     server.answer(&[(asked(&server.settled())[0], "anomaly")]);
-    let before = std::fs::read(place.file("journal")).unwrap();
-    let ended = LabelServer::try_start(&place.words(&[])).err().expect("the journal is in use");
+    let before = std::fs::read(place.journal()).unwrap();
+    let ended = LabelServer::try_start(place.folder.path(), &["small.csv"]).err().expect("the journal is in use");
     assert_eq!(ended.code, Some(2), "{ended:#?}");
     assert!(ended.stderr.contains("journal") && ended.stderr.contains("process"), "{}", ended.stderr);
     server.kill();
@@ -99,13 +95,12 @@ fn a_journal_of_another_table_or_in_use_is_refused() {
     )
     .unwrap();
     for (table, difference) in [("other.csv", "identifiers"), ("shorter.csv", "59")] {
-        let output =
-            anoonly(["label", &place.path(table), "--journal", &place.path("journal"), "--no-open", "--port", "0"]);
+        let output = place.run(&["label", table, "--journal", "small.csv.answers.jsonl", "--no-open"]);
         assert_eq!(output.status.code(), Some(2));
         let message = stderr(&output);
         assert!(message.contains(difference) && message.contains("--journal"), "{message}");
     }
-    assert_eq!(std::fs::read(place.file("journal")).unwrap(), before);
+    assert_eq!(std::fs::read(place.journal()).unwrap(), before);
 }
 
 #[test]
@@ -113,9 +108,7 @@ fn a_port_in_use_is_refused_with_what_to_do() {
     let place = Place::small();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    let mut words = vec!["label".to_owned()];
-    words.extend(place.words(&["--no-open", "--port", &port]));
-    let output = anoonly(&words);
+    let output = place.run(&place.words(&["--no-open", "--port", &port]));
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("--port") && stderr(&output).contains(&port), "{}", stderr(&output));
 }

@@ -1,7 +1,6 @@
 //! Cells, names and notes that look like markup or scripts are shown as they are.
 
 use anoonly_system_tests::browser::{Browser, View};
-use anoonly_system_tests::label_server::LabelServer;
 use serde_json::json;
 
 use super::page::{at_hand, matching, passed, saved};
@@ -30,7 +29,7 @@ fn place() -> Place {
 #[test]
 fn hostile_cells_come_as_they_are_and_cut() {
     let place = place();
-    let server = LabelServer::start(&place.words(&["--held-out", "0"]));
+    let server = place.start(&["--held-out", "0"]);
     let session = server.fetch("api/session");
     assert_eq!(session["table"], "<b>hostile & odd.csv");
     let names: Vec<&str> =
@@ -56,7 +55,7 @@ fn hostile_cells_come_as_they_are_and_cut() {
 #[cfg_attr(not(browser), ignore = "needs Chromium: install it or set ANOONLY_BROWSER")]
 fn hostile_cells_stay_text_on_the_page() {
     let place = place();
-    let server = LabelServer::start(&place.words(&["--held-out", "0"]));
+    let server = place.start(&["--held-out", "0"]);
     let tab = Browser::start().open(&server.page(), View::DESK);
     let mut answers = 0;
     // A note on each row, and anomalies, so that rules and nearest rows are shown.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anoonly::labelling::LabellingSetup;
 use anoonly_system_tests::http::{Client, Response};
-use anoonly_system_tests::label_server::{LabelServer, Site};
+use anoonly_system_tests::label_server::Site;
 use serde_json::{Value, json};
 
 use super::{Place, Standing};
@@ -131,7 +131,7 @@ impl Person<'_> {
 /// What the whole lines of the journal say: the notes of all answers in order, the notes of those that were taken back, and the answers
 /// that stand.
 fn journal(place: &Place) -> (Vec<String>, Vec<String>, Vec<Standing>) {
-    let text = fs::read_to_string(place.file("journal")).unwrap_or_default();
+    let text = fs::read_to_string(place.journal()).unwrap_or_default();
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
     let (mut notes, mut undone, mut standing) = (Vec::new(), Vec::new(), Vec::<Standing>::new());
     for line in whole.lines().skip(1) {
@@ -163,13 +163,12 @@ fn in_order(wanted: &[String], all: &[String]) -> bool {
 fn a_kill_at_any_moment_loses_no_acknowledged_answer() {
     let place = Place::small();
     let table = place.table();
-    let words = place.words(&[]);
     let mut draw = Draw(20);
     let (mut acknowledged, mut undone, mut undos) = (0, 0, 0);
     let mut standing: Vec<Standing> = Vec::new();
     let mut answerable = Vec::new();
     for round in 0..KILLS {
-        let server = LabelServer::start(&words);
+        let server = place.start(&[]);
         let state = server.fetch("api/state");
         assert_eq!(state["answers"], standing.len(), "round {round}: the next start goes on with other answers");
         if answerable.is_empty() {
@@ -221,7 +220,7 @@ fn a_kill_at_any_moment_loses_no_acknowledged_answer() {
         }
         assert!((undone..=undos).contains(&taken_back.len()), "round {round}: {undone} {undos} {}", taken_back.len());
         // The library reads the same from the journal.
-        let session = LabellingSetup::of_journal(&place.file("journal")).unwrap().open(&table).unwrap();
+        let session = LabellingSetup::of_journal(&place.journal()).unwrap().open(&table).unwrap();
         let known = session.answers().iter().map(|given| Standing {
             row: session.number(given.row),
             answer: serde_json::to_value(given.answer).unwrap().as_str().unwrap().to_owned(),

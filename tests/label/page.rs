@@ -2,7 +2,6 @@
 
 use anoonly_system_tests::accessibility::violations;
 use anoonly_system_tests::browser::{Browser, Tab, View};
-use anoonly_system_tests::label_server::LabelServer;
 
 use super::{Place, truth};
 
@@ -68,7 +67,7 @@ fn is_fine(tab: &Tab, what: &str) {
 #[cfg_attr(not(browser), ignore = "needs Chromium: install it or set ANOONLY_BROWSER")]
 fn the_page_fits_every_window_and_is_accessible() {
     let place = Place::survey();
-    let server = LabelServer::start(&place.words(&[]));
+    let server = place.start(&[]);
     let browser = Browser::start();
     let tab = browser.open(&server.page(), View { still: true, ..View::DESK });
     at_hand(&tab);
@@ -111,7 +110,7 @@ fn the_page_fits_every_window_and_is_accessible() {
 #[cfg_attr(not(browser), ignore = "needs Chromium: install it or set ANOONLY_BROWSER")]
 fn the_keyboard_reaches_everything() {
     let place = Place::survey();
-    let server = LabelServer::start(&place.words(&[]));
+    let server = place.start(&[]);
     let browser = Browser::start();
     let tab = browser.open(&server.page(), View::DESK);
     at_hand(&tab);
@@ -158,7 +157,7 @@ fn the_keyboard_reaches_everything() {
 #[cfg_attr(not(browser), ignore = "needs Chromium: install it or set ANOONLY_BROWSER")]
 fn answers_wait_for_the_server_and_conflicts_are_shown() {
     let place = Place::survey();
-    let server = LabelServer::start(&place.words(&[]));
+    let server = place.start(&[]);
     let browser = Browser::start();
     let tab = browser.open(&server.page(), View::DESK);
     let row = at_hand(&tab);

@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use anoonly_system_tests::label_server::{LabelServer, Site};
+use anoonly_system_tests::label_server::Site;
 use serde_json::{Value, json};
 
 use super::{Place, asked};
@@ -13,7 +13,7 @@ use super::{Place, asked};
 #[test]
 fn an_answer_that_another_page_has_replaced_is_refused_until_it_was_seen() {
     let place = Place::small();
-    let server = LabelServer::start(&place.words(&[]));
+    let server = place.start(&[]);
     let row = asked(&server.settled())[0];
     let answer = |answer: &str, expected: Option<&str>| {
         let one = json!({"row": row, "answer": answer, "note": "mine", "expected": expected});
@@ -68,7 +68,7 @@ fn work(site: &Site, answer: &str) -> (Vec<u64>, usize) {
 #[test]
 fn two_pages_at_once_lose_nothing_and_see_the_same() {
     let place = Place::small();
-    let server = LabelServer::start(&place.words(&[]));
+    let server = place.start(&[]);
     let site: &Site = &server;
     let ((anomalies, _), (normals, _)) = thread::scope(|scope| {
         let (a, b) = (scope.spawn(|| work(site, "anomaly")), scope.spawn(|| work(site, "normal")));
@@ -91,7 +91,7 @@ fn two_pages_at_once_lose_nothing_and_see_the_same() {
 #[test]
 fn a_request_that_waits_is_woken_by_each_kind_of_change() {
     let place = Place::small();
-    let server = LabelServer::start(&place.words(&[]));
+    let server = place.start(&[]);
     let mut state = server.settled();
     let row = asked(&state)[0];
     let changes = [

@@ -107,8 +107,7 @@ impl Sitting {
 #[cfg_attr(not(browser), ignore = "needs Chromium: install it or set ANOONLY_BROWSER")]
 fn sixty_answers_in_a_browser_are_in_the_journal_as_on_the_screen() {
     let place = Place::survey();
-    let out = place.path("labelled.csv");
-    let server = LabelServer::start(&place.words(&["--out", &out, "--notes", "note"]));
+    let server = place.start(&["--out", "labelled.csv", "--notes", "note"]);
     let browser = Browser::start();
     let tab = browser.open(&server.page(), View::DESK);
     let mut sitting = Sitting { place, server, tab, given: Vec::new() };

@@ -116,7 +116,7 @@ impl Site {
         self.accepted("api/answers", &json!({"answers": answers}))
     }
 
-    /// The state as soon as the ranking knows all answers and no refit runs.
+    /// The state as soon as the ranking knows all answers, what it has learnt is described, and no refit runs.
     ///
     /// # Panics
     /// When a refit fails, or takes minutes.
@@ -125,7 +125,8 @@ impl Site {
         let mut state = self.fetch("api/state");
         for _ in 0..1000 {
             assert!(state["fit"]["error"].is_null(), "the refit failed: {}", state["fit"]);
-            if state["fit"]["running"] == false && state["progress"]["since_refit"] == 0 {
+            let fitted = state["fit"]["running"] == false && state["progress"]["since_refit"] == 0;
+            if fitted && state["learnt"] == state["fit"]["number"] {
                 return state;
             }
             state = self.fetch(&format!("api/state?after={}", state["version"]));
