@@ -24,6 +24,7 @@ export function startFinish() {
 function drawForm() {
     const { out, model } = store.session;
     const { anomalies, normals, unsure, answered } = store.state.progress;
+    const { saved } = store.state;
     if (byId("finish-form").childElementCount === 0) {
         byId("finish-form").append(
             el("p", { id: "finish-facts" }),
@@ -31,7 +32,8 @@ function drawForm() {
             el("fieldset", {}, el("legend", {}, "From which score on are rows flagged?"), Object.keys(RULES).map(choice),
                 el("label", { class: "choice" }, el("input", { type: "radio", name: "threshold", value: "none" }), " No threshold: scores only")));
     }
-    show(byId("finish-facts"), `${counted(answered, "answer")}: ${counted(anomalies, "anomaly", "anomalies")}, ${counted(normals, "normal row")}, ${count(unsure)} unsure.`);
+    show(byId("finish-facts"), `${counted(answered, "answer")}: ${counted(anomalies, "anomaly", "anomalies")}, ${counted(normals, "normal row")}, ${count(unsure)} unsure.`,
+        saved && ` Written last with ${counted(saved.answers, "answer")}.`);
 }
 
 function choice(rule) {

@@ -50,7 +50,7 @@ function drawNothing() {
 function title({ row, detail }) {
     const ids = detail?.ids ?? [];
     if (!ids.length) return `Row ${row}`;
-    return ids.map(([name, value], at) => [at > 0 && ", ", el("span", { class: "soft" }, name), " ", cell(value)]);
+    return ids.map(([name, value], at) => [at > 0 && ", ", el("span", { class: "soft" }, name), " ", cell(value ?? "missing")]);
 }
 
 function facts({ row, detail, because: reason }) {
@@ -83,7 +83,7 @@ function standing({ answer, label, held_out: held }) {
     return label ? `The table says “${label}”. An answer replaces it.` : "";
 }
 
-const names = ({ row, ids }) => (ids.length ? ids.map(([, value], at) => [at > 0 && ", ", cell(value)]) : `row ${row}`);
+const names = ({ row, ids }) => (ids.length ? ids.map(([, value], at) => [at > 0 && ", ", cell(value ?? "missing")]) : `row ${row}`);
 
 export const answerMark = (answer) =>
     el("span", { class: `answer ${answer}` }, el("span", { class: "mark", "aria-hidden": "true" }, SIGNS[answer]), ` ${answer}`);

@@ -1,6 +1,6 @@
 // The row at hand, and what is done with it. The row at hand changes only by what the person does.
 
-import { get } from "./api.js";
+import { get, pause, Unreachable } from "./api.js";
 import { details, onExplained, prefetch, reasons } from "./details.js";
 import { leaving, pending, pendingAnswer, send, undoBody, withdraw } from "./outbox.js";
 import { byId } from "./dom.js";
@@ -77,6 +77,8 @@ async function load(taken) {
         taken.detail = await (taken.fresh ? details.fetch(taken.row) : details.wait(taken.row));
         taken.known = taken.detail.answer?.answer ?? null;
     } catch (error) {
+        if (hand !== taken) return;
+        if (error instanceof Unreachable) return pause(1000).then(() => hand === taken && load(taken));
         taken.notice = `This row cannot be shown: ${sentence(error.message)}`;
     }
     if (hand === taken) drawQuestion(hand);
@@ -157,7 +159,7 @@ export function undo() {
         path: "api/undo",
         body: undoBody,
         what: "undo",
-        done: ({ undone }) => back(undone),
+        done: ({ undone }) => undone && back(undone),
         conflict: (_, error) => refused(`Nothing was taken back: ${sentence(error.message)}`),
     });
 }
