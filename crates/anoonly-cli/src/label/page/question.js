@@ -13,7 +13,7 @@ export function drawQuestion(hand) {
     const question = byId("question");
     question.dataset.row = hand?.row ?? "";
     question.setAttribute("aria-busy", String(Boolean(hand && !hand.detail && !hand.notice)));
-    byId("skip-name").textContent = hand && (!hand.because || hand.known) ? "Back to the queue" : "Skip";
+    drawSkip(hand);
     const answerable = hand?.detail && !hand.detail.held_out;
     for (const id of ["yes", "no", "unsure"]) byId(id).setAttribute("aria-disabled", String(!answerable));
     byId("skip").setAttribute("aria-disabled", String(!hand));
@@ -30,6 +30,9 @@ export function drawQuestion(hand) {
     }
     question.scrollTop = 0;
 }
+
+/** A row that was not asked, or has an answer, is left rather than skipped. */
+const drawSkip = (hand) => show(byId("skip-name"), hand && (!hand.because || hand.known) ? ["Back", hidden(" to the queue")] : "Skip");
 
 /** On a narrow page, the row may be above what is in sight. */
 export function bringIntoSight() {
@@ -63,9 +66,10 @@ function facts({ row, detail, because: reason }) {
 }
 
 /** What was said of the row and of rows like it. */
-export function drawSurroundings({ detail, notice, known }) {
+export function drawSurroundings(hand) {
+    const { detail, notice } = hand;
     show(byId("question-notice"), notice ?? standing(detail));
-    byId("skip-name").textContent = known ? "Back to the queue" : byId("skip-name").textContent;
+    drawSkip(hand);
     const near = detail.nearest;
     show(byId("nearest"), el("h3", {}, "Most similar rows with an answer"), near.length === 0
         ? el("p", { class: "soft" }, "None yet.")

@@ -36,7 +36,7 @@ const REASONS = {
     "spread-out": "Asked: high score, unlike the other rows asked.",
     "near-threshold": "Asked: score near the border between yes and no.",
     "drawn-at-random": "Asked: drawn at random, to estimate how many are left.",
-    "taken-back": "Its answer was taken back.",
+    "taken-back": "Asked again.",
 };
 
 export const because = (reason) => REASONS[reason] ?? "Opened from the list.";
