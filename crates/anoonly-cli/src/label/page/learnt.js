@@ -48,26 +48,43 @@ function draw() {
         return;
     }
     const focused = facts.contains(document.activeElement) ? document.activeElement.dataset.rule : null;
-    show(facts,
+    show(
+        facts,
         el("div", {}, el("h3", {}, "Columns that count most"), columns(learnt.columns.slice(0, COLUMNS))),
-        el("div", {}, el("h3", {}, "The anomalies found, in rules"), learnt.rules.length === 0
-            ? el("p", { class: "soft" }, "No short rule describes them yet.")
-            : el("ul", { class: "rules" }, learnt.rules.map(rule))));
+        el(
+            "div",
+            {},
+            el("h3", {}, "The anomalies found, in rules"),
+            learnt.rules.length === 0
+                ? el("p", { class: "soft" }, "No short rule describes them yet.")
+                : el("ul", { class: "rules" }, learnt.rules.map(rule)),
+        ),
+    );
     if (focused) facts.querySelector(`[data-rule="${focused}"]`)?.focus();
 }
 
 function columns(shares) {
     const largest = Math.max(1e-9, ...shares.map(({ share }) => share));
-    return el("ul", { class: "columns" }, shares.map(({ column: name, share }) => {
-        const bar = el("span", { class: "share", "aria-hidden": "true" });
-        bar.style.setProperty("--share", share / largest);
-        return el("li", {}, cell(name), bar, el("span", { class: "amount" }, percent(share)));
-    }));
+    return el(
+        "ul",
+        { class: "columns" },
+        shares.map(({ column: name, share }) => {
+            const bar = el("span", { class: "share", "aria-hidden": "true" });
+            bar.style.setProperty("--share", share / largest);
+            return el("li", {}, cell(name), bar, el("span", { class: "amount" }, percent(share)));
+        }),
+    );
 }
 
 function rule({ text, found, of, false: wrong, open }, at) {
-    const rest = open === 0 ? "no row without an answer matches" : `${counted(open, "row")} without an answer ${open === 1 ? "matches" : "match"}`;
-    return el("li", {},
+    const rest =
+        open === 0
+            ? "no row without an answer matches"
+            : `${counted(open, "row")} without an answer ${open === 1 ? "matches" : "match"}`;
+    return el(
+        "li",
+        {},
         el("button", { type: "button", class: "rule link", "data-rule": at, title: "Show these rows in the list" }, cell(text)),
-        el("span", { class: "soft small" }, ` ${count(found)} of ${count(of)} found, ${count(wrong)} false; ${rest}`));
+        el("span", { class: "soft small" }, ` ${count(found)} of ${count(of)} found, ${count(wrong)} false; ${rest}`),
+    );
 }

@@ -32,7 +32,10 @@ function upcoming() {
 }
 
 function look() {
-    prefetch(hand?.row, upcoming().map(({ row }) => row));
+    prefetch(
+        hand?.row,
+        upcoming().map(({ row }) => row),
+    );
 }
 
 /** Takes the next row; `quiet` leaves the page where it is scrolled to. */
@@ -65,10 +68,17 @@ function take(question) {
     if (!taken.detail) load(taken);
     else if (!details.current(taken.row, true)) look();
     if (!taken.reasons) {
-        reasons.wait(taken.row).then(
-            (found) => { taken.reasons = found; },
-            (error) => { taken.reasons = { error: error.message }; },
-        ).then(() => hand === taken && taken.detail && drawCells(hand));
+        reasons
+            .wait(taken.row)
+            .then(
+                (found) => {
+                    taken.reasons = found;
+                },
+                (error) => {
+                    taken.reasons = { error: error.message };
+                },
+            )
+            .then(() => hand === taken && taken.detail && drawCells(hand));
     }
 }
 
@@ -85,7 +95,8 @@ async function load(taken) {
 }
 
 /** Opens any row, for example from the list. */
-export const open = (row) => take({ row, because: store.state.questions.find((asked) => asked.row === row)?.because ?? null, fresh: true });
+export const open = (row) =>
+    take({ row, because: store.state.questions.find((asked) => asked.row === row)?.because ?? null, fresh: true });
 
 /** Goes on if the row at hand has just been answered in the list. */
 export function passOn() {
@@ -148,7 +159,11 @@ export function undo() {
     if (skipped) {
         const unsent = withdraw((action) => action.path === "api/skip" && action.row === skipped.row);
         if (!unsent) {
-            send({ path: "api/skip", body: () => ({ row: skipped.row, skipped: false }), what: `row ${skipped.row}: not skipped` });
+            send({
+                path: "api/skip",
+                body: () => ({ row: skipped.row, skipped: false }),
+                what: `row ${skipped.row}: not skipped`,
+            });
         }
         return take(skipped);
     }
@@ -182,7 +197,8 @@ async function surroundings(shown) {
     if (!detail || hand !== shown || !shown.detail) return;
     const now = detail.answer?.answer ?? null;
     if (now !== shown.known) {
-        shown.notice = now ? `In another page this row was answered “${now}”. An answer here replaces it.`
+        shown.notice = now
+            ? `In another page this row was answered “${now}”. An answer here replaces it.`
             : "In another page the answer on this row was taken back.";
     }
     shown.known = now;
