@@ -9,7 +9,11 @@ const MARK = 5;
 /** The drawing of a value at `place`, or null if its column has no profile. */
 export function histogram(profile, place) {
     if (profile?.kind === "numbers") return bars(numberBars(profile), numberMark(profile, place));
-    if (profile?.kind === "categories") return bars(profile.most_frequent.map(({ rows }) => rows), categoryMark(profile, place));
+    if (profile?.kind === "categories")
+        return bars(
+            profile.most_frequent.map(({ rows }) => rows),
+            categoryMark(profile, place),
+        );
     return null;
 }
 
@@ -37,15 +41,23 @@ function bars(counts, mark) {
     const drawn = counts.map((rows, at) =>
         svg("rect", {
             class: at === mark ? "here" : "bin",
-            x: (at * width).toFixed(2), width: (width * 0.86).toFixed(2),
-            y: (MARK + HEIGHT - height(rows)).toFixed(2), height: height(rows).toFixed(2),
-        }));
+            x: (at * width).toFixed(2),
+            width: (width * 0.86).toFixed(2),
+            y: (MARK + HEIGHT - height(rows)).toFixed(2),
+            height: height(rows).toFixed(2),
+        }),
+    );
     const middle = (mark ?? 0) * width + width * 0.43;
-    return svg("svg", { class: "histogram", viewBox: `0 0 ${WIDTH} ${HEIGHT + MARK + 1}`, "aria-hidden": "true" },
+    return svg(
+        "svg",
+        { class: "histogram", viewBox: `0 0 ${WIDTH} ${HEIGHT + MARK + 1}`, "aria-hidden": "true" },
         svg("line", { class: "foot", x1: 0, x2: WIDTH, y1: HEIGHT + MARK + 0.5, y2: HEIGHT + MARK + 0.5 }),
         drawn,
-        mark === null ? null : [
-            svg("path", { class: "here", d: `M${middle - 4} 0 h8 l-4 ${MARK} z` }),
-            svg("line", { class: "here", x1: middle, x2: middle, y1: MARK - 1, y2: HEIGHT + MARK }),
-        ]);
+        mark === null
+            ? null
+            : [
+                  svg("path", { class: "here", d: `M${middle - 4} 0 h8 l-4 ${MARK} z` }),
+                  svg("line", { class: "here", x1: middle, x2: middle, y1: MARK - 1, y2: HEIGHT + MARK }),
+              ],
+    );
 }
