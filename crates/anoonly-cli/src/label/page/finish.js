@@ -128,14 +128,21 @@ function drawSaved({ table, model, summary, threshold: promise, commands, model_
         byId("saved"),
         el("p", {}, el("strong", {}, "Written: "), el("code", {}, table), model && [" and ", el("code", {}, model)], "."),
         why && el("p", {}, `There is no model: ${why} The labelled table is complete all the same.`),
-        promise && el("p", {}, promise),
-        summary && el("pre", {}, summary),
+        promise && el("p", {}, `Threshold: ${sentence(promise)}`),
         commands.length > 0 && el("p", {}, "What you can do next:"),
         commands.length > 0 &&
             el(
                 "ul",
                 {},
                 commands.map((command) => el("li", { class: "command" }, el("code", {}, command), " ", copy(command))),
+            ),
+        summary &&
+            el(
+                "details",
+                {},
+                el("summary", {}, "How the table was read and the model was fitted"),
+                // Its tables keep their lines and scroll sideways, also by key.
+                el("pre", { tabindex: 0, role: "region", "aria-label": "How the model was fitted" }, summary),
             ),
         el("p", {}, "You can go on labelling; saving again replaces the files."),
     );

@@ -6,13 +6,13 @@ const WIDTH = 104;
 const HEIGHT = 18;
 const MARK = 5;
 
-/** The drawing of a value at `place`, or null if its column has no profile. */
-export function histogram(profile, place) {
+/** The drawing of a `value` at `place`, or null if its column has no profile. */
+export function histogram(profile, place, value) {
     if (profile?.kind === "numbers") return bars(numberBars(profile), numberMark(profile, place));
     if (profile?.kind === "categories")
         return bars(
             profile.most_frequent.map(({ rows }) => rows),
-            categoryMark(profile, place),
+            categoryMark(profile, place, value),
         );
     return null;
 }
@@ -27,9 +27,11 @@ function numberMark({ counts }, place) {
 }
 
 /** Categories from the most frequent to the rarest; one that has no bar is marked at the end. */
-function categoryMark({ most_frequent: bars }, place) {
+function categoryMark({ most_frequent: bars }, place, value) {
     if (place?.kind !== "category") return null;
-    return place.frequency_rank <= bars.length ? place.frequency_rank - 1 : bars.length;
+    // Equally frequent ones share their rank, so the value decides.
+    const bar = bars.findIndex((frequent) => frequent.value === value);
+    return bar >= 0 ? bar : bars.length;
 }
 
 function bars(counts, mark) {

@@ -43,7 +43,7 @@ async function ask() {
 
 function draw() {
     const facts = byId("learnt-facts");
-    if (!learnt) {
+    if (!learnt?.columns.length && !learnt?.rules.length) {
         show(facts, el("p", { class: "soft" }, "Nothing yet. It begins with the first anomaly."));
         return;
     }

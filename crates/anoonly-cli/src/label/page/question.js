@@ -188,7 +188,7 @@ function where(column, place, value) {
     return el(
         "div",
         { title: details },
-        histogram(profile, place),
+        histogram(profile, place, value),
         el("span", { class: "words" }, words, details && hidden(`, ${details}`)),
     );
 }
