@@ -44,12 +44,14 @@
 //! and p-values would not keep their promise. A [held-out share](crate::TableDetector::held_out) of 0 makes every row one that may be
 //! asked; the model has no p-values then.
 
+mod condition;
 mod error;
 mod explainer;
 mod export;
 mod fingerprint;
 mod given;
 mod journal;
+mod profile;
 mod progress;
 mod questions;
 mod ranked;
@@ -57,15 +59,19 @@ mod replay;
 mod session;
 mod setup;
 mod state;
+mod view;
 
+pub use condition::{Condition, ConditionTest};
 pub use error::{LabellingError, LabellingSetting};
 pub use explainer::Explainer;
 pub use fingerprint::TableDifference;
 pub use given::{Answer, AskedBecause, GivenAnswer};
+pub use profile::{BinPlace, ColumnProfile, FrequentValue, ValuePlace};
 pub use progress::{LabellingProgress, StopReason};
 pub use questions::Question;
 pub use ranked::{RefitJob, RefitResult};
 pub use session::Session;
 pub use setup::LabellingSetup;
+pub use view::{ColumnRole, RowFilter, TableView, ViewedColumn, ViewedKind};
 
 pub use anoonly_train::labelling::{Query, QueryStrategy};

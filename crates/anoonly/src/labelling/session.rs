@@ -17,7 +17,7 @@ use super::explainer::ExplainedColumns;
 use super::journal::{Event, Journal};
 use super::ranked::Ranked;
 use super::state::State;
-use super::{Answer, AskedBecause, Explainer, GivenAnswer, LabellingError, Query, RefitJob, RefitResult};
+use super::{Answer, AskedBecause, Explainer, GivenAnswer, LabellingError, Query, RefitJob, RefitResult, TableView};
 use crate::pipeline::ExplainedRow;
 use crate::{Model, TableDetector};
 
@@ -30,13 +30,14 @@ pub struct Session {
     pub(super) label: Option<LabelColumn>,
     /// The name of the label column, of the table or of its labelled copy.
     pub(super) label_name: String,
-    pub(super) encoder: Encoder,
+    pub(super) encoder: Arc<Encoder>,
     pub(super) left_out: Vec<LeftOut>,
     pub(super) filled: usize,
     pub(super) features: Arc<Array2<f32>>,
     /// The scaled features, made for the first query that needs them.
     pub(super) scaled: OnceLock<Array2<f32>>,
     pub(super) columns: Arc<ExplainedColumns>,
+    pub(super) view: TableView,
     /// The values of each identifier column.
     pub(super) ids: Vec<Vec<Option<String>>>,
     /// The rows of each identifier, made when the first is asked for.
