@@ -7,6 +7,7 @@ mod list;
 mod messages;
 mod save;
 mod server;
+mod stub;
 mod terminal;
 
 use std::net::Ipv4Addr;
@@ -129,7 +130,7 @@ impl Options {
         let start = Instant::now();
         let session = setup.open(&table)?;
         self.describe(&session, start.elapsed())?;
-        let facts = self.facts(&session, &journal, &out, &model);
+        let facts = self.facts(&session, &journal, &out, &model)?;
         let saving = Saving { table: out, model, notes: self.notes.clone(), writing: Mutex::default() };
         let desk = Desk::open(session);
         let stopped = signals::stop_gently(ENDING);
@@ -263,8 +264,8 @@ impl Options {
         Ok(())
     }
 
-    fn facts(&self, session: &Session, journal: &Path, out: &Path, model: &Path) -> SessionFacts {
-        SessionFacts {
+    fn facts(&self, session: &Session, journal: &Path, out: &Path, model: &Path) -> Result<SessionFacts, CommandError> {
+        Ok(SessionFacts {
             table: self.name(),
             rows: session.table().rows(),
             method: session.detector().method().info().name,
@@ -276,8 +277,8 @@ impl Options {
             out: out.display().to_string(),
             model: model.display().to_string(),
             version: env!("CARGO_PKG_VERSION"),
-            columns: session.view().columns().to_vec(),
-        }
+            columns: session.view().columns()?.to_vec(),
+        })
     }
 
     /// Serves the page until a signal comes.

@@ -9,6 +9,7 @@
 mod cells;
 mod column;
 mod dates;
+mod exact;
 mod fitting;
 mod notation;
 mod reading;
@@ -31,6 +32,7 @@ pub(crate) use cells::{Cells, truth};
 pub use cells::{ColumnKind, is_missing};
 pub use column::{EncodedColumn, Encoding};
 pub use dates::DatePart;
+pub use exact::{CategoryValues, ColumnValues, TextValues};
 use fitting::{NoFeature, check_together, fit_column};
 pub use notation::Notation;
 pub use unseen::{FirstUnseen, SeenValues, UnseenInColumn, UnseenValues};

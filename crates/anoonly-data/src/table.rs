@@ -11,6 +11,7 @@ mod memory;
 mod npz;
 mod options;
 mod parquet;
+mod search;
 mod times;
 mod values;
 mod write;
@@ -20,6 +21,7 @@ pub use csv::Delimiter;
 pub use guard::is_reading;
 pub use labels::{LabelColumn, LabelValue, Labels};
 pub use options::{ReadOptions, WantedColumns};
+pub use search::TextSearch;
 pub use values::CellValue;
 pub use write::{TableWriter, Values};
 
@@ -177,7 +179,10 @@ impl Table {
     }
 
     /// The place of a column among the columns.
-    fn place(&self, name: &str) -> Result<usize, DataError> {
+    ///
+    /// # Errors
+    /// When the column does not exist.
+    pub fn place(&self, name: &str) -> Result<usize, DataError> {
         self.batch.place(name).ok_or_else(|| DataError::NoColumn {
             path: self.path.clone(),
             column: name.into(),

@@ -44,6 +44,7 @@
 //! and p-values would not keep their promise. A [held-out share](crate::TableDetector::held_out) of 0 makes every row one that may be
 //! asked; the model has no p-values then.
 
+mod condition;
 mod error;
 mod explainer;
 mod export;
@@ -51,6 +52,7 @@ mod fingerprint;
 mod given;
 mod journal;
 mod model;
+mod profile;
 mod progress;
 mod questions;
 mod ranked;
@@ -59,17 +61,19 @@ mod session;
 mod setup;
 mod state;
 mod view;
-pub use view::*;
 
+pub use condition::{Condition, ConditionTest};
 pub use error::{LabellingError, LabellingSetting};
 pub use explainer::Explainer;
 pub use fingerprint::TableDifference;
 pub use given::{Answer, AskedBecause, GivenAnswer};
 pub use model::ModelJob;
+pub use profile::{BinPlace, ColumnProfile, FrequentValue, ValuePlace};
 pub use progress::{LabellingProgress, StopReason};
 pub use questions::Question;
 pub use ranked::{RefitJob, RefitResult, SessionRanking};
 pub use session::Session;
 pub use setup::LabellingSetup;
+pub use view::{ColumnRole, RowFilter, TableView, ViewedColumn, ViewedKind};
 
 pub use anoonly_train::labelling::{Query, QueryStrategy};

@@ -7,12 +7,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Instant;
 
-use anoonly::labelling::{
-    Answer, Explainer, GivenAnswer, LabellingError, LearntSummary, Query, Session, SessionRanking, TableView,
-};
+use anoonly::labelling::{Answer, Explainer, GivenAnswer, LabellingError, Query, Session, SessionRanking, TableView};
 use tokio::sync::watch;
 
 use super::messages::{FitStatus, GivenRow, LastAnswer, QuestionRow, Saved, SharedState, State, Undone};
+use super::stub::{LearntSummary, Stub, stop_text};
 
 /// How many of the next rows a state names, so that a page can fetch them ahead.
 const AHEAD: usize = 8;
@@ -329,7 +328,7 @@ impl Shared {
         let progress = session.progress();
         let state = SharedState(Arc::new(State {
             version: self.version,
-            stop_message: progress.stop.map(|reason| reason.to_string()),
+            stop_message: progress.stop.map(stop_text),
             fit: FitStatus {
                 number: self.fits.number,
                 running: self.fits.running,

@@ -54,10 +54,10 @@ impl Lists {
         let piece: Vec<usize> =
             order.iter().skip(request.from).take(request.count.min(MOST_ROWS)).map(|&row| row as usize).collect();
         let view = desk.view();
-        let cells: Vec<Vec<Option<String>>> = piece
+        let cells = piece
             .iter()
-            .map(|&row| view.values(row).iter().map(|value| shown(value, LONGEST_CELL)).collect())
-            .collect();
+            .map(|&row| Ok(view.values(row)?.iter().map(|value| shown(value, LONGEST_CELL)).collect()))
+            .collect::<Result<Vec<Vec<Option<String>>>, DeskError>>()?;
         let rows = desk.with(|session| {
             let listed = |(&row, cells): (&usize, Vec<Option<String>>)| ListedRow {
                 row: session.number(row),

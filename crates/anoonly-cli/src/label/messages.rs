@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anoonly::data::table::CellValue;
 use anoonly::labelling::{
-    Answer, AskedBecause, Condition, GivenAnswer, LabellingProgress, Place, Query, Rule, Session, ViewedColumn,
+    Answer, AskedBecause, Condition, GivenAnswer, LabellingProgress, Query, Session, ValuePlace, ViewedColumn,
 };
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -142,7 +142,7 @@ pub struct PlacedCell {
     pub column: String,
     /// The value for people; nothing if it is missing.
     pub value: Option<String>,
-    pub place: Option<Place>,
+    pub place: Option<ValuePlace>,
 }
 
 #[derive(Debug, Serialize)]
@@ -183,7 +183,7 @@ pub struct ColumnReason {
 pub struct Learnt {
     pub fit: u64,
     pub columns: Vec<ColumnShare>,
-    pub rules: Vec<Rule>,
+    pub rules: Vec<super::stub::Rule>,
 }
 
 #[derive(Debug, Serialize)]

@@ -206,8 +206,8 @@ async fn row(State(service): Shared, RowIndex(row): RowIndex) -> Answered<RowDet
     blocking(service, move |service| {
         let given = service.desk.row(row)?;
         let view = service.desk.view();
-        let names = view.columns().iter().map(|column| column.name.clone());
-        let cells = names.zip(view.values(row)).zip(view.place(row)).map(|((column, value), place)| PlacedCell {
+        let names = view.columns()?.iter().map(|column| column.name.clone());
+        let cells = names.zip(view.values(row)?).zip(view.place(row)?).map(|((column, value), place)| PlacedCell {
             column,
             value: shown(&value, LONGEST_CELL),
             place,

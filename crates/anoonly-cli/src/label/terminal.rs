@@ -8,7 +8,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use anoonly::labelling::{Answer, AskedBecause};
+use anoonly::labelling::{Answer, AskedBecause, ValuePlace};
 
 use super::desk::{DeskError, NewAnswer};
 use super::messages::{GivenRow, State, shown};
@@ -172,21 +172,21 @@ fn row_text(service: &Service, number: u64, because: Option<AskedBecause>) -> Re
     let (_, explainer) = service.desk.explainer();
     let explained = explainer.explain(row)?;
     let view = service.desk.view();
-    let (values, places) = (view.values(row), view.place(row));
+    let (values, places, known) = (view.values(row)?, view.place(row)?, view.columns()?);
     let part = |column: &str| explained.contributions.iter().position(|part| part.column == column);
     let mut columns: Vec<(usize, Option<usize>)> =
-        view.columns().iter().enumerate().map(|(at, column)| (at, part(&column.name))).collect();
+        known.iter().enumerate().map(|(at, column)| (at, part(&column.name))).collect();
     columns.sort_by_key(|(at, part)| (part.unwrap_or(usize::MAX), *at));
     let largest = explained.contributions.first().map_or(0.0, |part| part.contribution.abs());
 
     let mut text = headline(&given, because);
-    let width = columns.iter().take(SHOWN_COLUMNS).map(|(at, _)| view.columns()[*at].name.chars().count());
+    let width = columns.iter().take(SHOWN_COLUMNS).map(|(at, _)| known[*at].name.chars().count());
     let width = width.max().unwrap_or(0).min(LONGEST_CELL);
     for (at, part) in columns.iter().take(SHOWN_COLUMNS) {
-        let name = one_line(&view.columns()[*at].name).into_owned();
+        let name = one_line(&known[*at].name).into_owned();
         let value =
             shown(&values[*at], LONGEST_CELL).map_or_else(|| "(missing)".into(), |value| one_line(&value).into_owned());
-        let place = places[*at].as_ref().map_or_else(String::new, |place| place.to_string());
+        let place = places[*at].as_ref().map_or_else(String::new, ValuePlace::to_string);
         let reason = part.map_or_else(String::new, |part| bar(explained.contributions[part].contribution, largest));
         let _ = writeln!(text, "  {name:width$}  {value:20}  {place:28}  {reason}");
     }

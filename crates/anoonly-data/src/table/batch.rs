@@ -167,8 +167,17 @@ impl Categories {
 
     /// The text of a row; `None` where it is missing.
     pub(super) fn get(&self, row: usize) -> Option<&str> {
-        let key = self.keys.is_valid(row).then(|| self.keys.value(row))?;
-        self.values.get(key as usize)
+        self.values.get(self.key(row)?)
+    }
+
+    /// The category of a row among the [`texts`](Self::texts); `None` where it is missing.
+    pub(super) fn key(&self, row: usize) -> Option<usize> {
+        self.keys.is_valid(row).then(|| self.keys.value(row) as usize)
+    }
+
+    /// The texts of all categories.
+    pub(super) fn texts(&self) -> impl Iterator<Item = Option<&str>> + '_ {
+        self.values.iter()
     }
 
     fn iter(&self) -> impl Iterator<Item = Option<&str>> + '_ {

@@ -56,6 +56,16 @@ pub enum LabellingError {
         /// The rows.
         rows: Vec<u64>,
     },
+    /// A condition does not fit the values of its column.
+    #[error("column {}: a column of kind `{kind}` has no test `{test}`", excerpt(column))]
+    UnfitCondition {
+        /// The column.
+        column: String,
+        /// What its values are.
+        kind: &'static str,
+        /// The test.
+        test: &'static str,
+    },
     /// Another process writes to the journal.
     #[error("{}: another process uses this journal", path.display())]
     JournalInUse {

@@ -17,7 +17,7 @@ use crate::{Model, TableDetector};
 pub struct ModelJob {
     pub(super) detector: TableDetector,
     pub(super) table: Table,
-    pub(super) encoder: Encoder,
+    pub(super) encoder: Arc<Encoder>,
     pub(super) left_out: Vec<LeftOut>,
     /// The label column, if the table has one.
     pub(super) label: Option<String>,
@@ -36,7 +36,7 @@ impl ModelJob {
     pub fn run(self) -> Result<Model, LabellingError> {
         let samples = Samples::new((*self.features).clone(), self.labels)?;
         let prepared = Prepared {
-            encoder: self.encoder,
+            encoder: (*self.encoder).clone(),
             samples,
             left_out: self.left_out,
             label: self.label,

@@ -19,7 +19,7 @@ use super::ranked::Ranked;
 use super::state::State;
 use super::{
     Answer, AskedBecause, Explainer, GivenAnswer, LabellingError, ModelJob, Query, RefitJob, RefitResult,
-    SessionRanking,
+    SessionRanking, TableView,
 };
 use crate::pipeline::ExplainedRow;
 use crate::{Model, TableDetector};
@@ -33,13 +33,14 @@ pub struct Session {
     pub(super) label: Option<LabelColumn>,
     /// The name of the label column, of the table or of its labelled copy.
     pub(super) label_name: String,
-    pub(super) encoder: Encoder,
+    pub(super) encoder: Arc<Encoder>,
     pub(super) left_out: Vec<LeftOut>,
     pub(super) filled: usize,
     pub(super) features: Arc<Array2<f32>>,
     /// The scaled features, made for the first query that needs them.
     pub(super) scaled: OnceLock<Array2<f32>>,
     pub(super) columns: Arc<ExplainedColumns>,
+    pub(super) view: TableView,
     /// The values of each identifier column.
     pub(super) ids: Vec<Vec<Option<String>>>,
     /// The rows of each identifier, made when the first is asked for.
@@ -380,7 +381,7 @@ impl Session {
         ModelJob {
             detector: self.detector.clone(),
             table: self.table.clone(),
-            encoder: self.encoder.clone(),
+            encoder: Arc::clone(&self.encoder),
             left_out: self.left_out.clone(),
             label: self.label.is_some().then(|| self.label_name.clone()),
             filled: self.filled,

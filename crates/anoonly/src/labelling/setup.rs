@@ -17,7 +17,7 @@ use super::journal::{FORMAT, Header, Journal, LabelRole, Recorded};
 use super::replay::replay;
 use super::session::now;
 use super::state::State;
-use super::{LabellingError, LabellingSetting, Query, RefitJob, RefitResult, Session};
+use super::{LabellingError, LabellingSetting, Query, RefitJob, RefitResult, Session, TableView};
 use crate::TableDetector;
 use crate::pipeline::{Prepared, typical_row};
 
@@ -159,6 +159,9 @@ impl LabellingSetup {
         let columns =
             ExplainedColumns::new(table, &encoder, self.detector.id_columns(), typical_row(others.features()))?;
         drop(others);
+        let encoder = Arc::new(encoder);
+        let label = in_table.then_some(label_name.as_str());
+        let view = TableView::new(table.clone(), Arc::clone(&encoder), &left_out, self.detector.id_columns(), label);
         let features = Arc::new(samples.features().clone());
         let refitter = Refitter::new(samples, self.detector.member(0)?, &self.device)?;
         let refitter = Arc::new(Mutex::new(refitter));
@@ -177,6 +180,7 @@ impl LabellingSetup {
             features,
             scaled: OnceLock::new(),
             columns: Arc::new(columns),
+            view,
             ids,
             rows_of_ids: OnceLock::new(),
             state,

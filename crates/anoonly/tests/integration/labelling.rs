@@ -4,6 +4,7 @@ mod answers;
 mod export;
 mod journal;
 mod promises;
+mod view;
 
 use std::fmt::Write;
 use std::io::Cursor;

@@ -29,8 +29,14 @@ class Cache {
         const entry = { fit: store.state.fit.number, answers: store.state.answers, value: known };
         this.entries.set(row, entry);
         entry.promise = get(this.path(row)).then(
-            (value) => { entry.value = value; return value; },
-            (error) => { if (this.entries.get(row) === entry) this.entries.delete(row); throw error; },
+            (value) => {
+                entry.value = value;
+                return value;
+            },
+            (error) => {
+                if (this.entries.get(row) === entry) this.entries.delete(row);
+                throw error;
+            },
         );
         return entry.promise;
     }
@@ -68,7 +74,10 @@ async function explain(rows) {
     const row = rows.find((row) => !reasons.current(row, false));
     if (row === undefined) return;
     explaining = true;
-    const done = await reasons.fetch(row).then(() => true, () => false);
+    const done = await reasons.fetch(row).then(
+        () => true,
+        () => false,
+    );
     explaining = false;
     if (done && again) again();
 }
@@ -76,4 +85,6 @@ async function explain(rows) {
 let again = null;
 
 /** `listener()` is called when there is time for the next reasons. */
-export const onExplained = (listener) => { again = listener; };
+export const onExplained = (listener) => {
+    again = listener;
+};

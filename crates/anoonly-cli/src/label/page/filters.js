@@ -1,11 +1,18 @@
 // Which rows the list shows: a text, an answer, and conditions from rules.
 
 import { byId, cell, el, show } from "./dom.js";
+import { store } from "./store.js";
 import { conditionWords } from "./words.js";
 
 const ANSWERS = {
-    any: "all rows", open: "without an answer", answered: "with an answer", anomaly: "◆ anomalies", normal: "○ normal rows",
-    unsure: "? unsure", skipped: "skipped", "held-out": "held out",
+    any: "all rows",
+    open: "without an answer",
+    answered: "with an answer",
+    anomaly: "◆ anomalies",
+    normal: "○ normal rows",
+    unsure: "? unsure",
+    skipped: "skipped",
+    "held-out": "held out",
 };
 // A pause in typing, after which the list follows.
 const TYPED = 200;
@@ -28,15 +35,27 @@ export function startFilters(listener) {
 
 export const filter = () => ({ text: byId("search").value.trim(), conditions, answer: byId("answer-filter").value });
 
-export const filtered = () => conditions.length > 0 || byId("search").value.trim() !== "" || byId("answer-filter").value !== "any";
+export const filtered = () =>
+    conditions.length > 0 || byId("search").value.trim() !== "" || byId("answer-filter").value !== "any";
 
 /** Shows the rows that meet all of these. */
 export function filterBy(next) {
     conditions = next;
     const chips = byId("conditions");
     chips.hidden = conditions.length === 0;
-    show(chips, conditions.map((condition, at) => el("li", {}, cell(conditionWords(condition)), " ",
-        el("button", { type: "button", "data-remove": at, "aria-label": `Remove the condition ${conditionWords(condition)}` }, "×"))));
+    show(
+        chips,
+        conditions.map((condition, at) => {
+            const words = conditionWords(condition, store.session.columns.find(({ name }) => name === condition.column)?.kind);
+            return el(
+                "li",
+                {},
+                cell(words),
+                " ",
+                el("button", { type: "button", "data-remove": at, "aria-label": `Remove the condition ${words}` }, "×"),
+            );
+        }),
+    );
     for (const button of chips.querySelectorAll("[data-remove]")) {
         button.onclick = () => {
             filterBy(conditions.filter((_, at) => at !== Number(button.dataset.remove)));

@@ -16,7 +16,11 @@ const USUAL = { fpr: 5, share: 1, fdr: 10 };
 
 export function startFinish() {
     const dialog = byId("finish-dialog");
-    byId("finish").addEventListener("click", () => { drawForm(); byId("saved").replaceChildren(); dialog.showModal(); });
+    byId("finish").addEventListener("click", () => {
+        drawForm();
+        byId("saved").replaceChildren();
+        dialog.showModal();
+    });
     byId("finish-close").addEventListener("click", () => dialog.close());
     byId("save").addEventListener("click", save);
 }
@@ -24,22 +28,76 @@ export function startFinish() {
 function drawForm() {
     const { out, model } = store.session;
     const { anomalies, normals, unsure, answered } = store.state.progress;
+    const { saved } = store.state;
     if (byId("finish-form").childElementCount === 0) {
         byId("finish-form").append(
             el("p", { id: "finish-facts" }),
-            el("dl", {}, el("dt", {}, "Labelled table"), el("dd", {}, el("code", {}, out)), el("dt", {}, "Model"), el("dd", {}, el("code", {}, model))),
-            el("fieldset", {}, el("legend", {}, "From which score on are rows flagged?"), Object.keys(RULES).map(choice),
-                el("label", { class: "choice" }, el("input", { type: "radio", name: "threshold", value: "none" }), " No threshold: scores only")));
+            el(
+                "dl",
+                {},
+                el("dt", {}, "Labelled table"),
+                el("dd", {}, el("code", {}, out)),
+                el("dt", {}, "Model"),
+                el("dd", {}, el("code", {}, model)),
+            ),
+            el(
+                "fieldset",
+                {},
+                el("legend", {}, "From which score on are rows flagged?"),
+                Object.keys(RULES).map(choice),
+                el(
+                    "label",
+                    { class: "choice" },
+                    el("input", { type: "radio", name: "threshold", value: "none" }),
+                    " No threshold: scores only",
+                ),
+            ),
+        );
     }
-    show(byId("finish-facts"), `${counted(answered, "answer")}: ${counted(anomalies, "anomaly", "anomalies")}, ${counted(normals, "normal row")}, ${count(unsure)} unsure.`);
+    show(
+        byId("finish-facts"),
+        `${counted(answered, "answer")}: ${counted(anomalies, "anomaly", "anomalies")}, ${counted(normals, "normal row")}, ${count(unsure)} unsure.`,
+        saved && ` Written last with ${counted(saved.answers, "answer")}.`,
+    );
 }
 
 function choice(rule) {
-    const share = el("input", { type: "number", class: "percent", min: 0.01, max: 99, step: "any", value: USUAL[rule], "aria-label": `${RULES[rule]}, percent`, "data-rule": rule });
+    const share = el("input", {
+        type: "number",
+        class: "percent",
+        min: 0.01,
+        max: 99,
+        step: "any",
+        value: USUAL[rule],
+        "aria-label": `${RULES[rule]}, percent`,
+        "data-rule": rule,
+    });
     const radio = el("input", { type: "radio", name: "threshold", value: rule, checked: rule === "fpr" });
-    share.addEventListener("focus", () => { radio.checked = true; });
-    return el("p", { class: "choice" }, el("label", {}, radio, ` ${RULES[rule]} `), share, " %",
-        rule === "fpr" && [1, 5, 10].map((value) => [" ", el("button", { type: "button", onclick: () => { radio.checked = true; share.value = value; } }, `${value} %`)]));
+    share.addEventListener("focus", () => {
+        radio.checked = true;
+    });
+    return el(
+        "p",
+        { class: "choice" },
+        el("label", {}, radio, ` ${RULES[rule]} `),
+        share,
+        " %",
+        rule === "fpr" &&
+            [1, 5, 10].map((value) => [
+                " ",
+                el(
+                    "button",
+                    {
+                        type: "button",
+                        onclick: () => {
+                            radio.checked = true;
+                            share.value = value;
+                        },
+                    },
+                    `${value} %`,
+                ),
+            ]),
+    );
 }
 
 function threshold() {
@@ -52,7 +110,8 @@ async function save() {
     const button = byId("save");
     const saved = byId("saved");
     const chosen = threshold();
-    if (chosen && !(chosen.value > 0 && chosen.value < 1)) return show(saved, el("p", {}, "Give a share above 0 % and below 100 %."));
+    if (chosen && !(chosen.value > 0 && chosen.value < 1))
+        return show(saved, el("p", {}, "Give a share above 0 % and below 100 %."));
     if (pending() > 0) return show(saved, el("p", {}, "Some answers are not saved yet. Try again in a moment."));
     button.disabled = true;
     show(saved, el("p", {}, "Fitting the model with all answers and writing…"));
@@ -65,14 +124,28 @@ async function save() {
 }
 
 function drawSaved({ table, model, summary, threshold: promise, commands, model_error: why }) {
-    show(byId("saved"),
+    show(
+        byId("saved"),
         el("p", {}, el("strong", {}, "Written: "), el("code", {}, table), model && [" and ", el("code", {}, model)], "."),
         why && el("p", {}, `There is no model: ${why} The labelled table is complete all the same.`),
-        promise && el("p", {}, promise),
-        summary && el("pre", {}, summary),
+        promise && el("p", {}, `Threshold: ${sentence(promise)}`),
         commands.length > 0 && el("p", {}, "What you can do next:"),
-        commands.length > 0 && el("ul", {}, commands.map((command) => el("li", { class: "command" }, el("code", {}, command), " ", copy(command)))),
-        el("p", {}, "You can go on labelling; saving again replaces the files."));
+        commands.length > 0 &&
+            el(
+                "ul",
+                {},
+                commands.map((command) => el("li", { class: "command" }, el("code", {}, command), " ", copy(command))),
+            ),
+        summary &&
+            el(
+                "details",
+                {},
+                el("summary", {}, "How the table was read and the model was fitted"),
+                // Its tables keep their lines and scroll sideways, also by key.
+                el("pre", { tabindex: 0, role: "region", "aria-label": "How the model was fitted" }, summary),
+            ),
+        el("p", {}, "You can go on labelling; saving again replaces the files."),
+    );
 }
 
 function copy(command) {

@@ -5,11 +5,20 @@ import { cell, el } from "./dom.js";
 /** The cells: `data-by` and `data-column` say what a button sorts by. */
 export function headerCells(columns) {
     const header = (name, by, column = null, number = false) =>
-        el("div", { role: "columnheader", "aria-sort": "none", class: number ? "number" : null },
-            el("button", { type: "button", tabindex: -1, "data-by": by, "data-column": column, "data-number": String(number) }, cell(name)));
+        el(
+            "div",
+            { role: "columnheader", "aria-sort": "none", class: number ? "number" : null },
+            el(
+                "button",
+                { type: "button", tabindex: -1, "data-by": by, "data-column": column, "data-number": String(number) },
+                cell(name),
+            ),
+        );
     return [
-        header("rank", "rank", null, true), header("change", "change", null, true),
-        el("div", { role: "columnheader" }, el("span", {}, "answer")), header("row", "row", null, true),
+        header("rank", "rank", null, true),
+        header("change", "change", null, true),
+        el("div", { role: "columnheader" }, el("span", {}, "answer")),
+        header("row", "row", null, true),
         ...columns.map(({ name, kind }) => header(name, "column", name, kind === "number")),
     ];
 }

@@ -18,9 +18,10 @@ export function startHelp() {
     return open;
 }
 
-export const heldOut = (held) => (held > 0
-    ? `${counted(held, "row")} held out: never asked, because their scores calibrate the model.`
-    : "No rows are held out, so the model has no calibrated thresholds.");
+export const heldOut = (held) =>
+    held > 0
+        ? `${counted(held, "row")} held out: never asked, because their scores calibrate the model.`
+        : "No rows are held out, so the model has no calibrated thresholds.";
 
 export function startHint() {
     const hint = byId("hint");
@@ -44,5 +45,7 @@ function seen() {
 function remember() {
     try {
         localStorage.setItem(SEEN, "1");
-    } catch { /* as above */ }
+    } catch {
+        /* as above */
+    }
 }

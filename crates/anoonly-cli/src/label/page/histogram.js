@@ -6,10 +6,14 @@ const WIDTH = 104;
 const HEIGHT = 18;
 const MARK = 5;
 
-/** The drawing of a value at `place`, or null if its column has no profile. */
-export function histogram(profile, place) {
+/** The drawing of a `value` at `place`, or null if its column has no profile. */
+export function histogram(profile, place, value) {
     if (profile?.kind === "numbers") return bars(numberBars(profile), numberMark(profile, place));
-    if (profile?.kind === "categories") return bars(profile.most_frequent.map(({ rows }) => rows), categoryMark(profile, place));
+    if (profile?.kind === "categories")
+        return bars(
+            profile.most_frequent.map(({ rows }) => rows),
+            categoryMark(profile, place, value),
+        );
     return null;
 }
 
@@ -23,9 +27,11 @@ function numberMark({ counts }, place) {
 }
 
 /** Categories from the most frequent to the rarest; one that has no bar is marked at the end. */
-function categoryMark({ most_frequent: bars }, place) {
+function categoryMark({ most_frequent: bars }, place, value) {
     if (place?.kind !== "category") return null;
-    return place.frequency_rank <= bars.length ? place.frequency_rank - 1 : bars.length;
+    // Equally frequent ones share their rank, so the value decides.
+    const bar = bars.findIndex((frequent) => frequent.value === value);
+    return bar >= 0 ? bar : bars.length;
 }
 
 function bars(counts, mark) {
@@ -37,15 +43,23 @@ function bars(counts, mark) {
     const drawn = counts.map((rows, at) =>
         svg("rect", {
             class: at === mark ? "here" : "bin",
-            x: (at * width).toFixed(2), width: (width * 0.86).toFixed(2),
-            y: (MARK + HEIGHT - height(rows)).toFixed(2), height: height(rows).toFixed(2),
-        }));
+            x: (at * width).toFixed(2),
+            width: (width * 0.86).toFixed(2),
+            y: (MARK + HEIGHT - height(rows)).toFixed(2),
+            height: height(rows).toFixed(2),
+        }),
+    );
     const middle = (mark ?? 0) * width + width * 0.43;
-    return svg("svg", { class: "histogram", viewBox: `0 0 ${WIDTH} ${HEIGHT + MARK + 1}`, "aria-hidden": "true" },
+    return svg(
+        "svg",
+        { class: "histogram", viewBox: `0 0 ${WIDTH} ${HEIGHT + MARK + 1}`, "aria-hidden": "true" },
         svg("line", { class: "foot", x1: 0, x2: WIDTH, y1: HEIGHT + MARK + 0.5, y2: HEIGHT + MARK + 0.5 }),
         drawn,
-        mark === null ? null : [
-            svg("path", { class: "here", d: `M${middle - 4} 0 h8 l-4 ${MARK} z` }),
-            svg("line", { class: "here", x1: middle, x2: middle, y1: MARK - 1, y2: HEIGHT + MARK }),
-        ]);
+        mark === null
+            ? null
+            : [
+                  svg("path", { class: "here", d: `M${middle - 4} 0 h8 l-4 ${MARK} z` }),
+                  svg("line", { class: "here", x1: middle, x2: middle, y1: MARK - 1, y2: HEIGHT + MARK }),
+              ],
+    );
 }

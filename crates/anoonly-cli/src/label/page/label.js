@@ -26,10 +26,20 @@ async function start() {
     startFinish();
     const help = startHelp();
     buttons();
-    startKeys({
-        y: () => answer("anomaly"), n: () => answer("normal"), u: () => answer("unsure"), s: skip, z: undo,
-        c: () => byId("note").focus(), "/": () => byId("search").focus(), "?": help, Escape: () => {},
-    }, listKey);
+    startKeys(
+        {
+            y: () => answer("anomaly"),
+            n: () => answer("normal"),
+            u: () => answer("unsure"),
+            s: skip,
+            z: undo,
+            c: () => byId("note").focus(),
+            "/": () => byId("search").focus(),
+            "?": help,
+            Escape: () => {},
+        },
+        listKey,
+    );
     poll();
 }
 
@@ -37,8 +47,12 @@ function buttons() {
     const actions = { yes: () => answer("anomaly"), no: () => answer("normal"), unsure: () => answer("unsure"), skip, undo };
     for (const [id, act] of Object.entries(actions)) {
         // The second click of a double click would answer a row that nobody has seen.
-        byId(id).addEventListener("click", (event) => { if (event.detail < 2 || settledClick()) act(); });
-        byId(id).addEventListener("click", () => { clicked = performance.now(); });
+        byId(id).addEventListener("click", (event) => {
+            if (event.detail < 2 || settledClick()) act();
+        });
+        byId(id).addEventListener("click", () => {
+            clicked = performance.now();
+        });
     }
     byId("nearest").addEventListener("click", (event) => {
         const row = event.target.closest("[data-open]")?.dataset.open;

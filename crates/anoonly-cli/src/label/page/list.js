@@ -37,7 +37,15 @@ export function startList(open) {
     list.setAttribute("aria-colcount", head.childElementCount);
     list.style.setProperty("--columns", store.session.columns.length);
     list.style.setProperty("--digits", Math.max(4, count(store.session.rows).length));
-    startHeader(head, sort, (next) => { sort = next; ask(); }, () => focusPlace(active));
+    startHeader(
+        head,
+        sort,
+        (next) => {
+            sort = next;
+            ask();
+        },
+        () => focusPlace(active),
+    );
     list.addEventListener("scroll", () => requestAnimationFrame(draw));
     new ResizeObserver(draw).observe(list);
     list.addEventListener("keydown", pressed);
@@ -61,7 +69,8 @@ function ask() {
 /** The list follows what changed, and stays where it was scrolled to. */
 function changed(state, before) {
     if (refitted(state, before)) announce = true;
-    if (refitted(state, before) || state.answers !== before.answers || state.skipped.length !== before.skipped.length) rows.refresh();
+    if (refitted(state, before) || state.answers !== before.answers || state.skipped.length !== before.skipped.length)
+        rows.refresh();
 }
 
 function arrived() {
@@ -69,7 +78,8 @@ function arrived() {
     list.dataset.matching = rows.matching;
     list.setAttribute("aria-rowcount", rows.matching + 1);
     show(byId("matching"), filtered() ? `${count(rows.matching)} of ${counted(rows.total, "row")}` : counted(rows.total, "row"));
-    byId("select-matching").textContent = rows.matching > SELECT_ALL ? `Select first ${SELECT_ALL}` : `Select all ${rows.matching}`;
+    byId("select-matching").textContent =
+        rows.matching > SELECT_ALL ? `Select first ${SELECT_ALL}` : `Select all ${rows.matching}`;
     byId("select-matching").disabled = rows.matching === 0;
     for (const row of [...rows.pages.values()].flatMap((page) => page.rows)) update(row);
     const note = byId("list-note");
@@ -140,16 +150,22 @@ function cells(row) {
         gridcell(change(row.change), "number"),
         gridcell(standing(row)),
         gridcell(count(row.row), "number"),
-        ...row.cells.map((text, at) => gridcell(text === null ? el("em", {}, "missing") : cell(text),
-            store.session.columns[at]?.kind === "number" ? "number" : "")),
+        ...row.cells.map((text, at) =>
+            gridcell(
+                text === null ? el("em", {}, "missing") : cell(text),
+                store.session.columns[at]?.kind === "number" ? "number" : "",
+            ),
+        ),
     ];
 }
 
 function change(places) {
     if (!places) return places === 0 ? hidden("unchanged") : "";
     const up = places > 0;
-    return [el("span", { "aria-hidden": "true" }, `${up ? "▲" : "▼"}${count(Math.abs(places))}`),
-        hidden(`${up ? "up" : "down"} ${Math.abs(places)}`)];
+    return [
+        el("span", { "aria-hidden": "true" }, `${up ? "▲" : "▼"}${count(Math.abs(places))}`),
+        hidden(`${up ? "up" : "down"} ${Math.abs(places)}`),
+    ];
 }
 
 function standing({ answer, label, held_out: held, skipped }) {
@@ -182,7 +198,14 @@ function focusPlace(place) {
 function pressed(event) {
     if (event.ctrlKey || event.altKey || event.metaKey || event.target.closest(".head")) return;
     const page = Math.max(1, Math.floor(geometry().view / LINE) - 1);
-    const moves = { ArrowDown: active + 1, ArrowUp: active - 1, PageDown: active + page, PageUp: active - page, Home: 0, End: rows.matching - 1 };
+    const moves = {
+        ArrowDown: active + 1,
+        ArrowUp: active - 1,
+        PageDown: active + page,
+        PageUp: active - page,
+        Home: 0,
+        End: rows.matching - 1,
+    };
     if (event.key in moves) {
         event.preventDefault();
         if (event.key === "ArrowUp" && active === 0) return head.querySelector("[tabindex='0']").focus();

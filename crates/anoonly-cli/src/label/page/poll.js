@@ -1,6 +1,6 @@
 // Waits for changes that others make: the refit, and other pages on the same session.
 
-import { get, pause } from "./api.js";
+import { get, pause, Unreachable } from "./api.js";
 import { accept, store } from "./store.js";
 import { failed, reached } from "./trouble.js";
 
@@ -20,7 +20,7 @@ export async function poll() {
         } catch (error) {
             // A page that was hidden is no failure.
             if (error.name === "AbortError" && document.hidden) continue;
-            failed("poll", error);
+            failed("poll", error.name === "AbortError" ? new Unreachable("no answer") : error);
             await pause(1000);
         } finally {
             clearTimeout(late);

@@ -55,15 +55,17 @@ function drawQuery(query) {
 function draw(state) {
     const { progress, finds, answers } = state;
     drawQuery(state.query);
-    show(byId("progress-facts"),
+    show(
+        byId("progress-facts"),
         state.stop_message && el("p", { class: "stop", role: "status" }, state.stop_message),
-        el("div", { class: "found" },
+        el(
+            "div",
+            { class: "found" },
             curve(finds, answers),
-            el("ul", {},
-                el("li", {}, found(progress)),
-                el("li", {}, expected(progress)),
-                el("li", {}, left(progress)))),
-        el("p", { class: "soft small" }, heldOut(store.session.held_out)));
+            el("ul", {}, el("li", {}, found(progress)), el("li", {}, expected(progress)), el("li", {}, left(progress))),
+        ),
+        el("p", { class: "soft small" }, heldOut(store.session.held_out)),
+    );
 }
 
 function found({ anomalies, answered, unsure, table_anomalies: before, table_normals: normal }) {
@@ -80,7 +82,11 @@ function expected({ expected_finds: finds }) {
 function left({ left: known }) {
     if (!known) return "How many are left: only random rows can tell";
     const whole = (number) => count(Math.round(number));
-    return ["About ", el("strong", {}, whole(known.estimate)), ` left to find; 95 % interval ${whole(known.low)} to ${whole(known.high)}`];
+    return [
+        "About ",
+        el("strong", {}, whole(known.estimate)),
+        ` left to find; 95 % interval ${whole(known.low)} to ${whole(known.high)}`,
+    ];
 }
 
 const WIDTH = 150;
@@ -92,10 +98,13 @@ function curve(finds, answers) {
     const y = (number) => (HEIGHT - (HEIGHT * number) / Math.max(1, finds.length)).toFixed(1);
     const steps = finds.map((answer, at) => `H${x(answer)} V${y(at + 1)}`).join(" ");
     const name = `Curve of finds: ${counted(finds.length, "anomaly", "anomalies")} after ${counted(answers, "answer")}.`;
-    return svg("svg", { class: "curve", role: "img", "aria-label": name, viewBox: `-2 -3 ${WIDTH + 4} ${HEIGHT + 18}` },
+    return svg(
+        "svg",
+        { class: "curve", role: "img", "aria-label": name, viewBox: `-2 -3 ${WIDTH + 4} ${HEIGHT + 18}` },
         svg("path", { class: "axes", d: `M0 0 V${HEIGHT} H${WIDTH}` }),
         svg("path", { class: "steps", d: `M0 ${HEIGHT} ${steps} H${WIDTH}` }),
         svg("text", { x: 0, y: HEIGHT + 12 }, "0"),
         svg("text", { x: WIDTH, y: HEIGHT + 12, class: "end" }, counted(answers, "answer")),
-        svg("text", { x: 4, y: 7 }, `${count(finds.length)} found`));
+        svg("text", { x: 4, y: 7 }, `${count(finds.length)} found`),
+    );
 }

@@ -13,7 +13,7 @@ export function drawQuestion(hand) {
     const question = byId("question");
     question.dataset.row = hand?.row ?? "";
     question.setAttribute("aria-busy", String(Boolean(hand && !hand.detail && !hand.notice)));
-    byId("skip-name").textContent = hand && (!hand.because || hand.known) ? "Back to the queue" : "Skip";
+    drawSkip(hand);
     const answerable = hand?.detail && !hand.detail.held_out;
     for (const id of ["yes", "no", "unsure"]) byId(id).setAttribute("aria-disabled", String(!answerable));
     byId("skip").setAttribute("aria-disabled", String(!hand));
@@ -30,6 +30,10 @@ export function drawQuestion(hand) {
     }
     question.scrollTop = 0;
 }
+
+/** A row that was not asked, or has an answer, is left rather than skipped. */
+const drawSkip = (hand) =>
+    show(byId("skip-name"), hand && (!hand.because || hand.known) ? ["Back", hidden(" to the queue")] : "Skip");
 
 /** On a narrow page, the row may be above what is in sight. */
 export function bringIntoSight() {
@@ -50,28 +54,47 @@ function drawNothing() {
 function title({ row, detail }) {
     const ids = detail?.ids ?? [];
     if (!ids.length) return `Row ${row}`;
-    return ids.map(([name, value], at) => [at > 0 && ", ", el("span", { class: "soft" }, name), " ", cell(value)]);
+    return ids.map(([name, value], at) => [at > 0 && ", ", el("span", { class: "soft" }, name), " ", cell(value ?? "missing")]);
 }
 
 function facts({ row, detail, because: reason }) {
     if (!detail) return `Row ${row}. ${because(reason)}`;
     const numbered = detail.ids.length ? `Row ${row}, ` : "";
     return [
-        `${numbered}rank `, el("strong", {}, count(detail.rank)), ` of ${count(store.session.rows)}, score `,
-        el("strong", {}, short(detail.score)), `. ${because(reason)}`,
+        `${numbered}rank `,
+        el("strong", {}, count(detail.rank)),
+        ` of ${count(store.session.rows)}, score `,
+        el("strong", {}, short(detail.score)),
+        `. ${because(reason)}`,
     ];
 }
 
 /** What was said of the row and of rows like it. */
-export function drawSurroundings({ detail, notice, known }) {
+export function drawSurroundings(hand) {
+    const { detail, notice } = hand;
     show(byId("question-notice"), notice ?? standing(detail));
-    byId("skip-name").textContent = known ? "Back to the queue" : byId("skip-name").textContent;
+    drawSkip(hand);
     const near = detail.nearest;
-    show(byId("nearest"), el("h3", {}, "Most similar rows with an answer"), near.length === 0
-        ? el("p", { class: "soft" }, "None yet.")
-        : el("ul", { class: "near" }, near.map((other) => el("li", {},
-            answerMark(other.answer), " ", el("button", { type: "button", class: "link open-row", "data-open": other.row }, names(other)),
-            other.note && [" ", el("q", {}, cell(other.note))]))));
+    show(
+        byId("nearest"),
+        el("h3", {}, "Most similar rows with an answer"),
+        near.length === 0
+            ? el("p", { class: "soft" }, "None yet.")
+            : el(
+                  "ul",
+                  { class: "near" },
+                  near.map((other) =>
+                      el(
+                          "li",
+                          {},
+                          answerMark(other.answer),
+                          " ",
+                          el("button", { type: "button", class: "link open-row", "data-open": other.row }, names(other)),
+                          other.note && [" ", el("q", {}, cell(other.note))],
+                      ),
+                  ),
+              ),
+    );
 }
 
 function standing({ answer, label, held_out: held }) {
@@ -83,7 +106,8 @@ function standing({ answer, label, held_out: held }) {
     return label ? `The table says “${label}”. An answer replaces it.` : "";
 }
 
-const names = ({ row, ids }) => (ids.length ? ids.map(([, value], at) => [at > 0 && ", ", cell(value)]) : `row ${row}`);
+const names = ({ row, ids }) =>
+    ids.length ? ids.map(([, value], at) => [at > 0 && ", ", cell(value ?? "missing")]) : `row ${row}`;
 
 export const answerMark = (answer) =>
     el("span", { class: `answer ${answer}` }, el("span", { class: "mark", "aria-hidden": "true" }, SIGNS[answer]), ` ${answer}`);
@@ -92,25 +116,55 @@ export const answerMark = (answer) =>
 export function drawCells({ detail, reasons }) {
     const parts = new Map((reasons?.contributions ?? []).map((part) => [part.column, part.contribution]));
     const largest = Math.max(0, ...[...parts.values()].map(Math.abs));
-    const cells = detail.cells.map((shown, at) => ({ ...shown, column: store.session.columns[at], part: parts.get(shown.column) ?? null }));
+    const cells = detail.cells.map((shown, at) => ({
+        ...shown,
+        column: store.session.columns[at],
+        part: parts.get(shown.column) ?? null,
+    }));
     const order = ({ column, part }) => (column.role !== "feature" ? -2 : part === null ? -1 : Math.abs(part));
     cells.sort((a, b) => order(b) - order(a));
     const head = reasons ? "Part of the score" : "Part of the score: being computed…";
     byId("question-cells").replaceChildren(
-        el("table", { class: "cells", role: "table" },
-            el("thead", { role: "rowgroup" }, el("tr", { role: "row" },
-                ["Column", "Value", head, "Among all rows"].map((name) => el("th", { scope: "col", role: "columnheader" }, name)))),
-            el("tbody", { role: "rowgroup" }, cells.map((shown) => drawCell(shown, largest)))),
+        el(
+            "table",
+            { class: "cells", role: "table" },
+            el(
+                "thead",
+                { role: "rowgroup" },
+                el(
+                    "tr",
+                    { role: "row" },
+                    ["Column", "Value", head, "Among all rows"].map((name) =>
+                        el("th", { scope: "col", role: "columnheader" }, name),
+                    ),
+                ),
+            ),
+            el(
+                "tbody",
+                { role: "rowgroup" },
+                cells.map((shown) => drawCell(shown, largest)),
+            ),
+        ),
         reasons?.error ? el("p", { class: "soft" }, `The parts of the score are not known: ${reasons.error}`) : "",
-        Math.abs(reasons?.remainder ?? 0) >= 0.005 ? el("p", { class: "soft" }, `Not explained by columns: ${signed(reasons.remainder)}`) : "");
+        Math.abs(reasons?.remainder ?? 0) >= 0.005
+            ? el("p", { class: "soft" }, `Not explained by columns: ${signed(reasons.remainder)}`)
+            : "",
+    );
 }
 
 function drawCell({ column, value, place, part }, largest) {
-    return el("tr", { role: "row", class: column.role },
+    return el(
+        "tr",
+        { role: "row", class: column.role },
         el("th", { scope: "row", role: "rowheader" }, cell(column.name)),
         el("td", { role: "cell", class: "value" }, value === null ? el("em", {}, "missing") : text(value)),
-        el("td", { role: "cell", class: "part" }, part !== null && [bar(part, largest), el("span", { class: "amount" }, signed(part))]),
-        el("td", { role: "cell", class: "place" }, where(column, place, value)));
+        el(
+            "td",
+            { role: "cell", class: "part" },
+            part !== null && [bar(part, largest), el("span", { class: "amount" }, signed(part))],
+        ),
+        el("td", { role: "cell", class: "place" }, where(column, place, value)),
+    );
 }
 
 function bar(part, largest) {
@@ -123,14 +177,20 @@ function bar(part, largest) {
 
 function where(column, place, value) {
     if (column.role !== "feature") {
-        const role = { identifier: "identifier", "left-out": "left out", label: "label in the table" }[column.role] ?? column.role;
+        const role =
+            { identifier: "identifier", "left-out": "left out", label: "label in the table" }[column.role] ?? column.role;
         return column.reason ? `${role}: ${column.reason}` : role;
     }
     const { profile } = column;
     const missing = percent((profile?.missing ?? 0) / store.session.rows);
     const words = value === null ? `missing in ${missing} of rows` : place ? placeWords(place) : "";
     const details = place && profile ? placeDetails(place, profile) : null;
-    return el("div", { title: details }, histogram(profile, place), el("span", { class: "words" }, words, details && hidden(`, ${details}`)));
+    return el(
+        "div",
+        { title: details },
+        histogram(profile, place, value),
+        el("span", { class: "words" }, words, details && hidden(`, ${details}`)),
+    );
 }
 
 /** A value; a long one is folded. */

@@ -1,6 +1,6 @@
 // The row at hand, and what is done with it. The row at hand changes only by what the person does.
 
-import { get } from "./api.js";
+import { get, pause, Unreachable } from "./api.js";
 import { details, onExplained, prefetch, reasons } from "./details.js";
 import { leaving, pending, pendingAnswer, send, undoBody, withdraw } from "./outbox.js";
 import { byId } from "./dom.js";
@@ -32,7 +32,10 @@ function upcoming() {
 }
 
 function look() {
-    prefetch(hand?.row, upcoming().map(({ row }) => row));
+    prefetch(
+        hand?.row,
+        upcoming().map(({ row }) => row),
+    );
 }
 
 /** Takes the next row; `quiet` leaves the page where it is scrolled to. */
@@ -65,10 +68,17 @@ function take(question) {
     if (!taken.detail) load(taken);
     else if (!details.current(taken.row, true)) look();
     if (!taken.reasons) {
-        reasons.wait(taken.row).then(
-            (found) => { taken.reasons = found; },
-            (error) => { taken.reasons = { error: error.message }; },
-        ).then(() => hand === taken && taken.detail && drawCells(hand));
+        reasons
+            .wait(taken.row)
+            .then(
+                (found) => {
+                    taken.reasons = found;
+                },
+                (error) => {
+                    taken.reasons = { error: error.message };
+                },
+            )
+            .then(() => hand === taken && taken.detail && drawCells(hand));
     }
 }
 
@@ -77,13 +87,16 @@ async function load(taken) {
         taken.detail = await (taken.fresh ? details.fetch(taken.row) : details.wait(taken.row));
         taken.known = taken.detail.answer?.answer ?? null;
     } catch (error) {
+        if (hand !== taken) return;
+        if (error instanceof Unreachable) return pause(1000).then(() => hand === taken && load(taken));
         taken.notice = `This row cannot be shown: ${sentence(error.message)}`;
     }
     if (hand === taken) drawQuestion(hand);
 }
 
 /** Opens any row, for example from the list. */
-export const open = (row) => take({ row, because: store.state.questions.find((asked) => asked.row === row)?.because ?? null, fresh: true });
+export const open = (row) =>
+    take({ row, because: store.state.questions.find((asked) => asked.row === row)?.because ?? null, fresh: true });
 
 /** Goes on if the row at hand has just been answered in the list. */
 export function passOn() {
@@ -146,7 +159,11 @@ export function undo() {
     if (skipped) {
         const unsent = withdraw((action) => action.path === "api/skip" && action.row === skipped.row);
         if (!unsent) {
-            send({ path: "api/skip", body: () => ({ row: skipped.row, skipped: false }), what: `row ${skipped.row}: not skipped` });
+            send({
+                path: "api/skip",
+                body: () => ({ row: skipped.row, skipped: false }),
+                what: `row ${skipped.row}: not skipped`,
+            });
         }
         return take(skipped);
     }
@@ -157,7 +174,7 @@ export function undo() {
         path: "api/undo",
         body: undoBody,
         what: "undo",
-        done: ({ undone }) => back(undone),
+        done: ({ undone }) => undone && back(undone),
         conflict: (_, error) => refused(`Nothing was taken back: ${sentence(error.message)}`),
     });
 }
@@ -180,7 +197,8 @@ async function surroundings(shown) {
     if (!detail || hand !== shown || !shown.detail) return;
     const now = detail.answer?.answer ?? null;
     if (now !== shown.known) {
-        shown.notice = now ? `In another page this row was answered “${now}”. An answer here replaces it.`
+        shown.notice = now
+            ? `In another page this row was answered “${now}”. An answer here replaces it.`
             : "In another page the answer on this row was taken back.";
     }
     shown.known = now;

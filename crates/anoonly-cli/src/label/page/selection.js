@@ -58,11 +58,17 @@ function draw() {
     const button = (name, key, act) => el("button", { type: "button", onclick: act }, name, key && [" ", el("kbd", {}, key)]);
     // The buttons stay the same elements, so that the focus stays on them.
     if (bar.childElementCount === 0) {
-        bar.append(el("span", { id: "selected" }),
-            button("Yes", "y", () => answerSelected("anomaly")), button("No", "n", () => answerSelected("normal")),
+        bar.append(
+            el("span", { id: "selected" }),
+            button("Yes", "y", () => answerSelected("anomaly")),
+            button("No", "n", () => answerSelected("normal")),
             button("Unsure", "u", () => answerSelected("unsure")),
             el("button", { type: "button", id: "open-selected", onclick: () => open([...selected.keys()][0]) }, "Open"),
-            button("Clear", "Esc", () => { clear(); byId("list").querySelector(".row[tabindex='0']")?.focus(); }));
+            button("Clear", "Esc", () => {
+                clear();
+                byId("list").querySelector(".row[tabindex='0']")?.focus();
+            }),
+        );
     }
     show(byId("selected"), `${counted(selected.size, "row")} selected${held ? `, ${held} held out` : ""}:`);
     byId("open-selected").hidden = selected.size !== 1;
@@ -76,13 +82,21 @@ export function answerSelected(answer) {
     if (rows.length <= MANY) return give(rows, answer);
     const dialog = byId("confirm-dialog");
     byId("confirm-title").textContent = `Answer ${counted(rows.length, "row")} with “${answer}”?`;
-    byId("confirm-yes").onclick = () => { dialog.close(); give(rows, answer); };
+    byId("confirm-yes").onclick = () => {
+        dialog.close();
+        give(rows, answer);
+    };
     dialog.showModal();
     byId("confirm-no").focus();
 }
 
 function give(rows, answer) {
-    const answers = rows.map(({ row, answer: now }) => ({ row, answer, note: null, expected: pendingAnswer(row)?.answer ?? now }));
+    const answers = rows.map(({ row, answer: now }) => ({
+        row,
+        answer,
+        note: null,
+        expected: pendingAnswer(row)?.answer ?? now,
+    }));
     send({
         path: "api/answers",
         answers,
@@ -100,7 +114,9 @@ async function conflict(rows, answer, { repeated }) {
     const now = rows.map((row, at) => ({ ...row, answer: details[at]?.answer?.answer ?? null }));
     // Sent twice because the first reply was lost: these are our own answers.
     if (repeated && now.every((row) => row.answer === answer)) return;
-    const other = now.filter((row, at) => row.answer !== rows[at].answer).map((row) => `row ${row.row}: ${row.answer ?? "no answer"}`);
+    const other = now
+        .filter((row, at) => row.answer !== rows[at].answer)
+        .map((row) => `row ${row.row}: ${row.answer ?? "no answer"}`);
     select(now);
     refused(`Nothing was saved, because another page has answered as well (${other.join(", ")}). Answer again to replace it.`);
 }

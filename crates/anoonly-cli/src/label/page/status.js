@@ -13,7 +13,10 @@ let slow = null;
 
 export function startStatus() {
     onOutbox(drawStatus);
-    onState((state, before) => { drawStatus(); drawFit(state, before); });
+    onState((state, before) => {
+        drawStatus();
+        drawFit(state, before);
+    });
     drawStatus();
     drawFit(store.state, store.state);
 }
@@ -31,7 +34,10 @@ function drawStatus() {
     } else if (sendingFails()) {
         show(status, `not saved yet: ${waiting}`);
     } else {
-        slow ??= setTimeout(() => { slow = null; if (pending() > 0) show(status, `saving…`); }, SLOW);
+        slow ??= setTimeout(() => {
+            slow = null;
+            if (pending() > 0) show(status, `saving…`);
+        }, SLOW);
     }
 }
 

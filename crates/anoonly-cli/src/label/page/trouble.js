@@ -15,7 +15,9 @@ let refusal = null;
 let unsent = () => [];
 
 /** `list` returns a text for each thing that was not sent. */
-export const watchUnsent = (list) => { unsent = list; };
+export const watchUnsent = (list) => {
+    unsent = list;
+};
 
 /** Whether the program is gone, as far as the page can know. */
 export const stopped = () => gone >= STOPPED;
@@ -60,11 +62,13 @@ function draw() {
 function describe(error) {
     if (stopped()) {
         const { answers, last } = store.state;
-        const saved = last ? `Answers up to the one on row ${last.row} are saved (${count(answers)} in all)` : "No answer was given";
+        const saved = last
+            ? `Answers up to the one on row ${last.row} are saved (${count(answers)} in all)`
+            : "No answer was given";
         return `The program has stopped. ${saved}; start it again with the same command.`;
     }
     if (gone > 0) return "The program does not answer. Trying again.";
-    return `Not saved yet: ${sentence(error.message)} Trying again.`;
+    return `${sendingFails() ? "Not saved yet" : "The program has a problem"}: ${sentence(error.message)} Trying again.`;
 }
 
 /** What is lost if the page is closed now. */

@@ -21,7 +21,7 @@ const minus = (text) => text.replace("-", "−");
 
 export function ordinal(number) {
     const rest = number % 100;
-    const ending = rest > 10 && rest < 14 ? "th" : ["th", "st", "nd", "rd"][number % 10] ?? "th";
+    const ending = rest > 10 && rest < 14 ? "th" : (["th", "st", "nd", "rd"][number % 10] ?? "th");
     return `${count(number)}${ending}`;
 }
 
@@ -36,7 +36,7 @@ const REASONS = {
     "spread-out": "Asked: high score, unlike the other rows asked.",
     "near-threshold": "Asked: score near the border between yes and no.",
     "drawn-at-random": "Asked: drawn at random, to estimate how many are left.",
-    "taken-back": "Its answer was taken back.",
+    "taken-back": "Asked again.",
 };
 
 export const because = (reason) => REASONS[reason] ?? "Opened from the list.";
@@ -62,14 +62,21 @@ export function placeDetails(place, profile) {
     return `${counted(place.rows, "row")}, ${rank} of ${counted(profile.distinct, "category", "categories")}`;
 }
 
-/** A condition on a column, for a chip. */
-export function conditionWords({ column, test, value, values, text }) {
-    if (text) return text;
+/** A condition on a column, for a chip. Times are seconds since 1970. */
+export function conditionWords({ column, test, value, values }, kind) {
+    const bound = kind === "time" ? moment(value) : Number(value?.toPrecision(6));
     switch (test) {
-        case "above": return `${column} > ${value}`;
-        case "at-most": return `${column} ≤ ${value}`;
-        case "in": return `${column} in {${values.join(", ")}}`;
-        case "missing": return `${column} is missing`;
-        default: return `${column} is present`;
+        case "above":
+            return `${column} > ${bound}`;
+        case "at-most":
+            return `${column} ≤ ${bound}`;
+        case "in":
+            return `${column} in {${values.join(", ")}}`;
+        case "missing":
+            return `${column} is missing`;
+        default:
+            return `${column} is present`;
     }
 }
+
+const moment = (seconds) => new Date(1000 * seconds).toISOString().slice(0, 16).replace("T", " ").replace(" 00:00", "");
