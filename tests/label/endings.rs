@@ -61,18 +61,18 @@ fn labels_in_the_table_count_as_answers() {
     let server = place.start(&["--label", "chinstrap", "--out", "labelled.csv"]);
     let state = server.settled();
     assert_eq!((&state["progress"]["table_anomalies"], &state["answers"]), (&json!(8), &json!(0)));
-    // P016 is one of the eight. It is not asked, and its label can be corrected.
-    let details = server.fetch("api/rows/16");
+    // P017 is one of the eight. It is not asked, and its label can be corrected.
+    let details = server.fetch("api/rows/17");
     assert_eq!(
         (&details["label"], &details["answer"], &details["held_out"]),
         (&json!("anomaly"), &json!(null), &json!(false))
     );
-    assert!(!asked(&state).contains(&16));
-    server.answer(&[(16, "normal"), (asked(&state)[0], "anomaly")]);
+    assert!(!asked(&state).contains(&17));
+    server.answer(&[(17, "normal"), (asked(&state)[0], "anomaly")]);
     assert_eq!(server.interrupt().code, Some(0));
     let labelled = Table::read(&place.file("labelled.csv")).unwrap();
     let label = |row: u64| labelled.row_values(row as usize - 1)[8].to_string();
-    assert_eq!((label(16), label(asked(&state)[0])), ("normal".into(), "anomaly".into()));
+    assert_eq!((label(17), label(asked(&state)[0])), ("normal".into(), "anomaly".into()));
     let yes = (1..=202).filter(|row| ["yes", "anomaly"].contains(&label(*row).as_str())).count();
     assert_eq!(yes, 8);
 }
