@@ -7,7 +7,6 @@ mod list;
 mod messages;
 mod save;
 mod server;
-mod stub;
 mod terminal;
 
 use std::net::Ipv4Addr;

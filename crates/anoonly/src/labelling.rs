@@ -33,6 +33,34 @@
 //! # }
 //! ```
 //!
+//! # What a page shows
+//! [`Session::view`] gives the table to other threads: profiles of its columns, where a value lies among all rows, and the rows that
+//! meet [conditions](Condition). [`Session::summary_job`] describes the anomalies found with short rules ([`LearntRule`]).
+//!
+//! ```
+//! use anoonly::labelling::{Answer, LabellingSetup, RowFilter};
+//! # use anoonly::{AnyMethod, Table, TableDetector};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let mut text = "id,size,weight\n".to_owned();
+//! # for row in 0..200 {
+//! #     text += &format!("T{row},{},{}\n", (row * 7) % 11, if row % 40 == 3 { 90 + row % 7 } else { (row * 5) % 13 });
+//! # }
+//! # let table = Table::read_csv(std::path::Path::new("table.csv"), std::io::Cursor::new(text))?;
+//! # let detector = TableDetector::new(AnyMethod::by_name("isolation-forest")?).ids(&["id"]).held_out(0.0);
+//! let mut session = LabellingSetup::new(detector).open(&table)?;
+//! for row in 0..100 {
+//!     session.answer(row, if row % 40 == 3 { Answer::Anomaly } else { Answer::Normal }, None)?;
+//! }
+//! let job = session.summary_job();
+//! let summary = std::thread::spawn(move || job.run()).join().unwrap()?.unwrap();
+//! let rule = &summary.rules[0];
+//! assert_eq!((rule.text.as_str(), rule.found, rule.of, rule.open), ("weight > 50", 3, 3, 2));
+//! let filter = RowFilter { conditions: rule.conditions.clone(), ..RowFilter::default() };
+//! assert_eq!(session.view().find(&filter)?, [3, 43, 83, 123, 163]);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Threads
 //! A fit may take longer than a person wants to wait. [`Session::refit_job`] gives the fit as a value that another thread runs
 //! while the session takes answers; [`Session::install`] takes its result. [`Session::explainer`] gives the explanations of rows
@@ -51,12 +79,14 @@ mod export;
 mod fingerprint;
 mod given;
 mod journal;
+mod learnt;
 mod model;
 mod profile;
 mod progress;
 mod questions;
 mod ranked;
 mod replay;
+mod rules;
 mod session;
 mod setup;
 mod state;
@@ -67,11 +97,13 @@ pub use error::{LabellingError, LabellingSetting};
 pub use explainer::Explainer;
 pub use fingerprint::TableDifference;
 pub use given::{Answer, AskedBecause, GivenAnswer};
+pub use learnt::{ColumnShare, LearntSummary, SummaryJob};
 pub use model::ModelJob;
 pub use profile::{BinPlace, ColumnProfile, FrequentValue, ValuePlace};
 pub use progress::{LabellingProgress, StopReason};
 pub use questions::Question;
-pub use ranked::{RefitJob, RefitResult, SessionRanking};
+pub use ranked::{RankedRows, RefitJob, RefitResult};
+pub use rules::LearntRule;
 pub use session::Session;
 pub use setup::LabellingSetup;
 pub use view::{ColumnRole, RowFilter, TableView, ViewedColumn, ViewedKind};

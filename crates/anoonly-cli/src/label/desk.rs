@@ -7,11 +7,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Instant;
 
-use anoonly::labelling::{Answer, Explainer, GivenAnswer, LabellingError, Query, Session, SessionRanking, TableView};
+use anoonly::labelling::{
+    Answer, Explainer, GivenAnswer, LabellingError, LearntSummary, Query, RankedRows, Session, TableView,
+};
 use tokio::sync::watch;
 
 use super::messages::{FitStatus, GivenRow, LastAnswer, QuestionRow, Saved, SharedState, State, Undone};
-use super::stub::{LearntSummary, Stub, stop_text};
 
 /// How many of the next rows a state names, so that a page can fetch them ahead.
 const AHEAD: usize = 8;
@@ -35,8 +36,9 @@ struct Shared {
     skipped: Vec<usize>,
     fits: Fits,
     /// The ranking before the last fit.
-    previous: Option<SessionRanking>,
-    learnt: Option<(u64, Arc<LearntSummary>)>,
+    previous: Option<RankedRows>,
+    /// What was learnt by which fit.
+    learnt: Option<(u64, Option<Arc<LearntSummary>>)>,
     saved: Option<Saved>,
     version: u64,
     /// The state at the version, once somebody has asked for it.
@@ -46,8 +48,6 @@ struct Shared {
 struct Fits {
     /// The number of the ranking at hand.
     number: u64,
-    /// The number of answers that it knows.
-    answers: usize,
     running: bool,
     seconds: Option<f64>,
     /// Why the last fit failed, and the number of events that it knew.
@@ -68,9 +68,9 @@ pub enum DeskError {
 pub struct Rankings {
     pub version: u64,
     pub fit: u64,
-    pub ranking: SessionRanking,
+    pub ranking: RankedRows,
     /// The ranking before the last fit.
-    pub previous: Option<SessionRanking>,
+    pub previous: Option<RankedRows>,
     pub skipped: Vec<usize>,
 }
 
@@ -87,9 +87,7 @@ impl Desk {
     /// Opens the desk and starts its threads, which end with the process.
     pub fn open(session: Session) -> Arc<Self> {
         let view = session.view();
-        let progress = session.progress();
-        let answers = progress.answered.saturating_sub(progress.since_refit);
-        let fits = Fits { number: 1, answers, running: false, seconds: None, failed: None };
+        let fits = Fits { number: 1, running: false, seconds: None, failed: None };
         let shared = Shared {
             session,
             skipped: Vec::new(),
@@ -234,15 +232,16 @@ impl Desk {
         Rankings {
             version: shared.version,
             fit: shared.fits.number,
-            ranking: shared.session.ranked(),
+            ranking: shared.session.ranked_rows(),
             previous: shared.previous.clone(),
             skipped: shared.skipped.clone(),
         }
     }
 
-    /// What was learnt last, and by which fit.
+    /// What was learnt last, and by which fit; nothing before the first anomaly.
     pub fn learnt(&self) -> Option<(u64, Arc<LearntSummary>)> {
-        self.lock().learnt.clone()
+        let (fit, learnt) = self.lock().learnt.clone()?;
+        Some((fit, learnt?))
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared> {
@@ -272,20 +271,18 @@ impl Desk {
         loop {
             let mut shared = self.wait_until(Shared::has_new_answers);
             let (job, events) = (shared.session.refit_job(), shared.session.events());
-            let answers = shared.session.progress().answered;
             shared.fits.running = true;
             let _ = self.change(shared);
             let start = Instant::now();
             let result = job.run();
             let mut shared = self.lock();
-            let previous = shared.session.ranked();
+            let previous = shared.session.ranked_rows();
             shared.fits.running = false;
             shared.fits.seconds = Some(start.elapsed().as_secs_f64());
             shared.fits.failed = None;
             match result.and_then(|result| shared.session.install(result)) {
                 Ok(true) => {
                     shared.fits.number += 1;
-                    shared.fits.answers = answers;
                     shared.previous = Some(previous);
                 }
                 Ok(false) => {}
@@ -304,9 +301,12 @@ impl Desk {
             });
             let (fit, job) = (shared.fits.number, shared.session.summary_job());
             drop(shared);
-            let learnt = job.run();
+            let learnt = job.run().unwrap_or_else(|error| {
+                tracing::warn!("the anomalies found cannot be described: {error}");
+                None
+            });
             let mut shared = self.lock();
-            shared.learnt = Some((fit, Arc::new(learnt)));
+            shared.learnt = Some((fit, learnt.map(Arc::new)));
             let _ = self.change(shared);
         }
     }
@@ -328,11 +328,11 @@ impl Shared {
         let progress = session.progress();
         let state = SharedState(Arc::new(State {
             version: self.version,
-            stop_message: progress.stop.map(stop_text),
+            stop_message: progress.stop.map(|reason| reason.to_string()),
             fit: FitStatus {
                 number: self.fits.number,
                 running: self.fits.running,
-                answers: self.fits.answers,
+                answers: session.ranked_rows().answers(),
                 seconds: self.fits.seconds,
                 error: self.fits.failed.as_ref().map(|(_, reason)| reason.clone()),
             },

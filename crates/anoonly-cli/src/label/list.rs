@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anoonly::labelling::{Answer, RowFilter, SessionRanking};
+use anoonly::labelling::{Answer, RankedRows, RowFilter};
 
 use super::desk::{Desk, DeskError};
 use super::messages::{AnswerFilter, ListFilter, ListSort, ListedRow, RowList, RowsRequest, SortBy, label_name, shown};
@@ -91,8 +91,8 @@ impl Lists {
         &self,
         desk: &Desk,
         key: &OrderKey,
-        ranking: &SessionRanking,
-        previous: Option<&SessionRanking>,
+        ranking: &RankedRows,
+        previous: Option<&RankedRows>,
     ) -> Result<Vec<u32>, DeskError> {
         let ListFilter { text, conditions, answer } = &key.filter;
         let all = text.trim().is_empty() && conditions.is_empty();
@@ -148,6 +148,6 @@ impl Lists {
 }
 
 /// How many places a row moved up.
-fn moved(previous: &SessionRanking, ranking: &SessionRanking, row: usize) -> i64 {
+fn moved(previous: &RankedRows, ranking: &RankedRows, row: usize) -> i64 {
     previous.rank(row) as i64 - ranking.rank(row) as i64
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use anoonly::data::table::CellValue;
 use anoonly::labelling::{
-    Answer, AskedBecause, Condition, GivenAnswer, LabellingProgress, Query, Session, ValuePlace, ViewedColumn,
+    Answer, AskedBecause, Condition, GivenAnswer, LabellingProgress, LearntSummary, Query, Session, ValuePlace,
+    ViewedColumn,
 };
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -182,14 +183,8 @@ pub struct ColumnReason {
 #[derive(Debug, Serialize)]
 pub struct Learnt {
     pub fit: u64,
-    pub columns: Vec<ColumnShare>,
-    pub rules: Vec<super::stub::Rule>,
-}
-
-#[derive(Debug, Serialize)]
-pub struct ColumnShare {
-    pub column: String,
-    pub share: f64,
+    #[serde(flatten)]
+    pub summary: LearntSummary,
 }
 
 #[derive(Debug, Deserialize)]

@@ -20,8 +20,8 @@ use super::files::FILES;
 use super::guard::{Token, guard};
 use super::list::Lists;
 use super::messages::{
-    AnswerRequest, AnswersRequest, ColumnReason, ColumnShare, Learnt, PlacedCell, Reasons, RowDetails, RowsRequest,
-    SaveRequest, SessionFacts, SharedState, SkipRequest, UndoRequest, shown,
+    AnswerRequest, AnswersRequest, ColumnReason, Learnt, PlacedCell, Reasons, RowDetails, RowsRequest, SaveRequest,
+    SessionFacts, SharedState, SkipRequest, UndoRequest, shown,
 };
 use super::save::Saving;
 
@@ -244,17 +244,7 @@ async fn rows(State(service): Shared, Body(request): Body<RowsRequest>) -> Respo
 }
 
 async fn learnt(State(service): Shared) -> Json<Option<Learnt>> {
-    Json(
-        service.desk.learnt().map(|(fit, learnt)| Learnt {
-            fit,
-            columns: learnt
-                .columns
-                .iter()
-                .map(|(column, share)| ColumnShare { column: column.clone(), share: *share })
-                .collect(),
-            rules: learnt.rules.clone(),
-        }),
-    )
+    Json(service.desk.learnt().map(|(fit, summary)| Learnt { fit, summary: (*summary).clone() }))
 }
 
 async fn answers(State(service): Shared, Body(request): Body<AnswersRequest>) -> Response {

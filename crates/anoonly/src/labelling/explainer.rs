@@ -46,6 +46,11 @@ impl ExplainedColumns {
 }
 
 impl Explainer {
+    /// The rank of a row by this fit.
+    pub(super) fn rank(&self, row: usize) -> u32 {
+        self.ranked.ranks[row]
+    }
+
     /// The contributions of the columns to the score of a row, relative to a typical row, as
     /// [`Model::explain_top`](crate::Model::explain_top) gives them.
     ///

@@ -1,5 +1,7 @@
 //! What a session has found, what may be left, and when it can end.
 
+use std::fmt;
+
 use anoonly_core::Label;
 use anoonly_eval::{Interval, anomalies_left};
 use serde::Serialize;
@@ -59,6 +61,28 @@ pub enum StopReason {
     },
 }
 
+impl fmt::Display for StopReason {
+    /// A sentence for the person who answers.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StopReason::AllAnswered => f.write_str("Every row that may be asked has an answer."),
+            StopReason::FewLeft { at_most } => {
+                let left = match at_most.round() {
+                    0.0 => "no more are left".to_owned(),
+                    1.0 => "at most 1 is left".to_owned(),
+                    many => format!("at most {many} are left"),
+                };
+                write!(f, "By the rows drawn at random, at least 95 % of the anomalies have been found: {left}.")
+            }
+            StopReason::FewExpected { finds } => write!(
+                f,
+                "The next ten questions are expected to find {finds:.1} anomalies. There may be anomalies of another kind, about which only \
+                 rows drawn at random say something."
+            ),
+        }
+    }
+}
+
 /// The level of the interval.
 const LEVEL: f64 = 0.95;
 /// The share of the anomalies that must have been found.
@@ -82,16 +106,16 @@ impl Session {
     pub fn progress(&self) -> LabellingProgress {
         let state = &self.state;
         let count = |answer: Answer| state.counting().filter(|given| given.answer == answer).count();
-        let in_table = |label: Label| (0..state.rows()).filter(|&row| state.table_label(row) == label).count();
         let draws = state.random_draws();
         let left = anomalies_left(&draws, self.found_in_pool(), state.open(), LEVEL);
         let expected_finds = self.expected_finds(AHEAD);
         let anomalies = count(Answer::Anomaly);
+        let (table_anomalies, table_normals) = state.in_table();
         LabellingProgress {
             rows: state.pool(),
-            held_out: state.held_out().count(),
-            table_anomalies: in_table(Label::Anomaly),
-            table_normals: in_table(Label::Normal),
+            held_out: state.held_out_rows(),
+            table_anomalies,
+            table_normals,
             answered: state.answered(),
             anomalies,
             normals: count(Answer::Normal),
@@ -108,6 +132,13 @@ impl Session {
     fn found_in_pool(&self) -> usize {
         let in_pool = |row: usize| self.state.table_label(row) == Label::Unlabelled;
         self.state.counting().filter(|given| given.answer == Answer::Anomaly && in_pool(given.row)).count()
+    }
+
+    /// Which of the answers were anomalies, for the curve of finds: their places among the answers that count, in order and counted
+    /// from 1.
+    pub fn finds(&self) -> Vec<usize> {
+        let answers = self.state.counting().enumerate();
+        answers.filter(|(_, given)| given.answer == Answer::Anomaly).map(|(place, _)| place + 1).collect()
     }
 
     /// How many anomalies the next `count` questions are expected to find; `None` while fewer than five rows have been asked.

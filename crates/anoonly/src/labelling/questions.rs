@@ -101,7 +101,11 @@ impl Session {
 
     /// The features, each scaled to [0, 1].
     fn scaled(&self) -> &Array2<f32> {
-        self.scaled.get_or_init(|| MinMaxScaler::fit(&self.features).transform(self.features.view()))
+        self.scaled.get_or_init(|| self.scaler().transform(self.features.view()))
+    }
+
+    fn scaler(&self) -> &MinMaxScaler {
+        self.scaler.get_or_init(|| MinMaxScaler::fit(&self.features))
     }
 
     /// The answers on the rows that are most like a row, the nearest first: at most `count`, one a row, and none on the row itself. The
@@ -110,10 +114,10 @@ impl Session {
     /// # Panics
     /// When the row does not exist.
     pub fn nearest_answers(&self, row: usize, count: usize) -> Vec<&GivenAnswer> {
-        let scaled = self.scaled();
+        let scale = self.scaler().scale();
         let distance = |other: usize| -> f64 {
-            let pairs = scaled.row(row).into_iter().zip(scaled.row(other));
-            pairs.map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum()
+            let pairs = self.features.row(row).into_iter().zip(self.features.row(other));
+            pairs.zip(scale).map(|((&a, &b), scale)| ((f64::from(a) - f64::from(b)) * scale).powi(2)).sum()
         };
         let others = self.state.counting().filter(|given| given.row != row);
         let mut answers: Vec<(f64, &GivenAnswer)> = others.map(|given| (distance(given.row), given)).collect();

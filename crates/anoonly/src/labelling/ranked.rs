@@ -6,14 +6,23 @@ use anoonly_core::Label;
 use anoonly_train::labelling::Refitter;
 use anoonly_train::{FitError, FittedDetector};
 
-use super::LabellingError;
+use super::{LabellingError, Session};
 use crate::pipeline::ScoreScale;
+
+/// What a fit knew.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct KnownAnswers {
+    /// The number of events.
+    pub after: u64,
+    /// The number of answers that were not taken back.
+    pub answers: usize,
+}
 
 /// The scores of all rows by one fit.
 #[derive(Debug)]
 pub(super) struct Ranked {
-    /// The number of events that the fit knew.
-    pub after: u64,
+    /// The answers that the fit knew.
+    pub known: KnownAnswers,
     /// The scores as the detector gives them.
     pub raw: Vec<f32>,
     pub scale: ScoreScale,
@@ -26,7 +35,7 @@ pub(super) struct Ranked {
 }
 
 impl Ranked {
-    fn new(raw: Vec<f32>, labels: &[Label], fitted: Option<FittedDetector>, after: u64) -> Self {
+    fn new(raw: Vec<f32>, labels: &[Label], fitted: Option<FittedDetector>, known: KnownAnswers) -> Self {
         let others: Vec<f32> =
             raw.iter().zip(labels).filter(|(_, label)| !label.is_anomaly()).map(|(&score, _)| score).collect();
         let mut order: Vec<u32> = (0..raw.len() as u32).collect();
@@ -39,7 +48,7 @@ impl Ranked {
             }
             ranks[row as usize] = rank;
         }
-        Self { after, scale: ScoreScale::of(&others), raw, order, ranks, fitted }
+        Self { known, scale: ScoreScale::of(&others), raw, order, ranks, fitted }
     }
 
     /// The standardised score of a row.
@@ -53,12 +62,12 @@ impl Ranked {
     }
 }
 
-/// The scores and ranks of all rows by one fit. A clone is cheap.
+/// The scores and ranks of all rows by one fit. Clones share what they hold, and threads may use them while the session goes on.
 #[derive(Clone, Debug)]
-pub struct SessionRanking(pub(super) Arc<Ranked>);
+pub struct RankedRows(pub(super) Arc<Ranked>);
 
-impl SessionRanking {
-    /// The score of a row, in units of [`Session::score`](super::Session::score).
+impl RankedRows {
+    /// The score of a row ([`Session::score`]).
     ///
     /// # Panics
     /// When the row does not exist.
@@ -66,7 +75,7 @@ impl SessionRanking {
         self.0.score(row)
     }
 
-    /// The rank of a row, counted from 1. Equal scores share the better rank.
+    /// The rank of a row ([`Session::rank`]).
     ///
     /// # Panics
     /// When the row does not exist.
@@ -78,6 +87,18 @@ impl SessionRanking {
     pub fn order(&self) -> &[u32] {
         &self.0.order
     }
+
+    /// The number of answers that the fit knew.
+    pub fn answers(&self) -> usize {
+        self.0.known.answers
+    }
+}
+
+impl Session {
+    /// The scores and ranks of all rows by the last fit, for another thread.
+    pub fn ranked_rows(&self) -> RankedRows {
+        RankedRows(Arc::clone(&self.ranked))
+    }
 }
 
 /// A fit with the answers that a session has now. Another thread may run it while the session takes further answers.
@@ -85,10 +106,10 @@ impl SessionRanking {
 pub struct RefitJob {
     pub(super) refitter: Arc<Mutex<Refitter>>,
     pub(super) labels: Vec<Label>,
-    pub(super) after: u64,
+    pub(super) known: KnownAnswers,
 }
 
-/// The scores of a fit, for [`Session::install`](super::Session::install).
+/// The scores of a fit, for [`Session::install`].
 #[derive(Debug)]
 pub struct RefitResult(pub(super) Ranked);
 
@@ -106,6 +127,6 @@ impl RefitJob {
         let scores = refitter.refit(&self.labels)?;
         let fitted = refitter.fitted().cloned();
         drop(refitter);
-        Ok(RefitResult(Ranked::new(scores, &self.labels, fitted, self.after)))
+        Ok(RefitResult(Ranked::new(scores, &self.labels, fitted, self.known)))
     }
 }

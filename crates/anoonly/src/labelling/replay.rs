@@ -6,29 +6,31 @@ use anoonly_core::Label;
 
 use super::LabellingError;
 use super::journal::Event;
+use super::ranked::KnownAnswers;
 use super::state::State;
 
-/// Applies the events of a journal, and returns the labels that the last fit knew, and after how many events it was. Nothing is fitted:
+/// Applies the events of a journal, and returns the labels and the answers that the last fit knew. Nothing is fitted:
 /// scores depend on those labels alone.
 pub(super) fn replay(
     state: &mut State,
     events: Vec<(usize, Event)>,
     ids: &[Vec<Option<String>>],
     path: &Path,
-) -> Result<(Vec<Label>, u64), LabellingError> {
+) -> Result<(Vec<Label>, KnownAnswers), LabellingError> {
     let last_fit = events.iter().rev().find_map(|(_, event)| match event {
         Event::Refit { after } => Some(*after),
         _ => None,
     });
     let last_fit = last_fit.unwrap_or(0);
-    let mut labels = (last_fit == 0).then(|| state.labels());
+    let known = |state: &State| (state.labels(), KnownAnswers { after: last_fit, answers: state.answers().len() });
+    let mut fitted = (last_fit == 0).then(|| known(state));
     for (line, event) in events {
         apply(state, event, ids).map_err(|reason| LabellingError::DamagedLine { path: path.into(), line, reason })?;
         if state.events() == last_fit {
-            labels = Some(state.labels());
+            fitted = Some(known(state));
         }
     }
-    Ok((labels.unwrap_or_else(|| state.labels()), last_fit))
+    Ok(fitted.unwrap_or_else(|| known(state)))
 }
 
 /// Applies an event, or says why it cannot be one of this session.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::SystemTime;
 
 use anoonly_core::Label;
+use anoonly_core::scale::MinMaxScaler;
 use anoonly_data::encode::{Encoder, LeftOut};
 use anoonly_data::table::{CellValue, LabelColumn, Table};
 use anoonly_train::ComputeDevice;
@@ -15,11 +16,10 @@ use ndarray::Array2;
 
 use super::explainer::ExplainedColumns;
 use super::journal::{Event, Journal};
-use super::ranked::Ranked;
+use super::ranked::{KnownAnswers, Ranked};
 use super::state::State;
 use super::{
-    Answer, AskedBecause, Explainer, GivenAnswer, LabellingError, ModelJob, Query, RefitJob, RefitResult,
-    SessionRanking, TableView,
+    Answer, AskedBecause, Explainer, GivenAnswer, LabellingError, ModelJob, Query, RefitJob, RefitResult, TableView,
 };
 use crate::pipeline::ExplainedRow;
 use crate::{Model, TableDetector};
@@ -37,6 +37,8 @@ pub struct Session {
     pub(super) left_out: Vec<LeftOut>,
     pub(super) filled: usize,
     pub(super) features: Arc<Array2<f32>>,
+    /// How features are scaled for distances, made for the first query that needs them.
+    pub(super) scaler: OnceLock<MinMaxScaler>,
     /// The scaled features, made for the first query that needs them.
     pub(super) scaled: OnceLock<Array2<f32>>,
     pub(super) columns: Arc<ExplainedColumns>,
@@ -131,6 +133,22 @@ impl Session {
         self.state.labels()
     }
 
+    /// The label that stands in the table for a row.
+    ///
+    /// # Panics
+    /// When the row does not exist.
+    pub fn table_label(&self, row: usize) -> Label {
+        self.state.table_label(row)
+    }
+
+    /// Whether a row may be asked: it has no answer, no label in the table, and is not held out.
+    ///
+    /// # Panics
+    /// When the row does not exist.
+    pub fn is_open(&self, row: usize) -> bool {
+        self.state.is_open(row)
+    }
+
     /// Whether a row is held out and never asked.
     ///
     /// # Panics
@@ -171,11 +189,6 @@ impl Session {
     /// All rows, the highest score first.
     pub fn ranking(&self) -> impl ExactSizeIterator<Item = usize> + '_ {
         self.ranked.order.iter().map(|&row| row as usize)
-    }
-
-    /// The scores and ranks of the last fit, as a value that stays as it is when the session goes on.
-    pub fn ranked(&self) -> SessionRanking {
-        SessionRanking(Arc::clone(&self.ranked))
     }
 
     /// The number of a row in its file, counted from 1.
@@ -329,7 +342,8 @@ impl Session {
 
     /// A fit with all answers so far, which another thread may run.
     pub fn refit_job(&self) -> RefitJob {
-        RefitJob { refitter: Arc::clone(&self.refitter), labels: self.state.labels(), after: self.state.events() }
+        let known = KnownAnswers { after: self.state.events(), answers: self.state.answers().len() };
+        RefitJob { refitter: Arc::clone(&self.refitter), labels: self.state.labels(), known }
     }
 
     /// Takes the scores of a fit. Returns whether it knew more answers than the fit at hand; otherwise its scores are dropped.
@@ -337,10 +351,10 @@ impl Session {
     /// # Errors
     /// When the journal cannot be written.
     pub fn install(&mut self, RefitResult(ranked): RefitResult) -> Result<bool, LabellingError> {
-        if self.state.changes_since(ranked.after) >= self.answers_since_refit() {
+        if self.state.changes_since(ranked.known.after) >= self.answers_since_refit() {
             return Ok(false);
         }
-        self.write(&[Event::Refit { after: ranked.after }])?;
+        self.write(&[Event::Refit { after: ranked.known.after }])?;
         self.state.refit();
         self.ranked = Arc::new(ranked);
         Ok(true)
@@ -348,7 +362,7 @@ impl Session {
 
     /// The number of answers, taken back ones included, that the last fit did not know.
     pub fn answers_since_refit(&self) -> usize {
-        self.state.changes_since(self.ranked.after)
+        self.state.changes_since(self.ranked.known.after)
     }
 
     /// Explains the scores of rows by the last fit.

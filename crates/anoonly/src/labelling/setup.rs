@@ -153,7 +153,7 @@ impl LabellingSetup {
         let began_with = recorded.header.as_ref().map_or(header.query, |known| known.query);
         let mut state = State::new(samples.labels().to_vec(), held_out, began_with, self.detector.first_seed());
         let path = self.journal.as_deref().unwrap_or(Path::new(""));
-        let (labels, after) = replay(&mut state, recorded.events, &ids, path)?;
+        let (labels, known) = replay(&mut state, recorded.events, &ids, path)?;
 
         let others = samples.select(&samples.by_class().others);
         let columns =
@@ -165,7 +165,7 @@ impl LabellingSetup {
         let features = Arc::new(samples.features().clone());
         let refitter = Refitter::new(samples, self.detector.member(0)?, &self.device)?;
         let refitter = Arc::new(Mutex::new(refitter));
-        let RefitResult(ranked) = RefitJob { refitter: Arc::clone(&refitter), labels, after }.run()?;
+        let RefitResult(ranked) = RefitJob { refitter: Arc::clone(&refitter), labels, known }.run()?;
         if let (Some(journal), None) = (&mut journal, &recorded.header) {
             journal.append(&[&header])?;
         }
@@ -178,6 +178,7 @@ impl LabellingSetup {
             left_out,
             filled,
             features,
+            scaler: OnceLock::new(),
             scaled: OnceLock::new(),
             columns: Arc::new(columns),
             view,

@@ -21,6 +21,10 @@ pub(super) struct State {
     latest: Vec<Option<u32>>,
     /// The number of rows with an answer.
     answered: usize,
+    /// The numbers of rows that the table labels as anomalies, and as normal.
+    in_table: (usize, usize),
+    /// The number of rows that are held out.
+    held_out_rows: usize,
     /// The rows of the pool, in the random order in which they are drawn.
     order: Vec<u32>,
     /// The rows that were drawn, in order.
@@ -45,7 +49,10 @@ impl State {
         let in_pool = |&row: &usize| table_labels[row] == Label::Unlabelled && !held_out[row];
         let mut order: Vec<u32> = (0..rows).filter(in_pool).map(|row| row as u32).collect();
         order.shuffle(&mut seed.stream(&["labelling", "random rows"]));
+        let count = |label: Label| table_labels.iter().filter(|&&other| other == label).count();
         Self {
+            in_table: (count(Label::Anomaly), count(Label::Normal)),
+            held_out_rows: held_out.iter().filter(|&&held_out| held_out).count(),
             latest: vec![None; rows],
             known_since: vec![0; rows],
             table_labels,
@@ -86,6 +93,16 @@ impl State {
 
     pub fn held_out(&self) -> impl Iterator<Item = usize> + '_ {
         (0..self.rows()).filter(|&row| self.held_out[row])
+    }
+
+    /// The number of rows that are held out.
+    pub fn held_out_rows(&self) -> usize {
+        self.held_out_rows
+    }
+
+    /// The numbers of rows that the table labels as anomalies, and as normal.
+    pub fn in_table(&self) -> (usize, usize) {
+        self.in_table
     }
 
     /// The label that stands in the table.

@@ -274,6 +274,17 @@ impl TableView {
         conditions.iter().map(matcher).collect()
     }
 
+    /// The places of the columns that are features.
+    pub(super) fn features(&self) -> Vec<usize> {
+        (0..self.0.roles.len()).filter(|&place| self.0.roles[place].feature.is_some()).collect()
+    }
+
+    /// The name, kind and values of a column.
+    pub(super) fn feature_values(&self, place: usize) -> Result<(&str, ViewedKind, &ColumnValues), LabellingError> {
+        let read = self.read(place)?;
+        Ok((self.0.table.columns()[place], read.kind, &read.values))
+    }
+
     fn check(&self, row: usize) -> Result<(), LabellingError> {
         match row < self.rows() {
             true => Ok(()),

@@ -3,7 +3,9 @@
 mod answers;
 mod export;
 mod journal;
+mod learnt;
 mod promises;
+mod states;
 mod view;
 
 use std::fmt::Write;
