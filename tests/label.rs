@@ -11,12 +11,12 @@ mod sixty;
 mod terminal;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Output;
 
 use anoonly::Table;
-use anoonly_system_tests::command;
 use anoonly_system_tests::label_server::LabelServer;
+use anoonly_system_tests::{command, survey};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -36,10 +36,7 @@ impl Place {
 
     /// The guide's survey without its label column.
     fn survey() -> Self {
-        let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/guide/survey.csv");
-        let text = fs::read_to_string(guide).unwrap();
-        let without = |line: &str| format!("{}\n", line.rsplit_once(',').unwrap().0);
-        Self::new("survey.csv", &text.lines().map(without).collect::<String>())
+        Self::new("survey.csv", &survey::unlabelled())
     }
 
     /// A small table that is ranked at once: 80 rows, some of them far from the others.
@@ -111,17 +108,6 @@ impl Standing {
         let text = |key: &str| event[key].as_str().map(str::to_owned);
         Self { row: event["row"].as_u64().unwrap(), answer: text("answer").unwrap(), note: text("note") }
     }
-}
-
-/// The Chinstraps of the survey, the rare species, as `xtask/data/export_guide.py` draws them.
-const CHINSTRAPS: [&str; 18] = [
-    "P005", "P016", "P017", "P021", "P022", "P051", "P078", "P088", "P089", "P118", "P134", "P152", "P176", "P181",
-    "P189", "P190", "P197", "P199",
-];
-
-/// The true answer on a row of the survey, counted from 1: the identifiers are `P001`, `P002` and so on.
-fn truth(row: u64) -> &'static str {
-    if CHINSTRAPS.contains(&format!("P{row:03}").as_str()) { "anomaly" } else { "normal" }
 }
 
 /// The rows that a state asks next.

@@ -2,8 +2,10 @@
 
 pub mod accessibility;
 pub mod browser;
+pub mod draw;
 pub mod http;
 pub mod label_server;
+pub mod survey;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -2,9 +2,10 @@
 
 use anoonly::TableDetector;
 use anoonly::labelling::{Answer, LabellingSetup};
+use anoonly_system_tests::survey::truth;
 use serde_json::json;
 
-use super::{Place, asked, truth};
+use super::{Place, asked};
 
 const BATCH: usize = 5;
 const BATCHES: usize = 12;

@@ -2,10 +2,11 @@
 
 use anoonly::Table;
 use anoonly_system_tests::label_server::LabelServer;
+use anoonly_system_tests::survey::{self, truth};
 use anoonly_system_tests::{done, stderr};
 use serde_json::json;
 
-use super::{Place, asked, truth};
+use super::{Place, asked};
 
 #[test]
 fn an_interrupt_loses_nothing_and_writes_what_was_asked_for() {
@@ -56,8 +57,7 @@ fn an_interrupt_loses_nothing_and_writes_what_was_asked_for() {
 
 #[test]
 fn labels_in_the_table_count_as_answers() {
-    let guide = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/guide/survey.csv");
-    let place = Place::new("survey.csv", &std::fs::read_to_string(guide).unwrap());
+    let place = Place::new("survey.csv", &survey::labelled());
     let server = place.start(&["--label", "chinstrap", "--out", "labelled.csv"]);
     let state = server.settled();
     assert_eq!((&state["progress"]["table_anomalies"], &state["answers"]), (&json!(8), &json!(0)));

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use anoonly::labelling::LabellingSetup;
+use anoonly_system_tests::draw::Draw;
 use anoonly_system_tests::http::{Client, Response};
 use anoonly_system_tests::label_server::Site;
 use serde_json::{Value, json};
@@ -17,19 +18,6 @@ use super::{Place, Standing};
 const KILLS: u64 = 100;
 /// The process is killed at most so long after the first request.
 const LONGEST: u64 = 40_000;
-
-/// SplitMix64: <https://prng.di.unimi.it/splitmix64.c>.
-struct Draw(u64);
-
-impl Draw {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut bits = self.0;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((bits ^ (bits >> 31)) % end as u64) as usize
-    }
-}
 
 /// Someone who answers rows of their own and takes answers back, until the server is gone.
 struct Person<'a> {

@@ -2,8 +2,9 @@
 
 use anoonly_system_tests::accessibility::violations;
 use anoonly_system_tests::browser::{Browser, Tab, View};
+use anoonly_system_tests::survey::truth;
 
-use super::{Place, truth};
+use super::Place;
 
 /// The row at hand, once it is shown.
 #[track_caller]

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use anoonly::Table;
 use anoonly_system_tests::browser::{Browser, Tab, View};
 use anoonly_system_tests::label_server::LabelServer;
+use anoonly_system_tests::survey::truth;
 use serde_json::{Value, json};
 
+use super::Place;
 use super::page::{answer, at_hand, matching, passed, saved};
-use super::{Place, truth};
 
 /// The sitting: the pages, and the answers that must be in the journal.
 struct Sitting {
