@@ -63,6 +63,13 @@ impl Sitting {
         self.tab.evaluate(&format!("{{ {choose}; {script} }}"));
     }
 
+    /// Scrolls the list until the row at this place, counted from 0, is in sight.
+    fn scroll_to(&self, place: usize) {
+        let tab = &self.tab;
+        tab.evaluate(&format!("document.getElementById('list').scrollTop = {}", place.saturating_sub(1) * 28));
+        tab.wait(&format!("document.querySelector(\"#list .row[data-place='{place}']:not([data-row=''])\")"));
+    }
+
     /// The rows of the list, as a person sees them while scrolling through it: row and answer, from the top.
     fn listed(&self) -> Vec<(u64, String)> {
         let tab = &self.tab;
@@ -254,7 +261,7 @@ fn the_list_is_searched_filtered_and_sorted(sitting: &Sitting) {
     matching(tab, 202);
 }
 
-/// Three normal rows by clicks and `n`, and more between two rows with the shift key and a button.
+/// Several rows are selected and get one answer.
 fn rows_of_the_list_are_answered_together(sitting: &mut Sitting) {
     sitting.show("open");
     sitting.tab.wait("!document.querySelector('#list .row:not([data-answer=\"\"])')");
@@ -262,10 +269,11 @@ fn rows_of_the_list_are_answered_together(sitting: &mut Sitting) {
     let open: Vec<u64> = sitting.listed().into_iter().map(|(row, _)| row).collect();
     let held_out: Vec<u64> =
         (1..=202).filter(|row| sitting.server.fetch(&format!("api/rows/{row}"))["held_out"] == true).collect();
-    sitting.tab.evaluate("document.getElementById('list').scrollTop = 0");
-    let normal: Vec<u64> =
-        open.into_iter().filter(|row| truth(*row) == "normal" && !held_out.contains(row)).take(3).collect();
+    let answerable = |row: &u64| truth(*row) == "normal" && !held_out.contains(row);
+    let normal: Vec<u64> = open.iter().copied().filter(answerable).take(3).collect();
     for row in &normal {
+        let place = open.iter().position(|open| open == row).unwrap();
+        sitting.scroll_to(place);
         sitting.tab.click(&format!("#list .row[data-row='{row}']"));
     }
     sitting.tab.wait("document.querySelectorAll('#list .row[aria-selected=true]').length === 3");
@@ -274,12 +282,11 @@ fn rows_of_the_list_are_answered_together(sitting: &mut Sitting) {
         sitting.given.push((*row, "normal".into(), None));
     }
     sitting.agree();
-    // Taken back one by one, the last first; given again, the rows between two included.
+    // The first five rows get `normal`, whatever answers they have: two clicks, one of them with the shift key, and a button.
     sitting.show("any");
     matching(&sitting.tab, 202);
+    sitting.scroll_to(0);
     let from = sitting.given.len();
-    let before = at_hand(&sitting.tab);
-    // Rows that have an answer, whatever it is, get `normal`.
     for (key, held) in [("0", ""), ("4", "Shift")] {
         sitting.tab.click_with(&format!("#list .row[data-place='{key}']"), held);
     }
@@ -295,16 +302,12 @@ fn rows_of_the_list_are_answered_together(sitting: &mut Sitting) {
     }
     assert!(sitting.given.len() > from);
     sitting.agree();
-    // They were wrong: undo takes back one after the other.
+    // That was wrong: undo takes back one after the other.
     while sitting.given.len() > from {
         sitting.given.pop();
         sitting.tab.press("z");
-        if sitting.given.is_empty() {
-            break;
-        }
         sitting.agree();
     }
-    let _ = before;
 }
 
 fn a_second_page_stays_in_step(sitting: &mut Sitting, browser: &Browser) {
