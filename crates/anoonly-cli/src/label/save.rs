@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use anoonly::data::table::TableWriter;
-use anoonly::labelling::LabellingProgress;
+use anoonly::labelling::{LabellingProgress, Session};
 use anoonly::pipeline::{Model, ThresholdRule};
 
 use super::desk::{Desk, DeskError};
@@ -35,9 +35,9 @@ impl Saving {
     /// When a file cannot be written. A model that cannot be fitted is no error: the report says why.
     pub fn save(&self, desk: &Desk, threshold: Option<ThresholdRequest>) -> Result<SaveReport, CommandError> {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let (table, job, progress, label) = desk.with(|session| {
+        let (table, job, progress, train) = desk.with(|session| {
             let table = session.labelled_table(self.notes.as_deref());
-            (table, session.model_job(), session.progress(), session.label_name().to_owned())
+            (table, session.model_job(), session.progress(), self.train_command(session))
         });
         let table = table?;
         let mut writer = TableWriter::create(&self.table)?.delimited_as(&table);
@@ -65,12 +65,36 @@ impl Saving {
                 report.commands.push(format!("anoonly threshold {file} --fpr 0.01"));
             }
         }
-        let drop = self.notes.as_deref().map_or_else(String::new, |notes| format!(" --drop {}", as_argument(notes)));
-        let file = shell_word(&self.table.to_string_lossy());
-        report.commands.push(format!("anoonly train {file} --label {}{drop}", shell_word(&label)));
+        report.commands.push(train);
         let (table, model) = (report.table.clone(), report.model.clone());
         desk.set_saved(Saved { table, model, answers: progress.answered }).map_err(command_error)?;
         Ok(report)
+    }
+}
+
+impl Saving {
+    /// The command that trains another model on the labelled table.
+    fn train_command(&self, session: &Session) -> String {
+        let mut command = format!(
+            "anoonly train {} --label {}",
+            shell_word(&self.table.to_string_lossy()),
+            shell_word(session.label_name())
+        );
+        if let Some(anomaly) = session.label_column().and_then(|label| label.anomaly.as_deref()) {
+            command.push_str(&format!(" --anomaly {}", shell_word(anomaly)));
+        }
+        let columns = session.detector().column_options();
+        let drop: Vec<String> = columns.drop.iter().chain(&self.notes).cloned().collect();
+        let lists = [
+            ("--id", session.detector().id_columns()),
+            ("--drop", &drop),
+            ("--category", &columns.categories),
+            ("--keep", &columns.keep),
+        ];
+        for (option, names) in lists {
+            names.iter().for_each(|name| command.push_str(&format!(" {option} {}", as_argument(name))));
+        }
+        command
     }
 }
 

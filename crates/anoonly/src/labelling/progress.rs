@@ -72,12 +72,15 @@ impl fmt::Display for StopReason {
                     1.0 => "at most 1 is left".to_owned(),
                     many => format!("at most {many} are left"),
                 };
-                write!(f, "By the rows drawn at random, at least 95 % of the anomalies have been found: {left}.")
+                write!(
+                    f,
+                    "You can stop: by the random rows, at least 95 % of the anomalies have been found, and {left}."
+                )
             }
             StopReason::FewExpected { finds } => write!(
                 f,
-                "The next ten questions are expected to find {finds:.1} anomalies. There may be anomalies of another kind, about which only \
-                 rows drawn at random say something."
+                "You can stop: about {finds:.1} anomalies are expected among the next ten rows. Only random rows would show anomalies of \
+                 another kind."
             ),
         }
     }

@@ -1,10 +1,12 @@
 // The help, and the line that a first-time visitor sees.
 
 import { byId } from "./dom.js";
-import { store } from "./store.js";
+import { onState, store } from "./store.js";
 import { count, counted } from "./words.js";
 
 const SEEN = "anoonly-label-hint-seen";
+// The number of answers after which the line goes away by itself.
+const ENOUGH = 5;
 
 /** Returns what opens the help. */
 export function startHelp() {
@@ -25,11 +27,19 @@ export const heldOut = (held) =>
 
 export function startHint() {
     const hint = byId("hint");
+    const before = store.state.answers;
     hint.hidden = seen();
-    byId("hint-close").addEventListener("click", () => {
+    const done = () => {
         hint.hidden = true;
         remember();
+    };
+    byId("hint-close").addEventListener("click", () => {
+        done();
         byId("yes").focus();
+    });
+    // Whoever has answered this often knows how, unless the button has the focus, which would be lost.
+    onState(({ answers }) => {
+        if (!hint.hidden && answers >= before + ENOUGH && !hint.contains(document.activeElement)) done();
     });
 }
 

@@ -53,17 +53,15 @@ function drawQuery(query) {
 }
 
 function draw(state) {
-    const { progress, finds, answers } = state;
+    const { progress, finds } = state;
     drawQuery(state.query);
+    const stop = byId("stop");
+    // The same words again would be read out again.
+    if (stop.textContent !== (state.stop_message ?? "")) stop.textContent = state.stop_message ?? "";
+    const facts = [found(progress), expected(progress), left(progress), drawn(progress)].filter((fact) => fact !== null);
     show(
         byId("progress-facts"),
-        state.stop_message && el("p", { class: "stop", role: "status" }, state.stop_message),
-        el(
-            "div",
-            { class: "found" },
-            curve(finds, answers),
-            el("ul", {}, el("li", {}, found(progress)), el("li", {}, expected(progress)), el("li", {}, left(progress))),
-        ),
+        el("div", { class: "found" }, curve(finds, progress.answered), el("ul", {}, ...facts.map((fact) => el("li", {}, fact)))),
         el("p", { class: "soft small" }, heldOut(store.session.held_out)),
     );
 }
@@ -89,22 +87,26 @@ function left({ left: known }) {
     ];
 }
 
+function drawn({ drawn: random, answered }) {
+    return random > 0 ? `${counted(random, "random row")} among the answers (${percent(random / answered)})` : null;
+}
+
 const WIDTH = 150;
 const HEIGHT = 56;
 
 /** The anomalies found by each answer, as steps. */
-function curve(finds, answers) {
-    const x = (answer) => ((WIDTH * answer) / Math.max(1, answers)).toFixed(1);
+function curve(finds, answered) {
+    const x = (answer) => ((WIDTH * answer) / Math.max(1, answered)).toFixed(1);
     const y = (number) => (HEIGHT - (HEIGHT * number) / Math.max(1, finds.length)).toFixed(1);
     const steps = finds.map((answer, at) => `H${x(answer)} V${y(at + 1)}`).join(" ");
-    const name = `Curve of finds: ${counted(finds.length, "anomaly", "anomalies")} after ${counted(answers, "answer")}.`;
+    const name = `Curve of finds: ${counted(finds.length, "anomaly", "anomalies")} after ${counted(answered, "answer")}.`;
     return svg(
         "svg",
         { class: "curve", role: "img", "aria-label": name, viewBox: `-2 -3 ${WIDTH + 4} ${HEIGHT + 18}` },
         svg("path", { class: "axes", d: `M0 0 V${HEIGHT} H${WIDTH}` }),
         svg("path", { class: "steps", d: `M0 ${HEIGHT} ${steps} H${WIDTH}` }),
         svg("text", { x: 0, y: HEIGHT + 12 }, "0"),
-        svg("text", { x: WIDTH, y: HEIGHT + 12, class: "end" }, counted(answers, "answer")),
+        svg("text", { x: WIDTH, y: HEIGHT + 12, class: "end" }, counted(answered, "answer")),
         svg("text", { x: 4, y: 7 }, `${count(finds.length)} found`),
     );
 }

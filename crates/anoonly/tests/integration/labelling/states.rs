@@ -68,8 +68,11 @@ fn reasons_to_stop_are_sentences() {
     let sentence = |reason: StopReason| reason.to_string();
     assert_eq!(sentence(StopReason::AllAnswered), "Every row that may be asked has an answer.");
     let few = sentence(StopReason::FewLeft { at_most: 1.0 });
-    assert_eq!(few, "By the rows drawn at random, at least 95 % of the anomalies have been found: at most 1 is left.");
+    assert_eq!(
+        few,
+        "You can stop: by the random rows, at least 95 % of the anomalies have been found, and at most 1 is left."
+    );
     assert!(sentence(StopReason::FewLeft { at_most: 0.0 }).ends_with("no more are left."));
     assert!(sentence(StopReason::FewLeft { at_most: 12.0 }).ends_with("at most 12 are left."));
-    assert!(sentence(StopReason::FewExpected { finds: 0.31 }).contains("expected to find 0.3 anomalies"));
+    assert!(sentence(StopReason::FewExpected { finds: 0.31 }).contains("about 0.3 anomalies are expected"));
 }
