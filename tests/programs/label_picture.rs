@@ -7,7 +7,7 @@ use anoonly_system_tests::label_server::LabelServer;
 use anoonly_system_tests::survey;
 
 /// Enough to show what was learnt, and few enough that there is more to find.
-const ANSWERS: usize = 10;
+const ANSWERS: usize = 12;
 
 fn main() {
     let path = std::env::args().nth(1).expect("the path of the picture");
@@ -18,8 +18,9 @@ fn main() {
     let tab = browser.open(&server.page(), View { still: true, ..View::DESK });
     let shown = "document.getElementById('question').getAttribute('aria-busy') === 'false'";
     for answers in 0..ANSWERS {
-        server.settled();
-        tab.wait(&format!("{shown} && document.getElementById('status').dataset.answers === '{answers}'"));
+        // The page knows the ranking that decides which row comes next, so that each run of this program has the same rows.
+        let ranking = &server.settled()["fit"]["number"];
+        tab.wait(&format!("{shown} && document.getElementById('fit').dataset.number === '{ranking}'"));
         let row = tab.evaluate("Number(document.getElementById('question').dataset.row)").as_u64().unwrap_or(0);
         tab.press(if survey::truth(row) == "anomaly" { "y" } else { "n" });
         tab.wait(&format!("document.getElementById('status').dataset.answers === '{}'", answers + 1));
