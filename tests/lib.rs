@@ -1,8 +1,17 @@
 //! Helpers of the whole-system tests.
 
+pub mod accessibility;
+pub mod browser;
+pub mod draw;
+pub mod http;
+pub mod label_server;
+pub mod survey;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// Runs the `anoonly` command.
 ///
@@ -12,13 +21,14 @@ pub fn anoonly<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>
     command(arguments).output().expect("the command starts")
 }
 
-/// The `anoonly` command that was built beside these tests.
+/// The `anoonly` command that was built beside the tests, or beside a program of this package.
 ///
 /// # Panics
 /// When it was not built: `cargo test --workspace` builds it.
 pub fn command<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
-    let tests = std::env::current_exe().expect("the path of the running test");
-    let folder = tests.parent().and_then(Path::parent).expect("target/PROFILE/deps/TEST");
+    let this = std::env::current_exe().expect("the path of the running test");
+    // target/PROFILE/deps/TEST, or target/PROFILE/PROGRAM.
+    let folder = this.ancestors().skip(1).find(|folder| !folder.ends_with("deps")).expect("target/PROFILE");
     let program = folder.join(format!("anoonly{}", std::env::consts::EXE_SUFFIX));
     assert!(program.exists(), "{} is not built: run the tests with --workspace", program.display());
     let mut command = Command::new(program);
@@ -94,4 +104,16 @@ pub fn trained(file: &impl Fn(&str) -> String, more: &[&str]) -> String {
     let mut words = vec!["train", &train, "--label", "fraud", "--id", "id", "--ensemble", "2", "--out", &model];
     words.extend(more);
     done(anoonly(&words))
+}
+
+/// Asks again and again for a value; nothing if there is none in this time.
+pub fn within<T>(patience: Duration, mut value: impl FnMut() -> Option<T>) -> Option<T> {
+    let end = Instant::now() + patience;
+    loop {
+        let found = value();
+        if found.is_some() || Instant::now() > end {
+            return found;
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
 }

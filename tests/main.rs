@@ -13,10 +13,12 @@ mod export;
 #[cfg(unix)]
 mod guide;
 mod hostile_text;
+mod label;
 mod labelling_bench;
 mod labels;
 mod options;
 mod outputs;
+mod pages;
 mod reading;
 mod real_data;
 mod report;

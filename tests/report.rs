@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 use std::path::Path;
-use std::process::Command;
 
+use anoonly_system_tests::browser::{Browser, View};
 use anoonly_system_tests::{anoonly, stderr};
 use roxmltree::Document;
 
@@ -156,43 +156,25 @@ fn an_unusable_report_path_is_refused_before_the_bench() {
     }
 }
 
-/// The browser that the build script has found; empty if there is none, and the test that needs it is then ignored.
-const BROWSER: &str = env!("ANOONLY_TEST_BROWSER");
-
-/// The page as the browser parsed it, and the messages on the browser's console.
-fn opened(browser: &Path, page: &Path, profile: &Path) -> (String, Vec<String>) {
-    let flags = [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        "--enable-logging=stderr",
-        "--dump-dom",
-    ];
-    let mut command = Command::new(browser);
-    command.args(flags).arg(format!("--user-data-dir={}", profile.display())).arg(page);
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{}", stderr(&output));
-    let log = String::from_utf8_lossy(&output.stderr);
-    let console = log.lines().filter(|line| line.contains("CONSOLE")).map(str::to_owned).collect();
-    (String::from_utf8(output.stdout).unwrap(), console)
+/// The ids of the figures of a page in a browser, and what the browser has against the page.
+fn opened(browser: &Browser, page: &Path) -> (Vec<String>, Vec<String>) {
+    let tab = browser.open(&format!("file://{}", page.display()), View::DESK);
+    let ids = tab.evaluate("[...document.querySelectorAll('figure')].map(figure => figure.id)");
+    let ids = ids.as_array().unwrap().iter().map(|id| id.as_str().unwrap().to_owned()).collect();
+    (ids, tab.take_problems())
 }
 
 #[test]
 #[cfg_attr(not(browser), ignore = "needs Chromium: install it or set ANOONLY_BROWSER")]
 fn a_browser_shows_every_figure_without_console_messages() {
-    let browser = Path::new(BROWSER);
+    let browser = Browser::start();
     let folder = tempfile::tempdir().unwrap();
     report(folder.path(), &sweep(folder.path()));
-    let profile = folder.path().join("profile");
-    let (page, console) = opened(browser, &folder.path().join("report.html"), &profile);
+    let (figures, problems) = opened(&browser, &folder.path().join("report.html"));
     for id in FIGURES {
-        assert!(page.contains(&format!("<figure id=\"{id}\"")), "the browser knows no figure {id}");
+        assert!(figures.iter().any(|figure| figure == id), "the browser knows no figure {id}");
     }
-    assert_eq!(console, Vec::<String>::new());
+    assert_eq!(problems, Vec::<String>::new());
 
     // The figures of a sweep over labels and of an ablation.
     for (more, id) in [(["--label-count", "2,5"], "sweep-labels"), (["--ablation", "norm"], "strategies")] {
@@ -202,14 +184,14 @@ fn a_browser_shows_every_figure_without_console_messages() {
         let words = ["bench", "--datasets", "wine,penguins", "--models", "devnet,knn", "--seeds", "1,2", "--out"];
         let words = words.into_iter().chain([out.to_str().unwrap()]).chain(more);
         report(&place, &words.map(str::to_owned).collect::<Vec<_>>());
-        let (page, console) = opened(browser, &place.join("report.html"), &profile);
-        assert!(page.contains(&format!("<figure id=\"{id}\"")), "the browser knows no figure {id}");
-        assert_eq!(console, Vec::<String>::new());
+        let (figures, problems) = opened(&browser, &place.join("report.html"));
+        assert!(figures.iter().any(|figure| figure == id), "the browser knows no figure {id}");
+        assert_eq!(problems, Vec::<String>::new());
     }
 
     // The check works: a script that the page's policy blocks is reported on the console.
     let bad = folder.path().join("bad.html");
     let text = std::fs::read_to_string(folder.path().join("report.html")).unwrap();
     std::fs::write(&bad, text.replace("</main>", "<script>1</script></main>")).unwrap();
-    assert!(!opened(browser, &bad, &profile).1.is_empty(), "the browser ran a script, or its console is not read");
+    assert!(!opened(&browser, &bad).1.is_empty(), "the browser ran a script, or its console is not read");
 }

@@ -25,14 +25,14 @@ pub fn build(options: &[String]) -> Result<Command, String> {
         build.args(["--features", &format!("anoonly-cli/{backend}")]);
     }
     run(&mut build)?;
-    Ok(Command::new(program()?))
+    Ok(Command::new(program("anoonly")?))
 }
 
-/// `TARGET/release/anoonly`, where this program is `TARGET/debug/xtask`.
-fn program() -> Result<PathBuf, String> {
+/// `TARGET/release/NAME`, where this program is `TARGET/debug/xtask`.
+pub fn program(name: &str) -> Result<PathBuf, String> {
     let this = std::env::current_exe().map_err(|error| format!("cannot find the build folder: {error}"))?;
     let target = this.ancestors().nth(2).ok_or("cannot find the build folder")?;
-    Ok(target.join("release").join(format!("anoonly{}", std::env::consts::EXE_SUFFIX)))
+    Ok(target.join("release").join(format!("{name}{}", std::env::consts::EXE_SUFFIX)))
 }
 
 /// The backend that the options choose.

@@ -1,5 +1,6 @@
 //! Cargo, called by a task as a developer would call it from a shell.
 
+use std::path::Path;
 use std::process::Command;
 
 /// Variables that `cargo run` and build scripts set for the package at hand; a name that ends in `_` is a prefix.
@@ -42,13 +43,14 @@ pub fn words(command: &Command) -> String {
     command.get_args().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
-/// Runs cargo to its end.
+/// Runs a command to its end.
 ///
 /// # Errors
 /// When it cannot be started or fails.
 pub fn run(command: &mut Command) -> Result<(), String> {
     let status = command.status().map_err(|error| format!("cannot start {:?}: {error}", command.get_program()))?;
-    if status.success() { Ok(()) } else { Err(format!("`cargo {}` failed: {status}", words(command))) }
+    let program = Path::new(command.get_program()).file_stem().unwrap_or_default().to_string_lossy();
+    if status.success() { Ok(()) } else { Err(format!("`{program} {}` failed: {status}", words(command))) }
 }
 
 #[cfg(test)]

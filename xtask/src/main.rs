@@ -7,6 +7,7 @@ mod bench_speed;
 mod cargo;
 mod check;
 mod check_fresh;
+mod label;
 
 use std::process::ExitCode;
 
@@ -15,9 +16,11 @@ Usage: cargo xtask TASK
 
   bench [OPTIONS]        Build the release program and run `anoonly bench` with the options; --help lists them
   bench-speed [OPTIONS]  Measure speed and memory; with --python PROGRAM also PyTorch's, for docs/performance.md
+  bench-label [SIZE…]    Measure in Chromium how long a person who labels rows waits, on tables such as 5000x10
   check                  Check format, lints, documentation and the layers of crates: the fast part of CI
   check-fresh [OPTIONS]  Check that the builds of the main job, the tests and the workspace leave one another fresh;
-                         OPTIONS for cargo replace --release --workspace";
+                         OPTIONS for cargo replace --release --workspace
+  picture                Draw the pictures of the labelling page for the docs, in Chromium";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -26,8 +29,10 @@ fn main() -> ExitCode {
     let result = match task.as_deref() {
         Some("bench") => bench::bench(&options),
         Some("bench-speed") => bench_speed::bench_speed(&options).map(|()| ExitCode::SUCCESS),
+        Some("bench-label") => label::bench_label(&options).map(|()| ExitCode::SUCCESS),
         Some("check") => check::check().map(|()| ExitCode::SUCCESS),
         Some("check-fresh") => check_fresh::check_fresh(&options).map(|()| ExitCode::SUCCESS),
+        Some("picture") => label::picture().map(|()| ExitCode::SUCCESS),
         None | Some("help" | "--help" | "-h") => {
             println!("{HELP}");
             Ok(ExitCode::SUCCESS)

@@ -7,6 +7,7 @@ import { byId } from "./dom.js";
 import { bringIntoSight, drawCells, drawQuestion, drawSurroundings } from "./question.js";
 import { onState, refitted, store } from "./store.js";
 import { refused, stopped } from "./trouble.js";
+import { sentence } from "./words.js";
 
 // A conflict brings its row back only while nobody can have begun to judge the next one; later, the row comes next.
 const UNSEEN = 1000;
