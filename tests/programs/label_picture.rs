@@ -7,7 +7,7 @@ use anoonly_system_tests::label_server::LabelServer;
 use anoonly_system_tests::survey;
 
 /// Enough to show what was learnt, and few enough that there is more to find.
-const ANSWERS: usize = 14;
+const ANSWERS: usize = 10;
 
 fn main() {
     let paths: Vec<String> = std::env::args().skip(1).collect();
@@ -32,10 +32,14 @@ fn main() {
     );
     // As later visitors see the page: without the hint for the first one, and with what the last ranking knows.
     tab.reload();
+    tab.wait(shown);
     tab.evaluate("document.getElementById('hint').hidden || document.getElementById('hint-close').click()");
-    tab.wait(&format!(
-        "{shown} && document.querySelector('#question .bar') && !document.querySelector('#list .waiting')"
-    ));
+    tab.evaluate(
+        "{ const answers = document.getElementById('answer-filter');
+           answers.value = 'open'; answers.dispatchEvent(new Event('change')); }",
+    );
+    tab.wait("!document.querySelector('#list .row[data-answer]:not([data-answer=\"\"])')");
+    tab.wait("document.querySelector('#question .bar') && !document.querySelector('#list .waiting')");
     for (path, view) in [(light, view), (dark, view.dark())] {
         tab.show(view);
         tab.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))");
