@@ -34,6 +34,8 @@ struct Shared {
     session: Session,
     /// Rows that were put aside until no others are left to ask.
     skipped: Vec<usize>,
+    /// How many answers each request has given, the last one last. Undo takes back what was given together.
+    together: Vec<usize>,
     fits: Fits,
     /// The ranking before the last fit.
     previous: Option<RankedRows>,
@@ -91,6 +93,7 @@ impl Desk {
         let shared = Shared {
             session,
             skipped: Vec::new(),
+            together: Vec::new(),
             fits,
             previous: None,
             learnt: None,
@@ -150,11 +153,12 @@ impl Desk {
         }
         let given: Vec<_> = answers.iter().map(|new| (new.row, new.answer, new.note.as_deref())).collect();
         shared.session.answer_all(&given)?;
+        shared.together.extend((!given.is_empty()).then_some(given.len()));
         shared.skipped.retain(|row| answers.iter().all(|new| new.row != *row));
         self.change(shared)
     }
 
-    /// Takes back the last answer.
+    /// Takes back the last answer, and those that were given together with it since the program was started.
     ///
     /// # Errors
     /// When the number of answers is not the one that is given: somebody else has answered or taken back. Or when the journal cannot
@@ -165,9 +169,20 @@ impl Desk {
         if now != answers {
             return Err(shared.conflict(format!("meanwhile, there are {now} answers, not {answers}")));
         }
-        let undone = shared.session.undo()?.map(|given| LastAnswer::of(&given));
+        let together = shared.together.pop().unwrap_or(1);
+        let mut undone = None;
+        for left in (1..=together).rev() {
+            match shared.session.undo() {
+                Ok(given) => undone = given.map(|given| LastAnswer::of(&given)),
+                Err(error) => {
+                    shared.together.push(left);
+                    let _ = self.change(shared);
+                    return Err(error.into());
+                }
+            }
+        }
         let state = self.change(shared)?;
-        Ok(Undone { state, undone })
+        Ok(Undone { state, undone, together })
     }
 
     /// Puts a row aside, or takes it back among the rows that are asked.
@@ -449,6 +464,19 @@ mod tests {
         assert!(!state.fit.running && state.fit.error.is_none());
         assert_eq!(*versions.borrow_and_update(), state.version);
         assert!(desk.rankings().previous.is_some() && desk.learnt().is_some());
+    }
+
+    #[test]
+    fn answers_that_were_given_together_are_taken_back_together() {
+        let desk = desk();
+        let rows: Vec<u64> = desk.state().unwrap().questions.iter().map(|question| question.row).collect();
+        desk.answer(&[new(rows[0], Answer::Anomaly, None)]).unwrap();
+        desk.answer(&[1, 2, 3].map(|at: usize| new(rows[at], Answer::Normal, None))).unwrap();
+        let undone = desk.undo(4).unwrap();
+        assert_eq!((undone.together, undone.undone.unwrap().row, undone.state.answers), (3, rows[1], 1));
+        let undone = desk.undo(1).unwrap();
+        assert_eq!((undone.together, undone.undone.unwrap().row, undone.state.answers), (1, rows[0], 0));
+        assert!(desk.undo(0).unwrap().undone.is_none());
     }
 
     #[test]

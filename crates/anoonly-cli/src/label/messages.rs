@@ -112,7 +112,10 @@ pub struct Saved {
 pub struct Undone {
     #[serde(flatten)]
     pub state: SharedState,
+    /// The answer that was taken back, the first of several.
     pub undone: Option<LastAnswer>,
+    /// How many answers were taken back.
+    pub together: usize,
 }
 
 /// What the session knows of a row.

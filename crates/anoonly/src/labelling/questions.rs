@@ -1,6 +1,5 @@
 //! The rows that are asked next.
 
-use anoonly_core::scale::MinMaxScaler;
 use anoonly_data::table::CellValue;
 use anoonly_train::labelling::{Query, QueryStrategy, Ranking, separating_threshold};
 use ndarray::Array2;
@@ -101,11 +100,7 @@ impl Session {
 
     /// The features, each scaled to [0, 1].
     fn scaled(&self) -> &Array2<f32> {
-        self.scaled.get_or_init(|| self.scaler().transform(self.features.view()))
-    }
-
-    fn scaler(&self) -> &MinMaxScaler {
-        self.scaler.get_or_init(|| MinMaxScaler::fit(&self.features))
+        self.scaled.get_or_init(|| self.scaler.transform(self.features.view()))
     }
 
     /// The answers on the rows that are most like a row, the nearest first: at most `count`, one a row, and none on the row itself. The
@@ -114,7 +109,7 @@ impl Session {
     /// # Panics
     /// When the row does not exist.
     pub fn nearest_answers(&self, row: usize, count: usize) -> Vec<&GivenAnswer> {
-        let scale = self.scaler().scale();
+        let scale = self.scaler.scale();
         let distance = |other: usize| -> f64 {
             let pairs = self.features.row(row).into_iter().zip(self.features.row(other));
             pairs.zip(scale).map(|((&a, &b), scale)| ((f64::from(a) - f64::from(b)) * scale).powi(2)).sum()

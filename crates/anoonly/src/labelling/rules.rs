@@ -9,14 +9,15 @@
 //!
 //! t · [log₂(1 + λ) − log₂(1 + (f + λ p u) / t)] − Σ log₂(choices of each condition)
 //!
-//! All unlabelled rows together weigh λ p: a rule that matches one of a hundred rows is hardly worse than one that matches none, and
-//! one that matches half of the table has no value. The second sum keeps rules short, and no rule from chance: the more conditions are
-//! tried, the more a rule must gain.
+//! All unlabelled rows together weigh λ p: a rule that matches one of a thousand rows is hardly worse than one that matches none, and
+//! one that matches half of the table has no value. The second sum keeps rules short.
 //!
-//! A rule is shown when it also passes a test. Suppose that the anomalies matched it no more often than other rows do, with probability b.
-//! By Chernoff's bound, t of p would match with probability at most 2^(−p · KL(t/p ‖ b)); this must stay below 5 % for the best of all
-//! rules with as many conditions. b is the share of the unlabelled rows, and from ten confirmed normals on also theirs if it is
-//! larger: rows that were asked for their scores differ from the rest of the table whatever they are.
+//! A rule is shown when it also passes two tests, so that no rule is chance. First, suppose that anomalies matched it as often as unlabelled
+//! rows do, with probability u. By Chernoff's bound, t of p would match with probability at most 2^(−p · KL(t/p ‖ u)). Second, suppose
+//! that anomalies and confirmed normals matched it equally often; the bits against this are those of the likelihood ratio. Rows that
+//! were asked for their scores differ from the rest of the table whatever they are, so that the first test alone says little about
+//! them; the second is made from ten confirmed normals on. In both, the bits must exceed those of the conditions, which stand for all
+//! rules that could have been tried, and of a probability of 5 %.
 
 mod choices;
 mod sample;
@@ -39,7 +40,7 @@ const BEAM: usize = 8;
 /// The number of rules that are tested on the whole table before none is taken.
 const TESTED: usize = 12;
 /// The weight of all unlabelled rows, in anomalies for each anomaly: λ.
-const UNLABELLED_WEIGHT: f64 = 100.0;
+const UNLABELLED_WEIGHT: f64 = 30.0;
 /// The number of confirmed normals from which their share counts in the test.
 const ENOUGH_NORMALS: usize = 10;
 /// The probability that the test lets a rule pass that holds by chance.
@@ -190,17 +191,39 @@ fn passes(rule: &LearntRule, matched: usize, left: usize, cost: f64, sample: &Sa
     let unlabelled = rule.rows - rule.found - rule.normals;
     let share = unlabelled as f64 / (sample.all_unlabelled as f64).max(1.0);
     let found = rule.found as f64 / rule.of as f64;
-    let expected = |count: usize, all: usize| (count as f64 + 1.0) / (all as f64 + 2.0);
-    let of_normals = if sample.normals < ENOUGH_NORMALS { 0.0 } else { expected(rule.normals, sample.normals) };
-    let chance = expected(unlabelled, sample.all_unlabelled).max(of_normals);
-    rule.found >= LEAST_ODDS * rule.normals
-        && found >= LEAST_LIFT * share
-        && left as f64 * divergence(matched as f64 / left as f64, chance) >= cost - LEVEL.log2()
+    let (matched, left) = (matched as f64, left as f64);
+    let chance = (unlabelled as f64 + 1.0) / (sample.all_unlabelled as f64 + 2.0);
+    let mut evidence = if matched / left > chance { left * divergence(matched / left, chance) } else { 0.0 };
+    if sample.normals >= ENOUGH_NORMALS {
+        evidence = evidence.min(likelihood_ratio([matched, rule.normals as f64], [left, sample.normals as f64]));
+    }
+    rule.found >= LEAST_ODDS * rule.normals && found >= LEAST_LIFT * share && evidence >= cost - LEVEL.log2()
 }
 
-/// The Kullback-Leibler divergence, in bits, of a coin that shows heads with probability `chance` from one with `share`; 0 if `share` is
-/// the smaller one.
+/// How many bits of evidence there are that the first of two classes matches more often: by how much the rows are likelier when each class
+/// has its own share than when both have the same.
+fn likelihood_ratio(matched: [f64; 2], of: [f64; 2]) -> f64 {
+    let [first, second] = [matched[0] / of[0], matched[1] / of[1]];
+    let same = (matched[0] + matched[1]) / (of[0] + of[1]);
+    if first > second { of[0] * divergence(first, same) + of[1] * divergence(second, same) } else { 0.0 }
+}
+
+/// The Kullback-Leibler divergence, in bits, of a coin that shows heads with probability `chance` from one with `share`.
 fn divergence(share: f64, chance: f64) -> f64 {
     let part = |p: f64, q: f64| if p > 0.0 { p * (p / q).log2() } else { 0.0 };
-    if share <= chance { 0.0 } else { part(share, chance) + part(1.0 - share, 1.0 - chance) }
+    part(share, chance) + part(1.0 - share, 1.0 - chance)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn evidence_is_in_bits() {
+        assert_eq!(divergence(1.0, 0.25), 2.0);
+        assert_eq!(divergence(0.3, 0.3), 0.0);
+        // 4 of 4 against 0 of 4: eight coins that must all fall right.
+        assert_eq!(likelihood_ratio([4.0, 0.0], [4.0, 4.0]), 8.0);
+        assert_eq!(likelihood_ratio([1.0, 2.0], [4.0, 4.0]), 0.0);
+    }
 }

@@ -37,8 +37,8 @@ pub struct Session {
     pub(super) left_out: Vec<LeftOut>,
     pub(super) filled: usize,
     pub(super) features: Arc<Array2<f32>>,
-    /// How features are scaled for distances, made for the first query that needs them.
-    pub(super) scaler: OnceLock<MinMaxScaler>,
+    /// How features are scaled for distances.
+    pub(super) scaler: MinMaxScaler,
     /// The scaled features, made for the first query that needs them.
     pub(super) scaled: OnceLock<Array2<f32>>,
     pub(super) columns: Arc<ExplainedColumns>,

@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
+use anoonly_core::scale::MinMaxScaler;
 use anoonly_core::{Label, excerpt};
 use anoonly_data::table::{LabelColumn, Labels, Table};
 use anoonly_train::ComputeDevice;
@@ -177,8 +178,8 @@ impl LabellingSetup {
             encoder,
             left_out,
             filled,
+            scaler: MinMaxScaler::fit(&features),
             features,
-            scaler: OnceLock::new(),
             scaled: OnceLock::new(),
             columns: Arc::new(columns),
             view,

@@ -7,7 +7,7 @@ import { byId } from "./dom.js";
 import { bringIntoSight, drawCells, drawQuestion, drawSurroundings } from "./question.js";
 import { onState, refitted, store } from "./store.js";
 import { refused, stopped } from "./trouble.js";
-import { sentence } from "./words.js";
+import { counted, sentence } from "./words.js";
 
 // A conflict brings its row back only while nobody can have begun to judge the next one; later, the row comes next.
 const UNSEEN = 1000;
@@ -175,14 +175,15 @@ export function undo() {
         path: "api/undo",
         body: undoBody,
         what: "undo",
-        done: ({ undone }) => undone && back(undone),
+        done: ({ undone, together }) => undone && back(undone, together),
         conflict: (_, error) => refused(`Nothing was taken back: ${sentence(error.message)}`),
     });
 }
 
-function back({ row, answer: value, note, because }) {
+function back({ row, answer: value, note, because }, together = 1) {
     drafts.delete(row);
-    take({ row, because: because ?? "taken-back", note, notice: `The answer “${value}” was taken back.`, fresh: true });
+    const what = together > 1 ? `${counted(together, "answer")} “${value}” were` : `The answer “${value}” was`;
+    take({ row, because: because ?? "taken-back", note, notice: `${what} taken back.`, fresh: true });
 }
 
 /** Something changed: what lies around the row at hand follows, the row itself stays. */

@@ -189,3 +189,16 @@ fn labels_in_the_table_and_decimal_commas_count() {
     assert!(matches!(rule.conditions[0].test, ConditionTest::Above { value } if value == value.round()), "{rule:?}");
     assert_eq!(rule.open, 0);
 }
+
+/// Penguins of the guide: the eight labelled ones tell chinstraps from other penguins of the island.
+#[test]
+fn the_table_of_the_guide_has_a_rule() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guide/survey.csv");
+    let setup = LabellingSetup::new(detector("isolation-forest").ids(&["id"])).label("chinstrap");
+    let session = setup.open(&Table::read(&path).unwrap()).unwrap();
+    let rules = summary(&session).rules;
+    check_counts(&session, &rules);
+    let [rule] = &rules[..] else { panic!("{rules:?}") };
+    assert_eq!(rule.text, "island in {Dream} and bill_length_mm > 40.8");
+    assert_eq!((rule.found, rule.of, rule.normals, rule.rows), (8, 8, 0, 23));
+}
