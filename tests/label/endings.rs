@@ -82,11 +82,11 @@ fn a_journal_of_another_table_or_in_use_is_refused() {
     let place = Place::small();
     let server = place.start(&[]);
     server.answer(&[(asked(&server.settled())[0], "anomaly")]);
-    let before = std::fs::read(place.journal()).unwrap();
     let ended = LabelServer::try_start(place.folder.path(), &["small.csv"]).err().expect("the journal is in use");
     assert_eq!(ended.code, Some(2), "{ended:#?}");
     assert!(ended.stderr.contains("journal") && ended.stderr.contains("process"), "{}", ended.stderr);
     server.kill();
+    let before = std::fs::read(place.journal()).unwrap();
     let text = std::fs::read_to_string(place.file("small.csv")).unwrap();
     std::fs::write(place.file("other.csv"), text.replace("T5,", "U5,")).unwrap();
     std::fs::write(

@@ -6,10 +6,11 @@ use anoonly_system_tests::survey::truth;
 
 use super::Place;
 
-/// The row at hand, once it is shown.
+/// The row at hand, once it is shown and can be answered.
 #[track_caller]
 pub fn at_hand(tab: &Tab) -> u64 {
     tab.wait("document.getElementById('question')?.getAttribute('aria-busy') === 'false'");
+    tab.wait("document.getElementById('yes').getAttribute('aria-disabled') === 'false'");
     let row = tab.evaluate("document.getElementById('question').dataset.row");
     row.as_str().and_then(|row| row.parse().ok()).unwrap_or_else(|| panic!("the row at hand is {row}"))
 }
