@@ -11,10 +11,9 @@ pub fn bench_label(sizes: &[String]) -> Result<(), String> {
     run(built("label-bench")?.args(sizes))
 }
 
-/// Draws the pictures of the labelling page for the docs.
+/// Draws the picture of the labelling page for the docs.
 pub fn picture() -> Result<(), String> {
-    let images = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/images");
-    run(built("label-picture")?.args(["label.png", "label-dark.png"].map(|name| images.join(name))))
+    run(built("label-picture")?.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/images/label.png")))
 }
 
 /// Builds the release program and one of the programs of `tests/` that drive it in a browser; returns a command that starts the latter.

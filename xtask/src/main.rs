@@ -20,7 +20,7 @@ Usage: cargo xtask TASK
   check                  Check format, lints, documentation and the layers of crates: the fast part of CI
   check-fresh [OPTIONS]  Check that the builds of the main job, the tests and the workspace leave one another fresh;
                          OPTIONS for cargo replace --release --workspace
-  picture                Draw the pictures of the labelling page for the docs, in Chromium";
+  picture                Draw the picture of the labelling page for the docs, in Chromium";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
