@@ -156,7 +156,7 @@ fn write(path: &Path, rows: usize, columns: usize) -> io::Result<Vec<bool>> {
     let mut draw = Draw(1);
     let mut anomalies = Vec::with_capacity(rows);
     for row in 0..rows {
-        let anomaly = draw.bits() % ANOMALIES == 0;
+        let anomaly = draw.bits().is_multiple_of(ANOMALIES);
         write!(file, "R{row}")?;
         for column in 0..columns {
             if column + 2 >= columns {
