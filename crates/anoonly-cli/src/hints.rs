@@ -127,7 +127,7 @@ fn labelling(error: &LabellingError) -> Option<String> {
     match error {
         LabellingError::Pipeline(error) => pipeline(error),
         LabellingError::Setting { setting: LabellingSetting::Label, .. } => {
-            Some("to use the labels in a column of the table, name the column with --label; --label-name names a new one".into())
+            Some("to use its labels, name it with --label; or choose another name for the new column with --label-name".into())
         }
         LabellingError::Setting { setting: LabellingSetting::Notes, .. } => Some("--notes sets it".into()),
         LabellingError::OtherSetting { .. } => Some(

@@ -26,8 +26,8 @@ use clap::Args;
 use tokio::net::TcpListener;
 
 use self::desk::Desk;
-use self::guard::Token;
-use self::list::Lists;
+use self::guard::{Opener, Token};
+use self::list::{LISTED_COLUMNS, Lists};
 use self::messages::SessionFacts;
 use self::save::{DEFAULT_THRESHOLD, Saving};
 use self::server::Service;
@@ -37,7 +37,7 @@ use crate::error::CommandError;
 use crate::findings::column_table;
 use crate::reading::Reading;
 use crate::terminal::one_line;
-use crate::train::{LISTED_COLUMNS, label_lines};
+use crate::train::{LISTED_COLUMNS as SUMMARISED_COLUMNS, label_lines};
 use crate::{counted, note, outputs, print, signals, warn};
 
 #[derive(Debug, Args)]
@@ -121,19 +121,30 @@ impl Options {
             self.out.clone().unwrap_or_else(|| PathBuf::from(format!("{}.labelled.{}", self.stem(), self.ending())));
         let model = out.with_extension("anoonly");
         let inputs = [("the table", self.table.as_path()), ("the journal", journal.as_path())];
-        outputs::check_table("--out", &out, &inputs)?;
-        outputs::check("--out", &model, &inputs)?;
-
+        let check_outputs = || {
+            outputs::check_table("--out", &out, &inputs)?;
+            outputs::check("--out", &model, &inputs)
+        };
+        check_outputs()?;
         let (table, setup) = self.setup(&journal)?;
         note(&format!("ranking {} by {}", counted(table.rows(), "row", "rows"), setup.detector().method().info().name));
         let start = Instant::now();
         let session = setup.open(&table)?;
+        // Now that the journal exists, it is known by whatever name.
+        check_outputs()?;
+        self.notes.iter().try_for_each(|name| session.check_notes(name))?;
         self.describe(&session, start.elapsed())?;
+        for file in [&out, &model].into_iter().filter(|file| file.exists()) {
+            print(&format!(
+                "{} exists, and is replaced when results are written\n",
+                one_line(&file.display().to_string())
+            ));
+        }
         let facts = self.facts(&session, &journal, &out, &model)?;
         let saving = Saving { table: out, model, notes: self.notes.clone(), writing: Mutex::default() };
         let desk = Desk::open(session);
         let stopped = signals::stop_gently(ENDING);
-        let service = Arc::new(Service { desk, lists: Lists::default(), facts, saving });
+        let service = Arc::new(Service { desk, opener: Opener::new()?, lists: Lists::default(), facts, saving });
         match self.terminal {
             true => terminal::ask(&service, stopped)?,
             false => self.serve(&service, stopped)?,
@@ -227,7 +238,7 @@ impl Options {
         if let Some(label) = session.label_column() {
             lines.extend(label_lines(&session.table().labels(label)?, Some(session.detector().method())));
         }
-        let table = column_table(session.encoder(), session.left_out(), LISTED_COLUMNS);
+        let table = column_table(session.encoder(), session.left_out(), SUMMARISED_COLUMNS);
         lines.extend(table.lines().map(|row| format!("  {row}")));
         if session.left_out().iter().any(|left| left.usable) {
             lines.push("  --keep COLUMN uses a column that was left out although it holds information".into());
@@ -274,9 +285,12 @@ impl Options {
             resumed: session.answers().len(),
             journal: journal.display().to_string(),
             out: out.display().to_string(),
+            out_exists: out.exists(),
             model: model.display().to_string(),
+            model_exists: model.exists(),
             version: env!("CARGO_PKG_VERSION"),
             columns: session.view().columns()?.to_vec(),
+            listed: LISTED_COLUMNS,
         })
     }
 
@@ -294,7 +308,9 @@ impl Options {
             let address = format!("http://{}:{port}/{}/", Ipv4Addr::LOCALHOST, token.as_str());
             print(&format!("{address}\n"));
             note("every answer is saved at once; Ctrl-C ends the program");
-            if !self.no_open && has_screen() && open::that_detached(&address).is_err() {
+            // The list of processes shows the address that a browser is started with to every user.
+            let opening = format!("http://{}:{port}/{}/", Ipv4Addr::LOCALHOST, service.opener.as_str());
+            if !self.no_open && has_screen() && open::that_detached(opening).is_err() {
                 note("no browser could be opened: open the address yourself");
             }
             let server = axum::serve(listener, server::router(Arc::clone(service), &token));
@@ -316,6 +332,10 @@ impl Options {
     /// Writes the results if a file was named for them, and says what there is.
     fn end(&self, service: &Service, journal: &Path) -> Result<(), CommandError> {
         let answers = service.desk.with(|session| session.answers().len());
+        if service.saving.is_writing() {
+            note("the files that a page has asked for are being written; press Ctrl-C again to stop immediately");
+            service.saving.wait();
+        }
         if self.out.is_some() {
             let report = service.saving.save(&service.desk, Some(DEFAULT_THRESHOLD))?;
             print(&report.text());

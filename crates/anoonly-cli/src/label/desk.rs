@@ -1,8 +1,9 @@
 //! The session that pages and the terminal share, and the threads that fit and describe behind it.
 //!
-//! The session is locked only as long as an answer takes to reach the disk. Fits, explanations and searches run on values that
-//! the session hands out.
+//! The session is locked while an answer goes to the disk, and for looks that take some milliseconds. Fits, explanations, searches and
+//! files are made from values that the session hands out.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Instant;
@@ -289,19 +290,19 @@ impl Desk {
             shared.fits.running = true;
             let _ = self.change(shared);
             let start = Instant::now();
-            let result = job.run();
+            let result = undisturbed(|| job.run());
             let mut shared = self.lock();
             let previous = shared.session.ranked_rows();
             shared.fits.running = false;
             shared.fits.seconds = Some(start.elapsed().as_secs_f64());
             shared.fits.failed = None;
-            match result.and_then(|result| shared.session.install(result)) {
+            match result.and_then(|result| shared.session.install(result).map_err(|error| error.to_string())) {
                 Ok(true) => {
                     shared.fits.number += 1;
                     shared.previous = Some(previous);
                 }
                 Ok(false) => {}
-                Err(error) => shared.fits.failed = Some((events, error.to_string())),
+                Err(reason) => shared.fits.failed = Some((events, reason)),
             }
             let _ = self.change(shared);
         }
@@ -316,14 +317,22 @@ impl Desk {
             });
             let (fit, job) = (shared.fits.number, shared.session.summary_job());
             drop(shared);
-            let learnt = job.run().unwrap_or_else(|error| {
-                tracing::warn!("the anomalies found cannot be described: {error}");
+            let learnt = undisturbed(|| job.run()).unwrap_or_else(|reason| {
+                tracing::warn!("the anomalies found cannot be described: {reason}");
                 None
             });
             let mut shared = self.lock();
             shared.learnt = Some((fit, learnt.map(Arc::new)));
             let _ = self.change(shared);
         }
+    }
+}
+
+/// Does work after which its thread goes on, whatever happens.
+fn undisturbed<T>(work: impl FnOnce() -> Result<T, LabellingError>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(result) => result.map_err(|error| error.to_string()),
+        Err(_) => Err("an internal error, which the terminal shows".into()),
     }
 }
 
@@ -388,9 +397,9 @@ impl Shared {
 /// What was said of a row, as the end of a sentence.
 fn said(answer: Answer) -> &'static str {
     match answer {
-        Answer::Anomaly => "was answered to be an anomaly",
-        Answer::Normal => "was answered to be normal",
-        Answer::Unsure => "was answered to be unsure",
+        Answer::Anomaly => "was labelled an anomaly",
+        Answer::Normal => "was labelled normal",
+        Answer::Unsure => "was marked unsure",
     }
 }
 
@@ -441,7 +450,7 @@ mod tests {
         desk.answer(&[new(rows[0], Answer::Anomaly, None)]).unwrap();
         let both = [new(rows[1], Answer::Normal, None), new(rows[0], Answer::Normal, None)];
         let Err(DeskError::Conflict { reason, state }) = desk.answer(&both) else { panic!("it is accepted") };
-        assert!(reason.ends_with("was answered to be an anomaly") && state.answers == 1, "{reason}");
+        assert!(reason.ends_with("was labelled an anomaly") && state.answers == 1, "{reason}");
         let state = desk.answer(&[new(rows[0], Answer::Normal, Some(Answer::Anomaly))]).unwrap();
         assert_eq!((state.answers, state.progress.answered, state.progress.normals), (2, 1, 1));
         assert!(matches!(desk.undo(1), Err(DeskError::Conflict { .. })));

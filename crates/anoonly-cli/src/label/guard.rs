@@ -4,16 +4,19 @@
 //! request has to show three things: the random token of this start, a `Host` that is a loopback name (another name is one that was made
 //! to lead here, DNS rebinding), and no `Origin` but the page's own (another one is a form or script of another site).
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use axum::extract::{Request, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, HeaderName, ORIGIN, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use sha2::{Digest, Sha256};
 
-use super::server::Refusal;
+use super::server::{Refusal, Service};
 use crate::error::CommandError;
 
 /// What a page may do: load its own files and speak to its own server.
@@ -46,16 +49,49 @@ impl Token {
     }
 }
 
+/// The secret in the address with which the program opens a browser. Other users of the computer may see it in the list of processes, so it
+/// leads to the page once only.
+#[derive(Debug)]
+pub struct Opener {
+    key: Token,
+    used: AtomicBool,
+}
+
+impl Opener {
+    /// A new secret.
+    ///
+    /// # Errors
+    /// When the operating system has no random bytes.
+    pub fn new() -> Result<Self, CommandError> {
+        Ok(Self { key: Token::new()?, used: AtomicBool::new(false) })
+    }
+
+    /// The secret as it stands in the address.
+    pub fn as_str(&self) -> &str {
+        self.key.as_str()
+    }
+
+    /// Uses up the secret, if this is it.
+    pub fn open(&self, text: &str) -> bool {
+        self.key.is(text) && !self.used.swap(true, Ordering::Relaxed)
+    }
+}
+
 /// Refuses requests from elsewhere, and adds the headers that keep a page to itself.
-pub async fn guard(State(token): State<Token>, request: Request, next: Next) -> Response {
-    let answer = match check(&token, request.uri().path(), request.headers()) {
+pub async fn guard(State((token, service)): State<(Token, Arc<Service>)>, request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    let answer = match origin(request.headers()).and_then(|()| known(&token, path)) {
         Ok(()) => next.run(request).await,
+        Err(_) if origin(request.headers()).is_ok() && service.opener.open(path.trim_matches('/')) => {
+            Redirect::to(&format!("/{}/", token.as_str())).into_response()
+        }
         Err(reason) => Refusal::new(StatusCode::FORBIDDEN, reason).into_response(),
     };
     with_headers(answer)
 }
 
-fn check(token: &Token, path: &str, headers: &HeaderMap) -> Result<(), &'static str> {
+/// Checks that a request comes from this computer and from no other site.
+fn origin(headers: &HeaderMap) -> Result<(), &'static str> {
     let host = only(headers, &HOST).filter(|host| is_loopback(host)).ok_or("the Host is not this computer")?;
     if headers.contains_key(ORIGIN) && only(headers, &ORIGIN) != Some(format!("http://{host}").as_str()) {
         return Err("the request is from another site");
@@ -64,6 +100,11 @@ fn check(token: &Token, path: &str, headers: &HeaderMap) -> Result<(), &'static 
     if headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none") {
         return Err("the request is from another site");
     }
+    Ok(())
+}
+
+/// Checks the token of a request.
+fn known(token: &Token, path: &str) -> Result<(), &'static str> {
     let given = path.trim_start_matches('/').split('/').next().unwrap_or_default();
     match token.is(given) {
         true => Ok(()),
@@ -116,7 +157,8 @@ mod tests {
         let token = Token::new().unwrap();
         assert_eq!((token.as_str().len(), token.is(Token::new().unwrap().as_str())), (32, false));
         let path = format!("/{}/api/state", token.as_str());
-        let allowed = |pairs: &[(&'static str, &'static str)]| check(&token, &path, &headers(pairs)).is_ok();
+        let allowed = |pairs: &[(&'static str, &'static str)]| origin(&headers(pairs)).is_ok();
+        assert!(known(&token, &path).is_ok());
         assert!(allowed(&[("host", "127.0.0.1:8080")]));
         assert!(allowed(&[
             ("host", "localhost:9"),
@@ -144,13 +186,20 @@ mod tests {
             assert!(!allowed(&[("host", "127.0.0.1:8080"), ("sec-fetch-site", site)]), "{site}");
         }
         assert!(!allowed(&[]));
-        let host = headers(&[("host", "localhost:1")]);
         let wrong = format!("/{}x/", token.as_str());
         for path in ["/", "//", "/favicon.ico", "/api/state", wrong.as_str()] {
-            assert!(check(&token, path, &host).is_err(), "{path}");
+            assert!(known(&token, path).is_err(), "{path}");
         }
         let mut twice = headers(&[("host", "localhost:1")]);
         twice.append(HOST, HeaderValue::from_static("evil.example"));
-        assert!(check(&token, &path, &twice).is_err());
+        assert!(origin(&twice).is_err());
+    }
+
+    #[test]
+    fn the_address_that_a_browser_is_opened_with_works_once() {
+        let opener = Opener::new().unwrap();
+        assert!(!opener.open("") && !opener.open(Token::new().unwrap().as_str()));
+        assert!(opener.open(opener.as_str()));
+        assert!(!opener.open(opener.as_str()));
     }
 }

@@ -10,6 +10,8 @@ use super::messages::{AnswerFilter, ListFilter, ListSort, ListedRow, RowList, Ro
 
 /// The most rows of one answer.
 const MOST_ROWS: usize = 500;
+/// The most columns of the list.
+pub const LISTED_COLUMNS: usize = 50;
 /// The most characters of a cell in the list.
 const LONGEST_CELL: usize = 80;
 /// The number of orders that are kept: a page that scrolls asks for pieces of one order again and again.
@@ -56,7 +58,9 @@ impl Lists {
         let view = desk.view();
         let cells = piece
             .iter()
-            .map(|&row| Ok(view.values(row)?.iter().map(|value| shown(value, LONGEST_CELL)).collect()))
+            .map(|&row| {
+                Ok(view.values(row)?.iter().take(LISTED_COLUMNS).map(|value| shown(value, LONGEST_CELL)).collect())
+            })
             .collect::<Result<Vec<Vec<Option<String>>>, DeskError>>()?;
         let rows = desk.with(|session| {
             let listed = |(&row, cells): (&usize, Vec<Option<String>>)| ListedRow {
@@ -112,7 +116,7 @@ impl Lists {
                     let given = session.answer_on(row).map(|given| given.answer);
                     match answer {
                         AnswerFilter::Any => true,
-                        AnswerFilter::Open => given.is_none() && !session.is_held_out(row),
+                        AnswerFilter::Open => session.is_open(row),
                         AnswerFilter::Answered => given.is_some(),
                         AnswerFilter::Anomaly => session.label(row).is_anomaly(),
                         AnswerFilter::Normal => label_name(session, row) == Some("normal"),

@@ -24,10 +24,16 @@ pub struct SessionFacts {
     pub journal: String,
     /// Where the labelled table is written.
     pub out: String,
+    /// Whether this file exists already, and would be replaced.
+    pub out_exists: bool,
     /// Where the model is written.
     pub model: String,
+    /// Whether this file exists already, and would be replaced.
+    pub model_exists: bool,
     pub version: &'static str,
     pub columns: Vec<ViewedColumn>,
+    /// How many of the columns, from the first on, the list of rows has.
+    pub listed: usize,
 }
 
 /// What changes.
@@ -147,6 +153,8 @@ pub struct PlacedCell {
     /// The value for people; nothing if it is missing.
     pub value: Option<String>,
     pub place: Option<ValuePlace>,
+    /// The place in words.
+    pub words: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -389,5 +397,16 @@ pub fn shown(value: &CellValue, longest: usize) -> Option<String> {
     match text.char_indices().nth(longest) {
         None => Some(text),
         Some((end, _)) => Some(format!("{}…", &text[..end])),
+    }
+}
+
+/// Where a value lies among all rows, in words; for a missing one, how many are missing. Nothing for a column that is no feature.
+pub fn place_words(column: &ViewedColumn, place: Option<&ValuePlace>, rows: usize) -> Option<String> {
+    match (place, &column.profile) {
+        (Some(place), _) => Some(place.to_string()),
+        (None, Some(profile)) => {
+            Some(format!("missing in {:.1} % of rows", 100.0 * profile.missing() as f64 / rows as f64))
+        }
+        (None, None) => None,
     }
 }

@@ -1,7 +1,7 @@
 //! The labelled table and the model.
 
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, TryLockError};
 use std::time::Instant;
 
 use anoonly::data::table::TableWriter;
@@ -29,6 +29,16 @@ pub struct Saving {
 pub const DEFAULT_THRESHOLD: ThresholdRequest = ThresholdRequest { rule: ThresholdName::Fpr, value: 0.05 };
 
 impl Saving {
+    /// Whether files are being written.
+    pub fn is_writing(&self) -> bool {
+        matches!(self.writing.try_lock(), Err(TryLockError::WouldBlock))
+    }
+
+    /// Waits until no files are being written.
+    pub fn wait(&self) {
+        drop(self.writing.lock());
+    }
+
     /// Writes the labelled table and the model, each completely or not at all.
     ///
     /// # Errors
@@ -52,12 +62,22 @@ impl Saving {
             commands: Vec::new(),
             model_error: None,
         };
-        match job.run() {
-            Err(error) => report.model_error = Some(error.to_string()),
-            Ok(mut model) => {
-                let seconds = start.elapsed().as_secs_f64();
-                report.threshold = threshold.map(|request| set_threshold(&mut model, request));
-                model.save(&self.model)?;
+        let fitted = job.run().map_err(CommandError::from).and_then(|mut model| {
+            let seconds = start.elapsed().as_secs_f64();
+            let threshold = threshold.map(|request| set_threshold(&mut model, request));
+            model.save(&self.model)?;
+            Ok((model, threshold, seconds))
+        });
+        match fitted {
+            Err(error) => {
+                let earlier = match self.model.exists() {
+                    true => format!("; {} is of an earlier time", self.model.display()),
+                    false => String::new(),
+                };
+                report.model_error = Some(format!("{error}{earlier}"));
+            }
+            Ok((model, threshold, seconds)) => {
+                report.threshold = threshold;
                 report.summary = Some(train::summary(&model, answer_lines(&progress), &self.model, seconds));
                 report.model = Some(self.model.display().to_string());
                 let file = shell_word(&self.model.to_string_lossy());

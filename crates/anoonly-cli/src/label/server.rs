@@ -17,11 +17,11 @@ use tokio::task::spawn_blocking;
 
 use super::desk::{Desk, DeskError, NewAnswer};
 use super::files::FILES;
-use super::guard::{Token, guard};
+use super::guard::{Opener, Token, guard};
 use super::list::Lists;
 use super::messages::{
     AnswerRequest, AnswersRequest, ColumnReason, Learnt, PlacedCell, Reasons, RowDetails, RowsRequest, SaveRequest,
-    SessionFacts, SharedState, SkipRequest, UndoRequest, shown,
+    SessionFacts, SharedState, SkipRequest, UndoRequest, place_words, shown,
 };
 use super::save::Saving;
 
@@ -35,6 +35,8 @@ const MOST_ANSWERS: usize = 1000;
 /// What the requests share.
 pub struct Service {
     pub desk: Arc<Desk>,
+    /// The secret of the address with which a browser is opened.
+    pub opener: Opener,
     pub lists: Lists,
     pub facts: SessionFacts,
     pub saving: Saving,
@@ -168,7 +170,7 @@ pub fn router(service: Arc<Service>, token: &Token) -> Router {
             Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "this cannot be done here")
         })
         .layer(DefaultBodyLimit::max(MOST_BYTES))
-        .layer(middleware::from_fn_with_state(token.clone(), guard))
+        .layer(middleware::from_fn_with_state((token.clone(), Arc::clone(&service)), guard))
         .with_state(service)
 }
 
@@ -206,10 +208,11 @@ async fn row(State(service): Shared, RowIndex(row): RowIndex) -> Answered<RowDet
     blocking(service, move |service| {
         let given = service.desk.row(row)?;
         let view = service.desk.view();
-        let names = view.columns()?.iter().map(|column| column.name.clone());
-        let cells = names.zip(view.values(row)?).zip(view.place(row)?).map(|((column, value), place)| PlacedCell {
-            column,
+        let columns = view.columns()?.iter();
+        let cells = columns.zip(view.values(row)?).zip(view.place(row)?).map(|((column, value), place)| PlacedCell {
+            column: column.name.clone(),
             value: shown(&value, LONGEST_CELL),
+            words: place_words(column, place.as_ref(), view.rows()),
             place,
         });
         Ok(RowDetails { given, cells: cells.collect() })

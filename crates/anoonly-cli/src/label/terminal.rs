@@ -8,10 +8,10 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use anoonly::labelling::{Answer, AskedBecause, ValuePlace};
+use anoonly::labelling::{Answer, AskedBecause};
 
 use super::desk::{DeskError, NewAnswer};
-use super::messages::{GivenRow, State, shown};
+use super::messages::{GivenRow, State, place_words, shown};
 use super::save::DEFAULT_THRESHOLD;
 use super::server::Service;
 use crate::error::CommandError;
@@ -22,7 +22,8 @@ use crate::{counted, print};
 const HELP: &str = "y  it is an anomaly          y TEXT  with a note
 n  it is normal              n TEXT
 u  you cannot tell           u TEXT
-s  skip: ask later           z  undo the last answer
+s  skip: ask later           z  undo the last answer or skip
+l  what was learnt: the columns that count, and rules that describe the anomalies found
 w  write the labelled table and the model
 q  quit: every answer is saved, and the same command goes on from there
 ";
@@ -43,22 +44,27 @@ pub fn ask(service: &Arc<Service>, stopped: &'static AtomicBool) -> Result<(), C
     let mut skipped = None;
     loop {
         let state = service.desk.state().map_err(failed)?;
-        let (row, because) = match (next, state.questions.first()) {
-            (Next::Again(row), _) => (row, None),
-            (Next::Ask, Some(question)) => (question.row, Some(question.because)),
-            (Next::Ask, None) => {
-                print("every row that may be asked has an answer\n");
-                return Ok(());
-            }
+        let question = match (next, state.questions.first()) {
+            (Next::Again(row), _) => Some((row, None)),
+            (Next::Ask, Some(question)) => Some((question.row, Some(question.because))),
+            (Next::Ask, None) => None,
         };
+        let row = question.map(|(row, _)| row);
         if state.fit.number != fit {
             fit = state.fit.number;
             print(&format!("ranking {fit} knows {}\n", counted(state.fit.answers, "answer", "answers")));
         }
-        print(&format!("\n{}{}", row_text(service, row, because)?, progress_line(&state)));
+        let shown = match question {
+            Some((row, because)) => row_text(service, row, because)?,
+            None => String::new(),
+        };
+        print(&format!("\n{shown}{}", progress_line(&state)));
         // The row stays until something was done with it.
         next = loop {
-            print_partly("anomaly? y n u s z w q, or ? for help: ");
+            print_partly(match row {
+                Some(_) => "anomaly? y n u s z l w q, or ? for help: ",
+                None => "z l w q, or ? for help: ",
+            });
             let Some(line) = next_line(&lines, stopped) else {
                 print("\n");
                 return Ok(());
@@ -97,6 +103,7 @@ enum Action {
     Answer(Answer, Option<String>),
     Skip,
     Undo,
+    Learnt,
     Write,
 }
 
@@ -110,6 +117,7 @@ impl Typed {
             "u" | "unsure" => Action::Answer(Answer::Unsure, note),
             "s" | "skip" => Action::Skip,
             "z" | "undo" => Action::Undo,
+            "l" | "learnt" => Action::Learnt,
             "w" | "write" => Action::Write,
             "q" | "quit" => return Typed::Quit,
             "" => return Typed::Nothing,
@@ -122,38 +130,49 @@ impl Typed {
 fn act(
     service: &Service,
     state: &State,
-    row: u64,
+    row: Option<u64>,
     action: Action,
     skipped: &mut Option<u64>,
 ) -> Result<Option<Next>, CommandError> {
     let index = |row: u64| row as usize - 1;
-    match action {
-        Action::Answer(answer, note) => {
-            let new = NewAnswer { row: index(row), answer, note, expected: None };
+    match (action, row) {
+        (Action::Answer(..) | Action::Skip, None) => {
+            print("every row that may be asked has an answer\n");
+            return Ok(None);
+        }
+        (Action::Answer(answer, note), Some(row)) => {
+            let expected = service.desk.row(index(row)).map_err(failed)?.answer.map(|given| given.answer);
+            let new = NewAnswer { row: index(row), answer, note, expected };
             service.desk.answer(&[new]).map_err(failed)?;
             *skipped = None;
         }
-        Action::Skip => {
+        (Action::Skip, Some(row)) => {
             service.desk.skip(index(row), true).map_err(failed)?;
             *skipped = Some(row);
         }
-        Action::Undo => match skipped.take() {
+        (Action::Undo, _) => match skipped.take() {
             Some(row) => {
                 service.desk.skip(index(row), false).map_err(failed)?;
                 return Ok(Some(Next::Again(row)));
             }
-            None => match service.desk.undo(state.answers).map_err(failed)?.undone {
-                Some(last) => {
-                    print(&format!("the answer on row {} is taken back\n", last.row));
-                    return Ok(Some(Next::Again(last.row)));
-                }
-                None => {
+            None => {
+                let undone = service.desk.undo(state.answers).map_err(failed)?;
+                let Some(last) = undone.undone else {
                     print("there is no answer to take back\n");
                     return Ok(None);
-                }
-            },
+                };
+                print(&match undone.together {
+                    1 => format!("the answer on row {} is taken back\n", last.row),
+                    several => format!("{several} answers that were given together are taken back\n"),
+                });
+                return Ok(Some(Next::Again(last.row)));
+            }
         },
-        Action::Write => {
+        (Action::Learnt, _) => {
+            print(&learnt_text(service));
+            return Ok(None);
+        }
+        (Action::Write, _) => {
             print(&service.saving.save(&service.desk, Some(DEFAULT_THRESHOLD))?.text());
             return Ok(None);
         }
@@ -186,9 +205,9 @@ fn row_text(service: &Service, number: u64, because: Option<AskedBecause>) -> Re
         let name = one_line(&known[*at].name).into_owned();
         let value =
             shown(&values[*at], LONGEST_CELL).map_or_else(|| "(missing)".into(), |value| one_line(&value).into_owned());
-        let place = places[*at].as_ref().map_or_else(String::new, ValuePlace::to_string);
+        let place = place_words(&known[*at], places[*at].as_ref(), view.rows()).unwrap_or_default();
         let reason = part.map_or_else(String::new, |part| bar(explained.contributions[part].contribution, largest));
-        let _ = writeln!(text, "  {name:width$}  {value:20}  {place:28}  {reason}");
+        let _ = writeln!(text, "  {name:width$}  {value:20}  {place:32}  {reason}");
     }
     if columns.len() > SHOWN_COLUMNS {
         let _ = writeln!(text, "  and {} more columns", columns.len() - SHOWN_COLUMNS);
@@ -216,6 +235,27 @@ fn headline(given: &GivenRow, because: Option<AskedBecause>) -> String {
     };
     let line = format!("row {}{ids}: score {:.2}, rank {}{why}", given.row, given.score, given.rank);
     format!("{}\n", one_line(&line))
+}
+
+/// The columns that count most, and the rules that describe the anomalies found.
+fn learnt_text(service: &Service) -> String {
+    let Some((_, learnt)) = service.desk.learnt() else { return "nothing was learnt yet\n".into() };
+    let mut text = String::new();
+    for column in learnt.columns.iter().take(5) {
+        let _ = writeln!(text, "  {:5.1} %  {}", 100.0 * column.share, one_line(&column.column));
+    }
+    for rule in &learnt.rules {
+        let _ = writeln!(
+            text,
+            "  {}: {} of {} found, {} false; {} without an answer",
+            one_line(&rule.text),
+            rule.found,
+            rule.of,
+            rule.normals,
+            counted(rule.open, "row", "rows")
+        );
+    }
+    text
 }
 
 /// A contribution with its bar.

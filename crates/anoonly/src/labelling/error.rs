@@ -115,7 +115,7 @@ pub enum LabellingError {
         reason: String,
     },
     /// The journal is that of another table.
-    #[error("{}: the journal of {recorded}, which is not {}: {difference}", path.display(), table.display())]
+    #[error("{}: the journal was begun with {recorded}, and {} differs: {difference}", path.display(), table.display())]
     OtherTable {
         /// The journal.
         path: PathBuf,

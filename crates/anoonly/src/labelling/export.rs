@@ -40,14 +40,25 @@ impl Session {
         let note = |row: usize| self.answer_on(row).and_then(|given| given.note.as_deref());
         let of_rows: Vec<Option<&str>> = (0..self.table.rows()).map(note).collect();
         if let Some(name) = notes {
-            if order.iter().any(|column| column == name) {
-                let reason = format!("the table has a column `{}` already; choose another name", excerpt(name));
-                return Err(LabellingError::Setting { setting: LabellingSetting::Notes, reason });
-            }
+            self.check_notes(name)?;
             order.push(name.into());
             added.push((name, Values::Texts(&of_rows)));
         }
         Ok(self.table.select(&others)?.with_columns(&added)?.select(&order)?)
+    }
+
+    /// Checks that the labelled table has no other column with the name of a column of notes.
+    ///
+    /// # Errors
+    /// When it has one.
+    pub fn check_notes(&self, name: &str) -> Result<(), LabellingError> {
+        match name == self.label_name || self.table.columns().contains(&name) {
+            false => Ok(()),
+            true => {
+                let reason = format!("the table has a column `{}` already; choose another name", excerpt(name));
+                Err(LabellingError::Setting { setting: LabellingSetting::Notes, reason })
+            }
+        }
     }
 
     /// Writes the [labelled table](Self::labelled_table) to a `.csv` or `.parquet` file, completely or not at all. A CSV file has the

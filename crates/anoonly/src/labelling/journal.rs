@@ -116,6 +116,10 @@ impl Journal {
     }
 
     fn write(&mut self, text: &[u8]) -> io::Result<()> {
+        // What is written to a file without a name is lost when it is closed.
+        if !self.has_its_name()? {
+            return Err(io::Error::new(ErrorKind::NotFound, "the file was deleted or replaced by another one"));
+        }
         // Nothing but an earlier write that failed leaves more than the complete lines.
         if self.file.seek(SeekFrom::End(0))? != self.length {
             self.file.set_len(self.length)?;
@@ -132,6 +136,22 @@ impl Journal {
     }
 }
 
+impl Journal {
+    /// Whether the path still leads to the open file.
+    #[cfg(unix)]
+    fn has_its_name(&self) -> io::Result<bool> {
+        use std::os::unix::fs::MetadataExt;
+        let file = self.file.metadata()?;
+        Ok(self.path.metadata().is_ok_and(|named| (named.dev(), named.ino()) == (file.dev(), file.ino())))
+    }
+
+    /// Whether the path still leads to a file. An open file cannot be deleted here.
+    #[cfg(not(unix))]
+    fn has_its_name(&self) -> io::Result<bool> {
+        self.path.try_exists()
+    }
+}
+
 impl Drop for Journal {
     /// A session that could not be opened leaves no empty file.
     fn drop(&mut self) {
@@ -144,6 +164,21 @@ impl Drop for Journal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn nothing_is_written_to_a_journal_that_was_deleted_or_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("answers.jsonl");
+        let (mut journal, _) = Journal::open(&path).unwrap();
+        journal.append(&["header"]).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let error = journal.append(&["lost"]).unwrap_err().to_string();
+        assert!(error.ends_with("the file was deleted or replaced by another one"), "{error}");
+        std::fs::write(&path, "another").unwrap();
+        assert!(journal.append(&["lost"]).is_err());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "another");
+    }
 
     #[test]
     fn what_a_failed_write_left_behind_is_cut_off() {

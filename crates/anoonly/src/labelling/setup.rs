@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 use anoonly_core::scale::MinMaxScaler;
 use anoonly_core::{Label, excerpt};
 use anoonly_data::table::{LabelColumn, Labels, Table};
-use anoonly_train::ComputeDevice;
 use anoonly_train::labelling::Refitter;
+use anoonly_train::{ComputeDevice, FitError};
 
 use super::explainer::ExplainedColumns;
 use super::fingerprint::TableFingerprint;
@@ -157,6 +157,9 @@ impl LabellingSetup {
         let (labels, known) = replay(&mut state, recorded.events, &ids, path)?;
 
         let others = samples.select(&samples.by_class().others);
+        if others.rows() == 0 {
+            return Err(FitError::OnlyAnomalies.into());
+        }
         let columns =
             ExplainedColumns::new(table, &encoder, self.detector.id_columns(), typical_row(others.features()))?;
         drop(others);
@@ -207,7 +210,7 @@ impl LabellingSetup {
         let Some(label) = &self.label else {
             let name = self.label_name.clone();
             if table.file_columns().contains(&name) {
-                return invalid(format!("the table has a column `{}` already; choose another name", excerpt(&name)));
+                return invalid(format!("the table has a column `{}` already", excerpt(&name)));
             }
             return Ok((name, vec![Label::Unlabelled; table.rows()]));
         };
@@ -253,14 +256,22 @@ fn check_header(known: &Header, header: &Header, path: &Path, table: &Table) -> 
 
 /// The first setting in which two detectors differ, with its two values.
 fn first_difference(recorded: &TableDetector, given: &TableDetector) -> (String, String) {
-    let fields = |detector: &TableDetector| match serde_json::to_value(detector) {
-        Ok(serde_json::Value::Object(fields)) => fields,
-        _ => serde_json::Map::new(),
-    };
-    let (recorded, given) = (fields(recorded), fields(given));
-    let differing = recorded.iter().find(|(name, value)| given.get(*name) != Some(value));
-    let text = |name: &str, value: Option<&serde_json::Value>| {
-        format!("{} {}", name.replace('_', " "), value.unwrap_or(&serde_json::Value::Null))
-    };
-    differing.map_or_else(Default::default, |(name, value)| (text(name, Some(value)), text(name, given.get(name))))
+    let names = [recorded, given].map(|detector| detector.method().info().name);
+    if names[0] != names[1] {
+        let [recorded, given] = names.map(|name| format!("method {name}"));
+        return (recorded, given);
+    }
+    let fields = |detector: &TableDetector| serde_json::to_value(detector).unwrap_or_default();
+    differing_field("", &fields(recorded), &fields(given))
+}
+
+/// The first field in which two values differ, within the fields that have fields themselves.
+fn differing_field(name: &str, recorded: &serde_json::Value, given: &serde_json::Value) -> (String, String) {
+    if let (serde_json::Value::Object(known), serde_json::Value::Object(now)) = (recorded, given)
+        && let Some((inner, value)) = known.iter().find(|(inner, value)| now.get(*inner) != Some(value))
+    {
+        let inner_name = format!("{name}{}{}", if name.is_empty() { "" } else { " " }, inner.replace('_', " "));
+        return differing_field(&inner_name, value, now.get(inner).unwrap_or(&serde_json::Value::Null));
+    }
+    (format!("{name} {recorded}"), format!("{name} {given}"))
 }

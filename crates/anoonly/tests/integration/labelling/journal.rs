@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anoonly::Seed;
 use anoonly::labelling::{Answer, LabellingError, LabellingSetup, Query, QueryStrategy, Session, TableDifference};
+use anoonly::{EncoderOptions, Seed};
 
 use super::{answer_batch, bits, detector, made, setup, table, truly};
 
@@ -194,7 +194,7 @@ fn another_table_is_refused_with_the_difference() {
     let fields: Vec<&str> = first.split(',').collect();
     let changed = format!("{head}\n{},7.5,{},{}\n{others}", fields[0], fields[2], fields[3]);
     let error = setup("logistic").journal(&path).open(&table(&changed)).unwrap_err();
-    assert!(error.to_string().ends_with("made.csv: values differ in size"), "{error}");
+    assert!(error.to_string().ends_with("begun with made.csv, and made.csv differs: values differ in size"), "{error}");
     // The name of the file does not matter, and neither does its format.
     let copy = path.with_file_name("copy.parquet");
     let mut writer = anoonly::data::table::TableWriter::create(&copy).unwrap();
@@ -232,7 +232,13 @@ fn other_labels_and_other_settings_are_refused() {
     assert_eq!(message(setup("logistic")), "another label column: `bad`, not a new one, `label`");
     let seed = LabellingSetup::new(detector("logistic").ids(&["id"]).seed(Seed(9))).label("bad");
     assert_eq!(message(seed), "another detector: seed 1, not seed 9");
-    assert!(message(setup("mahalanobis").label("bad")).contains("\"model\":\"logistic\""));
+    assert_eq!(message(setup("mahalanobis").label("bad")), "another detector: method logistic, not method mahalanobis");
+    let kept = LabellingSetup::new(
+        detector("logistic")
+            .ids(&["id"])
+            .columns(EncoderOptions { keep: vec!["size".into()], ..EncoderOptions::default() }),
+    );
+    assert_eq!(message(kept.label("bad")), "another detector: columns keep [], not columns keep [\"size\"]");
     with(setup("logistic").label("bad").query(QueryStrategy::Random), &labelled(5)).unwrap();
     let again = with(LabellingSetup::of_journal(&path).unwrap(), &labelled(5)).unwrap();
     assert_eq!(again.query(), QueryStrategy::Random.into(), "a new query is noted");

@@ -76,3 +76,17 @@ fn reasons_to_stop_are_sentences() {
     assert!(sentence(StopReason::FewLeft { at_most: 12.0 }).ends_with("at most 12 are left."));
     assert!(sentence(StopReason::FewExpected { finds: 0.31 }).contains("about 0.3 anomalies are expected"));
 }
+
+#[test]
+fn a_table_of_anomalies_only_is_refused_and_a_wrong_column_of_notes_is_named() {
+    let labelled: String = "size,weight,bad\n".to_owned() + &"1,2,yes\n3,5,yes\n4,9,yes\n".repeat(3);
+    let setup = || LabellingSetup::new(detector("pu-forest")).label("bad");
+    let error = setup().open(&table(&labelled)).unwrap_err().to_string();
+    assert!(error.starts_with("every row is labelled an anomaly"), "{error}");
+    let session = setup().open(&table(&labelled.replacen("9,yes", "9,no", 1))).unwrap();
+    session.check_notes("why").unwrap();
+    for taken in ["size", "bad"] {
+        let error = session.check_notes(taken).unwrap_err().to_string();
+        assert!(error.contains(&format!("the table has a column `{taken}` already")), "{error}");
+    }
+}
