@@ -12,7 +12,7 @@ const LONG = 140;
 export function drawQuestion(hand) {
     const question = byId("question");
     question.dataset.row = hand?.row ?? "";
-    question.setAttribute("aria-busy", String(Boolean(hand && !hand.detail && !hand.notice)));
+    question.setAttribute("aria-busy", String(Boolean(hand && !hand.detail && !hand.failed)));
     drawSkip(hand);
     const answerable = hand?.detail && !hand.detail.held_out;
     for (const id of ["yes", "no", "unsure"]) byId(id).setAttribute("aria-disabled", String(!answerable));

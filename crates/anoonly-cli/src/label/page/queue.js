@@ -90,6 +90,7 @@ async function load(taken) {
     } catch (error) {
         if (hand !== taken) return;
         if (error instanceof Unreachable) return pause(1000).then(() => hand === taken && load(taken));
+        taken.failed = true;
         taken.notice = `This row cannot be shown: ${sentence(error.message)}`;
     }
     if (hand === taken) drawQuestion(hand);
