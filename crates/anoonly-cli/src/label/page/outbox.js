@@ -3,7 +3,7 @@
 
 import { pause, post } from "./api.js";
 import { accept } from "./store.js";
-import { failed, reached, refused, settled, watchUnsent } from "./trouble.js";
+import { failed, reached, refused, watchUnsent } from "./trouble.js";
 import { sentence } from "./words.js";
 
 const waiting = [];
@@ -52,7 +52,6 @@ async function work() {
             const reply = await post(action.path, action.sent);
             waiting.shift();
             reached("outbox");
-            settled();
             accept(reply);
             action.done(reply);
         } catch (error) {
