@@ -7,6 +7,11 @@ import { because, count, percent, placeDetails, placeWords, short, signed, SIGNS
 
 // Longer texts are folded, with a button that shows all.
 const LONG = 140;
+// Of a wide table, so many columns are shown at first.
+const FIRST = 60;
+
+// Whether all columns are shown: a choice that stays for the next rows.
+let all = false;
 
 /** Draws the whole row, or what there is instead. `hand` is null if no row is left to ask. */
 export function drawQuestion(hand) {
@@ -42,8 +47,8 @@ export function bringIntoSight() {
 }
 
 function drawNothing() {
-    const all = store.state.progress.stop === "all-answered";
-    byId("question-title").textContent = all ? "Every row has an answer" : "No row is waiting for an answer";
+    const done = store.state.progress.stop === "all-answered";
+    byId("question-title").textContent = done ? "Every row has an answer" : "No row is waiting for an answer";
     const skipped = store.state.skipped.length;
     byId("question-facts").textContent = skipped
         ? `${count(skipped)} skipped: choose “skipped” in the list to see them, or take the last skip back with z.`
@@ -113,7 +118,8 @@ export const answerMark = (answer) =>
     el("span", { class: `answer ${answer}` }, el("span", { class: "mark", "aria-hidden": "true" }, SIGNS[answer]), ` ${answer}`);
 
 /** The cells: those that make the score first, then the other features, then what the model does not see. */
-export function drawCells({ detail, reasons }) {
+export function drawCells(hand) {
+    const { detail, reasons } = hand;
     const parts = new Map((reasons?.contributions ?? []).map((part) => [part.column, part.contribution]));
     const largest = Math.max(0, ...[...parts.values()].map(Math.abs));
     const cells = detail.cells.map((shown, at) => ({
@@ -123,6 +129,7 @@ export function drawCells({ detail, reasons }) {
     }));
     const order = ({ column, part }) => (column.role !== "feature" ? -2 : part === null ? -1 : Math.abs(part));
     cells.sort((a, b) => order(b) - order(a));
+    const focused = byId("all-columns") !== null && byId("all-columns") === document.activeElement;
     const head = reasons ? "Part of the score" : "Part of the score: being computed…";
     byId("question-cells").replaceChildren(
         el(
@@ -142,14 +149,26 @@ export function drawCells({ detail, reasons }) {
             el(
                 "tbody",
                 { role: "rowgroup" },
-                cells.map((shown) => drawCell(shown, largest)),
+                (all ? cells : cells.slice(0, FIRST)).map((shown) => drawCell(shown, largest)),
             ),
         ),
+        cells.length > FIRST ? allColumns(hand, cells.length) : "",
         reasons?.error ? el("p", { class: "soft" }, `The parts of the score are not known: ${reasons.error}`) : "",
         Math.abs(reasons?.remainder ?? 0) >= 0.005
             ? el("p", { class: "soft" }, `Not explained by columns: ${signed(reasons.remainder)}`)
             : "",
     );
+    if (focused) byId("all-columns")?.focus({ preventScroll: true });
+}
+
+function allColumns(hand, columns) {
+    const turn = () => {
+        all = !all;
+        drawCells(hand);
+        byId("all-columns").focus();
+    };
+    const name = all ? `Show only the first ${FIRST} columns` : `Show all ${count(columns)} columns`;
+    return el("button", { type: "button", id: "all-columns", onclick: turn }, name);
 }
 
 function drawCell({ column, value, place, part }, largest) {
@@ -198,11 +217,11 @@ function text(value) {
     const body = cell(value);
     if (value.length <= LONG && !value.includes("\n")) return body;
     body.classList.add("folded");
-    const all = el("button", { type: "button", class: "link", "aria-expanded": "false" }, "read all");
-    all.addEventListener("click", () => {
+    const more = el("button", { type: "button", class: "link", "aria-expanded": "false" }, "read all");
+    more.addEventListener("click", () => {
         const folded = body.classList.toggle("folded");
-        all.setAttribute("aria-expanded", String(!folded));
-        all.textContent = folded ? "read all" : "fold";
+        more.setAttribute("aria-expanded", String(!folded));
+        more.textContent = folded ? "read all" : "fold";
     });
-    return [body, all];
+    return [body, more];
 }
