@@ -3,7 +3,7 @@
 import { byId, cell, el, hidden, show } from "./dom.js";
 import { histogram } from "./histogram.js";
 import { store } from "./store.js";
-import { because, count, percent, placeDetails, placeWords, short, signed, SIGNS } from "./words.js";
+import { because, count, percent, placeDetails, short, signed, SIGNS } from "./words.js";
 
 // Longer texts are folded, with a button that shows all.
 const LONG = 140;
@@ -171,7 +171,7 @@ function allColumns(hand, columns) {
     return el("button", { type: "button", id: "all-columns", onclick: turn }, name);
 }
 
-function drawCell({ column, value, place, part }, largest) {
+function drawCell({ column, value, place, words, part }, largest) {
     return el(
         "tr",
         { role: "row", class: column.role },
@@ -182,7 +182,7 @@ function drawCell({ column, value, place, part }, largest) {
             { role: "cell", class: "part" },
             part !== null && [bar(part, largest), el("span", { class: "amount" }, signed(part))],
         ),
-        el("td", { role: "cell", class: "place" }, where(column, place, value)),
+        el("td", { role: "cell", class: "place" }, where(column, place, words, value)),
     );
 }
 
@@ -194,7 +194,7 @@ function bar(part, largest) {
     return el("span", { class: "bar", "aria-hidden": "true" }, filled);
 }
 
-function where(column, place, value) {
+function where(column, place, words, value) {
     if (column.role !== "feature") {
         const role =
             { identifier: "identifier", "left-out": "left out", label: "label in the table" }[column.role] ?? column.role;
@@ -202,13 +202,12 @@ function where(column, place, value) {
     }
     const { profile } = column;
     const missing = percent((profile?.missing ?? 0) / store.session.rows);
-    const words = value === null ? `missing in ${missing} of rows` : place ? placeWords(place) : "";
     const details = place && profile ? placeDetails(place, profile) : null;
     return el(
         "div",
         { title: details },
         histogram(profile, place, value),
-        el("span", { class: "words" }, words, details && hidden(`, ${details}`)),
+        el("span", { class: "words" }, words ?? (value === null && `missing in ${missing} of rows`), details && hidden(`, ${details}`)),
     );
 }
 
