@@ -10,6 +10,8 @@ const LONG = 140;
 // Of a wide table, so many columns are shown at first.
 const FIRST = 60;
 
+const PARTS = "The parts add up to the difference from a typical row.";
+
 // Whether all columns are shown: a choice that stays for the next rows.
 let all = false;
 
@@ -142,7 +144,12 @@ export function drawCells(hand) {
                     "tr",
                     { role: "row" },
                     ["Column", "Value", head, "Among all rows"].map((name) =>
-                        el("th", { scope: "col", role: "columnheader" }, name),
+                        el(
+                            "th",
+                            { scope: "col", role: "columnheader", title: name === head && PARTS },
+                            name,
+                            name === head && hidden(`. ${PARTS}`),
+                        ),
                     ),
                 ),
             ),
