@@ -3,16 +3,21 @@
 import { post } from "./api.js";
 import { byId, el, show } from "./dom.js";
 import { pending } from "./outbox.js";
-import { store } from "./store.js";
+import { onState, store } from "./store.js";
 import { count, counted, sentence } from "./words.js";
 
-// What a threshold can promise. The usual choice is the second.
+// What a threshold can promise: the words before and after the percentage, and its usual value.
 const RULES = {
-    fpr: "Normal rows that are flagged, at most",
-    share: "Rows that are flagged",
-    fdr: "False alarms among the flagged rows, at most",
+    fpr: ["At most ", " of normal rows", 5],
+    share: ["", " of all rows", 1],
+    fdr: ["At most ", " false alarms among the flagged rows", 10],
 };
-const USUAL = { fpr: 5, share: 1, fdr: 10 };
+// What the next commands are for, by their second word.
+const PURPOSES = {
+    score: "Score new rows",
+    threshold: "Choose another threshold",
+    train: "Train another method on the labelled table",
+};
 
 export function startFinish() {
     const dialog = byId("finish-dialog");
@@ -23,12 +28,11 @@ export function startFinish() {
     });
     byId("finish-close").addEventListener("click", () => dialog.close());
     byId("save").addEventListener("click", save);
+    onState(() => dialog.open && drawFacts());
 }
 
 function drawForm() {
     const { out, model } = store.session;
-    const { anomalies, normals, unsure, answered } = store.state.progress;
-    const { saved } = store.state;
     if (byId("finish-form").childElementCount === 0) {
         byId("finish-form").append(
             el("p", { id: "finish-facts" }),
@@ -36,14 +40,14 @@ function drawForm() {
                 "dl",
                 {},
                 el("dt", {}, "Labelled table"),
-                el("dd", {}, el("code", {}, out)),
+                el("dd", {}, el("code", {}, out), el("span", { id: "replaces-out", class: "soft" })),
                 el("dt", {}, "Model"),
-                el("dd", {}, el("code", {}, model)),
+                el("dd", {}, el("code", {}, model), el("span", { id: "replaces-model", class: "soft" })),
             ),
             el(
                 "fieldset",
                 {},
-                el("legend", {}, "From which score on are rows flagged?"),
+                el("legend", {}, "Which rows should be flagged?"),
                 Object.keys(RULES).map(choice),
                 el(
                     "label",
@@ -54,6 +58,17 @@ function drawForm() {
             ),
         );
     }
+    drawFacts();
+}
+
+function drawFacts() {
+    const { out_exists: out, model_exists: model } = store.session;
+    const { saved, progress } = store.state;
+    const { anomalies, normals, unsure, answered } = progress;
+    // What this session has written itself is replaced without a word.
+    const replaces = (exists) => (exists && !saved ? " replaces the file that is there" : "");
+    show(byId("replaces-out"), replaces(out));
+    show(byId("replaces-model"), replaces(model));
     show(
         byId("finish-facts"),
         `${counted(answered, "answer")}: ${counted(anomalies, "anomaly", "anomalies")}, ${counted(normals, "normal row")}, ${count(unsure)} unsure.`,
@@ -62,26 +77,35 @@ function drawForm() {
 }
 
 function choice(rule) {
+    const [before, after, usual] = RULES[rule];
     const share = el("input", {
         type: "number",
         class: "percent",
         min: 0.01,
         max: 99,
         step: "any",
-        value: USUAL[rule],
-        "aria-label": `${RULES[rule]}, percent`,
+        value: usual,
+        "aria-label": `Percent${after}`,
         "data-rule": rule,
     });
-    const radio = el("input", { type: "radio", name: "threshold", value: rule, checked: rule === "fpr" });
-    share.addEventListener("focus", () => {
-        radio.checked = true;
+    const radio = el("input", {
+        type: "radio",
+        name: "threshold",
+        value: rule,
+        checked: rule === "fpr",
+        "aria-labelledby": `rule-${rule}`,
     });
+    const choose = () => {
+        radio.checked = true;
+    };
+    share.addEventListener("focus", choose);
     return el(
         "p",
         { class: "choice" },
-        el("label", {}, radio, ` ${RULES[rule]} `),
-        share,
-        " %",
+        radio,
+        " ",
+        // No label element, because the field for the percentage is inside.
+        el("span", { id: `rule-${rule}`, onclick: choose }, before, share, ` %${after}`),
         rule === "fpr" &&
             [1, 5, 10].map((value) => [
                 " ",
@@ -90,7 +114,7 @@ function choice(rule) {
                     {
                         type: "button",
                         onclick: () => {
-                            radio.checked = true;
+                            choose();
                             share.value = value;
                         },
                     },
@@ -134,7 +158,9 @@ function drawSaved({ table, model, summary, threshold: promise, commands, model_
             el(
                 "ul",
                 {},
-                commands.map((command) => el("li", { class: "command" }, el("code", {}, command), " ", copy(command))),
+                commands.map((command) =>
+                    el("li", { class: "command" }, purpose(command), el("code", {}, command), " ", copy(command)),
+                ),
             ),
         summary &&
             el(
@@ -146,6 +172,11 @@ function drawSaved({ table, model, summary, threshold: promise, commands, model_
             ),
         el("p", {}, "You can go on labelling; saving again replaces the files."),
     );
+}
+
+function purpose(command) {
+    const words = PURPOSES[command.split(" ")[1]];
+    return words && `${words}: `;
 }
 
 function copy(command) {

@@ -4,7 +4,6 @@ import { byId } from "./dom.js";
 import { onState, store } from "./store.js";
 import { count, counted } from "./words.js";
 
-const SEEN = "anoonly-label-hint-seen";
 // The number of answers after which the line goes away by itself.
 const ENOUGH = 5;
 
@@ -25,37 +24,17 @@ export const heldOut = (held) =>
         ? `${counted(held, "row")} held out: never asked, because their scores calibrate the model.`
         : "No rows are held out, so the model has no calibrated thresholds.";
 
+/** The hint is for whoever has no answers yet. */
 export function startHint() {
     const hint = byId("hint");
-    const before = store.state.answers;
-    hint.hidden = seen();
-    const done = () => {
-        hint.hidden = true;
-        remember();
-    };
+    const enough = ({ answers }) => answers >= ENOUGH;
+    hint.hidden = store.session.resumed > 0 || enough(store.state);
     byId("hint-close").addEventListener("click", () => {
-        done();
+        hint.hidden = true;
         byId("yes").focus();
     });
     // Whoever has answered this often knows how, unless the button has the focus, which would be lost.
-    onState(({ answers }) => {
-        if (!hint.hidden && answers >= before + ENOUGH && !hint.contains(document.activeElement)) done();
+    onState((state) => {
+        if (enough(state) && !hint.contains(document.activeElement)) hint.hidden = true;
     });
-}
-
-// A browser may refuse storage; the hint then simply comes again.
-function seen() {
-    try {
-        return localStorage.getItem(SEEN) !== null;
-    } catch {
-        return false;
-    }
-}
-
-function remember() {
-    try {
-        localStorage.setItem(SEEN, "1");
-    } catch {
-        /* as above */
-    }
 }

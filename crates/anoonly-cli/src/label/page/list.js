@@ -5,7 +5,7 @@ import { filter, filtered, startFilters } from "./filters.js";
 import { answerMark } from "./question.js";
 import { fetchRows, Rows } from "./rows.js";
 import { answerSelected, anySelected, clear, isSelected, select, startSelection, toggle, update } from "./selection.js";
-import { onState, refitted, store } from "./store.js";
+import { listedColumns, onState, refitted, store } from "./store.js";
 import { count, counted, sentence } from "./words.js";
 import { headerCells, startHeader } from "./header.js";
 
@@ -31,11 +31,13 @@ let openRow = () => {};
 export function startList(open) {
     openRow = open;
     const list = byId("list");
-    head = el("div", { class: "head", role: "row", "aria-rowindex": 1 }, headerCells(store.session.columns));
+    head = el("div", { class: "head", role: "row", "aria-rowindex": 1 }, headerCells(listedColumns()));
     body = el("div", { class: "body", role: "rowgroup" });
     list.append(el("div", { class: "heads", role: "rowgroup" }, head), body);
     list.setAttribute("aria-colcount", head.childElementCount);
-    list.style.setProperty("--columns", store.session.columns.length);
+    list.style.setProperty("--columns", listedColumns().length);
+    const [listed, columns] = [listedColumns().length, store.session.columns.length];
+    if (listed < columns) byId("listed").textContent = `first ${count(listed)} of ${counted(columns, "column")}`;
     list.style.setProperty("--digits", Math.max(4, count(store.session.rows).length));
     startHeader(
         head,

@@ -2,8 +2,8 @@
 // means that it is on the disk; until then it stays here, is tried again, and keeps the page from being closed.
 
 import { pause, post } from "./api.js";
-import { accept, store } from "./store.js";
-import { failed, reached, refused, settled, watchUnsent } from "./trouble.js";
+import { accept } from "./store.js";
+import { failed, reached, refused, watchUnsent } from "./trouble.js";
 import { sentence } from "./words.js";
 
 const waiting = [];
@@ -14,9 +14,10 @@ let working = false;
 export const onOutbox = (listener) => listeners.push(listener);
 
 /**
- * Sends an action: `path`, `body()` (made when its turn comes, because earlier actions decide what it says), `what` in words, and
- * what happens next: `done(reply)`, and `conflict(action)` after the answer 409. `answers` are those that it gives, `row` another
- * row that it takes out of the queue.
+ * Sends an action: `path`, `body()` (made once, when its turn comes, because earlier actions decide what it says), `what` in words,
+ * and what happens next: `done(reply)`, and `conflict(action, error)` after the answer 409, where `action.sent` is the body and
+ * `action.repeated` says that an earlier attempt may have been executed. `answers` are those that it gives, `row` another row that
+ * it takes out of the queue.
  */
 export function send(action) {
     waiting.push({ answers: [], row: null, done: () => {}, ...action });
@@ -46,10 +47,11 @@ async function work() {
     while (waiting.length > 0) {
         const action = waiting[0];
         try {
-            const reply = await post(action.path, action.body());
+            // Each attempt says the same: an undo made anew would take back one more answer if only the reply was lost.
+            action.sent ??= action.body();
+            const reply = await post(action.path, action.sent);
             waiting.shift();
             reached("outbox");
-            settled();
             accept(reply);
             action.done(reply);
         } catch (error) {
@@ -80,6 +82,3 @@ watchUnsent(() => waiting.map((action) => action.what));
 addEventListener("beforeunload", (event) => {
     if (waiting.length > 0) event.preventDefault();
 });
-
-/** The body of an undo: the number of answers guards it against taking back what another page has added. */
-export const undoBody = () => ({ answers: store.state.answers });

@@ -58,12 +58,15 @@ function draw(state) {
     const stop = byId("stop");
     // The same words again would be read out again.
     if (stop.textContent !== (state.stop_message ?? "")) stop.textContent = state.stop_message ?? "";
-    const facts = [found(progress), expected(progress), left(progress), drawn(progress)].filter((fact) => fact !== null);
+    const facts = [found(progress), expected(progress), left(state), drawn(progress)].filter((fact) => fact !== null);
+    const hinted = byId("ask-random") !== null && byId("ask-random") === document.activeElement;
     show(
         byId("progress-facts"),
         el("div", { class: "found" }, curve(finds, progress.answered), el("ul", {}, ...facts.map((fact) => el("li", {}, fact)))),
         el("p", { class: "soft small" }, heldOut(store.session.held_out)),
     );
+    // Where the hint leads, if it is gone.
+    if (hinted) (byId("ask-random") ?? byId("share")).focus({ preventScroll: true });
 }
 
 function found({ anomalies, answered, unsure, table_anomalies: before, table_normals: normal }) {
@@ -77,14 +80,22 @@ function expected({ expected_finds: finds }) {
     return ["About ", el("strong", {}, finds.toFixed(1)), " more in the next ten"];
 }
 
-function left({ left: known }) {
-    if (!known) return "How many are left: only random rows can tell";
+function left({ progress: { left: known, stop }, query }) {
+    const random = query.strategy === "random" || query.random_share > 0;
+    if (!known) return ["How many are left is not known: ", random ? "it will be after some random rows" : askRandom()];
     const whole = (number) => count(Math.round(number));
     return [
         "About ",
         el("strong", {}, whole(known.estimate)),
         ` left to find; 95 % interval ${whole(known.low)} to ${whole(known.high)}`,
+        stop?.["few-expected"] && !random && ["; to know better, ", askRandom()],
     ];
+}
+
+/** Leads to the choice of how many random rows are asked. */
+function askRandom() {
+    const lead = () => byId("share").focus();
+    return el("button", { type: "button", id: "ask-random", class: "link", onclick: lead }, "ask some random rows");
 }
 
 function drawn({ drawn: random, answered }) {

@@ -3,16 +3,23 @@
 import { byId, cell, el, hidden, show } from "./dom.js";
 import { histogram } from "./histogram.js";
 import { store } from "./store.js";
-import { because, count, percent, placeDetails, placeWords, short, signed, SIGNS } from "./words.js";
+import { because, count, percent, placeDetails, short, signed, SIGNS } from "./words.js";
 
 // Longer texts are folded, with a button that shows all.
 const LONG = 140;
+// Of a wide table, so many columns are shown at first.
+const FIRST = 60;
+
+const PARTS = "The parts add up to the difference from a typical row.";
+
+// Whether all columns are shown: a choice that stays for the next rows.
+let all = false;
 
 /** Draws the whole row, or what there is instead. `hand` is null if no row is left to ask. */
 export function drawQuestion(hand) {
     const question = byId("question");
     question.dataset.row = hand?.row ?? "";
-    question.setAttribute("aria-busy", String(Boolean(hand && !hand.detail && !hand.notice)));
+    question.setAttribute("aria-busy", String(Boolean(hand && !hand.detail && !hand.failed)));
     drawSkip(hand);
     const answerable = hand?.detail && !hand.detail.held_out;
     for (const id of ["yes", "no", "unsure"]) byId(id).setAttribute("aria-disabled", String(!answerable));
@@ -42,8 +49,8 @@ export function bringIntoSight() {
 }
 
 function drawNothing() {
-    const all = store.state.progress.stop === "all-answered";
-    byId("question-title").textContent = all ? "Every row has an answer" : "No row is waiting for an answer";
+    const done = store.state.progress.stop === "all-answered";
+    byId("question-title").textContent = done ? "Every row has an answer" : "No row is waiting for an answer";
     const skipped = store.state.skipped.length;
     byId("question-facts").textContent = skipped
         ? `${count(skipped)} skipped: choose “skipped” in the list to see them, or take the last skip back with z.`
@@ -113,7 +120,8 @@ export const answerMark = (answer) =>
     el("span", { class: `answer ${answer}` }, el("span", { class: "mark", "aria-hidden": "true" }, SIGNS[answer]), ` ${answer}`);
 
 /** The cells: those that make the score first, then the other features, then what the model does not see. */
-export function drawCells({ detail, reasons }) {
+export function drawCells(hand) {
+    const { detail, reasons } = hand;
     const parts = new Map((reasons?.contributions ?? []).map((part) => [part.column, part.contribution]));
     const largest = Math.max(0, ...[...parts.values()].map(Math.abs));
     const cells = detail.cells.map((shown, at) => ({
@@ -123,6 +131,7 @@ export function drawCells({ detail, reasons }) {
     }));
     const order = ({ column, part }) => (column.role !== "feature" ? -2 : part === null ? -1 : Math.abs(part));
     cells.sort((a, b) => order(b) - order(a));
+    const focused = byId("all-columns") !== null && byId("all-columns") === document.activeElement;
     const head = reasons ? "Part of the score" : "Part of the score: being computed…";
     byId("question-cells").replaceChildren(
         el(
@@ -135,24 +144,41 @@ export function drawCells({ detail, reasons }) {
                     "tr",
                     { role: "row" },
                     ["Column", "Value", head, "Among all rows"].map((name) =>
-                        el("th", { scope: "col", role: "columnheader" }, name),
+                        el(
+                            "th",
+                            { scope: "col", role: "columnheader", title: name === head && PARTS },
+                            name,
+                            name === head && hidden(`. ${PARTS}`),
+                        ),
                     ),
                 ),
             ),
             el(
                 "tbody",
                 { role: "rowgroup" },
-                cells.map((shown) => drawCell(shown, largest)),
+                (all ? cells : cells.slice(0, FIRST)).map((shown) => drawCell(shown, largest)),
             ),
         ),
+        cells.length > FIRST ? allColumns(hand, cells.length) : "",
         reasons?.error ? el("p", { class: "soft" }, `The parts of the score are not known: ${reasons.error}`) : "",
         Math.abs(reasons?.remainder ?? 0) >= 0.005
             ? el("p", { class: "soft" }, `Not explained by columns: ${signed(reasons.remainder)}`)
             : "",
     );
+    if (focused) byId("all-columns")?.focus({ preventScroll: true });
 }
 
-function drawCell({ column, value, place, part }, largest) {
+function allColumns(hand, columns) {
+    const turn = () => {
+        all = !all;
+        drawCells(hand);
+        byId("all-columns").focus();
+    };
+    const name = all ? `Show only the first ${FIRST} columns` : `Show all ${count(columns)} columns`;
+    return el("button", { type: "button", id: "all-columns", onclick: turn }, name);
+}
+
+function drawCell({ column, value, place, words, part }, largest) {
     return el(
         "tr",
         { role: "row", class: column.role },
@@ -163,7 +189,7 @@ function drawCell({ column, value, place, part }, largest) {
             { role: "cell", class: "part" },
             part !== null && [bar(part, largest), el("span", { class: "amount" }, signed(part))],
         ),
-        el("td", { role: "cell", class: "place" }, where(column, place, value)),
+        el("td", { role: "cell", class: "place" }, where(column, place, words, value)),
     );
 }
 
@@ -175,7 +201,7 @@ function bar(part, largest) {
     return el("span", { class: "bar", "aria-hidden": "true" }, filled);
 }
 
-function where(column, place, value) {
+function where(column, place, words, value) {
     if (column.role !== "feature") {
         const role =
             { identifier: "identifier", "left-out": "left out", label: "label in the table" }[column.role] ?? column.role;
@@ -183,13 +209,12 @@ function where(column, place, value) {
     }
     const { profile } = column;
     const missing = percent((profile?.missing ?? 0) / store.session.rows);
-    const words = value === null ? `missing in ${missing} of rows` : place ? placeWords(place) : "";
     const details = place && profile ? placeDetails(place, profile) : null;
     return el(
         "div",
         { title: details },
         histogram(profile, place, value),
-        el("span", { class: "words" }, words, details && hidden(`, ${details}`)),
+        el("span", { class: "words" }, words ?? (value === null && `missing in ${missing} of rows`), details && hidden(`, ${details}`)),
     );
 }
 
@@ -198,11 +223,11 @@ function text(value) {
     const body = cell(value);
     if (value.length <= LONG && !value.includes("\n")) return body;
     body.classList.add("folded");
-    const all = el("button", { type: "button", class: "link", "aria-expanded": "false" }, "read all");
-    all.addEventListener("click", () => {
+    const more = el("button", { type: "button", class: "link", "aria-expanded": "false" }, "read all");
+    more.addEventListener("click", () => {
         const folded = body.classList.toggle("folded");
-        all.setAttribute("aria-expanded", String(!folded));
-        all.textContent = folded ? "read all" : "fold";
+        more.setAttribute("aria-expanded", String(!folded));
+        more.textContent = folded ? "read all" : "fold";
     });
-    return [body, all];
+    return [body, more];
 }

@@ -2,7 +2,7 @@
 
 import { get, pause, Unreachable } from "./api.js";
 import { details, onExplained, prefetch, reasons } from "./details.js";
-import { leaving, pending, pendingAnswer, send, undoBody, withdraw } from "./outbox.js";
+import { leaving, pending, pendingAnswer, send, withdraw } from "./outbox.js";
 import { byId } from "./dom.js";
 import { bringIntoSight, drawCells, drawQuestion, drawSurroundings } from "./question.js";
 import { onState, refitted, store } from "./store.js";
@@ -90,6 +90,7 @@ async function load(taken) {
     } catch (error) {
         if (hand !== taken) return;
         if (error instanceof Unreachable) return pause(1000).then(() => hand === taken && load(taken));
+        taken.failed = true;
         taken.notice = `This row cannot be shown: ${sentence(error.message)}`;
     }
     if (hand === taken) drawQuestion(hand);
@@ -171,19 +172,33 @@ export function undo() {
     const unsent = withdraw((action) => action.answers.length === 1);
     if (unsent) return back({ ...unsent.answers[0] });
     if (pending() === 0 && !store.state.last) return;
+    let last = null;
     send({
         path: "api/undo",
-        body: undoBody,
+        // The number of answers guards against taking back what another page has added.
+        body: () => {
+            last = store.state.last;
+            return { answers: store.state.answers };
+        },
         what: "undo",
         done: ({ undone, together }) => undone && back(undone, together),
-        conflict: (_, error) => refused(`Nothing was taken back: ${sentence(error.message)}`),
+        conflict: ({ sent, repeated }, error) => {
+            // The first attempt took the answer back, and its reply was lost.
+            if (repeated && last && error.state?.answers < sent.answers) return restored(last);
+            refused(`Nothing was taken back: ${sentence(error.message)}`);
+        },
     });
 }
 
 function back({ row, answer: value, note, because }, together = 1) {
-    drafts.delete(row);
     const what = together > 1 ? `${counted(together, "answer")} “${value}” were` : `The answer “${value}” was`;
-    take({ row, because: because ?? "taken-back", note, notice: `${what} taken back.`, fresh: true });
+    restored({ row, note, because }, `${what} taken back.`);
+}
+
+/** Shows a row whose answer was taken back. */
+function restored({ row, note, because }, notice = "The answer was taken back.") {
+    drafts.delete(row);
+    take({ row, because: because ?? "taken-back", note, notice, fresh: true });
 }
 
 /** Something changed: what lies around the row at hand follows, the row itself stays. */

@@ -53,7 +53,7 @@ function drawFit(state, before) {
     const fit = byId("fit");
     fit.dataset.number = number;
     fit.dataset.running = running;
-    const known = `ranking ${count(number)} knows ${counted(answers, "answer")}`;
+    const known = `ranking ${count(number)}, fitted with ${counted(answers, "answer")}`;
     show(fit, error ? `${known}; the last fit failed: ${error}` : running ? `${known}; learning…` : known);
     if (!refitted(state, before)) return;
     fit.classList.remove("new");

@@ -2,6 +2,9 @@
 
 export const store = { session: null, state: null };
 
+/** The columns that the rows of the list have: of a wide table, only the first ones. */
+export const listedColumns = () => store.session.columns.slice(0, store.session.listed ?? undefined);
+
 const listeners = [];
 
 /** Calls `listener(state, before)` with each newer state. */

@@ -7,11 +7,13 @@ import { count, sentence } from "./words.js";
 
 // So many failed requests, about a second apart, are no accident.
 const STOPPED = 3;
+// How long a refusal can be read if nobody dismisses it, in milliseconds.
+const READING = 10_000;
 
 // The last error of each kind of request that is being tried again, by name.
 const failing = new Map();
 let gone = 0;
-let refusal = null;
+let refusals = [];
 let unsent = () => [];
 
 /** `list` returns a text for each thing that was not sent. */
@@ -40,23 +42,43 @@ export function reached(name) {
     draw();
 }
 
-/** Something was refused for good: the page says so until the next thing was saved. */
+/** Something was refused for good: the page says so until it is dismissed, or for a while. What is saved next changes nothing. */
 export function refused(message) {
-    refusal = message;
+    const refusal = { message };
+    refusals = [...refusals.filter((other) => other.message !== message), refusal];
+    expire(refusal);
     draw();
 }
 
-export function settled() {
-    if (refusal === null) return;
-    refusal = null;
+/** Ends a refusal after a while, unless the focus is on it, which would be lost. */
+function expire(refusal) {
+    setTimeout(() => {
+        if (!refusals.includes(refusal)) return;
+        if (byId("trouble").contains(document.activeElement)) return expire(refusal);
+        refusals = refusals.filter((other) => other !== refusal);
+        draw();
+    }, READING);
+}
+
+function dismiss() {
+    refusals = [];
     draw();
+    byId("yes").focus({ preventScroll: true });
 }
 
 function draw() {
     const trouble = byId("trouble");
     const [error] = failing.values();
-    trouble.hidden = !error && refusal === null;
-    show(trouble, error && el("p", {}, describe(error)), error && lost(), refusal !== null && el("p", {}, refusal));
+    trouble.hidden = !error && refusals.length === 0;
+    const focused = trouble.querySelector("button") === document.activeElement;
+    show(
+        trouble,
+        error && el("p", {}, describe(error)),
+        error && lost(),
+        refusals.map(({ message }) => el("p", {}, message)),
+        refusals.length > 0 && el("button", { type: "button", onclick: dismiss }, "Dismiss"),
+    );
+    if (focused) trouble.querySelector("button")?.focus();
 }
 
 function describe(error) {

@@ -41,20 +41,6 @@ const REASONS = {
 
 export const because = (reason) => REASONS[reason] ?? "Opened from the list.";
 
-/** Where a value lies among all rows. */
-export function placeWords(place) {
-    if (place.kind === "category") {
-        return `${percent(place.share)} of rows`;
-    }
-    const same = Math.max(0, 1 - place.lower - place.higher);
-    const shared = same >= 0.05 ? `, like ${percent(same)} of rows` : "";
-    if (place.higher === 0 && place.lower === 0) return "the same in all rows";
-    if (place.higher === 0) return `the highest${shared}`;
-    if (place.lower === 0) return `the lowest${shared}`;
-    if (place.lower >= place.higher) return `above ${percent(place.lower)}${shared}`;
-    return `below ${percent(place.higher)}${shared}`;
-}
-
 /** What the drawing of the column shows besides, for those who do not see it. */
 export function placeDetails(place, profile) {
     if (place.kind === "number") return `most values lie from ${profile.from} to ${profile.to}`;
