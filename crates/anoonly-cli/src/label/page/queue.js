@@ -184,7 +184,8 @@ export function undo() {
         done: ({ undone, together }) => undone && back(undone, together),
         conflict: ({ sent }, error) => {
             // It is taken back already: by a first attempt whose reply was lost, or by another page.
-            if (last && error.state?.answers < sent.answers) return restored(last);
+            const gone = sent.answers - (error.state?.answers ?? sent.answers);
+            if (last && gone > 0) return restored(last, gone > 1 ? `${counted(gone, "answer")} were taken back.` : undefined);
             refused(`Nothing was taken back: ${sentence(error.message)}`);
         },
     });
