@@ -176,7 +176,7 @@ function drawSaved({ table, model, summary, threshold: promise, commands, model_
 
 function purpose(command) {
     const words = PURPOSES[command.split(" ")[1]];
-    return words && `${words}: `;
+    return words && el("div", { class: "soft" }, words);
 }
 
 function copy(command) {

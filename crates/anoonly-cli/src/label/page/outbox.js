@@ -15,9 +15,9 @@ export const onOutbox = (listener) => listeners.push(listener);
 
 /**
  * Sends an action: `path`, `body()` (made once, when its turn comes, because earlier actions decide what it says), `what` in words,
- * and what happens next: `done(reply)`, and `conflict(action, error)` after the answer 409, where `action.sent` is the body and
- * `action.repeated` says that an earlier attempt may have been executed. `answers` are those that it gives, `row` another row that
- * it takes out of the queue.
+ * and what happens next: `done(reply)`, and `conflict(action, error)` after the answer 409, where `action.sent` is the body. An
+ * earlier attempt may have been executed and its reply lost; browsers repeat requests by themselves, too. `answers` are those that
+ * it gives, `row` another row that it takes out of the queue.
  */
 export function send(action) {
     waiting.push({ answers: [], row: null, done: () => {}, ...action });
@@ -56,7 +56,6 @@ async function work() {
             action.done(reply);
         } catch (error) {
             if (error.status === undefined || error.passing) {
-                action.repeated = true;
                 failed("outbox", error);
                 changed();
                 await pause(1000);

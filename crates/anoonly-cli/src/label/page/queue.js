@@ -122,17 +122,17 @@ export function answer(value) {
         answers: [given],
         body: () => ({ answers: [given] }),
         what: `row ${given.row}: ${value}`,
-        conflict: (action) => conflict(asked, given, action),
+        conflict: () => conflict(asked, given),
     });
     advance();
 }
 
 /** Another page has answered the row. */
-async function conflict(asked, given, action) {
+async function conflict(asked, given) {
     const detail = await get(`api/rows/${given.row}`).catch(() => null);
     const other = detail?.answer;
-    // Sent twice because the first reply was lost: it is our own answer.
-    if (action.repeated && other?.answer === given.answer && (other.note ?? null) === given.note) return;
+    // Our own answer, sent twice because the first reply was lost, or the same one from another page: nothing is left to say.
+    if (other?.answer === given.answer && (other.note ?? null) === given.note) return;
     const said = other ? `the answer “${other.answer}”${other.note ? `, “${other.note}”` : ""}` : "no answer any more";
     const notice = `In another page this row has ${said}. Your answer “${given.answer}” was not saved. Answer again to replace it.`;
     const question = { ...asked, notice, note: given.note, fresh: true };
@@ -182,9 +182,10 @@ export function undo() {
         },
         what: "undo",
         done: ({ undone, together }) => undone && back(undone, together),
-        conflict: ({ sent, repeated }, error) => {
-            // The first attempt took the answer back, and its reply was lost.
-            if (repeated && last && error.state?.answers < sent.answers) return restored(last);
+        conflict: ({ sent }, error) => {
+            // It is taken back already: by a first attempt whose reply was lost, or by another page.
+            const gone = sent.answers - (error.state?.answers ?? sent.answers);
+            if (last && gone > 0) return restored(last, gone > 1 ? `${counted(gone, "answer")} were taken back.` : undefined);
             refused(`Nothing was taken back: ${sentence(error.message)}`);
         },
     });

@@ -102,18 +102,18 @@ function give(rows, answer) {
         answers,
         body: () => ({ answers }),
         what: rows.length === 1 ? `row ${rows[0].row}: ${answer}` : `${counted(rows.length, "row")}: ${answer}`,
-        conflict: (action) => conflict(rows, answer, action),
+        conflict: () => conflict(rows, answer),
     });
     clear();
     passOn();
 }
 
 /** Another page has answered some of the rows: the selection comes back with what was said there. */
-async function conflict(rows, answer, { repeated }) {
+async function conflict(rows, answer) {
     const details = await Promise.all(rows.map(({ row }) => get(`api/rows/${row}`).catch(() => null)));
     const now = rows.map((row, at) => ({ ...row, answer: details[at]?.answer?.answer ?? null }));
-    // Sent twice because the first reply was lost: these are our own answers.
-    if (repeated && now.every((row) => row.answer === answer)) return;
+    // Our own answers, sent twice because the first reply was lost, or the same ones from another page.
+    if (now.every((row) => row.answer === answer)) return;
     const other = now
         .filter((row, at) => row.answer !== rows[at].answer)
         .map((row) => `row ${row.row}: ${row.answer ?? "no answer"}`);

@@ -60,6 +60,8 @@ function expire(refusal) {
     }, READING);
 }
 
+const dismissButton = () => el("button", { type: "button", onclick: dismiss }, "Dismiss");
+
 function dismiss() {
     refusals = [];
     draw();
@@ -75,8 +77,7 @@ function draw() {
         trouble,
         error && el("p", {}, describe(error)),
         error && lost(),
-        refusals.map(({ message }) => el("p", {}, message)),
-        refusals.length > 0 && el("button", { type: "button", onclick: dismiss }, "Dismiss"),
+        refusals.map(({ message }, at) => el("p", {}, message, at === refusals.length - 1 && [" ", dismissButton()])),
     );
     if (focused) trouble.querySelector("button")?.focus();
 }
