@@ -70,7 +70,7 @@ fn hostile_cells_stay_text_on_the_page() {
         saved(&tab, answers);
     }
     assert!(asked(&server.settled()).len() == 8);
-    tab.wait("document.querySelector('#learnt button.rule') && document.querySelector('#nearest q')");
+    tab.wait("document.getElementById('learnt').dataset.fit === document.getElementById('fit').dataset.number && document.querySelector('#learnt button.rule') && document.querySelector('#nearest q')");
     tab.click("#learnt button.rule");
     tab.wait("Number(document.getElementById('list').dataset.matching) < 80");
     tab.reload();

@@ -81,7 +81,7 @@ fn the_page_fits_every_window_and_is_accessible() {
     }
     saved(&tab, 12);
     server.settled();
-    tab.wait("document.querySelector('#learnt button.rule')");
+    tab.wait("document.getElementById('learnt').dataset.fit === document.getElementById('fit').dataset.number && document.querySelector('#learnt button.rule')");
     is_fine(&tab, "with answers");
     for place in [1, 2] {
         tab.click(&format!("#list .row[data-place='{place}']"));

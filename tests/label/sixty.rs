@@ -246,7 +246,7 @@ fn the_list_is_searched_filtered_and_sorted(sitting: &Sitting) {
     tab.click("#list .head button[data-by='rank']");
     tab.wait("document.querySelector('#list [aria-sort=ascending] [data-by=rank]')");
     // A rule filters the list, and its conditions can be removed.
-    tab.wait("document.querySelector('#learnt button.rule')");
+    tab.wait("document.getElementById('learnt').dataset.fit === document.getElementById('fit').dataset.number && document.querySelector('#learnt button.rule')");
     let learnt = sitting.server.fetch("api/learnt");
     tab.click("#learnt button.rule");
     let rule = &learnt["rules"][0];

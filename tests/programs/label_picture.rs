@@ -27,7 +27,7 @@ fn main() {
     }
     server.settled();
     tab.wait(
-        "document.querySelector('#learnt button.rule') && document.getElementById('fit').dataset.running === 'false'",
+        "document.getElementById('learnt').dataset.fit === document.getElementById('fit').dataset.number && document.querySelector('#learnt button.rule') && document.getElementById('fit').dataset.running === 'false'",
     );
     // As later visitors see the page: without the hint for the first one, and with what the last ranking knows.
     tab.reload();

@@ -52,7 +52,7 @@ pub fn ask(service: &Arc<Service>, stopped: &'static AtomicBool) -> Result<(), C
         let row = question.map(|(row, _)| row);
         if state.fit.number != fit {
             fit = state.fit.number;
-            print(&format!("ranking {fit} knows {}\n", counted(state.fit.answers, "answer", "answers")));
+            print(&format!("ranking {fit}, fitted with {}\n", counted(state.fit.answers, "answer", "answers")));
         }
         let shown = match question {
             Some((row, because)) => row_text(service, row, because)?,

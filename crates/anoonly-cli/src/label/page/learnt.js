@@ -20,8 +20,8 @@ export function startLearnt() {
         byId("ranking").scrollIntoView({ block: "nearest" });
     });
     onState((state, before) => {
-        // Descriptions come after the fit; the counts of the rules change with each answer.
-        if (state.learnt !== before.learnt || state.answers !== before.answers) ask();
+        // Descriptions come after the fit.
+        if (state.learnt !== before.learnt) ask();
     });
     ask();
 }
@@ -34,6 +34,7 @@ async function ask() {
     try {
         learnt = await get("api/learnt");
         draw();
+        byId("learnt").dataset.fit = learnt?.fit ?? "";
     } catch (error) {
         show(byId("learnt-facts"), el("p", { class: "soft" }, `Not known: ${sentence(error.message)}`));
     }
