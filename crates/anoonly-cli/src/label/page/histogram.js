@@ -40,24 +40,21 @@ function bars(counts, mark) {
     const largest = Math.max(1, ...counts);
     // Square roots keep a few rare rows visible beside thousands of common ones.
     const height = (rows) => (rows > 0 ? Math.max(1.5, HEIGHT * Math.sqrt(rows / largest)) : 0);
-    const drawn = counts.map((rows, at) =>
-        svg("rect", {
-            class: at === mark ? "here" : "bin",
-            x: (at * width).toFixed(2),
-            width: (width * 0.86).toFixed(2),
-            y: (MARK + HEIGHT - height(rows)).toFixed(2),
-            height: height(rows).toFixed(2),
-        }),
-    );
+    const bar = (rows, at) => {
+        const [wide, high] = [(width * 0.86).toFixed(2), height(rows).toFixed(2)];
+        return `M${(at * width).toFixed(2)} ${MARK + HEIGHT} v-${high} h${wide} v${high} z`;
+    };
     const middle = (mark ?? 0) * width + width * 0.43;
     return svg(
         "svg",
         { class: "histogram", viewBox: `0 0 ${WIDTH} ${HEIGHT + MARK + 1}`, "aria-hidden": "true" },
         svg("line", { class: "foot", x1: 0, x2: WIDTH, y1: HEIGHT + MARK + 0.5, y2: HEIGHT + MARK + 0.5 }),
-        drawn,
+        // One element for all bars: a row may have many columns, and has to be there at once.
+        svg("path", { class: "bin", d: counts.map(bar).join("") }),
         mark === null
             ? null
             : [
+                  mark < counts.length && svg("path", { class: "here marked", d: bar(counts[mark], mark) }),
                   svg("path", { class: "here", d: `M${middle - 4} 0 h8 l-4 ${MARK} z` }),
                   svg("line", { class: "here", x1: middle, x2: middle, y1: MARK - 1, y2: HEIGHT + MARK }),
               ],
