@@ -53,6 +53,21 @@ impl LabelServer {
     pub fn try_start(folder: &Path, words: &[&str]) -> Result<Self, Ended> {
         let mut command = command(["label"]);
         command.current_dir(folder).args(words).args(["--no-open", "--port", "0"]);
+        Self::listening(command)
+    }
+
+    /// Starts `anoonly label` as on a desktop, where it opens a browser with a program of this folder.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    #[track_caller]
+    pub fn opening(folder: &Path, words: &[&str], programs: &Path) -> Self {
+        let mut command = command(["label"]);
+        command.current_dir(folder).args(words).env("PATH", programs).env("DISPLAY", ":0");
+        Self::listening(command).unwrap_or_else(|ended| panic!("the server has ended: {ended:#?}"))
+    }
+
+    fn listening(mut command: Command) -> Result<Self, Ended> {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = command.spawn().expect("the command starts");
         let (sender, receiver) = mpsc::channel();

@@ -304,3 +304,30 @@ fn only_this_computer_is_listened_to() {
     assert_eq!(listening("/proc/net/tcp"), [format!("0100007F{port}")]);
     assert_eq!(listening("/proc/net/tcp6"), Vec::<String>::new());
 }
+
+/// The list of processes shows the address that a browser is started with to every user.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_browser_is_opened_with_an_address_that_works_once() {
+    use std::os::unix::fs::PermissionsExt;
+    use std::time::Duration;
+    let place = Place::small();
+    let programs = tempfile::tempdir().unwrap();
+    let opener = programs.path().join("xdg-open");
+    std::fs::write(&opener, "#!/bin/sh\necho \"$1\" > opening\nPATH=/bin:/usr/bin mv opening opened\n").unwrap();
+    std::fs::set_permissions(&opener, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let server = LabelServer::opening(place.folder.path(), &["small.csv", "--id", "id"], programs.path());
+    let opened =
+        anoonly_system_tests::within(Duration::from_secs(60), || std::fs::read_to_string(place.file("opened")).ok())
+            .unwrap();
+    let (host, key) = opened.trim().strip_prefix("http://").unwrap().split_once('/').unwrap();
+    assert!(!server.page().contains(key.trim_matches('/')), "the token itself is shown to everyone");
+    let ask = |host: &str| {
+        let request = format!("GET /{key} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        server.send(request.as_bytes()).unwrap()
+    };
+    assert_eq!(ask("evil.example").status, 403);
+    let first = ask(host);
+    assert_eq!((first.status, server.page().ends_with(first.header("location").unwrap())), (303, true));
+    assert_eq!(ask(host).status, 403);
+}
