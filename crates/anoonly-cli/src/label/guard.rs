@@ -96,8 +96,11 @@ fn origin(headers: &HeaderMap) -> Result<(), &'static str> {
     if headers.contains_key(ORIGIN) && only(headers, &ORIGIN) != Some(format!("http://{host}").as_str()) {
         return Err("the request is from another site");
     }
-    // Browsers say so for requests without an Origin as well.
-    if headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none") {
+    // Browsers say so for requests without an Origin as well. A link to the page may stand anywhere, as in a terminal that is a page.
+    let is = |name: &str, value: &str| headers.get(name).is_some_and(|given| given == value);
+    let opens_the_page = is("sec-fetch-mode", "navigate") && is("sec-fetch-dest", "document");
+    let elsewhere = headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none");
+    if elsewhere && !opens_the_page {
         return Err("the request is from another site");
     }
     Ok(())
@@ -184,6 +187,20 @@ mod tests {
         }
         for site in ["cross-site", "same-site"] {
             assert!(!allowed(&[("host", "127.0.0.1:8080"), ("sec-fetch-site", site)]), "{site}");
+            let framed = [
+                ("host", "localhost"),
+                ("sec-fetch-site", site),
+                ("sec-fetch-mode", "navigate"),
+                ("sec-fetch-dest", "iframe"),
+            ];
+            assert!(!allowed(&framed), "{site}");
+            let link = [
+                ("host", "localhost"),
+                ("sec-fetch-site", site),
+                ("sec-fetch-mode", "navigate"),
+                ("sec-fetch-dest", "document"),
+            ];
+            assert!(allowed(&link), "{site}");
         }
         assert!(!allowed(&[]));
         let wrong = format!("/{}x/", token.as_str());
