@@ -2,9 +2,57 @@
 
 use std::collections::HashSet;
 
+use anoonly::data::encode::EncoderOptions;
+use clap::Args;
 use csv::{ReaderBuilder, Terminator};
 
 use crate::error::CommandError;
+
+/// The options that say what columns are used for.
+#[derive(Debug, Args)]
+pub struct ColumnUse {
+    /// Columns to ignore, whatever they hold. The option may be repeated, and a name with a comma is put in double quotes:
+    /// --drop '"a, b",c'
+    #[arg(long, value_parser = ColumnNames::parse, value_name = "COLUMN,…", allow_hyphen_values = true)]
+    drop: Vec<ColumnNames>,
+    /// Identifier columns: not used as features, and shown next to the scores
+    #[arg(long, value_parser = ColumnNames::parse, value_name = "COLUMN,…", allow_hyphen_values = true)]
+    id: Vec<ColumnNames>,
+    /// Columns whose values are categories even if they look like numbers, such as postal codes
+    #[arg(long, value_parser = ColumnNames::parse, value_name = "COLUMN,…", allow_hyphen_values = true)]
+    category: Vec<ColumnNames>,
+    /// Columns to use although they look like row numbers, identifiers or time that goes on, which are left out otherwise
+    #[arg(long, value_parser = ColumnNames::parse, value_name = "COLUMN,…", allow_hyphen_values = true)]
+    keep: Vec<ColumnNames>,
+}
+
+impl ColumnUse {
+    /// Whether none of the options was given.
+    pub fn is_empty(&self) -> bool {
+        [&self.drop, &self.id, &self.category, &self.keep].into_iter().all(Vec::is_empty)
+    }
+
+    /// The identifier columns.
+    ///
+    /// # Errors
+    /// When a column is named twice.
+    pub fn ids(&self) -> Result<Vec<String>, CommandError> {
+        ColumnNames::all("--id", &self.id)
+    }
+
+    /// How the columns become features.
+    ///
+    /// # Errors
+    /// When a column is named twice in an option.
+    pub fn encoding(&self) -> Result<EncoderOptions, CommandError> {
+        Ok(EncoderOptions {
+            drop: ColumnNames::all("--drop", &self.drop)?,
+            categories: ColumnNames::all("--category", &self.category)?,
+            keep: ColumnNames::all("--keep", &self.keep)?,
+            ..EncoderOptions::default()
+        })
+    }
+}
 
 /// The columns of one option, separated by commas as the fields of a line of CSV: a name with a comma is put in double quotes.
 #[derive(Clone, Debug)]

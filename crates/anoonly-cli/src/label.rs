@@ -17,7 +17,6 @@ use std::time::{Duration, Instant};
 
 use anoonly::core::Seed;
 use anoonly::data::DataError;
-use anoonly::data::encode::EncoderOptions;
 use anoonly::data::table::{LabelColumn, Table, WantedColumns};
 use anoonly::labelling::{LabellingSetup, Query, Session};
 use anoonly::models::AnyMethod;
@@ -31,7 +30,7 @@ use self::list::{LISTED_COLUMNS, Lists};
 use self::messages::SessionFacts;
 use self::save::{DEFAULT_THRESHOLD, Saving};
 use self::server::Service;
-use crate::columns::ColumnNames;
+use crate::columns::ColumnUse;
 use crate::compute::Compute;
 use crate::error::CommandError;
 use crate::findings::column_table;
@@ -54,18 +53,8 @@ pub struct Options {
     /// The name of the label column of the labelled table, if the table has none [default: label]
     #[arg(long, value_name = "NAME", conflicts_with = "label", allow_hyphen_values = true)]
     label_name: Option<String>,
-    /// Identifier columns: shown with each row and not used as features
-    #[arg(long, value_parser = ColumnNames::parse, value_name = "COLUMN,…", allow_hyphen_values = true)]
-    id: Vec<ColumnNames>,
-    /// Columns that are not used as features
-    #[arg(long, value_parser = ColumnNames::parse, value_name = "COLUMN,…", allow_hyphen_values = true)]
-    drop: Vec<ColumnNames>,
-    /// Columns whose values are categories even if they look like numbers, such as postal codes
-    #[arg(long, value_parser = ColumnNames::parse, value_name = "COLUMN,…", allow_hyphen_values = true)]
-    category: Vec<ColumnNames>,
-    /// Columns to use although they look like row numbers, identifiers or time that goes on, which are left out otherwise
-    #[arg(long, value_parser = ColumnNames::parse, value_name = "COLUMN,…", allow_hyphen_values = true)]
-    keep: Vec<ColumnNames>,
+    #[command(flatten)]
+    columns: ColumnUse,
     /// The method, one of those that `anoonly models` lists [default: pu-forest]
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
@@ -174,25 +163,21 @@ impl Options {
 
     /// The table and the session's setup: that of the options or, without any, that of the journal.
     fn setup(&self, journal: &Path) -> Result<(Table, LabellingSetup), CommandError> {
-        let drop = ColumnNames::all("--drop", &self.drop)?;
         let own = self.label.is_some()
             || self.label_name.is_some()
             || self.model.is_some()
             || self.held_out.is_some()
             || self.seed.is_some()
-            || [&self.id, &self.drop, &self.category, &self.keep].into_iter().any(|columns| !columns.is_empty());
+            || !self.columns.is_empty();
         let known = journal.metadata().is_ok_and(|file| file.len() > 0);
         let mut setup = match known && !own {
             true => LabellingSetup::of_journal(journal)?,
-            false => self.given(drop.clone())?.journal(journal),
+            false => self.given()?.journal(journal),
         };
         if let Some(query) = self.query {
             setup = setup.query(query);
         }
-        let drop = match own {
-            true => drop,
-            false => setup.detector().column_options().drop.clone(),
-        };
+        let drop = setup.detector().column_options().drop.clone();
         // The labelled table has all columns, unless one of those that are not used cannot be read.
         let table = match self.reading.table(&self.table, WantedColumns::All) {
             Err(error) if !drop.is_empty() && is_of_columns(&error) => {
@@ -206,16 +191,14 @@ impl Options {
     }
 
     /// The setup of the options.
-    fn given(&self, drop: Vec<String>) -> Result<LabellingSetup, CommandError> {
-        let ids = ColumnNames::all("--id", &self.id)?;
+    fn given(&self) -> Result<LabellingSetup, CommandError> {
+        let ids = self.columns.ids()?;
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-        let categories = ColumnNames::all("--category", &self.category)?;
-        let keep = ColumnNames::all("--keep", &self.keep)?;
         let mut detector = match &self.model {
             Some(name) => TableDetector::new(AnyMethod::by_name(name)?),
             None => TableDetector::pu_forest(),
         };
-        detector = detector.ids(&ids).columns(EncoderOptions { drop, categories, keep, ..EncoderOptions::default() });
+        detector = detector.ids(&ids).columns(self.columns.encoding()?);
         if let Some(share) = self.held_out {
             detector = detector.held_out(share);
         }

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anoonly::core::{Label, Seed, excerpt};
-use anoonly::data::encode::EncoderOptions;
 use anoonly::data::table::{LabelColumn, LabelValue, Labels, WantedColumns};
 use anoonly::models::AnyMethod;
 use anoonly::models::overrides::overridden;
@@ -13,7 +12,7 @@ use anoonly::pipeline::{Model, TableDetector};
 use anoonly_bench::Strategy;
 use clap::Args;
 
-use crate::columns::{ColumnNames, shell_word};
+use crate::columns::{ColumnUse, shell_word};
 use crate::compute::Compute;
 use crate::error::CommandError;
 use crate::findings::column_table;
@@ -42,19 +41,8 @@ pub struct Options {
     /// TOML file with settings of the method, such as `[devnet]` with `depth = 4`
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Columns to ignore, whatever they hold. The option may be repeated, and a name with a comma is put in double quotes:
-    /// --drop '"a, b",c'
-    #[arg(long, value_parser = ColumnNames::parse, value_name = "COLUMN,…", allow_hyphen_values = true)]
-    drop: Vec<ColumnNames>,
-    /// Identifier columns: not used as features, and written next to the scores
-    #[arg(long, value_parser = ColumnNames::parse, value_name = "COLUMN,…", allow_hyphen_values = true)]
-    id: Vec<ColumnNames>,
-    /// Columns whose values are categories even if they look like numbers, such as postal codes
-    #[arg(long, value_parser = ColumnNames::parse, value_name = "COLUMN,…", allow_hyphen_values = true)]
-    category: Vec<ColumnNames>,
-    /// Columns to use although they look like row numbers, identifiers or time that goes on, which are left out otherwise
-    #[arg(long, value_parser = ColumnNames::parse, value_name = "COLUMN,…", allow_hyphen_values = true)]
-    keep: Vec<ColumnNames>,
+    #[command(flatten)]
+    columns: ColumnUse,
     /// Number of members, which differ in their seeds and whose scores are averaged [default: 5, or 1 for an untrained method]
     #[arg(long, value_name = "N")]
     ensemble: Option<usize>,
@@ -89,10 +77,7 @@ impl Options {
         let config = self.config.iter().map(|path| ("the settings", path.as_path()));
         let inputs: Vec<outputs::Input<'_>> = config.chain([("the table", self.table.as_path())]).collect();
         outputs::check("--out", &self.out, &inputs)?;
-        let drop = ColumnNames::all("--drop", &self.drop)?;
-        let ids = ColumnNames::all("--id", &self.id)?;
-        let categories = ColumnNames::all("--category", &self.category)?;
-        let keep = ColumnNames::all("--keep", &self.keep)?;
+        let (ids, columns) = (self.columns.ids()?, self.columns.encoding()?);
         let mut method = AnyMethod::by_name(&self.model)?;
         if let Some(path) = &self.config {
             let failed = |reason: String| CommandError::File { path: path.clone(), reason };
@@ -101,7 +86,7 @@ impl Options {
             method = methods.into_iter().next().ok_or_else(|| failed("no method".into()))?;
         }
         let is_needed = |name: &String| self.label.as_ref() == Some(name) || ids.contains(name);
-        let dropped = drop.iter().filter(|name| !is_needed(name)).cloned().collect();
+        let dropped = columns.drop.iter().filter(|name| !is_needed(name)).cloned().collect();
         let table = self.reading.table(&self.table, WantedColumns::Except(dropped))?;
         let label =
             self.label.as_ref().map(|name| LabelColumn { names: vec![name.clone()], anomaly: self.anomaly.clone() });
@@ -109,7 +94,6 @@ impl Options {
         let warnings: Vec<String> = labels.iter().filter_map(|labels| doubt(labels, &method)).collect();
         warnings.iter().for_each(|warning| warn(warning));
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-        let columns = EncoderOptions { drop, categories, keep, ..EncoderOptions::default() };
         let mut detector = TableDetector::new(method)
             .supervision(self.strategy.supervision())
             .early_stopping(self.early_stopping)

@@ -3,10 +3,10 @@
 //! The session is locked while an answer goes to the disk, and for looks that take some milliseconds. Fits, explanations, searches and
 //! files are made from values that the session hands out.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+mod threads;
+
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Instant;
 
 use anoonly::labelling::{
     Answer, Explainer, GivenAnswer, LabellingError, LearntSummary, Query, RankedRows, Session, TableView,
@@ -17,9 +17,6 @@ use super::messages::{FitStatus, GivenRow, LastAnswer, QuestionRow, Saved, Share
 
 /// How many of the next rows a state names, so that a page can fetch them ahead.
 const AHEAD: usize = 8;
-
-/// The number of fits that a description of the anomalies may lie behind while answers come so fast that fits follow each other.
-const PATIENT_FITS: u64 = 5;
 
 /// A labelling session with everyone who answers in it.
 pub struct Desk {
@@ -142,11 +139,8 @@ impl Desk {
     pub fn answer(&self, answers: &[NewAnswer]) -> Result<SharedState, DeskError> {
         let mut shared = self.lock();
         for new in answers {
-            let session = &shared.session;
-            if new.row >= session.table().rows() {
-                return Err(LabellingError::NoRow { row: new.row as u64 + 1, rows: session.table().rows() }.into());
-            }
-            let known = session.answer_on(new.row).map(|given| given.answer);
+            shared.check_row(new.row)?;
+            let known = shared.session.answer_on(new.row).map(|given| given.answer);
             if known != new.expected {
                 let now = known.map_or("has no answer any more", said);
                 return Err(shared.conflict(format!("meanwhile, row {} {now}", new.row + 1)));
@@ -192,10 +186,7 @@ impl Desk {
     /// When the row does not exist.
     pub fn skip(&self, row: usize, skipped: bool) -> Result<SharedState, DeskError> {
         let mut shared = self.lock();
-        let rows = shared.session.table().rows();
-        if row >= rows {
-            return Err(LabellingError::NoRow { row: row as u64 + 1, rows }.into());
-        }
+        shared.check_row(row)?;
         shared.skipped.retain(|&other| other != row);
         if skipped {
             shared.skipped.push(row);
@@ -228,12 +219,8 @@ impl Desk {
     /// When the row does not exist.
     pub fn row(&self, row: usize) -> Result<GivenRow, DeskError> {
         let shared = self.lock();
-        let session = &shared.session;
-        let rows = session.table().rows();
-        if row >= rows {
-            return Err(LabellingError::NoRow { row: row as u64 + 1, rows }.into());
-        }
-        Ok(GivenRow::of(session, row, shared.skipped.contains(&row)))
+        shared.check_row(row)?;
+        Ok(GivenRow::of(&shared.session, row, shared.skipped.contains(&row)))
     }
 
     /// The explainer of the ranking at hand, and the number of its fit.
@@ -261,7 +248,7 @@ impl Desk {
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared> {
-        // A session is changed only after its journal, and a panic leaves it as it was before or after.
+        // A session changes only once its journal was written, so that no panic leaves it half changed.
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -276,67 +263,14 @@ impl Desk {
         self.changed.notify_all();
         state
     }
-
-    fn wait_until(&self, ready: impl Fn(&Shared) -> bool) -> MutexGuard<'_, Shared> {
-        let waiting = self.changed.wait_while(self.lock(), |shared| !ready(shared));
-        waiting.unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Fits again whenever there are answers that the last fit does not know.
-    fn fit_forever(&self) {
-        loop {
-            let mut shared = self.wait_until(Shared::has_new_answers);
-            let (job, events) = (shared.session.refit_job(), shared.session.events());
-            shared.fits.running = true;
-            let _ = self.change(shared);
-            let start = Instant::now();
-            let result = undisturbed(|| job.run());
-            let mut shared = self.lock();
-            let previous = shared.session.ranked_rows();
-            shared.fits.running = false;
-            shared.fits.seconds = Some(start.elapsed().as_secs_f64());
-            shared.fits.failed = None;
-            match result.and_then(|result| shared.session.install(result).map_err(|error| error.to_string())) {
-                Ok(true) => {
-                    shared.fits.number += 1;
-                    shared.previous = Some(previous);
-                }
-                Ok(false) => {}
-                Err(reason) => shared.fits.failed = Some((events, reason)),
-            }
-            let _ = self.change(shared);
-        }
-    }
-
-    /// Describes the anomalies found whenever there is a new ranking.
-    fn describe_forever(&self) {
-        loop {
-            let shared = self.wait_until(|shared| {
-                let behind = shared.fits.number - shared.learnt.as_ref().map_or(0, |(fit, _)| *fit);
-                behind > 0 && (behind >= PATIENT_FITS || !shared.has_new_answers())
-            });
-            let (fit, job) = (shared.fits.number, shared.session.summary_job());
-            drop(shared);
-            let learnt = undisturbed(|| job.run()).unwrap_or_else(|reason| {
-                tracing::warn!("the anomalies found cannot be described: {reason}");
-                None
-            });
-            let mut shared = self.lock();
-            shared.learnt = Some((fit, learnt.map(Arc::new)));
-            let _ = self.change(shared);
-        }
-    }
-}
-
-/// Does work after which its thread goes on, whatever happens.
-fn undisturbed<T>(work: impl FnOnce() -> Result<T, LabellingError>) -> Result<T, String> {
-    match catch_unwind(AssertUnwindSafe(work)) {
-        Ok(result) => result.map_err(|error| error.to_string()),
-        Err(_) => Err("an internal error, which the terminal shows".into()),
-    }
 }
 
 impl Shared {
+    fn check_row(&self, row: usize) -> Result<(), LabellingError> {
+        let rows = self.session.table().rows();
+        if row < rows { Ok(()) } else { Err(LabellingError::NoRow { row: row as u64 + 1, rows }) }
+    }
+
     /// Whether a fit would know more than the last one. A fit that failed is not repeated before something has changed.
     fn has_new_answers(&self) -> bool {
         let failed = self.fits.failed.as_ref().map(|(events, _)| *events);
@@ -410,103 +344,4 @@ impl LastAnswer {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::Cursor;
-    use std::path::Path;
-    use std::time::Duration;
-
-    use anoonly::data::table::Table;
-    use anoonly::labelling::LabellingSetup;
-    use anoonly::pipeline::TableDetector;
-
-    use super::*;
-
-    fn desk() -> Arc<Desk> {
-        let row = |row: usize| format!("{},{}\n", (row * 7) % 11, if row % 20 == 3 { 90 } else { (row * 5) % 13 });
-        let text = format!("a,b\n{}", (0..100).map(row).collect::<String>());
-        let table = Table::read_csv(Path::new("memory"), Cursor::new(text)).unwrap();
-        Desk::open(LabellingSetup::new(TableDetector::pu_forest()).open(&table).unwrap())
-    }
-
-    fn new(row: u64, answer: Answer, expected: Option<Answer>) -> NewAnswer {
-        NewAnswer { row: row as usize - 1, answer, note: None, expected }
-    }
-
-    fn wait(desk: &Desk, ready: impl Fn(&State) -> bool) -> SharedState {
-        for _ in 0..2000 {
-            let state = desk.state().unwrap();
-            if ready(&state) {
-                return state;
-            }
-            thread::sleep(Duration::from_millis(5));
-        }
-        panic!("it does not come: {:?}", desk.state().unwrap());
-    }
-
-    #[test]
-    fn an_answer_that_knows_another_one_is_refused_with_all_that_came_with_it() {
-        let desk = desk();
-        let rows: Vec<u64> = desk.state().unwrap().questions.iter().map(|question| question.row).collect();
-        desk.answer(&[new(rows[0], Answer::Anomaly, None)]).unwrap();
-        let both = [new(rows[1], Answer::Normal, None), new(rows[0], Answer::Normal, None)];
-        let Err(DeskError::Conflict { reason, state }) = desk.answer(&both) else { panic!("it is accepted") };
-        assert!(reason.ends_with("was labelled an anomaly") && state.answers == 1, "{reason}");
-        let state = desk.answer(&[new(rows[0], Answer::Normal, Some(Answer::Anomaly))]).unwrap();
-        assert_eq!((state.answers, state.progress.answered, state.progress.normals), (2, 1, 1));
-        assert!(matches!(desk.undo(1), Err(DeskError::Conflict { .. })));
-        assert_eq!(desk.undo(2).unwrap().undone.unwrap().answer, Answer::Normal);
-        assert_eq!(desk.state().unwrap().progress.anomalies, 1);
-    }
-
-    #[test]
-    fn a_fit_follows_the_answers_and_a_description_the_fit() {
-        let desk = desk();
-        let mut versions = desk.versions();
-        let first = desk.state().unwrap();
-        let rows: Vec<u64> = first.questions.iter().take(4).map(|question| question.row).collect();
-        let answers: Vec<NewAnswer> = rows.iter().map(|&row| new(row, Answer::Anomaly, None)).collect();
-        let state = desk.answer(&answers).unwrap();
-        assert!(state.version > first.version && state.progress.since_refit == 4);
-        assert!(state.questions.iter().all(|question| !rows.contains(&question.row)));
-        let state = wait(&desk, |state| state.learnt == Some(2));
-        assert_eq!((state.fit.number, state.fit.answers, state.progress.since_refit), (2, 4, 0));
-        assert!(!state.fit.running && state.fit.error.is_none());
-        assert_eq!(*versions.borrow_and_update(), state.version);
-        assert!(desk.rankings().previous.is_some() && desk.learnt().is_some());
-    }
-
-    #[test]
-    fn answers_that_were_given_together_are_taken_back_together() {
-        let desk = desk();
-        let rows: Vec<u64> = desk.state().unwrap().questions.iter().map(|question| question.row).collect();
-        desk.answer(&[new(rows[0], Answer::Anomaly, None)]).unwrap();
-        desk.answer(&[1, 2, 3].map(|at: usize| new(rows[at], Answer::Normal, None))).unwrap();
-        let undone = desk.undo(4).unwrap();
-        assert_eq!((undone.together, undone.undone.unwrap().row, undone.state.answers), (3, rows[1], 1));
-        let undone = desk.undo(1).unwrap();
-        assert_eq!((undone.together, undone.undone.unwrap().row, undone.state.answers), (1, rows[0], 0));
-        assert!(desk.undo(0).unwrap().undone.is_none());
-    }
-
-    #[test]
-    fn skipped_rows_come_back_when_no_others_are_left() {
-        let desk = desk();
-        let first = desk.state().unwrap().questions[0].row;
-        let state = desk.skip(first as usize - 1, true).unwrap();
-        assert!(state.skipped == [first] && state.questions.iter().all(|question| question.row != first));
-        assert_eq!(state.questions.len(), AHEAD);
-        assert_eq!(desk.skip(first as usize - 1, false).unwrap().questions[0].row, first);
-        desk.skip(first as usize - 1, true).unwrap();
-        loop {
-            let rows: Vec<u64> = desk.state().unwrap().questions.iter().map(|question| question.row).collect();
-            if rows == [first] {
-                break;
-            }
-            assert!(!rows.contains(&first));
-            desk.answer(&rows.iter().map(|&row| new(row, Answer::Normal, None)).collect::<Vec<_>>()).unwrap();
-        }
-        let state = desk.answer(&[new(first, Answer::Unsure, None)]).unwrap();
-        assert!(state.questions.is_empty() && state.skipped.is_empty() && state.stop_message.is_some());
-        assert!(desk.skip(100, true).is_err());
-    }
-}
+mod tests;

@@ -224,7 +224,7 @@ impl TableView {
         Ok(self.rows_that(matches))
     }
 
-    /// The rows of which something is true, in their order.
+    /// The rows for which a test is true, in their order.
     pub(super) fn rows_that(&self, is: impl Fn(usize) -> bool + Sync) -> Vec<u32> {
         let rows = self.rows();
         let starts: Vec<usize> = (0..rows).step_by(ROWS_AT_ONCE).collect();

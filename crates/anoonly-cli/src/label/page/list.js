@@ -1,4 +1,4 @@
-// The list of all rows: a grid of which only the part in view exists, so that a million rows scroll.
+// The list of all rows: a grid in which only the rows in view exist as elements, so that a million rows scroll.
 
 import { byId, cell, el, hidden, show } from "./dom.js";
 import { filter, filtered, startFilters } from "./filters.js";

@@ -15,7 +15,7 @@ pub(super) struct Cuts {
     pub number: usize,
 }
 
-/// The bounds between neighbouring values, of which the first `anomalies` belong to anomalies. NaN is ignored.
+/// The bounds between neighbouring values. The first `anomalies` values are those of anomalies, the rest those of other rows. NaN is ignored.
 ///
 /// A bound that divides neighbours of one class is never the best one (Fayyad and Irani, 1992), so that only others are taken: next to an
 /// anomaly on the matching side, and to another row on the other side.
