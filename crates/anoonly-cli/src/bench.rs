@@ -309,7 +309,7 @@ fn fetched() -> Result<PathBuf, CommandError> {
 
 /// The command line of this program.
 fn command() -> String {
-    let arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
+    let arguments = crate::program().arguments.iter().map(|argument| argument.to_string_lossy().into_owned());
     std::iter::once("anoonly".to_owned()).chain(arguments).collect::<Vec<_>>().join(" ")
 }
 

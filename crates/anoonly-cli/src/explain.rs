@@ -101,19 +101,6 @@ fn shown(value: &CellValue) -> String {
     }
 }
 
-/// How the contributions were computed.
-fn source(model: &Model) -> &'static str {
-    let with_gradient = model.members().filter(|(member, _)| member.has_gradient()).count();
-    match with_gradient {
-        0 => "Shapley values (Štrumbelj and Kononenko 2014)",
-        all if all == model.members().len() => "integrated gradients (Sundararajan, Taly and Yan 2017)",
-        _ => {
-            "integrated gradients (Sundararajan, Taly and Yan 2017), or Shapley values (Štrumbelj and Kononenko 2014) for members \
-             without a gradient"
-        }
-    }
-}
-
 fn page(rows: &[ExplainedRow], model: &Model) -> Markup {
     let largest =
         rows.iter().flat_map(|row| &row.contributions).map(|part| part.contribution.abs()).fold(0.0, f32::max);
@@ -134,7 +121,7 @@ fn page(rows: &[ExplainedRow], model: &Model) -> Markup {
         }
         @if let Some(first) = rows.first() {
             p { "The contributions of a row add up to the difference between its score and the score of a typical row, "
-                 (format!("{:.2}", first.baseline)) ". They are " (source(model)) ". They show what the model looks at, not what causes an anomaly, and columns with the same information share their contribution." }
+                 (format!("{:.2}", first.baseline)) ". They are " (model.explained_by()) ". They show what the model looks at, not what causes an anomaly, and columns with the same information share their contribution." }
         }
         @for row in rows {
             section {

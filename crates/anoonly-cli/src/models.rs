@@ -1,6 +1,6 @@
 //! `anoonly models`.
 
-use anoonly::models::{AnyMethod, MethodInfo, MethodKind};
+use anoonly::models::{AnyMethod, MethodInfo};
 use clap::Args;
 
 use crate::error::CommandError;
@@ -22,9 +22,9 @@ impl Options {
         let infos: Vec<_> = methods.iter().map(AnyMethod::info).collect();
         let widest = |of: fn(&MethodInfo) -> &str| infos.iter().map(|info| of(info).len()).max().unwrap_or(0);
         let [names, titles, kinds] =
-            [widest(|info| info.name), widest(|info| info.title), widest(|info| kind(info.kind))];
+            [widest(|info| info.name), widest(|info| info.title), widest(|info| info.kind.name())];
         for info in &infos {
-            let (name, title, kind) = (info.name, info.title, kind(info.kind));
+            let (name, title, kind) = (info.name, info.title, info.kind.name());
             print(&format!("{name:names$}  {title:titles$}  {kind:kinds$}  {}\n", info.source));
         }
         Ok(())
@@ -34,13 +34,5 @@ impl Options {
 fn json(method: &AnyMethod) -> serde_json::Value {
     let info = method.info();
     let (name, title, source) = (info.name, info.title, info.source);
-    serde_json::json!({ "name": name, "title": title, "kind": kind(info.kind), "source": source, "settings": method })
-}
-
-fn kind(kind: MethodKind) -> &'static str {
-    match kind {
-        MethodKind::FewLabels => "few labels",
-        MethodKind::Unsupervised => "unsupervised",
-        MethodKind::Baseline => "baseline",
-    }
+    serde_json::json!({ "name": name, "title": title, "kind": info.kind.name(), "source": source, "settings": method })
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anoonly::data::encode::{Unknown, UnseenValues};
 use anoonly::data::table::{CellValue, Table, TableWriter, Values};
+use anoonly::eval::ranks;
 use anoonly::pipeline::{Model, ScoreShift, Scored};
 use anoonly_page::markdown_table;
 use clap::Args;
@@ -176,21 +177,6 @@ impl Options {
 
 /// What messages call the file of identifiers.
 const IDS: &str = "temporary file";
-
-/// The rank of each score: 1 for the highest. Equal scores share the better rank.
-fn ranks(scores: &[f32]) -> Vec<u64> {
-    let mut order: Vec<u32> = (0..scores.len() as u32).collect();
-    order.sort_by(|&a, &b| scores[b as usize].total_cmp(&scores[a as usize]));
-    let mut ranks = vec![0; scores.len()];
-    let mut rank = 0;
-    for (place, &row) in order.iter().enumerate() {
-        if place == 0 || scores[row as usize] != scores[order[place - 1] as usize] {
-            rank = place as u64 + 1;
-        }
-        ranks[row as usize] = rank;
-    }
-    ranks
-}
 
 /// The rows with the highest scores.
 #[derive(Default)]

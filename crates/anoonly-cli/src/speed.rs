@@ -176,11 +176,15 @@ impl Options {
     /// Measures a case in a process of its own.
     fn ours<T: DeserializeOwned>(&self, case: &str, threads: usize) -> Result<T, CommandError> {
         note(&format!("{case} on {threads} threads"));
-        let this = std::env::current_exe().map_err(|error| CommandError::Internal { reason: error.to_string() })?;
+        let [this, first @ ..] = &crate::program().executable[..] else {
+            return Err(CommandError::Internal { reason: "the file of this program is not known".into() });
+        };
+        let first = first.iter().filter_map(|word| word.to_str());
         let (backend, threads) = (self.compute.backend.to_string(), threads.to_string());
-        let mut arguments = vec!["bench-speed", "--case", case, "--threads", &threads, "--backend", &backend];
+        let own = ["bench-speed", "--case", case, "--threads", &threads, "--backend", &backend];
+        let mut arguments: Vec<&str> = first.chain(own).collect();
         arguments.extend(self.compute.device.iter().flat_map(|device| ["--device", device]));
-        start(&this, &arguments)
+        start(Path::new(this), &arguments)
     }
 }
 

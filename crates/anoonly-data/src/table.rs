@@ -1,7 +1,9 @@
 //! Files as typed tables, and tables as samples.
 
+mod arrow;
 mod batch;
 mod blocks;
+mod builder;
 mod columns;
 mod csv;
 mod guard;
@@ -16,7 +18,9 @@ mod times;
 mod values;
 mod write;
 
+pub use arrow::{ArrowArrayStream, ArrowStream};
 pub use blocks::Blocks;
+pub use builder::{MemoryColumn, TableBuilder, TickUnit};
 pub use csv::Delimiter;
 pub use guard::is_reading;
 pub use labels::{LabelColumn, LabelValue, Labels};

@@ -24,6 +24,7 @@ pub use hierarchy::{Inference, hierarchical_bootstrap};
 pub use interval::{Interval, bootstrap, mean_interval, share_interval};
 pub use metrics::{BestF1, auroc, average_precision, average_precision_normal, best_f1, precision_at_k};
 pub use multiple::{benjamini_hochberg, discoveries, holm};
+pub use ranking::ranks;
 pub use remaining::{RandomDraw, anomalies_left};
 pub use significance::{Comparison, Friedman, PairTest, Wilcoxon, WinTieLoss, critical_difference, wilcoxon};
 pub use threshold::share_threshold;

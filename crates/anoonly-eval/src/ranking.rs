@@ -50,3 +50,18 @@ impl Ranking {
         Ok(Self { ties, anomalies, normals: scores.len() - anomalies })
     }
 }
+
+/// The rank of each score: 1 for the highest. Equal scores share the better rank.
+pub fn ranks(scores: &[f32]) -> Vec<u64> {
+    let mut order: Vec<u32> = (0..scores.len() as u32).collect();
+    order.sort_by(|&a, &b| scores[b as usize].total_cmp(&scores[a as usize]));
+    let mut ranks = vec![0; scores.len()];
+    let mut rank = 0;
+    for (place, &row) in order.iter().enumerate() {
+        if place == 0 || scores[row as usize] != scores[order[place - 1] as usize] {
+            rank = place as u64 + 1;
+        }
+        ranks[row as usize] = rank;
+    }
+    ranks
+}

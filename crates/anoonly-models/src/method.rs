@@ -55,3 +55,14 @@ pub enum MethodKind {
     /// Learns from unlabelled rows only.
     Unsupervised,
 }
+
+impl MethodKind {
+    /// The name for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            MethodKind::FewLabels => "few labels",
+            MethodKind::Unsupervised => "unsupervised",
+            MethodKind::Baseline => "baseline",
+        }
+    }
+}

@@ -15,7 +15,7 @@ mod container;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anoonly_core::Seed;
+use anoonly_core::{Seed, write_whole};
 use anoonly_core::scale::MinMaxScaler;
 use anoonly_models::{AnyMethod, AnyNetworkMethod, MethodForm, NetworkMethod, SavedTensors, Shapes};
 use burn::module::{Module, ModuleMapper, Param};
@@ -102,25 +102,34 @@ struct Version {
 /// finite, or the file cannot be written.
 pub fn write<P: Serialize>(path: &Path, members: &[FittedDetector], pipeline: &P) -> Result<(), ModelFileError> {
     let failed = |reason: String| ModelFileError::Write { path: path.into(), reason };
+    let bytes = to_bytes(members, pipeline).map_err(failed)?;
+    write_whole(path, &bytes).map_err(|error| failed(error.to_string()))
+}
+
+/// The bytes of the file that [`write()`] writes.
+///
+/// # Errors
+/// The reason, when there is no detector, the detectors were fitted on different numbers of columns, or a tensor holds a value that
+/// is not finite.
+pub fn to_bytes<P: Serialize>(members: &[FittedDetector], pipeline: &P) -> Result<Vec<u8>, String> {
     let manifest = Manifest {
         format: FORMAT,
         library: env!("CARGO_PKG_VERSION").into(),
         members: members.iter().map(Member::of).collect(),
         pipeline,
     };
-    manifest.check().map_err(failed)?;
-    let manifest = serde_json::to_string(&manifest).map_err(|error| failed(error.to_string()))?;
-    write_members(path, members, manifest)
+    manifest.check()?;
+    let manifest = serde_json::to_string(&manifest).map_err(|error| error.to_string())?;
+    bytes_of_members(members, manifest)
 }
 
-fn write_members(path: &Path, members: &[FittedDetector], manifest: String) -> Result<(), ModelFileError> {
-    let failed = |reason: String| ModelFileError::Write { path: path.into(), reason };
+fn bytes_of_members(members: &[FittedDetector], manifest: String) -> Result<Vec<u8>, String> {
     let mut tensors = Vec::new();
     for (index, member) in members.iter().enumerate() {
         for (name, tensor) in member.ready.save() {
             let name = format!("{index}.{name}");
             if tensor.values.iter().any(|value| !value.is_finite()) {
-                return Err(failed(format!("tensor `{name}` holds a value that is not finite")));
+                return Err(format!("tensor `{name}` holds a value that is not finite"));
             }
             let bytes: Vec<u8> = tensor.values.into_iter().flat_map(f32::to_le_bytes).collect();
             tensors.push((name, tensor.shape, bytes));
@@ -128,9 +137,9 @@ fn write_members(path: &Path, members: &[FittedDetector], manifest: String) -> R
     }
     let views = tensors.iter().map(|(name, shape, bytes)| {
         let view = TensorView::new(Dtype::F32, shape.clone(), bytes);
-        view.map(|view| (&name[..], view)).map_err(|error| failed(error.to_string()))
+        view.map(|view| (&name[..], view)).map_err(|error| error.to_string())
     });
-    container::write(path, manifest, views.collect::<Result<_, _>>()?)
+    container::bytes(manifest, views.collect::<Result<_, _>>()?)
 }
 
 /// Reads the detectors and the pipeline of a model file. The detectors score on `device`, whose backend may differ from the one
@@ -142,7 +151,28 @@ pub fn read<P: DeserializeOwned>(
     path: &Path,
     device: &ComputeDevice,
 ) -> Result<(Vec<FittedDetector>, P), ModelFileError> {
-    let Opened { container, tensors } = Opened::new(path)?;
+    restore(path, Opened::new(path)?, device)
+}
+
+/// Reads the detectors and the pipeline of a model file that is held in memory, as [`read`] does; `name` stands for the file in
+/// errors.
+///
+/// # Errors
+/// As [`read`].
+pub fn from_bytes<P: DeserializeOwned>(
+    name: &Path,
+    bytes: &[u8],
+    device: &ComputeDevice,
+) -> Result<(Vec<FittedDetector>, P), ModelFileError> {
+    restore(name, Opened::checked(name, Container::of_bytes(name, bytes)?)?, device)
+}
+
+/// The detectors and the pipeline of an open file.
+fn restore<P: DeserializeOwned>(
+    path: &Path,
+    Opened { container, tensors }: Opened,
+    device: &ComputeDevice,
+) -> Result<(Vec<FittedDetector>, P), ModelFileError> {
     if container.digest.is_none() {
         warn!(
             "{}: model format {WITHOUT_DIGEST} has no digest, so damage to the file may go unnoticed",
@@ -161,8 +191,11 @@ struct Opened {
 
 impl Opened {
     fn new(path: &Path) -> Result<Self, ModelFileError> {
+        Self::checked(path, Container::open(path)?)
+    }
+
+    fn checked(path: &Path, mut container: Container) -> Result<Self, ModelFileError> {
         let malformed = |reason: String| ModelFileError::Malformed { path: path.into(), reason };
-        let mut container = Container::open(path)?;
         let Version { format, library } =
             serde_json::from_str(&container.manifest).map_err(|error| json(path, error))?;
         match (format, container.digest) {

@@ -198,10 +198,25 @@ impl TableDetector {
         labels: impl Into<LabelSource>,
         device: &ComputeDevice,
     ) -> Result<Model, PipelineError> {
+        self.fit_watched(table, labels, device, &|_| ControlFlow::Continue(()))
+    }
+
+    /// Fits as [`fit_on`](Self::fit_on) does, and calls `watch` before each member is fitted and after each of its epochs, possibly from
+    /// several threads at a time. The fit ends when it breaks.
+    ///
+    /// # Errors
+    /// As [`fit`](Self::fit), and when `watch` has ended the fit.
+    pub fn fit_watched(
+        &self,
+        table: &Table,
+        labels: impl Into<LabelSource>,
+        device: &ComputeDevice,
+        watch: &FitWatch<'_>,
+    ) -> Result<Model, PipelineError> {
         self.check()?;
         let prepared = self.prepare(table, &labels.into())?;
         let held_out = self.hold_out(prepared.samples.by_class().others);
-        self.fit_without(table, prepared, &held_out, device)
+        self.fit_without(table, prepared, &held_out, device, watch)
     }
 
     /// Draws the rows that are held out from the fit, from the rows without an anomaly label.
@@ -219,13 +234,14 @@ impl TableDetector {
         prepared: Prepared,
         held_out: &[usize],
         device: &ComputeDevice,
+        watch: &FitWatch<'_>,
     ) -> Result<Model, PipelineError> {
         let Prepared { encoder, samples, left_out, label, filled } = prepared;
         let mut is_held_out = vec![false; samples.rows()];
         held_out.iter().for_each(|&row| is_held_out[row] = true);
         let fitted_on: Vec<usize> = (0..samples.rows()).filter(|&row| !is_held_out[row]).collect();
         let fitted_on = samples.select(&fitted_on);
-        let Fitted { members, scales, stopping } = self.fit_members(&fitted_on, device)?;
+        let Fitted { members, scales, stopping } = self.fit_members(&fitted_on, device, watch)?;
         let others = fitted_on.select(&fitted_on.by_class().others);
         let count = |label: Label| samples.labels().iter().filter(|&&known| known == label).count();
         let provenance = Provenance {
@@ -339,16 +355,34 @@ impl TableDetector {
     }
 
     /// Fits all members.
-    fn fit_members(&self, samples: &Samples, device: &ComputeDevice) -> Result<Fitted, PipelineError> {
+    fn fit_members(
+        &self,
+        samples: &Samples,
+        device: &ComputeDevice,
+        watch: &FitWatch<'_>,
+    ) -> Result<Fitted, PipelineError> {
         let stopping = self.early_stopping.then(|| self.choose_epochs(samples, device)).transpose()?;
         let others = samples.select(&samples.by_class().others);
         let is_last = |epoch: usize| stopping.is_some_and(|stopping| epoch == stopping.epochs);
-        let watch = |epoch: Epoch<'_>| match is_last(epoch.number()) {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        };
+        let epochs = stopping.map(|stopping| stopping.epochs);
+        let epochs = epochs.or_else(|| self.method.recipe().map(|recipe| recipe.epochs)).unwrap_or_default();
         let fit = |member: usize| {
-            let fitted = Fitter::new(samples, device)?.fit_watched(&self.member(member)?, watch)?;
+            let step = |epoch: usize| FitStep { member, members: self.members, epoch, epochs };
+            let mut stopped = watch(step(0)).is_break();
+            if stopped {
+                return Err(PipelineError::Stopped);
+            }
+            let after_epoch = |epoch: Epoch<'_>| {
+                stopped = watch(step(epoch.number())).is_break();
+                match stopped || is_last(epoch.number()) {
+                    true => ControlFlow::Break(()),
+                    false => ControlFlow::Continue(()),
+                }
+            };
+            let fitted = Fitter::new(samples, device)?.fit_watched(&self.member(member)?, after_epoch)?;
+            if stopped {
+                return Err(PipelineError::Stopped);
+            }
             let scale = ScoreScale::of(&fitted.score_on_one_thread(others.features())?);
             Ok((fitted, scale))
         };
@@ -357,6 +391,22 @@ impl TableDetector {
         Ok(Fitted { members, scales, stopping })
     }
 }
+
+/// A moment of a fit: before a member is fitted, or after one of its epochs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FitStep {
+    /// The member, counted from 0. Several may be fitted at the same time.
+    pub member: usize,
+    /// The number of members.
+    pub members: usize,
+    /// The number of epochs done.
+    pub epoch: usize,
+    /// The number of epochs in all; 0 for a method that is not trained.
+    pub epochs: usize,
+}
+
+/// A function that follows a fit and decides whether it goes on.
+pub type FitWatch<'a> = dyn Fn(FitStep) -> ControlFlow<()> + Sync + 'a;
 
 /// The fitted members, the scales of their scores, and the epoch at which training stopped.
 struct Fitted {

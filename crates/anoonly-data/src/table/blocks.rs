@@ -72,6 +72,13 @@ impl Table {
         Blocks::open(path, options, BlockSize::Cells)
     }
 
+    /// The rows of this table in blocks, without copies.
+    pub fn in_blocks(&self) -> Blocks {
+        let source = BlockSource::Rest(self.batch.clone());
+        let (path, origin) = (self.path.clone(), self.origin.clone());
+        Blocks { path, source, size: BlockSize::Cells, origin, given: 0, ended: false }
+    }
+
     /// The rows of an open Parquet file in blocks; `name` stands for it in errors.
     ///
     /// # Errors

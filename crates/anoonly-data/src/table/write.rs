@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::batch::{ArrayRef, Batch};
 use super::columns::{ShownColumn, quoted};
-use super::{Table, batch};
+use super::{Table, batch, malformed};
 use crate::DataError;
 use anoonly_core::{WholeFile, check_writable};
 use polars_arrow::array::{BooleanArray, PrimitiveArray, Utf8ViewArray};
@@ -265,6 +265,20 @@ impl Table {
         let places = columns.iter().map(|name| self.place(name)).collect::<Result<Vec<_>, _>>()?;
         let (path, batch, origin) = (self.path.clone(), self.batch.project(&places), self.origin.clone());
         Ok(Table { path, batch, before: self.before, origin })
+    }
+
+    /// Some of the rows, in the order given.
+    ///
+    /// # Errors
+    /// When there are none.
+    ///
+    /// # Panics
+    /// When a row does not exist.
+    pub fn rows_at(&self, rows: &[usize]) -> Result<Table, DataError> {
+        let parts = rows.iter().map(|&row| self.batch.slice(row, 1)).collect();
+        let batch = Batch::concat(parts).map_err(|reason| malformed(&self.path, reason))?;
+        let batch = batch.ok_or_else(|| DataError::NoRows { path: self.path.clone() })?;
+        Ok(Table { path: self.path.clone(), batch, before: 0, origin: self.origin.clone() })
     }
 
     /// The numbers of the rows in their file, counted from 1.

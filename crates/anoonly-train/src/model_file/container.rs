@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use anoonly_core::{Digest, write_whole};
@@ -33,7 +33,8 @@ pub(super) struct Container {
     /// The type, shape and position of each tensor.
     tensors: BTreeMap<String, TensorInfo>,
     path: PathBuf,
-    file: File,
+    /// The rest of the file.
+    source: Box<dyn Read>,
     /// The number of bytes of all tensors.
     bytes: usize,
 }
@@ -42,17 +43,28 @@ impl Container {
     /// Opens a file and reads its header.
     pub fn open(path: &Path) -> Result<Self, ModelFileError> {
         let failed = |source| ModelFileError::Read { path: path.into(), source };
-        let malformed = |reason: String| ModelFileError::Malformed { path: path.into(), reason };
-        let mut file = File::open(path).map_err(failed)?;
+        let file = File::open(path).map_err(failed)?;
         let length = file.metadata().map_err(failed)?.len();
+        Self::begin(path, Box::new(file), length)
+    }
+
+    /// Begins to read a file that is held in memory; `name` stands for it in errors.
+    pub fn of_bytes(name: &Path, bytes: &[u8]) -> Result<Self, ModelFileError> {
+        Self::begin(name, Box::new(Cursor::new(bytes.to_vec())), bytes.len() as u64)
+    }
+
+    /// Reads the header of a file of this length.
+    fn begin(path: &Path, mut source: Box<dyn Read>, length: u64) -> Result<Self, ModelFileError> {
+        let failed = |source| ModelFileError::Read { path: path.into(), source };
+        let malformed = |reason: String| ModelFileError::Malformed { path: path.into(), reason };
         let rest = length.checked_sub(LENGTH).ok_or_else(|| malformed("the file is too short".into()))?;
         let mut size = [0; LENGTH as usize];
-        file.read_exact(&mut size).map_err(failed)?;
+        source.read_exact(&mut size).map_err(failed)?;
         let size = u64::from_le_bytes(size);
         if size > rest || size > MAX_HEADER {
             return Err(malformed(format!("a header of {size} bytes is too long")));
         }
-        let header = read(&mut file, size as usize).map_err(failed)?;
+        let header = read(&mut source, size as usize).map_err(failed)?;
         let Header { mut metadata, tensors } =
             serde_json::from_slice(&header).map_err(|error| malformed(format!("invalid header: {error}")))?;
         let manifest =
@@ -72,12 +84,12 @@ impl Container {
         if bytes as u64 != rest - size {
             return Err(malformed(format!("the tensors take {bytes} bytes, but the file has {}", rest - size)));
         }
-        Ok(Self { manifest, digest, tensors, path: path.into(), file, bytes })
+        Ok(Self { manifest, digest, tensors, path: path.into(), source, bytes })
     }
 
     /// Reads the values of the tensors, and checks the digest if the file has one.
     pub fn read(&mut self) -> Result<Tensors, ModelFileError> {
-        let data = read(&mut self.file, self.bytes);
+        let data = read(&mut self.source, self.bytes);
         let data = data.map_err(|source| ModelFileError::Read { path: self.path.clone(), source })?;
         let tensors = Tensors { tensors: std::mem::take(&mut self.tensors), data };
         let views = tensors.views().map_err(|error| {
@@ -109,11 +121,11 @@ fn digest(manifest: &str, tensors: &[(&str, TensorView<'_>)]) -> Digest {
 }
 
 /// Reads exactly this number of bytes. Too little memory is an error, not an abort.
-fn read(file: &mut File, bytes: usize) -> io::Result<Vec<u8>> {
+fn read(source: &mut dyn Read, bytes: usize) -> io::Result<Vec<u8>> {
     let mut data = Vec::new();
     data.try_reserve_exact(bytes)?;
     data.resize(bytes, 0);
-    file.read_exact(&mut data)?;
+    source.read_exact(&mut data)?;
     Ok(data)
 }
 
@@ -187,23 +199,29 @@ impl Tensors {
 pub(super) fn write(
     path: &Path,
     manifest: String,
-    mut tensors: Vec<(&str, TensorView<'_>)>,
+    tensors: Vec<(&str, TensorView<'_>)>,
 ) -> Result<(), ModelFileError> {
     let failed = |reason: String| ModelFileError::Write { path: path.into(), reason };
+    let bytes = bytes(manifest, tensors).map_err(failed)?;
+    write_whole(path, &bytes).map_err(|error| failed(error.to_string()))
+}
+
+/// The bytes of a file with a digest.
+pub(super) fn bytes(manifest: String, mut tensors: Vec<(&str, TensorView<'_>)>) -> Result<Vec<u8>, String> {
     tensors.sort_by_key(|(name, _)| *name);
     let digest = digest(&manifest, &tensors).to_string();
     let header = NewHeader { metadata: BTreeMap::from([(MANIFEST, manifest), (DIGEST, digest)]), tensors: &tensors };
     let mut bytes = vec![0; LENGTH as usize];
-    serde_json::to_writer(&mut bytes, &header).map_err(|error| failed(error.to_string()))?;
+    serde_json::to_writer(&mut bytes, &header).map_err(|error| error.to_string())?;
     // The tensors start at a multiple of 8 bytes, as other writers of this format place them.
     bytes.resize(bytes.len().next_multiple_of(LENGTH as usize), b' ');
     let size = bytes.len() as u64 - LENGTH;
     if size > MAX_HEADER {
-        return Err(failed(format!("its header would take {size} bytes; at most {MAX_HEADER} are possible")));
+        return Err(format!("its header would take {size} bytes; at most {MAX_HEADER} are possible"));
     }
     bytes[..LENGTH as usize].copy_from_slice(&size.to_le_bytes());
     tensors.iter().for_each(|(_, tensor)| bytes.extend(tensor.data()));
-    write_whole(path, &bytes).map_err(|error| failed(error.to_string()))
+    Ok(bytes)
 }
 
 /// The header of a file to write. The tensors follow each other in this order.

@@ -1,5 +1,6 @@
 //! The model that a session ends with.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use anoonly_core::{Label, Samples};
@@ -42,6 +43,7 @@ impl ModelJob {
             label: self.label,
             filled: self.filled,
         };
-        Ok(self.detector.fit_without(&self.table, prepared, &self.held_out, &self.device)?)
+        let watch = |_| ControlFlow::Continue(());
+        Ok(self.detector.fit_without(&self.table, prepared, &self.held_out, &self.device, &watch)?)
     }
 }

@@ -79,6 +79,9 @@ pub enum PipelineError {
         /// What is wrong with the labels.
         reason: &'static str,
     },
+    /// The function that followed the fit has ended it.
+    #[error("the fit was stopped")]
+    Stopped,
     /// The model has no held-out rows, and therefore no p-values.
     #[error("the model was trained without held-out rows, which p-values, false-positive rates and shares need")]
     NoCalibration,

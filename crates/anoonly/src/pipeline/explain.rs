@@ -101,6 +101,19 @@ impl Model {
         Ok((candidates.into_iter().enumerate().map(row).collect(), unseen))
     }
 
+    /// How [`explain_top`](Self::explain_top) computes contributions, with its source, for people.
+    pub fn explained_by(&self) -> &'static str {
+        let with_gradient = self.members().filter(|(member, _)| member.has_gradient()).count();
+        match with_gradient {
+            0 => "Shapley values (Štrumbelj and Kononenko 2014)",
+            all if all == self.members.len() => "integrated gradients (Sundararajan, Taly and Yan 2017)",
+            _ => {
+                "integrated gradients (Sundararajan, Taly and Yan 2017), or Shapley values (Štrumbelj and Kononenko 2014) for members \
+                 without a gradient"
+            }
+        }
+    }
+
     /// The rows of a block with its highest scores.
     fn candidates(
         &self,

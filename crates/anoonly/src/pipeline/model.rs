@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{PipelineError, Stopping, Threshold, Validation};
 
+/// What errors call a model file that is held in memory.
+const IN_MEMORY: &str = "model";
+
 /// A detector fitted on a table, with its whole pipeline: columns, encodings, scaling, members, held-out scores, threshold.
 ///
 /// A score is the mean of the members' standardised scores. Each member's scores are standardised by their mean and standard deviation
@@ -249,6 +252,25 @@ impl Model {
         Ok(model_file::rewrite_pipeline(path, &self.stored())?)
     }
 
+    /// The bytes of the file that [`save`](Self::save) writes.
+    ///
+    /// # Errors
+    /// If a value of a member is not finite.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, PipelineError> {
+        let failed = |reason| ModelFileError::Write { path: IN_MEMORY.into(), reason };
+        Ok(model_file::to_bytes(&self.members, &self.stored()).map_err(failed)?)
+    }
+
+    /// Reads a model file that is held in memory, for the default backend.
+    ///
+    /// # Errors
+    /// If the bytes are not the model file of a table.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, PipelineError> {
+        let name = Path::new(IN_MEMORY);
+        let (members, stored) = model_file::from_bytes::<Stored>(name, bytes, &ComputeDevice::default())?;
+        Self::restore(name, members, stored)
+    }
+
     fn stored(&self) -> Stored {
         Stored {
             encoder: self.encoder.clone(),
@@ -267,6 +289,10 @@ impl Model {
     /// If the file cannot be read, or is not the model file of a table.
     pub fn load_on(path: &Path, device: &ComputeDevice) -> Result<Self, PipelineError> {
         let (members, stored) = model_file::read::<Stored>(path, device)?;
+        Self::restore(path, members, stored)
+    }
+
+    fn restore(path: &Path, members: Vec<FittedDetector>, stored: Stored) -> Result<Self, PipelineError> {
         let malformed = |reason: String| ModelFileError::Malformed { path: path.into(), reason };
         let Stored { encoder, ids, standards: scales, baseline, calibration, threshold, about: provenance } = stored;
         encoder.check().map_err(malformed)?;

@@ -1,0 +1,27 @@
+"""Checks of arguments that several functions share."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+
+from .errors import AnoonlyWarning, SettingError
+
+
+def names(argument: str, columns: str | Iterable[str] | None) -> list[str]:
+    """One name or several as a list. A name that is given twice is an error."""
+    if columns is None:
+        return []
+    listed = [columns] if isinstance(columns, str) else list(columns)
+    for place, name in enumerate(listed):
+        if not isinstance(name, str):
+            raise SettingError(f"{argument}: {name!r} is not the name of a column", setting=argument)
+        if name in listed[:place]:
+            raise SettingError(f"{argument}: `{name}` is named twice", setting=argument, column=name)
+    return listed
+
+
+def warn(messages: Iterable[str], stacklevel: int = 3) -> None:
+    """Warns the caller of a function of the package."""
+    for message in messages:
+        warnings.warn(message, AnoonlyWarning, stacklevel=stacklevel)

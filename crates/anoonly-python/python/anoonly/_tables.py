@@ -1,0 +1,359 @@
+"""Tables of other libraries as native tables."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _native
+from .errors import TableError
+
+__all__ = ["ArrowTable", "Table", "TableLike", "native_table", "read_table"]
+
+
+@runtime_checkable
+class ArrowTable(Protocol):
+    """A table of a library that knows Arrow's PyCapsule interface, such as polars, pyarrow and DuckDB."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+
+
+TableLike: TypeAlias = "Table | ArrowTable | Mapping[str, Any] | NDArray[Any] | str | os.PathLike[str] | Any"
+"""A table: a pandas, polars, pyarrow or DuckDB frame, a matrix of shape (rows, columns), a dict of columns, or a file."""
+
+
+class Table:
+    """A table of typed, named columns.
+
+    Other libraries read it through Arrow's PyCapsule interface: ``polars.DataFrame(table)``, ``pyarrow.table(table)``.
+    """
+
+    def __init__(self, native: _native.Table) -> None:
+        self._native = native
+
+    @property
+    def rows(self) -> int:
+        """The number of rows."""
+        return self._native.rows
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of the columns."""
+        return self._native.columns
+
+    @property
+    def types(self) -> list[str]:
+        """The type of each column, as ``text`` or ``f64``."""
+        return self._native.types
+
+    def __len__(self) -> int:
+        return self.rows
+
+    def __getitem__(self, column: str) -> list[Any]:
+        """The values of a column; None for a missing one, and times as text."""
+        return self._native.column(column)
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        return self._native.__arrow_c_stream__(requested_schema)
+
+    def to_pandas(self) -> Any:
+        """The table as a pandas data frame."""
+        import pandas as pd
+
+        try:
+            import pyarrow as pa
+        except ImportError:
+            return pd.DataFrame({name: self[name] for name in self.columns})
+        return pa.table(self).to_pandas()
+
+    def to_polars(self) -> Any:
+        """The table as a polars data frame."""
+        import polars as pl
+
+        return pl.DataFrame(self)
+
+    def to_arrow(self) -> Any:
+        """The table as a pyarrow table."""
+        import pyarrow as pa
+
+        return pa.table(self)
+
+    def _text(self, rows: int) -> list[list[str]]:
+        return self._native.rows_as_text(0, rows)
+
+    def __repr__(self) -> str:
+        shown = [self.columns, *self._text(10)]
+        widths = [max(len(row[place]) for row in shown) for place in range(len(self.columns))]
+        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in shown]
+        more = self.rows - (len(shown) - 1)
+        return "\n".join([*lines, f"… {more} more rows"] if more > 0 else lines)
+
+    def _repr_html_(self) -> str:
+        from ._html import table
+
+        return table(self.columns, self._text(20), more=self.rows - 20)
+
+
+def read_table(path: str | os.PathLike[str], *, drop: str | Iterable[str] | None = None) -> Table:
+    """Read a file as the command reads it: .csv, .tsv, .csv.gz, .parquet, .arrow, .feather, .ipc or .npz.
+
+    Parameters
+    ----------
+    path
+        The file.
+    drop
+        Columns that are not read.
+    """
+    from ._arguments import names
+
+    return Table(_native.Table.read(os.fspath(path), names("drop", drop)))
+
+
+def is_empty(table: TableLike) -> bool:
+    """Whether a table in memory is known to have no rows."""
+    for attribute in ("num_rows", "rows", "height"):
+        rows = getattr(table, attribute, None)
+        if isinstance(rows, int):
+            return rows == 0
+    if isinstance(table, np.ndarray) or _is_pandas(table):
+        return len(table) == 0
+    return False
+
+
+def native_table(table: TableLike, drop: list[str] | None = None) -> _native.Table:
+    """A table of any library as a native one, without the columns of `drop`."""
+    dropped = drop or []
+    if isinstance(table, Table):
+        return table._native
+    if isinstance(table, (str, os.PathLike)):
+        return _native.Table.read(os.fspath(table), dropped)
+    if _is_pandas(table):
+        return _of_columns(len(table), _pandas_columns(table, dropped))
+    if isinstance(table, np.ndarray):
+        return _of_array(table)
+    if isinstance(table, ArrowTable):
+        return _native.Table.from_arrow(table, dropped)
+    if isinstance(table, Mapping):
+        columns = {str(name): values for name, values in table.items() if name not in dropped}
+        rows = next((len(values) for values in columns.values()), 0)
+        return _of_columns(rows, ((name, values) for name, values in columns.items()))
+    raise TypeError(
+        f"a table must be a data frame (pandas, polars, pyarrow, DuckDB), a NumPy array of shape (rows, columns), a dict of "
+        f"columns or the path of a file, not {type(table).__name__}"
+    )
+
+
+def _is_pandas(table: object) -> bool:
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(table, pandas.DataFrame)
+
+
+def _of_array(array: NDArray[Any]) -> _native.Table:
+    if array.dtype.names is not None and array.ndim == 1:
+        return _of_columns(len(array), ((name, array[name]) for name in array.dtype.names))
+    if array.ndim != 2:
+        raise TableError(f"an array of {array.ndim} dimensions is no table: its shape must be (rows, columns)")
+    kind = array.dtype.kind
+    if kind == "f" and array.dtype.itemsize in (4, 8) and array.dtype.isnative:
+        if array.shape[0] and array.shape[1]:
+            return _native.Table.from_matrix(array)
+    return _of_columns(array.shape[0], ((f"x{place}", array[:, place]) for place in range(array.shape[1])))
+
+
+def _of_columns(rows: int, columns: Iterable[tuple[str, Any]]) -> _native.Table:
+    builder = _native.TableBuilder(rows)
+    for name, values in columns:
+        _add(builder, name, values)
+    return builder.finish()
+
+
+def _add(builder: _native.TableBuilder, name: str, values: Any) -> None:
+    pandas = sys.modules.get("pandas")
+    if pandas is not None and isinstance(values, (pandas.Series, pandas.Index, pandas.api.extensions.ExtensionArray)):
+        _add_pandas(builder, name, pandas.Series(values))
+    elif isinstance(values, ArrowTable):
+        builder.add_arrow(name, values)
+    elif hasattr(values, "__arrow_c_array__"):
+        builder.add_arrow(name, _OneArray(values))
+    elif isinstance(values, np.ndarray):
+        _add_array(builder, name, values)
+    else:
+        _add_objects(builder, name, list(values))
+
+
+class _OneArray:
+    """An Arrow array as a stream of one part."""
+
+    def __init__(self, values: Any) -> None:
+        self.values = values
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        import pyarrow as pa
+
+        return pa.chunked_array([pa.array(self.values)]).__arrow_c_stream__(requested_schema)
+
+
+def _add_array(
+    builder: _native.TableBuilder, name: str, values: NDArray[Any], missing: NDArray[np.bool_] | None = None
+) -> None:
+    if values.ndim != 1:
+        raise TableError(f"table: column `{name}` has {values.ndim} dimensions: it must have one value a row", column=name)
+    kind, size = values.dtype.kind, values.dtype.itemsize
+    if kind == "f" and size not in (4, 8):
+        values = values.astype(np.float32 if size < 4 else np.float64)
+    elif not values.dtype.isnative:
+        values = values.astype(values.dtype.newbyteorder("="))
+    if kind in "fiub":
+        builder.add_numbers(name, values, missing)
+    elif kind == "M":
+        _add_times(builder, name, values, None)
+    elif kind in "US":
+        texts = values if kind == "U" else np.char.decode(values, "utf-8")
+        builder.add_texts(name, texts.tolist())
+    elif kind == "O" or values.dtype.name.startswith("StringDType"):
+        _add_objects(builder, name, values.tolist())
+    else:
+        raise _unsupported(name, str(values.dtype))
+
+
+def _add_times(builder: _native.TableBuilder, name: str, values: NDArray[Any], zone: str | None) -> None:
+    unit, count = np.datetime_data(values.dtype)
+    if unit not in ("s", "ms", "us", "ns") or count != 1:
+        values = values.astype("datetime64[ms]" if unit in ("Y", "M", "W", "D", "h", "m") else "datetime64[ns]")
+        unit = np.datetime_data(values.dtype)[0]
+    builder.add_times(name, np.ascontiguousarray(values).view(np.int64), unit, zone)
+
+
+def _unsupported(name: str, kind: str) -> TableError:
+    return TableError(
+        f"table: column `{name}` has the unsupported type {kind}; convert it to numbers or text, or leave it out with drop=",
+        column=name,
+    )
+
+
+def _pandas_columns(frame: Any, dropped: list[str]) -> Iterable[tuple[str, Any]]:
+    """The columns of a pandas frame. Its index is not a column."""
+    if frame.columns.nlevels > 1:
+        raise TableError("table: the columns have names of several levels; give each column one name")
+    for place, name in enumerate(frame.columns):
+        if str(name) not in dropped:
+            yield str(name), frame.iloc[:, place]
+
+
+def _add_pandas(builder: _native.TableBuilder, name: str, series: Any) -> None:
+    import pandas as pd
+
+    dtype = series.dtype
+    if isinstance(dtype, np.dtype):
+        _add_array(builder, name, series.to_numpy())
+    elif isinstance(dtype, pd.CategoricalDtype):
+        _add_categories(builder, name, series)
+    elif isinstance(dtype, pd.DatetimeTZDtype):
+        utc = series.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy()
+        _add_times(builder, name, utc, str(dtype.tz))
+    elif isinstance(dtype, pd.ArrowDtype):
+        builder.add_arrow(name, series.array.__arrow_array__())
+    elif isinstance(dtype, pd.StringDtype):
+        builder.add_texts(name, series.astype(object).where(series.notna(), None).tolist())
+    elif isinstance(dtype, pd.SparseDtype):
+        _add_pandas(builder, name, series.sparse.to_dense())
+    elif pd.api.types.is_bool_dtype(dtype) or pd.api.types.is_numeric_dtype(dtype):
+        missing = series.isna().to_numpy(dtype=bool)
+        values = series.to_numpy(dtype=dtype.numpy_dtype, na_value=0)
+        _add_array(builder, name, values, missing)
+    else:
+        raise _unsupported(name, str(dtype))
+
+
+def _add_categories(builder: _native.TableBuilder, name: str, series: Any) -> None:
+    categories = series.cat.categories
+    codes = series.cat.codes.to_numpy(dtype=np.int64)
+    if all(isinstance(category, str) for category in categories):
+        builder.add_categories(name, codes, list(categories))
+    else:
+        # Numbers, truth values and times are what they are, in whatever way pandas stores them.
+        _add_pandas(builder, name, series.astype(categories.dtype))
+
+
+def _add_objects(builder: _native.TableBuilder, name: str, values: list[Any]) -> None:
+    """Adds a column of objects of Python, which must all be of one kind; None and NaN are missing."""
+    missing = [value is None or value != value or _is_na(value) for value in values]
+    present = [value for value, absent in zip(values, missing) if not absent]
+    kinds = {_kind(value) for value in present}
+    if not kinds:
+        builder.add_numbers(name, np.zeros(len(values)), np.ones(len(values), dtype=bool))
+    elif kinds == {"text"}:
+        builder.add_texts(name, [None if absent else str(value) for value, absent in zip(values, missing)])
+    elif kinds == {"truth"}:
+        truths = [not absent and bool(value) for value, absent in zip(values, missing)]
+        builder.add_numbers(name, np.array(truths, dtype=bool), np.array(missing, dtype=bool))
+    elif kinds == {"integer"} and all(-(2**63) <= value < 2**63 for value in present):
+        integers = [0 if absent else int(value) for value, absent in zip(values, missing)]
+        builder.add_numbers(name, np.array(integers, dtype=np.int64), np.array(missing, dtype=bool))
+    elif kinds <= {"integer", "number"}:
+        numbers = [0.0 if absent else float(value) for value, absent in zip(values, missing)]
+        builder.add_numbers(name, np.array(numbers, dtype=np.float64), np.array(missing, dtype=bool))
+    elif kinds == {"time"}:
+        _add_datetimes(builder, name, values, missing)
+    else:
+        raise _mixed(name, values, missing)
+
+
+def _mixed(name: str, values: list[Any], missing: list[bool]) -> TableError:
+    """The error of a column of objects that have no common kind, or one that is not supported."""
+    present = [row for row, absent in enumerate(missing) if not absent]
+    first = values[present[0]]
+    others = [row for row in present if _kind(values[row]) != _kind(first)]
+    row = others[0] if others else present[0]
+    described = f"is not of the kind of {first!r} before it" if others else "has an unsupported type"
+    return TableError(
+        f"table: column `{name}`, row {row + 1}: {values[row]!r} ({type(values[row]).__name__}) {described}; convert the "
+        f"column to numbers or text, or leave it out with drop=",
+        column=name,
+        row=row + 1,
+        value=str(values[row]),
+    )
+
+
+def _is_na(value: object) -> bool:
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and (value is pandas.NA or value is pandas.NaT)
+
+
+def _kind(value: object) -> str:
+    import datetime
+    import decimal
+
+    if isinstance(value, str):
+        return "text"
+    if isinstance(value, (bool, np.bool_)):
+        return "truth"
+    if isinstance(value, (int, np.integer)):
+        return "integer"
+    if isinstance(value, (float, np.floating, decimal.Decimal)):
+        return "number"
+    if isinstance(value, (datetime.date, np.datetime64)):
+        return "time"
+    return type(value).__name__
+
+
+def _add_datetimes(builder: _native.TableBuilder, name: str, values: list[Any], missing: list[bool]) -> None:
+    import datetime
+
+    zones = {str(getattr(value, "tzinfo", None)) for value, absent in zip(values, missing) if not absent}
+    if len(zones) > 1:
+        raise TableError(f"table: column `{name}` holds times of several zones: {', '.join(sorted(zones))}", column=name)
+    zone = None if zones == {"None"} else zones.pop()
+
+    def moment(value: Any) -> np.datetime64:
+        if isinstance(value, datetime.datetime) and value.tzinfo is not None:
+            value = value.astimezone(datetime.timezone.utc).replace(tzinfo=None)
+        return np.datetime64(value, "us")
+
+    times = [np.datetime64("NaT", "us") if absent else moment(value) for value, absent in zip(values, missing)]
+    _add_times(builder, name, np.array(times, dtype="datetime64[us]"), zone)

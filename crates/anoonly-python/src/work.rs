@@ -1,0 +1,139 @@
+//! Long work outside of the interpreter: its threads, its progress, and Ctrl-C.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anoonly::data::table::is_reading;
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+/// How often waiting for work looks for Ctrl-C.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// The threads that compute.
+static THREADS: Mutex<Threads> = Mutex::new(Threads { wanted: None, pool: None });
+
+struct Threads {
+    /// The number of threads; `None` for one a core.
+    wanted: Option<usize>,
+    /// The threads, and the process that they belong to. After a fork, the new process has none of them.
+    pool: Option<(u32, Arc<ThreadPool>)>,
+}
+
+fn internal(reason: impl std::fmt::Display) -> PyErr {
+    PyRuntimeError::new_err(format!("internal error: {reason}"))
+}
+
+/// The threads of this process.
+fn pool() -> PyResult<Arc<ThreadPool>> {
+    let mut threads = THREADS.lock().unwrap_or_else(PoisonError::into_inner);
+    let process = std::process::id();
+    if let Some((owner, pool)) = &threads.pool
+        && *owner == process
+    {
+        return Ok(Arc::clone(pool));
+    }
+    // The threads of the process that was forked are not waited for.
+    std::mem::forget(threads.pool.take());
+    let pool = ThreadPoolBuilder::new().num_threads(threads.wanted.unwrap_or(0)).build().map_err(internal)?;
+    let pool = Arc::new(pool);
+    threads.pool = Some((process, Arc::clone(&pool)));
+    Ok(pool)
+}
+
+/// Sets the number of threads that compute, from the next call on; `None` for one a core.
+#[pyfunction]
+#[pyo3(signature = (threads))]
+pub fn set_threads(threads: Option<usize>) {
+    let mut known = THREADS.lock().unwrap_or_else(PoisonError::into_inner);
+    known.wanted = threads;
+    known.pool = None;
+}
+
+/// Does not print the panics of readers, which are caught and reported as errors of the file.
+pub fn silence_readers() {
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !is_reading() {
+            hook(panic);
+        }
+    }));
+}
+
+/// What work says while it runs, and whether it should stop.
+pub struct Progress<P> {
+    stop: Arc<AtomicBool>,
+    steps: Sender<Message<P, ()>>,
+}
+
+enum Message<P, T> {
+    Step(P),
+    Done(T),
+}
+
+impl<P> Progress<P> {
+    /// Whether the work should stop.
+    pub fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Says where the work stands.
+    pub fn step(&self, step: P) {
+        // Nobody listens any more after Ctrl-C.
+        let _ = self.steps.send(Message::Step(step));
+    }
+}
+
+/// Runs work on the threads of this process, without the interpreter, and waits for it. Steps of its progress are handed to `each`, in
+/// the calling thread. When that fails or Ctrl-C was pressed, the error is returned at once; the work is asked to stop and ends in the
+/// background.
+pub fn run<P: Send + 'static, T: Send + 'static>(
+    py: Python<'_>,
+    mut each: impl FnMut(P) -> PyResult<()>,
+    work: impl FnOnce(&Progress<P>) -> T + Send + 'static,
+) -> PyResult<T> {
+    let (steps, received) = channel::<Message<P, ()>>();
+    let (give, take) = channel();
+    let stop = Arc::new(AtomicBool::new(false));
+    let progress = Progress { stop: Arc::clone(&stop), steps };
+    pool()?.spawn(move || {
+        let result = catch_unwind(AssertUnwindSafe(|| work(&progress)));
+        let _ = give.send(result);
+        let _ = progress.steps.send(Message::Done(()));
+    });
+    let mut received = received;
+    loop {
+        let (message, back) = py.detach(move || (received.recv_timeout(LOOK), received));
+        received = back;
+        let checked = match message {
+            Ok(Message::Step(step)) => each(step),
+            Ok(Message::Done(())) | Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => Ok(()),
+        };
+        if let Err(error) = checked.and_then(|()| py.check_signals()) {
+            stop.store(true, Ordering::Relaxed);
+            return Err(error);
+        }
+    }
+    match take.recv() {
+        Ok(Ok(result)) => Ok(result),
+        Ok(Err(panic)) => {
+            let text = panic.downcast_ref::<String>().cloned();
+            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+            Err(internal(text.unwrap_or_default()))
+        }
+        Err(_) => Err(internal("the work ended without a result")),
+    }
+}
+
+/// Runs work without progress.
+pub fn run_quietly<T: Send + 'static>(
+    py: Python<'_>,
+    work: impl FnOnce(&dyn Fn() -> bool) -> T + Send + 'static,
+) -> PyResult<T> {
+    run(py, |()| Ok(()), |progress| work(&|| progress.is_stopped()))
+}
