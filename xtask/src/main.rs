@@ -8,6 +8,7 @@ mod cargo;
 mod check;
 mod check_fresh;
 mod label;
+mod python;
 
 use std::process::ExitCode;
 
@@ -20,6 +21,8 @@ Usage: cargo xtask TASK
   check                  Check format, lints, documentation and the layers of crates: the fast part of CI
   check-fresh [OPTIONS]  Check that the builds of the main job, the tests and the workspace leave one another fresh;
                          OPTIONS for cargo replace --release --workspace
+  wheel                  Build the wheel of the Python package, with maturin in a virtual environment
+  test-python [OPTIONS]  Build the wheel and test it in a new virtual environment; OPTIONS for pytest
   picture                Draw the picture of the labelling page for the docs, in Chromium";
 
 fn main() -> ExitCode {
@@ -32,6 +35,11 @@ fn main() -> ExitCode {
         Some("bench-label") => label::bench_label(&options).map(|()| ExitCode::SUCCESS),
         Some("check") => check::check().map(|()| ExitCode::SUCCESS),
         Some("check-fresh") => check_fresh::check_fresh(&options).map(|()| ExitCode::SUCCESS),
+        Some("wheel") => python::wheel().map(|wheel| {
+            println!("{}", wheel.display());
+            ExitCode::SUCCESS
+        }),
+        Some("test-python") => python::test_python(&options).map(|()| ExitCode::SUCCESS),
         Some("picture") => label::picture().map(|()| ExitCode::SUCCESS),
         None | Some("help" | "--help" | "-h") => {
             println!("{HELP}");

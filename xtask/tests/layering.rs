@@ -5,7 +5,7 @@ use std::fs;
 use crate::sources::{code, files, has_word, manifests, root};
 
 /// The crates in the order of the table, each with the crates of the workspace that it may use.
-const MAY_USE: [(&str, &[&str]); 11] = [
+const MAY_USE: [(&str, &[&str]); 12] = [
     ("anoonly-core", &[]),
     ("anoonly-data", &["anoonly-core"]),
     ("anoonly-models", &["anoonly-core"]),
@@ -18,13 +18,14 @@ const MAY_USE: [(&str, &[&str]); 11] = [
     ),
     ("anoonly", &["anoonly-core", "anoonly-data", "anoonly-models", "anoonly-train", "anoonly-eval"]),
     ("anoonly-cli", &["anoonly-core", "anoonly-page", "anoonly-bench", "anoonly"]),
+    ("anoonly-python", &["anoonly", "anoonly-cli"]),
     ("anoonly-system-tests", &["anoonly"]),
     ("xtask", &[]),
 ];
 
 /// Libraries that only some crates may use outside of their tests. A `*` at the end stands for any ending; the first entry that
 /// matches counts.
-const ONLY_IN: [(&str, &[&str]); 18] = [
+const ONLY_IN: [(&str, &[&str]); 20] = [
     ("polars*", &["anoonly-data"]),
     ("npyz", &["anoonly-data"]),
     ("ureq", &["anoonly-data"]),
@@ -37,6 +38,8 @@ const ONLY_IN: [(&str, &[&str]); 18] = [
     ("forust-ml", &["anoonly-models"]),
     ("safetensors", &["anoonly-train"]),
     ("prost", &["anoonly"]),
+    ("numpy", &["anoonly-python"]),
+    ("pyo3*", &["anoonly-python"]),
     ("clap*", &["anoonly-cli"]),
     ("indicatif", &["anoonly-cli"]),
     ("ctrlc", &["anoonly-cli"]),
@@ -46,8 +49,16 @@ const ONLY_IN: [(&str, &[&str]); 18] = [
 ];
 
 /// The crates above `anoonly-train`, which know no backend.
-const ABOVE_TRAIN: [&str; 7] =
-    ["anoonly-eval", "anoonly-page", "anoonly-bench", "anoonly", "anoonly-cli", "anoonly-system-tests", "xtask"];
+const ABOVE_TRAIN: [&str; 8] = [
+    "anoonly-eval",
+    "anoonly-page",
+    "anoonly-bench",
+    "anoonly",
+    "anoonly-cli",
+    "anoonly-python",
+    "anoonly-system-tests",
+    "xtask",
+];
 
 fn used<'a>(manifest: &'a toml::Table, section: &str) -> Vec<&'a str> {
     manifest.get(section).and_then(|s| s.as_table()).map(|s| s.keys().map(String::as_str).collect()).unwrap_or_default()

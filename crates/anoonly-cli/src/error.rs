@@ -22,6 +22,7 @@ pub const STOPPED: u8 = 130;
 
 /// Why a command fails. The messages state facts; [`crate::hints`] adds the options that may help.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say what each variant means")]
 pub enum CommandError {
     #[error(transparent)]
     Pipeline(#[from] PipelineError),

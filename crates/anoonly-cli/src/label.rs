@@ -7,12 +7,12 @@ mod list;
 mod messages;
 mod save;
 mod server;
+mod serving;
 mod terminal;
 
-use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anoonly::core::Seed;
@@ -22,14 +22,10 @@ use anoonly::labelling::{LabellingSetup, Query, Session};
 use anoonly::models::AnyMethod;
 use anoonly::pipeline::TableDetector;
 use clap::Args;
-use tokio::net::TcpListener;
 
-use self::desk::Desk;
-use self::guard::{Opener, Token};
-use self::list::{LISTED_COLUMNS, Lists};
-use self::messages::SessionFacts;
-use self::save::{DEFAULT_THRESHOLD, Saving};
+use self::save::DEFAULT_THRESHOLD;
 use self::server::Service;
+pub use self::serving::{LabellingPage, PageFiles};
 use crate::columns::ColumnUse;
 use crate::compute::Compute;
 use crate::error::CommandError;
@@ -129,11 +125,10 @@ impl Options {
                 one_line(&file.display().to_string())
             ));
         }
-        let facts = self.facts(&session, &journal, &out, &model)?;
-        let saving = Saving { table: out, model, notes: self.notes.clone(), writing: Mutex::default() };
-        let desk = Desk::open(session);
+        let files =
+            PageFiles { name: self.name(), journal: journal.clone(), table: out, model, notes: self.notes.clone() };
+        let service = files.service(session)?;
         let stopped = signals::stop_gently(ENDING);
-        let service = Arc::new(Service { desk, opener: Opener::new()?, lists: Lists::default(), facts, saving });
         match self.terminal {
             true => terminal::ask(&service, stopped)?,
             false => self.serve(&service, stopped)?,
@@ -257,58 +252,18 @@ impl Options {
         Ok(())
     }
 
-    fn facts(&self, session: &Session, journal: &Path, out: &Path, model: &Path) -> Result<SessionFacts, CommandError> {
-        Ok(SessionFacts {
-            table: self.name(),
-            rows: session.table().rows(),
-            method: session.detector().method().info().name,
-            label: session.label_name().to_owned(),
-            ids: session.detector().id_columns().to_vec(),
-            held_out: session.progress().held_out,
-            resumed: session.answers().len(),
-            journal: journal.display().to_string(),
-            out: out.display().to_string(),
-            out_exists: out.exists(),
-            model: model.display().to_string(),
-            model_exists: model.exists(),
-            version: env!("CARGO_PKG_VERSION"),
-            columns: session.view().columns()?.to_vec(),
-            listed: LISTED_COLUMNS,
-        })
-    }
-
     /// Serves the page until a signal comes.
     fn serve(&self, service: &Arc<Service>, stopped: &'static AtomicBool) -> Result<(), CommandError> {
-        let internal = |error: std::io::Error| CommandError::Internal { reason: error.to_string() };
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(internal)?;
-        runtime.block_on(async {
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port))
-                .await
-                .map_err(|error| CommandError::option("--port", format!("{}: {error}", self.port)))?;
-            let token = Token::new()?;
-            let port = listener.local_addr().map_err(internal)?.port();
-            let address = format!("http://{}:{port}/{}/", Ipv4Addr::LOCALHOST, token.as_str());
-            print(&format!("{address}\n"));
-            note("every answer is saved at once; Ctrl-C ends the program");
-            // The list of processes shows the address that a browser is started with to every user.
-            let opening = format!("http://{}:{port}/{}/", Ipv4Addr::LOCALHOST, service.opener.as_str());
-            if !self.no_open && has_screen() && open::that_detached(opening).is_err() {
-                note("no browser could be opened: open the address yourself");
-            }
-            let server = axum::serve(listener, server::router(Arc::clone(service), &token));
-            let stop = async {
-                while !stopped.load(Ordering::Relaxed) {
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
-            };
-            tokio::select! {
-                result = server.into_future() => result.map_err(internal),
-                () = stop => Ok(()),
-            }
-        })?;
-        // Requests that wait for a change are not waited for.
-        runtime.shutdown_timeout(Duration::from_millis(200));
+        let mut page = LabellingPage::of(Arc::clone(service), self.port)?;
+        print(&format!("{}\n", page.address()));
+        note("every answer is saved at once; Ctrl-C ends the program");
+        if !self.no_open && !page.open() {
+            note("no browser could be opened: open the address yourself");
+        }
+        while !stopped.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        page.stop();
         Ok(())
     }
 
@@ -341,10 +296,4 @@ fn is_of_columns(error: &DataError) -> bool {
             | DataError::NamelessColumn { .. }
             | DataError::DuplicateColumn { .. }
     )
-}
-
-/// Whether a browser can show a window. Without one, opening an address may start a browser of text in this terminal.
-fn has_screen() -> bool {
-    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    cfg!(not(all(unix, not(target_os = "macos")))) || set("DISPLAY") || set("WAYLAND_DISPLAY")
 }

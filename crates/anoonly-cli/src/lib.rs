@@ -35,7 +35,8 @@ use clap::error::ErrorKind;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-use crate::error::CommandError;
+pub use crate::error::CommandError;
+pub use crate::label::{LabellingPage, PageFiles};
 use crate::logs::EventLines;
 use crate::terminal::{note, print, print_error, print_json, warn};
 

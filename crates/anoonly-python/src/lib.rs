@@ -6,6 +6,7 @@
 mod command;
 mod errors;
 mod fitting;
+mod labelling;
 mod model;
 mod table;
 mod work;
@@ -19,6 +20,8 @@ mod _native {
     use super::command::run_command;
     #[pymodule_export]
     use super::fitting::{check_method, fit, methods};
+    #[pymodule_export]
+    use super::labelling::LabellingSession;
     #[pymodule_export]
     use super::model::Model;
     #[pymodule_export]

@@ -38,7 +38,7 @@ fn unknown(lenient: bool) -> Unknown {
 }
 
 /// The text of a value as JSON.
-fn as_json(py: Python<'_>, value: &impl Serialize) -> PyResult<String> {
+pub fn as_json(py: Python<'_>, value: &impl Serialize) -> PyResult<String> {
     serde_json::to_string(value).map_err(|error| {
         let reason = error.to_string();
         raise(py, &PipelineError::Output { path: "JSON".into(), reason })

@@ -24,25 +24,30 @@ pub struct Table {
 
 #[pymethods]
 impl Table {
-    /// Reads a file.
+    /// Reads the columns `only` of a file, or all, without those of `drop`.
     #[staticmethod]
-    fn read(py: Python<'_>, path: PathBuf, drop: Vec<String>) -> PyResult<Self> {
+    fn read(py: Python<'_>, path: PathBuf, only: Option<Vec<String>>, drop: Vec<String>) -> PyResult<Self> {
         let read = move |_: &dyn Fn() -> bool| {
-            let options = ReadOptions { columns: WantedColumns::Except(drop), ..ReadOptions::default() };
+            let options = ReadOptions { columns: wanted(only, drop), ..ReadOptions::default() };
             anoonly::Table::read_with(&path, &options)
         };
         Ok(Self { table: run_quietly(py, read)?.map_err(|error| raise(py, &error.into()))? })
     }
 
-    /// Takes the rows of an object with the method `__arrow_c_stream__`, without the columns of `drop`.
+    /// Takes the columns `only` of an object with the method `__arrow_c_stream__`, or all, without those of `drop`.
     #[staticmethod]
-    fn from_arrow(py: Python<'_>, rows: &Bound<'_, PyAny>, drop: Vec<String>) -> PyResult<Self> {
+    fn from_arrow(
+        py: Python<'_>,
+        rows: &Bound<'_, PyAny>,
+        only: Option<Vec<String>>,
+        drop: Vec<String>,
+    ) -> PyResult<Self> {
         let name = Path::new(IN_MEMORY);
         let stream = taken(rows)?;
         // SAFETY: the stream comes from a capsule of the name that the interface reserves for such streams.
         #[expect(unsafe_code, reason = "the interface is made of C structures")]
         let stream = unsafe { ArrowStream::new(name, stream) };
-        let table = stream.and_then(|stream| anoonly::Table::of_arrow(name, stream, &WantedColumns::Except(drop)));
+        let table = stream.and_then(|stream| anoonly::Table::of_arrow(name, stream, &wanted(only, drop)));
         Ok(Self { table: table.map_err(|error| raise(py, &error.into()))? })
     }
 
@@ -111,6 +116,14 @@ impl Table {
         // A producer may ignore the schema that is asked for.
         drop(requested_schema);
         PyCapsule::new_with_value(py, self.table.to_arrow(), c"arrow_array_stream")
+    }
+}
+
+/// The columns `only`, or all, without those of `drop`.
+fn wanted(only: Option<Vec<String>>, drop: Vec<String>) -> WantedColumns {
+    match only {
+        Some(only) => WantedColumns::Only(only.into_iter().filter(|name| !drop.contains(name)).collect()),
+        None => WantedColumns::Except(drop),
     }
 }
 

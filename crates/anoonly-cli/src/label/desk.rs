@@ -43,6 +43,8 @@ struct Shared {
     version: u64,
     /// The state at the version, once somebody has asked for it.
     state: Option<SharedState>,
+    /// Whether nobody answers any more, so that the threads end.
+    closed: bool,
 }
 
 struct Fits {
@@ -84,7 +86,7 @@ pub struct NewAnswer {
 }
 
 impl Desk {
-    /// Opens the desk and starts its threads, which end with the process.
+    /// Opens the desk and starts its threads, which end with the process or when the desk is closed.
     pub fn open(session: Session) -> Arc<Self> {
         let view = session.view();
         let fits = Fits { number: 1, running: false, seconds: None, failed: None };
@@ -98,6 +100,7 @@ impl Desk {
             saved: None,
             version: 1,
             state: None,
+            closed: false,
         };
         let desk = Arc::new(Self {
             shared: Mutex::new(shared),
@@ -110,6 +113,12 @@ impl Desk {
             thread::spawn(move || work(&desk));
         }
         desk
+    }
+
+    /// Ends the threads, after a fit that is running.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
     }
 
     /// The table behind the session.

@@ -31,6 +31,7 @@ from .errors import (
     SettingError,
     TableError,
 )
+from .labelling import LabellingPage, LabellingSession, Question, label
 
 __version__: str = _native.__version__
 
@@ -47,14 +48,18 @@ __all__ = [
     "Interval",
     "JournalError",
     "LabelError",
+    "LabellingPage",
+    "LabellingSession",
     "Model",
     "ModelFileError",
     "NotCalibratedError",
     "NotExportableError",
+    "Question",
     "SettingError",
     "Table",
     "TableError",
     "Threshold",
+    "label",
     "methods",
     "read_table",
     "set_threads",

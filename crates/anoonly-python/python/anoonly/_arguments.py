@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
 
 from .errors import AnoonlyWarning, SettingError
 
@@ -25,3 +28,12 @@ def warn(messages: Iterable[str], stacklevel: int = 3) -> None:
     """Warns the caller of a function of the package."""
     for message in messages:
         warnings.warn(message, AnoonlyWarning, stacklevel=stacklevel)
+
+
+def label_text(value: Any) -> str:
+    """A label as a file holds it."""
+    if isinstance(value, (bool, np.bool_)):
+        return "true" if value else "false"
+    if isinstance(value, (float, np.floating)) and float(value).is_integer():
+        return str(int(value))
+    return str(value)

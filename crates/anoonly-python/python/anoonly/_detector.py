@@ -10,9 +10,9 @@ from typing import Any, Literal
 import numpy as np
 
 from . import _native
-from ._arguments import names, warn
+from ._arguments import label_text, names, warn
 from ._model import Model
-from ._tables import TableLike, native_table
+from ._tables import TableLike, is_missing, native_table
 from .errors import LabelError, SettingError
 
 Progress = Callable[[int, int, int, int], object]
@@ -144,10 +144,10 @@ class Detector:
             With the column, the row and the value as attributes.
         """
         ids, dropped = names("id", id), names("drop", drop)
-        marker = None if anomaly is None else _label_text(anomaly)
+        marker = None if anomaly is None else label_text(anomaly)
         column = label if label is None or isinstance(label, str) else None
         needed = {column, *ids}
-        native = native_table(table, [name for name in dropped if name not in needed])
+        native = native_table(table, drop=[name for name in dropped if name not in needed])
         if label is not None and column is None:
             column, native = _with_labels(native, label)
         kept = [name for name in native.columns if name not in {column, *ids, *dropped}] if keep is True else names("keep", keep)
@@ -181,15 +181,6 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{value!r} ({type(value).__name__})")
 
 
-def _label_text(value: Any) -> str:
-    """A label as a file holds it."""
-    if isinstance(value, (bool, np.bool_)):
-        return "true" if value else "false"
-    if isinstance(value, (float, np.floating)) and float(value).is_integer():
-        return str(int(value))
-    return str(value)
-
-
 def _with_labels(table: _native.Table, labels: Iterable[Any]) -> tuple[str, _native.Table]:
     """A table with one label for each row in a further column."""
     import itertools
@@ -197,7 +188,7 @@ def _with_labels(table: _native.Table, labels: Iterable[Any]) -> tuple[str, _nat
     values = labels.tolist() if hasattr(labels, "tolist") else list(labels)
     if len(values) != table.rows:
         raise LabelError(f"label: {len(values)} labels for {table.rows} rows", setting="label")
-    texts = [None if value is None or value != value or str(value) == "<NA>" else _label_text(value) for value in values]
+    texts = [None if is_missing(value) else label_text(value) for value in values]
     candidates = itertools.chain(["label"], (f"label_{number}" for number in itertools.count(1)))
     name = next(name for name in candidates if name not in table.columns)
     return name, table.with_labels(name, texts)

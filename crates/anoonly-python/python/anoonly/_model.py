@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _html, _native
-from ._arguments import warn
+from ._arguments import label_text, warn
 from ._results import BatchScores, Evaluation, Explanation, Threshold
 from ._tables import Table, TableLike, is_empty, native_table
 from .errors import SettingError
@@ -72,7 +72,11 @@ class Model:
             Anomaly scores, in the order of the rows. Higher means more anomalous: a typical training row scores 0, and a row that scores
             3 lies three standard deviations above.
         """
-        return self._scores(native_table(table), lenient, progress)
+        return self._scores(self._table(table), lenient, progress)
+
+    def _table(self, table: TableLike, label: str | None = None) -> _native.Table:
+        """The columns of a table that the model needs, its identifiers, and a label column."""
+        return native_table(table, only=[*self.columns, *self.ids, *([] if label is None else [label])])
 
     def _scores(self, table: _native.Table, lenient: bool, progress: Any = None) -> NDArray[np.float32]:
         scores, _, warnings = self._native.score(table, lenient, False, progress)
@@ -92,7 +96,7 @@ class Model:
         NotCalibratedError
             If the model has no held-out rows.
         """
-        return self._native.p_values(self._scores(native_table(table), lenient))
+        return self._native.p_values(self._scores(self._table(table), lenient))
 
     def flag(self, table: TableLike, *, lenient: bool = False) -> NDArray[np.bool_]:
         """Which rows of a table are flagged by the threshold.
@@ -107,7 +111,7 @@ class Model:
             If the model has no threshold.
         """
         self._needs_threshold()
-        flags = self._native.flags(self._scores(native_table(table), lenient))
+        flags = self._native.flags(self._scores(self._table(table), lenient))
         assert flags is not None
         return flags
 
@@ -131,7 +135,7 @@ class Model:
         if is_empty(table):
             scores = np.zeros(0, dtype=np.float32)
         else:
-            scores, _, _ = self._native.score(native_table(table), lenient, True, None)
+            scores, _, _ = self._native.score(self._table(table), lenient, True, None)
         return BatchScores(scores, self._native.p_values(scores) if calibrated else None, self._native.flags(scores))
 
     def ranked(self, table: TableLike, *, top: int | None = None, lenient: bool = False) -> Table:
@@ -154,7 +158,7 @@ class Model:
         """
         if top is not None and top < 1:
             raise SettingError("top must be at least 1", setting="top")
-        native = native_table(table)
+        native = self._table(table)
         return Table(self._native.ranked(native, self._scores(native, lenient), top))
 
     @property
@@ -204,8 +208,8 @@ class Model:
         if max_f1 is not None:
             if label is None:
                 raise SettingError("max_f1 needs the label column of its table: name it with label=", setting="label")
-            marker = None if anomaly is None else str(anomaly)
-            self._native, warnings = self._native.with_max_f1(native_table(max_f1), label, marker, lenient)
+            marker = None if anomaly is None else label_text(anomaly)
+            self._native, warnings = self._native.with_max_f1(self._table(max_f1, label), label, marker, lenient)
             warn(warnings)
         else:
             self._native = self._native.with_threshold(given[0], float(rules[given[0]]))
@@ -225,7 +229,7 @@ class Model:
         """
         if top < 1:
             raise SettingError("top must be at least 1", setting="top")
-        rows, warnings = self._native.explain(native_table(table), top, lenient)
+        rows, warnings = self._native.explain(self._table(table), top, lenient)
         warn(warnings)
         return Explanation(json.loads(rows), self._native.explained_by())
 
@@ -243,8 +247,8 @@ class Model:
         lenient
             Whether to accept what the training table did not hold.
         """
-        marker = None if anomaly is None else str(anomaly)
-        facts, warnings = self._native.evaluate(native_table(table), label, marker, lenient)
+        marker = None if anomaly is None else label_text(anomaly)
+        facts, warnings = self._native.evaluate(self._table(table, label), label, marker, lenient)
         warn(warnings)
         return Evaluation(json.loads(facts))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -111,7 +111,7 @@ def read_table(path: str | os.PathLike[str], *, drop: str | Iterable[str] | None
     """
     from ._arguments import names
 
-    return Table(_native.Table.read(os.fspath(path), names("drop", drop)))
+    return Table(_native.Table.read(os.fspath(path), None, names("drop", drop)))
 
 
 def is_empty(table: TableLike) -> bool:
@@ -125,23 +125,41 @@ def is_empty(table: TableLike) -> bool:
     return False
 
 
-def native_table(table: TableLike, drop: list[str] | None = None) -> _native.Table:
-    """A table of any library as a native one, without the columns of `drop`."""
-    dropped = drop or []
+def native_table(
+    table: TableLike, *, only: Iterable[str] | None = None, drop: Iterable[str] = ()
+) -> _native.Table:
+    """A table of any library as a native one: the columns of `only`, or all, without those of `drop`.
+
+    The other columns are not looked at, so they may hold anything.
+    """
+    dropped, listed = list(drop), None if only is None else list(only)
+
+    def is_wanted(name: str) -> bool:
+        return name not in dropped and (listed is None or name in listed)
+
     if isinstance(table, Table):
         return table._native
     if isinstance(table, (str, os.PathLike)):
-        return _native.Table.read(os.fspath(table), dropped)
+        return _native.Table.read(os.fspath(table), listed, dropped)
     if _is_pandas(table):
-        return _of_columns(len(table), _pandas_columns(table, dropped))
+        return _of_columns(len(table), _pandas_columns(table, is_wanted))
     if isinstance(table, np.ndarray):
-        return _of_array(table)
+        return _of_array(table, is_wanted)
     if isinstance(table, ArrowTable):
-        return _native.Table.from_arrow(table, dropped)
+        return _native.Table.from_arrow(table, listed, dropped)
     if isinstance(table, Mapping):
-        columns = {str(name): values for name, values in table.items() if name not in dropped}
+        columns = {str(name): values for name, values in table.items() if is_wanted(str(name))}
+        for name, values in columns.items():
+            if not hasattr(values, "__len__"):
+                raise TableError(f"table: column `{name}` is no list of values", column=name)
         rows = next((len(values) for values in columns.values()), 0)
-        return _of_columns(rows, ((name, values) for name, values in columns.items()))
+        for name, values in columns.items():
+            if len(values) != rows:
+                first = next(iter(columns))
+                raise TableError(
+                    f"table: column `{name}` has {len(values)} values, but column `{first}` has {rows}", column=name
+                )
+        return _of_columns(rows, columns.items())
     raise TypeError(
         f"a table must be a data frame (pandas, polars, pyarrow, DuckDB), a NumPy array of shape (rows, columns), a dict of "
         f"columns or the path of a file, not {type(table).__name__}"
@@ -153,16 +171,19 @@ def _is_pandas(table: object) -> bool:
     return pandas is not None and isinstance(table, pandas.DataFrame)
 
 
-def _of_array(array: NDArray[Any]) -> _native.Table:
+def _of_array(array: NDArray[Any], is_wanted: Callable[[str], bool]) -> _native.Table:
+    if isinstance(array, np.matrix):
+        array = np.asarray(array)
     if array.dtype.names is not None and array.ndim == 1:
-        return _of_columns(len(array), ((name, array[name]) for name in array.dtype.names))
+        fields = ((name, array[name]) for name in array.dtype.names if is_wanted(name))
+        return _of_columns(len(array), fields)
     if array.ndim != 2:
         raise TableError(f"an array of {array.ndim} dimensions is no table: its shape must be (rows, columns)")
-    kind = array.dtype.kind
-    if kind == "f" and array.dtype.itemsize in (4, 8) and array.dtype.isnative:
-        if array.shape[0] and array.shape[1]:
-            return _native.Table.from_matrix(array)
-    return _of_columns(array.shape[0], ((f"x{place}", array[:, place]) for place in range(array.shape[1])))
+    wanted = [place for place in range(array.shape[1]) if is_wanted(f"x{place}")]
+    plain = array.dtype in (np.float32, np.float64) and array.dtype.isnative and not isinstance(array, np.ma.MaskedArray)
+    if plain and array.size and len(wanted) == array.shape[1]:
+        return _native.Table.from_matrix(np.require(array, requirements="A"))
+    return _of_columns(array.shape[0], ((f"x{place}", array[:, place]) for place in wanted))
 
 
 def _of_columns(rows: int, columns: Iterable[tuple[str, Any]]) -> _native.Table:
@@ -203,13 +224,20 @@ def _add_array(
 ) -> None:
     if values.ndim != 1:
         raise TableError(f"table: column `{name}` has {values.ndim} dimensions: it must have one value a row", column=name)
+    if isinstance(values, np.ma.MaskedArray):
+        hidden = np.ma.getmaskarray(values)
+        if values.dtype.kind in "fiub":
+            missing = hidden if missing is None else missing | hidden
+            values = values.data
+        else:
+            values = values.astype(object).filled(None)
     kind, size = values.dtype.kind, values.dtype.itemsize
     if kind == "f" and size not in (4, 8):
         values = values.astype(np.float32 if size < 4 else np.float64)
     elif not values.dtype.isnative:
         values = values.astype(values.dtype.newbyteorder("="))
     if kind in "fiub":
-        builder.add_numbers(name, values, missing)
+        builder.add_numbers(name, np.require(values, requirements="A"), missing)
     elif kind == "M":
         _add_times(builder, name, values, None)
     elif kind in "US":
@@ -236,12 +264,19 @@ def _unsupported(name: str, kind: str) -> TableError:
     )
 
 
-def _pandas_columns(frame: Any, dropped: list[str]) -> Iterable[tuple[str, Any]]:
+def _zone(zone: Any) -> str:
+    """The name of a time zone as Arrow has it: a place, or an offset such as +05:30."""
+    name = str(zone)
+    offset = name.removeprefix("UTC")
+    return offset if offset and offset[0] in "+-" else name
+
+
+def _pandas_columns(frame: Any, is_wanted: Callable[[str], bool]) -> Iterable[tuple[str, Any]]:
     """The columns of a pandas frame. Its index is not a column."""
     if frame.columns.nlevels > 1:
         raise TableError("table: the columns have names of several levels; give each column one name")
     for place, name in enumerate(frame.columns):
-        if str(name) not in dropped:
+        if is_wanted(str(name)):
             yield str(name), frame.iloc[:, place]
 
 
@@ -255,7 +290,7 @@ def _add_pandas(builder: _native.TableBuilder, name: str, series: Any) -> None:
         _add_categories(builder, name, series)
     elif isinstance(dtype, pd.DatetimeTZDtype):
         utc = series.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy()
-        _add_times(builder, name, utc, str(dtype.tz))
+        _add_times(builder, name, utc, _zone(dtype.tz))
     elif isinstance(dtype, pd.ArrowDtype):
         builder.add_arrow(name, series.array.__arrow_array__())
     elif isinstance(dtype, pd.StringDtype):
@@ -282,7 +317,7 @@ def _add_categories(builder: _native.TableBuilder, name: str, series: Any) -> No
 
 def _add_objects(builder: _native.TableBuilder, name: str, values: list[Any]) -> None:
     """Adds a column of objects of Python, which must all be of one kind; None and NaN are missing."""
-    missing = [value is None or value != value or _is_na(value) for value in values]
+    missing = [is_missing(value) for value in values]
     present = [value for value, absent in zip(values, missing) if not absent]
     kinds = {_kind(value) for value in present}
     if not kinds:
@@ -320,7 +355,12 @@ def _mixed(name: str, values: list[Any], missing: list[bool]) -> TableError:
     )
 
 
-def _is_na(value: object) -> bool:
+def is_missing(value: object) -> bool:
+    """Whether a value of Python stands for a missing one."""
+    if value is None or isinstance(value, (float, np.floating)) and value != value:
+        return True
+    if isinstance(value, (np.datetime64, np.timedelta64)):
+        return bool(np.isnat(value))
     pandas = sys.modules.get("pandas")
     return pandas is not None and (value is pandas.NA or value is pandas.NaT)
 
@@ -345,7 +385,7 @@ def _kind(value: object) -> str:
 def _add_datetimes(builder: _native.TableBuilder, name: str, values: list[Any], missing: list[bool]) -> None:
     import datetime
 
-    zones = {str(getattr(value, "tzinfo", None)) for value, absent in zip(values, missing) if not absent}
+    zones = {_zone(getattr(value, "tzinfo", None)) for value, absent in zip(values, missing) if not absent}
     if len(zones) > 1:
         raise TableError(f"table: column `{name}` holds times of several zones: {', '.join(sorted(zones))}", column=name)
     zone = None if zones == {"None"} else zones.pop()

@@ -12,15 +12,15 @@ use super::{Desk, Shared};
 const PATIENT_FITS: u64 = 5;
 
 impl Desk {
-    fn wait_until(&self, ready: impl Fn(&Shared) -> bool) -> MutexGuard<'_, Shared> {
-        let waiting = self.changed.wait_while(self.lock(), |shared| !ready(shared));
-        waiting.unwrap_or_else(PoisonError::into_inner)
+    /// Waits until there is something to do; `None` when the desk is closed.
+    fn wait_until(&self, ready: impl Fn(&Shared) -> bool) -> Option<MutexGuard<'_, Shared>> {
+        let waiting = self.changed.wait_while(self.lock(), |shared| !shared.closed && !ready(shared));
+        Some(waiting.unwrap_or_else(PoisonError::into_inner)).filter(|shared| !shared.closed)
     }
 
     /// Fits again whenever there are answers that the last fit does not know.
     pub(super) fn fit_forever(&self) {
-        loop {
-            let mut shared = self.wait_until(Shared::has_new_answers);
+        while let Some(mut shared) = self.wait_until(Shared::has_new_answers) {
             let (job, events) = (shared.session.refit_job(), shared.session.events());
             shared.fits.running = true;
             let _ = self.change(shared);
@@ -45,11 +45,11 @@ impl Desk {
 
     /// Describes the anomalies found whenever there is a new ranking.
     pub(super) fn describe_forever(&self) {
-        loop {
-            let shared = self.wait_until(|shared| {
-                let behind = shared.fits.number - shared.learnt.as_ref().map_or(0, |(fit, _)| *fit);
-                behind > 0 && (behind >= PATIENT_FITS || !shared.has_new_answers())
-            });
+        let is_due = |shared: &Shared| {
+            let behind = shared.fits.number - shared.learnt.as_ref().map_or(0, |(fit, _)| *fit);
+            behind > 0 && (behind >= PATIENT_FITS || !shared.has_new_answers())
+        };
+        while let Some(shared) = self.wait_until(is_due) {
             let (fit, job) = (shared.fits.number, shared.session.summary_job());
             drop(shared);
             let learnt = undisturbed(|| job.run()).unwrap_or_else(|reason| {

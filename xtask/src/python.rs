@@ -1,0 +1,76 @@
+//! `cargo xtask wheel` and `cargo xtask test-python`.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::cargo::{cargo, run};
+
+const PACKAGE: &str = "crates/anoonly-python";
+
+/// Builds the wheel and returns its file.
+pub fn wheel() -> Result<PathBuf, String> {
+    let tools = environment("maturin", false)?;
+    run(Command::new(&tools).args(["-m", "pip", "install", "--quiet", "--require-virtualenv", "maturin>=1.9,<2"]))?;
+    let wheels = target().join("wheels");
+    if wheels.exists() {
+        fs::remove_dir_all(&wheels).map_err(|error| format!("cannot remove {}: {error}", wheels.display()))?;
+    }
+    // The environment of cargo, as for every other build of the workspace.
+    let mut build = cargo();
+    let variables: Vec<(OsString, Option<OsString>)> =
+        build.get_envs().map(|(name, value)| (name.to_owned(), value.map(Into::into))).collect();
+    build = Command::new(&tools);
+    for (name, value) in variables {
+        match value {
+            Some(value) => build.env(name, value),
+            None => build.env_remove(name),
+        };
+    }
+    build.args(["-m", "maturin", "build", "--release", "--locked", "--strip", "--manifest-path"]);
+    run(build.arg(format!("{PACKAGE}/Cargo.toml")).arg("--out").arg(&wheels))?;
+    let entries = fs::read_dir(&wheels).map_err(|error| format!("{}: {error}", wheels.display()))?;
+    let found = entries.filter_map(Result::ok).map(|entry| entry.path());
+    let wheel = found.filter(|path| path.extension().is_some_and(|ending| ending == "whl")).next();
+    wheel.ok_or_else(|| format!("{} holds no wheel", wheels.display()))
+}
+
+/// Builds the wheel, installs it with what its tests need in a new environment, and runs the tests there. `options` are those of
+/// pytest.
+pub fn test_python(options: &[String]) -> Result<(), String> {
+    let wheel = wheel()?;
+    let python = environment("python-tests", true)?;
+    let requirements = format!("{PACKAGE}/tests/requirements.txt");
+    run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--requirement", &requirements]).arg(&wheel))?;
+    // The package as it is installed, not its sources.
+    let site = Command::new(&python)
+        .args(["-c", "import anoonly; print(anoonly.__path__[0])"])
+        .current_dir(env::temp_dir())
+        .output()
+        .map_err(|error| format!("cannot start {}: {error}", python.display()))?;
+    let site = String::from_utf8_lossy(&site.stdout).trim().to_owned();
+    run(Command::new(&python).args(["-m", "mypy", "--strict", "--config-file", ""]).arg(&site))?;
+    run(Command::new(&python).args(["-m", "pytest", "--quiet"]).args(options).current_dir(PACKAGE))
+}
+
+/// The Python of a virtual environment of this workspace, which is made if it does not exist or shall be new.
+fn environment(name: &str, new: bool) -> Result<PathBuf, String> {
+    let folder = target().join("xtask").join(name);
+    if new && folder.exists() {
+        fs::remove_dir_all(&folder).map_err(|error| format!("cannot remove {}: {error}", folder.display()))?;
+    }
+    let python = folder.join("bin/python");
+    if !python.exists() {
+        let creator = env::var_os("PYTHON").unwrap_or_else(|| "python3".into());
+        run(Command::new(creator).args(["-m", "venv"]).arg(&folder))?;
+    }
+    Ok(python)
+}
+
+/// The folder of everything that is built.
+fn target() -> PathBuf {
+    let folder = env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+    std::path::absolute(Path::new(&folder)).unwrap_or(folder)
+}
