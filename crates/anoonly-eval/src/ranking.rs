@@ -65,3 +65,15 @@ pub fn ranks(scores: &[f32]) -> Vec<u64> {
     }
     ranks
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_scores_share_the_better_rank() {
+        assert_eq!(ranks(&[0.5, 2.0, 0.5, f32::MAX, -1.0]), [3, 2, 3, 1, 5]);
+        assert_eq!(ranks(&[0.0, -0.0]), [1, 1]);
+        assert!(ranks(&[]).is_empty());
+    }
+}

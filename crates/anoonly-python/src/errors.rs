@@ -60,6 +60,11 @@ pub fn raise(py: Python<'_>, error: &PipelineError) -> PyErr {
     exception(py, &error.to_string(), pipeline(error)).unwrap_or_else(|error| error)
 }
 
+/// An exception of a misused session.
+pub fn refuse(py: Python<'_>, message: &str) -> PyErr {
+    exception(py, message, Facts::new("SettingError")).unwrap_or_else(|error| error)
+}
+
 /// An error of a labelling session as an exception.
 pub fn raise_labelling(py: Python<'_>, error: &LabellingError) -> PyErr {
     exception(py, &error.to_string(), labelling(error)).unwrap_or_else(|error| error)

@@ -13,7 +13,7 @@ use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::errors::{raise, raise_labelling};
+use crate::errors::{raise, raise_labelling, refuse};
 use crate::fitting::method_with;
 use crate::model::{Model, as_json};
 use crate::table::{Table, python_value};
@@ -82,23 +82,21 @@ enum Holder {
     Closed,
 }
 
+const CLOSED: &str = "the session is closed; its answers are in its journal";
+
 /// A labelling session.
 #[pyclass(frozen, module = "anoonly._native")]
 pub struct LabellingSession {
     holder: Arc<Mutex<Holder>>,
 }
 
-fn closed() -> PyErr {
-    PyValueError::new_err("the session is closed")
-}
-
 impl LabellingSession {
     /// Reads from the session.
-    fn read<T>(&self, read: impl FnOnce(&Session) -> T) -> PyResult<T> {
+    fn read<T>(&self, py: Python<'_>, read: impl FnOnce(&Session) -> T) -> PyResult<T> {
         match &*self.holder.lock().unwrap_or_else(PoisonError::into_inner) {
             Holder::Caller(session) => Ok(read(session)),
             Holder::Page(page) => Ok(page.with(read)),
-            Holder::Closed => Err(closed()),
+            Holder::Closed => Err(refuse(py, CLOSED)),
         }
     }
 
@@ -110,11 +108,11 @@ impl LabellingSession {
     ) -> PyResult<T> {
         let holder = Arc::clone(&self.holder);
         let done = run_quietly(py, move |_| match &mut *holder.lock().unwrap_or_else(PoisonError::into_inner) {
-            Holder::Caller(session) => Some(change(session)),
-            Holder::Page(_) | Holder::Closed => None,
+            Holder::Caller(session) => Ok(change(session)),
+            Holder::Page(_) => Err("the page asks and answers in this session"),
+            Holder::Closed => Err(CLOSED),
         })?;
-        done.ok_or_else(|| PyValueError::new_err("the page asks and answers in this session"))?
-            .map_err(|error| raise_labelling(py, &error))
+        done.map_err(|reason| refuse(py, reason))?.map_err(|error| raise_labelling(py, &error))
     }
 }
 
@@ -145,7 +143,7 @@ impl LabellingSession {
     fn open(py: Python<'_>, table: &Table, settings: SessionSettings) -> PyResult<Self> {
         let table = table.table.clone();
         let query = settings.query.as_deref().map(str::parse::<Query>).transpose();
-        let query = query.map_err(|error| PyValueError::new_err(error.to_string()))?;
+        let query = query.map_err(|error| refuse(py, &error.to_string()))?;
         let opened = run_quietly(py, move |_| {
             let mut setup = settings.setup()?;
             if let Some(query) = query {
@@ -172,7 +170,7 @@ impl LabellingSession {
             Holder::Caller(session) => session,
             other => {
                 *holder = other;
-                return Err(PyValueError::new_err("the session has no page to open"));
+                return Err(refuse(py, "the session has a page, or is closed"));
             }
         };
         if let Some(notes) = &notes {
@@ -241,13 +239,13 @@ impl LabellingSession {
     }
 
     /// The number of rows.
-    fn rows(&self) -> PyResult<usize> {
-        self.read(|session| session.table().rows())
+    fn rows(&self, py: Python<'_>) -> PyResult<usize> {
+        self.read(py, |session| session.table().rows())
     }
 
     /// The scores of all rows.
     fn scores<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<f32>>> {
-        let scores = self.read(|session| (0..session.table().rows()).map(|row| session.score(row)).collect::<Vec<_>>())?;
+        let scores = self.read(py, |session| (0..session.table().rows()).map(|row| session.score(row)).collect::<Vec<_>>())?;
         Ok(scores.into_pyarray(py))
     }
 
@@ -259,19 +257,19 @@ impl LabellingSession {
             Label::Normal => 0,
             Label::Unlabelled => -1,
         };
-        let labels: Vec<i8> = self.read(|session| session.labels().iter().map(code).collect())?;
+        let labels: Vec<i8> = self.read(py, |session| session.labels().iter().map(code).collect())?;
         Ok(labels.into_pyarray(py))
     }
 
     /// The answers in the order in which they were given, as JSON.
     fn answers(&self, py: Python<'_>) -> PyResult<String> {
-        let answers = self.read(|session| session.answers().to_vec())?;
+        let answers = self.read(py, |session| session.answers().to_vec())?;
         as_json(py, &answers)
     }
 
     /// How far the session is, as JSON.
     fn progress(&self, py: Python<'_>) -> PyResult<String> {
-        let progress = self.read(|session| {
+        let progress = self.read(py, |session| {
             let progress = session.progress();
             let stop = progress.stop.map(|reason| reason.to_string());
             (progress, stop)
@@ -281,7 +279,7 @@ impl LabellingSession {
 
     /// The contributions of columns to the score of a row, as JSON.
     fn explain(&self, py: Python<'_>, row: usize) -> PyResult<String> {
-        let explainer = self.read(|session| (session.explainer(), session.table().rows()))?;
+        let explainer = self.read(py, |session| (session.explainer(), session.table().rows()))?;
         let (explainer, rows) = explainer;
         if row >= rows {
             return Err(raise_labelling(py, &LabellingError::NoRow { row: row as u64 + 1, rows }));
@@ -292,14 +290,14 @@ impl LabellingSession {
 
     /// Fits a model with the answers.
     fn model(&self, py: Python<'_>) -> PyResult<Model> {
-        let job = self.read(Session::model_job)?;
+        let job = self.read(py, Session::model_job)?;
         let fitted = run_quietly(py, move |_| job.run())?;
         Ok(Model { model: Arc::new(fitted.map_err(|error| raise_labelling(py, &error))?) })
     }
 
     /// The table with its labels, and with notes in a column of this name.
     fn labelled_table(&self, py: Python<'_>, notes: Option<String>) -> PyResult<Table> {
-        let table = self.read(|session| session.labelled_table(notes.as_deref()))?;
+        let table = self.read(py, |session| session.labelled_table(notes.as_deref()))?;
         Ok(Table { table: table.map_err(|error| raise_labelling(py, &error))? })
     }
 }

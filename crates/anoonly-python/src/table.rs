@@ -221,6 +221,12 @@ impl TableBuilder {
         self.add(py, column, values, missing.as_deref())
     }
 
+    /// Notes a column that is not looked at.
+    fn skip(&mut self, column: &str) -> PyResult<()> {
+        self.builder.as_mut().ok_or_else(finished)?.skip(column);
+        Ok(())
+    }
+
     /// Adds a column of texts; `None` for a missing one.
     fn add_texts(&mut self, py: Python<'_>, column: &str, texts: Vec<Option<String>>) -> PyResult<()> {
         self.add(py, column, MemoryColumn::Texts(texts), None)

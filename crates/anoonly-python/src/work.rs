@@ -116,6 +116,8 @@ pub fn run<P: Send + 'static, T: Send + 'static>(
         };
         if let Err(error) = checked.and_then(|()| py.check_signals()) {
             stop.store(true, Ordering::Relaxed);
+            // The work keeps its threads until it ends; the next call gets others.
+            std::mem::forget(THREADS.lock().unwrap_or_else(PoisonError::into_inner).pool.take());
             return Err(error);
         }
     }

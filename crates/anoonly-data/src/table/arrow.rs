@@ -3,12 +3,17 @@
 
 use std::path::Path;
 
-use polars_arrow::array::{DictionaryArray, StructArray, Utf8Array, new_empty_array};
-use polars_arrow::datatypes::{ArrowDataType, Field, IntegerType};
+use polars_arrow::array::{
+    Array, BooleanArray, DictionaryArray, PrimitiveArray, StructArray, Utf8Array, Utf8ViewArray, new_empty_array,
+};
+use polars_arrow::datatypes::{ArrowDataType, Field, IntegerType, PhysicalType};
 use polars_arrow::ffi::{ArrowArrayStreamReader, export_iterator};
+use polars_arrow::match_integer_type;
+use polars_arrow::types::PrimitiveType;
 
 use super::batch::{ArrayRef, Batch, Categories, downcast, joined};
 use super::columns::refuse_unsupported;
+use super::guard::guarded;
 use super::options::{FileColumns, WantedColumns};
 use super::{Table, TableOrigin, malformed};
 use crate::DataError;
@@ -29,40 +34,102 @@ impl ArrowStream {
     #[expect(unsafe_code, reason = "the interface is made of C structures")]
     pub unsafe fn new(name: &Path, stream: ArrowArrayStream) -> Result<Self, DataError> {
         // SAFETY: the caller promises that the stream keeps the rules.
-        let reader = unsafe { ArrowArrayStreamReader::try_new(Box::new(stream)) };
-        reader.map(Self).map_err(|error| malformed(name, error))
+        let read = || unsafe { ArrowArrayStreamReader::try_new(Box::new(stream)) };
+        guarded(name, || read().map(Self).map_err(|error| malformed(name, error)))
     }
 
     /// The next part of the values.
     #[expect(unsafe_code, reason = "the interface is made of C structures")]
     fn next(&mut self, name: &Path) -> Result<Option<ArrayRef>, DataError> {
         // SAFETY: the caller of `new` promises that the stream keeps the rules.
-        let array = unsafe { self.0.next() };
-        array.transpose().map_err(|error| malformed(name, error))
+        let mut read = || unsafe { self.0.next() };
+        guarded(name, || read().transpose().map_err(|error| malformed(name, error)))
     }
 
     /// All values of a stream of single values, as a column of this name.
     pub(super) fn column(mut self, name: &Path, column: &str) -> Result<ArrayRef, DataError> {
-        let stored = self.0.field().dtype().to_storage().clone();
-        refuse_unsupported(name, [(column, &stored)])?;
+        let plain = plain_type(self.0.field().dtype());
+        refuse_unsupported(name, [(column, &plain)])?;
         let mut parts = Vec::new();
         while let Some(part) = self.next(name)? {
             let rows = part.len();
-            let part = Batch::new(rows, vec![(column.to_owned(), stored_as(part, &stored))]);
+            let part = Batch::new(rows, vec![(column.to_owned(), in_plain_type(part))]);
             parts.push(part.map_err(|error| malformed(name, error))?.columns()[0].clone());
         }
         match &parts[..] {
-            [] => Ok(new_empty_array(stored)),
+            [] => Ok(new_empty_array(plain)),
             [only] => Ok(only.clone()),
             several => joined(several).map_err(|error| malformed(name, error)),
         }
     }
 }
 
-/// An array as what it stores, without the name of an extension type.
-fn stored_as(mut array: ArrayRef, stored: &ArrowDataType) -> ArrayRef {
-    *array.dtype_mut() = stored.clone();
-    array
+/// What an array stores: without the name of an extension type, and decimals and dictionaries of anything but text in their plain form.
+fn plain_type(dtype: &ArrowDataType) -> ArrowDataType {
+    match dtype.to_storage() {
+        ArrowDataType::Decimal32(precision, scale) | ArrowDataType::Decimal64(precision, scale) => {
+            ArrowDataType::Decimal(*precision, *scale)
+        }
+        ArrowDataType::Dictionary(_, values, _) if !is_text(values) => plain_type(values),
+        other => other.clone(),
+    }
+}
+
+fn is_text(dtype: &ArrowDataType) -> bool {
+    matches!(dtype, ArrowDataType::Utf8 | ArrowDataType::LargeUtf8 | ArrowDataType::Utf8View)
+}
+
+/// An array in its [`plain_type`], which tables can hold.
+fn in_plain_type(mut array: ArrayRef) -> ArrayRef {
+    *array.dtype_mut() = array.dtype().to_storage().clone();
+    let plain = plain_type(array.dtype());
+    macro_rules! wide {
+        ($type:ty) => {{
+            let values: &PrimitiveArray<$type> = downcast(array.as_ref());
+            values.iter().map(|value| value.map(|&value| i128::from(value))).collect::<PrimitiveArray<i128>>()
+        }};
+    }
+    match array.dtype() {
+        ArrowDataType::Decimal32(..) => wide!(i32).to(plain).boxed(),
+        ArrowDataType::Decimal64(..) => wide!(i64).to(plain).boxed(),
+        ArrowDataType::Dictionary(key, values, _) if !is_text(values) => match_integer_type!(key, |$K| {
+            let array: &DictionaryArray<$K> = downcast(array.as_ref());
+            let places: Vec<Option<usize>> = array.keys_iter().collect();
+            looked_up(in_plain_type(array.values().clone()).as_ref(), &places, plain)
+        }),
+        _ => array,
+    }
+}
+
+/// The values at these places.
+fn looked_up(values: &dyn Array, places: &[Option<usize>], dtype: ArrowDataType) -> ArrayRef {
+    macro_rules! numbers {
+        ($type:ty) => {{
+            let values: &PrimitiveArray<$type> = downcast(values);
+            let at = |place: &usize| values.is_valid(*place).then(|| values.value(*place));
+            let found = places.iter().map(|place| place.as_ref().and_then(at));
+            found.collect::<PrimitiveArray<$type>>().to(dtype).boxed()
+        }};
+    }
+    match values.dtype().to_physical_type() {
+        PhysicalType::Boolean => {
+            let values: &BooleanArray = downcast(values);
+            let at = |place: &usize| values.is_valid(*place).then(|| values.value(*place));
+            places.iter().map(|place| place.as_ref().and_then(at)).collect::<BooleanArray>().boxed()
+        }
+        PhysicalType::Primitive(PrimitiveType::Int8) => numbers!(i8),
+        PhysicalType::Primitive(PrimitiveType::Int16) => numbers!(i16),
+        PhysicalType::Primitive(PrimitiveType::Int32) => numbers!(i32),
+        PhysicalType::Primitive(PrimitiveType::Int64) => numbers!(i64),
+        PhysicalType::Primitive(PrimitiveType::Int128) => numbers!(i128),
+        PhysicalType::Primitive(PrimitiveType::UInt8) => numbers!(u8),
+        PhysicalType::Primitive(PrimitiveType::UInt16) => numbers!(u16),
+        PhysicalType::Primitive(PrimitiveType::UInt32) => numbers!(u32),
+        PhysicalType::Primitive(PrimitiveType::UInt64) => numbers!(u64),
+        PhysicalType::Primitive(PrimitiveType::Float32) => numbers!(f32),
+        PhysicalType::Primitive(PrimitiveType::Float64) => numbers!(f64),
+        other => unreachable!("values of the type {other:?} are refused before"),
+    }
 }
 
 impl Table {
@@ -78,9 +145,8 @@ impl Table {
         };
         let names = fields.iter().map(|field| field.name.to_string()).collect();
         let columns = FileColumns::choose(name, names, wanted)?;
-        let stored: Vec<&ArrowDataType> =
-            columns.places().iter().map(|&place| fields[place].dtype().to_storage()).collect();
-        refuse_unsupported(name, columns.wanted().zip(stored.iter().copied()))?;
+        let plain: Vec<ArrowDataType> = columns.places().iter().map(|&place| plain_type(fields[place].dtype())).collect();
+        refuse_unsupported(name, columns.wanted().zip(&plain))?;
         let mut batches = Vec::new();
         while let Some(part) = stream.next(name)? {
             let rows = part.len();
@@ -88,8 +154,7 @@ impl Table {
                 continue;
             }
             let part: &StructArray = downcast(part.as_ref());
-            let arrays = columns.places().iter().zip(&stored);
-            let arrays = arrays.map(|(&place, stored)| stored_as(part.values()[place].clone(), stored));
+            let arrays = columns.places().iter().map(|&place| in_plain_type(part.values()[place].clone()));
             let named = columns.wanted().map(str::to_owned).zip(arrays).collect();
             batches.push(Batch::new(rows, named).map_err(failed)?);
         }
@@ -117,7 +182,7 @@ impl Table {
 fn exchanged(array: &ArrayRef) -> ArrayRef {
     match array.dtype() {
         ArrowDataType::Utf8View => {
-            let texts: &polars_arrow::array::Utf8ViewArray = downcast(array.as_ref());
+            let texts: &Utf8ViewArray = downcast(array.as_ref());
             texts.iter().collect::<Utf8Array<i64>>().boxed()
         }
         ArrowDataType::Dictionary(..) => {
@@ -163,6 +228,19 @@ mod tests {
         let some = back(&table, &WantedColumns::Only(vec!["c".into(), "none".into()])).unwrap();
         assert_eq!(some.columns(), ["c"]);
         assert_eq!(some.file_columns(), ["id", "a, b", "c", "score"]);
+    }
+
+    #[test]
+    fn dictionaries_of_numbers_become_numbers() {
+        let values: ArrayRef = PrimitiveArray::<i64>::from_vec(vec![7, -3]).boxed();
+        let keys: PrimitiveArray<i8> = [Some(1), None, Some(0)].into_iter().collect();
+        let dtype = ArrowDataType::Dictionary(IntegerType::Int8, Box::new(ArrowDataType::Int64), false);
+        let array = DictionaryArray::try_new(dtype, keys, values).unwrap().boxed();
+        let plain = in_plain_type(array);
+        let expected: PrimitiveArray<i64> = [Some(-3), None, Some(7)].into_iter().collect();
+        assert_eq!(plain, expected.boxed());
+        let decimals = PrimitiveArray::<i32>::from_vec(vec![150]).to(ArrowDataType::Decimal32(5, 2)).boxed();
+        assert_eq!(crate::table::numbers(in_plain_type(decimals).as_ref()), [Some(1.5)]);
     }
 
     #[test]

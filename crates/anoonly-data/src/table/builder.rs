@@ -16,6 +16,7 @@ pub struct TableBuilder {
     name: PathBuf,
     rows: usize,
     columns: Vec<(String, ArrayRef)>,
+    skipped: Vec<String>,
 }
 
 /// The values of a column in memory, one a row.
@@ -66,7 +67,7 @@ pub enum TickUnit {
 impl TableBuilder {
     /// A table of this number of rows, without columns. `name` stands for it in errors.
     pub fn new(name: &Path, rows: usize) -> Self {
-        Self { name: name.into(), rows, columns: Vec::new() }
+        Self { name: name.into(), rows, columns: Vec::new(), skipped: Vec::new() }
     }
 
     /// Adds a column. `missing` marks the rows whose value is missing; texts and categories say so themselves.
@@ -122,6 +123,11 @@ impl TableBuilder {
         Ok(())
     }
 
+    /// Notes that where the values come from has a column that is not looked at.
+    pub fn skip(&mut self, column: &str) {
+        self.skipped.push(column.to_owned());
+    }
+
     /// The table.
     ///
     /// # Errors
@@ -131,7 +137,8 @@ impl TableBuilder {
             return Err(DataError::NamelessColumn { path: self.name, number: place + 1 });
         }
         let batch = batch(&self.name, self.rows, self.columns)?;
-        let origin = TableOrigin { columns: batch.names().into(), delimiter: None };
+        let columns = batch.names().iter().cloned().chain(self.skipped).collect();
+        let origin = TableOrigin { columns, delimiter: None };
         Table::checked(&self.name, batch, origin)
     }
 }
@@ -155,7 +162,9 @@ mod tests {
         let ticks = vec![0, 86_400, -1];
         let times = MemoryColumn::Times { ticks, unit: TickUnit::Seconds, zone: Some("Europe/Berlin".into()) };
         table.add("time", times, Some(&missing)).unwrap();
+        table.skip("other");
         let table = table.finish().unwrap();
+        assert_eq!(table.file_columns().last().unwrap(), "other");
         assert_eq!(table.types(), ["i16", "bool", "text", "cat", "datetime[ms, Europe/Berlin]"]);
         assert_eq!(table.row_text(0), ["1", "true", "x", "b", "1970-01-01 01:00:00+01:00"]);
         assert_eq!(table.row_values(1)[0], CellValue::Missing);

@@ -164,7 +164,7 @@ class Detector:
             "label": column,
             "anomaly": marker,
             "id": ids,
-            "drop": [name for name in dropped if name in native.columns or name not in needed],
+            "drop": dropped,
             "category": names("category", category),
             "keep": kept,
             "validate": validate,

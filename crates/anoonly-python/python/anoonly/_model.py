@@ -201,7 +201,7 @@ class Model:
         Model
             This model.
         """
-        rules = {"fpr": fpr, "share": share, "fdr": fdr, "score": score, "max_f1": max_f1}
+        rules: dict[str, Any] = {"fpr": fpr, "share": share, "fdr": fdr, "score": score, "max_f1": max_f1}
         given = [name for name, value in rules.items() if value is not None]
         if len(given) != 1:
             raise SettingError("name one rule: fpr=, share=, fdr=, score= or max_f1=", setting="threshold")

@@ -102,6 +102,8 @@ class Table:
 def read_table(path: str | os.PathLike[str], *, drop: str | Iterable[str] | None = None) -> Table:
     """Read a file as the command reads it: .csv, .tsv, .csv.gz, .parquet, .arrow, .feather, .ipc or .npz.
 
+    The columns of a CSV file are text; a fit finds out what they hold.
+
     Parameters
     ----------
     path
@@ -114,7 +116,7 @@ def read_table(path: str | os.PathLike[str], *, drop: str | Iterable[str] | None
     return Table(_native.Table.read(os.fspath(path), None, names("drop", drop)))
 
 
-def is_empty(table: TableLike) -> bool:
+def is_empty(table: Any) -> bool:
     """Whether a table in memory is known to have no rows."""
     for attribute in ("num_rows", "rows", "height"):
         rows = getattr(table, attribute, None)
@@ -142,24 +144,14 @@ def native_table(
     if isinstance(table, (str, os.PathLike)):
         return _native.Table.read(os.fspath(table), listed, dropped)
     if _is_pandas(table):
-        return _of_columns(len(table), _pandas_columns(table, is_wanted))
+        frame: Any = table
+        return _of_columns(len(frame), _pandas_columns(frame), is_wanted)
     if isinstance(table, np.ndarray):
         return _of_array(table, is_wanted)
     if isinstance(table, ArrowTable):
         return _native.Table.from_arrow(table, listed, dropped)
     if isinstance(table, Mapping):
-        columns = {str(name): values for name, values in table.items() if is_wanted(str(name))}
-        for name, values in columns.items():
-            if not hasattr(values, "__len__"):
-                raise TableError(f"table: column `{name}` is no list of values", column=name)
-        rows = next((len(values) for values in columns.values()), 0)
-        for name, values in columns.items():
-            if len(values) != rows:
-                first = next(iter(columns))
-                raise TableError(
-                    f"table: column `{name}` has {len(values)} values, but column `{first}` has {rows}", column=name
-                )
-        return _of_columns(rows, columns.items())
+        return _of_dict({str(name): values for name, values in table.items()}, is_wanted)
     raise TypeError(
         f"a table must be a data frame (pandas, polars, pyarrow, DuckDB), a NumPy array of shape (rows, columns), a dict of "
         f"columns or the path of a file, not {type(table).__name__}"
@@ -171,25 +163,43 @@ def _is_pandas(table: object) -> bool:
     return pandas is not None and isinstance(table, pandas.DataFrame)
 
 
+def _of_dict(columns: dict[str, Any], is_wanted: Callable[[str], bool]) -> _native.Table:
+    wanted = {name: values for name, values in columns.items() if is_wanted(name)}
+    for name, values in wanted.items():
+        if isinstance(values, (str, bytes)) or not hasattr(values, "__len__"):
+            raise TableError(f"table: column `{name}` is no list of values", column=name)
+    first, rows = next(((name, len(values)) for name, values in wanted.items()), ("", 0))
+    for name, values in wanted.items():
+        if len(values) != rows:
+            reason = f"table: column `{name}` has {len(values)} values, but column `{first}` has {rows}"
+            raise TableError(reason, column=name)
+    return _of_columns(rows, columns.items(), is_wanted)
+
+
 def _of_array(array: NDArray[Any], is_wanted: Callable[[str], bool]) -> _native.Table:
     if isinstance(array, np.matrix):
         array = np.asarray(array)
     if array.dtype.names is not None and array.ndim == 1:
-        fields = ((name, array[name]) for name in array.dtype.names if is_wanted(name))
-        return _of_columns(len(array), fields)
+        return _of_columns(len(array), ((name, array[name]) for name in array.dtype.names), is_wanted)
     if array.ndim != 2:
         raise TableError(f"an array of {array.ndim} dimensions is no table: its shape must be (rows, columns)")
-    wanted = [place for place in range(array.shape[1]) if is_wanted(f"x{place}")]
+    all_wanted = all(is_wanted(f"x{place}") for place in range(array.shape[1]))
     plain = array.dtype in (np.float32, np.float64) and array.dtype.isnative and not isinstance(array, np.ma.MaskedArray)
-    if plain and array.size and len(wanted) == array.shape[1]:
+    if plain and array.size and all_wanted:
         return _native.Table.from_matrix(np.require(array, requirements="A"))
-    return _of_columns(array.shape[0], ((f"x{place}", array[:, place]) for place in wanted))
+    columns = ((f"x{place}", array[:, place]) for place in range(array.shape[1]))
+    return _of_columns(array.shape[0], columns, is_wanted)
 
 
-def _of_columns(rows: int, columns: Iterable[tuple[str, Any]]) -> _native.Table:
+def _of_columns(
+    rows: int, columns: Iterable[tuple[str, Any]], is_wanted: Callable[[str], bool]
+) -> _native.Table:
     builder = _native.TableBuilder(rows)
     for name, values in columns:
-        _add(builder, name, values)
+        if is_wanted(name):
+            _add(builder, name, values)
+        else:
+            builder.skip(name)
     return builder.finish()
 
 
@@ -230,7 +240,8 @@ def _add_array(
             missing = hidden if missing is None else missing | hidden
             values = values.data
         else:
-            values = values.astype(object).filled(None)
+            values = values.data.astype(object)
+            values[hidden] = None
     kind, size = values.dtype.kind, values.dtype.itemsize
     if kind == "f" and size not in (4, 8):
         values = values.astype(np.float32 if size < 4 else np.float64)
@@ -271,13 +282,12 @@ def _zone(zone: Any) -> str:
     return offset if offset and offset[0] in "+-" else name
 
 
-def _pandas_columns(frame: Any, is_wanted: Callable[[str], bool]) -> Iterable[tuple[str, Any]]:
+def _pandas_columns(frame: Any) -> Iterable[tuple[str, Any]]:
     """The columns of a pandas frame. Its index is not a column."""
     if frame.columns.nlevels > 1:
         raise TableError("table: the columns have names of several levels; give each column one name")
     for place, name in enumerate(frame.columns):
-        if is_wanted(str(name)):
-            yield str(name), frame.iloc[:, place]
+        yield str(name), frame.iloc[:, place]
 
 
 def _add_pandas(builder: _native.TableBuilder, name: str, series: Any) -> None:
@@ -379,7 +389,7 @@ def _kind(value: object) -> str:
         return "number"
     if isinstance(value, (datetime.date, np.datetime64)):
         return "time"
-    return type(value).__name__
+    return f"type {type(value).__name__}"
 
 
 def _add_datetimes(builder: _native.TableBuilder, name: str, values: list[Any], missing: list[bool]) -> None:
