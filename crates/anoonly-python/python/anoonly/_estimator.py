@@ -1,0 +1,120 @@
+"""What the manners of scikit-learn and PyOD share: features as they come, a seed, and the fit of a model."""
+
+from __future__ import annotations
+
+import numbers
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+
+import anoonly
+
+_LARGEST_SEED = 2**31 - 1
+
+
+def known_labels(y: ArrayLike) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """The labels that are not missing, and whether each label is known, shape (rows,). None, NaN and NA are missing.
+
+    Objects become numbers, truth values or strings if all known labels are of one such kind.
+    """
+    if isinstance(y, (list, tuple)):
+        # Otherwise, NumPy turns numbers beside strings into strings.
+        y = np.array(y, dtype=object)
+    column: NDArray[Any] = column_or_1d(y, warn=True)
+    if column.dtype.kind != "O":
+        is_known = ~np.isnan(column) if column.dtype.kind == "f" else np.ones(len(column), dtype=bool)
+        return column[is_known], is_known
+    is_known = np.array([not _is_missing(label) for label in column.tolist()], dtype=bool)
+    known = column[is_known]
+    if len({_kind(label) for label in known.tolist()}) == 1:
+        known = np.array(known.tolist())
+    return known, is_known
+
+
+def _is_missing(label: object) -> bool:
+    return label is None or type(label).__name__ == "NAType" or bool(label != label)
+
+
+def _kind(label: object) -> type:
+    kinds = (bool, str, numbers.Number)
+    return next((kind for kind in kinds if isinstance(label, kind)), type(label))
+
+
+class TableEstimator(BaseEstimator):  # type: ignore[misc]
+    """An estimator of scikit-learn's interface whose features are an array or a data frame.
+
+    A subclass stores the arguments of its constructor under their names, as scikit-learn demands.
+    """
+
+    method: str
+    strategy: str
+    members: int | None
+    early_stopping: bool
+    held_out: float
+    random_state: int | np.random.RandomState | None
+    settings: dict[str, Any] | None
+    keep: bool | str | list[str] | None
+    category: str | list[str] | None
+    lenient: bool
+    backend: str
+    device: int | str | None
+
+    n_features_in_: int
+    feature_names_in_: NDArray[np.object_]
+    model_: anoonly.Model
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def _features(self, X: Any, *, reset: bool) -> Any:
+        """The features as a table that the library reads, after scikit-learn's checks of names and number of columns.
+
+        A data frame passes through untouched, so that categories, texts, dates and missing values are read as such.
+        Anything else becomes an array of floats, shape (rows, features). Its columns are named as in the fit, or else
+        x0, x1 and so on.
+        """
+        if len(getattr(X, "shape", ())) == 2 and (hasattr(X, "columns") or hasattr(X, "__arrow_c_stream__")):
+            X = validate_data(self, X, reset=reset, skip_check_array=True)
+            if hasattr(self, "feature_names_in_"):
+                return X
+            # Only pandas has column names other than strings. For scikit-learn, such a frame has no names.
+            return X.set_axis([f"x{column}" for column in range(self.n_features_in_)], axis=1)
+        floats = (np.float64, np.float32)
+        X = validate_data(self, X, reset=reset, dtype=floats, ensure_all_finite="allow-nan")
+        if not hasattr(self, "feature_names_in_"):
+            return X
+        return {name: X[:, column] for column, name in enumerate(self.feature_names_in_)}
+
+    def _fit_model(self, table: Any, labels: NDArray[np.float64] | None) -> anoonly.Model:
+        """Fits a model. `labels` has shape (rows,): 1 is an anomaly, 0 is confirmed normal, NaN is unlabelled."""
+        if isinstance(self.random_state, numbers.Integral):
+            seed = int(self.random_state)
+        else:
+            seed = int(check_random_state(self.random_state).randint(_LARGEST_SEED))
+        detector = anoonly.Detector(
+            self.method,
+            strategy=self.strategy,
+            members=self.members,
+            early_stopping=self.early_stopping,
+            held_out=self.held_out,
+            seed=seed,
+            backend=self.backend,
+            device=self.device,
+            **(self.settings or {}),
+        )
+        return detector.fit(table, label=labels, keep=self.keep, category=self.category)
+
+    def _scores(self, table: Any) -> NDArray[np.float32]:
+        """The scores of a table that `_features` returned, shape (rows,). A score does not depend on other rows."""
+        return self.model_.score_batch(table, lenient=self.lenient).score
+
+    def _checked_scores(self, X: Any) -> NDArray[np.float32]:
+        """The scores of new features, shape (rows,)."""
+        check_is_fitted(self)
+        return self._scores(self._features(X, reset=False))
