@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import pickle
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 
 import anoonly
+import anoonly.pyod
 from anoonly.pyod import AnoOnlyDetector
 
 X, X_NEW, ANOMALOUS, ANOMALOUS_NEW = generate_data(
@@ -142,12 +144,12 @@ def test_probabilities_by_an_unknown_method() -> None:
 
 
 def test_equal_scores_are_no_division_by_zero() -> None:
-    constant = np.ones((50, 3))
-    fitted = AnoOnlyDetector("knn").fit(constant)
+    twins = np.tile([[0.0, 1.0], [1.0, 0.0]], (25, 1))
+    fitted = AnoOnlyDetector("knn").fit(twins)
     assert len(set(fitted.decision_scores_)) == 1
     assert fitted.labels_.sum() == 0
     for method in ("linear", "unify"):
-        np.testing.assert_array_equal(fitted.predict_proba(constant, method=method)[:, 1], 0)
+        np.testing.assert_array_equal(fitted.predict_proba(twins, method=method)[:, 1], 0)
 
 
 def test_the_model_flags_what_predict_says_and_has_p_values_on_request() -> None:
@@ -213,3 +215,7 @@ def test_it_works_in_suod_of_pyod() -> None:
 def test_pyod_is_not_imported() -> None:
     code = "import sys, anoonly.pyod; assert not [name for name in sys.modules if name.split('.')[0] == 'pyod']"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_example_of_the_documentation() -> None:
+    assert doctest.testmod(anoonly.pyod) == (0, 9)

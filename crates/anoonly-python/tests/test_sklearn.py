@@ -3,6 +3,7 @@ it."""
 
 from __future__ import annotations
 
+import doctest
 import io
 import os
 import pickle
@@ -30,22 +31,20 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import anoonly
+import anoonly.sklearn
 from anoonly.sklearn import AnomalyClassifier
-
-QUICK = {"recipe": {"epochs": 2, "batches": {"kind": "balanced", "steps": 2, "anomalies": 32, "unlabelled": 32}}}
 
 
 def made(rows: int = 400, seed: int = 1) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Normal rows and 10 % anomalies, at the end, that differ in two of four features: features, and which rows are
-    anomalies."""
+    """Features, and which rows are anomalies: 4 % of the rows, at the end, which differ in two of four features."""
     rng = np.random.default_rng(seed)
-    anomalous = np.arange(rows) >= rows * 9 // 10
+    anomalous = np.arange(rows) >= rows * 24 // 25
     X = rng.normal(size=(rows, 4))
     X[anomalous, :2] += 4
     return X, anomalous
 
 
-def few(anomalous: NDArray[np.bool_], labelled: int = 8) -> NDArray[np.int_]:
+def few(anomalous: NDArray[np.bool_], labelled: int = 6) -> NDArray[np.int_]:
     """Labels 0 and 1 with the first few anomalies labelled."""
     return (anomalous & (np.cumsum(anomalous) <= labelled)).astype(int)
 
@@ -55,7 +54,8 @@ def few(anomalous: NDArray[np.bool_], labelled: int = 8) -> NDArray[np.int_]:
         AnomalyClassifier(),
         AnomalyClassifier("isolation-forest", settings={"trees": 20}),
         AnomalyClassifier("logistic"),
-        AnomalyClassifier("devnet", members=1, strategy="host", settings=QUICK),
+        AnomalyClassifier("extra-trees", settings={"trees": 20}),
+        AnomalyClassifier("devnet", members=1),
     ]
 )
 def test_scikit_learn_checks(estimator: Any, check: Any) -> None:
@@ -191,7 +191,7 @@ def test_the_false_positive_rate_is_kept_on_new_rows(rate: float) -> None:
 
 
 def test_a_rate_that_cannot_be_kept_is_an_error_only_if_it_was_asked_for() -> None:
-    rows = np.r_[:40, 360:380]
+    rows = np.r_[:60, 384:390]
     with pytest.raises(ValueError):
         AnomalyClassifier(fpr=0.05).fit(X[rows], Y[rows])
     with pytest.raises(ValueError):
@@ -398,3 +398,7 @@ def test_a_pickle_is_the_model_file_and_runs_nothing_else() -> None:
     np.testing.assert_array_equal(loaded.decision_function(mixed()), fitted.decision_function(mixed()))
     assert "anoonly.sklearn.AnomalyClassifier" in unpickler.seen
     assert len(unpickler.seen) < 10, unpickler.seen
+
+
+def test_the_example_of_the_documentation() -> None:
+    assert doctest.testmod(anoonly.sklearn) == (0, 7)

@@ -54,6 +54,8 @@ class AnomalyClassifier(ClassifierMixin, TransformerMixin, TableEstimator):  # t
         False-positive rate of `predict`: a row like the held-out rows is predicted anomalous with at most this
         probability. It is an error if there are too few held-out rows for a rate. None: 0.05, which needs 19 held-out
         rows. With fewer, the threshold lies above 95 % of all rows without an anomaly label, without a guarantee.
+        Unlabelled anomalies are among the held-out rows, too. If their share is above the rate, most anomalies are
+        missed, so choose a higher rate where more than a few percent of the rows are anomalies.
     random_state : int, RandomState or None, default=1
         Seed of weights, batches and held-out rows. None: another one at each fit.
     settings : dict or None, default=None
