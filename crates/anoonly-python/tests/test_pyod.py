@@ -218,4 +218,5 @@ def test_pyod_is_not_imported() -> None:
 
 
 def test_the_example_of_the_documentation() -> None:
-    assert doctest.testmod(anoonly.pyod) == (0, 9)
+    result = doctest.testmod(anoonly.pyod)
+    assert result.attempted > 0 and result.failed == 0

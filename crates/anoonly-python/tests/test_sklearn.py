@@ -401,4 +401,5 @@ def test_a_pickle_is_the_model_file_and_runs_nothing_else() -> None:
 
 
 def test_the_example_of_the_documentation() -> None:
-    assert doctest.testmod(anoonly.sklearn) == (0, 7)
+    result = doctest.testmod(anoonly.sklearn)
+    assert result.attempted > 0 and result.failed == 0
