@@ -60,7 +60,8 @@ def test_formulas_are_those_of_pyod(contamination: float, y: Any) -> None:
         np.testing.assert_allclose(
             ours.predict_proba(X_NEW, method=method), theirs.predict_proba(X_NEW, method=method), atol=1e-12
         )
-    np.testing.assert_allclose(ours.predict_confidence(X_NEW), theirs.predict_confidence(X_NEW), atol=1e-12)
+    for rows in (X, X_NEW):
+        np.testing.assert_allclose(ours.predict_confidence(rows), theirs.predict_confidence(rows), atol=1e-12)
     labels, confidence = ours.predict(X_NEW, return_confidence=True)
     np.testing.assert_array_equal(labels, ours.predict(X_NEW))
     np.testing.assert_array_equal(confidence, ours.predict_confidence(X_NEW))
@@ -158,6 +159,10 @@ def test_the_model_flags_what_predict_says_and_has_p_values_on_request() -> None
     np.testing.assert_array_equal(fitted.model_.flag(X), fitted.labels_ == 1)
     assert fitted.model_.p_values(X_NEW).shape == (100,)
     assert not AnoOnlyDetector().fit(X, GAPS).model_.has_p_values
+    # The median of an odd number of scores is one of them, and it is not above itself.
+    at_a_score = AnoOnlyDetector(contamination=0.5).fit(X[:101])
+    assert at_a_score.threshold_ in at_a_score.decision_scores_
+    np.testing.assert_array_equal(at_a_score.model_.flag(X[:101]), at_a_score.labels_ == 1)
 
 
 def test_data_frames_with_texts_and_gaps() -> None:

@@ -179,6 +179,19 @@ def test_predictions_are_the_flags_of_the_model() -> None:
     np.testing.assert_array_equal(fitted.transform(X)[:, 0] > fitted.threshold_, decision > 0)
 
 
+def test_another_threshold_of_the_model_changes_the_predictions() -> None:
+    fitted = AnomalyClassifier().fit(X, Y)
+    score = float(fitted.transform(X)[200, 0])
+    fitted.model_.set_threshold(score=score)
+    assert fitted.decision_function(X)[200] > 0
+    for predicting in (fitted, pickle.loads(pickle.dumps(fitted))):
+        np.testing.assert_array_equal(predicting.predict(X) == 1, fitted.transform(X)[:, 0] >= score)
+        np.testing.assert_array_equal(predicting.predict(X) == 1, fitted.model_.flag(X))
+    fitted.model_.set_threshold(fdr=0.1)
+    with pytest.raises(ValueError, match="not a single score"):
+        fitted.predict(X)
+
+
 @pytest.mark.parametrize("rate", [0.02, 0.1, 0.3])
 def test_the_false_positive_rate_is_kept_on_new_rows(rate: float) -> None:
     rates = []

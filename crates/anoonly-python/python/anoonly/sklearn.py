@@ -76,9 +76,9 @@ class AnomalyClassifier(ClassifierMixin, TransformerMixin, TableEstimator):  # t
     Attributes
     ----------
     model_ : anoonly.Model
-        The model, with p-values, explanations, other thresholds and its file.
+        The model, with p-values, explanations and its file. Its `set_threshold` changes what `predict` returns.
     threshold_ : float
-        The raw score that an anomaly exceeds.
+        The raw score that an anomaly exceeds, from the threshold of `model_`.
     classes_ : ndarray of shape (2,)
         The classes in sorted order. `classes_[1]` is the anomaly.
     n_features_in_ : int
@@ -183,6 +183,16 @@ class AnomalyClassifier(ClassifierMixin, TransformerMixin, TableEstimator):  # t
         self._set_threshold(table, labels)
         return self
 
+    @property
+    def threshold_(self) -> float:
+        """The raw score that an anomaly exceeds. It follows the threshold of `model_`."""
+        check_is_fitted(self)
+        threshold = self.model_.threshold
+        if threshold is None or threshold.score is None:
+            raise ValueError("the threshold of model_ is not a single score: set one by fpr, share, score or max_f1")
+        # The model flags scores at or above its threshold, and a decision must be above 0 for them.
+        return float(np.nextafter(np.float32(threshold.score), np.float32(-np.inf)))
+
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """How far the raw scores lie above the threshold.
 
@@ -246,7 +256,7 @@ class AnomalyClassifier(ClassifierMixin, TransformerMixin, TableEstimator):  # t
         return float(average_precision_score(anomalous, scores, sample_weight=sample_weight))
 
     def _set_threshold(self, table: Any, labels: NDArray[np.float64] | None) -> None:
-        """Sets the threshold of the model and `threshold_`, the largest score below it."""
+        """Sets the threshold of the model, by `fpr`."""
         try:
             self.model_.set_threshold(fpr=_USUAL_RATE if self.fpr is None else self.fpr)
         except (anoonly.NotCalibratedError, anoonly.SettingError):
@@ -256,9 +266,6 @@ class AnomalyClassifier(ClassifierMixin, TransformerMixin, TableEstimator):  # t
             others = scores if labels is None else scores[labels != 1]
             highest = np.quantile(others, 1 - _USUAL_RATE, method="higher")
             self.model_.set_threshold(score=float(np.nextafter(np.float32(highest), np.float32(np.inf))))
-        assert self.model_.threshold is not None and self.model_.threshold.score is not None
-        # The model flags scores at or above its threshold. A decision must be above 0 for them.
-        self.threshold_ = float(np.nextafter(np.float32(self.model_.threshold.score), np.float32(-np.inf)))
 
 
 def _ignores_labels(method: str) -> bool:
