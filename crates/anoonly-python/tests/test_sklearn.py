@@ -35,6 +35,10 @@ import anoonly.sklearn
 from anoonly.sklearn import AnomalyClassifier
 
 
+of_training_rows = pytest.mark.filterwarnings("ignore:the model was fitted on this table:anoonly.AnoonlyWarning")
+"""Scores of a model on its training table are what these tests compare, and the library warns of them."""
+
+
 def made(rows: int = 400, seed: int = 1) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Features, and which rows are anomalies: 4 % of the rows, at the end, which differ in two of four features."""
     rng = np.random.default_rng(seed)
@@ -83,6 +87,7 @@ def test_it_is_a_classifier_for_two_classes_with_optional_labels() -> None:
     assert is_classifier(AnomalyClassifier())
     assert not tags.classifier_tags.multi_class
     assert not tags.target_tags.required
+    assert AnomalyClassifier("logistic").__sklearn_tags__().target_tags.required
     assert tags.input_tags.allow_nan
     assert not tags.classifier_tags.poor_score
     assert AnomalyClassifier("knn").__sklearn_tags__().classifier_tags.poor_score
@@ -96,6 +101,7 @@ SIGNED = np.where(np.arange(len(Y)) < 30, -1, Y)
 CONFIRMED = np.where(SIGNED == -1, 0.0, GAPS)
 
 
+@of_training_rows
 @pytest.mark.parametrize(
     ("y", "label", "classes"),
     [
@@ -167,6 +173,7 @@ def test_labels_of_an_outlier_detector_of_scikit_learn_are_noticed() -> None:
     assert roc_auc_score(ANOMALOUS, fitted.decision_function(X)) > 0.9
 
 
+@of_training_rows
 def test_predictions_are_the_flags_of_the_model() -> None:
     fitted = AnomalyClassifier().fit(X, Y)
     decision = fitted.decision_function(X)
@@ -179,6 +186,7 @@ def test_predictions_are_the_flags_of_the_model() -> None:
     np.testing.assert_array_equal(fitted.transform(X)[:, 0] > fitted.threshold_, decision > 0)
 
 
+@of_training_rows
 def test_another_threshold_of_the_model_changes_the_predictions() -> None:
     fitted = AnomalyClassifier().fit(X, Y)
     score = float(fitted.transform(X)[200, 0])
@@ -189,6 +197,8 @@ def test_another_threshold_of_the_model_changes_the_predictions() -> None:
         np.testing.assert_array_equal(predicting.predict(X) == 1, fitted.model_.flag(X))
     fitted.model_.set_threshold(fdr=0.1)
     with pytest.raises(ValueError, match="not a single score"):
+        print(fitted.threshold_)
+    with pytest.raises(ValueError, match="false-discovery rate"):
         fitted.predict(X)
 
 
@@ -203,6 +213,7 @@ def test_the_false_positive_rate_is_kept_on_new_rows(rate: float) -> None:
     assert abs(np.mean(rates) - rate) < 0.25 * rate
 
 
+@of_training_rows
 def test_a_rate_that_cannot_be_kept_is_an_error_only_if_it_was_asked_for() -> None:
     rows = np.r_[:60, 384:390]
     with pytest.raises(ValueError):
@@ -227,6 +238,7 @@ def test_score_is_the_average_precision() -> None:
     assert fitted.score(X, Y, weights) == average_precision_score(Y, fitted.decision_function(X), sample_weight=weights)
 
 
+@of_training_rows
 def test_the_seed_is_that_of_the_library_and_repeats() -> None:
     def scores(random_state: Any) -> Any:
         return AnomalyClassifier(random_state=random_state).fit(X, Y).transform(X)
@@ -275,6 +287,7 @@ def mixed() -> pd.DataFrame:
     )
 
 
+@of_training_rows
 def test_data_frames_pass_through_with_categories_texts_dates_and_gaps() -> None:
     frame = mixed()
     fitted = AnomalyClassifier().fit(frame, Y)

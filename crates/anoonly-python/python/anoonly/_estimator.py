@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numbers
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -51,17 +51,17 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
     """
 
     method: str
-    strategy: str
+    strategy: Literal["anoonly", "host"]
     members: int | None
     early_stopping: bool
     held_out: float
     random_state: int | np.random.RandomState | None
     settings: dict[str, Any] | None
-    keep: bool | str | list[str] | None
+    keep: str | list[str] | Literal[True] | None
     category: str | list[str] | None
     lenient: bool
     backend: str
-    device: int | str | None
+    device: str | None
 
     n_features_in_: int
     feature_names_in_: NDArray[np.object_]
@@ -108,7 +108,9 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
             device=self.device,
             **(self.settings or {}),
         )
-        return detector.fit(table, label=labels, keep=self.keep, category=self.category)
+        # Named, the value leaves no doubt which rows are meant, even if most of them are anomalies.
+        anomaly = 1 if labels is not None and (labels == 1).any() else None
+        return detector.fit(table, label=labels, anomaly=anomaly, keep=self.keep, category=self.category)
 
     def _scores(self, table: Any) -> NDArray[np.float32]:
         """The scores of a table that `_features` returned, shape (rows,). A score does not depend on other rows."""

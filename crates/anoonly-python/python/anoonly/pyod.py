@@ -44,7 +44,7 @@ class AnoOnlyDetector(TableEstimator):
         Seed of weights, batches and held-out rows. None: another one at each fit.
     settings : dict or None, default=None
         Settings of the method by their names in its config, such as `{"trees": 200}`.
-    keep : bool, str, list of str or None, default=True
+    keep : True, str, list of str or None, default=True
         True: every column is a feature. None: columns that look like identifiers, row numbers or time that goes on are
         left out, except those that are named here.
     category : str, list of str or None, default=None
@@ -54,7 +54,7 @@ class AnoOnlyDetector(TableEstimator):
         error.
     backend : str, default="flex"
         Backend that networks run on.
-    device : int, str or None, default=None
+    device : str or None, default=None
         GPU to run on: its number, or a part of its name.
 
     Attributes
@@ -91,17 +91,17 @@ class AnoOnlyDetector(TableEstimator):
         method: str = "quorum",
         *,
         contamination: float = 0.1,
-        strategy: str = "anoonly",
+        strategy: Literal["anoonly", "host"] = "anoonly",
         members: int | None = None,
         early_stopping: bool = False,
         held_out: float = 0.0,
         random_state: int | np.random.RandomState | None = 1,
         settings: dict[str, Any] | None = None,
-        keep: bool | str | list[str] | None = True,
+        keep: str | list[str] | Literal[True] | None = True,
         category: str | list[str] | None = None,
         lenient: bool = False,
         backend: str = "flex",
-        device: int | str | None = None,
+        device: str | None = None,
     ) -> None:
         self.method = method
         self.contamination = contamination

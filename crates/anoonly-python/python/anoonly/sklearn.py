@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -60,7 +60,7 @@ class AnomalyClassifier(ClassifierMixin, TransformerMixin, TableEstimator):  # t
         Seed of weights, batches and held-out rows. None: another one at each fit.
     settings : dict or None, default=None
         Settings of the method by their names in its config, such as `{"trees": 200}`.
-    keep : bool, str, list of str or None, default=True
+    keep : True, str, list of str or None, default=True
         True: every column is a feature. None: columns that look like identifiers, row numbers or time that goes on are
         left out, except those that are named here.
     category : str, list of str or None, default=None
@@ -70,7 +70,7 @@ class AnomalyClassifier(ClassifierMixin, TransformerMixin, TableEstimator):  # t
         error.
     backend : str, default="flex"
         Backend that networks run on.
-    device : int, str or None, default=None
+    device : str or None, default=None
         GPU to run on: its number, or a part of its name.
 
     Attributes
@@ -114,18 +114,18 @@ class AnomalyClassifier(ClassifierMixin, TransformerMixin, TableEstimator):  # t
         self,
         method: str = "quorum",
         *,
-        strategy: str = "anoonly",
+        strategy: Literal["anoonly", "host"] = "anoonly",
         members: int | None = None,
         early_stopping: bool = False,
         held_out: float = 0.2,
         fpr: float | None = None,
         random_state: int | np.random.RandomState | None = 1,
         settings: dict[str, Any] | None = None,
-        keep: bool | str | list[str] | None = True,
+        keep: str | list[str] | Literal[True] | None = True,
         category: str | list[str] | None = None,
         lenient: bool = False,
         backend: str = "flex",
-        device: int | str | None = None,
+        device: str | None = None,
     ) -> None:
         self.method = method
         self.strategy = strategy
@@ -143,10 +143,11 @@ class AnomalyClassifier(ClassifierMixin, TransformerMixin, TableEstimator):  # t
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.target_tags.required = False
+        method = _method(self.method)
+        tags.target_tags.required = method["needs_labels"]
         tags.classifier_tags.multi_class = False
         # A method that looks at no label cannot learn which of two clusters the anomalies are.
-        tags.classifier_tags.poor_score = _ignores_labels(self.method)
+        tags.classifier_tags.poor_score = method["kind"] == "unsupervised" or method["name"] == "mahalanobis"
         return tags
 
     def fit(self, X: Any, y: ArrayLike | None = None) -> AnomalyClassifier:
@@ -174,6 +175,10 @@ class AnomalyClassifier(ClassifierMixin, TransformerMixin, TableEstimator):  # t
         """
         table = self._features(X, reset=True)
         if y is None:
+            if _method(self.method)["needs_labels"]:
+                raise ValueError(
+                    f"AnomalyClassifier with the method {self.method!r} requires y to be passed, but the target y is None"
+                )
             labels, self.classes_ = None, np.array([0, 1])
         else:
             known, is_known = known_labels(y)
@@ -268,10 +273,11 @@ class AnomalyClassifier(ClassifierMixin, TransformerMixin, TableEstimator):  # t
             self.model_.set_threshold(score=float(np.nextafter(np.float32(highest), np.float32(np.inf))))
 
 
-def _ignores_labels(method: str) -> bool:
-    """Whether a method learns nothing from labels. False for a name that is no method."""
-    kinds = {info["name"]: info["kind"] for info in anoonly.methods()}
-    return isinstance(method, str) and (method == "mahalanobis" or kinds.get(method) == "unsupervised")
+def _method(name: str) -> dict[str, Any]:
+    """What is known of a method. For a name that is none, which the fit refuses, what holds for the default method."""
+    methods = anoonly.methods()
+    found = [method for method in methods if isinstance(name, str) and method["name"] == name]
+    return found[0] if found else _method("quorum")
 
 
 def _labels(known: NDArray[Any], is_known: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[Any]]:
