@@ -81,7 +81,7 @@ impl FitSettings {
                 labels.column,
                 method.info().name
             )),
-            () if 2 * anomalies > rows && anomalies < rows => Some(format!(
+            () if self.anomaly.is_none() && 2 * anomalies > rows && anomalies < rows => Some(format!(
                 "{anomalies} of {rows} rows are labelled anomalies; if they are the normal rows, name the value that marks anomalies \
                  with anomaly="
             )),
