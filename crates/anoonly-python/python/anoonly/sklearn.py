@@ -176,9 +176,7 @@ class AnomalyClassifier(ClassifierMixin, TransformerMixin, TableEstimator):  # t
         table = self._features(X, reset=True)
         if y is None:
             if _method(self.method)["needs_labels"]:
-                raise ValueError(
-                    f"AnomalyClassifier with the method {self.method!r} requires y to be passed, but the target y is None"
-                )
+                raise ValueError(f"the method {self.method!r} requires y to be passed, but the target y is None")
             labels, self.classes_ = None, np.array([0, 1])
         else:
             known, is_known = known_labels(y)
