@@ -81,9 +81,9 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
         """
         if len(getattr(X, "shape", ())) == 2 and (hasattr(X, "columns") or hasattr(X, "__arrow_c_stream__")):
             X = validate_data(self, X, reset=reset, skip_check_array=True)
-            if hasattr(self, "feature_names_in_"):
+            if hasattr(self, "feature_names_in_") or not hasattr(X, "set_axis"):
                 return X
-            # Only pandas has column names other than strings. For scikit-learn, such a frame has no names.
+            # A pandas frame whose columns have names other than strings. For scikit-learn, it has no names.
             return X.set_axis([f"x{column}" for column in range(self.n_features_in_)], axis=1)
         floats = (np.float64, np.float32)
         X = validate_data(self, X, reset=reset, dtype=floats, ensure_all_finite="allow-nan")
