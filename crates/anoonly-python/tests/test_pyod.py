@@ -22,16 +22,13 @@ from sklearn.metrics import roc_auc_score
 
 import anoonly
 import anoonly.pyod
+from _few_labels import of_training_rows
 from anoonly.pyod import AnoOnlyDetector
 
 X, X_NEW, ANOMALOUS, ANOMALOUS_NEW = generate_data(
     n_train=300, n_test=100, n_features=4, contamination=0.1, random_state=1
 )
 GAPS = np.where((ANOMALOUS == 1) & (np.cumsum(ANOMALOUS) <= 5), 1.0, np.nan)
-
-
-of_training_rows = pytest.mark.filterwarnings("ignore:the model was fitted on this table:anoonly.AnoonlyWarning")
-"""Scores of a model on its training table are what these tests compare, and the library warns of them."""
 
 
 class Formulas(BaseDetector):

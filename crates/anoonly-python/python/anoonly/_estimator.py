@@ -6,42 +6,14 @@ import numbers
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 import anoonly
 
 _LARGEST_SEED = 2**31 - 1
-
-
-def known_labels(y: ArrayLike) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """The labels that are not missing, and whether each label is known, shape (rows,). None, NaN and NA are missing.
-
-    Objects become numbers, truth values or strings if all known labels are of one such kind.
-    """
-    if isinstance(y, (list, tuple)):
-        # Otherwise, NumPy turns numbers beside strings into strings.
-        y = np.array(y, dtype=object)
-    column: NDArray[Any] = column_or_1d(y, warn=True)
-    if column.dtype.kind != "O":
-        is_known = ~np.isnan(column) if column.dtype.kind == "f" else np.ones(len(column), dtype=bool)
-        return column[is_known], is_known
-    is_known = np.array([not _is_missing(label) for label in column.tolist()], dtype=bool)
-    known = column[is_known]
-    if len({_kind(label) for label in known.tolist()}) == 1:
-        known = np.array(known.tolist())
-    return known, is_known
-
-
-def _is_missing(label: object) -> bool:
-    return label is None or type(label).__name__ == "NAType" or bool(label != label)
-
-
-def _kind(label: object) -> type:
-    kinds = (bool, str, numbers.Number)
-    return next((kind for kind in kinds if isinstance(label, kind)), type(label))
 
 
 class TableEstimator(BaseEstimator):  # type: ignore[misc]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -10,9 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import erf
 from sklearn.utils.validation import check_consistent_length
 
-import anoonly
-
-from ._estimator import TableEstimator, known_labels
+from ._estimator import TableEstimator
+from ._labels import known_labels, labels_of_numbers
 
 __all__ = ["AnoOnlyDetector"]
 
@@ -152,7 +150,7 @@ class AnoOnlyDetector(TableEstimator):
         if y is not None:
             known, is_known = known_labels(y)
             check_consistent_length(X, is_known)
-            labels = _labels(known, is_known)
+            labels = labels_of_numbers(known, is_known)
         self.model_ = self._fit_model(table, labels)
         self.decision_scores_ = self._scores(table).astype(np.float64)
         self.threshold_ = float(np.percentile(self.decision_scores_, 100 * (1 - self.contamination)))
@@ -261,22 +259,3 @@ class AnoOnlyDetector(TableEstimator):
         flagged = 1 - binom.cdf(rows - int(rows * self.contamination), rows, chance)
         confidence: NDArray[np.float64] = np.where(scores > self.threshold_, flagged, 1 - flagged)
         return confidence
-
-
-def _labels(known: NDArray[Any], is_known: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """The labels as `_fit_model` takes them, shape (rows,), from what `known_labels` returns."""
-    if known.dtype.kind in "biuf":
-        valid = np.isin(known, [-1, 0, 1])
-    else:
-        valid = np.array([isinstance(label, numbers.Real) and label in (-1, 0, 1) for label in known.tolist()])
-    if not valid.all():
-        first = int(np.argmin(valid))
-        row, value = int(np.flatnonzero(is_known)[first]) + 1, str(known[first])
-        error = anoonly.LabelError(
-            f"y, row {row}: {value} is no label; 1 is an anomaly, 0 or NaN is unlabelled, and -1 is confirmed normal"
-        )
-        error.row, error.value = row, value
-        raise error
-    labels = np.full(len(is_known), np.nan)
-    labels[is_known] = np.select([known == 1, known == -1], [1.0, 0.0], np.nan)
-    return labels

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin, OneToOneFeatureMixin, TransformerMixin
 from sklearn.metrics import average_precision_score
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 import anoonly
 
-from ._estimator import TableEstimator, known_labels
+from ._estimator import TableEstimator
+from ._labels import known_labels, labels_of_classes
 
 __all__ = ["AnomalyClassifier"]
 
 _USUAL_RATE = 0.05
 """The false-positive rate of `predict` if `fpr` is None."""
-
-_NORMAL_WORDS = {"normal", "inlier", "no", "false"}
-"""Names of classes that are not the anomalies."""
 
 
 class AnomalyClassifier(ClassifierMixin, TransformerMixin, TableEstimator):  # type: ignore[misc]
@@ -181,7 +177,7 @@ class AnomalyClassifier(ClassifierMixin, TransformerMixin, TableEstimator):  # t
         else:
             known, is_known = known_labels(y)
             check_consistent_length(X, is_known)
-            labels, self.classes_ = _labels(known, is_known)
+            labels, self.classes_ = labels_of_classes(known, is_known)
         self.model_ = self._fit_model(table, labels)
         self._set_threshold(table, labels)
         return self
@@ -276,57 +272,3 @@ def _method(name: str) -> dict[str, Any]:
     methods = anoonly.methods()
     found = [method for method in methods if isinstance(name, str) and method["name"] == name]
     return found[0] if found else _method("quorum")
-
-
-def _labels(known: NDArray[Any], is_known: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[Any]]:
-    """The labels as `_fit_model` takes them, shape (rows,), and the two classes, from what `known_labels` returns."""
-    classes = _classes(known, all_known=bool(is_known.all()))
-    labels = np.full(len(is_known), np.nan)
-    labels[is_known] = np.where(known == classes[1], 1.0, np.nan)
-    if _is_signed(known):
-        labels[np.flatnonzero(is_known)[known == -1]] = 0.0
-        if np.mean(labels == 1) > 0.5:
-            warnings.warn(
-                "more than half of the rows are labelled 1, which means anomalous here, and -1 means confirmed normal; "
-                "scikit-learn's outlier detectors mean the reverse, and for labels of theirs, pass y == -1",
-                anoonly.AnoonlyWarning,
-                stacklevel=3,
-            )
-    return labels, classes
-
-
-def _is_signed(known: NDArray[Any]) -> bool:
-    """Whether -1 is among the labels and means confirmed normal."""
-    return known.dtype.kind in "if" and bool(np.isin(known, [-1, 0, 1]).all() and (known == -1).any())
-
-
-def _classes(known: NDArray[Any], *, all_known: bool) -> NDArray[Any]:
-    """The class of unlabelled or confirmed normal rows and the class of anomalies, from the labels that are known."""
-    if len(known) == 0:
-        raise ValueError("every label in y is missing, so no class is known: pass y=None to fit without labels")
-    if known.dtype.kind == "f" and np.isinf(known).any():
-        raise ValueError("Input y contains infinity")
-    check_classification_targets(known)
-    found: NDArray[Any] = np.unique(known)
-    if len(found) == 1 and not all_known and known.dtype.kind in "biuf" and found[0] == 1:
-        return np.array([0, 1], dtype=known.dtype)
-    if len(found) == 1:
-        raise ValueError(
-            f"y holds only one class, {found[0].item()!r}, but a class of anomalies and another one are needed: "
-            "pass y=None to fit without labels"
-        )
-    if _is_signed(known) and found[-1] != 1:
-        raise ValueError(
-            "y holds -1, which is confirmed normal, and 0, which is unlabelled, but no anomaly, which is 1"
-        )
-    if len(found) > 2 and not _is_signed(known):
-        raise ValueError(
-            f"Only binary classification is supported. The type of the target is {type_of_target(known)}. "
-            "The only three classes that y may have are -1, 0 and 1."
-        )
-    if str(found[-1]).lower() in _NORMAL_WORDS:
-        raise ValueError(
-            f"the class of anomalies is the second in sorted order, which is {found[-1].item()!r} here: "
-            f"pass y == {found[0].item()!r}"
-        )
-    return found[-2:]
