@@ -51,7 +51,9 @@ pub fn test_python(options: &[String]) -> Result<(), String> {
         .output()
         .map_err(|error| format!("cannot start {}: {error}", python.display()))?;
     let site = String::from_utf8_lossy(&site.stdout).trim().to_owned();
-    run(Command::new(&python).args(["-m", "mypy", "--strict", "--ignore-missing-imports", "--config-file", ""]).arg(&site))?;
+    run(Command::new(&python)
+        .args(["-m", "mypy", "--strict", "--ignore-missing-imports", "--config-file", ""])
+        .arg(&site))?;
     run(Command::new(&python).args(["-m", "pytest", "--quiet"]).args(options).current_dir(PACKAGE))
 }
 

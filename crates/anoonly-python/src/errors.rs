@@ -106,21 +106,19 @@ fn pipeline(error: &PipelineError) -> Facts<'_> {
                 None => facts.hint(format!("name the label column with label=, or {others}")),
             }
         }
-        PipelineError::LabelIsFeature { path, column } => {
-            Facts::at("LabelError", path).column(column).hint("fit again with label= or drop= and the name of this column")
-        }
+        PipelineError::LabelIsFeature { path, column } => Facts::at("LabelError", path)
+            .column(column)
+            .hint("fit again with label= or drop= and the name of this column"),
         PipelineError::Labels { path, column, .. } => Facts::at("LabelError", path).column(column),
         PipelineError::Fit(FitError::Diverged { .. }) => {
             Facts::new("FitError").hint("set it with recipe={\"optimiser\": {\"learning_rate\": …}}")
         }
         PipelineError::Fit(_) | PipelineError::Stopped => Facts::new("FitError"),
-        PipelineError::Threshold(ThresholdError::TooFewRows { .. }) => {
-            Facts::new("SettingError").setting("fpr").hint("choose a higher rate, or hold out more rows with held_out= at the fit")
-        }
+        PipelineError::Threshold(ThresholdError::TooFewRows { .. }) => Facts::new("SettingError")
+            .setting("fpr")
+            .hint("choose a higher rate, or hold out more rows with held_out= at the fit"),
         PipelineError::Threshold(_) | PipelineError::Statistics(_) => Facts::new("SettingError"),
-        PipelineError::NoCalibration => {
-            Facts::new("NotCalibratedError").hint("fit again with held_out= above 0")
-        }
+        PipelineError::NoCalibration => Facts::new("NotCalibratedError").hint("fit again with held_out= above 0"),
         PipelineError::NotNumeric { column, .. } => Facts::new("NotExportableError")
             .column(column)
             .hint("fit without the column (drop=), or replace it by numbers derived from it"),
@@ -182,7 +180,9 @@ fn data(error: &DataError) -> Facts<'_> {
         E::OtherDecimals { path, column, row, value } | E::AmbiguousDate { path, column, row, value } => {
             table(path).cell(column, *row, value).hint("or leave the column out with drop=")
         }
-        E::TooManyCategories { path, column, .. } => table(path).column(column).hint("or leave the column out with drop="),
+        E::TooManyCategories { path, column, .. } => {
+            table(path).column(column).hint("or leave the column out with drop=")
+        }
         E::NothingToLearnFrom { path } => table(path).hint("an identifier, time or counter is used with keep="),
         E::NotNumeric { path, column, row, value } | E::NotFiniteCell { path, column, row, value } => {
             table(path).cell(column, *row, value)
@@ -211,9 +211,9 @@ fn config(error: &ConfigError) -> Facts<'_> {
         ConfigError::UnknownKey { key, .. } => {
             Facts::new("SettingError").setting(within_method(key)).hint("all settings are listed by anoonly.methods()")
         }
-        ConfigError::BadValue { option, .. } => {
-            Facts::new("SettingError").setting(*option).hint("all settings and their defaults are listed by anoonly.methods()")
-        }
+        ConfigError::BadValue { option, .. } => Facts::new("SettingError")
+            .setting(*option)
+            .hint("all settings and their defaults are listed by anoonly.methods()"),
         _ => Facts::new("SettingError"),
     }
 }
@@ -226,7 +226,9 @@ fn within_method(key: &str) -> &str {
 fn backend(error: &BackendError) -> Facts<'_> {
     let facts = Facts::new("SettingError").setting("backend");
     match error {
-        BackendError::NotBuilt { .. } => facts.hint("this package computes on the processor, with backend=\"flex\" or \"ndarray\""),
+        BackendError::NotBuilt { .. } => {
+            facts.hint("this package computes on the processor, with backend=\"flex\" or \"ndarray\"")
+        }
         BackendError::OneDevice { .. } => Facts::new("SettingError").setting("device").hint("leave out device="),
         _ => facts,
     }

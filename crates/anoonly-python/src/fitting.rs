@@ -14,8 +14,8 @@ use pyo3::prelude::*;
 use serde_json::Value;
 
 use crate::errors::raise;
-use crate::model::Model;
-use crate::table::Table;
+use crate::model::NativeModel;
+use crate::table::NativeTable;
 use crate::work::run;
 
 /// The settings of a fit, as Python names them.
@@ -116,10 +116,10 @@ pub fn check_method(py: Python<'_>, method: &str, settings: &str) -> PyResult<()
 #[pyfunction]
 pub fn fit(
     py: Python<'_>,
-    table: &Table,
+    table: &NativeTable,
     settings: FitSettings,
     progress: Option<Bound<'_, PyAny>>,
-) -> PyResult<(Model, Vec<String>)> {
+) -> PyResult<(NativeModel, Vec<String>)> {
     let table = table.table.clone();
     let each = |(member, members, epoch, epochs): (usize, usize, usize, usize)| match &progress {
         Some(progress) => progress.call1((member, members, epoch, epochs)).map(drop),
@@ -129,7 +129,8 @@ pub fn fit(
         let (detector, device) = (settings.detector()?, settings.device()?);
         let warning = settings.doubt(&table, detector.method())?;
         // First, because too few labels make it impossible.
-        let validation = settings.validate.then(|| detector.validate(&table, settings.labels(), &device)).transpose()?;
+        let validation =
+            settings.validate.then(|| detector.validate(&table, settings.labels(), &device)).transpose()?;
         let watch = |step: anoonly::pipeline::FitStep| {
             progress.step((step.member, step.members, step.epoch, step.epochs));
             match progress.is_stopped() {
@@ -144,7 +145,7 @@ pub fn fit(
         Ok((model, warning.into_iter().collect()))
     })?;
     let (model, warnings): (TableModel, _) = fitted.map_err(|error| raise(py, &error))?;
-    Ok((Model { model: Arc::new(model) }, warnings))
+    Ok((NativeModel { model: Arc::new(model) }, warnings))
 }
 
 /// The methods with their settings, as JSON.

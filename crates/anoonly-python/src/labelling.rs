@@ -15,8 +15,8 @@ use pyo3::types::PyDict;
 
 use crate::errors::{raise, raise_labelling, refuse};
 use crate::fitting::method_with;
-use crate::model::{Model, as_json};
-use crate::table::{Table, python_value};
+use crate::model::{NativeModel, as_json};
+use crate::table::{NativeTable, python_value};
 use crate::work::run_quietly;
 
 /// The settings of a session, as Python names them. Those of the detector are `None` where the journal decides.
@@ -140,7 +140,7 @@ fn raise_command(py: Python<'_>, error: CommandError) -> PyErr {
 impl LabellingSession {
     /// Opens a session on a table.
     #[staticmethod]
-    fn open(py: Python<'_>, table: &Table, settings: SessionSettings) -> PyResult<Self> {
+    fn open(py: Python<'_>, table: &NativeTable, settings: SessionSettings) -> PyResult<Self> {
         let table = table.table.clone();
         let query = settings.query.as_deref().map(str::parse::<Query>).transpose();
         let query = query.map_err(|error| refuse(py, &error.to_string()))?;
@@ -245,7 +245,8 @@ impl LabellingSession {
 
     /// The scores of all rows.
     fn scores<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<f32>>> {
-        let scores = self.read(py, |session| (0..session.table().rows()).map(|row| session.score(row)).collect::<Vec<_>>())?;
+        let scores =
+            self.read(py, |session| (0..session.table().rows()).map(|row| session.score(row)).collect::<Vec<_>>())?;
         Ok(scores.into_pyarray(py))
     }
 
@@ -289,15 +290,15 @@ impl LabellingSession {
     }
 
     /// Fits a model with the answers.
-    fn model(&self, py: Python<'_>) -> PyResult<Model> {
+    fn model(&self, py: Python<'_>) -> PyResult<NativeModel> {
         let job = self.read(py, Session::model_job)?;
         let fitted = run_quietly(py, move |_| job.run())?;
-        Ok(Model { model: Arc::new(fitted.map_err(|error| raise_labelling(py, &error))?) })
+        Ok(NativeModel { model: Arc::new(fitted.map_err(|error| raise_labelling(py, &error))?) })
     }
 
     /// The table with its labels, and with notes in a column of this name.
-    fn labelled_table(&self, py: Python<'_>, notes: Option<String>) -> PyResult<Table> {
+    fn labelled_table(&self, py: Python<'_>, notes: Option<String>) -> PyResult<NativeTable> {
         let table = self.read(py, |session| session.labelled_table(notes.as_deref()))?;
-        Ok(Table { table: table.map_err(|error| raise_labelling(py, &error))? })
+        Ok(NativeTable { table: table.map_err(|error| raise_labelling(py, &error))? })
     }
 }

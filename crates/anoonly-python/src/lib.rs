@@ -23,9 +23,9 @@ mod _native {
     #[pymodule_export]
     use super::labelling::LabellingSession;
     #[pymodule_export]
-    use super::model::Model;
+    use super::model::NativeModel;
     #[pymodule_export]
-    use super::table::{Table, TableBuilder};
+    use super::table::{NativeTable, NativeTableBuilder};
     #[pymodule_export]
     use super::work::set_threads;
 

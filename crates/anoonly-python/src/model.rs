@@ -15,12 +15,12 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::errors::raise;
-use crate::table::Table;
+use crate::table::NativeTable;
 use crate::work::{run, run_quietly};
 
 /// A fitted model.
-#[pyclass(frozen, module = "anoonly._native")]
-pub struct Model {
+#[pyclass(frozen, name = "Model", module = "anoonly._native")]
+pub struct NativeModel {
     pub model: Arc<TableModel>,
 }
 
@@ -84,21 +84,19 @@ fn unseen_warnings(unseen: &UnseenValues) -> Vec<String> {
 }
 
 /// Says if the scores do not look like those of the held-out rows.
-fn shift_warning(
-    model: &TableModel,
-    table: &anoonly::Table,
-    scores: &[f32],
-) -> Result<Option<String>, PipelineError> {
+fn shift_warning(model: &TableModel, table: &anoonly::Table, scores: &[f32]) -> Result<Option<String>, PipelineError> {
     let Some(shift) = model.score_shift(scores)?.filter(|shift| shift.is_clear()) else { return Ok(None) };
     let seen = scores.len() == model.provenance().counts.rows && model.is_training_table(table.in_blocks())?;
     Ok(Some(match seen {
-        true => "the model was fitted on this table: the scores and p-values of its rows are not those of new rows".into(),
+        true => {
+            "the model was fitted on this table: the scores and p-values of its rows are not those of new rows".into()
+        }
         false => shift.to_string(),
     }))
 }
 
 #[pymethods]
-impl Model {
+impl NativeModel {
     /// Reads a model file.
     #[staticmethod]
     fn load(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
@@ -130,7 +128,7 @@ impl Model {
     fn score<'py>(
         &self,
         py: Python<'py>,
-        table: &Table,
+        table: &NativeTable,
         lenient: bool,
         part: bool,
         progress: Option<Bound<'py, PyAny>>,
@@ -147,7 +145,11 @@ impl Model {
     }
 
     /// The p-values of scores.
-    fn p_values<'py>(&self, py: Python<'py>, scores: PyReadonlyArray1<'py, f32>) -> PyResult<Bound<'py, PyArray1<f64>>> {
+    fn p_values<'py>(
+        &self,
+        py: Python<'py>,
+        scores: PyReadonlyArray1<'py, f32>,
+    ) -> PyResult<Bound<'py, PyArray1<f64>>> {
         let calibration = self.model.calibration().map_err(|error| raise(py, &error))?;
         let p_values: Vec<f64> = scores.as_array().iter().map(|&score| calibration.p_value(score)).collect();
         Ok(p_values.into_pyarray(py))
@@ -167,13 +169,13 @@ impl Model {
     fn ranked(
         &self,
         py: Python<'_>,
-        table: &Table,
+        table: &NativeTable,
         scores: PyReadonlyArray1<'_, f32>,
         top: Option<usize>,
-    ) -> PyResult<Table> {
+    ) -> PyResult<NativeTable> {
         let (model, table, scores) = (Arc::clone(&self.model), table.table.clone(), scores.as_array().to_vec());
         let ranked = run_quietly(py, move |_| ranked(&model, &table, &scores, top))?;
-        Ok(Table { table: ranked.map_err(|error| raise(py, &error))? })
+        Ok(NativeTable { table: ranked.map_err(|error| raise(py, &error))? })
     }
 
     /// A model with a threshold by a rule and its value.
@@ -195,7 +197,7 @@ impl Model {
     fn with_max_f1(
         &self,
         py: Python<'_>,
-        table: &Table,
+        table: &NativeTable,
         label: String,
         anomaly: Option<String>,
         lenient: bool,
@@ -214,7 +216,7 @@ impl Model {
     fn evaluate(
         &self,
         py: Python<'_>,
-        table: &Table,
+        table: &NativeTable,
         label: String,
         anomaly: Option<String>,
         lenient: bool,
@@ -230,7 +232,13 @@ impl Model {
     }
 
     /// The contributions of columns to the highest scores, as JSON, and warnings.
-    fn explain(&self, py: Python<'_>, table: &Table, top: usize, lenient: bool) -> PyResult<(String, Vec<String>)> {
+    fn explain(
+        &self,
+        py: Python<'_>,
+        table: &NativeTable,
+        top: usize,
+        lenient: bool,
+    ) -> PyResult<(String, Vec<String>)> {
         let (model, table) = (Arc::clone(&self.model), table.table.clone());
         let result = run_quietly(py, move |_| model.explain_top(table.in_blocks(), top, unknown(lenient)))?;
         let (rows, unseen) = result.map_err(|error| raise(py, &error))?;
@@ -271,9 +279,9 @@ impl Model {
                 })
             })
             .collect();
-        let threshold = model.threshold().map(|threshold| {
-            json!({ "rule": threshold.rule, "score": threshold.score, "promise": threshold.promise() })
-        });
+        let threshold = model.threshold().map(
+            |threshold| json!({ "rule": threshold.rule, "score": threshold.score, "promise": threshold.promise() }),
+        );
         as_json(
             py,
             &json!({
@@ -294,7 +302,7 @@ impl Model {
     }
 }
 
-impl Model {
+impl NativeModel {
     fn with(&self, threshold: Threshold) -> Self {
         let mut model = TableModel::clone(&self.model);
         model.set_threshold(threshold);

@@ -17,13 +17,13 @@ use crate::work::run_quietly;
 pub const IN_MEMORY: &str = "table";
 
 /// A table of typed, named columns.
-#[pyclass(frozen, module = "anoonly._native")]
-pub struct Table {
+#[pyclass(frozen, name = "Table", module = "anoonly._native")]
+pub struct NativeTable {
     pub table: anoonly::Table,
 }
 
 #[pymethods]
-impl Table {
+impl NativeTable {
     /// Reads the columns `only` of a file, or all, without those of `drop`.
     #[staticmethod]
     fn read(py: Python<'_>, path: PathBuf, only: Option<Vec<String>>, drop: Vec<String>) -> PyResult<Self> {
@@ -58,7 +58,7 @@ impl Table {
             Matrix::F32(matrix) => (matrix.as_array().nrows(), matrix.as_array().ncols()),
             Matrix::F64(matrix) => (matrix.as_array().nrows(), matrix.as_array().ncols()),
         };
-        let mut table = TableBuilder::new(rows);
+        let mut table = NativeTableBuilder::new(rows);
         for column in 0..columns {
             let values = match &matrix {
                 Matrix::F32(matrix) => MemoryColumn::F32(matrix.as_array().column(column).to_vec()),
@@ -149,7 +149,8 @@ pub fn python_value(py: Python<'_>, value: CellValue) -> PyResult<Bound<'_, PyAn
 /// Takes the stream of an object with the method `__arrow_c_stream__`.
 fn taken(object: &Bound<'_, PyAny>) -> PyResult<ArrowArrayStream> {
     let capsule = object.call_method0("__arrow_c_stream__")?;
-    let capsule = capsule.cast::<PyCapsule>().map_err(|_| PyTypeError::new_err("__arrow_c_stream__ gave no capsule"))?;
+    let capsule =
+        capsule.cast::<PyCapsule>().map_err(|_| PyTypeError::new_err("__arrow_c_stream__ gave no capsule"))?;
     let pointer = capsule.pointer_checked(Some(c"arrow_array_stream"))?.cast::<ArrowArrayStream>();
     // SAFETY: a capsule of this name holds such a structure. What is left behind is marked as released, as the interface asks.
     #[expect(unsafe_code, reason = "the interface is made of C structures")]
@@ -157,12 +158,12 @@ fn taken(object: &Bound<'_, PyAny>) -> PyResult<ArrowArrayStream> {
 }
 
 /// A table that is made column by column.
-#[pyclass(module = "anoonly._native")]
-pub struct TableBuilder {
+#[pyclass(name = "TableBuilder", module = "anoonly._native")]
+pub struct NativeTableBuilder {
     builder: Option<anoonly::data::table::TableBuilder>,
 }
 
-impl TableBuilder {
+impl NativeTableBuilder {
     fn add(&mut self, py: Python<'_>, column: &str, values: MemoryColumn, missing: Option<&[bool]>) -> PyResult<()> {
         let builder = self.builder.as_mut().ok_or_else(finished)?;
         builder.add(column, values, missing).map_err(|error| raise(py, &error.into()))
@@ -190,7 +191,7 @@ enum Numbers<'py> {
 }
 
 #[pymethods]
-impl TableBuilder {
+impl NativeTableBuilder {
     #[new]
     fn new(rows: usize) -> Self {
         Self { builder: Some(anoonly::data::table::TableBuilder::new(Path::new(IN_MEMORY), rows)) }
@@ -278,8 +279,8 @@ impl TableBuilder {
     }
 
     /// The table.
-    fn finish(&mut self, py: Python<'_>) -> PyResult<Table> {
+    fn finish(&mut self, py: Python<'_>) -> PyResult<NativeTable> {
         let builder = self.builder.take().ok_or_else(finished)?;
-        Ok(Table { table: builder.finish().map_err(|error| raise(py, &error.into()))? })
+        Ok(NativeTable { table: builder.finish().map_err(|error| raise(py, &error.into()))? })
     }
 }

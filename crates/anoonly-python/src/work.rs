@@ -65,7 +65,7 @@ pub fn silence_readers() {
 }
 
 /// What work says while it runs, and whether it should stop.
-pub struct Progress<P> {
+pub struct Reporter<P> {
     stop: Arc<AtomicBool>,
     steps: Sender<Message<P, ()>>,
 }
@@ -75,7 +75,7 @@ enum Message<P, T> {
     Done(T),
 }
 
-impl<P> Progress<P> {
+impl<P> Reporter<P> {
     /// Whether the work should stop.
     pub fn is_stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
@@ -94,12 +94,12 @@ impl<P> Progress<P> {
 pub fn run<P: Send + 'static, T: Send + 'static>(
     py: Python<'_>,
     mut each: impl FnMut(P) -> PyResult<()>,
-    work: impl FnOnce(&Progress<P>) -> T + Send + 'static,
+    work: impl FnOnce(&Reporter<P>) -> T + Send + 'static,
 ) -> PyResult<T> {
     let (steps, received) = channel::<Message<P, ()>>();
     let (give, take) = channel();
     let stop = Arc::new(AtomicBool::new(false));
-    let progress = Progress { stop: Arc::clone(&stop), steps };
+    let progress = Reporter { stop: Arc::clone(&stop), steps };
     pool()?.spawn(move || {
         let result = catch_unwind(AssertUnwindSafe(|| work(&progress)));
         let _ = give.send(result);

@@ -15,8 +15,8 @@ mod container;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anoonly_core::{Seed, write_whole};
 use anoonly_core::scale::MinMaxScaler;
+use anoonly_core::{Seed, write_whole};
 use anoonly_models::{AnyMethod, AnyNetworkMethod, MethodForm, NetworkMethod, SavedTensors, Shapes};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::backend::Backend;

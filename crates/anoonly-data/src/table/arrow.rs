@@ -145,7 +145,8 @@ impl Table {
         };
         let names = fields.iter().map(|field| field.name.to_string()).collect();
         let columns = FileColumns::choose(name, names, wanted)?;
-        let plain: Vec<ArrowDataType> = columns.places().iter().map(|&place| plain_type(fields[place].dtype())).collect();
+        let plain: Vec<ArrowDataType> =
+            columns.places().iter().map(|&place| plain_type(fields[place].dtype())).collect();
         refuse_unsupported(name, columns.wanted().zip(&plain))?;
         let mut batches = Vec::new();
         while let Some(part) = stream.next(name)? {

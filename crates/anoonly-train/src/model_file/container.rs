@@ -196,11 +196,7 @@ impl Tensors {
 }
 
 /// Writes a file with a digest, completely or not at all.
-pub(super) fn write(
-    path: &Path,
-    manifest: String,
-    tensors: Vec<(&str, TensorView<'_>)>,
-) -> Result<(), ModelFileError> {
+pub(super) fn write(path: &Path, manifest: String, tensors: Vec<(&str, TensorView<'_>)>) -> Result<(), ModelFileError> {
     let failed = |reason: String| ModelFileError::Write { path: path.into(), reason };
     let bytes = bytes(manifest, tensors).map_err(failed)?;
     write_whole(path, &bytes).map_err(|error| failed(error.to_string()))

@@ -48,7 +48,8 @@ impl TableDetector {
         }
         let mut scores = vec![0.0; samples.rows()];
         for Fold { fitted_on, left_out } in folds.iter() {
-            let Fitted { members, scales, .. } = self.fit_members(&samples.select(&fitted_on), device, &|_| ControlFlow::Continue(()))?;
+            let Fitted { members, scales, .. } =
+                self.fit_members(&samples.select(&fitted_on), device, &|_| ControlFlow::Continue(()))?;
             let left_out_scores = mean_scores(&members, &scales, samples.select(&left_out).features())?;
             for (row, score) in left_out.iter().zip(left_out_scores) {
                 scores[*row] = score;

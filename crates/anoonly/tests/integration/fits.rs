@@ -37,7 +37,8 @@ fn every_member_and_epoch_of_a_fit_is_a_step() {
     let watched = detector().fit_watched(&table(), "bad", &device, &watch).unwrap();
     let mut steps = steps.into_inner().unwrap();
     steps.sort_unstable();
-    let expected: Vec<(usize, usize)> = (0..2).flat_map(|member| (0..=EPOCHS).map(move |epoch| (member, epoch))).collect();
+    let expected: Vec<(usize, usize)> =
+        (0..2).flat_map(|member| (0..=EPOCHS).map(move |epoch| (member, epoch))).collect();
     assert_eq!(steps, expected);
     let alone = detector().fit(&table(), "bad").unwrap();
     assert_eq!(watched.score(&table()).unwrap(), alone.score(&table()).unwrap());
