@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -30,7 +31,9 @@ def table(rows: int, seed: int, *, labels: bool) -> pa.Table:
         "size": pa.array(values[:, 1], pa.float32()),
         "count": pa.array(gaps(list(draw.integers(0, 9, rows))), pa.int32()),
         "shop": gaps([str(name) for name in draw.choice(["a", "b", "c"], rows)]),
-        "day": pa.array(gaps([day + datetime.timedelta(days=int(k)) for k in draw.integers(0, 400, rows)]), pa.date32()),
+        "day": pa.array(
+            gaps([day + datetime.timedelta(days=int(k)) for k in draw.integers(0, 400, rows)]), pa.date32()
+        ),
         "at": [moment + datetime.timedelta(seconds=int(k)) for k in draw.integers(0, 40_000_000, rows)],
         "open": gaps([bool(value) for value in draw.integers(0, 2, rows)]),
     }
@@ -41,7 +44,9 @@ def table(rows: int, seed: int, *, labels: bool) -> pa.Table:
 
 def command(*options: object) -> None:
     """Runs `anoonly`."""
-    done = subprocess.run([sys.executable, "-m", "anoonly", *map(str, options)], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "anoonly", *map(str, options)], check=False, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -88,6 +93,12 @@ def by_id(scores: pa.Table) -> dict[str, tuple[bytes, float, bool]]:
     found = dict(sorted(rows))
     assert len(found) == len(rows)
     return found
+
+
+def kill(process: psutil.Process) -> None:
+    """Kills a process and waits for its end."""
+    process.kill()
+    wait(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE, "the end of a process")
 
 
 def wait(condition: Callable[[], object], what: str, seconds: float = 60.0) -> None:

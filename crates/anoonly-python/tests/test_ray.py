@@ -15,14 +15,14 @@ import pytest
 
 pytest.importorskip("ray.data", reason="ray[data] is not installed")
 
-import psutil  # noqa: E402
-import pyarrow as pa  # noqa: E402
-import pyarrow.parquet as pq  # noqa: E402
-import ray  # noqa: E402
-from _engine_data import Case, command, wait  # noqa: E402
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+import ray
+from _engine_data import Case, command, kill, wait
 
-import anoonly  # noqa: E402
-import anoonly.ray as door  # noqa: E402
+import anoonly
+import anoonly.ray as door
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -115,8 +115,7 @@ def test_a_killed_actor_changes_nothing(case: Case, tmp_path: Path) -> None:
         assert not job.done()
         victim = psutil.Process(int(next(tmp_path.glob("actor-*")).name.rpartition("-")[2]))
         assert "_Scorer" in " ".join(victim.cmdline())
-        victim.kill()
-        wait(lambda: not victim.is_running() or victim.status() == psutil.STATUS_ZOMBIE, "the end of the actor")
+        kill(victim)
         killed.touch()
         case.check(job.result(60))
 
@@ -128,7 +127,7 @@ seeds = [1, 2]
 report = "{report}"
 
 [settings.devnet]
-epochs = 2
+margin = 4.0
 """
 
 
@@ -165,17 +164,21 @@ def test_failures_of_a_bench_carry_the_message(tmp_path: Path) -> None:
 
 def test_a_killed_shard_runs_again(tmp_path: Path) -> None:
     plan = tmp_path / "plan.toml"
-    plan.write_text('datasets = ["penguins"]\nmodels = ["devnet"]\nseeds = [1, 2]\n[settings.devnet]\nepochs = 4000')
+    plan.write_text(
+        'datasets = ["penguins"]\nmodels = ["devnet"]\nseeds = [1, 2]\n[settings.devnet.recipe]\nepochs = 8000'
+    )
     with ThreadPoolExecutor() as pool:
         job = pool.submit(door.bench, plan, tmp_path / "out", shards=2)
-        for victims in (commands, tasks):
-            wait(lambda: job.done() or victims(), "a process to kill")
-            assert not job.done()
-            for process in victims()[:1]:
-                for part in [*process.children(recursive=True), process]:
-                    part.kill()
-                    psutil.wait_procs([part], 10)
-        job.result(120)
+        wait(lambda: job.done() or commands(), "a command")
+        kill(commands()[0])
+        wait(lambda: job.done() or tasks(), "a task")
+        victim = tasks()[0]
+        # Ray does not end the command of a worker that is killed.
+        orphans = victim.children(recursive=True)
+        kill(victim)
+        for orphan in orphans:
+            kill(orphan)
+        job.result(60)
     assert len(results(tmp_path / "out")) == 4
 
 

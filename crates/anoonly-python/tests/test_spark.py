@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import concurrent.futures
 import os
+import re
 import resource
 import shutil
-import signal
 import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,15 +19,16 @@ pyspark = pytest.importorskip("pyspark", reason="pyspark is not installed")
 if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
     pytest.skip("java is not installed", allow_module_level=True)
 
-import psutil  # noqa: E402
-import pyarrow as pa  # noqa: E402
-from _engine_data import Case, wait  # noqa: E402
-from pyspark.sql import DataFrame, SparkSession  # noqa: E402
-from pyspark.sql import functions as F  # noqa: E402
-from pyspark.sql.types import BooleanType, DoubleType, FloatType, StringType, StructField  # noqa: E402
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+from _engine_data import Case, kill, wait
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import BooleanType, DoubleType, FloatType, StringType, StructField
 
-import anoonly  # noqa: E402
-from anoonly import spark  # noqa: E402
+import anoonly
+from anoonly import spark
 
 
 def session() -> SparkSession:
@@ -120,6 +122,28 @@ def test_a_false_discovery_rate_is_refused(case: Case) -> None:
         spark.score(rows(case), case.with_threshold("--fdr", "0.1"))
 
 
+def test_the_page_computes_what_needs_all_rows(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = Path(__file__).parents[3] / "docs" / "beyond-one-machine.md"
+    names: dict[str, Any] = {"frame": rows(case)}
+    monkeypatch.chdir(case.folder)
+    expected = sorted((row["score"] for row in case.expected.to_pylist()), reverse=True)
+    for block in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
+        if "import ray" in block:
+            continue
+        # Of so few rows, a rate of 0.1 flags none.
+        exec(block.replace("rate = 0.1", "rate = 0.75"), names)
+        names["scores"] = names["scores"].cache()
+        if "ranked" in block:
+            ranked = names["ranked"].orderBy("rank").collect()
+            assert [row["rank"] for row in ranked] == list(range(1, 501))
+            assert [row["score"] for row in ranked] == expected
+    assert [row["score"] for row in names["top"].collect()] == expected[:100]
+    flagged = {row["id"] for row in names["flagged"].where("flagged").collect()}
+    new = pq.read_table(case.new)
+    by_rate = anoonly.Model.load(case.with_threshold("--fdr", "0.75")).flag(new)
+    assert flagged == set(new["id"].filter(pa.array(by_rate)).to_pylist()) and flagged
+
+
 def test_errors_of_a_worker_name_the_column(case: Case) -> None:
     frame = rows(case).withColumn("amount", F.lit("much"))
     with pytest.raises(pyspark.errors.PythonException, match=r"TableError: .*column `amount`"):
@@ -145,7 +169,9 @@ def test_memory_does_not_grow_with_a_partition(case: Case) -> None:
 
     def peak(rows: int) -> int:
         numbers = session().range(0, rows, 1, 1)
-        frame = numbers.select(F.rand(1).alias("amount"), F.rand(2).cast("float").alias("size"), F.lit(3).alias("count"))
+        frame = numbers.select(
+            F.rand(1).alias("amount"), F.rand(2).cast("float").alias("size"), F.lit(3).alias("count")
+        )
         wide = frame.withColumn("text", F.repeat(F.lit("x"), 100))
         scored = spark.score(wide, model, columns=["text"])
         assert scored.agg(F.count("score")).first()[0] == rows
@@ -182,9 +208,7 @@ def test_a_killed_worker_changes_nothing(case: Case, tmp_path: Path) -> None:
         try:
             wait(lambda: job.done() or scorers(), "workers that score")
             assert not job.done()
-            victim = scorers()[0]
-            victim.send_signal(signal.SIGKILL)
-            victim.wait(10)
+            kill(scorers()[0])
         finally:
             killed.touch()
         case.check(job.result(60))

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import pyarrow as pa
 
-from anoonly import Model, SettingError, TableError
+from anoonly import AnoonlyError, Model, SettingError, TableError
 
 Batch = TypeVar("Batch", pa.RecordBatch, pa.Table)
 
@@ -70,8 +70,8 @@ def layout(model: Model, names: Sequence[str], columns: str | Sequence[str] | No
     if threshold is not None and threshold.score is None:
         raise SettingError(
             f"the threshold ({threshold.rule}) depends on the scores of the whole table, and a worker sees only a part of it; "
-            "choose a threshold by false-positive rate, share or score, or compute the flags from the p-values of all rows",
-            setting="fdr",
+            "choose a threshold by false-positive rate, share or score, or flag rows by the p-values of all rows",
+            setting="threshold",
         )
     if lenient:
         scored = [name for name in model.columns if name in names]
@@ -111,9 +111,14 @@ def _kept(model: Model, names: Sequence[str], columns: str | Sequence[str] | Non
 
 def scores(model: Model, batch: Batch, layout: Layout, lenient: bool) -> Batch:
     """The kept columns of a batch and its results: as many rows, in the same order."""
-    found = model.score_batch(batch.select(list(layout.scored)), lenient=lenient)
+    try:
+        found = model.score_batch(batch.select(list(layout.scored)), lenient=lenient)
+    except AnoonlyError as error:
+        if error.row is not None:
+            error.args = (f"{error} (rows are counted within a batch of {batch.num_rows} rows)",)
+        raise
     values = {"score": found.score, "p_value": found.p_value, "flagged": found.flagged}
-    kept = [batch.column(name) for name in layout.kept]
-    added = [pa.array(values[name], RESULTS[name].type) for name in layout.results]
+    kept: list[pa.Array] = [batch.column(name) for name in layout.kept]
+    added: list[pa.Array] = [pa.array(values[name], RESULTS[name].type) for name in layout.results]
     fields = [batch.schema.field(name) for name in layout.kept] + [RESULTS[name] for name in layout.results]
     return type(batch).from_arrays([*kept, *added], schema=pa.schema(fields))

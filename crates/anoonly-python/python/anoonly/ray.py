@@ -94,7 +94,7 @@ def score(
         actors = ActorPoolStrategy(min_size=1)
     else:
         actors = ActorPoolStrategy(size=concurrency)
-        cpus = ray.cluster_resources().get("CPU", 0)
+        cpus = _cpus()
         if concurrency * threads >= cpus:
             message = f"the actors reserve {concurrency * threads} of {cpus:g} CPUs and leave no CPU to tasks that read the dataset"
             warnings.warn(f"{message}; choose a smaller concurrency", AnoonlyWarning, stacklevel=2)
@@ -107,6 +107,12 @@ def score(
         num_cpus=threads,
         **options,
     )
+
+
+def _cpus() -> float:
+    """The CPUs of the cluster."""
+    resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    return resources.get("CPU", 0.0)
 
 
 class _Scorer:
@@ -130,7 +136,9 @@ class ShardKilledError(AnoonlyError):
     """The command that ran a part of a bench was killed."""
 
 
-def bench(plan: str | os.PathLike[str], out: str | os.PathLike[str], *, shards: int | None = None, cpus: int = 1) -> None:
+def bench(
+    plan: str | os.PathLike[str], out: str | os.PathLike[str], *, shards: int | None = None, cpus: int = 1
+) -> None:
     """Runs a bench as Ray tasks and merges the results: what `anoonly bench --plan PLAN --out OUT` does on one machine.
 
     A part that is killed runs again. Runs that `out` has already are not repeated, so that the same call continues a bench that
@@ -159,31 +167,25 @@ def bench(plan: str | os.PathLike[str], out: str | os.PathLike[str], *, shards: 
     if not ray.is_initialized():
         ray.init()
     if shards is None:
-        shards = max(1, int(ray.cluster_resources().get("CPU", 1)) // cpus)
+        shards = max(1, int(_cpus()) // cpus)
     done = ray.put({name: (out / name).read_bytes() for name in _RUNS if (out / name).exists()})
     task = _shard.options(num_cpus=cpus, retry_exceptions=[ShardKilledError])
     waiting = [task.remote(text, f"{part}/{shards}", done, cpus) for part in range(1, shards + 1)]
-    failure: AnoonlyError | None = None
     with tempfile.TemporaryDirectory() as folder:
         parts: list[str] = []
-        while waiting and failure is None:
-            (ready,), waiting = ray.wait(waiting)
-            try:
-                files = ray.get(ready)
-            except RayTaskError as error:
-                if not isinstance(error.cause, AnoonlyError):
-                    raise
-                failure = error.cause
-            else:
-                parts.append(_unpacked(files, Path(folder, str(len(parts)))))
-        for task in waiting:
-            ray.cancel(task)
-        if parts:
-            merge = _command("--plan", str(plan), "merge", *parts, "--out", str(out))
-    if failure is not None:
-        raise failure
-    if merge.returncode != 0:
-        raise AnoonlyError(_message(merge))
+        try:
+            while waiting:
+                (ready,), waiting = ray.wait(waiting)
+                parts.append(_unpacked(ray.get(ready), Path(folder, str(len(parts)))))
+        except RayTaskError as error:
+            raise error.cause if isinstance(error.cause, AnoonlyError) else error from None
+        finally:
+            # After a failure or a signal, too: the same call then continues from here.
+            for unfinished in waiting:
+                ray.cancel(unfinished)
+            merged = _command("--plan", str(plan), "merge", *parts, "--out", str(out)) if parts else None
+    if merged is not None and merged.returncode != 0:
+        raise AnoonlyError(_message(merged))
 
 
 @ray.remote(max_retries=3)
@@ -197,12 +199,12 @@ def _shard(plan: str, shard: str, done: dict[str, bytes], threads: int) -> dict[
         if re.search(r"^\s*report\s*=", plan, re.MULTILINE):
             # The report is made when the parts are merged.
             options += ["--report", str(Path(folder, "report.html"))]
-        done_command = _command(*options)
-        if done_command.returncode < 0:
-            raise ShardKilledError(f"shard {shard} was killed by signal {-done_command.returncode}")
-        # A table is there if runs failed, too: it says which ones.
-        if done_command.returncode != 0 and not list(out.glob("*.csv")):
-            raise AnoonlyError(f"shard {shard}: {_message(done_command)}")
+        command = _command(*options)
+        if command.returncode < 0:
+            raise ShardKilledError(f"shard {shard} was killed by signal {-command.returncode}")
+        # If only some runs failed, there is a table, which says so.
+        if command.returncode != 0 and not list(out.glob("*.csv")):
+            raise AnoonlyError(f"shard {shard}: {_message(command)}")
         return {path.name: path.read_bytes() for path in out.iterdir()}
 
 
@@ -215,7 +217,11 @@ def _unpacked(files: dict[str, bytes], folder: Path) -> str:
 
 def _command(*options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "anoonly", "bench", *options], capture_output=True, text=True, encoding="utf-8"
+        [sys.executable, "-m", "anoonly", "bench", *options],
+        check=False,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
     )
 
 

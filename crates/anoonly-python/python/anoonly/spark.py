@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Protocol
 
+import pyarrow as pa
 from pyspark.sql.functions import col
 from pyspark.sql.types import BooleanType, DoubleType, FloatType, StructField, StructType
 
@@ -24,7 +25,6 @@ import anoonly
 from anoonly import Model, _engine
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from pyspark.sql import DataFrame
 
 __all__ = ["score"]
@@ -116,4 +116,5 @@ def _partition(
     anoonly.set_threads(threads)
     model = _model(source)
     for batch in batches:
-        yield _engine.scores(model, batch.rename_columns(layout.needed), layout, lenient)
+        named = pa.RecordBatch.from_arrays(batch.columns, names=layout.needed)
+        yield _engine.scores(model, named, layout, lenient)
