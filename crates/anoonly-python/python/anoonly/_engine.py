@@ -69,8 +69,8 @@ def layout(model: Model, names: Sequence[str], columns: str | Sequence[str] | No
     threshold = model.threshold
     if threshold is not None and threshold.score is None:
         raise SettingError(
-            f"the threshold ({threshold.rule}) depends on the scores of the whole table, and a worker sees only a part of it; "
-            "choose a threshold by false-positive rate, share or score, or flag rows by the p-values of all rows",
+            "a threshold by false-discovery rate depends on the p-values of the whole table, and a worker sees only a part of "
+            "it; choose another with set_threshold, such as fpr=0.01, or flag rows by the p-values of all of them",
             setting="threshold",
         )
     if lenient:
