@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+Found = TypeVar("Found")
 
 
 def table(rows: int, seed: int, *, labels: bool) -> pa.Table:
@@ -95,15 +99,30 @@ def by_id(scores: pa.Table) -> dict[str, tuple[bytes, float, bool]]:
     return found
 
 
+def titled(processes: Iterable[psutil.Process]) -> Iterator[tuple[psutil.Process, str]]:
+    """Processes with their titles or command lines, without those that end meanwhile."""
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            yield process, " ".join(process.cmdline())
+
+
 def kill(process: psutil.Process) -> None:
     """Kills a process and waits for its end."""
+
+    def ended() -> bool:
+        try:
+            return process.status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return True
+
     process.kill()
-    wait(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE, "the end of a process")
+    wait(ended, "the end of a process")
 
 
-def wait(condition: Callable[[], object], what: str, seconds: float = 60.0) -> None:
-    """Waits until a condition holds."""
+def wait(condition: Callable[[], Found], what: str, seconds: float = 60.0) -> Found:
+    """Waits until a condition holds, and returns what it found."""
     end = time.monotonic() + seconds
-    while not condition():
+    while not (found := condition()):
         assert time.monotonic() < end, f"waited {seconds} s in vain: {what}"
         time.sleep(0.05)
+    return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import os
 import time
@@ -19,7 +18,7 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import ray
-from _engine_data import Case, command, kill, wait
+from _engine_data import Case, command, kill, titled, wait
 
 import anoonly
 import anoonly.ray as door
@@ -169,10 +168,8 @@ def test_a_killed_shard_runs_again(tmp_path: Path) -> None:
     )
     with ThreadPoolExecutor() as pool:
         job = pool.submit(door.bench, plan, tmp_path / "out", shards=2)
-        wait(lambda: job.done() or commands(), "a command")
-        kill(commands()[0])
-        wait(lambda: job.done() or tasks(), "a task")
-        victim = tasks()[0]
+        kill(wait(commands, "a command")[0])
+        victim = wait(tasks, "a task")[0]
         # Ray does not end the command of a worker that is killed.
         orphans = victim.children(recursive=True)
         kill(victim)
@@ -182,18 +179,11 @@ def test_a_killed_shard_runs_again(tmp_path: Path) -> None:
     assert len(results(tmp_path / "out")) == 4
 
 
-def processes() -> Iterator[tuple[psutil.Process, str]]:
-    """The processes of the cluster with their titles or command lines."""
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            yield process, " ".join(process.cmdline())
-
-
 def commands() -> list[psutil.Process]:
     """The commands that run a shard."""
-    return [process for process, title in processes() if " --shard " in title]
+    return [process for process, title in titled(psutil.process_iter()) if " --shard " in title]
 
 
 def tasks() -> list[psutil.Process]:
     """The workers of Ray that run a shard."""
-    return [process for process, title in processes() if title.startswith("ray::_shard")]
+    return [process for process, title in titled(psutil.process_iter()) if title.startswith("ray::_shard")]

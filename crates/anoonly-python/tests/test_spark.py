@@ -22,7 +22,7 @@ if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
 import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
-from _engine_data import Case, kill, wait
+from _engine_data import Case, kill, titled, wait
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import BooleanType, DoubleType, FloatType, StringType, StructField
@@ -178,8 +178,8 @@ def test_memory_does_not_grow_with_a_partition(case: Case) -> None:
         return max(reports(session(), lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss).values())
 
     first = peak(50_000)
-    # 1 000 000 rows are at least 116 MB.
-    assert peak(1_000_000) - first < 40_000
+    # 600 000 rows are at least 69 MB.
+    assert peak(600_000) - first < 40_000
 
 
 def test_a_killed_worker_changes_nothing(case: Case, tmp_path: Path) -> None:
@@ -206,9 +206,9 @@ def test_a_killed_worker_changes_nothing(case: Case, tmp_path: Path) -> None:
     with concurrent.futures.ThreadPoolExecutor() as pool:
         job = pool.submit(spark.score(frame.mapInArrow(held, frame.schema), case.model).toArrow)
         try:
-            wait(lambda: job.done() or scorers(), "workers that score")
+            victim = wait(scorers, "workers that score")[0]
             assert not job.done()
-            kill(scorers()[0])
+            kill(victim)
         finally:
             killed.touch()
         case.check(job.result(60))
@@ -217,8 +217,10 @@ def test_a_killed_worker_changes_nothing(case: Case, tmp_path: Path) -> None:
 
 def workers() -> list[psutil.Process]:
     """The Python workers: children of Spark's daemon."""
-    daemons = [child for child in psutil.Process().children(recursive=True) if "pyspark.daemon" in child.cmdline()]
-    return [child for daemon in daemons for child in daemon.children() if child in daemons]
+    children = titled(psutil.Process().children(recursive=True))
+    daemons = [child.pid for child, title in children if "pyspark.daemon" in title]
+    found = [psutil.Process(pid) for pid in daemons]
+    return [worker for worker in found if worker.ppid() in daemons]
 
 
 def reports(session: SparkSession, question: object) -> dict[int, object]:

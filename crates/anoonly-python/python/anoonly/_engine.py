@@ -1,4 +1,4 @@
-"""What the adapters for Spark and Ray share: which columns go to a worker and come back, and the scores of one batch."""
+"""What the adapters for Spark and Ray share: the columns to a worker and back, and the scores of one batch."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ def layout(model: Model, names: Sequence[str], columns: str | Sequence[str] | No
     threshold = model.threshold
     if threshold is not None and threshold.score is None:
         raise SettingError(
-            "a threshold by false-discovery rate depends on the p-values of the whole table, and a worker sees only a part of "
-            "it; choose another with set_threshold, such as fpr=0.01, or flag rows by the p-values of all of them",
+            "a threshold by false-discovery rate depends on the p-values of the whole table, and a worker sees only a "
+            "part of it; choose another with set_threshold, such as fpr=0.01, or flag rows by the p-values of all of them",
             setting="threshold",
         )
     if lenient:

@@ -51,17 +51,18 @@ def score(
     Parameters
     ----------
     dataset
-        The rows, with the columns that the model was fitted on. To know the columns, Ray may have to compute a first block.
+        The rows, with the columns that the model was fitted on. To know the columns, Ray may have to compute a first
+        block.
     model
         A model or the path of its file, which only the caller reads. Its bytes are put into the object store once.
     columns
-        The columns of the dataset to keep: a name, a list of names, or "all". By default, the identifiers of the model, or all
-        columns if the model has no identifiers.
+        The columns of the dataset to keep: a name, a list of names, or "all". By default, the identifiers of the model,
+        or all columns if the model has no identifiers.
     lenient
         Treat missing columns and values of the wrong kind as missing, and accept unknown categories.
     concurrency
-        The number of actors, or the least and the largest number. By default as many as the cluster has room for. A fixed
-        number must leave a CPU to the tasks that read the dataset.
+        The number of actors, or the least and the largest number. By default as many as the cluster has room for. A
+        fixed number must leave a CPU to the tasks that read the dataset.
     batch_size
         The number of rows that an actor scores at a time; None for whole blocks.
     threads
@@ -72,14 +73,14 @@ def score(
     Returns
     -------
     ray.data.Dataset
-        The kept columns, then `score` (float), `p_value` (double; if the model has held-out rows) and `flagged` (bool; if the
-        model has a threshold), which are never null. As many rows as the dataset.
+        The kept columns, then `score` (float), `p_value` (double; if the model has held-out rows) and `flagged` (bool;
+        if the model has a threshold), which are never null. As many rows as the dataset.
 
     Raises
     ------
     TableError
-        If the dataset lacks a column, or a kept column is named like one of the results. Values that do not fit their column
-        are found when Ray computes the scores: its error has the message, which names the column.
+        If the dataset lacks a column, or a kept column is named like one of the results. Values that do not fit their
+        column are found when Ray computes the scores: its error has the message, which names the column.
     SettingError
         If the threshold keeps a false-discovery rate: this depends on the scores of all rows together.
     """
@@ -96,8 +97,8 @@ def score(
         actors = ActorPoolStrategy(size=concurrency)
         cpus = _cpus()
         if concurrency * threads >= cpus:
-            message = f"the actors reserve {concurrency * threads} of {cpus:g} CPUs and leave no CPU to tasks that read the dataset"
-            warnings.warn(f"{message}; choose a smaller concurrency", AnoonlyWarning, stacklevel=2)
+            message = f"the actors reserve {concurrency * threads} of {cpus:g} CPUs and leave no CPU to tasks that read"
+            warnings.warn(f"{message} the dataset; choose a smaller concurrency", AnoonlyWarning, stacklevel=2)
     return dataset.select_columns(layout.needed).map_batches(
         _Scorer,
         fn_constructor_args=(ray.put(opened.to_bytes()), layout, lenient, threads),
@@ -141,19 +142,19 @@ def bench(
 ) -> None:
     """Runs a bench as Ray tasks and merges the results: what `anoonly bench --plan PLAN --out OUT` does on one machine.
 
-    A part that is killed runs again. Runs that `out` has already are not repeated, so that the same call continues a bench that
-    was stopped.
+    A part that is killed runs again. Runs that `out` has already are not repeated, so that the same call continues a
+    bench that was stopped.
 
     Parameters
     ----------
     plan
-        The plan, a TOML file. Its text travels to the nodes. Files that it names, such as `data`, must be on every node under the
-        same absolute path.
+        The plan, a TOML file. Its text travels to the nodes. Files that it names, such as `data`, must be on every node
+        under the same absolute path.
     out
         The folder for results.
     shards
-        The number of parts, each a task. By default the number of tasks that run at a time. With more parts, the tasks end
-        at more even times.
+        The number of parts, each a task. By default the number of tasks that run at a time. With more parts, the tasks
+        end at more even times.
     cpus
         The CPUs of a task, which makes as many runs at a time.
 

@@ -51,8 +51,8 @@ def score(
     model
         A model or the path of its file, which only the driver reads.
     columns
-        The columns of the frame to keep: a name, a list of names, or "all". By default, the identifiers of the model, or all
-        columns if the model has no identifiers.
+        The columns of the frame to keep: a name, a list of names, or "all". By default, the identifiers of the model,
+        or all columns if the model has no identifiers.
     lenient
         Treat missing columns and values of the wrong kind as missing, and accept unknown categories.
     threads
@@ -61,14 +61,15 @@ def score(
     Returns
     -------
     DataFrame
-        The kept columns as they are, then `score` (float), `p_value` (double; if the model has held-out rows) and `flagged`
-        (boolean; if the model has a threshold), which are never null. As many rows as the frame.
+        The kept columns as they are, then `score` (float), `p_value` (double; if the model has held-out rows) and
+        `flagged` (boolean; if the model has a threshold), which are never null. As many rows as the frame.
 
     Raises
     ------
     TableError
-        If the frame lacks a column, or a kept column is named like one of the results. Values that do not fit their column are
-        found when Spark computes the scores: it raises a `PythonException` with the message, which names the column.
+        If the frame lacks a column, or a kept column is named like one of the results. Values that do not fit their
+        column are found when Spark computes the scores: it raises a `PythonException` with the message, which names the
+        column.
     SettingError
         If the threshold keeps a false-discovery rate: this depends on the scores of all rows together.
     """
