@@ -70,7 +70,7 @@ def layout(model: Model, names: Sequence[str], columns: str | Sequence[str] | No
     if threshold is not None and threshold.score is None:
         raise SettingError(
             "a threshold by false-discovery rate depends on the p-values of the whole table, and a worker sees only a "
-            "part of it; choose another with set_threshold, such as fpr=0.01, or flag rows by the p-values of all of them",
+            "part of it; choose another with set_threshold, such as fpr=0.01, or flag rows by the p-values of all rows",
             setting="threshold",
         )
     if lenient:
