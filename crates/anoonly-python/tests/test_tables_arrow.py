@@ -29,13 +29,8 @@ CASES: dict[str, tuple[list[Any], pa.DataType, str | None]] = {
     "string of numbers": (gaps(numerals()), pa.string(), "number"),
     "string_view of numbers": (gaps(numerals()), pa.string_view(), "number"),
     "dictionary of large_string": (gaps(texts()), pa.dictionary(pa.int32(), pa.large_string()), "category"),
-    "dictionary of whole numbers": (gaps(whole(0, 9)), pa.dictionary(pa.int8(), pa.int64()), "number"),
-    "dictionary of fractions": ([n / 4 for n in whole(0, 9)], pa.dictionary(pa.int8(), pa.float64()), "number"),
-    "dictionary of dates": (gaps(days()), pa.dictionary(pa.int32(), pa.date32()), "date"),
     "date32": (gaps(days()), pa.date32(), "date"),
     "date64": (gaps(days()), pa.date64(), "date"),
-    "decimal32": (gaps(decimals()), pa.decimal32(9, 2), "number"),
-    "decimal64": (gaps(decimals()), pa.decimal64(18, 2), "number"),
     "decimal128": (gaps(decimals()), pa.decimal128(20, 2), "number"),
     "decimal128 without a fraction": ([decimal.Decimal(n) for n in whole()], pa.decimal128(38, 0), "number"),
     "null": ([None] * ROWS, pa.null(), None),
@@ -51,6 +46,16 @@ CASES |= {
     for zone in ZONES
 }
 
+# Types that Parquet stores as other ones.
+STORED_AS_OTHERS: dict[str, tuple[list[Any], pa.DataType, str | None]] = {
+    "dictionary of whole numbers": (gaps(whole(0, 9)), pa.dictionary(pa.int8(), pa.int64()), "number"),
+    "dictionary of fractions": ([n / 4 for n in whole(0, 9)], pa.dictionary(pa.int8(), pa.float64()), "number"),
+    "dictionary of dates": (gaps(days()), pa.dictionary(pa.int32(), pa.date32()), "date"),
+    "decimal32": (gaps(decimals()), pa.decimal32(9, 2), "number"),
+    "decimal64": (gaps(decimals()), pa.decimal64(18, 2), "number"),
+}
+ALL = CASES | STORED_AS_OTHERS
+
 
 def array_of(values: list[Any], dtype: pa.DataType) -> pa.Array:
     if pa.types.is_dictionary(dtype):
@@ -62,17 +67,17 @@ def table_of(column: Any) -> pa.Table:
     return pa.table({"amount": pa.array(amounts()), "tested": column, "fraud": pa.array(labels(), pa.int8())})
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", ALL)
 def test_columns(same_as_command: Any, name: str) -> None:
-    values, dtype, kind = CASES[name]
+    values, dtype, kind = ALL[name]
     table = table_of(array_of(values, dtype))
     assert same_as_command(table, table)["tested"] == kind
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", ALL)
 def test_offsets_and_null_bitmaps(name: str) -> None:
     """A part of an array is scored as a copy of the part."""
-    values, dtype, _ = CASES[name]
+    values, dtype, _ = ALL[name]
     array = array_of(values, dtype)
     model = anoonly.Detector("logistic", seed=1).fit(table_of(array), label="fraud")
     expected = model.score(table_of(array))
@@ -220,16 +225,14 @@ def test_a_table_without_rows() -> None:
             anoonly.Detector("isolation-forest").fit(empty, label="fraud")
     model = anoonly.Detector("isolation-forest").fit(table, label="fraud")
     assert model.score_batch(table.schema.empty_table()).score.shape == (0,)
-    with pytest.raises(anoonly.TableError, match="no column"):
-        model.score_batch(pa.schema([]).empty_table())
 
 
 def test_a_relation_of_duckdb(same_as_command: Any) -> None:
-    table = table_of(pa.array(gaps(texts())))  # noqa: F841, read by the query
+    bought = table_of(pa.array(gaps(texts())))  # noqa: F841, read by the query
     relation = duckdb.sql(
         "SELECT amount, tested, CAST(amount AS DECIMAL(12, 3)) AS exact, amount > 20 AS large, "
         "DATE '2020-01-01' + CAST(hash(amount) % 1000 AS INTEGER) AS day, "
-        "CAST(tested AS ENUM ('rouge', 'vert', 'bleu-é', '雪', '🦊 fox', 'a word of many letters')) AS colour, fraud FROM table"
+        "CAST(tested AS ENUM ('rouge', 'vert', 'bleu-é', '雪', '🦊 fox', 'a word of many letters')) AS colour, fraud FROM bought"
     )
     kinds = same_as_command(lambda: relation, relation.to_arrow_table())
     assert kinds == {
@@ -241,5 +244,5 @@ def test_scored_rows_go_back_to_duckdb() -> None:
     table = table_of(pa.array(texts()))
     model = anoonly.Detector("logistic").fit(table, label="fraud")
     ranked = pa.table(model.ranked(table))  # noqa: F841, read by the query
-    best = duckdb.sql("SELECT max(score), min(rank), count(*) FROM ranked").fetchone()
-    assert best == (model.score(table).max(), 1, ROWS)
+    best = duckdb.sql("SELECT max(score), min(rank), count(*) FROM ranked").fetchall()
+    assert best == [(model.score(table).max(), 1, ROWS)]

@@ -167,14 +167,10 @@ def test_such_columns_stop_nothing_where_they_are_dropped(name: str) -> None:
     assert (model.score(frame) == model.score(frame.drop("tested"))).all()
 
 
-def test_a_frame_that_is_not_collected_yet_is_refused_or_collected() -> None:
+def test_a_frame_that_is_not_collected_yet_is_refused() -> None:
     frame = frame_of(pl.Series(texts()))
-    try:
-        model = anoonly.Detector("logistic").fit(frame.lazy(), label="fraud")
-    except anoonly.TableError as error:
-        assert "collect" in str(error)
-    else:
-        assert (model.score(frame.lazy()) == model.score(frame)).all()
+    with pytest.raises(TypeError, match="LazyFrame"):
+        anoonly.Detector("logistic").fit(frame.lazy(), label="fraud")
 
 
 def test_labels_as_a_series() -> None:
@@ -208,4 +204,5 @@ def test_files_and_frames_are_scored_alike(tmp_path: Path, ending: str) -> None:
     by_file = anoonly.Detector("logistic").fit(path, label="fraud")
     for table in [frame, path, str(path), anoonly.read_table(path)]:
         assert (by_file.score(table) == by_frame.score(frame)).all()
-    assert pl.DataFrame(anoonly.read_table(path)).equals(frame.with_columns(pl.col("fraud").cast(pl.Int64))) or ending != "csv"
+    if ending != "csv":
+        assert pl.DataFrame(anoonly.read_table(path)).equals(frame)
