@@ -1,32 +1,37 @@
-"""Seconds to fit and to score from Python, of every method that anoonly shares with PyOD, scikit-learn, DeepOD and coniferest, and the
-cost of handing a table from Python to anoonly.
+"""Seconds to fit and to score from Python: anoonly beside PyOD, scikit-learn, DeepOD and coniferest, for every
+method that both have, and the cost of handing a table from Python to anoonly.
 
-    pip install anoonly numpy polars pyarrow scikit-learn pyod coniferest xgboost torch tqdm
+    pip install anoonly numpy polars pyarrow pandas scikit-learn pyod coniferest xgboost torch tqdm
     pip install --no-deps deepod
     python python.py
 
-DeepOD asks for a release of PyTorch from 2022 and works with later ones; hence `--no-deps`. A package that cannot be imported is
-reported and left out. `--tables`, `--threads`, `--methods` and `--packages` select what is run, `--limit` sets the seconds after which a
-fit with its scores is given up, and `--boundary` measures nothing but the cost of handing over a table.
+DeepOD asks for a release of PyTorch from 2022 and works with later ones; hence `--no-deps`. A package that cannot be
+imported, or that fails, is reported and left out. `--tables`, `--threads`, `--methods` and `--packages` select what is
+run, `--limit` sets the seconds after which a fit with its scores is given up, and `--boundary` measures nothing but the
+cost of handing over a table.
 
-Protocol: a fit on one table and the scores of another one of the same size, of a mixture of normal distributions in 64-bit floats, 1 % of
-the rows anomalies. For methods that learn from labels, 50 of them are labelled; the other rows are unlabelled for anoonly, and of
-class 0 for the others. Each measurement is a process of its own, on one thread or on all of them, and is the best of three if
-these take less than ten seconds. Imports and making the tables are not counted. On a computer that does other work, `--clock process`
-counts seconds of the processor instead; for one thread these are comparable all the same.
+Protocol: a fit on one table and the scores of another one of the same size, of a mixture of normal distributions in
+64-bit floats, 1 % of the rows anomalies. For methods that learn from labels, 50 of them are labelled; the other rows are
+unlabelled for anoonly, and of class 0 for the others. Each measurement is a process of its own, on one thread or on all
+of them, and is the best of three if these take less than ten seconds. Imports and making the tables are not counted. On
+a computer that does other work, `--clock process` counts seconds of the processor instead; for one thread these are
+comparable all the same.
 
 Settings are as equal as the packages allow (`METHODS` below). What differs:
-- anoonly holds no rows out (`held_out=0`), fits networks once (`members=1`) and with the whole loss (`strategy="host"`), as the others do.
-- PyOD's `fit` also scores the training rows; that is part of its contract.
-- One-class SVM: anoonly draws 10 000 of the rows, the others take all. In `xgbod`, too. PyOD's XGBOD fits 107 detectors by default; here it
-  has the five of anoonly.
+- anoonly holds no rows out (`held_out=0`), fits networks once (`members=1`) and with the whole loss (`strategy="host"`),
+  as the others do. Its fit reads the columns, looks for identifiers and counters, and scores the training rows, to which
+  scores are relative.
+- PyOD's `fit` also scores the training rows; that is part of its contract. scikit-learn's nearest neighbours only store
+  them.
+- One-class SVM: anoonly draws 10 000 of the rows, the others take all. In `xgbod`, too. PyOD's XGBOD fits many more
+  detectors by default; here it has the five of anoonly.
 - PyOD counts ECOD's and COPOD's rows together with the training rows.
-- Networks: the same number of steps and rows a step, and widths as near as the packages have them. DeepOD's networks have an output
-  layer more. DeepOD's FEAWAD trains both of its parts together, with as many steps as anoonly takes for pretraining and training.
-  Its REPEN is the unsupervised one.
+- Networks: the same number of steps and rows a step, and widths as near as the packages have them. DeepOD's networks
+  have an output layer more. DeepOD's FEAWAD trains both of its parts together, with as many steps as anoonly takes for
+  pretraining and training. Its REPEN is the unsupervised one.
 - gbdt: scikit-learn's histogram trees, as anoonly's; `exact` is its older implementation, which sorts every column.
 - mlp: scikit-learn goes through the rows in order of a shuffle, for as many steps as anoonly draws.
-- aad-forest: coniferest's active anomaly detection beside anoonly's pu-forest, which is made for the same task, with other trees.
+- pu-forest: coniferest's active anomaly detection, which is made for the same task, with other trees.
 """
 
 import argparse
@@ -98,7 +103,9 @@ METHODS = [
     ("mlp", "scikit-learn", "sklearn.neural_network.MLPClassifier", {"batch_size": 200, "max_iter": "steps"}, "classes"),
     ("pu-forest", "coniferest", "coniferest.aadforest.AADForest", {"n_trees": 100, **JOBS}, "feedback"),
 ]  # fmt: skip
-LABELS_USED = {method for method, _, _, _, how in METHODS if how in {"classes", "labelled decision", "feedback"}} | {"repen"}
+LABELS_USED = {method for method, _, _, _, how in METHODS if how in {"classes", "labelled decision", "feedback"}} | {
+    "repen"
+}
 NETWORKS = {"devnet", "prenet", "deepsad", "feawad", "rosas", "repen", "mlp", "autoencoder", "deepsvdd"}
 NO_STRATEGY = {"repen", "autoencoder", "deepsvdd"}
 
@@ -236,7 +243,12 @@ def compare(options, threads):
     for rows, columns in options.tables:
         known = {}
         for method, package, name, settings, how in METHODS:
-            if options.methods and method not in options.methods or options.packages and package not in options.packages:
+            if (
+                options.methods
+                and method not in options.methods
+                or options.packages
+                and package not in options.packages
+            ):
                 continue
             case = {"rows": rows, "columns": columns, "threads": threads, "method": method, "clock": options.clock}
             if method not in known:
@@ -337,7 +349,9 @@ def main():
         for threads in options.threads:
             threads = os.cpu_count() if threads == "all" else int(threads)
             ratios.append((compare(options, threads), threads))
-        print("\n### How many times as fast\n\n| package | threads | comparisons | median | least |\n|---|---|---|---|---|")
+        print(
+            "\n### How many times as fast\n\n| package | threads | comparisons | median | least |\n|---|---|---|---|---|"
+        )
         for found, threads in ratios:
             summarise(found, threads)
     boundary(options.command.split())

@@ -42,8 +42,11 @@ def truths() -> list[bool]:
 
 
 def texts() -> list[str]:
-    """Words with letters of one to four bytes, one of them longer than the twelve bytes that a string view holds inline."""
-    return draw(lambda generator: generator.choice(["rouge", "vert", "bleu-é", "雪", "🦊 fox", "a word of many letters"]), seed=5)
+    """Words with letters of one to four bytes, one of them longer than the twelve bytes that a string view holds."""
+    return draw(
+        lambda generator: generator.choice(["rouge", "vert", "bleu-é", "雪", "🦊 fox", "a word of many letters"]),
+        seed=5,
+    )
 
 
 def numerals() -> list[str]:

@@ -73,7 +73,9 @@ def assert_same_bits(left: Any, right: Any) -> None:
     """Both arrays have the same type and the same bytes."""
     left, right = np.asarray(left), np.asarray(right)
     assert left.dtype == right.dtype
-    different = np.flatnonzero(left.view(np.uint8).reshape(len(left), -1) != right.view(np.uint8).reshape(len(left), -1))
+    different = np.flatnonzero(
+        left.view(np.uint8).reshape(len(left), -1) != right.view(np.uint8).reshape(len(left), -1)
+    )
     assert left.tobytes() == right.tobytes(), f"{len(different)} bytes differ: {left[:5]} and {right[:5]}"
 
 

@@ -135,7 +135,9 @@ def frame_of(column: Any, index: Any = None) -> pd.DataFrame:
 INDICES: dict[str, Callable[[], Any]] = {
     "range from 5": lambda: pd.RangeIndex(5, 5 + ROWS),
     "text": lambda: pd.Index([f"row {row}" for row in range(ROWS)]),
-    "named text": lambda: pd.Index([f"{'fraud' if row < ANOMALIES else 'ok'}{row % 3}" for row in range(ROWS)], name="leak"),
+    "named text": lambda: pd.Index(
+        [f"{'fraud' if row < ANOMALIES else 'ok'}{row % 3}" for row in range(ROWS)], name="leak"
+    ),
     "named numbers": lambda: pd.Index([9.0 if row < ANOMALIES else 1.0 for row in range(ROWS)], name="leak"),
     "times": lambda: pd.DatetimeIndex(times(), name="when"),
     "two levels": lambda: pd.MultiIndex.from_arrays([whole(0, 5), texts()], names=["leak", "word"]),

@@ -19,7 +19,9 @@ NEW, FRAUDS = payments(400, seed=2)
 
 
 def fit(method: str = "logistic", table: Any = TABLE, **settings: Any) -> anoonly.Model:
-    options = {key: settings.pop(key) for key in ["label", "id", "anomaly", "drop", "keep", "category"] if key in settings}
+    options = {
+        key: settings.pop(key) for key in ["label", "id", "anomaly", "drop", "keep", "category"] if key in settings
+    }
     return anoonly.Detector(method, **settings).fit(table, **{"label": "fraud", "id": "payment"} | options)
 
 
@@ -40,7 +42,11 @@ def changed(column: str, row: int, value: Any) -> pd.DataFrame:
 
 
 CASES: dict[str, tuple[Callable[[], Any], type[Exception], dict[str, Any]]] = {
-    "a label that is none": (lambda: fit(table=marked(40, "perhaps")), anoonly.LabelError, {"column": "fraud", "row": 41, "value": "perhaps"}),
+    "a label that is none": (
+        lambda: fit(table=marked(40, "perhaps")),
+        anoonly.LabelError,
+        {"column": "fraud", "row": 41, "value": "perhaps"},
+    ),
     "no such label column": (lambda: fit(label="froud"), anoonly.LabelError, {}),
     "no such anomaly": (lambda: fit(anomaly="Q"), anoonly.LabelError, {"column": "fraud", "value": "Q"}),
     "no label": (lambda: fit(label=None, drop="fraud"), anoonly.LabelError, {}),
@@ -49,17 +55,41 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], dict[str, Any]]] = {
     "no such column of categories": (lambda: fit(category="amuont"), anoonly.TableError, {"column": "amuont"}),
     "no such column to keep": (lambda: fit(keep="amuont"), anoonly.TableError, {"column": "amuont"}),
     "a column is missing": (lambda: fit().score(NEW.drop(columns="hour")), anoonly.TableError, {"column": "hour"}),
-    "an identifier is missing": (lambda: fit().ranked(NEW.drop(columns="payment")), anoonly.TableError, {"column": "payment"}),
-    "a new category": (lambda: fit().score(changed("country", 7, "XX")), anoonly.TableError, {"column": "country", "row": 8, "value": "XX"}),
-    "text for a number": (lambda: fit().score(NEW.assign(age=["x", *map(str, NEW["age"][1:])])), anoonly.TableError, {"column": "age", "row": 1, "value": "x"}),
-    "unlike training": (lambda: fit().score(NEW.assign(amount=NEW["amount"] + 1e7)), anoonly.TableError, {"column": "amount"}),
-    "nothing to learn from": (lambda: fit(drop=["amount", "hour", "age", "country", "channel"]), anoonly.TableError, {}),
+    "an identifier is missing": (
+        lambda: fit().ranked(NEW.drop(columns="payment")),
+        anoonly.TableError,
+        {"column": "payment"},
+    ),
+    "a new category": (
+        lambda: fit().score(changed("country", 7, "XX")),
+        anoonly.TableError,
+        {"column": "country", "row": 8, "value": "XX"},
+    ),
+    "text for a number": (
+        lambda: fit().score(NEW.assign(age=["x", *map(str, NEW["age"][1:])])),
+        anoonly.TableError,
+        {"column": "age", "row": 1, "value": "x"},
+    ),
+    "unlike training": (
+        lambda: fit().score(NEW.assign(amount=NEW["amount"] + 1e7)),
+        anoonly.TableError,
+        {"column": "amount"},
+    ),
+    "nothing to learn from": (
+        lambda: fit(drop=["amount", "hour", "age", "country", "channel"]),
+        anoonly.TableError,
+        {},
+    ),
     "no such file": (lambda: fit(table="none.parquet"), anoonly.TableError, {"file": "none.parquet"}),
     "no such method": (lambda: fit("quorums"), anoonly.SettingError, {"setting": "method"}),
     "no such setting": (lambda: fit(depht=3), anoonly.SettingError, {"setting": "depht"}),
     "a setting of another type": (lambda: fit(c="much"), anoonly.SettingError, {}),
     "a setting out of range": (lambda: fit(c=-1.0), anoonly.SettingError, {"setting": "c"}),
-    "a setting inside of another": (lambda: fit("devnet", recipe={"epoks": 3}), anoonly.SettingError, {"setting": "recipe.epoks"}),
+    "a setting inside of another": (
+        lambda: fit("devnet", recipe={"epoks": 3}),
+        anoonly.SettingError,
+        {"setting": "recipe.epoks"},
+    ),
     "no such strategy": (lambda: fit("devnet", strategy="both"), anoonly.SettingError, {"setting": "strategy"}),
     "no such backend": (lambda: fit(backend="tpu"), anoonly.SettingError, {"setting": "backend"}),
     "a share above 1": (lambda: fit(held_out=1.5), anoonly.SettingError, {"setting": "held_out"}),
@@ -68,9 +98,15 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], dict[str, Any]]] = {
     "a rate without held-out rows": (lambda: uncalibrated().set_threshold(fpr=0.1), anoonly.NotCalibratedError, {}),
     "a rate that is too low": (lambda: fit().set_threshold(fpr=1e-6), anoonly.SettingError, {"setting": "fpr"}),
     "too high a learning rate": (
-        lambda: fit("feawad", members=1, recipe={"epochs": 5, "optimiser": {"learning_rate": 1e12}}), anoonly.FitError, {},
+        lambda: fit("feawad", members=1, recipe={"epochs": 5, "optimiser": {"learning_rate": 1e12}}),
+        anoonly.FitError,
+        {},
     ),
-    "one class to judge": (lambda: fit().evaluate(NEW.assign(fraud=1), label="fraud"), anoonly.LabelError, {"column": "fraud"}),
+    "one class to judge": (
+        lambda: fit().evaluate(NEW.assign(fraud=1), label="fraud"),
+        anoonly.LabelError,
+        {"column": "fraud"},
+    ),
     "no model": (lambda: anoonly.Model.from_bytes(b"no model"), anoonly.ModelFileError, {}),
     "no graph": (lambda: fit("lof").to_onnx("model.onnx"), anoonly.NotExportableError, {}),
 }
@@ -90,7 +126,9 @@ def test_errors_say_what_and_where(name: str, monkeypatch: pytest.MonkeyPatch, t
         assert found["row"] is None
     message = str(error)
     assert not re.search(r"(^|\s)--\w", message), message
-    assert not re.search(r"`?anoonly (train|score|threshold|explain|evaluate|models|inspect|export)\b", message), message
+    assert not re.search(r"`?anoonly (train|score|threshold|explain|evaluate|models|inspect|export)\b", message), (
+        message
+    )
     assert "internal" not in message and "panicked" not in message
     assert not any(tmp_path.iterdir())
 

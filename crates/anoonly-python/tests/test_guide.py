@@ -1,4 +1,4 @@
-"""The blocks of Python in the guide and the README files run, and give the numbers that the guide's commands print."""
+"""The Python of the guide, the README files and docs/python.md runs, and gives the numbers of the guide's commands."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import anoonly
 
 ROOT = Path(__file__).parents[3]
 GUIDE = ROOT / "docs" / "guide"
-PAGES = [ROOT / "README.md", ROOT / "crates" / "anoonly-python" / "README.md"]
+PAGES = [ROOT / "README.md", ROOT / "docs" / "python.md", ROOT / "crates" / "anoonly-python" / "README.md"]
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -59,13 +59,18 @@ def test_the_guide(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert promise[2] in printed[3]
     assert f"{len(names['flagged'])} of them flagged" in page
     assert all(name in printed[4] for name in ["P297", "P232", "P302", "bill_length_mm"])
-    assert "99.3 % (97.8 to 100.0)" in page and "99.3" in printed[5]
+    metric = re.search(r"^AUROC +([\d.]+) % \(([\d.]+) to ([\d.]+)\)$", page, re.MULTILINE)
+    evaluation = names["model"].evaluate("new.csv", label="chinstrap")
+    assert metric is not None
+    measured = [evaluation.auroc.estimate, evaluation.auroc.low, evaluation.auroc.high]
+    assert [100 * value for value in measured] == pytest.approx([float(text) for text in metric.groups()], abs=0.2)
+    assert str(evaluation) in printed[5]
     assert "bill_length_mm" in printed[0] and "bill_length_mm" in printed[6]
     assert (anoonly.Model.load("penguins.anoonly").score("new.csv") == names["scores"]).all()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}/{page.name}")
-def test_a_readme(page: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_page(page: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     # Their tables are named by their purpose: `table.csv` to learn from, `judged.csv` to measure with.
     for source, target in [("survey.csv", "table.csv"), ("new.csv", "judged.csv"), ("new.csv", "new.csv")]:
         text = (GUIDE / source).read_text(encoding="utf-8").replace("chinstrap", "fraud", 1)

@@ -89,7 +89,9 @@ def test_threads_change_no_bit(method: str) -> None:
 
 def test_seeds_decide() -> None:
     def scores(seed: int) -> bytes:
-        return anoonly.Detector("isolation-forest", seed=seed).fit(TABLE, label="fraud", id="payment").score(NEW).tobytes()
+        return (
+            anoonly.Detector("isolation-forest", seed=seed).fit(TABLE, label="fraud", id="payment").score(NEW).tobytes()
+        )
 
     assert scores(5) == scores(5) != scores(6)
 
@@ -186,7 +188,9 @@ def test_the_threshold_with_the_best_f1(command: Any, tmp_path: Path, model: ano
     assert f1 == pytest.approx(model.evaluate(judged, label="fraud").best_f1)
 
 
-@pytest.mark.parametrize("rules", [{}, {"fpr": 0.1, "share": 0.1}, {"fpr": 1.5}, {"fpr": -0.1}, {"fpr": 1e-9}, {"score": float("nan")}])
+@pytest.mark.parametrize(
+    "rules", [{}, {"fpr": 0.1, "share": 0.1}, {"fpr": 1.5}, {"fpr": -0.1}, {"fpr": 1e-9}, {"score": float("nan")}]
+)
 def test_thresholds_that_make_no_sense_are_refused(model: anoonly.Model, rules: dict[str, float]) -> None:
     with pytest.raises((anoonly.SettingError, TypeError)) as caught:
         model.set_threshold(**rules)

@@ -71,7 +71,9 @@ def test_five_lines_flag_rows(run: dict[str, Any]) -> None:
 
 def test_explanations_and_metrics_are_shown(run: dict[str, Any]) -> None:
     cells = {cell.source.splitlines()[0]: cell for cell in code_cells(run["payments.ipynb"])}
-    explained = [output for output in cells["model.explain(new, top=5)"].outputs if "text/html" in output.get("data", {})]
+    explained = [
+        output for output in cells["model.explain(new, top=5)"].outputs if "text/html" in output.get("data", {})
+    ]
     assert "account_days" in explained[0]["data"]["text/html"]
     (metrics,) = (texts(cell) for source, cell in cells.items() if source.startswith("evaluation ="))
     assert "AUROC" in metrics

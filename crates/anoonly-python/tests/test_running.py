@@ -53,7 +53,9 @@ def test_ctrl_c_ends_a_fit_at_once(fit: str, threads: int | None) -> None:
         assert time.perf_counter() - start < 5.0, "the next calls wait for the work that was given up"
         print("works", flush=True)
     """)
-    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     assert process.stdout is not None
     try:
         assert process.stdout.readline() == "ready\n"
@@ -72,7 +74,9 @@ def test_ctrl_c_ends_a_fit_at_once(fit: str, threads: int | None) -> None:
 
 def test_ctrl_c_that_is_not_caught_ends_the_process() -> None:
     program = LONG + 'print("ready", flush=True)\n' + FITS["a network"]
-    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     assert process.stdout is not None
     try:
         assert process.stdout.readline() == "ready\n"
@@ -172,7 +176,9 @@ def test_a_child_process_fits_and_scores(method: str) -> None:
 def test_importing_starts_no_thread() -> None:
     program = "import anoonly, os; print(len(os.listdir('/proc/self/task')))"
     count = "import numpy, os; print(len(os.listdir('/proc/self/task')))"
-    threads = [subprocess.run([sys.executable, "-c", text], capture_output=True, text=True).stdout for text in [program, count]]
+    threads = [
+        subprocess.run([sys.executable, "-c", text], capture_output=True, text=True).stdout for text in [program, count]
+    ]
     assert threads[0] == threads[1] != ""
 
 

@@ -86,7 +86,9 @@ def test_offsets_and_null_bitmaps(name: str) -> None:
         assert part["tested"].chunk(0).offset == start
         assert (model.score_batch(part).score == expected[start : start + 100]).all()
     moved = pa.concat_arrays([array[:5], array])[5:]
-    assert (anoonly.Detector("logistic", seed=1).fit(table_of(moved), label="fraud").score(table_of(array)) == expected).all()
+    assert (
+        anoonly.Detector("logistic", seed=1).fit(table_of(moved), label="fraud").score(table_of(array)) == expected
+    ).all()
 
 
 def every_type() -> pa.Table:
@@ -96,7 +98,7 @@ def every_type() -> pa.Table:
 
 def chunked(table: pa.Table, *cuts: int) -> pa.Table:
     edges = [0, *cuts, table.num_rows]
-    return pa.concat_tables([table.slice(low, high - low) for low, high in zip(edges, edges[1:])])
+    return pa.concat_tables([table.slice(low, high - low) for low, high in zip(edges[:-1], edges[1:], strict=True)])
 
 
 def uneven(table: pa.Table) -> pa.Table:
@@ -232,12 +234,12 @@ def test_a_relation_of_duckdb(same_as_command: Any) -> None:
     relation = duckdb.sql(
         "SELECT amount, tested, CAST(amount AS DECIMAL(12, 3)) AS exact, amount > 20 AS large, "
         "DATE '2020-01-01' + CAST(hash(amount) % 1000 AS INTEGER) AS day, "
-        "CAST(tested AS ENUM ('rouge', 'vert', 'bleu-é', '雪', '🦊 fox', 'a word of many letters')) AS colour, fraud FROM bought"
+        "CAST(tested AS ENUM ('rouge', 'vert', 'bleu-é', '雪', '🦊 fox', 'a word of many letters')) AS colour, "
+        "fraud FROM bought"
     )
     kinds = same_as_command(lambda: relation, relation.to_arrow_table())
-    assert kinds == {
-        "amount": "number", "tested": "category", "exact": "number", "large": "truth", "day": "date", "colour": "category",
-    }  # fmt: skip
+    assert list(kinds) == ["amount", "tested", "exact", "large", "day", "colour"]
+    assert list(kinds.values()) == ["number", "category", "number", "truth", "date", "category"]
 
 
 def test_scored_rows_go_back_to_duckdb() -> None:

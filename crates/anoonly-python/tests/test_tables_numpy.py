@@ -29,7 +29,7 @@ def table_of(array: np.ndarray) -> pa.Table:
 
 
 def check(same_as_command: Any, command: Any, array: np.ndarray, values: np.ndarray) -> dict[str, Any]:
-    """An array with an array of labels is scored as the file with a label column, whose name is not known to the array."""
+    """An array with an array of labels is scored as the file with a label column."""
     model = anoonly.Detector("logistic", seed=1).fit(array, label=LABELS)
     kinds = same_as_command(table_of(values), table_of(values))
     path = command.folder / "table.parquet"
@@ -102,7 +102,9 @@ def test_every_layout_gives_the_same_scores(layout: str, dtype: str) -> None:
 
 
 def test_an_array_of_texts_holds_categories(same_as_command: Any, command: Any) -> None:
-    array = np.array([[row[0], row[1], row[2], row[3]] for row in zip(texts(), texts()[::-1], numerals(), texts())])
+    array = np.array(
+        [[row[0], row[1], row[2], row[3]] for row in zip(texts(), texts()[::-1], numerals(), texts(), strict=True)]
+    )
     kinds = check(same_as_command, command, array, array.astype(object))
     assert [kinds[name] for name in ["x0", "x1", "x2"]] == ["category", "category", "number"]
 
@@ -114,10 +116,14 @@ def test_an_array_of_objects_holds_a_type_each_column(same_as_command: Any, comm
 
 
 def test_a_structured_array_is_a_table_with_names(same_as_command: Any) -> None:
-    array = np.zeros(ROWS, dtype=[("amount", "f8"), ("word", "U30"), ("count", "i2"), ("when", "M8[s]"), ("fraud", "f4")])
+    array = np.zeros(
+        ROWS, dtype=[("amount", "f8"), ("word", "U30"), ("count", "i2"), ("when", "M8[s]"), ("fraud", "f4")]
+    )
     array["amount"], array["word"], array["count"], array["when"] = amounts(), texts(), whole(), times()
     array["fraud"] = [np.nan if mark is None else mark for mark in LABELS]
-    file = pa.table({name: pa.array(array[name].tolist() if name == "word" else array[name]) for name in array.dtype.names})
+    file = pa.table(
+        {name: pa.array(array[name].tolist() if name == "word" else array[name]) for name in array.dtype.names}
+    )
     kinds = same_as_command(array, file)
     assert kinds == {"amount": "number", "word": "category", "count": "number", "when": "date"}
 

@@ -10,7 +10,20 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from column_values import ROWS, amounts, days, decimals, gaps, labels, numerals, texts, times, truths, whole, written_days
+from column_values import (
+    ROWS,
+    amounts,
+    days,
+    decimals,
+    gaps,
+    labels,
+    numerals,
+    texts,
+    times,
+    truths,
+    whole,
+    written_days,
+)
 
 import anoonly
 
@@ -43,8 +56,7 @@ CASES |= {
     f"{dtype} with nulls": (lambda dtype=dtype: pl.Series(gaps(whole()), dtype=dtype), "number") for dtype in INTEGERS
 }
 CASES |= {
-    f"Datetime[{unit}]": (lambda unit=unit: pl.Series(gaps(times()), dtype=pl.Datetime(unit)), "date")
-    for unit in UNITS
+    f"Datetime[{unit}]": (lambda unit=unit: pl.Series(gaps(times()), dtype=pl.Datetime(unit)), "date") for unit in UNITS
 }
 CASES |= {
     f"Datetime[{unit}] in {zone}": (
@@ -69,7 +81,9 @@ def parquet(frame: pl.DataFrame, folder: Path) -> Path:
 
 def every_type() -> pl.DataFrame:
     """One frame with a column of every case."""
-    return pl.DataFrame({name: build() for name, (build, _) in CASES.items()} | {"fraud": frame_of(CASES["Date"][0]())["fraud"]})
+    return pl.DataFrame(
+        {name: build() for name, (build, _) in CASES.items()} | {"fraud": frame_of(CASES["Date"][0]())["fraud"]}
+    )
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -95,7 +109,9 @@ LAYOUTS: dict[str, Callable[[pl.DataFrame], pl.DataFrame]] = {
     "slices of chunks": lambda frame: pl.concat(
         [pl.concat([frame[200:], frame[:100]], rechunk=True).slice(ROWS - 200), frame[100:]], rechunk=False
     ),
-    "every second row": lambda frame: pl.concat([frame, frame]).with_row_index("n").sort("n")[: 2 * ROWS][:ROWS].drop("n"),
+    "every second row": lambda frame: (
+        pl.concat([frame, frame]).with_row_index("n").sort("n")[: 2 * ROWS][:ROWS].drop("n")
+    ),
 }
 
 
@@ -177,7 +193,12 @@ def test_labels_as_a_series() -> None:
     frame = frame_of(pl.Series(texts()))
     by_name = anoonly.Detector("logistic").fit(frame, label="fraud").score(frame)
     marks = frame["fraud"]
-    for given in [marks, marks.cast(pl.Boolean), marks.cast(pl.Float64), marks.cast(pl.Float64).fill_null(float("nan"))]:
+    for given in [
+        marks,
+        marks.cast(pl.Boolean),
+        marks.cast(pl.Float64),
+        marks.cast(pl.Float64).fill_null(float("nan")),
+    ]:
         model = anoonly.Detector("logistic").fit(frame.drop("fraud"), label=given)
         assert (model.score(frame) == by_name).all()
 
