@@ -1,34 +1,34 @@
-"""Seconds to fit and to score from Python: anoonly beside PyOD, scikit-learn, DeepOD and coniferest, for every
-method that both have, and the cost of handing a table from Python to anoonly.
+"""Seconds to fit and to score from Python: anoonly beside PyOD, scikit-learn, DeepOD and coniferest, for every method
+that both have, and the cost of handing a table from Python to anoonly.
 
     pip install anoonly numpy polars pyarrow pandas scikit-learn pyod coniferest xgboost torch tqdm
     pip install --no-deps deepod
     python python.py
 
 DeepOD asks for a release of PyTorch from 2022 and works with later ones; hence `--no-deps`. A package that cannot be
-imported, or that fails, is reported and left out. `--tables`, `--threads`, `--methods` and `--packages` select what is
-run, `--limit` sets the seconds after which a fit with its scores is given up, and `--boundary` measures nothing but the
-cost of handing over a table.
+imported, or that fails, is reported and left out. `--tables`, `--threads`, `--methods` and `--packages` select what
+is run, `--limit` sets the seconds after which a fit with its scores is given up, and `--boundary` measures nothing
+but the cost of handing over a table.
 
 Protocol: a fit on one table and the scores of another one of the same size, of a mixture of normal distributions in
-64-bit floats, 1 % of the rows anomalies. For methods that learn from labels, 50 of them are labelled; the other rows are
-unlabelled for anoonly, and of class 0 for the others. Each measurement is a process of its own, on one thread or on all
-of them, and is the best of three if these take less than ten seconds. Imports and making the tables are not counted. On
-a computer that does other work, `--clock process` counts seconds of the processor instead; for one thread these are
-comparable all the same.
+64-bit floats, 1 % of the rows anomalies. For methods that learn from labels, 50 of them are labelled; the other rows
+are unlabelled for anoonly, and of class 0 for the others. Each measurement is a process of its own, on one thread or
+on all of them, and is the best of three if these take less than ten seconds. Imports and making the tables are not
+counted. On a computer that does other work, `--clock process` counts seconds of the processor instead; for one thread
+these are comparable all the same.
 
 Settings are as equal as the packages allow (`METHODS` below). What differs:
-- anoonly holds no rows out (`held_out=0`), fits networks once (`members=1`) and with the whole loss (`strategy="host"`),
-  as the others do. Its fit reads the columns, looks for identifiers and counters, and scores the training rows, to which
-  scores are relative.
-- PyOD's `fit` also scores the training rows; that is part of its contract. scikit-learn's nearest neighbours only store
-  them.
+- anoonly holds no rows out (`held_out=0`), fits networks once (`members=1`) and with the whole loss
+  (`strategy="host"`), as the others do. Its fit reads the columns, looks for identifiers and counters, and scores the
+  training rows, to which scores are relative.
+- PyOD's `fit` also scores the training rows; that is part of its contract. scikit-learn's nearest neighbours only
+  store them.
 - One-class SVM: anoonly draws 10 000 of the rows, the others take all. In `xgbod`, too. PyOD's XGBOD fits many more
   detectors by default; here it has the five of anoonly.
 - PyOD counts ECOD's and COPOD's rows together with the training rows.
 - Networks: the same number of steps and rows a step, and widths as near as the packages have them. DeepOD's networks
-  have an output layer more. DeepOD's FEAWAD trains both of its parts together, with as many steps as anoonly takes for
-  pretraining and training. Its REPEN is the unsupervised one.
+  have an output layer more. DeepOD's FEAWAD trains both of its parts together, with as many steps as anoonly takes
+  for pretraining and training. Its REPEN is the unsupervised one.
 - gbdt: scikit-learn's histogram trees, as anoonly's; `exact` is its older implementation, which sorts every column.
 - mlp: scikit-learn goes through the rows in order of a shuffle, for as many steps as anoonly draws.
 - pu-forest: coniferest's active anomaly detection, which is made for the same task, with other trees.
@@ -291,9 +291,10 @@ def boundary(command):
     )
     frame = pl.DataFrame(new, schema=names).rechunk()
 
-    def best(work, turns=5):
+    def best(work):
+        """The best seconds of five turns, or of fewer if they take long."""
         taken = []
-        for _ in range(turns):
+        while not taken or (len(taken) < 5 and sum(taken) < 20.0):
             start = time.perf_counter()
             work()
             taken.append(time.perf_counter() - start)
