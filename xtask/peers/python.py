@@ -40,6 +40,8 @@ import importlib.metadata
 import json
 import os
 import pathlib
+import resource
+import signal
 import statistics
 import subprocess
 import sys
@@ -202,7 +204,11 @@ def measure(case):
     answer = os.dup(1)
     os.dup2(2, 1)
     os.write(answer, b"ready\n")
-    clock = time.process_time if case["clock"] == "process" else time.perf_counter
+    clock = time.perf_counter
+    if case["clock"] == "process":
+        clock = time.process_time
+        # Ends the process by a signal.
+        resource.setrlimit(resource.RLIMIT_CPU, (int(clock()) + case["limit"], resource.RLIM_INFINITY))
     begin, turns = time.perf_counter(), []
     while not turns or (len(turns) < 3 and time.perf_counter() - begin < 10.0):
         start = clock()
@@ -222,10 +228,12 @@ def seconds(case, limit):
         child = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=log, env=environment)
         ready = child.stdout.readline()
         try:
-            answer, _ = child.communicate(timeout=limit)
+            answer, _ = child.communicate(timeout=limit if case["clock"] == "wall" else None)
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
+            return f"> {limit} s"
+        if child.returncode == -signal.SIGXCPU:
             return f"> {limit} s"
         if not ready or child.returncode != 0:
             log.seek(0)
@@ -250,7 +258,8 @@ def compare(options, threads):
                 and package not in options.packages
             ):
                 continue
-            case = {"rows": rows, "columns": columns, "threads": threads, "method": method, "clock": options.clock}
+            case = {"rows": rows, "columns": columns, "threads": threads, "method": method}
+            case |= {"clock": options.clock, "limit": options.limit}
             if method not in known:
                 known[method] = seconds(case | {"package": "anoonly"}, options.limit)
             mine = known[method]

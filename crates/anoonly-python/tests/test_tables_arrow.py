@@ -191,7 +191,6 @@ REFUSED: dict[str, pa.Array] = {
     "time32": pa.array(whole(), pa.time32("s")),
     "time64": pa.array(whole(), pa.time64("us")),
     "interval": pa.array([(1, 2, 3)] * ROWS, pa.month_day_nano_interval()),
-    "decimal256": pa.array(decimals(), pa.decimal256(60, 2)),
     "unknown zone": pa.array(times(), pa.timestamp("us")).cast(pa.int64()).cast(pa.timestamp("us", "Mars/Olympus")),
 }
 
@@ -205,6 +204,12 @@ def test_columns_without_features_are_refused_by_name(name: str) -> None:
     assert "--" not in str(caught.value)
     model = anoonly.Detector("isolation-forest").fit(table, label="fraud", drop="tested")
     assert (model.score(table) == model.score(table.drop_columns("tested"))).all()
+
+
+def test_a_type_that_cannot_be_taken_over_is_refused() -> None:
+    with pytest.raises(anoonly.TableError) as caught:
+        anoonly.Detector("isolation-forest").fit(table_of(pa.array(decimals(), pa.decimal256(60, 2))), label="fraud")
+    assert "--" not in str(caught.value)
 
 
 def test_two_columns_of_one_name_are_refused() -> None:
