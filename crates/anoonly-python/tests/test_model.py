@@ -288,13 +288,16 @@ def test_damaged_files_are_refused(tmp_path: Path, model: anoonly.Model) -> None
 
 def test_a_graph_gives_the_same_scores(tmp_path: Path) -> None:
     runtime = pytest.importorskip("onnxruntime")
-    fitted = anoonly.Detector("logistic").fit(TABLE, label="fraud", drop="payment")
-    fitted.to_onnx(tmp_path / "model.onnx")
-    session = runtime.InferenceSession(str(tmp_path / "model.onnx"))
-    kinds = {"tensor(string)": object, "tensor(float)": np.float32, "tensor(double)": np.float64}
-    given = {each.name: NEW[each.name].to_numpy(kinds[each.type])[:, None] for each in session.get_inputs()}
-    (scores, *_) = session.run(None, given)
-    np.testing.assert_allclose(scores.ravel(), fitted.score(NEW), rtol=1e-4, atol=1e-5)
+    fitted = anoonly.Detector("logistic").fit(TABLE, label="fraud", drop=["payment", "country", "channel"])
+    fitted.set_threshold(fpr=0.05)
+    graph = fitted.to_onnx(tmp_path / "model.onnx")
+    assert graph == (tmp_path / "model.onnx").read_bytes() == fitted.to_onnx()
+    session = runtime.InferenceSession(graph)
+    columns = json.loads(session.get_modelmeta().custom_metadata_map["columns"])
+    assert columns == fitted.columns
+    scores, flagged = session.run(["score", "flagged"], {"input": NEW[columns].to_numpy(np.float64)})
+    np.testing.assert_allclose(scores, fitted.score(NEW), rtol=1e-5, atol=1e-6)
+    assert (flagged == fitted.flag(NEW)).all()
 
 
 def test_methods_that_have_no_graph_are_refused(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ ZONES = ["UTC", "Europe/Paris", "-03:30", "Pacific/Auckland"]
 CASES: dict[str, tuple[list[Any], pa.DataType, str | None]] = {
     "float": (gaps(amounts()), pa.float32(), "number"),
     "double": (gaps(amounts()), pa.float64(), "number"),
-    "bool": (gaps(truths()), pa.bool_(), "truth"),
+    "bool": (gaps(truths()), pa.bool_(), "truth value"),
     "string": (gaps(texts()), pa.string(), "category"),
     "large_string": (gaps(texts()), pa.large_string(), "category"),
     "string_view": (gaps(texts()), pa.string_view(), "category"),
@@ -244,7 +244,7 @@ def test_a_relation_of_duckdb(same_as_command: Any) -> None:
     )
     kinds = same_as_command(lambda: relation, relation.to_arrow_table())
     assert list(kinds) == ["amount", "tested", "exact", "large", "day", "colour"]
-    assert list(kinds.values()) == ["number", "category", "number", "truth", "date", "category"]
+    assert list(kinds.values()) == ["number", "category", "number", "truth value", "date", "category"]
 
 
 def test_scored_rows_go_back_to_duckdb() -> None:

@@ -48,7 +48,7 @@ def test_numbers_of_every_type(same_as_command: Any, command: Any, dtype: str) -
 
 def test_truth_values(same_as_command: Any, command: Any) -> None:
     array = matrix() > 50
-    assert set(check(same_as_command, command, array, array).values()) == {"truth"}
+    assert set(check(same_as_command, command, array, array).values()) == {"truth value"}
 
 
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
@@ -112,7 +112,7 @@ def test_an_array_of_texts_holds_categories(same_as_command: Any, command: Any) 
 def test_an_array_of_objects_holds_a_type_each_column(same_as_command: Any, command: Any) -> None:
     array = np.array(list(zip(texts(), gaps(amounts()), truths(), gaps(whole()), strict=True)), dtype=object)
     kinds = check(same_as_command, command, array, array)
-    assert list(kinds.values())[:4] == ["category", "number", "truth", "number"]
+    assert list(kinds.values())[:4] == ["category", "number", "truth value", "number"]
 
 
 def test_a_structured_array_is_a_table_with_names(same_as_command: Any) -> None:

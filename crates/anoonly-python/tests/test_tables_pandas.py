@@ -43,7 +43,7 @@ ARROW: dict[str, tuple[list[Any], pa.DataType, str | None]] = {
     "uint64": (gaps(whole()), pa.uint64(), "number"),
     "float": (gaps(amounts()), pa.float32(), "number"),
     "double": (gaps(amounts()), pa.float64(), "number"),
-    "bool": (gaps(truths()), pa.bool_(), "truth"),
+    "bool": (gaps(truths()), pa.bool_(), "truth value"),
     "string": (gaps(texts()), pa.string(), "category"),
     "large string": (gaps(texts()), pa.large_string(), "category"),
     "numerals": (gaps(numerals()), pa.string(), "number"),
