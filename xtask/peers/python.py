@@ -28,9 +28,10 @@ Settings are as equal as the packages allow (`METHODS` below). What differs:
 - PyOD counts ECOD's and COPOD's rows together with the training rows.
 - Networks: the same number of steps and rows a step, and widths as near as the packages have them. DeepOD's networks
   have an output layer more. DeepOD's FEAWAD trains both of its parts together, with as many steps as anoonly takes
-  for pretraining and training. Its REPEN is the unsupervised one.
+  for pretraining and training (one an epoch). Its REPEN is the unsupervised one. PyOD's DevNet goes through all rows,
+  at least once.
 - gbdt: scikit-learn's histogram trees, as anoonly's; `exact` is its older implementation, which sorts every column.
-- mlp: scikit-learn goes through the rows in order of a shuffle, for as many steps as anoonly draws.
+- mlp: scikit-learn goes through the rows in order of a shuffle, for as many steps as anoonly draws, and at least once.
 - pu-forest: coniferest's active anomaly detection, which is made for the same task, with other trees.
 """
 
@@ -55,7 +56,8 @@ THREAD_VARIABLES = [
 ]  # fmt: skip
 VERSIONS = "anoonly numpy polars pyarrow scikit-learn pyod xgboost deepod torch coniferest".split()
 JOBS = {"n_jobs": "threads"}
-STEPS = {"epoch_steps": 20, "device": "cpu", "verbose": 0, "prt_steps": 10**6}
+# DeepOD ends an epoch after one step more.
+STEPS = {"epoch_steps": 19, "device": "cpu", "verbose": 0, "prt_steps": 10**6}
 QUIET = {"device": "cpu", "verbose": 0, "prt_steps": 10**6}
 BALANCED = {"class_weight": "balanced"}
 
@@ -89,7 +91,7 @@ METHODS = [
     ("deepsvdd", "pyod", "pyod.models.deep_svdd.DeepSVDD", {"n_features": "columns", "verbose": 0}, "decision"),
     ("deepsvdd", "deepod", "deepod.models.tabular.DeepSVDD",
      {"epochs": 100, "batch_size": 32, "hidden_dims": "64", "rep_dim": 32, **QUIET}, "decision"),
-    ("devnet", "pyod", "pyod.models.devnet.DevNet", {"batch_size": 64, "known_outliers": LABELLED}, "labelled decision"),
+    ("devnet", "pyod", "pyod.models.devnet.DevNet", {"batch_size": 64, "epochs": "passes of 64", "known_outliers": LABELLED}, "labelled decision"),
     ("devnet", "deepod", "deepod.models.tabular.DevNet",
      {"epochs": 50, "batch_size": 64, "hidden_dims": "20", "rep_dim": 20, **STEPS}, "labelled decision"),
     ("prenet", "deepod", "deepod.models.tabular.PReNet",
@@ -97,12 +99,12 @@ METHODS = [
     ("deepsad", "deepod", "deepod.models.tabular.DeepSAD",
      {"epochs": 50, "batch_size": 128, "hidden_dims": "100,20", "rep_dim": 10, **QUIET}, "labelled decision"),
     ("feawad", "deepod", "deepod.models.tabular.FeaWAD",
-     {"epochs": 130, "batch_size": 512, "hidden_dims": "128", "rep_dim": 64, **STEPS}, "labelled decision"),
+     {"epochs": 130 * 20, "batch_size": 512, "hidden_dims": "128", "rep_dim": 64, **QUIET}, "labelled decision"),
     ("rosas", "deepod", "deepod.models.tabular.RoSAS",
      {"epochs": 100, "batch_size": 128, "hidden_dims": "32", "rep_dim": 32, **STEPS}, "labelled decision"),
     ("repen", "deepod", "deepod.models.tabular.REPEN",
      {"epochs": 50, "batch_size": 256, "hidden_dims": "20", "rep_dim": 20, **STEPS}, "decision"),
-    ("mlp", "scikit-learn", "sklearn.neural_network.MLPClassifier", {"batch_size": 200, "max_iter": "steps"}, "classes"),
+    ("mlp", "scikit-learn", "sklearn.neural_network.MLPClassifier", {"batch_size": 200, "max_iter": "passes of 200"}, "classes"),
     ("pu-forest", "coniferest", "coniferest.aadforest.AADForest", {"n_trees": 100, **JOBS}, "feedback"),
 ]  # fmt: skip
 LABELS_USED = {method for method, _, _, _, how in METHODS if how in {"classes", "labelled decision", "feedback"}} | {
@@ -152,7 +154,9 @@ def theirs(name, settings, how, threads, rows, columns):
     kind = getattr(importlib.import_module(module), kind)
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(threads)
-    values = {"threads": threads, "columns": columns, "steps": max(1, round(1000 * 200 / rows))}
+    # As many passes over the rows as 1000 steps make.
+    passes = {f"passes of {batch}": max(1, round(1000 * batch / rows)) for batch in (64, 200)}
+    values = {"threads": threads, "columns": columns, **passes}
 
     def make():
         known = {key: values.get(value, value) if isinstance(value, str) else value for key, value in settings.items()}
