@@ -44,17 +44,16 @@ pub fn test_python(options: &[String]) -> Result<(), String> {
     let python = environment("python-tests", true)?;
     let requirements = format!("{PACKAGE}/tests/requirements.txt");
     run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--requirement", &requirements]).arg(&wheel))?;
-    // The package as it is installed, not its sources.
-    let site = Command::new(&python)
-        .args(["-c", "import anoonly; print(anoonly.__path__[0])"])
-        .current_dir(env::temp_dir())
-        .output()
-        .map_err(|error| format!("cannot start {}: {error}", python.display()))?;
-    let site = String::from_utf8_lossy(&site.stdout).trim().to_owned();
-    run(Command::new(&python)
-        .args(["-m", "mypy", "--strict", "--ignore-missing-imports", "--config-file", ""])
-        .arg(&site))?;
-    run(Command::new(&python).args(["-m", "pytest", "--quiet"]).args(options).current_dir(PACKAGE))
+    // From another folder, so that both take the package as it is installed, not its sources.
+    let types = ["-m", "mypy", "--strict", "--ignore-missing-imports", "--package", "anoonly"];
+    run(Command::new(&python).args(types).current_dir(env::temp_dir()))?;
+    let mut tests = Command::new(&python);
+    // The program of the workspace starts sooner than Python.
+    let program = target().join("release/anoonly");
+    if program.exists() {
+        tests.env("ANOONLY_COMMAND", program);
+    }
+    run(tests.args(["-m", "pytest", "--quiet"]).args(options).current_dir(PACKAGE))
 }
 
 /// The Python of a virtual environment of this workspace, which is made if it does not exist or shall be new.
