@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::str::FromStr;
 
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView1};
 use sha2::{Digest as _, Sha256};
 
 use crate::{CoreError, Samples};
@@ -50,9 +50,10 @@ impl Digest {
     pub fn of_samples(samples: &Samples) -> Self {
         let mut digest = Sha256::new();
         digest.update((samples.columns() as u64).to_le_bytes());
+        let mut bytes = Vec::with_capacity(4 * samples.columns());
         for (row, label) in samples.features().rows().into_iter().zip(samples.labels()) {
-            let features: Vec<u8> = row.iter().flat_map(|feature| feature.to_le_bytes()).collect();
-            digest.update(features);
+            put_bytes(row, &mut bytes);
+            digest.update(&bytes);
             digest.update([*label as u8]);
         }
         Self(digest.finalize().into())
@@ -85,9 +86,10 @@ impl FeatureDigest {
 
     /// Adds rows after those before, of shape `[rows, columns]`.
     pub fn add(&mut self, features: &Array2<f32>) {
+        let mut bytes = Vec::with_capacity(4 * features.ncols());
         for row in features.rows() {
-            let row: Vec<u8> = row.iter().flat_map(|feature| feature.to_le_bytes()).collect();
-            self.0.update(row);
+            put_bytes(row, &mut bytes);
+            self.0.update(&bytes);
         }
     }
 
@@ -95,6 +97,12 @@ impl FeatureDigest {
     pub fn digest(&self) -> Digest {
         Digest(self.0.clone().finalize().into())
     }
+}
+
+/// Puts the bytes of a row, little-endian, in the place of those before.
+fn put_bytes(row: ArrayView1<'_, f32>, bytes: &mut Vec<u8>) {
+    bytes.clear();
+    row.iter().for_each(|feature| bytes.extend_from_slice(&feature.to_le_bytes()));
 }
 
 impl fmt::Display for Digest {

@@ -108,18 +108,43 @@ pub(super) fn fit_column(
     })
 }
 
+/// Some of the values in ascending order.
+struct Places {
+    low: f64,
+    /// One in a hundred is lower.
+    usual_low: f64,
+    median: f64,
+    usual_high: f64,
+    high: f64,
+}
+
+impl Places {
+    /// Finds them without a whole sort; `None` if there are no values. The order of the values changes.
+    fn of(values: &mut [f64]) -> Option<Self> {
+        let edge = values.len() / 100;
+        let low = values.iter().copied().min_by(f64::total_cmp)?;
+        let high = values.iter().copied().max_by(f64::total_cmp)?;
+        let at = |values: &mut [f64], place: usize| *values.select_nth_unstable_by(place, f64::total_cmp).1;
+        let middle = values.len() / 2;
+        let median = at(values, middle);
+        // What is lower than the median now stands before it.
+        let usual_low = if edge < middle { at(&mut values[..middle], edge) } else { median };
+        let from_end = values.len() - 1 - edge;
+        let usual_high = if from_end > middle { at(&mut values[middle..], from_end - middle) } else { median };
+        Some(Self { low, usual_low, median, usual_high, high })
+    }
+}
+
 fn number_encoding(values: &[Option<f64>], notes: &mut Vec<String>) -> FittedEncoding {
     let mut known: Vec<f64> = values.iter().flatten().copied().collect();
-    known.sort_unstable_by(f64::total_cmp);
-    let range = known.first().zip(known.last()).map(|(&low, &high)| [low, high]);
+    let places = Places::of(&mut known);
+    let range = places.as_ref().map(|places| [places.low, places.high]);
     let seen = SeenValues { known: known.len(), missing: values.len() - known.len(), range };
-    let (Some(&median), Some([low, high])) = (known.get(known.len() / 2), range) else {
+    let Some(Places { low, usual_low, median, usual_high, high }) = places else {
         return FittedEncoding { seen, encoding: None, blank: None };
     };
     let farthest = (high - median).max(median - low);
     let unit = if farthest == 0.0 || PLAIN_SIZES.contains(&farthest) { 1.0 } else { farthest.min(f64::MAX) };
-    let edge = known.len() / 100;
-    let (usual_low, usual_high) = (known[edge], known[known.len() - 1 - edge]);
     let usual = usual_high - usual_low;
     for (value, distance) in [(low, usual_low - low), (high, high - usual_high)] {
         if usual > 0.0 && distance > FAR * usual {
@@ -224,4 +249,23 @@ pub(super) fn check_together(table: &Table, columns: &[EncodedColumn]) -> Result
         return columns.iter().filter(plain).try_for_each(|column| refuse_grouped(table, &column.name));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Places;
+
+    #[test]
+    fn places_are_those_of_a_sort() {
+        for count in (1..12).chain([99, 100, 101, 199, 200, 250]) {
+            let mut values: Vec<f64> = (0..count).map(|row| f64::from(row * 7919 % 31) - 9.0).collect();
+            let mut sorted = values.clone();
+            sorted.sort_unstable_by(f64::total_cmp);
+            let found = Places::of(&mut values).unwrap();
+            let (edge, last) = (sorted.len() / 100, sorted.len() - 1);
+            let found = [found.low, found.usual_low, found.median, found.usual_high, found.high];
+            assert_eq!(found, [0, edge, sorted.len() / 2, last - edge, last].map(|place| sorted[place]), "{count}");
+        }
+        assert!(Places::of(&mut []).is_none());
+    }
 }

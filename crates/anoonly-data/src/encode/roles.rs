@@ -23,6 +23,8 @@ const EXACT: f64 = 9_007_199_254_740_992.0;
 const FIRST_STEPS: usize = 100;
 /// The number of values that are looked at first.
 const FIRST_VALUES: usize = 10_000;
+/// The number of values that tell most columns with fractions.
+const FEW_VALUES: usize = 100;
 /// A column counts on with the rows of the file when its correlation with the row number has at least this square.
 const STEADY: f64 = 0.98;
 
@@ -38,7 +40,10 @@ pub(super) fn reason_by_name(name: &str) -> Option<String> {
 
 /// Why a column of numbers is no feature. `values` are its values in file order.
 pub(super) fn reason_by_values(cells: &Cells, values: &[Option<f64>]) -> Option<String> {
-    if hardly_repeats(values)
+    // Fractions are no identifiers, and most columns that have any have one among their first values.
+    let has_fractions = values.iter().flatten().take(FEW_VALUES).any(|value| value.fract() != 0.0);
+    if !has_fractions
+        && hardly_repeats(values)
         && let Some(mut whole) = all_whole(cells)
     {
         whole.sort_unstable();

@@ -166,7 +166,7 @@ mod tests {
         let table = table.finish().unwrap();
         assert_eq!(table.file_columns().last().unwrap(), "other");
         assert_eq!(table.types(), ["i16", "bool", "text", "cat", "datetime[ms, Europe/Berlin]"]);
-        assert_eq!(table.row_text(0), ["1", "true", "x", "b", "1970-01-01 01:00:00+01:00"]);
+        assert_eq!(table.row_text(0), ["1", "true", "x", "b", "1970-01-01T01:00:00+01:00"]);
         assert_eq!(table.row_values(1)[0], CellValue::Missing);
         assert_eq!(table.row_text(2)[3], "a");
     }

@@ -14,7 +14,9 @@ use anoonly::{ComputeDevice, Model, Table, TableDetector};
 const EPOCHS: usize = 3;
 
 fn table() -> Table {
-    let row = |row: usize| format!("{},{},{}\n", row * 37 % 100, row * row % 23, if row % 12 == 0 { "1" } else { "" });
+    let row = |row: usize| {
+        format!("{},{},{}\n", row * 37 % 100, row * row % 23, if row.is_multiple_of(12) { "1" } else { "" })
+    };
     let text = format!("size,age,bad\n{}", (0..120).map(row).collect::<String>());
     Table::read_csv(Path::new("memory"), Cursor::new(text)).unwrap()
 }
