@@ -32,8 +32,8 @@ pub fn wheel() -> Result<PathBuf, String> {
     build.args(["-m", "maturin", "build", "--release", "--locked", "--strip", "--manifest-path"]);
     run(build.arg(format!("{PACKAGE}/Cargo.toml")).arg("--out").arg(&wheels))?;
     let entries = fs::read_dir(&wheels).map_err(|error| format!("{}: {error}", wheels.display()))?;
-    let found = entries.filter_map(Result::ok).map(|entry| entry.path());
-    let wheel = found.filter(|path| path.extension().is_some_and(|ending| ending == "whl")).next();
+    let mut found = entries.filter_map(Result::ok).map(|entry| entry.path());
+    let wheel = found.find(|path| path.extension().is_some_and(|ending| ending == "whl"));
     wheel.ok_or_else(|| format!("{} holds no wheel", wheels.display()))
 }
 

@@ -20,7 +20,7 @@ pub const USER: u8 = 2;
 /// Exit code of a command that its user has stopped.
 pub const STOPPED: u8 = 130;
 
-/// Why a command fails. The messages state facts; [`crate::hints`] adds the options that may help.
+/// Why a command fails. The messages state facts; `hints.rs` adds the options that may help.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say what each variant means")]
 pub enum CommandError {
