@@ -67,7 +67,15 @@ pub fn refuse(py: Python<'_>, message: &str) -> PyErr {
 
 /// An error of a labelling session as an exception.
 pub fn raise_labelling(py: Python<'_>, error: &LabellingError) -> PyErr {
-    exception(py, &error.to_string(), labelling(error)).unwrap_or_else(|error| error)
+    // Rows are counted from 0 in the arguments of a session.
+    let message = match error {
+        LabellingError::NoRow { row, rows } => format!("no row {}: the table has {rows} rows, counted from 0", row - 1),
+        LabellingError::HeldOutRow { row } => {
+            format!("row {}, counted from 0, is held out: its score calibrates p-values, so it has no answer", row - 1)
+        }
+        other => other.to_string(),
+    };
+    exception(py, &message, labelling(error)).unwrap_or_else(|error| error)
 }
 
 fn exception(py: Python<'_>, message: &str, facts: Facts<'_>) -> PyResult<PyErr> {
@@ -118,7 +126,8 @@ fn pipeline(error: &PipelineError) -> Facts<'_> {
             .setting("fpr")
             .hint("choose a higher rate, or hold out more rows with held_out= at the fit"),
         PipelineError::Threshold(_) | PipelineError::Statistics(_) => Facts::new("SettingError"),
-        PipelineError::NoCalibration => Facts::new("NotCalibratedError").hint("fit again with held_out= above 0"),
+        PipelineError::NoCalibration => Facts::new("NotCalibratedError")
+            .hint("fit again with held_out= above 0, and with more rows if they are few"),
         PipelineError::NotNumeric { column, .. } => Facts::new("NotExportableError")
             .column(column)
             .hint("fit without the column (drop=), or replace it by numbers derived from it"),

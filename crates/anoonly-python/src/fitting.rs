@@ -153,13 +153,16 @@ pub fn fit(
 pub fn methods() -> String {
     let entry = |method: &AnyMethod| {
         let info = method.info();
+        let mut settings = serde_json::json!(method);
+        // The name of the method, which is no setting.
+        settings.as_object_mut().map(|settings| settings.remove("model"));
         serde_json::json!({
             "name": info.name,
             "title": info.title,
             "kind": info.kind.name(),
             "source": info.source,
             "needs_labels": method.needs_labels(),
-            "settings": method,
+            "settings": settings,
         })
     };
     Value::Array(AnyMethod::all().iter().map(entry).collect()).to_string()

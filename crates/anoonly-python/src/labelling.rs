@@ -1,7 +1,7 @@
 //! Labelling sessions, with questions asked by the caller or on the page.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anoonly::data::encode::EncoderOptions;
 use anoonly::data::table::LabelColumn;
@@ -82,7 +82,7 @@ enum Holder {
     Closed,
 }
 
-const CLOSED: &str = "the session is closed; its answers are in its journal";
+const CLOSED: &str = "the session is closed";
 
 /// A labelling session.
 #[pyclass(frozen, module = "anoonly._native")]
@@ -92,12 +92,18 @@ pub struct LabellingSession {
 
 impl LabellingSession {
     /// Reads from the session.
-    fn read<T>(&self, py: Python<'_>, read: impl FnOnce(&Session) -> T) -> PyResult<T> {
-        match &*self.holder.lock().unwrap_or_else(PoisonError::into_inner) {
-            Holder::Caller(session) => Ok(read(session)),
-            Holder::Page(page) => Ok(page.with(read)),
-            Holder::Closed => Err(refuse(py, CLOSED)),
-        }
+    fn read<T: Send>(&self, py: Python<'_>, read: impl FnOnce(&Session) -> T + Send) -> PyResult<T> {
+        // Without the interpreter: who holds the session may wait for it.
+        let read = py.detach(|| match &*self.lock() {
+            Holder::Caller(session) => Some(read(session)),
+            Holder::Page(page) => Some(page.with(read)),
+            Holder::Closed => None,
+        });
+        read.ok_or_else(|| refuse(py, CLOSED))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Holder> {
+        self.holder.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes the session, which the page must not hold.
@@ -107,7 +113,7 @@ impl LabellingSession {
         change: impl FnOnce(&mut Session) -> Result<T, LabellingError> + Send + 'static,
     ) -> PyResult<T> {
         let holder = Arc::clone(&self.holder);
-        let done = run_quietly(py, move |_| match &mut *holder.lock().unwrap_or_else(PoisonError::into_inner) {
+        let done = run_quietly(py, move || match &mut *holder.lock().unwrap_or_else(PoisonError::into_inner) {
             Holder::Caller(session) => Ok(change(session)),
             Holder::Page(_) => Err("the page asks and answers in this session"),
             Holder::Closed => Err(CLOSED),
@@ -123,6 +129,18 @@ fn answer_of(name: &str) -> PyResult<Answer> {
         "normal" => Ok(Answer::Normal),
         "unsure" => Ok(Answer::Unsure),
         other => Err(PyValueError::new_err(format!("unknown answer {other:?}: use anomaly, normal or unsure"))),
+    }
+}
+
+/// Why there is no page.
+enum PageError {
+    NoSession,
+    Command(CommandError),
+}
+
+impl<E: Into<CommandError>> From<E> for PageError {
+    fn from(error: E) -> Self {
+        PageError::Command(error.into())
     }
 }
 
@@ -144,7 +162,7 @@ impl LabellingSession {
         let table = table.table.clone();
         let query = settings.query.as_deref().map(str::parse::<Query>).transpose();
         let query = query.map_err(|error| refuse(py, &error.to_string()))?;
-        let opened = run_quietly(py, move |_| {
+        let opened = run_quietly(py, move || {
             let mut setup = settings.setup()?;
             if let Some(query) = query {
                 setup = setup.query(query);
@@ -165,38 +183,43 @@ impl LabellingSession {
         notes: Option<String>,
         port: u16,
     ) -> PyResult<String> {
-        let mut holder = self.holder.lock().unwrap_or_else(PoisonError::into_inner);
-        let session = match std::mem::replace(&mut *holder, Holder::Closed) {
-            Holder::Caller(session) => session,
-            other => {
-                *holder = other;
-                return Err(refuse(py, "the session has a page, or is closed"));
-            }
-        };
-        if let Some(notes) = &notes {
-            session.check_notes(notes).map_err(|error| raise_labelling(py, &error))?;
-        }
-        let journal = session.journal().map_or_else(PathBuf::new, Path::to_path_buf);
-        let files = PageFiles { name, journal, table, model, notes };
-        let page = py.detach(|| LabellingPage::start(*session, files, port));
-        let page = page.map_err(|error| raise_command(py, error))?;
-        let address = page.address().to_owned();
-        *holder = Holder::Page(Box::new(page));
-        Ok(address)
+        let page = py.detach(|| -> Result<String, PageError> {
+            let mut holder = self.lock();
+            let session = match std::mem::replace(&mut *holder, Holder::Closed) {
+                Holder::Caller(session) => session,
+                other => {
+                    *holder = other;
+                    return Err(PageError::NoSession);
+                }
+            };
+            notes.iter().try_for_each(|name| session.check_notes(name))?;
+            let journal = session.journal().map_or_else(PathBuf::new, Path::to_path_buf);
+            let page = LabellingPage::start(*session, PageFiles { name, journal, table, model, notes }, port)?;
+            let address = page.address().to_owned();
+            *holder = Holder::Page(Box::new(page));
+            Ok(address)
+        });
+        page.map_err(|error| match error {
+            PageError::NoSession => refuse(py, "the session has a page, or is closed"),
+            PageError::Command(error) => raise_command(py, error),
+        })
     }
 
     /// Opens the page in a browser of this computer. Returns whether that was possible.
-    fn open_browser(&self) -> bool {
-        match &*self.holder.lock().unwrap_or_else(PoisonError::into_inner) {
+    fn open_browser(&self, py: Python<'_>) -> bool {
+        py.detach(|| match &*self.lock() {
             Holder::Page(page) => page.open(),
             Holder::Caller(_) | Holder::Closed => false,
-        }
+        })
     }
 
     /// Ends the session. Its answers stay in the journal.
     fn close(&self, py: Python<'_>) {
-        let holder = Arc::clone(&self.holder);
-        py.detach(move || *holder.lock().unwrap_or_else(PoisonError::into_inner) = Holder::Closed);
+        py.detach(|| {
+            let held = std::mem::replace(&mut *self.lock(), Holder::Closed);
+            // Without the lock: what the session holds of the table may need the interpreter to be freed.
+            drop(held);
+        });
     }
 
     /// At most `count` rows to look at: the row, counted from 0, its identifiers, score and rank, and why it is asked.
@@ -236,11 +259,6 @@ impl LabellingSession {
     /// Fits again with the answers.
     fn refit(&self, py: Python<'_>) -> PyResult<()> {
         self.change(py, Session::refit)
-    }
-
-    /// The number of rows.
-    fn rows(&self, py: Python<'_>) -> PyResult<usize> {
-        self.read(py, |session| session.table().rows())
     }
 
     /// The scores of all rows.
@@ -285,14 +303,14 @@ impl LabellingSession {
         if row >= rows {
             return Err(raise_labelling(py, &LabellingError::NoRow { row: row as u64 + 1, rows }));
         }
-        let explained = run_quietly(py, move |_| explainer.explain(row))?;
+        let explained = run_quietly(py, move || explainer.explain(row))?;
         as_json(py, &explained.map_err(|error| raise_labelling(py, &error))?)
     }
 
     /// Fits a model with the answers.
     fn model(&self, py: Python<'_>) -> PyResult<NativeModel> {
         let job = self.read(py, Session::model_job)?;
-        let fitted = run_quietly(py, move |_| job.run())?;
+        let fitted = run_quietly(py, move || job.run())?;
         Ok(NativeModel { model: Arc::new(fitted.map_err(|error| raise_labelling(py, &error))?) })
     }
 

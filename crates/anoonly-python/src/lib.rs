@@ -1,7 +1,7 @@
 //! The native part of the Python package `anoonly`: tables in and out, fits, scores and the command.
 //!
 //! The package itself is written in Python, in the folder `python`. It has the names, the documentation and the checks of arguments;
-//! this crate has what needs the library. Every function that computes releases the interpreter and listens for Ctrl-C ([`work`]).
+//! this crate has what needs the library. Every function that computes releases the interpreter and listens for Ctrl-C (`work.rs`).
 
 mod command;
 mod errors;

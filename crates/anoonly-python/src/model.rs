@@ -29,7 +29,7 @@ pub struct NativeModel {
 enum Extent {
     /// As a whole: half of its rows must be like the training rows.
     Whole,
-    /// As a part of a table, of which that need not be so.
+    /// As a part of a table, which may differ from the whole.
     Part,
 }
 
@@ -100,27 +100,27 @@ impl NativeModel {
     /// Reads a model file.
     #[staticmethod]
     fn load(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
-        let read = run_quietly(py, move |_| TableModel::load_on(&path, &ComputeDevice::default()))?;
+        let read = run_quietly(py, move || TableModel::load_on(&path, &ComputeDevice::default()))?;
         Ok(Self { model: Arc::new(read.map_err(|error| raise(py, &error))?) })
     }
 
     /// Reads the bytes of a model file.
     #[staticmethod]
     fn from_bytes(py: Python<'_>, bytes: Vec<u8>) -> PyResult<Self> {
-        let read = run_quietly(py, move |_| TableModel::from_bytes(&bytes))?;
+        let read = run_quietly(py, move || TableModel::from_bytes(&bytes))?;
         Ok(Self { model: Arc::new(read.map_err(|error| raise(py, &error))?) })
     }
 
     /// Writes a model file.
     fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
         let model = Arc::clone(&self.model);
-        run_quietly(py, move |_| model.save(&path))?.map_err(|error| raise(py, &error))
+        run_quietly(py, move || model.save(&path))?.map_err(|error| raise(py, &error))
     }
 
     /// The bytes of a model file.
     fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         let model = Arc::clone(&self.model);
-        let bytes = run_quietly(py, move |_| model.to_bytes())?.map_err(|error| raise(py, &error))?;
+        let bytes = run_quietly(py, move || model.to_bytes())?.map_err(|error| raise(py, &error))?;
         Ok(PyBytes::new(py, &bytes))
     }
 
@@ -174,7 +174,7 @@ impl NativeModel {
         top: Option<usize>,
     ) -> PyResult<NativeTable> {
         let (model, table, scores) = (Arc::clone(&self.model), table.table.clone(), scores.as_array().to_vec());
-        let ranked = run_quietly(py, move |_| ranked(&model, &table, &scores, top))?;
+        let ranked = run_quietly(py, move || ranked(&model, &table, &scores, top))?;
         Ok(NativeTable { table: ranked.map_err(|error| raise(py, &error))? })
     }
 
@@ -203,7 +203,7 @@ impl NativeModel {
         lenient: bool,
     ) -> PyResult<(Self, Vec<String>)> {
         let (model, table) = (Arc::clone(&self.model), table.table.clone());
-        let result = run_quietly(py, move |_| {
+        let result = run_quietly(py, move || {
             let label = LabelColumn { names: vec![label], anomaly };
             let labelled = model.score_labelled(&table, &label, unknown(lenient))?;
             Ok((Threshold::max_f1(&labelled.scores, &labelled.anomalous)?, labelled))
@@ -222,7 +222,7 @@ impl NativeModel {
         lenient: bool,
     ) -> PyResult<(String, Vec<String>)> {
         let (model, table) = (Arc::clone(&self.model), table.table.clone());
-        let result = run_quietly(py, move |_| {
+        let result = run_quietly(py, move || {
             let label = LabelColumn { names: vec![label], anomaly };
             let labelled = model.score_labelled(&table, &label, unknown(lenient))?;
             Ok((labelled.evaluation()?, labelled))
@@ -240,7 +240,7 @@ impl NativeModel {
         lenient: bool,
     ) -> PyResult<(String, Vec<String>)> {
         let (model, table) = (Arc::clone(&self.model), table.table.clone());
-        let result = run_quietly(py, move |_| model.explain_top(table.in_blocks(), top, unknown(lenient)))?;
+        let result = run_quietly(py, move || model.explain_top(table.in_blocks(), top, unknown(lenient)))?;
         let (rows, unseen) = result.map_err(|error| raise(py, &error))?;
         Ok((as_json(py, &rows)?, unseen_warnings(&unseen)))
     }
@@ -253,7 +253,7 @@ impl NativeModel {
     /// Writes an ONNX graph.
     fn to_onnx<'py>(&self, py: Python<'py>, path: Option<PathBuf>) -> PyResult<Bound<'py, PyBytes>> {
         let model = Arc::clone(&self.model);
-        let graph = run_quietly(py, move |_| {
+        let graph = run_quietly(py, move || {
             let graph = model.to_onnx()?;
             path.as_deref().map_or(Ok(()), |path| graph.save(path))?;
             Ok(graph.bytes().to_vec())

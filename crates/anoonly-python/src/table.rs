@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use anoonly::data::DataError;
 use anoonly::data::table::{
     ArrowArrayStream, ArrowStream, CellValue, MemoryColumn, ReadOptions, TickUnit, Values, WantedColumns,
 };
@@ -27,7 +28,7 @@ impl NativeTable {
     /// Reads the columns `only` of a file, or all, without those of `drop`.
     #[staticmethod]
     fn read(py: Python<'_>, path: PathBuf, only: Option<Vec<String>>, drop: Vec<String>) -> PyResult<Self> {
-        let read = move |_: &dyn Fn() -> bool| {
+        let read = move || {
             let options = ReadOptions { columns: wanted(only, drop), ..ReadOptions::default() };
             anoonly::Table::read_with(&path, &options)
         };
@@ -42,12 +43,12 @@ impl NativeTable {
         only: Option<Vec<String>>,
         drop: Vec<String>,
     ) -> PyResult<Self> {
-        let name = Path::new(IN_MEMORY);
         let stream = taken(rows)?;
-        // SAFETY: the stream comes from a capsule of the name that the interface reserves for such streams.
-        #[expect(unsafe_code, reason = "the interface is made of C structures")]
-        let stream = unsafe { ArrowStream::new(name, stream) };
-        let table = stream.and_then(|stream| anoonly::Table::of_arrow(name, stream, &wanted(only, drop)));
+        // Without the interpreter: a stream may wait for threads that need it.
+        let table = run_quietly(py, move || {
+            let name = Path::new(IN_MEMORY);
+            anoonly::Table::of_arrow(name, stream_of(name, stream)?, &wanted(only, drop))
+        })?;
         Ok(Self { table: table.map_err(|error| raise(py, &error.into()))? })
     }
 
@@ -155,6 +156,15 @@ fn taken(object: &Bound<'_, PyAny>) -> PyResult<ArrowArrayStream> {
     // SAFETY: a capsule of this name holds such a structure. What is left behind is marked as released, as the interface asks.
     #[expect(unsafe_code, reason = "the interface is made of C structures")]
     Ok(unsafe { std::ptr::replace(pointer.as_ptr(), ArrowArrayStream::empty()) })
+}
+
+/// The rows or values of a stream that a capsule held.
+fn stream_of(name: &Path, stream: ArrowArrayStream) -> Result<ArrowStream, DataError> {
+    // SAFETY: the stream comes from a capsule of the name that the interface reserves for such streams.
+    #[expect(unsafe_code, reason = "the interface is made of C structures")]
+    unsafe {
+        ArrowStream::new(name, stream)
+    }
 }
 
 /// A table that is made column by column.
@@ -271,10 +281,7 @@ impl NativeTableBuilder {
     fn add_arrow(&mut self, py: Python<'_>, column: &str, values: &Bound<'_, PyAny>) -> PyResult<()> {
         let builder = self.builder.as_mut().ok_or_else(finished)?;
         let stream = taken(values)?;
-        // SAFETY: the stream comes from a capsule of the name that the interface reserves for such streams.
-        #[expect(unsafe_code, reason = "the interface is made of C structures")]
-        let stream = unsafe { ArrowStream::new(Path::new(IN_MEMORY), stream) };
-        let added = stream.and_then(|stream| builder.add_arrow(column, stream));
+        let added = py.detach(|| builder.add_arrow(column, stream_of(Path::new(IN_MEMORY), stream)?));
         added.map_err(|error| raise(py, &error.into()))
     }
 

@@ -50,8 +50,14 @@ fn pool() -> PyResult<Arc<ThreadPool>> {
 #[pyo3(signature = (threads))]
 pub fn set_threads(threads: Option<usize>) {
     let mut known = THREADS.lock().unwrap_or_else(PoisonError::into_inner);
-    known.wanted = threads;
-    known.pool = None;
+    if known.wanted != threads {
+        known.wanted = threads;
+        // Threads of another process, which was forked, are not waited for.
+        match known.pool.take() {
+            Some((owner, pool)) if owner != std::process::id() => std::mem::forget(pool),
+            _ => {}
+        }
+    }
 }
 
 /// Does not print the panics of readers, which are caught and reported as errors of the file.
@@ -67,12 +73,12 @@ pub fn silence_readers() {
 /// What work says while it runs, and whether it should stop.
 pub struct Reporter<P> {
     stop: Arc<AtomicBool>,
-    steps: Sender<Message<P, ()>>,
+    steps: Sender<Message<P>>,
 }
 
-enum Message<P, T> {
+enum Message<P> {
     Step(P),
-    Done(T),
+    Done,
 }
 
 impl<P> Reporter<P> {
@@ -96,14 +102,15 @@ pub fn run<P: Send + 'static, T: Send + 'static>(
     mut each: impl FnMut(P) -> PyResult<()>,
     work: impl FnOnce(&Reporter<P>) -> T + Send + 'static,
 ) -> PyResult<T> {
-    let (steps, received) = channel::<Message<P, ()>>();
+    let (steps, received) = channel::<Message<P>>();
     let (give, take) = channel();
     let stop = Arc::new(AtomicBool::new(false));
     let progress = Reporter { stop: Arc::clone(&stop), steps };
-    pool()?.spawn(move || {
+    let pool = pool()?;
+    pool.spawn(move || {
         let result = catch_unwind(AssertUnwindSafe(|| work(&progress)));
         let _ = give.send(result);
-        let _ = progress.steps.send(Message::Done(()));
+        let _ = progress.steps.send(Message::Done);
     });
     let mut received = received;
     loop {
@@ -111,13 +118,16 @@ pub fn run<P: Send + 'static, T: Send + 'static>(
         received = back;
         let checked = match message {
             Ok(Message::Step(step)) => each(step),
-            Ok(Message::Done(())) | Err(RecvTimeoutError::Disconnected) => break,
+            Ok(Message::Done) | Err(RecvTimeoutError::Disconnected) => break,
             Err(RecvTimeoutError::Timeout) => Ok(()),
         };
         if let Err(error) = checked.and_then(|()| py.check_signals()) {
             stop.store(true, Ordering::Relaxed);
-            // The work keeps its threads until it ends; the next call gets others.
-            std::mem::forget(THREADS.lock().unwrap_or_else(PoisonError::into_inner).pool.take());
+            // The work keeps its threads until it ends, and they end with it; the next call gets others.
+            let mut threads = THREADS.lock().unwrap_or_else(PoisonError::into_inner);
+            if threads.pool.as_ref().is_some_and(|(_, known)| Arc::ptr_eq(known, &pool)) {
+                threads.pool = None;
+            }
             return Err(error);
         }
     }
@@ -132,10 +142,7 @@ pub fn run<P: Send + 'static, T: Send + 'static>(
     }
 }
 
-/// Runs work without progress.
-pub fn run_quietly<T: Send + 'static>(
-    py: Python<'_>,
-    work: impl FnOnce(&dyn Fn() -> bool) -> T + Send + 'static,
-) -> PyResult<T> {
-    run(py, |()| Ok(()), |progress| work(&|| progress.is_stopped()))
+/// Runs work without progress, which ends in the background after Ctrl-C.
+pub fn run_quietly<T: Send + 'static>(py: Python<'_>, work: impl FnOnce() -> T + Send + 'static) -> PyResult<T> {
+    run(py, |()| Ok(()), |_| work())
 }

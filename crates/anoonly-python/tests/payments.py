@@ -7,7 +7,7 @@ import pandas as pd
 
 
 def payments(rows: int = 600, seed: int = 1, labelled: int = 15) -> tuple[pd.DataFrame, np.ndarray]:
-    """Payments, of which the first `labelled` frauds have a label, and which rows are frauds."""
+    """Payments whose first `labelled` frauds have a label, and which rows are frauds."""
     random = np.random.default_rng(seed)
     fraud = random.random(rows) < 0.1
     amounts = np.where(fraud, random.lognormal(5.5, 0.6, rows), random.lognormal(3.5, 0.9, rows))

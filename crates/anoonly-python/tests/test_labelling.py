@@ -87,15 +87,21 @@ def test_a_journal_keeps_the_answers(frame: pd.DataFrame, tmp_path: Path) -> Non
     with pytest.raises(anoonly.JournalError, match="another table|differs"):
         anoonly.LabellingSession(frame.iloc[:100], journal=journal)
     with pytest.raises(anoonly.SettingError, match="closed"):
-        session.labels()
+        session.scores()
+    # What a session knew stays.
+    assert session.answers() == answers and (session.labels() >= 0).sum() == 5
 
 
 def test_what_cannot_be_answered_is_refused(frame: pd.DataFrame) -> None:
     with anoonly.LabellingSession(frame) as session:
         with pytest.raises(anoonly.SettingError, match="maybe"):
             session.answer(0, "maybe")  # type: ignore[arg-type]
-        with pytest.raises(anoonly.SettingError, match="300"):
+        with pytest.raises(anoonly.SettingError, match="no row 300: the table has 300 rows"):
             session.answer(300, "normal")
+        asked = {question.row for question in session.next(300)}
+        held_out = min(set(range(300)) - asked)
+        with pytest.raises(anoonly.SettingError, match=f"row {held_out}, counted from 0, is held out"):
+            session.answer(held_out, "normal")
         with pytest.raises(anoonly.SettingError, match="-1"):
             session.answer(-1, "normal")
         assert session.answers() == []
@@ -132,10 +138,15 @@ def test_the_page_answers_in_the_session(
             time.sleep(0.05)
         assert page.model().provenance["counts"]["anomalies"] == 1
         with pytest.raises(urllib.error.HTTPError):
-            urllib.request.urlopen(page.address.replace("/127.0.0.1:", "/127.0.0.1:").rsplit("/", 2)[0] + "/wrong/")
+            urllib.request.urlopen(page.address.rsplit("/", 2)[0] + "/wrong/")
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(page.address, timeout=5)
     assert (tmp_path / "payments.answers.jsonl").exists()
+    # The same cell of a notebook, run twice.
+    first = anoonly.label(frame, name="payments", open=False)
+    second = anoonly.label(frame, name="payments", open=False)
+    assert first.answers() == second.answers() and len(second.answers()) == 1
+    second.close()
     with anoonly.label(frame, name="payments", open=False) as page:
         assert len(page.answers()) == 1
 

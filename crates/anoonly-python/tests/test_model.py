@@ -318,4 +318,9 @@ def test_methods_are_those_of_the_command(command: Any) -> None:
     methods = anoonly.methods()
     assert {method["name"] for method in methods if not method["needs_labels"]} > {"quorum", "knn"}
     listed = json.loads(command("models", "--json"))
+    for method in listed:
+        # The name of the method, which is no setting.
+        assert method["settings"].pop("model") == method["name"]
     assert [{key: method[key] for key in listed[0]} for method in methods] == listed
+    for method in methods:
+        anoonly.Detector(method["name"], **method["settings"])

@@ -174,11 +174,16 @@ def test_a_killed_shard_runs_again(tmp_path: Path) -> None:
     assert len(results(tmp_path / "out")) == 4
 
 
+def descendants() -> list[psutil.Process]:
+    """The processes that this one has started, those of Ray among them."""
+    return psutil.Process().children(recursive=True)
+
+
 def commands() -> list[psutil.Process]:
     """The commands that run a shard."""
-    return [process for process, title in titled(psutil.process_iter()) if " --shard " in title]
+    return [process for process, title in titled(descendants()) if " --shard " in title]
 
 
 def tasks() -> list[psutil.Process]:
     """The workers of Ray that run a shard."""
-    return [process for process, title in titled(psutil.process_iter()) if title.startswith("ray::_shard")]
+    return [process for process, title in titled(descendants()) if title.startswith("ray::_shard")]

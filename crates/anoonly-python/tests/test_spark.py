@@ -38,7 +38,8 @@ def session() -> SparkSession:
         "spark.ui.enabled": "false",
         "spark.driver.host": "127.0.0.1",
         "spark.sql.shuffle.partitions": "2",
-        "spark.sql.session.timeZone": "UTC",
+        # Models must not see the zone of the session.
+        "spark.sql.session.timeZone": "America/New_York",
         "spark.sql.execution.arrow.maxRecordsPerBatch": "33",
         "spark.sql.adaptive.coalescePartitions.enabled": "false",
     }

@@ -167,13 +167,21 @@ def test_a_column_without_a_name_is_refused() -> None:
         anoonly.Detector("isolation-forest").fit(frame, label="fraud")
 
 
-def test_a_series_of_labels_goes_by_position(same_as_command: Any) -> None:
+def test_a_series_of_labels_has_the_index_of_its_table() -> None:
     frame = frame_of(amounts(), pd.Index([f"r{row}" for row in range(ROWS)]))
     features, marks = frame.drop(columns="fraud"), frame["fraud"]
     by_name = anoonly.Detector("logistic").fit(frame, label="fraud").score(frame)
-    for given in [marks, marks.reset_index(drop=True), marks.astype("Int64"), marks.astype("boolean")]:
+    for given in [marks, marks.to_numpy(), marks.astype("Int64"), marks.astype("boolean")]:
         model = anoonly.Detector("logistic").fit(features, label=given)
         assert (model.score(features) == by_name).all()
+    for other in [marks.reset_index(drop=True), marks[::-1]]:
+        with pytest.raises(anoonly.LabelError, match="index differs"):
+            anoonly.Detector("logistic").fit(features, label=other)
+    # A label that stays a feature would be learned by heart.
+    with pytest.raises(anoonly.LabelError, match="name it, label='fraud'"):
+        anoonly.Detector("logistic").fit(frame, label=frame["fraud"])
+    model = anoonly.Detector("logistic").fit(frame, label=frame["fraud"], drop="fraud")
+    assert (model.score(frame) == by_name).all()
 
 
 def test_a_frame_without_rows() -> None:

@@ -42,12 +42,16 @@ impl ArrowStream {
     #[expect(unsafe_code, reason = "the interface is made of C structures")]
     fn next(&mut self, name: &Path) -> Result<Option<ArrayRef>, DataError> {
         // SAFETY: the caller of `new` promises that the stream keeps the rules.
-        let mut read = || unsafe { self.0.next() };
-        guarded(name, || read().transpose().map_err(|error| malformed(name, error)))
+        let array = unsafe { self.0.next() };
+        array.transpose().map_err(|error| malformed(name, error))
     }
 
     /// All values of a stream of single values, as a column of this name.
-    pub(super) fn column(mut self, name: &Path, column: &str) -> Result<ArrayRef, DataError> {
+    pub(super) fn column(self, name: &Path, column: &str) -> Result<ArrayRef, DataError> {
+        guarded(name, || self.read_column(name, column))
+    }
+
+    fn read_column(mut self, name: &Path, column: &str) -> Result<ArrayRef, DataError> {
         let plain = plain_type(self.0.field().dtype());
         refuse_unsupported(name, [(column, &plain)])?;
         let mut parts = Vec::new();
@@ -70,13 +74,14 @@ fn plain_type(dtype: &ArrowDataType) -> ArrowDataType {
         ArrowDataType::Decimal32(precision, scale) | ArrowDataType::Decimal64(precision, scale) => {
             ArrowDataType::Decimal(*precision, *scale)
         }
-        ArrowDataType::Dictionary(_, values, _) if !is_text(values) => plain_type(values),
+        ArrowDataType::Dictionary(_, values, _) if is_plain(values) => plain_type(values),
         other => other.clone(),
     }
 }
 
-fn is_text(dtype: &ArrowDataType) -> bool {
-    matches!(dtype, ArrowDataType::Utf8 | ArrowDataType::LargeUtf8 | ArrowDataType::Utf8View)
+/// Whether a dictionary of such values is stored as the values themselves: of numbers, times and truth values.
+fn is_plain(dtype: &ArrowDataType) -> bool {
+    matches!(dtype.to_physical_type(), PhysicalType::Primitive(_) | PhysicalType::Boolean)
 }
 
 /// An array in its [`plain_type`], which tables can hold.
@@ -92,7 +97,7 @@ fn in_plain_type(mut array: ArrayRef) -> ArrayRef {
     match array.dtype() {
         ArrowDataType::Decimal32(..) => wide!(i32).to(plain).boxed(),
         ArrowDataType::Decimal64(..) => wide!(i64).to(plain).boxed(),
-        ArrowDataType::Dictionary(key, values, _) if !is_text(values) => match_integer_type!(key, |$K| {
+        ArrowDataType::Dictionary(key, values, _) if is_plain(values) => match_integer_type!(key, |$K| {
             let array: &DictionaryArray<$K> = downcast(array.as_ref());
             let places: Vec<Option<usize>> = array.keys_iter().collect();
             looked_up(in_plain_type(array.values().clone()).as_ref(), &places, plain)
@@ -137,8 +142,13 @@ impl Table {
     /// in errors.
     ///
     /// # Errors
-    /// When there are no rows, the stream gives no rows but single values, or a column is of a type that is not supported.
-    pub fn of_arrow(name: &Path, mut stream: ArrowStream, wanted: &WantedColumns) -> Result<Self, DataError> {
+    /// When there are no rows, a row is null as a whole, the stream gives no rows but single values, or a column is of a type that is
+    /// not supported.
+    pub fn of_arrow(name: &Path, stream: ArrowStream, wanted: &WantedColumns) -> Result<Self, DataError> {
+        guarded(name, || Self::read_arrow(name, stream, wanted))
+    }
+
+    fn read_arrow(name: &Path, mut stream: ArrowStream, wanted: &WantedColumns) -> Result<Self, DataError> {
         let failed = |reason: String| malformed(name, reason);
         let ArrowDataType::Struct(fields) = stream.0.field().dtype().to_storage().clone() else {
             return Err(failed("the Arrow stream holds single values instead of rows".into()));
@@ -155,6 +165,9 @@ impl Table {
                 continue;
             }
             let part: &StructArray = downcast(part.as_ref());
+            if part.null_count() > 0 {
+                return Err(failed("the Arrow stream holds rows that are null as a whole; leave them out".into()));
+            }
             let arrays = columns.places().iter().map(|&place| in_plain_type(part.values()[place].clone()));
             let named = columns.wanted().map(str::to_owned).zip(arrays).collect();
             batches.push(Batch::new(rows, named).map_err(failed)?);
@@ -242,6 +255,20 @@ mod tests {
         assert_eq!(plain, expected.boxed());
         let decimals = PrimitiveArray::<i32>::from_vec(vec![150]).to(ArrowDataType::Decimal32(5, 2)).boxed();
         assert_eq!(crate::table::numbers(in_plain_type(decimals).as_ref()), [Some(1.5)]);
+    }
+
+    #[test]
+    fn rows_that_are_null_as_a_whole_are_refused() {
+        let values: ArrayRef = PrimitiveArray::<i64>::from_vec(vec![1, 2]).boxed();
+        let dtype = ArrowDataType::Struct(vec![Field::new("a".into(), ArrowDataType::Int64, true)]);
+        let validity = Some([true, false].into_iter().collect());
+        let rows = StructArray::try_new(dtype.clone(), 2, vec![values], validity).unwrap();
+        let stream = export_iterator(Box::new(std::iter::once(Ok(rows.boxed()))), Field::new("".into(), dtype, true));
+        #[expect(unsafe_code, reason = "the interface is made of C structures")]
+        // SAFETY: the stream is one of polars-arrow.
+        let stream = unsafe { ArrowStream::new(Path::new("memory"), stream) }.unwrap();
+        let error = Table::of_arrow(Path::new("memory"), stream, &WantedColumns::All).unwrap_err();
+        assert!(error.to_string().contains("null as a whole"), "{error}");
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
@@ -10,10 +9,11 @@ from typing import Any, Literal
 import numpy as np
 
 from . import _native
-from ._arguments import label_text, names, warn
+from ._arguments import checked_seed, label_text, names, settings_json, warn
+from ._given_labels import Labels, check_apart, is_name, with_labels
 from ._model import Model
-from ._tables import TableLike, is_missing, native_table
-from .errors import LabelError, SettingError
+from ._tables import TableLike, check_index, native_table
+from .errors import SettingError
 
 Progress = Callable[[int, int, int, int], object]
 """A function that is called with the member (counted from 0), the number of members, the epoch and the number of epochs."""
@@ -37,8 +37,10 @@ class Detector:
         thresholds; with 0 there are none.
     seed
         The seed of weights, batches and held-out rows. The same seed and table give the same bits, whatever the number of threads.
-    backend, device
-        The backend to compute on, and its device.
+    backend
+        The backend of networks: ``flex`` or ``ndarray``, both on the processor.
+    device
+        The device of a backend that offers several.
     **settings
         Settings of the method by their names in ``anoonly.methods()`` and in configuration files, such as ``depth=4`` or
         ``recipe={"optimiser": {"learning_rate": 1e-3}}``.
@@ -65,27 +67,21 @@ class Detector:
     ) -> None:
         if strategy not in ("anoonly", "host"):
             raise SettingError(f'strategy is {strategy!r}: it must be "anoonly" or "host"', setting="strategy")
-        if not 0 <= seed < 2**64:
-            raise SettingError(f"seed is {seed}: it must be from 0 to 2**64 - 1", setting="seed")
-        if members is not None and members < 1:
-            raise SettingError(f"members is {members}: at least one is needed", setting="members")
+        if members is not None and (not isinstance(members, (int, np.integer)) or members < 1):
+            raise SettingError(f"members is {members!r}: it must be a whole number of at least 1", setting="members")
+        if not isinstance(held_out, (int, float, np.integer, np.floating)):
+            raise SettingError(f"held_out is {held_out!r}: it must be a number", setting="held_out")
         self.method = method
         self.strategy = strategy
         self.members = members
         self.early_stopping = early_stopping
         self.held_out = held_out
-        self.seed = seed
+        self.seed = checked_seed(seed)
         self.backend = backend
         self.device = device
         self.settings = settings
         # The method and its settings are checked now, not only by a fit.
-        _native.check_method(method, self._settings_json())
-
-    def _settings_json(self) -> str:
-        try:
-            return json.dumps(self.settings, default=_plain)
-        except TypeError as error:
-            raise SettingError(f"a setting is not a plain value: {error}") from None
+        _native.check_method(method, settings_json(settings))
 
     def __repr__(self) -> str:
         defaults = {"strategy": "anoonly", "members": None, "early_stopping": False, "held_out": 0.2, "seed": 1}
@@ -97,7 +93,7 @@ class Detector:
         self,
         table: TableLike,
         *,
-        label: str | Iterable[Any] | None = None,
+        label: Labels = None,
         anomaly: Any = None,
         id: str | Iterable[str] | None = None,
         drop: str | Iterable[str] | None = None,
@@ -132,7 +128,8 @@ class Detector:
             Whether to estimate by cross-validation how well such a model ranks rows that it was not fitted on; the result is in
             ``Model.provenance["validation"]``.
         progress
-            True for a line on standard error, or a function.
+            True for a line on standard error, or a function that is called with the member (counted from 0), the number of members, the
+            epochs done and the number of epochs (0 for a method that is not trained). An exception that it raises ends the fit.
 
         Returns
         -------
@@ -145,20 +142,23 @@ class Detector:
         """
         ids, dropped = names("id", id), names("drop", drop)
         marker = None if anomaly is None else label_text(anomaly)
-        column = label if label is None or isinstance(label, str) else None
+        column = str(label) if label is not None and is_name(label) else None
         needed = {column, *ids}
         native = native_table(table, drop=[name for name in dropped if name not in needed])
         if label is not None and column is None:
-            column, native = _with_labels(native, label)
+            assert not isinstance(label, (str, int))
+            check_apart(table, label, [*ids, *dropped])
+            column, native = with_labels(native, label)
+        check_index(table, [column, *ids])
         kept = [name for name in native.columns if name not in {column, *ids, *dropped}] if keep is True else names("keep", keep)
         settings = {
             "method": self.method,
-            "settings": self._settings_json(),
+            "settings": settings_json(self.settings),
             "strategy": self.strategy,
             "members": self.members,
             "early_stopping": self.early_stopping,
             "held_out": float(self.held_out),
-            "seed": int(self.seed),
+            "seed": self.seed,
             "backend": self.backend,
             "device": self.device,
             "label": column,
@@ -174,35 +174,24 @@ class Detector:
         return Model(fitted)
 
 
-def _plain(value: Any) -> Any:
-    """A NumPy number as a number of Python, for JSON."""
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"{value!r} ({type(value).__name__})")
-
-
-def _with_labels(table: _native.Table, labels: Iterable[Any]) -> tuple[str, _native.Table]:
-    """A table with one label for each row in a further column."""
-    import itertools
-
-    values = labels.tolist() if hasattr(labels, "tolist") else list(labels)
-    if len(values) != table.rows:
-        raise LabelError(f"label: {len(values)} labels for {table.rows} rows", setting="label")
-    texts = [None if is_missing(value) else label_text(value) for value in values]
-    candidates = itertools.chain(["label"], (f"label_{number}" for number in itertools.count(1)))
-    name = next(name for name in candidates if name not in table.columns)
-    return name, table.with_labels(name, texts)
-
-
 def _progress(progress: Progress | bool | None) -> Progress | None:
     if progress is None or progress is False:
         return None
-    if progress is True:
-        return _print_progress
-    return progress
+    return FitLine() if progress is True else progress
 
 
-def _print_progress(member: int, members: int, epoch: int, epochs: int) -> None:
-    epoch_text = f", epoch {epoch} of {epochs}" if epochs else ""
-    last = member + 1 == members and epoch == epochs
-    print(f"\rmember {member + 1} of {members}{epoch_text}", end="\n" if last else "", file=sys.stderr, flush=True)
+class FitLine:
+    """Shows on standard error how far a fit is."""
+
+    def __init__(self) -> None:
+        self.epochs: dict[int, int] = {}
+
+    def __call__(self, member: int, members: int, epoch: int, epochs: int) -> None:
+        self.epochs[member] = epoch
+        done = sum(self.epochs.values())
+        text = f"epoch {done} of {members * epochs}" if epochs else f"member {len(self.epochs)} of {members}"
+        end = "\n" if done == members * epochs and len(self.epochs) == members else ""
+        if sys.stderr.isatty():
+            print(f"\r{text}", end=end, file=sys.stderr, flush=True)
+        elif end:
+            print(text, file=sys.stderr)

@@ -13,7 +13,10 @@ from sklearn.utils.validation import column_or_1d
 
 import anoonly
 
-_NORMAL_WORDS = {"normal", "inlier", "no", "false"}
+_MOSTLY = 0.75
+"""A share of anomalies above which the classes are probably the other way round."""
+
+_NORMAL_WORDS = {"normal", "inlier", "no", "false", "ok", "good", "legit", "legitimate", "genuine", "regular", "benign"}
 """Names of classes that are not the anomalies."""
 
 
@@ -53,6 +56,13 @@ def labels_of_classes(known: NDArray[Any], is_known: NDArray[np.bool_]) -> tuple
                 anoonly.AnoonlyWarning,
                 stacklevel=3,
             )
+    elif np.mean(labels == 1) > _MOSTLY:
+        warnings.warn(
+            f"more than three quarters of the rows are of class {classes[1].item()!r}, which is taken as the anomaly because it is the "
+            f"second in sorted order; if {classes[0].item()!r} is the anomaly, pass y == {classes[0].item()!r}",
+            anoonly.AnoonlyWarning,
+            stacklevel=3,
+        )
     return labels, classes
 
 

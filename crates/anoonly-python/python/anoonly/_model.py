@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,20 @@ from numpy.typing import NDArray
 
 from . import _html, _native
 from ._arguments import label_text, warn
+from ._given_labels import Labels, labelled
 from ._results import BatchScores, Evaluation, Explanation, Threshold
 from ._tables import Table, TableLike, is_empty, native_table
 from .errors import SettingError
+
+
+def _score_line(rows: int) -> Any:
+    """A function that shows on standard error how many rows are scored."""
+
+    def show(done: int) -> None:
+        if sys.stderr.isatty() or done == rows:
+            print(f"\r{done} of {rows} rows", end="\n" if done == rows else "", file=sys.stderr, flush=True)
+
+    return show
 
 
 class Model:
@@ -23,7 +35,7 @@ class Model:
 
     Every method takes tables with the columns of the training table, in any order, from any library (see ``Detector.fit``). A column
     that is missing, a value of another kind and a category that no training row had are errors, unless ``lenient`` is true: then they
-    count as missing values. Without ``lenient``, a table of which half of the rows lie outside of what the training rows held is an
+    count as missing values. Without ``lenient``, a table where half of the rows lie outside of what the training rows held is an
     error, too.
 
     Pickling a model stores the bytes of its model file, in which nothing runs.
@@ -64,7 +76,7 @@ class Model:
         lenient
             Whether to accept what the training table did not hold.
         progress
-            A function that is called with the number of rows done.
+            True for a line on standard error, or a function that is called with the number of rows done.
 
         Returns
         -------
@@ -72,11 +84,15 @@ class Model:
             Anomaly scores, in the order of the rows. Higher means more anomalous: a typical training row scores 0, and a row that scores
             3 lies three standard deviations above.
         """
-        return self._scores(self._table(table), lenient, progress)
+        native = self._table(table)
+        return self._scores(native, lenient, _score_line(native.rows) if progress is True else progress or None)
 
-    def _table(self, table: TableLike, label: str | None = None) -> _native.Table:
-        """The columns of a table that the model needs, its identifiers, and a label column."""
-        return native_table(table, only=[*self.columns, *self.ids, *([] if label is None else [label])])
+    def _needed(self) -> list[str]:
+        return [*self.columns, *self.ids]
+
+    def _table(self, table: TableLike) -> _native.Table:
+        """The columns of a table that the model needs, and its identifiers."""
+        return native_table(table, only=self._needed())
 
     def _scores(self, table: _native.Table, lenient: bool, progress: Any = None) -> NDArray[np.float32]:
         scores, _, warnings = self._native.score(table, lenient, False, progress)
@@ -175,7 +191,7 @@ class Model:
         fdr: float | None = None,
         score: float | None = None,
         max_f1: TableLike | None = None,
-        label: str | None = None,
+        label: Labels = None,
         anomaly: Any = None,
         lenient: bool = False,
     ) -> Model:
@@ -192,9 +208,9 @@ class Model:
         score
             Flag rows that score at least this.
         max_f1
-            Use the threshold with the best F1 on this table, whose labels are in the column `label`.
+            Use the threshold with the best F1 on this table, whose labels are `label`.
         label, anomaly, lenient
-            The label column of `max_f1`, the value that marks anomalies in it, and whether to accept what the training table did not hold.
+            The label column of `max_f1` or one label for each of its rows, the value that marks anomalies in it, and whether to accept what the training table did not hold.
 
         Returns
         -------
@@ -209,7 +225,8 @@ class Model:
             if label is None:
                 raise SettingError("max_f1 needs the label column of its table: name it with label=", setting="label")
             marker = None if anomaly is None else label_text(anomaly)
-            self._native, warnings = self._native.with_max_f1(self._table(max_f1, label), label, marker, lenient)
+            column, native = labelled(max_f1, label, self._needed())
+            self._native, warnings = self._native.with_max_f1(native, column, marker, lenient)
             warn(warnings)
         else:
             self._native = self._native.with_threshold(given[0], float(rules[given[0]]))
@@ -233,7 +250,7 @@ class Model:
         warn(warnings)
         return Explanation(json.loads(rows), self._native.explained_by())
 
-    def evaluate(self, table: TableLike, label: str, *, anomaly: Any = None, lenient: bool = False) -> Evaluation:
+    def evaluate(self, table: TableLike, label: Labels, *, anomaly: Any = None, lenient: bool = False) -> Evaluation:
         """Metrics on a table with labels that the model was not fitted on. Unlabelled rows are ignored.
 
         Parameters
@@ -241,14 +258,15 @@ class Model:
         table
             The rows.
         label
-            The label column.
+            The label column, or one label for each row.
         anomaly
             The value that marks anomalies; all other values are normal. Without it, 1, true, yes, anomaly and outlier mark anomalies.
         lenient
             Whether to accept what the training table did not hold.
         """
         marker = None if anomaly is None else label_text(anomaly)
-        facts, warnings = self._native.evaluate(self._table(table, label), label, marker, lenient)
+        column, native = labelled(table, label, self._needed())
+        facts, warnings = self._native.evaluate(native, column, marker, lenient)
         warn(warnings)
         return Evaluation(json.loads(facts))
 

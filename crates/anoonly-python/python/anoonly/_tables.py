@@ -135,9 +135,10 @@ def native_table(
     The other columns are not looked at, so they may hold anything.
     """
     dropped, listed = list(drop), None if only is None else list(only)
+    unwanted, wanted = set(dropped), None if listed is None else set(listed)
 
     def is_wanted(name: str) -> bool:
-        return name not in dropped and (listed is None or name in listed)
+        return name not in unwanted and (wanted is None or name in wanted)
 
     if isinstance(table, Table):
         return table._native
@@ -148,6 +149,8 @@ def native_table(
         return _of_columns(len(frame), _pandas_columns(frame), is_wanted)
     if isinstance(table, np.ndarray):
         return _of_array(table, is_wanted)
+    if _is_series(table):
+        raise TypeError("a series is no table: use frame.iloc[[row]] for one row, and series.to_frame() for one column")
     if isinstance(table, ArrowTable):
         return _native.Table.from_arrow(table, listed, dropped)
     if isinstance(table, Mapping):
@@ -155,7 +158,23 @@ def native_table(
     raise TypeError(
         f"a table must be a data frame (pandas, polars, pyarrow, DuckDB), a NumPy array of shape (rows, columns), a dict of "
         f"columns or the path of a file, not {type(table).__name__}"
+        + ("; collect() makes a frame of it" if hasattr(table, "collect") else "")
     )
+
+
+def check_index(table: TableLike, needed: Iterable[str | None]) -> None:
+    """Refuses columns of a pandas frame that are its index."""
+    if _is_pandas(table):
+        frame: Any = table
+        columns = {str(name) for name in frame.columns}
+        for name in frame.index.names:
+            if name is not None and str(name) in needed and str(name) not in columns:
+                raise TableError(f"table: `{name}` is the index of the frame, not a column; use reset_index()", column=str(name))
+
+
+def _is_series(table: object) -> bool:
+    libraries = [sys.modules.get(name) for name in ("pandas", "polars")]
+    return any(library is not None and isinstance(table, library.Series) for library in libraries)
 
 
 def _is_pandas(table: object) -> bool:
@@ -263,8 +282,14 @@ def _add_array(
 def _add_times(builder: _native.TableBuilder, name: str, values: NDArray[Any], zone: str | None) -> None:
     unit, count = np.datetime_data(values.dtype)
     if unit not in ("s", "ms", "us", "ns") or count != 1:
-        values = values.astype("datetime64[ms]" if unit in ("Y", "M", "W", "D", "h", "m") else "datetime64[ns]")
-        unit = np.datetime_data(values.dtype)[0]
+        plain = "s" if unit in ("Y", "M", "W", "D", "h", "m", "s") else unit if unit in ("ms", "us") else "ns"
+        converted = values.astype(f"datetime64[{plain}]")
+        lost = np.flatnonzero(~np.isnat(values) & (converted.astype(values.dtype) != values))
+        if len(lost):
+            row, value = int(lost[0]) + 1, str(values[lost[0]])
+            reason = f"table: column `{name}`, row {row}: {value} cannot be held in units of {plain}; convert the column"
+            raise TableError(reason, column=name, row=row, value=value)
+        values, unit = converted, plain
     builder.add_times(name, np.ascontiguousarray(values).view(np.int64), unit, zone)
 
 
@@ -322,7 +347,13 @@ def _add_categories(builder: _native.TableBuilder, name: str, series: Any) -> No
         builder.add_categories(name, codes, list(categories))
     else:
         # Numbers, truth values and times are what they are, in whatever way pandas stores them.
-        _add_pandas(builder, name, series.astype(categories.dtype))
+        missing = codes < 0
+        if not len(categories):
+            builder.add_numbers(name, np.zeros(len(codes)), np.ones(len(codes), dtype=bool))
+        elif categories.dtype.kind in "fiub":
+            _add_array(builder, name, categories.to_numpy()[np.where(missing, 0, codes)], missing)
+        else:
+            _add_pandas(builder, name, series.astype(categories.dtype))
 
 
 def _add_objects(builder: _native.TableBuilder, name: str, values: list[Any]) -> None:
@@ -337,16 +368,41 @@ def _add_objects(builder: _native.TableBuilder, name: str, values: list[Any]) ->
     elif kinds == {"truth"}:
         truths = [not absent and bool(value) for value, absent in zip(values, missing)]
         builder.add_numbers(name, np.array(truths, dtype=bool), np.array(missing, dtype=bool))
-    elif kinds == {"integer"} and all(-(2**63) <= value < 2**63 for value in present):
+    elif kinds == {"integer"} and (kind := _integers(present)) is not None:
         integers = [0 if absent else int(value) for value, absent in zip(values, missing)]
-        builder.add_numbers(name, np.array(integers, dtype=np.int64), np.array(missing, dtype=bool))
+        builder.add_numbers(name, np.array(integers, dtype=kind), np.array(missing, dtype=bool))
     elif kinds <= {"integer", "number"}:
+        _check_exact(name, values, missing)
         numbers = [0.0 if absent else float(value) for value, absent in zip(values, missing)]
         builder.add_numbers(name, np.array(numbers, dtype=np.float64), np.array(missing, dtype=bool))
     elif kinds == {"time"}:
         _add_datetimes(builder, name, values, missing)
     else:
         raise _mixed(name, values, missing)
+
+
+def _integers(values: list[Any]) -> type[np.int64 | np.uint64] | None:
+    """The type that holds integers exactly, if there is one."""
+    low, high = min(values), max(values)
+    if -(2**63) <= low and high < 2**63:
+        return np.int64
+    return np.uint64 if low >= 0 and high < 2**64 else None
+
+
+def _check_exact(name: str, values: list[Any], missing: list[bool]) -> None:
+    """Refuses whole numbers that a float of 64 bits does not hold, such as long identifiers."""
+    for row, (value, absent) in enumerate(zip(values, missing)):
+        try:
+            exact = absent or isinstance(value, (float, np.floating)) or value % 1 != 0 or int(float(value)) == int(value)
+        except (ArithmeticError, ValueError):
+            exact = False
+        if not exact:
+            raise TableError(
+                f"table: column `{name}`, row {row + 1}: {value} has more digits than a float holds; convert the column to text",
+                column=name,
+                row=row + 1,
+                value=str(value),
+            )
 
 
 def _mixed(name: str, values: list[Any], missing: list[bool]) -> TableError:

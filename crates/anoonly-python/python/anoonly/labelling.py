@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import operator
 import os
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from html import escape
@@ -15,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _native
-from ._arguments import label_text, names
+from ._arguments import checked_seed, label_text, names, settings_json
+from ._given_labels import is_name
 from ._model import Model
 from ._results import ExplainedRow
-from ._tables import Table, TableLike, native_table
+from ._tables import Table, TableLike, check_index, native_table
 from .errors import SettingError
 
 __all__ = ["LabellingPage", "LabellingSession", "Question", "label"]
@@ -61,28 +64,33 @@ def _opened(
     id: str | Iterable[str] | None,
     drop: str | Iterable[str] | None,
     category: str | Iterable[str] | None,
-    keep: str | Iterable[str] | None,
+    keep: str | Iterable[str] | Literal[True] | None,
     held_out: float | None,
     seed: int | None,
     query: str | None,
     journal: str | os.PathLike[str] | None,
     settings: Mapping[str, Any],
 ) -> _native.LabellingSession:
+    if label is not None and not is_name(label):
+        raise SettingError("label must be the name of a column here; add the labels to the table as one", setting="label")
+    column = None if label is None else str(label)
     roles = {"id": names("id", id), "drop": names("drop", drop), "category": names("category", category)}
-    roles["keep"] = names("keep", keep)
-    given = label is not None or label_name is not None or held_out is not None or seed is not None or bool(settings)
+    check_index(table, [column, *roles["id"]])
+    given = column is not None or label_name is not None or held_out is not None or seed is not None or bool(settings)
     native = native_table(table)
+    apart = {column, *roles["id"], *roles["drop"]}
+    roles["keep"] = [name for name in native.columns if name not in apart] if keep is True else names("keep", keep)
     return _native.LabellingSession.open(
         native,
         {
             "method": method,
-            "settings": json.dumps(dict(settings)),
-            "label": label,
+            "settings": settings_json(settings),
+            "label": column,
             "anomaly": None if anomaly is None else label_text(anomaly),
             "label_name": label_name,
             **roles,
             "held_out": None if held_out is None else float(held_out),
-            "seed": seed,
+            "seed": None if seed is None else checked_seed(seed),
             "query": query,
             "journal": None if journal is None else os.fspath(journal),
             "resume": not given and not any(roles.values()) and method == _METHOD,
@@ -92,12 +100,16 @@ def _opened(
 
 _METHOD = "pu-forest"
 
+_OPEN: dict[Path, LabellingPage] = {}
+"""The pages of this process by their journals."""
+
 
 class _Labelled:
     """What a session and its page have in common."""
 
     def __init__(self, native: _native.LabellingSession) -> None:
         self._native = native
+        self._last: tuple[NDArray[np.float64], list[dict[str, Any]]] | None = None
 
     def labels(self) -> NDArray[np.float64]:
         """The labels of all rows, from answers and from the table.
@@ -107,6 +119,8 @@ class _Labelled:
         ndarray of float64, shape (rows,)
             1 for an anomaly, 0 for a normal row, NaN for an unlabelled one: what ``Detector.fit`` takes as labels.
         """
+        if self._last is not None:
+            return self._last[0]
         codes = self._native.labels()
         return np.where(codes < 0, np.nan, codes)
 
@@ -116,6 +130,8 @@ class _Labelled:
 
     def answers(self) -> list[dict[str, Any]]:
         """The answers in the order in which they were given: row (counted from 0), answer, note, time, score and rank at that moment."""
+        if self._last is not None:
+            return self._last[1]
         answers: list[dict[str, Any]] = json.loads(self._native.answers())
         # The journal counts rows from 1.
         return [{**answer, "row": answer["row"] - 1} for answer in answers]
@@ -127,6 +143,8 @@ class _Labelled:
 
     def explain(self, row: int) -> ExplainedRow:
         """The contributions of the columns to the score of a row, counted from 0."""
+        if row < 0:
+            raise SettingError(f"no row {row}: rows are counted from 0", setting="row")
         return ExplainedRow._of(json.loads(self._native.explain(row)))
 
     def model(self) -> Model:
@@ -138,7 +156,9 @@ class _Labelled:
         return Table(self._native.labelled_table(notes))
 
     def close(self) -> None:
-        """End the session. Its answers stay in the journal, if it has one."""
+        """End the session. ``labels`` and ``answers`` can still be asked for, and a journal keeps the answers."""
+        if self._last is None:
+            self._last = (self.labels(), self.answers())
         self._native.close()
 
 
@@ -191,7 +211,7 @@ class LabellingSession(_Labelled):
         id: str | Iterable[str] | None = None,
         drop: str | Iterable[str] | None = None,
         category: str | Iterable[str] | None = None,
-        keep: str | Iterable[str] | None = None,
+        keep: str | Iterable[str] | Literal[True] | None = None,
         held_out: float | None = None,
         seed: int | None = None,
         query: str | None = None,
@@ -207,6 +227,8 @@ class LabellingSession(_Labelled):
 
     def next(self, count: int = 1) -> list[Question]:
         """At most `count` rows to look at. The same rows are returned until an answer or a fit changes something."""
+        if count < 1:
+            raise SettingError(f"count is {count}: at least one row is needed", setting="count")
         return [Question(**question) for question in self._native.next(count)]
 
     def answer(self, row: int, answer: Answer, note: str | None = None) -> None:
@@ -215,7 +237,7 @@ class LabellingSession(_Labelled):
 
     def answer_all(self, answers: Iterable[tuple[int, Answer, str | None]]) -> None:
         """Take several answers, each a row, an answer and a note: all of them or none."""
-        given = [(int(row), str(answer), note) for row, answer, note in answers]
+        given = [(operator.index(row), str(answer), note) for row, answer, note in answers]
         for row, answer, _ in given:
             if answer not in ("anomaly", "normal", "unsure"):
                 raise SettingError(f"answer is {answer!r}: it must be anomaly, normal or unsure", setting="answer")
@@ -256,6 +278,20 @@ class LabellingPage(_Labelled):
         """Open the page in a browser of this computer. Returns whether that was possible."""
         return self._native.open_browser()
 
+    def wait(self) -> None:
+        """Wait until Ctrl-C, and close the page: for scripts, whose end would end the page."""
+        try:
+            while True:
+                time.sleep(0.1)
+        except KeyboardInterrupt:
+            self.close()
+
+    def close(self) -> None:
+        """End the page. ``labels`` and ``answers`` can still be asked for, and the journal keeps the answers."""
+        for journal in [journal for journal, page in _OPEN.items() if page is self]:
+            del _OPEN[journal]
+        super().close()
+
     def __enter__(self) -> LabellingPage:
         return self
 
@@ -286,7 +322,7 @@ def label(
     id: str | Iterable[str] | None = None,
     drop: str | Iterable[str] | None = None,
     category: str | Iterable[str] | None = None,
-    keep: str | Iterable[str] | None = None,
+    keep: str | Iterable[str] | Literal[True] | None = None,
     held_out: float | None = None,
     seed: int | None = None,
     query: str | None = None,
@@ -296,6 +332,7 @@ def label(
     notes: str | None = None,
     port: int = 0,
     open: bool = True,
+    **settings: Any,
 ) -> LabellingPage:
     """Open the labelling page for a table: it asks about rows, you answer, and the ranking follows.
 
@@ -319,23 +356,31 @@ def label(
         The port; 0 for any that is free.
     open
         Whether to open the page in a browser of this computer.
+    **settings
+        Settings of the method.
 
     Returns
     -------
     LabellingPage
-        A notebook shows it as a link.
+        A notebook shows it as a link. It replaces a page of this process with the same journal. A script keeps it with ``wait()``.
     """
+    if not 0 <= port < 65536:
+        raise SettingError(f"port is {port}: it must be from 0 to 65535", setting="port")
     shown = name or (Path(table).name if isinstance(table, (str, os.PathLike)) else "table")
     answers = Path(journal) if journal is not None else Path(f"{shown}.answers.jsonl")
     labelled = Path(out) if out is not None else Path(f"{Path(shown).stem}.labelled.csv")
     if labelled.suffix not in (".csv", ".parquet"):
         raise SettingError(f"out is {labelled}: its name must end in .csv or .parquet", setting="out")
+    earlier = _OPEN.get(answers.absolute())
+    if earlier is not None:
+        earlier.close()
     native = _opened(
         table, method=method, label=label, anomaly=anomaly, label_name=label_name, id=id, drop=drop, category=category,
-        keep=keep, held_out=held_out, seed=seed, query=query, journal=answers, settings={},
+        keep=keep, held_out=held_out, seed=seed, query=query, journal=answers, settings=settings,
     )  # fmt: skip
     address = native.serve(shown, os.fspath(labelled), os.fspath(labelled.with_suffix(".anoonly")), notes, port)
     page = LabellingPage(native, address)
+    _OPEN[answers.absolute()] = page
     if open:
         page.open()
     return page

@@ -111,11 +111,18 @@ def _model(source: _Source) -> Model:
     return Model.from_bytes(content if isinstance(content, bytes) else content.value)
 
 
+def _in_utc(column: pa.Array) -> pa.Array:
+    """Times as Spark stores them: it hands them over in the zone of the session, and a model looks at the time of day."""
+    if pa.types.is_timestamp(column.type) and column.type.tz is not None:
+        return column.cast(pa.timestamp(column.type.unit, "UTC"))
+    return column
+
+
 def _partition(
     source: _Source, layout: _engine.Layout, lenient: bool, threads: int, batches: Iterable[pa.RecordBatch]
 ) -> Iterator[pa.RecordBatch]:
     anoonly.set_threads(threads)
     model = _model(source)
     for batch in batches:
-        named = pa.RecordBatch.from_arrays(batch.columns, names=layout.needed)
+        named = pa.RecordBatch.from_arrays([_in_utc(column) for column in batch.columns], names=layout.needed)
         yield _engine.scores(model, named, layout, lenient)
