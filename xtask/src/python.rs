@@ -44,6 +44,9 @@ pub fn test_python(options: &[String]) -> Result<(), String> {
     let python = environment("python-tests", true)?;
     let requirements = format!("{PACKAGE}/tests/requirements.txt");
     run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--requirement", &requirements]).arg(&wheel))?;
+    // A test whose library is missing would be skipped.
+    let libraries = "import combo, duckdb, fsspec, onnxruntime, pyod, pyspark, ray.data, shutil, sklearn, suod; assert shutil.which('java')";
+    run(Command::new(&python).args(["-c", libraries]).current_dir(env::temp_dir()))?;
     // From another folder, so that both take the package as it is installed, not its sources.
     let types = ["-m", "mypy", "--strict", "--ignore-missing-imports", "--package", "anoonly"];
     run(Command::new(&python).args(types).current_dir(env::temp_dir()))?;
@@ -56,7 +59,7 @@ pub fn test_python(options: &[String]) -> Result<(), String> {
     run(tests.args(["-m", "pytest", "--quiet"]).args(options).current_dir(PACKAGE))
 }
 
-/// The Python of a virtual environment of this workspace, which is made if it does not exist or shall be new.
+/// The Python of a virtual environment of this workspace, which is made if it does not exist, or made again if `new`.
 fn environment(name: &str, new: bool) -> Result<PathBuf, String> {
     let folder = target().join("xtask").join(name);
     if new && folder.exists() {
