@@ -27,7 +27,7 @@ mod _native {
     #[pymodule_export]
     use super::table::{NativeTable, NativeTableBuilder};
     #[pymodule_export]
-    use super::work::set_threads;
+    use super::work::{set_threads, wait_for_given_up_work};
 
     use pyo3::prelude::*;
 

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anoonly::data::table::is_reading;
 use pyo3::exceptions::PyRuntimeError;
@@ -16,6 +16,24 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// The threads that compute.
 static THREADS: Mutex<Threads> = Mutex::new(Threads { wanted: None, pool: None });
+
+/// Work that was given up: whether it has ended.
+static GIVEN_UP: Mutex<Vec<Arc<AtomicBool>>> = Mutex::new(Vec::new());
+
+/// Waits for work that was given up, but not longer than some seconds: at its end, it hands memory back to other libraries, which must
+/// not end before.
+#[pyfunction]
+pub fn wait_for_given_up_work(py: Python<'_>, seconds: f64) {
+    py.detach(|| {
+        let start = Instant::now();
+        let is_running = |ended: &Arc<AtomicBool>| !ended.load(Ordering::Acquire);
+        while GIVEN_UP.lock().unwrap_or_else(PoisonError::into_inner).iter().any(is_running)
+            && start.elapsed().as_secs_f64() < seconds
+        {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    });
+}
 
 struct Threads {
     /// The number of threads; `None` for one a core.
@@ -107,10 +125,13 @@ pub fn run<P: Send + 'static, T: Send + 'static>(
     let stop = Arc::new(AtomicBool::new(false));
     let progress = Reporter { stop: Arc::clone(&stop), steps };
     let pool = pool()?;
+    let ended = Arc::new(AtomicBool::new(false));
+    let has_ended = Arc::clone(&ended);
     pool.spawn(move || {
         let result = catch_unwind(AssertUnwindSafe(|| work(&progress)));
         let _ = give.send(result);
         let _ = progress.steps.send(Message::Done);
+        has_ended.store(true, Ordering::Release);
     });
     let mut received = received;
     loop {
@@ -123,6 +144,9 @@ pub fn run<P: Send + 'static, T: Send + 'static>(
         };
         if let Err(error) = checked.and_then(|()| py.check_signals()) {
             stop.store(true, Ordering::Relaxed);
+            let mut given_up = GIVEN_UP.lock().unwrap_or_else(PoisonError::into_inner);
+            given_up.retain(|ended| !ended.load(Ordering::Acquire));
+            given_up.push(ended);
             // The work keeps its threads until it ends, and they end with it; the next call gets others.
             let mut threads = THREADS.lock().unwrap_or_else(PoisonError::into_inner);
             if threads.pool.as_ref().is_some_and(|(_, known)| Arc::ptr_eq(known, &pool)) {

@@ -11,6 +11,7 @@ the data frames of these engines.
 
 from __future__ import annotations
 
+import atexit
 import json
 from typing import Any
 
@@ -34,6 +35,9 @@ from .errors import (
 from .labelling import LabellingPage, LabellingSession, Question, label
 
 __version__: str = _native.__version__
+
+# The memory of a table may belong to a library that ends with the process.
+atexit.register(_native.wait_for_given_up_work, 2.0)
 
 __all__ = [
     "AnoonlyError",
