@@ -50,6 +50,8 @@ pub fn test_python(options: &[String]) -> Result<(), String> {
     // From another folder, so that both take the package as it is installed, not its sources.
     let types = ["-m", "mypy", "--strict", "--ignore-missing-imports", "--package", "anoonly"];
     run(Command::new(&python).args(types).current_dir(env::temp_dir()))?;
+    let stubs = ["-m", "mypy.stubtest", "--ignore-disjoint-bases", "anoonly._native"];
+    run(Command::new(&python).args(stubs).current_dir(env::temp_dir()))?;
     let mut tests = Command::new(&python);
     // The program of the workspace starts sooner than Python.
     let program = target().join("release/anoonly");
