@@ -6,6 +6,20 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
+__all__ = [
+    "LabellingSession",
+    "Model",
+    "Table",
+    "TableBuilder",
+    "__version__",
+    "check_method",
+    "fit",
+    "methods",
+    "run_command",
+    "set_threads",
+    "wait_for_given_up_work",
+]
+
 __version__: str
 
 @final
