@@ -115,9 +115,12 @@ impl Desk {
         desk
     }
 
-    /// Ends the threads, after a fit that is running.
+    /// Lets go of the journal, and ends the threads, after a fit that is running.
     pub fn close(&self) {
-        self.lock().closed = true;
+        let mut shared = self.lock();
+        shared.closed = true;
+        shared.session.release_journal();
+        drop(shared);
         self.changed.notify_all();
     }
 

@@ -105,6 +105,11 @@ impl Session {
         self.journal.as_ref().map(Journal::path)
     }
 
+    /// Lets go of the journal, so that another session can open it. Nothing that happens in this session from now on is kept.
+    pub fn release_journal(&mut self) {
+        self.journal = None;
+    }
+
     /// The number of bytes of an incomplete last line that was removed from the journal. Its answer was never confirmed.
     pub fn removed_bytes(&self) -> usize {
         self.removed

@@ -249,11 +249,14 @@ fn a_journal_is_open_once() {
     let (_folder, path) = place();
     let (text, _) = made(60, 6, 3);
     let open = || setup("mahalanobis").journal(&path).open(&table(&text));
-    let session = open().unwrap();
+    let mut session = open().unwrap();
     assert_eq!(session.journal(), Some(path.as_path()));
     let before = fs::read(&path).unwrap();
     assert!(matches!(open(), Err(LabellingError::JournalInUse { .. })));
     assert_eq!(fs::read(&path).unwrap(), before);
+    session.release_journal();
+    assert_eq!(session.journal(), None);
+    open().unwrap();
     drop(session);
     open().unwrap();
 }
