@@ -223,7 +223,7 @@ class Explanation(Sequence[ExplainedRow]):
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """The rows as plain values."""
-        return list(self._facts)
+        return [{**row, "row": dict(row["row"])} for row in self._facts]
 
     def __repr__(self) -> str:
         def line(row: ExplainedRow) -> str:
