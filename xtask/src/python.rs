@@ -1,7 +1,6 @@
 //! `cargo xtask wheel` and `cargo xtask test-python`.
 
 use std::env;
-use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -19,15 +18,9 @@ pub fn wheel() -> Result<PathBuf, String> {
         fs::remove_dir_all(&wheels).map_err(|error| format!("cannot remove {}: {error}", wheels.display()))?;
     }
     // The environment of cargo, as for every other build of the workspace.
-    let mut build = cargo();
-    let variables: Vec<(OsString, Option<OsString>)> =
-        build.get_envs().map(|(name, value)| (name.to_owned(), value.map(Into::into))).collect();
-    build = Command::new(&tools);
-    for (name, value) in variables {
-        match value {
-            Some(value) => build.env(name, value),
-            None => build.env_remove(name),
-        };
+    let mut build = Command::new(&tools);
+    for (name, _) in cargo().get_envs().filter(|(_, value)| value.is_none()) {
+        build.env_remove(name);
     }
     build.args(["-m", "maturin", "build", "--release", "--locked", "--strip", "--manifest-path"]);
     run(build.arg(format!("{PACKAGE}/Cargo.toml")).arg("--out").arg(&wheels))?;

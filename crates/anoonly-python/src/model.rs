@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anoonly::data::encode::{Unknown, UnseenValues};
 use anoonly::data::table::{LabelColumn, Values};
 use anoonly::eval::ranks;
-use anoonly::pipeline::{Model as TableModel, Scored, Threshold, ThresholdRule};
+use anoonly::pipeline::{LabelledScores, Model as TableModel, Scored, Threshold, ThresholdRule};
 use anoonly::{ComputeDevice, PipelineError};
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
@@ -202,14 +202,10 @@ impl NativeModel {
         anomaly: Option<String>,
         lenient: bool,
     ) -> PyResult<(Self, Vec<String>)> {
-        let (model, table) = (Arc::clone(&self.model), table.table.clone());
-        let result = run_quietly(py, move || {
-            let label = LabelColumn { names: vec![label], anomaly };
-            let labelled = model.score_labelled(&table, &label, unknown(lenient))?;
-            Ok((Threshold::max_f1(&labelled.scores, &labelled.anomalous)?, labelled))
-        })?;
-        let (threshold, labelled) = result.map_err(|error: PipelineError| raise(py, &error))?;
-        Ok((self.with(threshold), labelled_warnings(&labelled.unseen, labelled.trained_on)))
+        let label = LabelColumn { names: vec![label], anomaly };
+        let best = |labelled: &LabelledScores| Threshold::max_f1(&labelled.scores, &labelled.anomalous);
+        let (threshold, warnings) = self.on_labelled(py, table, label, lenient, best)?;
+        Ok((self.with(threshold), warnings))
     }
 
     /// Metrics on a table with labels, as JSON, and warnings.
@@ -221,14 +217,9 @@ impl NativeModel {
         anomaly: Option<String>,
         lenient: bool,
     ) -> PyResult<(String, Vec<String>)> {
-        let (model, table) = (Arc::clone(&self.model), table.table.clone());
-        let result = run_quietly(py, move || {
-            let label = LabelColumn { names: vec![label], anomaly };
-            let labelled = model.score_labelled(&table, &label, unknown(lenient))?;
-            Ok((labelled.evaluation()?, labelled))
-        })?;
-        let (evaluation, labelled) = result.map_err(|error: PipelineError| raise(py, &error))?;
-        Ok((as_json(py, &evaluation)?, labelled_warnings(&labelled.unseen, labelled.trained_on)))
+        let label = LabelColumn { names: vec![label], anomaly };
+        let (evaluation, warnings) = self.on_labelled(py, table, label, lenient, LabelledScores::evaluation)?;
+        Ok((as_json(py, &evaluation)?, warnings))
     }
 
     /// The contributions of columns to the highest scores, as JSON, and warnings.
@@ -303,6 +294,24 @@ impl NativeModel {
 }
 
 impl NativeModel {
+    /// What follows from the scores of the labelled rows of a table, and warnings.
+    fn on_labelled<T: Send + 'static>(
+        &self,
+        py: Python<'_>,
+        table: &NativeTable,
+        label: LabelColumn,
+        lenient: bool,
+        follows: impl FnOnce(&LabelledScores) -> Result<T, PipelineError> + Send + 'static,
+    ) -> PyResult<(T, Vec<String>)> {
+        let (model, table) = (Arc::clone(&self.model), table.table.clone());
+        let result = run_quietly(py, move || {
+            let labelled = model.score_labelled(&table, &label, unknown(lenient))?;
+            Ok((follows(&labelled)?, labelled))
+        })?;
+        let (result, labelled) = result.map_err(|error: PipelineError| raise(py, &error))?;
+        Ok((result, labelled_warnings(&labelled.unseen, labelled.trained_on)))
+    }
+
     fn with(&self, threshold: Threshold) -> Self {
         let mut model = TableModel::clone(&self.model);
         model.set_threshold(threshold);
