@@ -8,12 +8,14 @@
 
 mod cells;
 mod column;
+mod context;
 mod dates;
 mod exact;
 mod fitting;
 mod notation;
 mod reading;
 mod roles;
+mod training_values;
 mod unseen;
 mod values;
 mod written_dates;
@@ -31,10 +33,12 @@ use anoonly_core::did_you_mean;
 pub(crate) use cells::{Cells, truth};
 pub use cells::{ColumnKind, is_missing};
 pub use column::{EncodedColumn, Encoding};
+pub use context::{IntervalShare, ReadValue, ValueContext};
 pub use dates::DatePart;
 pub use exact::{CategoryValues, ColumnValues, TextValues};
 use fitting::{NoFeature, check_together, fit_column};
 pub use notation::Notation;
+pub use training_values::{KeptNumbers, TrainingValues};
 pub use unseen::{FirstUnseen, SeenValues, UnseenInColumn, UnseenValues};
 
 /// The roles of a table's columns.
@@ -185,6 +189,24 @@ impl Encoder {
         far.sort_unstable();
         far.dedup();
         Ok(Encoded { features, filled, unseen, far })
+    }
+
+    /// Where the values of a row lie among the training rows, in the order of the columns. A column that the table does not have counts as
+    /// missing. `None` where the model does not know ([`EncodedColumn::context`]).
+    ///
+    /// # Errors
+    /// When a column cannot be read.
+    ///
+    /// # Panics
+    /// When the row does not exist.
+    pub fn contexts(&self, table: &Table, row: usize) -> Result<Vec<Option<ValueContext>>, DataError> {
+        let row = table.rows_at(&[row])?;
+        let there: HashSet<&str> = row.columns().into_iter().collect();
+        let context = |column: &EncodedColumn| match there.contains(column.name.as_str()) {
+            true => column.context_in(&row),
+            false => Ok(column.context(ReadValue::Missing)),
+        };
+        self.columns.iter().map(context).collect()
     }
 
     /// The columns.

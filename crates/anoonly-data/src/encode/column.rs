@@ -10,6 +10,7 @@ use super::Unknown;
 use super::cells::{Cells, ColumnKind};
 use super::dates::DatePart;
 use super::notation::Notation;
+use super::training_values::TrainingValues;
 use super::unseen::{SeenValues, UnseenInColumn, short};
 use super::values::{ColumnSource, categories};
 use crate::DataError;
@@ -34,6 +35,9 @@ pub struct EncodedColumn {
     /// What the training rows held. Models of format 1 do not know it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<SeenValues>,
+    /// How the values of the training rows are distributed. Models of earlier versions do not know it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub training: Option<TrainingValues>,
     /// What users should know about how the column was read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -270,7 +274,11 @@ impl EncodedColumn {
             Encoding::Frequency { shares, .. } => shares.values().all(|share| (0.0..=1.0).contains(share)),
             Encoding::Date { .. } => self.kind == ColumnKind::Date,
         };
-        encoding && range.is_none_or(|[low, high]| low.is_finite() && high.is_finite() && low <= high)
+        let training = self
+            .training
+            .as_ref()
+            .is_none_or(|training| self.seen.is_some_and(|seen| training.is_sound(&self.encoding, seen)));
+        encoding && training && range.is_none_or(|[low, high]| low.is_finite() && high.is_finite() && low <= high)
     }
 }
 

@@ -44,6 +44,49 @@ impl DatePart {
         }
     }
 
+    /// The number of intervals that the period is divided into for people: months, weekdays or hours.
+    pub(super) fn intervals(self) -> usize {
+        match self {
+            DatePart::Year => 12,
+            DatePart::Week => 7,
+            DatePart::Day => 24,
+        }
+    }
+
+    /// The interval of a date, counted from 0.
+    pub(super) fn interval(self, date: NaiveDateTime) -> usize {
+        let place = match self {
+            DatePart::Year => date.month0(),
+            DatePart::Week => date.weekday().num_days_from_monday(),
+            DatePart::Day => date.hour(),
+        };
+        place as usize
+    }
+
+    /// The name of an interval, as `March`, `Sunday` or `03:00 to 04:00`.
+    pub(super) fn interval_name(self, interval: usize) -> String {
+        const MONTHS: [&str; 12] = [
+            "January",
+            "February",
+            "March",
+            "April",
+            "May",
+            "June",
+            "July",
+            "August",
+            "September",
+            "October",
+            "November",
+            "December",
+        ];
+        const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+        match self {
+            DatePart::Year => MONTHS[interval % 12].into(),
+            DatePart::Week => DAYS[interval % 7].into(),
+            DatePart::Day => format!("{interval:02}:00 to {:02}:00", interval + 1),
+        }
+    }
+
     /// The length of the period in days.
     fn days(self) -> f64 {
         match self {

@@ -11,6 +11,7 @@ use super::dates::{DatePart, closed_circles};
 use super::notation::Notation;
 use super::reading::{ColumnReading, refuse_grouped};
 use super::roles::{IDENTIFIER_SHARE, IDENTIFIER_VALUES, reason_by_name, reason_by_values};
+use super::training_values::{KeptNumbers, TrainingValues};
 use super::unseen::SeenValues;
 use super::values::{ColumnSource, categories};
 use super::{EncoderOptions, Unknown};
@@ -59,6 +60,7 @@ struct FittedEncoding {
     seen: SeenValues,
     /// `None` where there are no values.
     encoding: Option<Encoding>,
+    training: Option<TrainingValues>,
     /// Why its features say nothing. A feature for missing values may still do.
     blank: Option<NoFeature>,
 }
@@ -97,13 +99,14 @@ pub(super) fn fit_column(
             Err(reason) => return Ok(Err(reason)),
         },
     };
-    let FittedEncoding { seen, encoding, blank } = fitted;
+    let FittedEncoding { seen, encoding, training, blank } = fitted;
     let indicator = seen.missing >= INDICATOR_ROWS && seen.known >= INDICATOR_ROWS;
     Ok(match (encoding, blank) {
         (None, _) => Err(NoFeature::empty()),
         (Some(_), Some(reason)) if !indicator => Err(reason),
         (Some(encoding), _) => {
-            Ok(EncodedColumn { name: name.into(), kind, notation, encoding, indicator, seen: Some(seen), notes })
+            let (name, seen) = (name.into(), Some(seen));
+            Ok(EncodedColumn { name, kind, notation, encoding, indicator, seen, training, notes })
         }
     })
 }
@@ -119,29 +122,26 @@ struct Places {
 }
 
 impl Places {
-    /// Finds them without a whole sort; `None` if there are no values. The order of the values changes.
-    fn of(values: &mut [f64]) -> Option<Self> {
-        let edge = values.len() / 100;
-        let low = values.iter().copied().min_by(f64::total_cmp)?;
-        let high = values.iter().copied().max_by(f64::total_cmp)?;
-        let at = |values: &mut [f64], place: usize| *values.select_nth_unstable_by(place, f64::total_cmp).1;
-        let middle = values.len() / 2;
-        let median = at(values, middle);
-        // What is lower than the median now stands before it.
-        let usual_low = if edge < middle { at(&mut values[..middle], edge) } else { median };
-        let from_end = values.len() - 1 - edge;
-        let usual_high = if from_end > middle { at(&mut values[middle..], from_end - middle) } else { median };
-        Some(Self { low, usual_low, median, usual_high, high })
+    /// Finds them without a whole sort, together with the numbers that are kept; `None` if there are no values. The order of the values
+    /// changes.
+    fn of(values: &mut [f64]) -> Option<(Self, KeptNumbers)> {
+        let kept = KeptNumbers::of(values);
+        let (edge, middle) = (values.len() / 100, values.len() / 2);
+        let last = values.len().checked_sub(1)?;
+        let [low, usual_low, median, usual_high, high] =
+            [0, edge, middle, last - edge, last].map(|place| values[place]);
+        Some((Self { low, usual_low, median, usual_high, high }, kept))
     }
 }
 
 fn number_encoding(values: &[Option<f64>], notes: &mut Vec<String>) -> FittedEncoding {
-    let mut known: Vec<f64> = values.iter().flatten().copied().collect();
+    // The sum turns a negative zero into zero.
+    let mut known: Vec<f64> = values.iter().flatten().map(|value| value + 0.0).collect();
     let places = Places::of(&mut known);
-    let range = places.as_ref().map(|places| [places.low, places.high]);
+    let range = places.as_ref().map(|(places, _)| [places.low, places.high]);
     let seen = SeenValues { known: known.len(), missing: values.len() - known.len(), range };
-    let Some(Places { low, usual_low, median, usual_high, high }) = places else {
-        return FittedEncoding { seen, encoding: None, blank: None };
+    let Some((Places { low, usual_low, median, usual_high, high }, kept)) = places else {
+        return FittedEncoding { seen, encoding: None, training: None, blank: None };
     };
     let farthest = (high - median).max(median - low);
     let unit = if farthest == 0.0 || PLAIN_SIZES.contains(&farthest) { 1.0 } else { farthest.min(f64::MAX) };
@@ -154,14 +154,15 @@ fn number_encoding(values: &[Option<f64>], notes: &mut Vec<String>) -> FittedEnc
         }
     }
     let blank = (high == low).then(NoFeature::constant);
-    FittedEncoding { seen, encoding: Some(Encoding::Number { median, unit }), blank }
+    let (encoding, training) = (Some(Encoding::Number { median, unit }), Some(TrainingValues::Numbers(kept)));
+    FittedEncoding { seen, encoding, training, blank }
 }
 
 fn date_encoding(values: &[Option<NaiveDateTime>], keep: bool, notes: &mut Vec<String>) -> FittedEncoding {
     let known: Vec<NaiveDateTime> = values.iter().flatten().copied().collect();
     let seen = SeenValues { known: known.len(), missing: values.len() - known.len(), range: None };
     let (Some(first), Some(last)) = (known.iter().min(), known.iter().max()) else {
-        return FittedEncoding { seen, encoding: None, blank: None };
+        return FittedEncoding { seen, encoding: None, training: None, blank: None };
     };
     let varying =
         DatePart::ALL.into_iter().filter(|part| known.iter().any(|&date| part.share(date) != part.share(known[0])));
@@ -178,7 +179,13 @@ fn date_encoding(values: &[Option<NaiveDateTime>], keep: bool, notes: &mut Vec<S
     if !open.is_empty() {
         notes.push(reason);
     }
-    FittedEncoding { seen, encoding: Some(Encoding::Date { parts }), blank }
+    let rows_of = |part: &DatePart| {
+        let mut rows = vec![0; part.intervals()];
+        known.iter().for_each(|&date| rows[part.interval(date)] += 1);
+        rows
+    };
+    let training = Some(TrainingValues::Dates(parts.iter().map(rows_of).collect()));
+    FittedEncoding { seen, encoding: Some(Encoding::Date { parts }), training, blank }
 }
 
 fn category_encoding(
@@ -219,16 +226,19 @@ fn category_encoding(
         }
     }
     let blank = (counts.len() == 1).then(NoFeature::constant);
-    let encoding = match counts.len() {
-        0 => return Ok(Ok(FittedEncoding { seen, encoding: None, blank: None })),
-        few if few <= one_hot => Encoding::OneHot { categories: counts.into_keys().collect(), whole },
+    let (encoding, training) = match counts.len() {
+        0 => (None, None),
+        few if few <= one_hot => {
+            let (categories, rows) = counts.into_iter().unzip();
+            (Some(Encoding::OneHot { categories, whole }), Some(TrainingValues::Categories(rows)))
+        }
         _ => {
             let share = |count: usize| count as f64 / table.rows() as f64;
             let shares = counts.into_iter().map(|(category, count)| (category, share(count))).collect();
-            Encoding::Frequency { shares, whole }
+            (Some(Encoding::Frequency { shares, whole }), None)
         }
     };
-    Ok(Ok(FittedEncoding { seen, encoding: Some(encoding), blank }))
+    Ok(Ok(FittedEncoding { seen, encoding, training, blank }))
 }
 
 /// Checks the columns of a table beside each other: all of their categories must fit into a model, and numbers must not be written in
@@ -261,7 +271,7 @@ mod tests {
             let mut values: Vec<f64> = (0..count).map(|row| f64::from(row * 7919 % 31) - 9.0).collect();
             let mut sorted = values.clone();
             sorted.sort_unstable_by(f64::total_cmp);
-            let found = Places::of(&mut values).unwrap();
+            let (found, _) = Places::of(&mut values).unwrap();
             let (edge, last) = (sorted.len() / 100, sorted.len() - 1);
             let found = [found.low, found.usual_low, found.median, found.usual_high, found.high];
             assert_eq!(found, [0, edge, sorted.len() / 2, last - edge, last].map(|place| sorted[place]), "{count}");

@@ -4,7 +4,8 @@ use chrono::NaiveDateTime;
 
 use super::Unknown;
 use super::cells::{Cells, ColumnKind, number, truth, whole_digits};
-use super::column::EncodedColumn;
+use super::column::{EncodedColumn, Encoding};
+use super::context::{ReadValue, ValueContext};
 use super::notation::{Notation, is_no_date, is_placeholder};
 use super::written_dates::is_zero_date;
 use crate::DataError;
@@ -138,4 +139,32 @@ pub(super) fn categories(cells: &Cells, whole: bool) -> impl Iterator<Item = Opt
         }),
         other => other,
     })
+}
+
+impl EncodedColumn {
+    /// Where the value of a table's only row lies among the training rows.
+    pub(super) fn context_in(&self, row: &Table) -> Result<Option<ValueContext>, DataError> {
+        let cells = row.cells(&self.name)?;
+        let source = ColumnSource::of(row, self, Unknown::Accept);
+        Ok(match &self.encoding {
+            Encoding::Number { .. } => self.context_of_only(&source.numbers(&cells)?, ReadValue::Number),
+            Encoding::Date { .. } => self.context_of_only(&source.dates(&cells)?, ReadValue::Date),
+            Encoding::OneHot { whole, .. } | Encoding::Frequency { whole, .. } => {
+                let category = categories(&cells, *whole).next().flatten();
+                self.context(category.as_deref().map_or(ReadValue::Missing, ReadValue::Category))
+            }
+        })
+    }
+
+    /// The context of the first value that was read. A value of another kind has none.
+    fn context_of_only<T: Copy>(
+        &self,
+        read: &ReadValues<T>,
+        known: fn(T) -> ReadValue<'static>,
+    ) -> Option<ValueContext> {
+        match read.other_kind.is_empty() {
+            true => self.context(read.values.first().copied().flatten().map_or(ReadValue::Missing, known)),
+            false => None,
+        }
+    }
 }
