@@ -276,11 +276,21 @@ fn the_highest_scores_are_explained_by_the_columns_of_the_table() {
         // Anomalies differ by amount, city and hour, but not by age.
         let of = |name: &str| parts.iter().find(|part| part["column"] == name).unwrap();
         assert_eq!(of("city")["value"], "Cairo");
+        let context = |name: &str| of(name)["context"].clone();
+        assert_eq!((&context("city")["kind"], &context("amount")["kind"]), (&"category".into(), &"number".into()));
+        assert_eq!(
+            context("city")["text"],
+            format!("{} % of rows", (1000.0 * number(&context("city")["share"])).round() / 10.0)
+        );
+        assert!(number(&context("amount")["lower"]) > 0.9, "{row}");
         assert!(number(&of("amount")["contribution"]) > 0.0 && number(&of("city")["contribution"]) > 0.0, "{row}");
     }
 
     let table = done(anoonly(["explain", &model, &new, "--top", "5", "--columns", "2", "--html", &page]));
-    assert!(table.contains("| rank ") && table.contains("city = Cairo (+"), "{table}");
+    assert!(
+        table.contains("| rank ") && table.contains("city = Cairo, ") && table.contains(" % of rows (+"),
+        "{table}"
+    );
     let html = fs::read_to_string(&page).unwrap();
     assert!(html.contains("Cairo") && !html.contains("http:") && !html.contains("https:"));
     assert_eq!(html.matches("<section>").count(), 5);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anoonly::data::encode::Unknown;
 use anoonly::data::table::CellValue;
-use anoonly::pipeline::{Contribution, ExplainedRow, Model};
+use anoonly::pipeline::{AttributionMethod, Contribution, ExplainedRow, Model};
 use anoonly_page::{markdown_table, write_page};
 use clap::Args;
 use maud::{Markup, html};
@@ -81,16 +81,26 @@ impl Options {
             let cells = [row.rank.to_string()].into_iter().chain(ids).chain([short_score(row.score), parts.join("; ")]);
             table.add_row(cells);
         }
+        let shares = match has_contexts(rows) {
+            true => "Shares of rows are those of the training rows that have a value in the column.\n",
+            false => "",
+        };
         format!(
-            "{table}\n\nThe contributions of a row add up to the difference between its score and the score {:.2} of a typical row.\n",
+            "{table}\n\nThe contributions of a row add up to the difference between its score and the score {:.2} of a typical row.\n{shares}",
             first.baseline
         )
     }
 }
 
 fn short(part: &Contribution) -> String {
-    let text = format!("{} = {} ({})", part.column, shown(&part.value), signed(part.contribution));
+    let place = part.context.as_ref().map_or_else(String::new, |context| format!(", {context}"));
+    let text = format!("{} = {}{place} ({})", part.column, shown(&part.value), signed(part.contribution));
     one_line(&text).into_owned()
+}
+
+/// Whether it is known of any value where it lies among the training rows.
+fn has_contexts(rows: &[ExplainedRow]) -> bool {
+    rows.iter().flat_map(|row| &row.contributions).any(|part| part.context.is_some())
 }
 
 /// A value for people.
@@ -113,6 +123,7 @@ fn page(rows: &[ExplainedRow], model: &Model) -> Markup {
         };
         html! { div { span class=(class) style={ "left:" (left) "%;width:" (width(part)) "%" } {} } }
     };
+    let places = has_contexts(rows);
     html! {
         h1 { "Explained scores" }
         p class="lead" {
@@ -120,8 +131,7 @@ fn page(rows: &[ExplainedRow], model: &Model) -> Markup {
              than a typical training row, a bar to the left how much less. All bars of the page have the same scale."
         }
         @if let Some(first) = rows.first() {
-            p { "The contributions of a row add up to the difference between its score and the score of a typical row, "
-                 (format!("{:.2}", first.baseline)) ". They are " (model.explained_by()) ". They show what the model looks at, not what causes an anomaly, and columns with the same information share their contribution." }
+            (about(first.baseline, model.attribution_method(), places))
         }
         @for row in rows {
             section {
@@ -134,12 +144,19 @@ fn page(rows: &[ExplainedRow], model: &Model) -> Markup {
                     ": score " (short_score(row.score))
                 }
                 table class="parts" {
-                    thead { tr { th scope="col" { "column" } th scope="col" { "value" } th scope="col" class="number" { "contribution" } th scope="col" class="bars" {} } }
+                    thead { tr {
+                        th scope="col" { "column" }
+                        th scope="col" { "value" }
+                        @if places { th scope="col" { "among the training rows" } }
+                        th scope="col" class="number" { "contribution" }
+                        th scope="col" class="bars" {}
+                    } }
                     tbody {
                         @for part in &row.contributions {
                             tr {
                                 td { (part.column) }
                                 td { @if part.value == CellValue::Missing { em { "missing" } } @else { (shown(&part.value)) } }
+                                @if places { td { @if let Some(context) = &part.context { (context.to_string()) } } }
                                 td class="number" { (signed(part.contribution)) }
                                 td class="bars" { (bar(part)) }
                             }
@@ -149,6 +166,26 @@ fn page(rows: &[ExplainedRow], model: &Model) -> Markup {
                 @if row.remainder.abs() >= 0.005 {
                     p { "Not explained: " (signed(row.remainder)) }
                 }
+            }
+        }
+    }
+}
+
+/// What the numbers of the page are.
+fn about(baseline: f32, method: AttributionMethod, places: bool) -> Markup {
+    html! {
+        p {
+            "The contributions of a row add up to the difference between its score and the score of a typical row, "
+            (format!("{baseline:.2}")) ". The typical row is the training row nearest to the middle of those without an anomaly label."
+        }
+        p {
+            "They are " (method.name()) ". " (method.description()) " Contributions show what the model looks at, not what causes an \
+             anomaly, and columns with the same information share their contribution."
+        }
+        @if places {
+            p {
+                "Shares of rows are those of the training rows that have a value in the column; “above 99 %” says that 99 % of them or \
+                 more have a smaller value. A missing value is compared with all training rows."
             }
         }
     }

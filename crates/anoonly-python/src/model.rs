@@ -236,9 +236,10 @@ impl NativeModel {
         Ok((as_json(py, &rows)?, unseen_warnings(&unseen)))
     }
 
-    /// How explanations of this model are computed.
-    fn explained_by(&self) -> String {
-        self.model.explained_by().to_owned()
+    /// How explanations of this model are computed: the name of the method with its source, and what the contributions are.
+    fn explained_by(&self) -> (&'static str, &'static str) {
+        let method = self.model.attribution_method();
+        (method.name(), method.description())
     }
 
     /// Writes an ONNX graph.

@@ -213,6 +213,15 @@ def test_explanations_add_up(model: anoonly.Model) -> None:
         total = row.baseline + sum(part.contribution for part in row.contributions) + row.remainder
         assert total == pytest.approx(row.score, rel=1e-4)
         assert {part.column for part in row.contributions} == set(model.columns)
+        by_column = {part.column: part for part in row.contributions}
+        context = by_column["amount"].context
+        assert context is not None and context["kind"] == "number" and context["text"] == by_column["amount"].place
+        below, above = float((TRAIN.amount < by_column["amount"].value).mean()), float((TRAIN.amount > by_column["amount"].value).mean())
+        assert context["lower"] <= below + 1e-12 and below <= context["lower"] + 0.02
+        assert context["higher"] <= above + 1e-12 and above <= context["higher"] + 0.02
+    assert explanation.method in explanation._repr_html_() and explanation.description in explanation._repr_html_()
+    assert f", {explanation[0].contributions[0].place} (" in repr(explanation)
+    assert explanation.to_dicts()[0]["contributions"][0]["context"]["text"] == explanation[0].contributions[0].place
     assert explanation[0].score == max(row.score for row in explanation)
     page = explanation._repr_html_()
     assert best["payment"][0] in page and "amount" in page
@@ -227,6 +236,7 @@ def test_explanations_are_those_of_the_command(command: Any, tmp_path: Path, mod
         assert [part.column for part in mine.contributions] == [part["column"] for part in theirs["contributions"]]
         sums = [np.float32(part["contribution"]) for part in theirs["contributions"]]
         assert [np.float32(part.contribution) for part in mine.contributions] == sums
+        assert [part.context for part in mine.contributions] == [part["context"] for part in theirs["contributions"]]
 
 
 def test_text_of_a_table_does_not_become_markup(model: anoonly.Model) -> None:

@@ -37,7 +37,7 @@ use serde::{Deserialize, Serialize};
 
 pub use error::{PipelineError, TableSetting};
 pub use evaluation::{AtThreshold, Evaluation, LabelledScores};
-pub use explain::{Contribution, ExplainedRow};
+pub use explain::{AttributionMethod, Contribution, ExplainedRow};
 pub use labels::LabelSource;
 pub use model::{Model, Provenance, RowCounts, ScoreScale, Scored};
 pub use onnx::OnnxModel;

@@ -153,7 +153,7 @@ pub struct PlacedCell {
     /// The value for people; nothing if it is missing.
     pub value: Option<String>,
     pub place: Option<ValuePlace>,
-    /// The place in words.
+    /// Where the value lies among all rows, in words; for a missing one, how many are missing. Nothing for a column that is no feature.
     pub words: Option<String>,
 }
 
@@ -397,16 +397,5 @@ pub fn shown(value: &CellValue, longest: usize) -> Option<String> {
     match text.char_indices().nth(longest) {
         None => Some(text),
         Some((end, _)) => Some(format!("{}…", &text[..end])),
-    }
-}
-
-/// Where a value lies among all rows, in words; for a missing one, how many are missing. Nothing for a column that is no feature.
-pub fn place_words(column: &ViewedColumn, place: Option<&ValuePlace>, rows: usize) -> Option<String> {
-    match (place, &column.profile) {
-        (Some(place), _) => Some(place.to_string()),
-        (None, Some(profile)) => {
-            Some(format!("missing in {:.1} % of rows", 100.0 * profile.missing() as f64 / rows as f64))
-        }
-        (None, None) => None,
     }
 }

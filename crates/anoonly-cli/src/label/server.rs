@@ -21,7 +21,7 @@ use super::guard::{Opener, Token, guard};
 use super::list::Lists;
 use super::messages::{
     AnswerRequest, AnswersRequest, ColumnReason, Learnt, PlacedCell, Reasons, RowDetails, RowsRequest, SaveRequest,
-    SessionFacts, SharedState, SkipRequest, UndoRequest, place_words, shown,
+    SessionFacts, SharedState, SkipRequest, UndoRequest, shown,
 };
 use super::save::Saving;
 
@@ -209,10 +209,11 @@ async fn row(State(service): Shared, RowIndex(row): RowIndex) -> Answered<RowDet
         let given = service.desk.row(row)?;
         let view = service.desk.view();
         let columns = view.columns()?.iter();
-        let cells = columns.zip(view.values(row)?).zip(view.place(row)?).map(|((column, value), place)| PlacedCell {
+        let places = view.place(row)?.into_iter().zip(view.contexts(row)?);
+        let cells = columns.zip(view.values(row)?).zip(places).map(|((column, value), (place, context))| PlacedCell {
             column: column.name.clone(),
             value: shown(&value, LONGEST_CELL),
-            words: place_words(column, place.as_ref(), view.rows()),
+            words: context.map(|context| context.to_string()),
             place,
         });
         Ok(RowDetails { given, cells: cells.collect() })

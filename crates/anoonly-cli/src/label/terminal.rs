@@ -11,7 +11,7 @@ use std::time::Duration;
 use anoonly::labelling::{Answer, AskedBecause};
 
 use super::desk::{DeskError, NewAnswer};
-use super::messages::{GivenRow, State, place_words, shown};
+use super::messages::{GivenRow, State, shown};
 use super::save::DEFAULT_THRESHOLD;
 use super::server::Service;
 use crate::error::CommandError;
@@ -191,7 +191,7 @@ fn row_text(service: &Service, number: u64, because: Option<AskedBecause>) -> Re
     let (_, explainer) = service.desk.explainer();
     let explained = explainer.explain(row)?;
     let view = service.desk.view();
-    let (values, places, known) = (view.values(row)?, view.place(row)?, view.columns()?);
+    let (values, contexts, known) = (view.values(row)?, view.contexts(row)?, view.columns()?);
     let part = |column: &str| explained.contributions.iter().position(|part| part.column == column);
     let mut columns: Vec<(usize, Option<usize>)> =
         known.iter().enumerate().map(|(at, column)| (at, part(&column.name))).collect();
@@ -205,7 +205,7 @@ fn row_text(service: &Service, number: u64, because: Option<AskedBecause>) -> Re
         let name = one_line(&known[*at].name).into_owned();
         let value =
             shown(&values[*at], LONGEST_CELL).map_or_else(|| "(missing)".into(), |value| one_line(&value).into_owned());
-        let place = place_words(&known[*at], places[*at].as_ref(), view.rows()).unwrap_or_default();
+        let place = contexts[*at].as_ref().map(ToString::to_string).unwrap_or_default();
         let reason = part.map_or_else(String::new, |part| bar(explained.contributions[part].contribution, largest));
         let _ = writeln!(text, "  {name:width$}  {value:20}  {place:32}  {reason}");
     }

@@ -156,7 +156,7 @@ fn number(f: &mut fmt::Formatter<'_>, lower: f64, equal: f64, higher: f64) -> fm
     let extreme = match () {
         () if lower >= 1.0 => return f.write_str("above all training rows"),
         () if higher >= 1.0 => return f.write_str("below all training rows"),
-        () if equal >= 1.0 => return f.write_str("the same in all training rows"),
+        () if equal >= 1.0 => return f.write_str("the same in all rows"),
         () if higher == 0.0 => Some("the highest"),
         () if lower == 0.0 => Some("the lowest"),
         () => None,

@@ -248,7 +248,7 @@ class Model:
             raise SettingError("top must be at least 1", setting="top")
         rows, warnings = self._native.explain(self._table(table), top, lenient)
         warn(warnings)
-        return Explanation(json.loads(rows), self._native.explained_by())
+        return Explanation(json.loads(rows), *self._native.explained_by())
 
     def evaluate(self, table: TableLike, label: Labels, *, anomaly: Any = None, lenient: bool = False) -> Evaluation:
         """Metrics on a table with labels that the model was not fitted on. Unlabelled rows are ignored.

@@ -158,11 +158,23 @@ class Contribution:
         Its value in the row; None if it is missing.
     contribution : float
         In units of the score. Above 0, the column makes the row more anomalous than a typical row, below 0 less.
+    context : dict, or None
+        Where the value lies among the training rows, or None if the model does not know. ``text`` says it in words, as ``above 99.8 %``. A
+        number has the shares of training rows with a smaller value, ``lower``, the same, ``equal``, and a larger one, ``higher``. They are
+        bounds that hold for a number that the model does not keep, and ``equal`` is None then. A category or truth value has its ``share``
+        and its number of ``rows``, a date a list of ``parts``, and a missing value the ``share`` of training rows without one. ``kind`` is
+        ``number``, ``category``, ``date`` or ``missing``.
     """
 
     column: str
     value: Any
     contribution: float
+    context: dict[str, Any] | None = None
+
+    @property
+    def place(self) -> str:
+        """Where the value lies among the training rows, in words; empty if the model does not know."""
+        return self.context["text"] if self.context else ""
 
 
 @dataclass(frozen=True)
@@ -202,11 +214,13 @@ class ExplainedRow:
 class Explanation(Sequence[ExplainedRow]):
     """The rows with the highest scores, and why they have them. In a notebook, it is shown with a bar for each contribution."""
 
-    def __init__(self, rows: list[dict[str, Any]], method: str) -> None:
+    def __init__(self, rows: list[dict[str, Any]], method: str, description: str) -> None:
         self._facts = rows
         self._rows = [ExplainedRow._of(row) for row in rows]
         self.method = method
-        """How the contributions were computed."""
+        """How the contributions were computed: the name of the method, with its source."""
+        self.description = description
+        """What the contributions are, in words."""
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -227,7 +241,7 @@ class Explanation(Sequence[ExplainedRow]):
 
     def __repr__(self) -> str:
         def line(row: ExplainedRow) -> str:
-            parts = (f"{part.column} = {_shown(part.value)} ({part.contribution:+.2f})" for part in row.contributions[:3])
+            parts = (f"{part.column} = {_placed(part)} ({part.contribution:+.2f})" for part in row.contributions[:3])
             return f"{row.rank}. {_name(row)}: score {row.score:.2f}: {'; '.join(parts)}"
 
         return "\n".join(line(row) for row in self._rows)
@@ -238,7 +252,7 @@ class Explanation(Sequence[ExplainedRow]):
 
         def section(row: ExplainedRow) -> str:
             lines = "".join(
-                f"<tr><td>{escape(part.column)}</td><td>{escape(_shown(part.value))}</td>"
+                f"<tr><td>{escape(part.column)}</td><td>{escape(_shown(part.value))}</td><td>{escape(part.place)}</td>"
                 f"<td>{part.contribution:+.2f}</td><td>{_html.bar(part.contribution / largest)}</td></tr>"
                 for part in row.contributions[:10]
             )
@@ -247,13 +261,18 @@ class Explanation(Sequence[ExplainedRow]):
 
         about = (
             f"<p>Contributions of columns to the score, relative to a typical training row: {escape(self.method)}. "
-            "They show what the model looks at, not what causes an anomaly.</p>"
+            f"{escape(self.description)} They show what the model looks at, not what causes an anomaly. The third column says where the value "
+            "lies among the training rows.</p>"
         )
         return about + "".join(section(row) for row in self._rows)
 
 
 def _name(row: ExplainedRow) -> str:
     return ", ".join(f"{name} {_shown(value)}" for name, value in row.row.items())
+
+
+def _placed(part: Contribution) -> str:
+    return f"{_shown(part.value)}, {part.place}" if part.place else _shown(part.value)
 
 
 def _shown(value: Any) -> str:

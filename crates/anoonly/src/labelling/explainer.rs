@@ -25,7 +25,7 @@ pub struct Explainer {
 pub(super) struct ExplainedColumns {
     /// The columns that are features.
     shown: Table,
-    names: Vec<String>,
+    encoder: Arc<Encoder>,
     spans: Vec<Range<usize>>,
     ids: Table,
     /// The features of a typical row.
@@ -33,9 +33,15 @@ pub(super) struct ExplainedColumns {
 }
 
 impl ExplainedColumns {
-    pub fn new(table: &Table, encoder: &Encoder, ids: &[String], baseline: Vec<f32>) -> Result<Self, LabellingError> {
+    pub fn new(
+        table: &Table,
+        encoder: Arc<Encoder>,
+        ids: &[String],
+        baseline: Vec<f32>,
+    ) -> Result<Self, LabellingError> {
         let names: Vec<String> = encoder.columns().iter().map(|column| column.name.clone()).collect();
-        Ok(Self { shown: table.select(&names)?, names, spans: encoder.spans(), ids: table.select(ids)?, baseline })
+        let (shown, spans) = (table.select(&names)?, encoder.spans());
+        Ok(Self { shown, encoder, spans, ids: table.select(ids)?, baseline })
     }
 
     /// The identifiers of a row, each with the name of the column.
@@ -67,19 +73,21 @@ impl Explainer {
             None => Attributions {
                 baseline: ranked.raw[row],
                 scores: vec![ranked.raw[row]],
-                contributions: Array2::zeros((1, columns.names.len())),
+                contributions: Array2::zeros((1, columns.spans.len())),
                 remainders: vec![0.0],
             },
         };
         let unit = |part: f32| (f64::from(part) / ranked.scale.deviation) as f32;
-        let values = columns.names.iter().zip(columns.shown.row_values(row));
-        let contribution = |((column, value), &part): ((&String, CellValue), &f32)| Contribution {
-            column: column.clone(),
-            value,
-            contribution: unit(part),
-        };
-        let mut contributions: Vec<Contribution> =
-            values.zip(explained.contributions.row(0)).map(contribution).collect();
+        let values = columns.shown.row_values(row).into_iter().zip(columns.encoder.contexts(&columns.shown, row)?);
+        let parts = columns.encoder.columns().iter().zip(values).zip(explained.contributions.row(0));
+        let mut contributions: Vec<Contribution> = parts
+            .map(|((column, (value, context)), &part)| Contribution {
+                column: column.name.clone(),
+                value,
+                context,
+                contribution: unit(part),
+            })
+            .collect();
         contributions.sort_by(|a, b| b.contribution.abs().total_cmp(&a.contribution.abs()));
         let ids = columns.identifiers(row);
         Ok(ExplainedRow {

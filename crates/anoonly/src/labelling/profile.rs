@@ -1,7 +1,5 @@
 //! How the values of a column are distributed, and where single values lie.
 
-use std::fmt;
-
 use anoonly_data::encode::{CategoryValues, ColumnValues};
 use serde::Serialize;
 
@@ -13,8 +11,6 @@ const BINS: usize = 24;
 const EDGE: f64 = 0.005;
 /// The bins reach to the smallest or largest value when it is at most this share of the bulk's width away from the bulk.
 const NEAR: f64 = 0.25;
-/// A number that at least this share of the rows has is named as one that many rows have.
-const COMMON: f64 = 0.05;
 /// The number of categories that are listed.
 const LISTED: usize = 12;
 
@@ -104,34 +100,6 @@ pub enum BinPlace {
     /// In a bin.
     #[serde(untagged)]
     In(usize),
-}
-
-impl fmt::Display for ValuePlace {
-    /// As `above 99.8 %`, `the highest, like 34.3 % of rows` or `0.4 % of rows`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (lower, higher) = match *self {
-            ValuePlace::Number { lower, higher, .. } => (lower, higher),
-            ValuePlace::Category { share, .. } => return write!(f, "{} of rows", percent(share)),
-        };
-        match () {
-            () if lower == 0.0 && higher == 0.0 => return f.write_str("the same in all rows"),
-            () if higher == 0.0 => f.write_str("the highest"),
-            () if lower == 0.0 => f.write_str("the lowest"),
-            () if lower >= higher => write!(f, "above {}", percent(lower)),
-            () => write!(f, "below {}", percent(higher)),
-        }?;
-        let same = 1.0 - lower - higher;
-        if same >= COMMON { write!(f, ", like {} of rows", percent(same)) } else { Ok(()) }
-    }
-}
-
-/// A share in percent. A part is never rounded to nothing or to all.
-fn percent(share: f64) -> String {
-    match share {
-        _ if share > 0.0 && share < 0.001 => "less than 0.1 %".into(),
-        _ if share > 0.999 && share < 1.0 => "more than 99.9 %".into(),
-        _ => format!("{} %", (1000.0 * share).round() / 10.0),
-    }
 }
 
 /// The bins of a histogram.

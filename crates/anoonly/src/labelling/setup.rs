@@ -160,10 +160,9 @@ impl LabellingSetup {
         if others.rows() == 0 {
             return Err(FitError::OnlyAnomalies.into());
         }
-        let columns =
-            ExplainedColumns::new(table, &encoder, self.detector.id_columns(), typical_row(others.features()))?;
+        let (encoder, baseline) = (Arc::new(encoder), typical_row(others.features()));
+        let columns = ExplainedColumns::new(table, Arc::clone(&encoder), self.detector.id_columns(), baseline)?;
         drop(others);
-        let encoder = Arc::new(encoder);
         let label = in_table.then_some(label_name.as_str());
         let view = TableView::new(table.clone(), Arc::clone(&encoder), &left_out, self.detector.id_columns(), label);
         let features = Arc::new(samples.features().clone());

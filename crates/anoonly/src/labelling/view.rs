@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use anoonly_data::encode::{ColumnKind, ColumnValues, EncodedColumn, Encoder, LeftOut};
+use anoonly_data::encode::{ColumnKind, ColumnValues, EncodedColumn, Encoder, LeftOut, ValueContext};
 use anoonly_data::table::{CellValue, Table};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -197,7 +197,7 @@ impl TableView {
     }
 
     /// Where the values of a row lie among those of all rows, in the order of the columns; `None` where a value is missing, and for columns
-    /// that are no features.
+    /// that are no features. [`contexts`](Self::contexts) says the same for people.
     ///
     /// # Errors
     /// When the row does not exist.
@@ -211,6 +211,18 @@ impl TableView {
             Ok(read.distribution().place(&read.values, row))
         };
         self.0.roles.par_iter().enumerate().map(place).collect()
+    }
+
+    /// Where the values of a row lie among those of all rows, as explanations say it, in the order of the columns; `None` for columns that
+    /// are no features.
+    ///
+    /// # Errors
+    /// When the row does not exist.
+    pub fn contexts(&self, row: usize) -> Result<Vec<Option<ValueContext>>, LabellingError> {
+        self.check(row)?;
+        let mut of_features = self.0.encoder.contexts(&self.0.table, row)?;
+        let context = |assigned: &AssignedRole| of_features[assigned.feature?].take();
+        Ok(self.0.roles.iter().map(context).collect())
     }
 
     /// The rows that meet all conditions of a filter and contain its text, in their order.

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use anoonly_data::encode::{Unknown, UnseenValues};
+use anoonly_data::encode::{Unknown, UnseenValues, ValueContext};
 use anoonly_data::table::{Blocks, CellValue, Table};
 use anoonly_train::Attributions;
 use ndarray::Array2;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::{Model, PipelineError, ScoreScale};
 
@@ -34,14 +34,73 @@ pub struct Contribution {
     pub column: String,
     /// Its value in the row.
     pub value: CellValue,
+    /// Where the value lies among the training rows. Serialised, it also has its `text`. `None` where the model does not know.
+    #[serde(serialize_with = "with_text")]
+    pub context: Option<ValueContext>,
     /// In units of the score. Above 0, the column makes the row more anomalous than the typical row, below 0 less.
     pub contribution: f32,
+}
+
+/// A context with its text.
+#[derive(Serialize)]
+struct DescribedContext<'a> {
+    #[serde(flatten)]
+    context: &'a ValueContext,
+    text: String,
+}
+
+fn with_text<S: Serializer>(context: &Option<ValueContext>, serializer: S) -> Result<S::Ok, S::Error> {
+    context.as_ref().map(|context| DescribedContext { context, text: context.to_string() }).serialize(serializer)
+}
+
+/// How contributions are computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttributionMethod {
+    /// By integrated gradients, for a score with a gradient.
+    IntegratedGradients,
+    /// As Shapley values, for a score without one.
+    ShapleyValues,
+    /// By integrated gradients for some members of an ensemble, and as Shapley values for the others.
+    Both,
+}
+
+impl AttributionMethod {
+    /// Its name with its source.
+    pub fn name(self) -> &'static str {
+        match self {
+            AttributionMethod::IntegratedGradients => "integrated gradients (Sundararajan, Taly and Yan 2017)",
+            AttributionMethod::ShapleyValues => "Shapley values (Štrumbelj and Kononenko 2014)",
+            AttributionMethod::Both => {
+                "integrated gradients (Sundararajan, Taly and Yan 2017), or Shapley values (Štrumbelj and Kononenko 2014) for members \
+                 without a gradient"
+            }
+        }
+    }
+
+    /// What the contributions are, as a sentence for people.
+    pub fn description(self) -> &'static str {
+        match self {
+            AttributionMethod::IntegratedGradients => {
+                "All columns change together, in small steps, from the values of the typical row to those of the explained row. The \
+                 contribution of a column is the sum of the changes of the score that its steps make."
+            }
+            AttributionMethod::ShapleyValues => {
+                "The columns change one after the other from the values of the typical row to those of the explained row, in many orders \
+                 drawn at random. The contribution of a column is the change of the score that it makes, averaged over the orders."
+            }
+            AttributionMethod::Both => {
+                "The columns change from the values of the typical row to those of the explained row: all together in small steps, or one \
+                 after the other in many orders drawn at random. The contribution of a column is the change of the score that it makes."
+            }
+        }
+    }
 }
 
 /// A row with one of the highest scores of the blocks read so far.
 struct Candidate {
     row: Vec<(String, CellValue)>,
     values: Vec<CellValue>,
+    contexts: Vec<Option<ValueContext>>,
     features: Vec<f32>,
     score: f32,
 }
@@ -84,9 +143,16 @@ impl Model {
         let scores: Vec<f32> = candidates.iter().map(|candidate| candidate.score).collect();
         let row = |(place, candidate): (usize, Candidate)| {
             let names = self.encoder.columns().iter().map(|column| column.name.clone());
-            let columns = names.zip(candidate.values).zip(explained.contributions.row(place));
-            let mut contributions: Vec<Contribution> =
-                columns.map(|((column, value), &contribution)| Contribution { column, value, contribution }).collect();
+            let values = candidate.values.into_iter().zip(candidate.contexts);
+            let columns = names.zip(values).zip(explained.contributions.row(place));
+            let mut contributions: Vec<Contribution> = columns
+                .map(|((column, (value, context)), &contribution)| Contribution {
+                    column,
+                    value,
+                    context,
+                    contribution,
+                })
+                .collect();
             contributions.sort_by(|a, b| b.contribution.abs().total_cmp(&a.contribution.abs()));
             ExplainedRow {
                 rank: 1 + scores.iter().filter(|&&score| score > candidate.score).count() as u64,
@@ -101,16 +167,12 @@ impl Model {
         Ok((candidates.into_iter().enumerate().map(row).collect(), unseen))
     }
 
-    /// How [`explain_top`](Self::explain_top) computes contributions, with its source, for people.
-    pub fn explained_by(&self) -> &'static str {
-        let with_gradient = self.members().filter(|(member, _)| member.has_gradient()).count();
-        match with_gradient {
-            0 => "Shapley values (Štrumbelj and Kononenko 2014)",
-            all if all == self.members.len() => "integrated gradients (Sundararajan, Taly and Yan 2017)",
-            _ => {
-                "integrated gradients (Sundararajan, Taly and Yan 2017), or Shapley values (Štrumbelj and Kononenko 2014) for members \
-                 without a gradient"
-            }
+    /// How [`explain_top`](Self::explain_top) computes contributions.
+    pub fn attribution_method(&self) -> AttributionMethod {
+        match self.members().filter(|(member, _)| member.has_gradient()).count() {
+            0 => AttributionMethod::ShapleyValues,
+            all if all == self.members.len() => AttributionMethod::IntegratedGradients,
+            _ => AttributionMethod::Both,
         }
     }
 
@@ -135,23 +197,24 @@ impl Model {
             known.iter().cloned().partition(|name| present.contains(&name.as_str()));
         let shown = block.select(&held)?;
         let numbers = block.row_numbers();
-        let candidate = |row: usize| {
+        let candidate = |row: usize| -> Result<Candidate, PipelineError> {
             let mut values = shown.row_values(row).into_iter();
             let value = |name: &String| match absent.contains(name) {
                 true => CellValue::Missing,
                 false => values.next().unwrap_or(CellValue::Missing),
             };
-            Candidate {
+            Ok(Candidate {
                 values: known.iter().map(value).collect(),
+                contexts: self.encoder.contexts(block, row)?,
                 row: match self.ids.is_empty() {
                     true => vec![("row".to_owned(), CellValue::Integer(numbers[row].into()))],
                     false => self.ids.iter().cloned().zip(ids.row_values(row)).collect(),
                 },
                 features: encoded.features.row(row).to_vec(),
                 score: scores[row],
-            }
+            })
         };
-        Ok(order.into_iter().map(candidate).collect())
+        order.into_iter().map(candidate).collect()
     }
 
     /// The contributions of columns to the scores of encoded rows: the mean of the members' standardised contributions.

@@ -141,7 +141,7 @@ fn numbers_in_words() {
     assert_eq!(number(0.0, 0.7, 0.3), "the lowest, equal to 70 % of rows");
     assert_eq!(number(0.6, 0.3, 0.1), "above 60 %, equal to 30 % of rows");
     assert_eq!(number(1.0, 0.0, 0.0), "above all training rows");
-    assert_eq!(number(0.0, 1.0, 0.0), "the same in all training rows");
+    assert_eq!(number(0.0, 1.0, 0.0), "the same in all rows");
     let between = ValueContext::Number { lower: 0.61, equal: None, higher: 0.38 };
     assert_eq!(between.to_string(), "above 61 %");
     let category = |share: f64| ValueContext::Category { share, rows: 1 }.to_string();

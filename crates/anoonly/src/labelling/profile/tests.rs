@@ -82,17 +82,3 @@ fn places_are_serialised_as_programs_expect_them() {
         number(BinPlace::Below).contains(r#""bin":"below""#) && number(BinPlace::Above).contains(r#""bin":"above""#)
     );
 }
-
-#[test]
-fn places_in_words() {
-    let number = |lower: f64, higher: f64| ValuePlace::Number { bin: BinPlace::In(0), lower, higher }.to_string();
-    assert_eq!(number(0.998, 0.001), "above 99.8 %");
-    assert_eq!(number(0.75, 0.25), "above 75 %");
-    assert_eq!(number(0.377, 0.602), "below 60.2 %");
-    assert_eq!(number(0.0, 0.9996), "the lowest");
-    assert_eq!(number(0.657, 0.0), "the highest, like 34.3 % of rows");
-    assert_eq!(number(0.999_99, 0.000_005), "above more than 99.9 %");
-    assert_eq!(number(0.0, 0.0), "the same in all rows");
-    let category = |share: f64| ValuePlace::Category { share, rows: 1, frequency_rank: 1 }.to_string();
-    assert_eq!((category(0.004), category(0.0002)), ("0.4 % of rows".into(), "less than 0.1 % of rows".into()));
-}
