@@ -56,6 +56,7 @@ def test_a_session_learns_from_its_answers(frame: pd.DataFrame) -> None:
         assert sum(part.contribution for part in explained.contributions) + explained.remainder == pytest.approx(
             explained.score - explained.baseline, abs=1e-3
         )
+        assert all(part.place for part in explained.contributions)
         # The labels are what a fit takes.
         anoonly.Detector("logistic").fit(frame, label=labels, id="id")
 

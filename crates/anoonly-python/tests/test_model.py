@@ -213,19 +213,37 @@ def test_explanations_add_up(model: anoonly.Model) -> None:
         total = row.baseline + sum(part.contribution for part in row.contributions) + row.remainder
         assert total == pytest.approx(row.score, rel=1e-4)
         assert {part.column for part in row.contributions} == set(model.columns)
-        by_column = {part.column: part for part in row.contributions}
-        context = by_column["amount"].context
-        assert context is not None and context["kind"] == "number" and context["text"] == by_column["amount"].place
-        below, above = float((TRAIN.amount < by_column["amount"].value).mean()), float((TRAIN.amount > by_column["amount"].value).mean())
-        assert context["lower"] <= below + 1e-12 and below <= context["lower"] + 0.02
-        assert context["higher"] <= above + 1e-12 and above <= context["higher"] + 0.02
-    assert explanation.method in explanation._repr_html_() and explanation.description in explanation._repr_html_()
-    assert f", {explanation[0].contributions[0].place} (" in repr(explanation)
-    assert explanation.to_dicts()[0]["contributions"][0]["context"]["text"] == explanation[0].contributions[0].place
     assert explanation[0].score == max(row.score for row in explanation)
     page = explanation._repr_html_()
     assert best["payment"][0] in page and "amount" in page
     assert best["payment"][0] in repr(explanation) or "amount" in str(explanation)
+
+
+def test_explanations_say_where_values_lie_among_the_training_rows(model: anoonly.Model) -> None:
+    explanation = model.explain(NEW, top=20)
+    for row in explanation:
+        parts = {part.column: part for part in row.contributions}
+        for name in ["amount", "hour", "age"]:
+            context, value = parts[name].context, parts[name].value
+            assert context is not None and context["kind"] == "number" and context["text"] == parts[name].place
+            lower, higher = (TABLE[name] < value).mean(), (TABLE[name] > value).mean()
+            assert lower - 0.02 <= context["lower"] <= lower + 1e-12
+            assert higher - 0.02 <= context["higher"] <= higher + 1e-12
+            if context["equal"] is not None:
+                assert context["equal"] == pytest.approx((TABLE[name] == value).mean(), abs=1e-12)
+        for name in ["country", "channel"]:
+            context, same = parts[name].context, TABLE[name] == parts[name].value
+            assert context is not None and (context["kind"], context["rows"]) == ("category", same.sum())
+            assert parts[name].place == f"{round(100 * same.mean(), 1):g} % of rows"
+    first = explanation[0].contributions[0]
+    page = explanation._repr_html_()
+    assert all(text in page for text in [explanation.method, explanation.description, first.place])
+    assert f", {first.place} (" in repr(explanation)
+    assert explanation.to_dicts()[0]["contributions"][0]["context"] == first.context
+    odd = NEW.assign(country="ZZ", amount=np.nan)
+    odd = model.explain(odd, top=1, lenient=True)[0]
+    places = {part.column: part.place for part in odd.contributions}
+    assert (places["country"], places["amount"]) == ("in no training row", "missing in no training row")
 
 
 def test_explanations_are_those_of_the_command(command: Any, tmp_path: Path, model: anoonly.Model) -> None:

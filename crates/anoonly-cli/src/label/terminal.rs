@@ -201,13 +201,16 @@ fn row_text(service: &Service, number: u64, because: Option<AskedBecause>) -> Re
     let mut text = headline(&given, because);
     let width = columns.iter().take(SHOWN_COLUMNS).map(|(at, _)| known[*at].name.chars().count());
     let width = width.max().unwrap_or(0).min(LONGEST_CELL);
+    let places: Vec<String> =
+        contexts.iter().map(|context| context.as_ref().map(ToString::to_string).unwrap_or_default()).collect();
+    let place_width = columns.iter().take(SHOWN_COLUMNS).map(|(at, _)| places[*at].chars().count()).max().unwrap_or(0);
     for (at, part) in columns.iter().take(SHOWN_COLUMNS) {
         let name = one_line(&known[*at].name).into_owned();
         let value =
             shown(&values[*at], LONGEST_CELL).map_or_else(|| "(missing)".into(), |value| one_line(&value).into_owned());
-        let place = contexts[*at].as_ref().map(ToString::to_string).unwrap_or_default();
+        let place = &places[*at];
         let reason = part.map_or_else(String::new, |part| bar(explained.contributions[part].contribution, largest));
-        let _ = writeln!(text, "  {name:width$}  {value:20}  {place:32}  {reason}");
+        let _ = writeln!(text, "  {name:width$}  {value:20}  {place:place_width$}  {reason}");
     }
     if columns.len() > SHOWN_COLUMNS {
         let _ = writeln!(text, "  and {} more columns", columns.len() - SHOWN_COLUMNS);

@@ -18,7 +18,7 @@ pub enum TrainingValues {
     Dates(Vec<Vec<usize>>),
 }
 
-/// Some of the numbers of a column. All are kept if there are at most 150. Otherwise, at most a hundredth of the rows lies between two
+/// Some of the numbers of a column. All are kept if there are at most 200. Otherwise, at most a hundredth of the rows lies between two
 /// that follow one another, and fewer near the lowest and the highest, both of which are kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -40,7 +40,7 @@ pub(super) struct RowsAround {
 }
 
 /// All numbers of at most this many rows are kept.
-const ALL: usize = 150;
+const ALL: usize = 200;
 
 /// The places of the numbers that are kept, of `rows` numbers in ascending order. Among them are the first, the last, the one at
 /// `rows / 2`, and those at `rows / 100` from both ends.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod explanations;
 mod fits;
 mod labelling;
 mod model_format;

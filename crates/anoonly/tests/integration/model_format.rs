@@ -6,7 +6,7 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use anoonly::core::Seed;
-use anoonly::data::encode::{EncoderOptions, Unknown};
+use anoonly::data::encode::{Encoder, EncoderOptions, Unknown};
 use anoonly::data::table::Table;
 use anoonly::models::AnyMethod;
 use anoonly::models::networks::devnet::DevNetConfig;
@@ -110,8 +110,19 @@ struct Damaged {
 impl Damaged {
     fn new() -> Self {
         let [file, csv, _] = fixture(FORMAT);
-        let pipeline = model_file::inspect(&file).unwrap().manifest.pipeline;
-        Self { folder: tempfile::tempdir().unwrap(), file, pipeline, table: Table::read(&csv).unwrap() }
+        let mut pipeline = model_file::inspect(&file).unwrap().manifest.pipeline;
+        let table = Table::read(&csv).unwrap();
+        // A file of an earlier version of the library lacks what the training rows held.
+        let (apart, keep) = (vec!["id".into(), "fraud".into()], vec!["time".into()]);
+        let options = EncoderOptions { apart, keep, one_hot: 8, ..Default::default() };
+        let (encoder, _) = Encoder::fit(&table, &options).unwrap();
+        for (column, fitted) in pipeline["encoder"]["columns"].as_array_mut().unwrap().iter_mut().zip(encoder.columns())
+        {
+            assert_eq!(column["name"], fitted.name);
+            column["seen"] = json!(fitted.seen);
+            column["training"] = json!(fitted.training);
+        }
+        Self { folder: tempfile::tempdir().unwrap(), file, pipeline, table }
     }
 
     /// Reads the file with another pipeline.
@@ -148,6 +159,10 @@ fn an_invalid_pipeline_is_refused() {
     damaged.refuses("/encoder/columns/2/encoding/one-hot/categories", json!(["a", "a", "b"]));
     damaged.refuses("/encoder/columns/3/encoding/frequency/shares", json!({"s1": 2.0}));
     damaged.refuses("/encoder/columns/5/encoding/date/parts", json!([]));
+    damaged.refuses("/encoder/columns/0/training/numbers/equal/0", json!(u64::MAX));
+    damaged.refuses("/encoder/columns/0/training/numbers/values/0", json!(1e300));
+    damaged.refuses("/encoder/columns/2/training/categories", json!([u64::MAX, 1, 120]));
+    damaged.refuses("/encoder/columns/5/training/dates", json!([]));
     damaged.refuses("/standards/0/deviation", json!(0.0));
     damaged.refuses("/standards", json!([]));
     damaged.refuses("/baseline", json!([0.0]));
@@ -179,6 +194,8 @@ fn a_changed_pipeline_is_an_error_or_still_a_model() {
         models += 1;
         let Ok(scored) = model.scored(&damaged.table, Unknown::Accept) else { continue };
         assert!(scored.scores.iter().all(|score| score.is_finite()));
+        // The contexts of explanations.
+        (0..3).for_each(|row| drop(model.encoder().contexts(&damaged.table, row)));
         let flags = model.flags(&scored.scores);
         assert!(
             flags.is_err() || flags.is_ok_and(|flags| flags.is_none_or(|flags| flags.len() == damaged.table.rows()))

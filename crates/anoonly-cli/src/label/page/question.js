@@ -3,7 +3,7 @@
 import { byId, cell, el, hidden, show } from "./dom.js";
 import { histogram } from "./histogram.js";
 import { store } from "./store.js";
-import { because, count, percent, placeDetails, short, signed, SIGNS } from "./words.js";
+import { because, count, placeDetails, short, signed, SIGNS } from "./words.js";
 
 // Longer texts are folded, with a button that shows all.
 const LONG = 140;
@@ -208,13 +208,12 @@ function where(column, place, words, value) {
         return column.reason ? `${role}: ${column.reason}` : role;
     }
     const { profile } = column;
-    const missing = percent((profile?.missing ?? 0) / store.session.rows);
     const details = place && profile ? placeDetails(place, profile) : null;
     return el(
         "div",
         { title: details },
         histogram(profile, place, value),
-        el("span", { class: "words" }, words ?? (value === null && `missing in ${missing} of rows`), details && hidden(`, ${details}`)),
+        el("span", { class: "words" }, words, details && hidden(`, ${details}`)),
     );
 }
 

@@ -250,6 +250,13 @@ fn reasons_add_up_to_the_score() {
     assert!(columns[..2].contains(&"size") && columns[..2].contains(&"weight"), "{columns:?}");
     let sum: f32 = explained.contributions.iter().map(|part| part.contribution).sum();
     assert!((explained.baseline + sum + explained.remainder - explained.score).abs() < 1e-3);
+    // Each reason says where its value lies, as the view of the table does.
+    let view = session.view();
+    let contexts = view.contexts(row).unwrap();
+    for part in &explained.contributions {
+        let place = view.columns().unwrap().iter().position(|column| column.name == part.column).unwrap();
+        assert!(part.context.is_some() && part.context == contexts[place], "{part:?}");
+    }
     assert!(session.explain(200).is_err());
 }
 
