@@ -85,9 +85,10 @@ impl Options {
             true => "Shares of rows are those of the training rows that have a value in the column.\n",
             false => "",
         };
+        let typical = format!("{:.2}", first.baseline);
         format!(
-            "{table}\n\nThe contributions of a row add up to the difference between its score and the score {:.2} of a typical row.\n{shares}",
-            first.baseline
+            "{table}\n\nThe contributions of a row add up to the difference between its score and the score {typical} of a typical \
+             row.\n{shares}"
         )
     }
 }

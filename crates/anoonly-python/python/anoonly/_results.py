@@ -261,8 +261,8 @@ class Explanation(Sequence[ExplainedRow]):
 
         about = (
             f"<p>Contributions of columns to the score, relative to a typical training row: {escape(self.method)}. "
-            f"{escape(self.description)} They show what the model looks at, not what causes an anomaly. The third column says where the value "
-            "lies among the training rows.</p>"
+            f"{escape(self.description)} They show what the model looks at, not what causes an anomaly. The third column says where "
+            "the value lies among the training rows.</p>"
         )
         return about + "".join(section(row) for row in self._rows)
 

@@ -31,8 +31,8 @@ fn assert_texts(encoder: &Encoder, row: &str, expected: [&str; 5]) {
     assert_eq!(texts.collect::<Vec<_>>(), expected, "{row}");
 }
 
-/// The shares are those of pandas on the same rows: `(a < 24).mean()` of the amounts without the missing ones, `value_counts(normalize=True)`
-/// of countries, `dt.dayofweek` and `dt.hour`, and `mean()` of the truth values.
+/// The shares are those of pandas on the same rows: `(a < 24).mean()` of the amounts without the missing ones, `mean()` of the truth
+/// values, and `value_counts(normalize=True)` of countries, `dt.day_of_week` and `dt.hour`.
 #[test]
 fn every_kind_of_value_has_its_place() {
     let encoder = encoder();
