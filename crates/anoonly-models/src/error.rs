@@ -1,6 +1,6 @@
 //! Errors in the configuration of a method.
 
-use crate::layers::norm::NormSettings;
+use crate::norm::NormSettings;
 
 /// An invalid configuration.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

@@ -4,6 +4,12 @@
 //! [`Network::graph`](crate::Network::graph) returns the steps of scoring, in which batch normalisation uses its running statistics.
 //! An exporter needs to know these steps, but no method.
 
+mod gradient;
+mod saved;
+
+pub use gradient::GraphGradient;
+pub use saved::SavedStep;
+
 /// The steps from rows to scores.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Graph {
@@ -155,7 +161,7 @@ impl Graph {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "fit"))]
 pub(crate) mod tests {
     use super::*;
     use crate::{AnyNetwork, AnyNetworkMethod, Network, NetworkMethod, Norm, TrainingData};

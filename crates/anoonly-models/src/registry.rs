@@ -1,33 +1,7 @@
 //! The registry of all methods, with one line per method.
 
-#![expect(clippy::large_enum_variant, reason = "there is one network per fit, and the largest takes kilobytes")]
+use serde::Deserialize;
 
-use std::fmt::Debug;
-
-use anoonly_core::closest_names;
-use burn::module::Module;
-use burn::tensor::Tensor;
-use burn::tensor::backend::{AutodiffBackend, Backend};
-use rand::Rng;
-use serde::{Deserialize, Serialize};
-
-use crate::graph::Graph;
-use crate::kernels::Direct;
-use crate::layers::norm::NormLayer;
-use crate::networks::autoencoder::{Autoencoder, AutoencoderConfig};
-use crate::networks::dagmm::{Dagmm, DagmmConfig};
-use crate::networks::deepsad::{DeepSad, DeepSadConfig};
-use crate::networks::deepsvdd::{DeepSvdd, DeepSvddConfig};
-use crate::networks::devnet::{DevNet, DevNetConfig};
-use crate::networks::feawad::{Feawad, FeawadConfig};
-use crate::networks::ft_transformer::{FtTransformer, FtTransformerConfig};
-use crate::networks::ganomaly::{Ganomaly, GanomalyConfig};
-use crate::networks::mlp::{Mlp, MlpConfig};
-use crate::networks::prenet::{PReNet, PReNetConfig};
-use crate::networks::repen::{Repen, RepenConfig};
-use crate::networks::resnet::{ResNet, ResNetConfig};
-use crate::networks::rosas::{Rosas, RosasConfig};
-use crate::recipe::Recipe;
 use crate::rules::cblof::CblofConfig;
 use crate::rules::copod::CopodConfig;
 use crate::rules::ecod::EcodConfig;
@@ -50,82 +24,77 @@ use crate::rules::random_forest::RandomForestConfig;
 use crate::rules::whitened_cosine::WhitenedCosineConfig;
 use crate::rules::whitened_cosine_mahalanobis::WhitenedCosineMahalanobisConfig;
 use crate::rules::xgbod::XgbodConfig;
-use crate::{
-    Batch, ConfigError, FittedRule, LossTerms, Method, MethodInfo, MethodKind, Network, NetworkMethod, Norm, RuleData,
-    RuleMethod, RuleRefits, SavedTensors, Shapes, TrainingData,
-};
+use crate::{ConfigError, FittedRule, Method, MethodInfo, RuleMethod, SavedTensors};
 
-/// Generates [`AnyMethod`], [`AnyNetworkMethod`] and [`AnyNetwork`] from one line per method: its name in configuration files, its
-/// configuration and, for a network, its module.
-macro_rules! registry {
+/// Passes every method to a macro: its name in configuration files, its configuration and, for a network, its module.
+macro_rules! methods {
+    ($make:ident) => {
+        $make! {
+            networks {
+                "devnet" => DevNet(DevNetConfig, DevNet),
+                "prenet" => PReNet(PReNetConfig, PReNet),
+                "feawad" => Feawad(FeawadConfig, Feawad),
+                "deepsad" => DeepSad(DeepSadConfig, DeepSad),
+                "rosas" => Rosas(RosasConfig, Rosas),
+                "repen" => Repen(RepenConfig, Repen),
+                "mlp" => Mlp(MlpConfig, Mlp),
+                "resnet" => ResNet(ResNetConfig, ResNet),
+                "ft-transformer" => FtTransformer(FtTransformerConfig, FtTransformer),
+                "autoencoder" => Autoencoder(AutoencoderConfig, Autoencoder),
+                "deepsvdd" => DeepSvdd(DeepSvddConfig, DeepSvdd),
+                "dagmm" => Dagmm(DagmmConfig, Dagmm),
+                "ganomaly" => Ganomaly(GanomalyConfig, Ganomaly),
+            }
+            rules {
+                "quorum" => Quorum(QuorumConfig),
+                "pu-forest" => PuForest(PuForestConfig),
+                "random-forest" => RandomForest(RandomForestConfig),
+                "extra-trees" => ExtraTrees(ExtraTreesConfig),
+                "gbdt" => Gbdt(GbdtConfig),
+                "xgbod" => Xgbod(XgbodConfig),
+                "logistic" => Logistic(LogisticConfig),
+                "mean-difference" => MeanDifference(MeanDifferenceConfig),
+                "mahalanobis" => Mahalanobis(MahalanobisConfig),
+                "fisher" => Fisher(FisherConfig),
+                "whitened-cosine" => WhitenedCosine(WhitenedCosineConfig),
+                "whitened-cosine-mahalanobis" => WhitenedCosineMahalanobis(WhitenedCosineMahalanobisConfig),
+                "knn" => Knn(KnnConfig),
+                "isolation-forest" => IsolationForest(IsolationForestConfig),
+                "lof" => Lof(LofConfig),
+                "ecod" => Ecod(EcodConfig),
+                "copod" => Copod(CopodConfig),
+                "hbos" => Hbos(HbosConfig),
+                "pca" => Pca(PcaConfig),
+                "cblof" => Cblof(CblofConfig),
+                "loda" => Loda(LodaConfig),
+                "ocsvm" => Ocsvm(OcsvmConfig),
+            }
+        }
+    };
+}
+
+/// Generates [`AnyRule`].
+macro_rules! rules {
     (
         networks { $($network_name:literal => $network:ident($network_config:ty, $module:ident)),* $(,)? }
         rules { $($rule_name:literal => $rule:ident($rule_config:ty)),* $(,)? }
     ) => {
-        /// The configuration of any method. In serialised form, the key `model` names the method.
-        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        /// The names of the methods with a network that is trained by gradient descent.
+        pub const NETWORK_NAMES: &[&str] = &[$($network_name),*];
+
+        /// The configuration of any rule, from which a fitted rule is restored. In serialised form, the key `model` names the method.
+        #[derive(Clone, Debug, PartialEq, Deserialize)]
         #[serde(tag = "model")]
         #[expect(missing_docs, reason = "each variant contains the documented configuration of the same name")]
-        pub enum AnyMethod {
-            $(#[serde(rename = $network_name)] $network($network_config),)*
+        pub enum AnyRule {
             $(#[serde(rename = $rule_name)] $rule($rule_config),)*
         }
 
-        /// The configuration of any method that is trained by gradient descent.
-        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-        #[serde(tag = "model")]
-        #[expect(missing_docs, reason = "each variant contains the documented configuration of the same name")]
-        pub enum AnyNetworkMethod {
-            $(#[serde(rename = $network_name)] $network($network_config),)*
-        }
-
-        /// The network of any method that is trained by gradient descent.
-        #[derive(Module, Debug)]
-        #[expect(missing_docs, reason = "each variant contains the documented network of the same name")]
-        pub enum AnyNetwork<B: Backend> {
-            $($network($module<B>),)*
-        }
-
-        $(
-            impl From<$network_config> for AnyMethod {
-                fn from(config: $network_config) -> Self {
-                    AnyMethod::$network(config)
-                }
-            }
-        )*
-
-        $(
-            impl From<$rule_config> for AnyMethod {
-                fn from(config: $rule_config) -> Self {
-                    AnyMethod::$rule(config)
-                }
-            }
-        )*
-
-        impl From<AnyNetworkMethod> for AnyMethod {
-            fn from(method: AnyNetworkMethod) -> Self {
-                match method {
-                    $(AnyNetworkMethod::$network(config) => AnyMethod::$network(config),)*
-                }
-            }
-        }
-
-        impl AnyMethod {
-            /// Every method in its default configuration, sorted by kind. Methods that learn from few labels come first.
-            pub fn all() -> Vec<AnyMethod> {
-                let mut all = vec![
-                    $(AnyMethod::$network(Default::default()),)*
-                    $(AnyMethod::$rule(Default::default()),)*
-                ];
-                all.sort_by_key(|method| method.info().kind);
-                all
-            }
-
+        impl AnyRule {
             /// Name, kind and source.
             pub fn info(&self) -> MethodInfo {
                 match self {
-                    $(AnyMethod::$network(_) => <$network_config as Method>::INFO,)*
-                    $(AnyMethod::$rule(_) => <$rule_config as Method>::INFO,)*
+                    $(AnyRule::$rule(_) => <$rule_config as Method>::INFO,)*
                 }
             }
 
@@ -135,377 +104,36 @@ macro_rules! registry {
             /// Names the first invalid option.
             pub fn check(&self) -> Result<(), ConfigError> {
                 match self {
-                    $(AnyMethod::$network(method) => method.check(),)*
-                    $(AnyMethod::$rule(method) => method.check(),)*
-                }
-            }
-
-            /// Whether a fit needs a labelled anomaly.
-            pub fn needs_labels(&self) -> bool {
-                match self {
-                    $(AnyMethod::$network(method) => method.needs_labels(),)*
-                    $(AnyMethod::$rule(method) => method.needs_labels(),)*
-                }
-            }
-
-            /// Whether a fit distinguishes rows that are confirmed as normal from unlabelled rows.
-            pub fn learns_from_normals(&self) -> bool {
-                match self {
-                    $(AnyMethod::$network(method) => method.learns_from_normals(),)*
-                    $(AnyMethod::$rule(method) => method.learns_from_normals(),)*
-                }
-            }
-
-            /// How the method is fitted.
-            pub fn form(&self) -> MethodForm {
-                match self {
-                    $(AnyMethod::$network(method) => MethodForm::Network(AnyNetworkMethod::$network(method.clone())),)*
-                    $(AnyMethod::$rule(method) => MethodForm::Rule(Box::new(method.clone())),)*
+                    $(AnyRule::$rule(method) => method.check(),)*
                 }
             }
 
             /// The name of the method in the tensor paths of a model file.
             pub fn part(&self) -> &'static str {
                 match self {
-                    $(AnyMethod::$network(_) => stringify!($network),)*
-                    $(AnyMethod::$rule(_) => stringify!($rule),)*
+                    $(AnyRule::$rule(_) => stringify!($rule),)*
                 }
             }
 
-            /// How the method is trained; `None` for a rule.
-            pub fn recipe(&self) -> Option<&Recipe> {
+            /// Restores a fitted rule ([`RuleMethod::restore`]).
+            ///
+            /// # Errors
+            /// When a tensor is missing or has the wrong shape, or a value is impossible.
+            pub fn restore(&self, columns: usize, saved: &mut SavedTensors) -> Result<Box<dyn FittedRule>, String> {
                 match self {
-                    $(AnyMethod::$network(method) => Some(method.recipe()),)*
-                    $(AnyMethod::$rule(_) => None,)*
-                }
-            }
-
-            /// Mutable access to [`recipe`](Self::recipe).
-            pub fn recipe_mut(&mut self) -> Option<&mut Recipe> {
-                match self {
-                    $(AnyMethod::$network(method) => Some(method.recipe_mut()),)*
-                    $(AnyMethod::$rule(_) => None,)*
-                }
-            }
-
-            /// How the method is pretrained; `None` for a method without pretraining.
-            pub fn pretraining(&self) -> Option<&Recipe> {
-                match self {
-                    $(AnyMethod::$network(method) => method.pretraining(),)*
-                    $(AnyMethod::$rule(_) => None,)*
-                }
-            }
-
-            /// Mutable access to [`pretraining`](Self::pretraining).
-            pub fn pretraining_mut(&mut self) -> Option<&mut Recipe> {
-                match self {
-                    $(AnyMethod::$network(method) => method.pretraining_mut(),)*
-                    $(AnyMethod::$rule(_) => None,)*
-                }
-            }
-
-            /// Whether a strategy decides which part of the loss trains. A rule has no loss.
-            pub fn takes_strategy(&self) -> bool {
-                match self {
-                    $(AnyMethod::$network(method) => method.takes_strategy(),)*
-                    $(AnyMethod::$rule(_) => false,)*
-                }
-            }
-
-            /// The form that AnoOnly trains ([`NetworkMethod::anomaly_only`]). A rule is returned unchanged.
-            pub fn anomaly_only(self) -> Self {
-                match self {
-                    $(AnyMethod::$network(method) => AnyMethod::$network(method.anomaly_only()),)*
-                    rule => rule,
-                }
-            }
-
-            /// The same method with another normalisation ([`NetworkMethod::with_norm`]). A rule is returned unchanged.
-            pub fn with_norm(self, norm: Norm) -> Self {
-                match self {
-                    $(AnyMethod::$network(method) => AnyMethod::$network(method.with_norm(norm)),)*
-                    rule => rule,
-                }
-            }
-        }
-
-        impl AnyNetworkMethod {
-            /// Every method that is trained by gradient descent, in its default configuration.
-            pub fn all() -> Vec<AnyNetworkMethod> {
-                vec![$(AnyNetworkMethod::$network(Default::default()),)*]
-            }
-        }
-
-        impl Method for AnyNetworkMethod {
-            /// A placeholder; [`AnyMethod::info`] describes the actual method.
-            const INFO: MethodInfo =
-                MethodInfo { name: "any", title: "Any method", kind: MethodKind::FewLabels, source: "the registry" };
-
-            fn check(&self) -> Result<(), ConfigError> {
-                match self {
-                    $(AnyNetworkMethod::$network(method) => method.check(),)*
-                }
-            }
-        }
-
-        impl NetworkMethod for AnyNetworkMethod {
-            type Network<B: Backend> = AnyNetwork<B>;
-
-            fn recipe(&self) -> &Recipe {
-                match self {
-                    $(AnyNetworkMethod::$network(method) => method.recipe(),)*
-                }
-            }
-
-            fn recipe_mut(&mut self) -> &mut Recipe {
-                match self {
-                    $(AnyNetworkMethod::$network(method) => method.recipe_mut(),)*
-                }
-            }
-
-            fn pretraining(&self) -> Option<&Recipe> {
-                match self {
-                    $(AnyNetworkMethod::$network(method) => method.pretraining(),)*
-                }
-            }
-
-            fn pretraining_mut(&mut self) -> Option<&mut Recipe> {
-                match self {
-                    $(AnyNetworkMethod::$network(method) => method.pretraining_mut(),)*
-                }
-            }
-
-            fn takes_strategy(&self) -> bool {
-                match self {
-                    $(AnyNetworkMethod::$network(method) => method.takes_strategy(),)*
-                }
-            }
-
-            fn anomaly_only(self) -> Self {
-                match self {
-                    $(AnyNetworkMethod::$network(method) => AnyNetworkMethod::$network(method.anomaly_only()),)*
-                }
-            }
-
-            fn with_norm(self, norm: Norm) -> Self {
-                match self {
-                    $(AnyNetworkMethod::$network(method) => AnyNetworkMethod::$network(method.with_norm(norm)),)*
-                }
-            }
-
-            fn weights(&self, columns: usize, saved: &Shapes) -> usize {
-                match self {
-                    $(AnyNetworkMethod::$network(method) => {
-                        method.weights(columns, &saved.within(stringify!($network)))
-                    })*
-                }
-            }
-
-            fn blank<B: Backend>(&self, columns: usize, saved: &Shapes, device: &B::Device) -> AnyNetwork<B> {
-                match self {
-                    $(AnyNetworkMethod::$network(method) => {
-                        AnyNetwork::$network(method.blank(columns, &saved.within(stringify!($network)), device))
-                    })*
-                }
-            }
-
-            fn init<B: Backend>(&self, data: &TrainingData<B>, rng: &mut impl Rng) -> AnyNetwork<B> {
-                match self {
-                    $(AnyNetworkMethod::$network(method) => AnyNetwork::$network(method.init(data, rng)),)*
-                }
-            }
-        }
-
-        impl<B: Backend> Network<B> for AnyNetwork<B> {
-            fn terms(&self, batch: &Batch<B>) -> LossTerms<B> {
-                match self {
-                    $(AnyNetwork::$network(network) => network.terms(batch),)*
-                }
-            }
-
-            fn penalty(&self) -> Option<Tensor<B, 1>> {
-                match self {
-                    $(AnyNetwork::$network(network) => Network::<B>::penalty(network),)*
-                }
-            }
-
-            fn pretraining_loss(&self, batch: &Batch<B>) -> Tensor<B, 1> {
-                match self {
-                    $(AnyNetwork::$network(network) => network.pretraining_loss(batch),)*
-                }
-            }
-
-            fn pretrained(self, from: &Self) -> Self {
-                match (self, from) {
-                    $((AnyNetwork::$network(network), AnyNetwork::$network(from)) => {
-                        AnyNetwork::$network(network.pretrained(from))
-                    })*
-                    (network, _) => network,
-                }
-            }
-
-            fn direct(&self, data: &TrainingData<B::InnerBackend>) -> Option<Box<dyn Direct>>
-            where
-                B: AutodiffBackend,
-            {
-                match self {
-                    $(AnyNetwork::$network(network) => network.direct(data),)*
-                }
-            }
-
-            fn finish(self, data: &TrainingData<B>) -> Self {
-                match self {
-                    $(AnyNetwork::$network(network) => AnyNetwork::$network(network.finish(data)),)*
-                }
-            }
-
-            fn norms_mut(&mut self) -> Vec<&mut NormLayer<B>> {
-                match self {
-                    $(AnyNetwork::$network(network) => network.norms_mut(),)*
-                }
-            }
-
-            fn representation(&self, rows: Tensor<B, 2>) -> Option<Tensor<B, 2>> {
-                match self {
-                    $(AnyNetwork::$network(network) => network.representation(rows),)*
-                }
-            }
-
-            fn graph(&self) -> Option<Graph> {
-                match self {
-                    $(AnyNetwork::$network(network) => Network::<B>::graph(network),)*
-                }
-            }
-
-            fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
-                match self {
-                    $(AnyNetwork::$network(network) => network.score(rows),)*
+                    $(AnyRule::$rule(method) => Ok(Box::new(RuleMethod::restore(method, columns, saved)?)),)*
                 }
             }
         }
     };
 }
 
-registry! {
-    networks {
-        "devnet" => DevNet(DevNetConfig, DevNet),
-        "prenet" => PReNet(PReNetConfig, PReNet),
-        "feawad" => Feawad(FeawadConfig, Feawad),
-        "deepsad" => DeepSad(DeepSadConfig, DeepSad),
-        "rosas" => Rosas(RosasConfig, Rosas),
-        "repen" => Repen(RepenConfig, Repen),
-        "mlp" => Mlp(MlpConfig, Mlp),
-        "resnet" => ResNet(ResNetConfig, ResNet),
-        "ft-transformer" => FtTransformer(FtTransformerConfig, FtTransformer),
-        "autoencoder" => Autoencoder(AutoencoderConfig, Autoencoder),
-        "deepsvdd" => DeepSvdd(DeepSvddConfig, DeepSvdd),
-        "dagmm" => Dagmm(DagmmConfig, Dagmm),
-        "ganomaly" => Ganomaly(GanomalyConfig, Ganomaly),
-    }
-    rules {
-        "quorum" => Quorum(QuorumConfig),
-        "pu-forest" => PuForest(PuForestConfig),
-        "random-forest" => RandomForest(RandomForestConfig),
-        "extra-trees" => ExtraTrees(ExtraTreesConfig),
-        "gbdt" => Gbdt(GbdtConfig),
-        "xgbod" => Xgbod(XgbodConfig),
-        "logistic" => Logistic(LogisticConfig),
-        "mean-difference" => MeanDifference(MeanDifferenceConfig),
-        "mahalanobis" => Mahalanobis(MahalanobisConfig),
-        "fisher" => Fisher(FisherConfig),
-        "whitened-cosine" => WhitenedCosine(WhitenedCosineConfig),
-        "whitened-cosine-mahalanobis" => WhitenedCosineMahalanobis(WhitenedCosineMahalanobisConfig),
-        "knn" => Knn(KnnConfig),
-        "isolation-forest" => IsolationForest(IsolationForestConfig),
-        "lof" => Lof(LofConfig),
-        "ecod" => Ecod(EcodConfig),
-        "copod" => Copod(CopodConfig),
-        "hbos" => Hbos(HbosConfig),
-        "pca" => Pca(PcaConfig),
-        "cblof" => Cblof(CblofConfig),
-        "loda" => Loda(LodaConfig),
-        "ocsvm" => Ocsvm(OcsvmConfig),
-    }
-}
+methods!(rules);
 
-/// How a method is fitted.
-#[derive(Debug)]
-pub enum MethodForm {
-    /// By gradient descent.
-    Network(AnyNetworkMethod),
-    /// In plain memory.
-    Rule(Box<dyn AnyRuleMethod>),
-}
+#[cfg(feature = "fit")]
+mod any;
 
-/// An object-safe form of [`RuleMethod`].
-pub trait AnyRuleMethod: Debug + Send + Sync {
-    /// Fits the rule ([`RuleMethod::fit`]).
-    fn fit(&self, data: &RuleData, rng: &mut dyn Rng) -> Box<dyn FittedRule>;
-
-    /// Fits on the same rows under changing labels ([`RuleMethod::refits`]).
-    fn refits(&self, data: RuleData) -> Box<dyn RuleRefits>;
-
-    /// The memory that a fit takes ([`RuleMethod::memory`]).
-    fn memory(&self, rows: usize, columns: usize) -> u64;
-
-    /// Restores a fitted rule ([`RuleMethod::restore`]).
-    ///
-    /// # Errors
-    /// When a tensor is missing or has the wrong shape.
-    fn restore(&self, columns: usize, saved: &mut SavedTensors) -> Result<Box<dyn FittedRule>, String>;
-}
-
-impl<M: RuleMethod<Fitted: 'static>> AnyRuleMethod for M {
-    fn fit(&self, data: &RuleData, mut rng: &mut dyn Rng) -> Box<dyn FittedRule> {
-        Box::new(RuleMethod::fit(self, data, &mut rng))
-    }
-
-    fn refits(&self, data: RuleData) -> Box<dyn RuleRefits> {
-        RuleMethod::refits(self, data)
-    }
-
-    fn memory(&self, rows: usize, columns: usize) -> u64 {
-        RuleMethod::memory(self, rows, columns)
-    }
-
-    fn restore(&self, columns: usize, saved: &mut SavedTensors) -> Result<Box<dyn FittedRule>, String> {
-        Ok(Box::new(RuleMethod::restore(self, columns, saved)?))
-    }
-}
-
-impl AnyMethod {
-    /// The method of this name in its default configuration.
-    ///
-    /// # Errors
-    /// When there is no such method. The error contains the most similar name.
-    pub fn by_name(name: &str) -> Result<AnyMethod, ConfigError> {
-        let all = AnyMethod::all();
-        if let Some(method) = all.iter().find(|method| method.info().name == name) {
-            return Ok(method.clone());
-        }
-        let nearest = closest(name, all.iter().map(|method| method.info().name));
-        Err(ConfigError::UnknownMethod { name: name.into(), nearest })
-    }
-}
-
-/// The most similar name.
-pub(crate) fn closest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> String {
-    closest_names(wanted, names, 1).concat()
-}
-
-impl Default for AnyMethod {
-    /// [`DevNetConfig`].
-    fn default() -> Self {
-        AnyMethod::DevNet(DevNetConfig::default())
-    }
-}
-
-impl Default for AnyNetworkMethod {
-    /// [`DevNetConfig`].
-    fn default() -> Self {
-        AnyNetworkMethod::DevNet(DevNetConfig::default())
-    }
-}
-
-#[cfg(test)]
-mod tests;
+#[cfg(feature = "fit")]
+pub(crate) use any::closest;
+#[cfg(feature = "fit")]
+pub use any::{AnyMethod, AnyNetwork, AnyNetworkMethod, AnyRuleMethod, MethodForm};

@@ -14,10 +14,12 @@ pub trait RuleMethod: Method {
     type Fitted: FittedRule;
 
     /// Fits the rule. Everything random is drawn from `rng`.
+    #[cfg(feature = "fit")]
     fn fit(&self, data: &RuleData, rng: &mut impl Rng) -> Self::Fitted;
 
     /// Fits on the same rows under changing labels. A method that works out much that does not depend on labels overrides the default,
     /// which fits from scratch.
+    #[cfg(feature = "fit")]
     fn refits(&self, data: RuleData) -> Box<dyn RuleRefits>
     where
         Self::Fitted: 'static,
@@ -27,6 +29,7 @@ pub trait RuleMethod: Method {
 
     /// The number of bytes that a fit on this number of rows takes at most, besides the rows. The default is for methods that take no more
     /// than a few times the memory of the rows.
+    #[cfg(feature = "fit")]
     fn memory(&self, _rows: usize, _columns: usize) -> u64 {
         0
     }
@@ -61,6 +64,7 @@ struct RefitsFromScratch<M> {
     data: RuleData,
 }
 
+#[cfg(feature = "fit")]
 impl<M: RuleMethod<Fitted: 'static>> RuleRefits for RefitsFromScratch<M> {
     fn refit(&mut self, classes: &ByClass, mut rng: &mut dyn Rng) -> RefittedRule {
         let ByClass { anomalies, others, normals } = classes.clone();
@@ -220,7 +224,7 @@ impl RuleData {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "fit"))]
 pub(crate) mod tests {
     use super::*;
 

@@ -71,6 +71,16 @@ impl SavedTensors {
         self.0.get(path).and_then(|tensor| tensor.shape.first().copied()).unwrap_or(0)
     }
 
+    /// The second dimension of a tensor; 0 if there is no such tensor.
+    pub fn width(&self, path: &str) -> usize {
+        self.0.get(path).and_then(|tensor| tensor.shape.get(1).copied()).unwrap_or(0)
+    }
+
+    /// The tensors by path.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &SavedTensor)> {
+        self.0.iter().map(|(path, tensor)| (path.as_str(), tensor))
+    }
+
     /// The path of a remaining tensor.
     pub fn left(&self) -> Option<&str> {
         self.0.keys().next().map(String::as_str)

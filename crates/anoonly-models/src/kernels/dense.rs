@@ -9,7 +9,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::ops::FloatTensorOps;
 use burn_flex::{Flex, FlexTensor};
 
-use super::products::{FEW, StridedRows, dots};
+use super::products::{FEW, FEW_OUTPUTS, StridedRows, dots};
 use super::{
     Differentiating, activation_backward, add_and_activate, add_rows, back, cast, columns, finish, flex, primitive,
     same, tensor, values,
@@ -57,9 +57,6 @@ fn few_outputs(rows: &FlexTensor, weight: &FlexTensor) -> Option<FlexTensor> {
     dots(rows, StridedRows::all(&transposed, inputs), &mut product);
     Some(flex(product, [rows.len(), outputs]))
 }
-
-/// With more outputs than this, the general product is faster.
-pub(super) const FEW_OUTPUTS: usize = 48;
 
 /// What the backward pass of a layer needs. `rows` is set if the weights have a gradient, and `weight` if the rows have one.
 #[derive(Clone, Debug)]

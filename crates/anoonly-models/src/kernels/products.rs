@@ -101,6 +101,9 @@ pub(crate) fn dots_with(rows: &[f32], vector: &[f32]) -> Vec<f32> {
 /// With fewer terms than this, [`sums`] with untransposed weights is faster than [`dots`].
 pub(crate) const FEW: usize = 256;
 
+/// With more outputs than this, the general product is faster than [`dots`].
+pub(super) const FEW_OUTPUTS: usize = 48;
+
 struct Dots<'a> {
     rows: StridedRows<'a>,
     weights: StridedRows<'a>,

@@ -1,18 +1,12 @@
 //! Scoring in plain memory.
 //!
 //! A network with a [`Graph`] is scored by its steps. Rows are processed in blocks that stay in the cache, weights are packed once,
-//! and the next rows are prefetched during the products. [`Network::score`] is the definition, and the tests compare the two.
+//! and the next rows are prefetched during the products. [`Network::score`](crate::Network::score) is the definition, and the tests compare the two.
 
-use std::any::TypeId;
-
-use burn::tensor::backend::Backend;
-use burn_flex::Flex;
 use pulp::Arch;
 
-use super::dense::FEW_OUTPUTS;
 use super::panels::{After, Panels, lanes};
-use super::products::{FEW, StridedRows, dots_and_fetch};
-use crate::Network;
+use super::products::{FEW, FEW_OUTPUTS, StridedRows, dots_and_fetch};
 use crate::graph::{Graph, Matrix, Step, Value};
 
 /// A network or rule that is prepared to score many rows.
@@ -65,14 +59,6 @@ enum Weights {
     Panels(Panels),
     /// For few columns with many terms: the transposed weights, `[outputs, stride of the rows]`, and the biases.
     Dots(Vec<f32>, Vec<f32>),
-}
-
-/// Prepares a network; `None` unless the backend is [`Flex`] and the network has a graph.
-pub fn scorer<B: Backend, N: Network<B>>(network: &N, columns: usize) -> Option<Scorer> {
-    match TypeId::of::<B>() == TypeId::of::<Flex>() {
-        true => Some(Scorer::new(&network.graph()?, columns)),
-        false => None,
-    }
 }
 
 /// The most rows in a block.
@@ -378,10 +364,12 @@ fn sum(row: &[f32], of: impl Fn(f32) -> f32) -> f32 {
     sums.iter().sum::<f32>() + rest
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "fit"))]
 mod tests {
     use super::*;
+    use crate::Network;
     use crate::graph::tests::{networks, rows};
+    use crate::kernels::scorer;
 
     /// Covers both kinds of products, and full and partial blocks. Half of the rows are also scored without the others.
     #[test]

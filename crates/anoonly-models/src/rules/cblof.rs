@@ -55,6 +55,7 @@ impl Method for CblofConfig {
 impl RuleMethod for CblofConfig {
     type Fitted = Cblof;
 
+    #[cfg(feature = "fit")]
     fn fit(&self, data: &RuleData, rng: &mut impl Rng) -> Cblof {
         let columns = data.columns;
         let Clusters { centres, sizes } = Clusters::of(&data.other_rows(), columns, self.clusters, rng);
@@ -135,7 +136,7 @@ impl RuleGradient for Cblof {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "fit"))]
 mod tests {
     use super::*;
     use crate::rule::tests::{cells, check_gradient, check_saving, data};

@@ -30,6 +30,7 @@ impl Method for CopodConfig {
 impl RuleMethod for CopodConfig {
     type Fitted = Copod;
 
+    #[cfg(feature = "fit")]
     fn fit(&self, data: &RuleData, _: &mut impl Rng) -> Copod {
         Copod { tails: Tails::of(data) }
     }
@@ -55,7 +56,7 @@ impl FittedRule for Copod {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "fit"))]
 mod tests {
     use super::*;
     use crate::rule::tests::{check_saving, data};

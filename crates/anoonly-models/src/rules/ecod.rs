@@ -31,6 +31,7 @@ impl Method for EcodConfig {
 impl RuleMethod for EcodConfig {
     type Fitted = Ecod;
 
+    #[cfg(feature = "fit")]
     fn fit(&self, data: &RuleData, _: &mut impl Rng) -> Ecod {
         Ecod { tails: Tails::of(data) }
     }
@@ -56,7 +57,7 @@ impl FittedRule for Ecod {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "fit"))]
 mod tests {
     use super::*;
     use crate::rule::tests::{check_saving, data};

@@ -47,6 +47,7 @@ impl Method for ExtraTreesConfig {
 impl RuleMethod for ExtraTreesConfig {
     type Fitted = ExtraTrees;
 
+    #[cfg(feature = "fit")]
     fn fit(&self, data: &RuleData, rng: &mut impl Rng) -> ExtraTrees {
         let classes = Classes { trees: self.trees, leaf: self.leaf, splits: Splits::Random };
         let (unlabelled, normals, anomalies) = (data.unlabelled_rows(), data.normal_rows(), data.anomalous_rows());
@@ -76,7 +77,7 @@ impl FittedRule for ExtraTrees {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "fit"))]
 mod tests {
     use super::*;
     use anoonly_core::Seed;

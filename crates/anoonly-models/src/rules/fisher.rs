@@ -37,6 +37,7 @@ impl Method for FisherConfig {
 impl RuleMethod for FisherConfig {
     type Fitted = Fisher;
 
+    #[cfg(feature = "fit")]
     fn fit(&self, data: &RuleData, _: &mut impl Rng) -> Fisher {
         let covariance = Covariance::ledoit_wolf(&data.other_rows(), data.columns);
         let usual = if data.normals.is_empty() { covariance.mean.clone() } else { data.usual_mean() };
@@ -54,6 +55,7 @@ impl RuleMethod for FisherConfig {
         Fisher { direction: direction.iter().map(|cell| (cell * scale) as f32).collect(), offset: offset as f32 }
     }
 
+    #[cfg(feature = "fit")]
     fn memory(&self, rows: usize, columns: usize) -> u64 {
         covariance::memory(rows, columns)
     }
@@ -103,7 +105,7 @@ impl RuleGradient for Fisher {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "fit"))]
 mod tests {
     use super::*;
     use crate::rule::tests::{cells, check_gradient, check_saving, data};

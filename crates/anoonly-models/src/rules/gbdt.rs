@@ -3,8 +3,11 @@
 //! Friedman, "Greedy Function Approximation: A Gradient Boosting Machine", Annals of Statistics 2001, with second derivatives as in
 //! Chen and Guestrin, "XGBoost: A Scalable Tree Boosting System", KDD 2016. The crate `forust-ml` grows the trees.
 
+#[cfg(feature = "fit")]
 use forust_ml::objective::ObjectiveType;
+#[cfg(feature = "fit")]
 use forust_ml::tree::Tree;
+#[cfg(feature = "fit")]
 use forust_ml::{GradientBooster, Matrix};
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
@@ -69,6 +72,7 @@ impl Method for GbdtConfig {
 impl RuleMethod for GbdtConfig {
     type Fitted = Gbdt;
 
+    #[cfg(feature = "fit")]
     fn fit(&self, data: &RuleData, rng: &mut impl Rng) -> Gbdt {
         let (unlabelled, normals, anomalies) = (data.unlabelled_rows(), data.normal_rows(), data.anomalous_rows());
         let rows = ClassRows { unlabelled: &unlabelled, normals: &normals, anomalies: &anomalies };
@@ -80,6 +84,7 @@ impl RuleMethod for GbdtConfig {
     }
 }
 
+#[cfg(feature = "fit")]
 impl GbdtConfig {
     /// Grows trees from rows with `columns` columns. The sum of a row's values is its log odds.
     pub(crate) fn grow(&self, rows: ClassRows<'_>, columns: usize, rng: &mut impl Rng) -> Forest {
@@ -116,6 +121,7 @@ impl GbdtConfig {
 }
 
 /// The nodes of a tree in the layout of a [`Forest`].
+#[cfg(feature = "fit")]
 fn nodes(tree: &Tree, rows: &Matrix<'_, f64>) -> Vec<f32> {
     let mut nodes = vec![0.0; NODE];
     let mut open = vec![(0, 0)];
@@ -159,7 +165,7 @@ impl FittedRule for Gbdt {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "fit"))]
 mod tests {
     use super::*;
     use anoonly_core::Seed;

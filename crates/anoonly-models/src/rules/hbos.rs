@@ -53,6 +53,7 @@ impl Method for HbosConfig {
 impl RuleMethod for HbosConfig {
     type Fitted = Hbos;
 
+    #[cfg(feature = "fit")]
     fn fit(&self, data: &RuleData, _: &mut impl Rng) -> Hbos {
         let (rows, columns) = (data.other_rows(), data.columns);
         let (mut ends, mut rarities) = (Vec::new(), Vec::new());
@@ -134,7 +135,7 @@ impl FittedRule for Hbos {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "fit"))]
 mod tests {
     use super::*;
     use anoonly_core::Seed;

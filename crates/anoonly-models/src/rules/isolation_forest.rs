@@ -44,6 +44,7 @@ impl Method for IsolationForestConfig {
 impl RuleMethod for IsolationForestConfig {
     type Fitted = IsolationForest;
 
+    #[cfg(feature = "fit")]
     fn fit(&self, data: &RuleData, rng: &mut impl Rng) -> IsolationForest {
         let forest = isolation::grow(&data.other_rows(), data.columns, self.trees, self.sample, rng);
         IsolationForest { forest }

@@ -41,6 +41,7 @@ impl Method for KnnConfig {
 impl RuleMethod for KnnConfig {
     type Fitted = Knn;
 
+    #[cfg(feature = "fit")]
     fn fit(&self, data: &RuleData, _: &mut impl Rng) -> Knn {
         Knn { rows: Neighbours::new(data.other_rows(), data.columns), k: self.k }
     }
@@ -88,7 +89,7 @@ impl RuleGradient for Knn {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "fit"))]
 mod tests {
     use super::*;
     use anoonly_core::Seed;

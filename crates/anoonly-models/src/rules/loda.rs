@@ -4,6 +4,7 @@
 
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
+#[cfg(feature = "fit")]
 use rand_distr::StandardNormal;
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +51,7 @@ impl Method for LodaConfig {
 impl RuleMethod for LodaConfig {
     type Fitted = Loda;
 
+    #[cfg(feature = "fit")]
     fn fit(&self, data: &RuleData, rng: &mut impl Rng) -> Loda {
         let (rows, columns) = (data.other_rows(), data.columns);
         let kept = columns.isqrt();
@@ -145,7 +147,7 @@ impl FittedRule for Loda {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "fit"))]
 mod tests {
     use super::*;
     use crate::rule::tests::{check_saving, data};

@@ -42,6 +42,7 @@ impl Method for LofConfig {
 impl RuleMethod for LofConfig {
     type Fitted = Lof;
 
+    #[cfg(feature = "fit")]
     fn fit(&self, data: &RuleData, _: &mut impl Rng) -> Lof {
         let rows = Neighbours::new(data.other_rows(), data.columns);
         let nearest = rows.of_each(self.k);
@@ -55,6 +56,7 @@ impl RuleMethod for LofConfig {
     }
 
     /// The neighbours of all rows, and their distances.
+    #[cfg(feature = "fit")]
     fn memory(&self, rows: usize, _: usize) -> u64 {
         (rows as u64).saturating_mul(self.k.min(rows) as u64).saturating_mul(16)
     }
@@ -114,7 +116,7 @@ impl FittedRule for Lof {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "fit"))]
 mod tests {
     use super::*;
     use anoonly_core::Seed;

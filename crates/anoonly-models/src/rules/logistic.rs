@@ -56,6 +56,7 @@ impl Method for LogisticConfig {
 impl RuleMethod for LogisticConfig {
     type Fitted = Logistic;
 
+    #[cfg(feature = "fit")]
     fn fit(&self, data: &RuleData, _: &mut impl Rng) -> Logistic {
         let weights = Problem::new(data, self.c).solve();
         let (weights, intercept) = weights.split_at(data.columns);
@@ -264,7 +265,7 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "fit"))]
 mod tests {
     use super::*;
     use crate::rule::tests::{cells, check_gradient, check_saving, data};

@@ -42,11 +42,13 @@ impl Method for MahalanobisConfig {
 impl RuleMethod for MahalanobisConfig {
     type Fitted = Mahalanobis;
 
+    #[cfg(feature = "fit")]
     fn fit(&self, data: &RuleData, _: &mut impl Rng) -> Mahalanobis {
         let covariance = Covariance::ledoit_wolf(&data.other_rows(), data.columns);
         Mahalanobis { whitening: Whitening::new(&covariance, 0.0) }
     }
 
+    #[cfg(feature = "fit")]
     fn memory(&self, rows: usize, columns: usize) -> u64 {
         covariance::memory(rows, columns)
     }
@@ -89,7 +91,7 @@ impl RuleGradient for Mahalanobis {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "fit"))]
 mod tests {
     use super::*;
     use crate::rule::tests::{cells, check_gradient, check_saving, data};

@@ -33,6 +33,7 @@ impl Method for MeanDifferenceConfig {
 impl RuleMethod for MeanDifferenceConfig {
     type Fitted = MeanDifference;
 
+    #[cfg(feature = "fit")]
     fn fit(&self, data: &RuleData, _: &mut impl Rng) -> MeanDifference {
         let means = data.mean(&data.anomalies).into_iter().zip(data.usual_mean());
         let difference: Vec<f32> = means.map(|(anomalous, usual)| anomalous as f32 - usual as f32).collect();
@@ -81,7 +82,7 @@ impl RuleGradient for MeanDifference {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "fit"))]
 mod tests {
     use super::*;
     use crate::rule::tests::{cells, check_gradient, check_saving, data};

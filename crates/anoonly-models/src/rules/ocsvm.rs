@@ -66,6 +66,7 @@ impl Method for OcsvmConfig {
 impl RuleMethod for OcsvmConfig {
     type Fitted = Ocsvm;
 
+    #[cfg(feature = "fit")]
     fn fit(&self, data: &RuleData, rng: &mut impl Rng) -> Ocsvm {
         let columns = data.columns;
         let mut drawn = data.others.clone();
@@ -81,6 +82,7 @@ impl RuleMethod for OcsvmConfig {
         Ocsvm::new(vectors.concat(), weights, offset as f32)
     }
 
+    #[cfg(feature = "fit")]
     fn memory(&self, rows: usize, _: usize) -> u64 {
         let rows = rows.min(self.most_rows) as u64;
         rows.saturating_mul(rows).saturating_mul(size_of::<f32>() as u64)
@@ -212,7 +214,7 @@ impl RuleGradient for Ocsvm {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "fit"))]
 mod tests {
     use super::*;
     use anoonly_core::Seed;

@@ -48,6 +48,7 @@ impl Method for PcaConfig {
 impl RuleMethod for PcaConfig {
     type Fitted = Pca;
 
+    #[cfg(feature = "fit")]
     fn fit(&self, data: &RuleData, _: &mut impl Rng) -> Pca {
         let (rows, columns) = (data.other_rows(), data.columns);
         let count = data.others.len() as f64;
@@ -82,6 +83,7 @@ impl RuleMethod for PcaConfig {
         Pca::new(single(means), single(scales), axes, weights)
     }
 
+    #[cfg(feature = "fit")]
     fn memory(&self, rows: usize, columns: usize) -> u64 {
         covariance::memory(rows, columns)
     }
@@ -195,7 +197,7 @@ impl RuleGradient for Pca {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "fit"))]
 mod tests {
     use super::*;
     use crate::rule::tests::{cells, check_gradient, check_saving, data};

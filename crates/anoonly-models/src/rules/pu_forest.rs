@@ -75,6 +75,7 @@ impl Method for PuForestConfig {
 impl RuleMethod for PuForestConfig {
     type Fitted = PuForest;
 
+    #[cfg(feature = "fit")]
     fn fit(&self, data: &RuleData, rng: &mut impl Rng) -> PuForest {
         let classes =
             ByClass { anomalies: data.anomalies.clone(), others: data.others.clone(), normals: data.normals.clone() };
@@ -89,11 +90,13 @@ impl RuleMethod for PuForestConfig {
         }
     }
 
+    #[cfg(feature = "fit")]
     fn refits(&self, data: RuleData) -> Box<dyn RuleRefits> {
         let columns = by_column(&data.rows, data.columns);
         Box::new(PuForestRefits { config: self.clone(), data, columns, start: OnceLock::new() })
     }
 
+    #[cfg(feature = "fit")]
     fn memory(&self, rows: usize, columns: usize) -> u64 {
         let of_row = (columns as u64).saturating_mul(size_of::<f32>() as u64).saturating_add(start::BYTES_PER_ROW);
         of_row.saturating_mul(rows as u64)
@@ -179,7 +182,7 @@ impl FittedRule for PuForest {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "fit"))]
 mod tests {
     use super::*;
     use crate::rule::tests::check_saving;

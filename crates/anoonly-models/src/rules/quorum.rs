@@ -72,6 +72,7 @@ impl Method for QuorumConfig {
 impl RuleMethod for QuorumConfig {
     type Fitted = Quorum;
 
+    #[cfg(feature = "fit")]
     fn fit(&self, data: &RuleData, rng: &mut impl Rng) -> Quorum {
         let held_out = HeldOut::of(self, data, rng);
         let opinions = self.opinions(data, &FitRows::all(data), rng);
@@ -80,6 +81,7 @@ impl RuleMethod for QuorumConfig {
         Quorum { opinions, scales, joining }
     }
 
+    #[cfg(feature = "fit")]
     fn memory(&self, rows: usize, columns: usize) -> u64 {
         covariance::memory(rows, columns)
     }
@@ -145,7 +147,7 @@ impl FittedRule for Quorum {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "fit"))]
 mod tests {
     use super::*;
     use anoonly_core::Seed;

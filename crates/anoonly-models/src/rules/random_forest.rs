@@ -49,6 +49,7 @@ impl Method for RandomForestConfig {
 impl RuleMethod for RandomForestConfig {
     type Fitted = RandomForest;
 
+    #[cfg(feature = "fit")]
     fn fit(&self, data: &RuleData, rng: &mut impl Rng) -> RandomForest {
         let classes = Classes { trees: self.trees, leaf: self.leaf, splits: Splits::Best };
         let (unlabelled, normals, anomalies) = (data.unlabelled_rows(), data.normal_rows(), data.anomalous_rows());

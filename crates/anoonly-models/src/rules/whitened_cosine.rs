@@ -44,10 +44,12 @@ impl Method for WhitenedCosineConfig {
 impl RuleMethod for WhitenedCosineConfig {
     type Fitted = WhitenedCosine;
 
+    #[cfg(feature = "fit")]
     fn fit(&self, data: &RuleData, _: &mut impl Rng) -> WhitenedCosine {
         WhitenedCosine::new(&covariance_of(&data.other_rows(), data), self.ridge, data)
     }
 
+    #[cfg(feature = "fit")]
     fn memory(&self, rows: usize, columns: usize) -> u64 {
         covariance::memory(rows, columns)
     }
@@ -153,7 +155,7 @@ impl FittedRule for WhitenedCosine {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "fit"))]
 mod tests {
     use super::*;
     use crate::rule::tests::{check_saving, data};

@@ -43,6 +43,7 @@ impl Method for WhitenedCosineMahalanobisConfig {
 impl RuleMethod for WhitenedCosineMahalanobisConfig {
     type Fitted = WhitenedCosineMahalanobis;
 
+    #[cfg(feature = "fit")]
     fn fit(&self, data: &RuleData, _: &mut impl Rng) -> WhitenedCosineMahalanobis {
         let unlabelled = data.other_rows();
         let covariance = covariance_of(&unlabelled, data);
@@ -54,6 +55,7 @@ impl RuleMethod for WhitenedCosineMahalanobisConfig {
         WhitenedCosineMahalanobis { cosine, whitening, cosines, distances }
     }
 
+    #[cfg(feature = "fit")]
     fn memory(&self, rows: usize, columns: usize) -> u64 {
         covariance::memory(rows, columns)
     }
@@ -93,7 +95,7 @@ impl FittedRule for WhitenedCosineMahalanobis {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "fit"))]
 mod tests {
     use super::*;
     use crate::rule::tests::{check_saving, data};

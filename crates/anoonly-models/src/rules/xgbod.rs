@@ -57,6 +57,7 @@ impl Method for XgbodConfig {
 impl RuleMethod for XgbodConfig {
     type Fitted = Xgbod;
 
+    #[cfg(feature = "fit")]
     fn fit(&self, data: &RuleData, rng: &mut impl Rng) -> Xgbod {
         // A row that a method was fitted on scores lower than a new one. This must not reveal labels, so anomalies are included.
         let mut unlabelled = [&data.others[..], &data.anomalies].concat();
@@ -76,6 +77,7 @@ impl RuleMethod for XgbodConfig {
         Xgbod { forest: self.gbdt.grow(rows, columns + SCORES, rng), unsupervised }
     }
 
+    #[cfg(feature = "fit")]
     fn memory(&self, rows: usize, columns: usize) -> u64 {
         RuleMethod::memory(&self.ocsvm, rows, columns).max(RuleMethod::memory(&self.lof, rows, columns))
     }
@@ -176,7 +178,7 @@ impl FittedRule for Xgbod {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "fit"))]
 mod tests {
     use super::*;
     use anoonly_core::Seed;

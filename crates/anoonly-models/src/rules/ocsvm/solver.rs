@@ -92,7 +92,7 @@ fn offset(weights: &[f64], gradient: &[f64]) -> f64 {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "fit"))]
 mod tests {
     use super::*;
 

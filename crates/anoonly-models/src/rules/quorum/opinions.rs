@@ -281,7 +281,7 @@ fn units(rows: &[f32], columns: usize) -> (Vec<f32>, Vec<bool>) {
 /// A row up to this length has no direction.
 const SHORTEST: f64 = 1e-6;
 
-#[cfg(test)]
+#[cfg(all(test, feature = "fit"))]
 mod tests {
     use super::*;
 
