@@ -75,12 +75,14 @@ pub enum CoreError {
         must: &'static str,
     },
     /// An unknown name of a noise.
+    #[cfg(feature = "trials")]
     #[error("unknown noise `{name}`: use one of {} or {}", crate::noise::Noise::NAMES.join(", "), crate::noise::Noise::NORMAL_CLEAN)]
     UnknownNoise {
         /// The name.
         name: String,
     },
     /// An unknown name of a kind of synthetic anomalies.
+    #[cfg(feature = "trials")]
     #[error("unknown synthetic anomalies `{name}`: use one of {}", crate::synthetic::Synthetic::ALL.map(|kind| kind.name()).join(", "))]
     UnknownSynthetic {
         /// The name.

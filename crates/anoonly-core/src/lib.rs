@@ -6,17 +6,22 @@
 //!
 //! This crate does not know tables, networks or backends.
 
+#[cfg(feature = "trials")]
 pub mod budget;
 mod digest;
 mod error;
 mod names;
+#[cfg(feature = "trials")]
 pub mod noise;
+#[cfg(feature = "trials")]
 pub mod protocol;
 mod samples;
 pub mod scale;
 pub mod seed;
 pub mod split;
+#[cfg(feature = "trials")]
 pub mod synthetic;
+#[cfg(feature = "files")]
 mod whole_file;
 
 pub use digest::{Digest, FeatureDigest};
@@ -24,9 +29,10 @@ pub use error::CoreError;
 pub use names::{closest_names, did_you_mean, excerpt};
 pub use samples::{ByClass, Dataset, Label, Samples};
 pub use seed::Seed;
+#[cfg(feature = "files")]
 pub use whole_file::{WholeFile, check_writable, remove_unfinished_files, write_whole};
 
 /// The examples of the README are run with the documentation's.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "trials"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -128,6 +128,7 @@ impl Samples {
     ///
     /// # Panics
     /// When the number of rows differs.
+    #[cfg(feature = "trials")]
     pub(crate) fn with_features(self, features: Array2<f32>) -> Samples {
         assert_eq!(features.nrows(), self.rows());
         Samples { features, ..self }

@@ -10,34 +10,52 @@ mod cells;
 mod column;
 mod context;
 mod dates;
+#[cfg(feature = "tables")]
 mod exact;
+#[cfg(feature = "tables")]
 mod fitting;
 mod notation;
+#[cfg(feature = "tables")]
 mod reading;
+#[cfg(feature = "tables")]
 mod roles;
+mod row;
 mod training_values;
 mod unseen;
+mod value;
+#[cfg(feature = "tables")]
 mod values;
 mod written_dates;
 
-use std::collections::{BTreeSet, HashSet};
+#[cfg(feature = "tables")]
+use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::ops::Range;
 
-use ndarray::{Array2, Axis};
+use ndarray::Array2;
+#[cfg(feature = "tables")]
+use ndarray::Axis;
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "tables")]
 use crate::DataError;
+#[cfg(feature = "tables")]
 use crate::table::Table;
+#[cfg(feature = "tables")]
 use anoonly_core::did_you_mean;
 
+#[cfg(feature = "tables")]
 pub(crate) use cells::{Cells, truth};
 pub use cells::{ColumnKind, is_missing};
 pub use column::{EncodedColumn, Encoding};
 pub use context::{IntervalShare, ReadValue, ValueContext};
 pub use dates::DatePart;
+#[cfg(feature = "tables")]
 pub use exact::{CategoryValues, ColumnValues, TextValues};
+#[cfg(feature = "tables")]
 use fitting::{NoFeature, check_together, fit_column};
 pub use notation::Notation;
+pub use row::{RowColumns, RowError, RowValue};
 pub use training_values::{KeptNumbers, TrainingValues};
 pub use unseen::{FirstUnseen, SeenValues, UnseenInColumn, UnseenValues};
 
@@ -106,6 +124,7 @@ pub struct Encoded {
     pub far: Vec<usize>,
 }
 
+#[cfg(feature = "tables")]
 impl Encoder {
     /// Learns the encoding of each column from all rows of a table. Columns that are empty, constant, different in nearly every row,
     /// such as customer numbers, or that go on with the rows, such as row numbers and elapsed time, are left out; the second value
@@ -208,7 +227,9 @@ impl Encoder {
         };
         self.columns.iter().map(context).collect()
     }
+}
 
+impl Encoder {
     /// The columns.
     pub fn columns(&self) -> &[EncodedColumn] {
         &self.columns
@@ -252,5 +273,5 @@ impl Encoder {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "tables"))]
 mod tests;

@@ -29,6 +29,7 @@ pub use search::TextSearch;
 pub use values::CellValue;
 pub use write::{TableWriter, Values};
 
+pub use crate::names::shortened;
 pub(crate) use columns::{TextColumn, numbers, truths, whole_numbers};
 pub(crate) use times::times;
 
@@ -322,15 +323,6 @@ fn refuse_duplicates<'a>(path: &Path, mut names: impl Iterator<Item = &'a str>) 
 
 fn malformed(path: &Path, error: impl std::fmt::Display) -> DataError {
     DataError::Malformed { path: path.into(), reason: error.to_string() }
-}
-
-/// The names as a list, each up to 100 characters; after ten of them, only their number follows.
-pub fn shortened(names: &[&str]) -> String {
-    let mut list = names.iter().take(10).map(|name| excerpt(name)).collect::<Vec<_>>().join(", ");
-    if names.len() > 10 {
-        list.push_str(&format!(", … {} in all", names.len()));
-    }
-    list
 }
 
 #[cfg(test)]

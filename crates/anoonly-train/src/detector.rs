@@ -8,10 +8,10 @@ use anoonly_core::{ByClass, Samples, Seed};
 use anoonly_models::{AnyMethod, FittedRule, MethodForm, NetworkMethod, RuleData, Shapes, TrainingData};
 use burn::tensor::backend::Backend;
 use ndarray::Array2;
-use serde::{Deserialize, Serialize};
 
 use crate::backend::OnBackend;
 use crate::fitted::FittedDetector;
+use crate::history::History;
 use crate::network::{NetworkFitter, NetworkFitting, to_tensor};
 use crate::rule::ReadyRule;
 use crate::{ComputeDevice, FitError, Supervision};
@@ -22,15 +22,6 @@ pub struct Detector {
     pub(crate) method: AnyMethod,
     pub(crate) supervision: Supervision,
     pub(crate) seed: Seed,
-}
-
-/// The record of a training loop.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct History {
-    /// The mean training loss of each epoch, including the penalty. Empty for a rule.
-    pub losses: Vec<f64>,
-    /// The epoch whose weights were kept, counted from 1. It is 0 for a rule.
-    pub kept_epoch: usize,
 }
 
 impl Detector {

@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+#[cfg(feature = "fit")]
 use anoonly_models::ConfigError;
 
 /// Why a detector cannot be fitted.
+#[cfg(feature = "fit")]
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FitError {
@@ -135,9 +137,32 @@ pub enum ModelFileError {
         /// The version of the library that wrote it.
         library: String,
     },
+    /// The file has a network without the steps of its score, which a build without backends needs.
+    #[error(
+        "{}: the file was written by an earlier version, anoonly {library}, without the steps of its {method} network; \
+         loading and saving it with the whole library adds them",
+        path.display()
+    )]
+    WithoutSteps {
+        /// The file.
+        path: PathBuf,
+        /// The method.
+        method: String,
+        /// The version of the library that wrote the file.
+        library: String,
+    },
+    /// The score of the method cannot be computed without a backend.
+    #[error("{}: the score of {method} has no plain steps: it needs the whole library", path.display())]
+    NeedsBackend {
+        /// The file.
+        path: PathBuf,
+        /// The method.
+        method: String,
+    },
 }
 
 /// Why a backend cannot be used.
+#[cfg(feature = "fit")]
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BackendError {
@@ -177,6 +202,7 @@ pub enum BackendError {
     },
 }
 
+#[cfg(feature = "fit")]
 fn gibibytes(bytes: u64) -> String {
     match bytes {
         u64::MAX => "2⁶⁴ bytes or more".into(),
@@ -185,6 +211,7 @@ fn gibibytes(bytes: u64) -> String {
 }
 
 /// The driver that a backend needs.
+#[cfg(feature = "fit")]
 fn driver(backend: crate::BackendName) -> &'static str {
     match backend {
         crate::BackendName::Cuda => "install NVIDIA's driver and the CUDA toolkit",
@@ -192,6 +219,7 @@ fn driver(backend: crate::BackendName) -> &'static str {
     }
 }
 
+#[cfg(feature = "fit")]
 fn names() -> String {
     crate::BackendName::ALL.map(crate::BackendName::name).join(", ")
 }

@@ -11,7 +11,7 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use tracing::debug;
 
-use crate::detector::History;
+use crate::history::History;
 use crate::learner::Learner;
 use crate::sampler::{RowClasses, Sampler};
 use crate::{FitError, Supervision};

@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use anoonly_core::Seed;
 use anoonly_core::scale::MinMaxScaler;
+#[cfg(feature = "fit")]
 use anoonly_models::SavedTensors;
 use anoonly_models::graph::Graph;
 use anoonly_models::kernels::Scorer;
@@ -12,12 +14,17 @@ use ndarray::{Array2, ArrayView2, Axis, concatenate};
 use rayon::prelude::*;
 
 use crate::ScoreError;
-use crate::detector::{Detector, History};
+#[cfg(feature = "fit")]
+use crate::detector::Detector;
+use crate::history::History;
 
 /// A detector that can score rows. It is a plain value without a backend in its type. A clone shares the weights.
 #[derive(Clone, Debug)]
 pub struct FittedDetector {
+    #[cfg(feature = "fit")]
     pub(crate) detector: Detector,
+    /// The seed of the fit, from which explanations draw orders of columns.
+    pub(crate) seed: Seed,
     pub(crate) scaler: MinMaxScaler,
     pub(crate) history: History,
     pub(crate) ready: Arc<dyn Ready>,
@@ -53,6 +60,7 @@ pub(crate) trait Ready: Debug + Send + Sync {
     fn graph(&self) -> Option<Graph>;
 
     /// The tensors to save in a model file.
+    #[cfg(feature = "fit")]
     fn save(&self) -> SavedTensors;
 }
 
@@ -66,8 +74,9 @@ const BLOCK_CELLS: usize = 1 << 17;
 const SCORER_CELLS: usize = 1 << 20;
 
 impl FittedDetector {
+    #[cfg(feature = "fit")]
     pub(crate) fn new(detector: Detector, scaler: MinMaxScaler, history: History, ready: impl Ready + 'static) -> Self {
-        Self { detector, scaler, history, ready: Arc::new(ready) }
+        Self { seed: detector.seed, detector, scaler, history, ready: Arc::new(ready) }
     }
 
     /// One anomaly score for each row of `features`, `[rows, columns]` in their original units. Higher means more anomalous.
@@ -177,6 +186,7 @@ impl FittedDetector {
     }
 
     /// The configuration that was fitted.
+    #[cfg(feature = "fit")]
     pub fn detector(&self) -> &Detector {
         &self.detector
     }

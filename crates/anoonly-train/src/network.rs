@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anoonly_core::Seed;
 use anoonly_core::scale::MinMaxScaler;
-use anoonly_models::graph::Graph;
+use anoonly_models::graph::{Graph, GraphGradient};
 use anoonly_models::kernels::{Scorer, scorer};
 use anoonly_models::layers::norm::NormLayer;
 use anoonly_models::recipe::Augmentation;
@@ -20,9 +20,11 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 use ndarray::Array2;
 
-use crate::detector::{Detector, Epoch, EpochWatch, History};
+use crate::detector::{Detector, Epoch, EpochWatch};
 use crate::fit::{Objective, train};
 use crate::fitted::{FittedDetector, GradientSource, Ready};
+use crate::history::History;
+use crate::steps::gradients_of_steps;
 use crate::{FitError, ScoreError, Supervision};
 
 /// Fits networks on training rows that are on a device. It hides the type of the backend.
@@ -150,12 +152,15 @@ pub(crate) struct ReadyNetwork<B: Backend> {
     values: usize,
     /// The form that scores in plain memory. It is made when rows are first scored.
     scorer: OnceLock<Option<Scorer>>,
+    /// The gradient of a network with a graph. It is made when rows are first explained.
+    gradient: OnceLock<Option<GraphGradient>>,
 }
 
 impl<B: Backend> ReadyNetwork<B> {
     pub fn new(network: AnyNetwork<B>, columns: usize, device: B::Device) -> Self {
         let values = network.num_params();
-        Self { network: Mutex::new(network), device, columns, values, scorer: OnceLock::new() }
+        let (scorer, gradient) = (OnceLock::new(), OnceLock::new());
+        Self { network: Mutex::new(network), device, columns, values, scorer, gradient }
     }
 
     /// A clone that shares the weights.
@@ -202,6 +207,10 @@ impl<B: Backend> Ready for ReadyNetwork<B> {
     }
 
     fn gradients(&self) -> Result<GradientSource<'_>, ScoreError> {
+        let in_plain_memory = || Some(GraphGradient::new(&self.network().graph()?, self.columns));
+        if let Some(gradient) = self.gradient.get_or_init(in_plain_memory) {
+            return Ok(gradients_of_steps(gradient));
+        }
         let mut network = AnyNetwork::<Autodiff<B>>::from_inner(self.network()).no_grad();
         network.norms_mut().into_iter().for_each(NormLayer::freeze);
         Ok(Box::new(move |points| {

@@ -2,7 +2,9 @@
 
 use anoonly_models::graph::Graph;
 use anoonly_models::kernels::Scorer;
-use anoonly_models::{FittedRule, RowBlock, SavedTensors};
+#[cfg(feature = "fit")]
+use anoonly_models::SavedTensors;
+use anoonly_models::{FittedRule, RowBlock};
 use ndarray::Array2;
 
 use crate::ScoreError;
@@ -12,6 +14,7 @@ use crate::fitted::{GradientSource, Ready};
 #[derive(Debug)]
 pub(crate) struct ReadyRule {
     /// The name of the method's part in a model file.
+    #[cfg_attr(not(feature = "fit"), expect(dead_code, reason = "only needed to save a rule"))]
     part: &'static str,
     columns: usize,
     rule: Box<dyn FittedRule>,
@@ -62,6 +65,7 @@ impl Ready for ReadyRule {
         self.rule.graph()
     }
 
+    #[cfg(feature = "fit")]
     fn save(&self) -> SavedTensors {
         SavedTensors::default().with_part(self.part, self.rule.save())
     }

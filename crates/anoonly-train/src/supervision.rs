@@ -4,9 +4,14 @@
 
 use std::fmt;
 
+use anoonly_models::Norm;
+#[cfg(feature = "fit")]
 use anoonly_models::kernels::{ExampleCounts, NormalWeights};
-use anoonly_models::{LossTerms, NetworkMethod, Norm};
+#[cfg(feature = "fit")]
+use anoonly_models::{LossTerms, NetworkMethod};
+#[cfg(feature = "fit")]
 use burn::tensor::Tensor;
+#[cfg(feature = "fit")]
 use burn::tensor::backend::Backend;
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +46,7 @@ impl fmt::Display for Supervision {
     }
 }
 
+#[cfg(feature = "fit")]
 impl Supervision {
     /// Converts a method to the form that this strategy trains.
     pub fn prepare<M: NetworkMethod>(self, method: M) -> M {
@@ -98,7 +104,7 @@ impl Supervision {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "fit"))]
 mod tests {
     use super::*;
     use anoonly_core::Seed;

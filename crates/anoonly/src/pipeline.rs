@@ -3,16 +3,13 @@
 //! A [`TableDetector`] is the configuration. Fitting it gives a [`Model`], which scores tables with the same columns and is stored
 //! in one file.
 
-mod error;
 mod evaluation;
 mod explain;
 mod folds;
 mod labels;
-mod model;
 mod onnx;
 mod shift;
 mod stopping;
-mod threshold;
 mod validation;
 
 use std::collections::HashSet;
@@ -35,16 +32,16 @@ use rand::seq::SliceRandom;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-pub use error::{PipelineError, TableSetting};
+pub use crate::error::{PipelineError, TableSetting};
+pub use crate::model::{Model, ScoreScale, Scored};
+pub use crate::provenance::{Provenance, RowCounts, Stopping, Validation};
+pub use crate::rows::{Reason, RowReasons, ScoredRow};
+pub use crate::threshold::{Threshold, ThresholdRule};
 pub use evaluation::{AtThreshold, Evaluation, LabelledScores};
 pub use explain::{AttributionMethod, Contribution, ExplainedRow};
 pub use labels::LabelSource;
-pub use model::{Model, Provenance, RowCounts, ScoreScale, Scored};
 pub use onnx::OnnxModel;
 pub use shift::ScoreShift;
-pub use stopping::Stopping;
-pub use threshold::{Threshold, ThresholdRule};
-pub use validation::Validation;
 
 /// A detector for tables before its fit: a method, the strategy that trains it, and how columns are used.
 ///

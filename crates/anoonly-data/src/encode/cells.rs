@@ -1,10 +1,14 @@
 //! The values of a column, and their kind.
 
+#[cfg(feature = "tables")]
 use chrono::NaiveDateTime;
+#[cfg(feature = "tables")]
 use polars_arrow::array::Array;
+#[cfg(feature = "tables")]
 use polars_arrow::datatypes::ArrowDataType;
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "tables")]
 use crate::table::{TextColumn, numbers, times, truths, whole_numbers};
 
 /// What the values of a column are.
@@ -34,6 +38,7 @@ impl ColumnKind {
 }
 
 /// The values of a column as its file types them. Text may turn out to be of any kind.
+#[cfg(feature = "tables")]
 pub(crate) enum Cells {
     /// A column of integers, floats or decimals, as the file holds it.
     Numbers(Box<dyn Array>),
@@ -45,6 +50,7 @@ pub(crate) enum Cells {
     Missing(usize),
 }
 
+#[cfg(feature = "tables")]
 impl Cells {
     /// The values of a column. `words_are_missing` is whether words such as `NA` in a text stand for missing values.
     pub(crate) fn of(column: &dyn Array, words_are_missing: bool) -> Self {

@@ -3,17 +3,27 @@
 use std::collections::BTreeMap;
 use std::f64::consts::TAU;
 
+use chrono::NaiveDateTime;
+#[cfg(feature = "tables")]
 use ndarray::ArrayViewMut2;
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "tables")]
 use super::Unknown;
-use super::cells::{Cells, ColumnKind};
+#[cfg(feature = "tables")]
+use super::cells::Cells;
+use super::cells::ColumnKind;
 use super::dates::DatePart;
 use super::notation::Notation;
 use super::training_values::TrainingValues;
-use super::unseen::{SeenValues, UnseenInColumn, short};
+use super::unseen::SeenValues;
+#[cfg(feature = "tables")]
+use super::unseen::{UnseenInColumn, short};
+#[cfg(feature = "tables")]
 use super::values::{ColumnSource, categories};
+#[cfg(feature = "tables")]
 use crate::DataError;
+#[cfg(feature = "tables")]
 use crate::table::Table;
 use anoonly_core::excerpt;
 
@@ -92,6 +102,7 @@ fn is_one(unit: &f64) -> bool {
 pub(super) const FAR: f64 = 1e6;
 
 /// The result of writing the features of a column.
+#[cfg(feature = "tables")]
 pub(super) struct Written {
     /// The number of missing values that were filled in.
     pub filled: usize,
@@ -120,7 +131,7 @@ impl EncodedColumn {
             Encoding::OneHot { categories, .. } => {
                 let shown: Vec<String> = categories.iter().map(|text| excerpt(text).into_owned()).collect();
                 let shown: Vec<&str> = shown.iter().map(String::as_str).collect();
-                format!("one of {}", crate::table::shortened(&shown))
+                format!("one of {}", crate::names::shortened(&shown))
             }
             Encoding::Frequency { shares, .. } => format!("frequency of its category, one of {}", shares.len()),
             Encoding::Date { parts } if parts.is_empty() => "nothing".into(),
@@ -156,6 +167,7 @@ impl EncodedColumn {
     }
 
     /// Writes the features of all rows into `target`, a matrix of zeros of shape `[rows, width]`.
+    #[cfg(feature = "tables")]
     pub(super) fn write(
         &self,
         table: &Table,
@@ -188,7 +200,7 @@ impl EncodedColumn {
                             written.far.push(row);
                         }
                     }
-                    let feature = ((near - median) / unit) as f32;
+                    let feature = number_feature(near, *median, *unit);
                     if !feature.is_finite() {
                         return Err(not_finite(table, &self.name, row, value));
                     }
@@ -203,11 +215,7 @@ impl EncodedColumn {
                         missing.push(row);
                         continue;
                     };
-                    for (place, part) in parts.iter().enumerate() {
-                        let (sine, cosine) = (TAU * part.share(date)).sin_cos();
-                        target[[row, 2 * place]] = sine as f32;
-                        target[[row, 2 * place + 1]] = cosine as f32;
-                    }
+                    date_features(parts, date).enumerate().for_each(|(place, feature)| target[[row, place]] = feature);
                 }
                 found.other_kind
             }
@@ -282,8 +290,21 @@ impl EncodedColumn {
     }
 }
 
+/// The feature of a number that is not far.
+pub(super) fn number_feature(near: f64, median: f64, unit: f64) -> f32 {
+    ((near - median) / unit) as f32
+}
+
+/// The features of a date: sine and cosine of its position in each period.
+pub(super) fn date_features(parts: &[DatePart], date: NaiveDateTime) -> impl Iterator<Item = f32> {
+    parts.iter().flat_map(move |part| {
+        let (sine, cosine) = (TAU * part.share(date)).sin_cos();
+        [sine as f32, cosine as f32]
+    })
+}
+
 /// The range of the training values.
-struct Bounds {
+pub(super) struct Bounds {
     low: f64,
     high: f64,
     /// How far outside a value may lie before it is moved closer.
@@ -291,7 +312,7 @@ struct Bounds {
 }
 
 impl Bounds {
-    fn of(seen: Option<&SeenValues>) -> Self {
+    pub fn of(seen: Option<&SeenValues>) -> Self {
         match seen.and_then(|seen| seen.range) {
             Some([low, high]) => {
                 let width = if high > low { high - low } else { low.abs().max(1.0) };
@@ -311,7 +332,7 @@ impl Bounds {
     }
 
     /// The value, or the closest one that a feature can hold.
-    fn nearest(&self, value: f64) -> f64 {
+    pub fn nearest(&self, value: f64) -> f64 {
         match self.reach.is_finite() {
             true => value.clamp(self.low - self.reach, self.high + self.reach),
             false => value,
@@ -320,6 +341,7 @@ impl Bounds {
 }
 
 /// The error for a value that a feature cannot hold.
+#[cfg(feature = "tables")]
 pub(super) fn not_finite(table: &Table, name: &str, row: usize, value: f64) -> DataError {
     let value = match value.is_finite() {
         true => format!("{value:e} is too large for a 32-bit float"),

@@ -3,11 +3,11 @@
 use chrono::NaiveDateTime;
 
 use super::Unknown;
-use super::cells::{Cells, ColumnKind, number, truth, whole_digits};
+use super::cells::{Cells, ColumnKind};
 use super::column::{EncodedColumn, Encoding};
 use super::context::{ReadValue, ValueContext};
-use super::notation::{Notation, is_no_date, is_placeholder};
-use super::written_dates::is_zero_date;
+use super::notation::Notation;
+use super::value::{Reading, ValueReader, whole_category};
 use crate::DataError;
 use crate::table::Table;
 
@@ -39,19 +39,20 @@ impl<'a> ColumnSource<'a> {
         Self { table, name: &column.name, kind: column.kind, notation: column.notation, unknown }
     }
 
+    fn reader(&self) -> ValueReader {
+        ValueReader { kind: self.kind, notation: self.notation }
+    }
+
     /// The values of a column of numbers or truth values.
     pub(super) fn numbers(&self, cells: &Cells) -> Result<ReadValues<f64>, DataError> {
-        let is_truth = |value: f64| value == 0.0 || value == 1.0;
+        let reader = self.reader();
         match (self.kind, cells, cells.floats()) {
-            (_, Cells::Text(_), _) | (_, _, None) => self.parsed(cells, |text| match self.kind {
-                // One file may write truth values as 0 and 1, and another as words.
-                ColumnKind::Truth => truth(text).or_else(|| number(text).filter(|&value| is_truth(value))),
-                _ => self.notation.number(text),
-            }),
+            (_, Cells::Text(_), _) | (_, _, None) => self.parsed(cells, |text| reader.number_of_text(text)),
             (ColumnKind::Truth, _, Some(mut values)) => {
                 let mut other_kind = Vec::new();
                 for (row, value) in values.iter_mut().enumerate() {
-                    if let Some(other) = value.filter(|&value| !is_truth(value)) {
+                    let other = value.filter(|&value| matches!(reader.number(value), Reading::Other));
+                    if let Some(other) = other {
                         self.refuse(row, || other.to_string())?;
                         *value = None;
                         other_kind.push(row);
@@ -71,22 +72,24 @@ impl<'a> ColumnSource<'a> {
             (Cells::Numbers(_), Some(numbers)) => {
                 let (mut values, mut other_kind) = (Vec::with_capacity(numbers.len()), Vec::new());
                 for (row, number) in numbers.into_iter().enumerate() {
-                    let number = number.filter(|&number| !is_no_date(number));
-                    let date = number.and_then(|number| self.notation.date_of_number(number));
-                    if let (Some(number), None) = (number, date) {
-                        self.refuse(row, || number.to_string())?;
-                        other_kind.push(row);
-                    }
-                    values.push(date);
+                    values.push(match number.map(|number| (number, self.reader().date_of_number(number))) {
+                        Some((_, Reading::Value(date))) => Some(date),
+                        Some((number, Reading::Other)) => {
+                            self.refuse(row, || number.to_string())?;
+                            other_kind.push(row);
+                            None
+                        }
+                        Some((_, Reading::Missing)) | None => None,
+                    });
                 }
                 Ok(ReadValues { values, other_kind })
             }
-            _ => self.parsed(cells, |text| self.notation.date(text)),
+            _ => self.parsed(cells, |text| self.reader().date_of_text(text)),
         }
     }
 
     /// The values of a column that is stored as text, or with another type.
-    fn parsed<T: Clone>(&self, cells: &Cells, parse: impl Fn(&str) -> Option<T>) -> Result<ReadValues<T>, DataError> {
+    fn parsed<T: Clone>(&self, cells: &Cells, read: impl Fn(&str) -> Reading<T>) -> Result<ReadValues<T>, DataError> {
         let Cells::Text(texts) = cells else {
             let other_kind: Vec<usize> =
                 cells.categories().enumerate().filter_map(|(row, value)| value.map(|_| row)).collect();
@@ -95,19 +98,14 @@ impl<'a> ColumnSource<'a> {
             }
             return Ok(ReadValues { values: vec![None; self.table.rows()], other_kind });
         };
-        let is_no_value = |text: &str| match self.kind {
-            ColumnKind::Number => is_placeholder(text),
-            ColumnKind::Date => is_placeholder(text) || is_zero_date(text) || number(text).is_some_and(is_no_date),
-            _ => false,
-        };
         let (mut values, mut other_kind) = (Vec::with_capacity(texts.len()), Vec::new());
         for (row, text) in texts.iter_known().enumerate() {
             let value = match text {
                 None => None,
-                Some(text) => match parse(text) {
-                    Some(value) => Some(value),
-                    None if is_no_value(text) => None,
-                    None => {
+                Some(text) => match read(text) {
+                    Reading::Value(value) => Some(value),
+                    Reading::Missing => None,
+                    Reading::Other => {
                         self.refuse(row, || text.into())?;
                         other_kind.push(row);
                         None
@@ -133,10 +131,7 @@ impl<'a> ColumnSource<'a> {
 /// says that all categories are whole numbers.
 pub(super) fn categories(cells: &Cells, whole: bool) -> impl Iterator<Item = Option<String>> + '_ {
     cells.categories().map(move |category| match category {
-        Some(text) if whole => Some(match whole_digits(&text) {
-            Some(digits) if digits.len() < text.len() => digits.to_owned(),
-            _ => text,
-        }),
+        Some(text) if whole => Some(whole_category(text)),
         other => other,
     })
 }

@@ -198,6 +198,7 @@ mod tests {
     use crate::layers::norm::NormLayer;
     use crate::{AnyNetwork, Network};
     use burn::backend::Autodiff;
+    use burn::module::AutodiffModule;
     use burn::tensor::Tensor;
     use burn_flex::Flex;
 

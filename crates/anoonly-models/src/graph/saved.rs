@@ -52,13 +52,14 @@ pub enum SavedStep {
     },
 }
 
-/// The part of a method's tensors that only its steps need.
-const PART: &str = "graph";
 /// The most steps of a graph in a file, and the most values that a row may have in all of them.
 const MOST_STEPS: usize = 1000;
 const MOST_VALUES: usize = 1 << 22;
 
 impl Graph {
+    /// The name of those of a method's tensors that only its steps need.
+    pub const PART: &str = "graph";
+
     /// The steps, and the tensors that they need besides `known`. A step refers to a known tensor where it has the same values.
     pub fn save(&self, known: &SavedTensors) -> (Vec<SavedStep>, SavedTensors) {
         let mut constants = Constants { known, used: HashSet::new(), added: SavedTensors::default() };
@@ -85,12 +86,17 @@ impl Graph {
             widths.push(width);
             graph.then(step);
         }
-        match (widths.last(), saved.part(PART).left()) {
+        match (widths.last(), saved.part(Self::PART).left()) {
             (Some(1), None) => Ok(graph),
-            (_, Some(path)) => Err(format!("no step needs tensor `{PART}.{path}`")),
+            (_, Some(path)) => Err(format!("no step needs tensor `{}.{path}`", Self::PART)),
             _ => Err("the last step of a graph is the score, with one value for a row".into()),
         }
     }
+}
+
+/// The path of a constant that only the steps need.
+fn part(place: usize, name: &str) -> String {
+    format!("{}.{place}.{name}", Graph::PART)
 }
 
 /// The constants of a graph on their way into a file.
@@ -105,8 +111,8 @@ impl Constants<'_> {
         match step {
             Step::Linear { of, weight, bias } => SavedStep::Linear {
                 of: of.index(),
-                weight: self.path(format!("{PART}.{place}.weight"), &weight.shape, &weight.cells),
-                bias: bias.as_ref().map(|bias| self.path(format!("{PART}.{place}.bias"), &[bias.len()], bias)),
+                weight: self.path(part(place, "weight"), &weight.shape, &weight.cells),
+                bias: bias.as_ref().map(|bias| self.path(part(place, "bias"), &[bias.len()], bias)),
             },
             Step::LeakyRelu { of, slope } => SavedStep::LeakyRelu { of: of.index(), slope: *slope },
             Step::Add { of, constants } => {
@@ -125,7 +131,7 @@ impl Constants<'_> {
     }
 
     fn constants(&mut self, place: usize, constants: &[f32]) -> String {
-        self.path(format!("{PART}.{place}.constants"), &[constants.len()], constants)
+        self.path(part(place, "constants"), &[constants.len()], constants)
     }
 
     /// The path of a tensor with these values: a known one that no earlier step uses, or a new one.

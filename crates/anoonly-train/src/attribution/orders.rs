@@ -40,7 +40,7 @@ impl<'a> PartOrders<'a> {
     /// Draws the orders, each followed by its reverse. The seed of the detector decides them.
     pub fn new(fitted: &'a FittedDetector, baseline: &'a [f32], start: f32, parts: &'a [Range<usize>]) -> Self {
         let pairs = (POINTS_PER_ROW / (2 * parts.len().max(1))).clamp(MIN_PAIRS, MAX_PAIRS);
-        let mut rng = fitted.detector.seed.stream(&["orders of columns"]);
+        let mut rng = fitted.seed.stream(&["orders of columns"]);
         let mut order: Vec<usize> = (0..parts.len()).collect();
         let orders = (0..pairs)
             .flat_map(|_| {
@@ -103,7 +103,7 @@ impl<'a> PartOrders<'a> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "fit"))]
 mod tests {
     use super::*;
     use crate::{ComputeDevice, Detector, Supervision};

@@ -7,14 +7,21 @@ use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 
-use anoonly_core::{Digest, write_whole};
-use anoonly_models::{SavedTensor, SavedTensors, Shapes};
+use anoonly_core::Digest;
+#[cfg(feature = "fit")]
+use anoonly_core::write_whole;
+#[cfg(feature = "fit")]
+use anoonly_models::Shapes;
+use anoonly_models::{SavedTensor, SavedTensors};
+#[cfg(feature = "fit")]
+use anoonly_models::graph::{Graph, SavedStep};
 use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, Metadata, TensorInfo, TensorView};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+#[cfg(feature = "fit")]
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::{DIGEST, MANIFEST};
+use super::{DIGEST, MANIFEST, unknown_tensor};
 use crate::ModelFileError;
 
 /// The number of bytes of the header length, which the file starts with.
@@ -137,6 +144,7 @@ pub(super) struct Tensors {
 
 impl Tensors {
     /// The shapes of the tensors of a member.
+    #[cfg(feature = "fit")]
     pub fn shapes(&self, member: &str) -> Shapes {
         Shapes::new(self.tensors.iter().map(|(name, tensor)| (name.clone(), tensor.shape.clone()))).within(member)
     }
@@ -175,6 +183,37 @@ impl Tensors {
         taken.collect()
     }
 
+    /// Removes the tensors of a member that is a rule, and restores it. `part` is the name of the rule among the member's tensors.
+    pub fn take_rule<R>(
+        &mut self,
+        member: usize,
+        part: &str,
+        restore: impl FnOnce(&mut SavedTensors) -> Result<R, String>,
+    ) -> Result<R, String> {
+        let mut saved = self.take_member(member)?;
+        let mut own = saved.part(part);
+        let restored = restore(&mut own)?;
+        if let Some(path) = own.left() {
+            return Err(unknown_tensor(&format!("{member}.{part}.{path}")));
+        }
+        match saved.left() {
+            None => Ok(restored),
+            Some(path) => Err(unknown_tensor(&format!("{member}.{path}"))),
+        }
+    }
+
+    /// Checks the steps of a member, and removes the tensors that only these need.
+    #[cfg(feature = "fit")]
+    pub fn check_steps(&mut self, member: usize, steps: &[SavedStep], columns: usize) -> Result<(), String> {
+        let known = self.tensors.clone();
+        let mut saved = self.take_member(member)?;
+        Graph::restore(steps, columns, &mut saved)?;
+        self.tensors = known;
+        let prefix = format!("{member}.{}.", Graph::PART);
+        self.tensors.retain(|name, _| !name.starts_with(&prefix));
+        Ok(())
+    }
+
     /// The name of a tensor that has not been taken.
     pub fn left(&self) -> Option<&str> {
         self.tensors.keys().next().map(String::as_str)
@@ -196,6 +235,7 @@ impl Tensors {
 }
 
 /// Writes a file with a digest, completely or not at all.
+#[cfg(feature = "fit")]
 pub(super) fn write(path: &Path, manifest: String, tensors: Vec<(&str, TensorView<'_>)>) -> Result<(), ModelFileError> {
     let failed = |reason: String| ModelFileError::Write { path: path.into(), reason };
     let bytes = bytes(manifest, tensors).map_err(failed)?;
@@ -203,6 +243,7 @@ pub(super) fn write(path: &Path, manifest: String, tensors: Vec<(&str, TensorVie
 }
 
 /// The bytes of a file with a digest.
+#[cfg(feature = "fit")]
 pub(super) fn bytes(manifest: String, mut tensors: Vec<(&str, TensorView<'_>)>) -> Result<Vec<u8>, String> {
     tensors.sort_by_key(|(name, _)| *name);
     let digest = digest(&manifest, &tensors).to_string();
@@ -221,11 +262,13 @@ pub(super) fn bytes(manifest: String, mut tensors: Vec<(&str, TensorView<'_>)>) 
 }
 
 /// The header of a file to write. The tensors follow each other in this order.
+#[cfg(feature = "fit")]
 struct NewHeader<'a> {
     metadata: BTreeMap<&'a str, String>,
     tensors: &'a [(&'a str, TensorView<'a>)],
 }
 
+#[cfg(feature = "fit")]
 impl Serialize for NewHeader<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut header = serializer.serialize_map(None)?;

@@ -4,11 +4,10 @@ use std::path::PathBuf;
 
 use anoonly_data::encode::{Unknown, UnseenValues, ValueContext};
 use anoonly_data::table::{Blocks, CellValue, Table};
-use anoonly_train::Attributions;
 use ndarray::Array2;
 use serde::{Serialize, Serializer};
 
-use super::{Model, PipelineError, ScoreScale};
+use super::{Model, PipelineError};
 
 /// A row and the contributions of its columns to its score.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -215,26 +214,5 @@ impl Model {
             })
         };
         order.into_iter().map(candidate).collect()
-    }
-
-    /// The contributions of columns to the scores of encoded rows: the mean of the members' standardised contributions.
-    fn contributions(&self, features: &Array2<f32>) -> Result<Attributions, PipelineError> {
-        let spans = self.encoder.spans();
-        let mut contributions = Array2::<f64>::zeros((features.nrows(), spans.len()));
-        let mut remainders = vec![0.0f64; features.nrows()];
-        let mut baseline = 0.0;
-        for (member, ScoreScale { mean, deviation }) in self.members() {
-            let attributions = member.attributions(features, &self.baseline, &spans)?;
-            let unit = deviation * self.members.len() as f64;
-            baseline += (f64::from(attributions.baseline) - mean) / unit;
-            contributions.zip_mut_with(&attributions.contributions, |sum, &part| *sum += f64::from(part) / unit);
-            remainders.iter_mut().zip(attributions.remainders).for_each(|(sum, left)| *sum += f64::from(left) / unit);
-        }
-        Ok(Attributions {
-            baseline: baseline as f32,
-            scores: self.score_features(features)?,
-            contributions: contributions.mapv(|sum| sum as f32),
-            remainders: remainders.into_iter().map(|left| left as f32).collect(),
-        })
     }
 }

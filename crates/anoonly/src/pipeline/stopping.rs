@@ -6,31 +6,9 @@ use anoonly_core::{Samples, Seed};
 use anoonly_eval::average_precision;
 use anoonly_train::{ComputeDevice, Epoch, Fitter};
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
 use super::folds::{Fold, Folds};
-use super::model::ScoreScale;
-use super::{PipelineError, TableDetector, TableSetting};
-
-/// The number of epochs that cross-validation chose.
-///
-/// In each fold, members are fitted without a part of the labelled anomalies and of the other rows, and rank this part after every
-/// epoch. The epoch with the highest average precision, averaged over the folds, is chosen if it exceeds the last epoch by more than one
-/// standard error of the difference over the folds. Otherwise the last epoch is chosen. The fit itself then uses all rows.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Stopping {
-    /// The number of epochs of the fit.
-    pub epochs: usize,
-    /// The number of epochs in the method's recipe.
-    pub of: usize,
-    /// The number of folds.
-    pub folds: usize,
-    /// The mean average precision on the left-out rows after the chosen epoch.
-    pub ap: f64,
-    /// The mean average precision on the left-out rows after the last epoch.
-    pub ap_at_end: f64,
-}
+use super::{PipelineError, ScoreScale, Stopping, TableDetector, TableSetting};
 
 const FOLDS: usize = 5;
 /// The minimum number of labelled anomalies and of other rows. With fewer, the folds say almost nothing.

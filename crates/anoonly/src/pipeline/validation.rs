@@ -3,26 +3,12 @@
 use std::ops::ControlFlow;
 
 use anoonly_data::table::Table;
-use anoonly_eval::{Interval, auroc, average_precision, bootstrap};
+use anoonly_eval::{auroc, average_precision, bootstrap};
 use anoonly_train::ComputeDevice;
-use serde::{Deserialize, Serialize};
 
 use super::folds::{Fold, Folds};
-use super::model::mean_scores;
-use super::{Fitted, LabelSource, PipelineError, Prepared, TableDetector, TableSetting};
-
-/// Cross-validated metrics. Every row is scored by members that were fitted without it. Unlabelled rows count as normal, so that
-/// anomalies among them make the metrics too low.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Validation {
-    /// The number of folds.
-    pub folds: usize,
-    /// AUROC with a 95 % bootstrap interval.
-    pub auroc: Interval,
-    /// Average precision with a 95 % bootstrap interval.
-    pub ap: Interval,
-}
+use super::{Fitted, LabelSource, PipelineError, Prepared, TableDetector, TableSetting, Validation};
+use crate::model::mean_scores;
 
 const FOLDS: usize = 5;
 const DRAWS: usize = 1000;

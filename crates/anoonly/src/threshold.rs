@@ -3,7 +3,8 @@
 use anoonly_eval::{best_f1, discoveries, share_threshold};
 use serde::{Deserialize, Serialize};
 
-use super::{Model, PipelineError, TableSetting};
+use crate::error::{PipelineError, TableSetting};
+use crate::model::Model;
 
 /// Decides which rows are flagged.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

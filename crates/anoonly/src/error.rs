@@ -3,11 +3,17 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use anoonly_core::{CoreError, excerpt};
+#[cfg(feature = "fit")]
+use anoonly_core::CoreError;
+use anoonly_core::excerpt;
 use anoonly_data::DataError;
+use anoonly_data::encode::RowError;
 use anoonly_eval::{MetricError, StatisticsError, ThresholdError};
+#[cfg(feature = "fit")]
 use anoonly_models::ConfigError;
-use anoonly_train::{BackendError, FitError, ModelFileError, ScoreError};
+#[cfg(feature = "fit")]
+use anoonly_train::{BackendError, FitError};
+use anoonly_train::{ModelFileError, ScoreError};
 
 /// Why a model cannot be fitted, read or used.
 #[derive(Debug, thiserror::Error)]
@@ -17,12 +23,15 @@ pub enum PipelineError {
     #[error(transparent)]
     Data(#[from] DataError),
     /// The samples, a split or a label budget are invalid.
+    #[cfg(feature = "fit")]
     #[error(transparent)]
     Core(#[from] CoreError),
     /// A setting of the method is invalid.
+    #[cfg(feature = "fit")]
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// The fit failed.
+    #[cfg(feature = "fit")]
     #[error(transparent)]
     Fit(#[from] FitError),
     /// Rows cannot be scored.
@@ -32,8 +41,12 @@ pub enum PipelineError {
     #[error(transparent)]
     ModelFile(#[from] ModelFileError),
     /// The backend cannot be used.
+    #[cfg(feature = "fit")]
     #[error(transparent)]
     Backend(#[from] BackendError),
+    /// A row of plain values cannot be read.
+    #[error(transparent)]
+    Row(#[from] RowError),
     /// No threshold follows from the rule.
     #[error(transparent)]
     Threshold(#[from] ThresholdError),
@@ -133,7 +146,7 @@ fn in_column(column: Option<&str>) -> String {
     column.map_or_else(String::new, |column| format!(", column {}", excerpt(column)))
 }
 
-/// A setting of [`TableDetector`](super::TableDetector) or [`Threshold`](super::Threshold).
+/// A setting of a detector for tables or a [`Threshold`](crate::Threshold).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TableSetting {

@@ -2,15 +2,25 @@
 
 use std::path::Path;
 
+#[cfg(feature = "fit")]
 use anoonly_core::FeatureDigest;
-use anoonly_data::encode::{Encoded, Encoder, LeftOut, Unknown, UnseenValues};
+use anoonly_data::encode::Encoder;
+#[cfg(feature = "fit")]
+use anoonly_data::encode::{Encoded, Unknown, UnseenValues};
+#[cfg(feature = "fit")]
 use anoonly_data::table::{Blocks, Table};
 use anoonly_eval::Calibration;
-use anoonly_train::{ComputeDevice, FittedDetector, ModelFileError, model_file};
+#[cfg(feature = "fit")]
+use anoonly_train::ComputeDevice;
+use anoonly_train::{FittedDetector, ModelFileError, ScoreError, model_file};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
-use super::{PipelineError, Stopping, Threshold, Validation};
+use crate::error::PipelineError;
+use crate::provenance::Provenance;
+#[cfg(feature = "fit")]
+use crate::provenance::Validation;
+use crate::threshold::Threshold;
 
 /// What errors call a model file that is held in memory.
 const IN_MEMORY: &str = "model";
@@ -23,14 +33,14 @@ const IN_MEMORY: &str = "model";
 /// highest score there is, `f32::MAX`.
 #[derive(Clone, Debug)]
 pub struct Model {
-    pub(super) encoder: Encoder,
-    pub(super) ids: Vec<String>,
-    pub(super) members: Vec<FittedDetector>,
-    pub(super) scales: Vec<ScoreScale>,
-    pub(super) baseline: Vec<f32>,
-    pub(super) calibration: Option<Calibration>,
-    pub(super) threshold: Option<Threshold>,
-    pub(super) provenance: Provenance,
+    pub(crate) encoder: Encoder,
+    pub(crate) ids: Vec<String>,
+    pub(crate) members: Vec<FittedDetector>,
+    pub(crate) scales: Vec<ScoreScale>,
+    pub(crate) baseline: Vec<f32>,
+    pub(crate) calibration: Option<Calibration>,
+    pub(crate) threshold: Option<Threshold>,
+    pub(crate) provenance: Provenance,
 }
 
 /// The mean and standard deviation by which the scores of a member are standardised.
@@ -43,47 +53,8 @@ pub struct ScoreScale {
     pub deviation: f64,
 }
 
-/// Where a model comes from: its training table and how it was used.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Provenance {
-    /// The name of the file of the table.
-    pub table: String,
-    /// The SHA-256 digest of its features and labels.
-    pub fingerprint: String,
-    /// The SHA-256 digest of its features alone, by which the table is recognised when its labels have changed. `None` in a file of an
-    /// earlier version of the library.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub features: Option<String>,
-    /// The label column. `None` if the table was used without one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub label: Option<String>,
-    /// The number of its rows of each kind.
-    pub counts: RowCounts,
-    /// The columns that were left out.
-    pub left_out: Vec<LeftOut>,
-    /// The number of epochs that early stopping chose, if it was used.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stopping: Option<Stopping>,
-    /// The cross-validated metrics, if they were computed.
-    pub validation: Option<Validation>,
-}
-
-/// The number of rows of each kind in a training table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "the field names are self-explanatory")]
-pub struct RowCounts {
-    pub rows: usize,
-    pub anomalies: usize,
-    pub normal: usize,
-    pub unlabelled: usize,
-    pub held_out: usize,
-    /// The number of missing values that were filled in.
-    pub filled: usize,
-}
-
 /// Scores of a table.
+#[cfg(feature = "fit")]
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scored {
     /// One anomaly score for each row. Higher means more anomalous.
@@ -97,7 +68,7 @@ pub struct Scored {
 /// The content of a model file apart from the members.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Stored {
+struct Stored {
     encoder: Encoder,
     ids: Vec<String>,
     standards: Vec<ScoreScale>,
@@ -108,6 +79,7 @@ pub(super) struct Stored {
 }
 
 impl ScoreScale {
+    #[cfg(feature = "fit")]
     pub(crate) fn of(scores: &[f32]) -> Self {
         let n = scores.len() as f64;
         let mean = scores.iter().map(|&score| f64::from(score)).sum::<f64>() / n;
@@ -118,14 +90,24 @@ impl ScoreScale {
 }
 
 /// The mean of the members' standardised scores.
-pub(super) fn mean_scores(
+pub(crate) fn mean_scores(
     members: &[FittedDetector],
     scales: &[ScoreScale],
     features: &Array2<f32>,
 ) -> Result<Vec<f32>, PipelineError> {
+    mean_scores_by(members, scales, features, FittedDetector::score)
+}
+
+/// The same with a choice of how a member scores.
+fn mean_scores_by(
+    members: &[FittedDetector],
+    scales: &[ScoreScale],
+    features: &Array2<f32>,
+    score: impl Fn(&FittedDetector, &Array2<f32>) -> Result<Vec<f32>, ScoreError>,
+) -> Result<Vec<f32>, PipelineError> {
     let mut sums = vec![0.0; features.nrows()];
     for (member, scale) in members.iter().zip(scales) {
-        for (sum, score) in sums.iter_mut().zip(member.score(features)?) {
+        for (sum, score) in sums.iter_mut().zip(score(member, features)?) {
             *sum += (f64::from(score) - scale.mean) / scale.deviation;
         }
     }
@@ -134,6 +116,7 @@ pub(super) fn mean_scores(
     Ok(sums.into_iter().map(|sum| nearest(sum / members.len() as f64)).collect())
 }
 
+#[cfg(feature = "fit")]
 impl Model {
     /// Scores the rows of a table, in their order. Higher means more anomalous.
     ///
@@ -159,7 +142,7 @@ impl Model {
     }
 
     /// Scores the rows of a table that is already encoded.
-    pub(super) fn score_encoded(&self, encoded: &Encoded) -> Result<Vec<f32>, PipelineError> {
+    pub(crate) fn score_encoded(&self, encoded: &Encoded) -> Result<Vec<f32>, PipelineError> {
         let mut scores = self.score_features(&encoded.features)?;
         encoded.far.iter().for_each(|&row| scores[row] = f32::MAX);
         Ok(scores)
@@ -178,13 +161,71 @@ impl Model {
     }
 
     /// Whether features are those of the training table.
-    pub(super) fn has_features(&self, digest: &FeatureDigest) -> bool {
+    pub(crate) fn has_features(&self, digest: &FeatureDigest) -> bool {
         self.provenance.features.as_ref().is_some_and(|known| *known == digest.digest().to_string())
     }
 
+    /// Stores cross-validated metrics in the model.
+    pub fn set_validation(&mut self, validation: Validation) {
+        self.provenance.validation = Some(validation);
+    }
+
+    /// Writes the model to one file, completely or not at all.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<(), PipelineError> {
+        Ok(model_file::write(path, &self.members, &self.stored())?)
+    }
+
+    /// Writes everything but the members, such as a new threshold, to the file of the model. The tensors in the file stay as they are.
+    ///
+    /// # Errors
+    /// If the file cannot be read or written.
+    pub fn save_threshold(&self, path: &Path) -> Result<(), PipelineError> {
+        Ok(model_file::rewrite_pipeline(path, &self.stored())?)
+    }
+
+    /// The bytes of the file that [`save`](Self::save) writes.
+    ///
+    /// # Errors
+    /// If a value of a member is not finite.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, PipelineError> {
+        let failed = |reason| ModelFileError::Write { path: IN_MEMORY.into(), reason };
+        Ok(model_file::to_bytes(&self.members, &self.stored()).map_err(failed)?)
+    }
+
+    fn stored(&self) -> Stored {
+        Stored {
+            encoder: self.encoder.clone(),
+            ids: self.ids.clone(),
+            standards: self.scales.clone(),
+            baseline: self.baseline.clone(),
+            calibration: self.calibration.clone(),
+            threshold: self.threshold.clone(),
+            about: self.provenance.clone(),
+        }
+    }
+
+    /// Reads a model file onto a device, whose backend may differ from the one that the model was fitted on.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or is not the model file of a table.
+    pub fn load_on(path: &Path, device: &ComputeDevice) -> Result<Self, PipelineError> {
+        let (members, stored) = model_file::read::<Stored>(path, device)?;
+        Self::restore(path, members, stored)
+    }
+}
+
+impl Model {
     /// Scores rows of features.
     pub(crate) fn score_features(&self, features: &Array2<f32>) -> Result<Vec<f32>, PipelineError> {
         mean_scores(&self.members, &self.scales, features)
+    }
+
+    /// Scores rows of features on the calling thread alone.
+    pub(crate) fn score_features_here(&self, features: &Array2<f32>) -> Result<Vec<f32>, PipelineError> {
+        mean_scores_by(&self.members, &self.scales, features, FittedDetector::score_on_one_thread)
     }
 
     /// The scores of the held-out rows, which calibrate p-values and thresholds.
@@ -203,11 +244,6 @@ impl Model {
     /// Sets the threshold.
     pub fn set_threshold(&mut self, threshold: Threshold) {
         self.threshold = Some(threshold);
-    }
-
-    /// Stores cross-validated metrics in the model.
-    pub fn set_validation(&mut self, validation: Validation) {
-        self.provenance.validation = Some(validation);
     }
 
     /// The encoder, which turns columns into features.
@@ -236,60 +272,18 @@ impl Model {
         &self.provenance
     }
 
-    /// Writes the model to one file, completely or not at all.
-    ///
-    /// # Errors
-    /// If the file cannot be written.
-    pub fn save(&self, path: &Path) -> Result<(), PipelineError> {
-        Ok(model_file::write(path, &self.members, &self.stored())?)
-    }
-
-    /// Writes everything but the members, such as a new threshold, to the file of the model. The tensors in the file stay as they are.
-    ///
-    /// # Errors
-    /// If the file cannot be read or written.
-    pub fn save_threshold(&self, path: &Path) -> Result<(), PipelineError> {
-        Ok(model_file::rewrite_pipeline(path, &self.stored())?)
-    }
-
-    /// The bytes of the file that [`save`](Self::save) writes.
-    ///
-    /// # Errors
-    /// If a value of a member is not finite.
-    pub fn to_bytes(&self) -> Result<Vec<u8>, PipelineError> {
-        let failed = |reason| ModelFileError::Write { path: IN_MEMORY.into(), reason };
-        Ok(model_file::to_bytes(&self.members, &self.stored()).map_err(failed)?)
-    }
-
-    /// Reads a model file that is held in memory, for the default backend.
+    /// Reads a model file that is held in memory, for the default backend. Without the feature `fit`, the model scores in plain memory,
+    /// with the same bits.
     ///
     /// # Errors
     /// If the bytes are not the model file of a table.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, PipelineError> {
         let name = Path::new(IN_MEMORY);
+        #[cfg(feature = "fit")]
         let (members, stored) = model_file::from_bytes::<Stored>(name, bytes, &ComputeDevice::default())?;
+        #[cfg(not(feature = "fit"))]
+        let (members, stored) = model_file::plain_from_bytes::<Stored>(name, bytes)?;
         Self::restore(name, members, stored)
-    }
-
-    fn stored(&self) -> Stored {
-        Stored {
-            encoder: self.encoder.clone(),
-            ids: self.ids.clone(),
-            standards: self.scales.clone(),
-            baseline: self.baseline.clone(),
-            calibration: self.calibration.clone(),
-            threshold: self.threshold.clone(),
-            about: self.provenance.clone(),
-        }
-    }
-
-    /// Reads a model file onto a device, whose backend may differ from the one that the model was fitted on.
-    ///
-    /// # Errors
-    /// If the file cannot be read, or is not the model file of a table.
-    pub fn load_on(path: &Path, device: &ComputeDevice) -> Result<Self, PipelineError> {
-        let (members, stored) = model_file::read::<Stored>(path, device)?;
-        Self::restore(path, members, stored)
     }
 
     fn restore(path: &Path, members: Vec<FittedDetector>, stored: Stored) -> Result<Self, PipelineError> {
@@ -311,11 +305,15 @@ impl Model {
         Ok(Self { encoder, ids, members, scales, baseline, calibration, threshold, provenance })
     }
 
-    /// Reads a model file for the default backend.
+    /// Reads a model file for the default backend. Without the feature `fit`, the model scores in plain memory, with the same bits.
     ///
     /// # Errors
     /// If the file cannot be read, or is not the model file of a table.
     pub fn load(path: &Path) -> Result<Self, PipelineError> {
-        Self::load_on(path, &ComputeDevice::default())
+        #[cfg(feature = "fit")]
+        let (members, stored) = model_file::read::<Stored>(path, &ComputeDevice::default())?;
+        #[cfg(not(feature = "fit"))]
+        let (members, stored) = model_file::read_plain::<Stored>(path)?;
+        Self::restore(path, members, stored)
     }
 }
