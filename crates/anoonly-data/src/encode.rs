@@ -273,5 +273,6 @@ impl Encoder {
     }
 }
 
-#[cfg(all(test, feature = "tables"))]
+#[cfg(test)]
+#[cfg(feature = "tables")]
 mod tests;

@@ -45,7 +45,7 @@ use self::blocks::BlockSize;
 use self::columns::{ShownColumn, refuse_unsupported, type_name};
 use crate::DataError;
 use crate::encode::{Cells, truth};
-use anoonly_core::{Samples, did_you_mean, excerpt};
+use anoonly_core::{Samples, did_you_mean};
 
 /// A table of typed, named columns, and the file it came from.
 #[derive(Clone, Debug)]

@@ -161,7 +161,8 @@ impl Graph {
     }
 }
 
-#[cfg(all(test, feature = "fit"))]
+#[cfg(test)]
+#[cfg(feature = "fit")]
 pub(crate) mod tests {
     use super::*;
     use crate::{AnyNetwork, AnyNetworkMethod, Network, NetworkMethod, Norm, TrainingData};

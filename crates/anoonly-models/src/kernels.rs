@@ -18,7 +18,8 @@ mod on_flex;
 pub(crate) mod panels;
 pub(crate) mod products;
 mod scorer;
-#[cfg(all(test, feature = "fit"))]
+#[cfg(test)]
+#[cfg(feature = "fit")]
 mod tests;
 
 use pulp::{Arch, Simd, WithSimd};

@@ -15,7 +15,8 @@
 #![cfg_attr(not(feature = "fit"), expect(dead_code, unused_imports, reason = "fits share their files with what restores their result"))]
 
 mod error;
-#[cfg(all(test, feature = "fit"))]
+#[cfg(test)]
+#[cfg(feature = "fit")]
 mod golden_tests;
 pub mod graph;
 pub mod kernels;

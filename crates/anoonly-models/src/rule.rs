@@ -224,7 +224,8 @@ impl RuleData {
     }
 }
 
-#[cfg(all(test, feature = "fit"))]
+#[cfg(test)]
+#[cfg(feature = "fit")]
 pub(crate) mod tests {
     use super::*;
 

@@ -33,7 +33,8 @@ mod supervision;
 
 #[cfg(all(test, any(feature = "wgpu", feature = "cuda")))]
 mod agreement_tests;
-#[cfg(all(test, feature = "fit"))]
+#[cfg(test)]
+#[cfg(feature = "fit")]
 mod golden_tests;
 
 pub use attribution::Attributions;

@@ -198,5 +198,6 @@ fn category<'a>(value: &'a RowValue<'_>, whole: bool) -> Option<Cow<'a, str>> {
     Some(if whole { Cow::Owned(whole_category(category.into_owned())) } else { category })
 }
 
-#[cfg(all(test, feature = "tables"))]
+#[cfg(test)]
+#[cfg(feature = "tables")]
 mod tests;

@@ -191,7 +191,8 @@ fn transposed(weight: &Matrix) -> Matrix {
     Matrix { shape: [outputs, inputs], cells: (0..outputs).flat_map(column).collect() }
 }
 
-#[cfg(all(test, feature = "fit"))]
+#[cfg(test)]
+#[cfg(feature = "fit")]
 mod tests {
     use super::*;
     use crate::graph::tests::{networks, rows};

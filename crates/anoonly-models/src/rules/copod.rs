@@ -56,7 +56,8 @@ impl FittedRule for Copod {
     }
 }
 
-#[cfg(all(test, feature = "fit"))]
+#[cfg(test)]
+#[cfg(feature = "fit")]
 mod tests {
     use super::*;
     use crate::rule::tests::{check_saving, data};

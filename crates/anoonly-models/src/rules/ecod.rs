@@ -57,7 +57,8 @@ impl FittedRule for Ecod {
     }
 }
 
-#[cfg(all(test, feature = "fit"))]
+#[cfg(test)]
+#[cfg(feature = "fit")]
 mod tests {
     use super::*;
     use crate::rule::tests::{check_saving, data};

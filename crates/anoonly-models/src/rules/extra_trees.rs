@@ -77,7 +77,8 @@ impl FittedRule for ExtraTrees {
     }
 }
 
-#[cfg(all(test, feature = "fit"))]
+#[cfg(test)]
+#[cfg(feature = "fit")]
 mod tests {
     use super::*;
     use anoonly_core::Seed;

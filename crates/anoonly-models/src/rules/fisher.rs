@@ -105,7 +105,8 @@ impl RuleGradient for Fisher {
     }
 }
 
-#[cfg(all(test, feature = "fit"))]
+#[cfg(test)]
+#[cfg(feature = "fit")]
 mod tests {
     use super::*;
     use crate::rule::tests::{cells, check_gradient, check_saving, data};

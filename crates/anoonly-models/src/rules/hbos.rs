@@ -135,7 +135,8 @@ impl FittedRule for Hbos {
     }
 }
 
-#[cfg(all(test, feature = "fit"))]
+#[cfg(test)]
+#[cfg(feature = "fit")]
 mod tests {
     use super::*;
     use anoonly_core::Seed;

@@ -89,7 +89,8 @@ impl RuleGradient for Knn {
     }
 }
 
-#[cfg(all(test, feature = "fit"))]
+#[cfg(test)]
+#[cfg(feature = "fit")]
 mod tests {
     use super::*;
     use anoonly_core::Seed;

@@ -147,7 +147,8 @@ impl FittedRule for Loda {
     }
 }
 
-#[cfg(all(test, feature = "fit"))]
+#[cfg(test)]
+#[cfg(feature = "fit")]
 mod tests {
     use super::*;
     use crate::rule::tests::{check_saving, data};

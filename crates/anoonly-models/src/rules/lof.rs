@@ -116,7 +116,8 @@ impl FittedRule for Lof {
     }
 }
 
-#[cfg(all(test, feature = "fit"))]
+#[cfg(test)]
+#[cfg(feature = "fit")]
 mod tests {
     use super::*;
     use anoonly_core::Seed;

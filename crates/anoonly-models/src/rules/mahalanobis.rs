@@ -91,7 +91,8 @@ impl RuleGradient for Mahalanobis {
     }
 }
 
-#[cfg(all(test, feature = "fit"))]
+#[cfg(test)]
+#[cfg(feature = "fit")]
 mod tests {
     use super::*;
     use crate::rule::tests::{cells, check_gradient, check_saving, data};

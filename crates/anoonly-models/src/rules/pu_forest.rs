@@ -182,7 +182,8 @@ impl FittedRule for PuForest {
     }
 }
 
-#[cfg(all(test, feature = "fit"))]
+#[cfg(test)]
+#[cfg(feature = "fit")]
 mod tests {
     use super::*;
     use crate::rule::tests::check_saving;

@@ -155,7 +155,8 @@ impl FittedRule for WhitenedCosine {
     }
 }
 
-#[cfg(all(test, feature = "fit"))]
+#[cfg(test)]
+#[cfg(feature = "fit")]
 mod tests {
     use super::*;
     use crate::rule::tests::{check_saving, data};

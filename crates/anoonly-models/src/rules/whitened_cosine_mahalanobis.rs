@@ -95,7 +95,8 @@ impl FittedRule for WhitenedCosineMahalanobis {
     }
 }
 
-#[cfg(all(test, feature = "fit"))]
+#[cfg(test)]
+#[cfg(feature = "fit")]
 mod tests {
     use super::*;
     use crate::rule::tests::{check_saving, data};

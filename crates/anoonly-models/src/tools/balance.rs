@@ -35,7 +35,8 @@ pub(crate) fn weight_divisors(counts: [usize; 3]) -> [f64; 3] {
     [of_other * size(0), of_other * size(1), 2.0 * size(2)]
 }
 
-#[cfg(all(test, feature = "fit"))]
+#[cfg(test)]
+#[cfg(feature = "fit")]
 mod tests {
     use super::*;
 

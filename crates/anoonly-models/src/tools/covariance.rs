@@ -301,7 +301,8 @@ fn eigen(matrix: &Mat<f64>) -> (Vec<f64>, Mat<f64>) {
     (made.S().column_vector().iter().copied().collect(), made.U().to_owned())
 }
 
-#[cfg(all(test, feature = "fit"))]
+#[cfg(test)]
+#[cfg(feature = "fit")]
 mod tests {
     use super::*;
 

@@ -110,7 +110,8 @@ pub(crate) fn squared_distance(a: &[f32], b: &[f32]) -> f64 {
     f64::from(sums.iter().sum::<f32>() + rest)
 }
 
-#[cfg(all(test, feature = "fit"))]
+#[cfg(test)]
+#[cfg(feature = "fit")]
 mod tests {
     use super::*;
     use anoonly_core::Seed;

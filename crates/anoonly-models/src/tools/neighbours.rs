@@ -245,7 +245,8 @@ pub(crate) fn squares(rows: &[f32], columns: usize) -> Vec<f32> {
     rows.chunks_exact(columns).map(square).collect()
 }
 
-#[cfg(all(test, feature = "fit"))]
+#[cfg(test)]
+#[cfg(feature = "fit")]
 mod tests {
     use super::*;
 

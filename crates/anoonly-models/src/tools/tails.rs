@@ -112,7 +112,8 @@ fn transposed(cells: &[f32], columns: usize) -> Vec<f32> {
     transposed
 }
 
-#[cfg(all(test, feature = "fit"))]
+#[cfg(test)]
+#[cfg(feature = "fit")]
 mod tests {
     use super::*;
 

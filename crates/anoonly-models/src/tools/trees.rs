@@ -168,7 +168,8 @@ pub(crate) fn between(low: f32, high: f32) -> f32 {
     if low <= middle && middle < high { middle } else { low }
 }
 
-#[cfg(all(test, feature = "fit"))]
+#[cfg(test)]
+#[cfg(feature = "fit")]
 mod tests {
     use super::*;
 

@@ -214,7 +214,8 @@ fn transposed(matrix: &Matrix) -> Matrix {
     Matrix { shape: [columns, rows], cells: (0..columns).flat_map(column).collect() }
 }
 
-#[cfg(all(test, feature = "fit"))]
+#[cfg(test)]
+#[cfg(feature = "fit")]
 mod tests {
     use super::*;
 

@@ -103,7 +103,8 @@ impl<'a> PartOrders<'a> {
     }
 }
 
-#[cfg(all(test, feature = "fit"))]
+#[cfg(test)]
+#[cfg(feature = "fit")]
 mod tests {
     use super::*;
     use crate::{ComputeDevice, Detector, Supervision};

@@ -92,7 +92,8 @@ fn offset(weights: &[f64], gradient: &[f64]) -> f64 {
     }
 }
 
-#[cfg(all(test, feature = "fit"))]
+#[cfg(test)]
+#[cfg(feature = "fit")]
 mod tests {
     use super::*;
 

@@ -168,7 +168,8 @@ fn deviation(values: &[f64]) -> f64 {
     if variance > 1e-12 { variance.sqrt() } else { 1.0 }
 }
 
-#[cfg(all(test, feature = "fit"))]
+#[cfg(test)]
+#[cfg(feature = "fit")]
 mod tests {
     use super::*;
 

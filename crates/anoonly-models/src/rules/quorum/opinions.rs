@@ -281,7 +281,8 @@ fn units(rows: &[f32], columns: usize) -> (Vec<f32>, Vec<bool>) {
 /// A row up to this length has no direction.
 const SHORTEST: f64 = 1e-6;
 
-#[cfg(all(test, feature = "fit"))]
+#[cfg(test)]
+#[cfg(feature = "fit")]
 mod tests {
     use super::*;
 
