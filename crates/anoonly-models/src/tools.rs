@@ -1,6 +1,7 @@
 //! What rules share. Nothing here knows a method.
 
 pub(crate) mod balance;
+#[cfg(feature = "fit")]
 pub mod covariance;
 pub(crate) mod histogram;
 pub(crate) mod kmeans;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::graph::{Graph, Matrix};
 use crate::kernels::products::dots_with;
+#[cfg(feature = "fit")]
 use crate::tools::covariance::{self, Covariance};
 use crate::{
     ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleGradient, RuleMethod, SavedTensors,

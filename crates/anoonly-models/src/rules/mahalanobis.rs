@@ -6,6 +6,7 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::graph::{Graph, Step};
+#[cfg(feature = "fit")]
 use crate::tools::covariance::{self, Covariance};
 use crate::tools::whitening::Whitening;
 use crate::{

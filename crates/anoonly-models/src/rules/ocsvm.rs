@@ -5,7 +5,9 @@
 
 mod solver;
 
+#[cfg(feature = "fit")]
 use faer::linalg::matmul::matmul;
+#[cfg(feature = "fit")]
 use faer::{Accum, MatMut, MatRef, Par};
 use rand::Rng;
 use rand::seq::SliceRandom;
@@ -98,6 +100,7 @@ impl RuleMethod for OcsvmConfig {
 }
 
 /// The kernels of all pairs of rows.
+#[cfg(feature = "fit")]
 fn kernels(rows: &[f32], columns: usize) -> Vec<f32> {
     let count = rows.len() / columns;
     let squares: Vec<f32> = rows.chunks_exact(columns).map(|row| row.iter().map(|cell| cell * cell).sum()).collect();

@@ -10,6 +10,7 @@ use crate::graph::Matrix;
 use crate::kernels::panels::Panels;
 use crate::kernels::products::{StridedRows, dots, dots_with};
 use crate::kernels::squares;
+#[cfg(feature = "fit")]
 use crate::tools::covariance::{self, Covariance};
 use crate::{
     ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleGradient, RuleMethod, SavedTensors,

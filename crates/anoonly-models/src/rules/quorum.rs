@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use self::held_out::{HeldOut, Joining};
 use self::opinions::{COUNT, FitRows, GROUPS, Opinions};
 use crate::error::Checks;
+#[cfg(feature = "fit")]
 use crate::tools::covariance;
 use crate::tools::normal_scores::NormalScores;
 use crate::{ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleMethod, SavedTensors};
@@ -103,6 +104,7 @@ impl RuleMethod for QuorumConfig {
     }
 }
 
+#[cfg(feature = "fit")]
 impl QuorumConfig {
     /// Opinions fitted on these training rows.
     fn opinions(&self, data: &RuleData, rows: &FitRows, rng: &mut impl Rng) -> Opinions {

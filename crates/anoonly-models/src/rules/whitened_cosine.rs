@@ -7,6 +7,7 @@ use crate::error::Checks;
 use crate::graph::{Graph, Matrix, Step, Value};
 use crate::kernels::products::dots_with;
 use crate::kernels::squares;
+#[cfg(feature = "fit")]
 use crate::tools::covariance::{self, Covariance};
 use crate::tools::whitening::{BLOCK, Whitening};
 use crate::{ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleMethod, SavedTensors};
@@ -60,6 +61,7 @@ impl RuleMethod for WhitenedCosineConfig {
 }
 
 /// The shrunk covariance of the unlabelled rows, whose axes span the labelled anomalies, too.
+#[cfg(feature = "fit")]
 pub(crate) fn covariance_of(unlabelled: &[f32], data: &RuleData) -> Covariance {
     Covariance::ledoit_wolf(unlabelled, data.columns).spanning(&data.anomalous_rows())
 }
@@ -84,6 +86,7 @@ const GAP: f32 = 1e-12;
 
 impl WhitenedCosine {
     /// Fitted with a given [`covariance_of`].
+    #[cfg(feature = "fit")]
     pub(crate) fn new(covariance: &Covariance, ridge: f64, data: &RuleData) -> Self {
         let whitening = Whitening::new(covariance, ridge * covariance.median_variance());
         let mut direction = mean_direction(&whitening, &data.anomalous_rows());

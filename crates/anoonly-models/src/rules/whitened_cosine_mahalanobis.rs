@@ -5,7 +5,10 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
-use crate::rules::whitened_cosine::{WhitenedCosine, WhitenedCosineConfig, covariance_of};
+#[cfg(feature = "fit")]
+use crate::rules::whitened_cosine::covariance_of;
+use crate::rules::whitened_cosine::{WhitenedCosine, WhitenedCosineConfig};
+#[cfg(feature = "fit")]
 use crate::tools::covariance;
 use crate::tools::normal_scores::NormalScores;
 use crate::tools::whitening::Whitening;

@@ -5,11 +5,15 @@
 //! error. Exact distances are computed only for the rows that the bound cannot exclude. The result is exact and depends neither on
 //! the number of rows in a query nor on the number of threads.
 
+#[cfg(feature = "fit")]
 use faer::linalg::matmul::matmul;
+#[cfg(feature = "fit")]
 use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
 
 use crate::SavedTensors;
+#[cfg(not(feature = "fit"))]
+use crate::kernels::products::{StridedRows, dots};
 
 /// Rows, indexed for the search of neighbours among them.
 #[derive(Clone, Debug)]
@@ -119,15 +123,12 @@ impl Neighbours {
         let queries = centred(rows, &self.mean);
         let query_squares = squares(&queries, self.columns);
         let mut found: Vec<Found> = query_squares.iter().map(|_| Found::new(count)).collect();
-        let queries = MatRef::from_row_major_slice(&queries, found.len(), self.columns).transpose();
         let mut products = vec![0.0f32; TILE.min(self.rows()) * found.len()];
         let slack = slack(self.columns);
         let tiles = self.centred.chunks(TILE * self.columns).zip(self.squares.chunks(TILE));
         for (tile, (known, known_squares)) in tiles.enumerate().filter(|_| count > 0) {
             let products = &mut products[..known_squares.len() * found.len()];
-            let known = MatRef::from_row_major_slice(known, known_squares.len(), self.columns);
-            let product = MatMut::from_column_major_slice_mut(products, known_squares.len(), found.len());
-            matmul(product, Accum::Replace, known, queries, -2.0, Par::Seq);
+            multiply(&queries, known, self.columns, products);
             let columns = products.chunks_exact(known_squares.len()).zip(&query_squares);
             for (row, (found, (products, square))) in found.iter_mut().zip(columns).enumerate() {
                 let own = own.and_then(|own| (own + row).checked_sub(tile * TILE));
@@ -225,6 +226,23 @@ impl Found {
     fn left(&self) -> impl Iterator<Item = u32> {
         self.candidates.iter().filter(|(lower, _)| lower.is_nan() || *lower <= self.bound).map(|&(_, index)| index)
     }
+}
+
+/// The products of each query with each known row times −2, `[queries, known]`.
+#[cfg(feature = "fit")]
+fn multiply(queries: &[f32], known: &[f32], columns: usize, products: &mut [f32]) {
+    let (count, known_count) = (queries.len() / columns, known.len() / columns);
+    let queries = MatRef::from_row_major_slice(queries, count, columns).transpose();
+    let known = MatRef::from_row_major_slice(known, known_count, columns);
+    let product = MatMut::from_column_major_slice_mut(products, known_count, count);
+    matmul(product, Accum::Replace, known, queries, -2.0, Par::Seq);
+}
+
+/// The same without faer, which takes longer to build than all the rest. Neighbours are exact, so the two find the same ones.
+#[cfg(not(feature = "fit"))]
+fn multiply(queries: &[f32], known: &[f32], columns: usize, products: &mut [f32]) {
+    dots(StridedRows::all(queries, columns), StridedRows::all(known, columns), products);
+    products.iter_mut().for_each(|product| *product *= -2.0);
 }
 
 /// The largest rounding error of a squared distance, as a share of the sum of the two squared lengths. A sum of `n` products has an

@@ -4,6 +4,7 @@ use crate::graph::{Graph, Matrix, Step, Value};
 use crate::kernels::panels::Panels;
 use crate::kernels::products::{StridedRows, dots};
 use crate::kernels::squares;
+#[cfg(feature = "fit")]
 use crate::tools::covariance::Covariance;
 use crate::{RowBlock, SavedTensors};
 
@@ -43,6 +44,7 @@ pub(crate) const BLOCK: usize = 96;
 
 impl Whitening {
     /// From a covariance and a ridge, which [`Covariance::whitening`] explains.
+    #[cfg(feature = "fit")]
     pub fn new(covariance: &Covariance, ridge: f64) -> Self {
         let mean: Vec<f32> = covariance.mean.iter().map(|&cell| cell as f32).collect();
         let count = covariance.variances.len();

@@ -7,6 +7,7 @@ mod damaged_files;
 mod digests;
 mod extremes;
 mod model_files;
+mod plain;
 mod settings;
 mod stopping;
 

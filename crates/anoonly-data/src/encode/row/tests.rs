@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::encode::EncoderOptions;
+use crate::encode::{EncoderOptions, Notation};
 use crate::table::{MemoryColumn, Table, TableBuilder, TickUnit};
 
 /// A table with a column of every kind, as text and as typed values.
@@ -16,7 +16,7 @@ fn training() -> Table {
     let missing: Vec<bool> = (0..rows).map(|row| row % 10 == 3).collect();
     let columns = [
         ("amount", MemoryColumn::F64((0..rows).map(|row| (row * 37 % 101) as f64 / 8.0).collect())),
-        ("price", texts(&|row| format!("{},{:02}", row * 31 % 97, row % 100))),
+        ("price", texts(&|row| format!("{}.{:02}", row * 31 % 97, row % 100))),
         ("yes", MemoryColumn::Truths((0..rows).map(|row| row % 3 == 0).collect())),
         ("word", texts(&|row| ["yes", "no"][row % 2].into())),
         ("city", texts(&|row| ["Rome", "Oslo", "Bonn"][row % 3].into())),
@@ -45,7 +45,11 @@ fn encoder() -> Encoder {
         one_hot: 4,
         ..EncoderOptions::default()
     };
-    Encoder::fit(&training(), &options).unwrap().0
+    let mut encoder = Encoder::fit(&training(), &options).unwrap().0;
+    let price = encoder.columns.iter_mut().find(|column| column.name == "price").unwrap();
+    // As a file that is separated by semicolons has it.
+    price.notation = Notation::DecimalComma;
+    encoder
 }
 
 /// A column of a table with a single row.
@@ -119,7 +123,7 @@ fn columns_are_matched_by_name() {
     assert_eq!(columns.places()[0], Some(names.len() - 1));
     let refused = |names: &[&str], unknown| encoder.row_columns(names, ["id"], unknown).unwrap_err();
     let message = refused(&[&names[..], &["cyty"]].concat(), Unknown::Refuse).to_string();
-    assert_eq!(message, "unknown column `cyty`; did you mean `city`?");
+    assert_eq!(message, "unknown column `cyty`; did you mean city, yes or day?");
     assert_eq!(
         refused(&names[1..], Unknown::Refuse),
         RowError::MissingColumns { missing: vec![names[0].to_owned()] }

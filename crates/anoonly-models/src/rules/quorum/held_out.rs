@@ -22,6 +22,7 @@ pub(super) struct HeldOut {
 
 impl HeldOut {
     /// Scores every training row by opinions fitted on the other folds.
+    #[cfg(feature = "fit")]
     pub fn of(config: &QuorumConfig, data: &RuleData, rng: &mut impl Rng) -> Self {
         let mut all = FitRows::all(data);
         [&mut all.unlabelled, &mut all.anomalies, &mut all.normals].into_iter().for_each(|rows| rows.shuffle(rng));

@@ -6,6 +6,7 @@ use rand::Rng;
 
 use crate::kernels::products::{StridedRows, dots};
 use crate::tools::balance::ClassRows;
+#[cfg(feature = "fit")]
 use crate::tools::covariance::Covariance;
 use crate::tools::neighbours::Neighbours;
 use crate::tools::trees::{Classes, Forest, Splits};
@@ -79,6 +80,7 @@ pub(super) struct Opinions {
 impl Opinions {
     /// Fitted on all rows for the covariance, on all labelled anomalies, and for the other opinions on the `kept` unlabelled rows and
     /// on `normals`, the confirmed normals that are kept.
+    #[cfg(feature = "fit")]
     pub fn of(
         data: &RuleData,
         rows: &FitRows,
