@@ -8,7 +8,10 @@
 //! catalogue of data sets; they bring the Arrow crates. Without it, a fitted encoder encodes rows of
 //! [plain values](encode::RowValue). The feature `fetch` has downloads of ADBench's data sets.
 
-#![cfg_attr(not(feature = "tables"), expect(dead_code, reason = "fits of encoders share files with what encodes a row"))]
+#![cfg_attr(
+    not(feature = "tables"),
+    expect(dead_code, reason = "fits of encoders share files with what encodes a row")
+)]
 
 #[cfg(feature = "tables")]
 pub mod catalogue;

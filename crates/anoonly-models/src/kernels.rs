@@ -31,11 +31,9 @@ pub(crate) use dense::dense;
 #[cfg(feature = "fit")]
 pub use direct::{Direct, ExampleCounts, NormalWeights, Put, Trained, Weigh};
 #[cfg(feature = "fit")]
-use on_flex::{
-    activation_backward, add_and_activate, add_rows, back, cast, finish, flex, primitive, same, tensor,
-};
-#[cfg(feature = "fit")]
 pub(crate) use on_flex::{Differentiating, columns, sum_of_squares, values};
+#[cfg(feature = "fit")]
+use on_flex::{activation_backward, add_and_activate, add_rows, back, cast, finish, flex, primitive, same, tensor};
 #[cfg(feature = "fit")]
 pub use on_flex::{in_place, scorer};
 pub use scorer::Scorer;
@@ -75,4 +73,3 @@ impl WithSimd for SumOfSquares<'_> {
         simd.reduce_sum_f32s(simd.add_f32s(simd.add_f32s(a, b), simd.add_f32s(c, d)))
     }
 }
-

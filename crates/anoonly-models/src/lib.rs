@@ -12,7 +12,10 @@
 //! One line in [`registry`] adds a method to the command, the benchmark and the tests. This crate does not know files, optimisers,
 //! training loops, or the strategy that decides which part of a loss trains.
 
-#![cfg_attr(not(feature = "fit"), expect(dead_code, unused_imports, reason = "fits share their files with what restores their result"))]
+#![cfg_attr(
+    not(feature = "fit"),
+    expect(dead_code, unused_imports, reason = "fits share their files with what restores their result")
+)]
 
 mod error;
 #[cfg(test)]
@@ -45,9 +48,9 @@ pub use error::ConfigError;
 pub use method::{Method, MethodInfo, MethodKind};
 #[cfg(feature = "fit")]
 pub use network::{Batch, LossTerms, Network, NetworkMethod, StepRows, Trainable, TrainingData};
+pub use norm::Norm;
 #[cfg(feature = "fit")]
 pub use registry::{AnyMethod, AnyNetwork, AnyNetworkMethod, AnyRuleMethod, MethodForm};
-pub use norm::Norm;
 pub use registry::{AnyRule, NETWORK_NAMES};
 pub use rule::{FittedRule, RefittedRule, RowBlock, RuleData, RuleGradient, RuleMethod, RuleRefits};
 pub use saved::{SavedTensor, SavedTensors};

@@ -26,9 +26,9 @@ mod network;
 #[cfg(feature = "fit")]
 mod optimiser;
 mod rule;
-mod steps;
 #[cfg(feature = "fit")]
 mod sampler;
+mod steps;
 mod supervision;
 
 #[cfg(all(test, any(feature = "wgpu", feature = "cuda")))]

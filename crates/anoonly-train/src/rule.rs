@@ -1,9 +1,9 @@
 //! Fitted rules.
 
-use anoonly_models::graph::Graph;
-use anoonly_models::kernels::Scorer;
 #[cfg(feature = "fit")]
 use anoonly_models::SavedTensors;
+use anoonly_models::graph::Graph;
+use anoonly_models::kernels::Scorer;
 use anoonly_models::{FittedRule, RowBlock};
 use ndarray::Array2;
 

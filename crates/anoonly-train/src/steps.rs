@@ -1,8 +1,8 @@
 //! Networks that are known by the steps of their scores. They need no backend.
 
+use anoonly_models::RowBlock;
 #[cfg(feature = "fit")]
 use anoonly_models::SavedTensors;
-use anoonly_models::RowBlock;
 use anoonly_models::graph::{Graph, GraphGradient};
 use anoonly_models::kernels::Scorer;
 use ndarray::Array2;

@@ -18,7 +18,7 @@ mod rows;
 mod threshold;
 
 pub use anoonly_core::{Label, Samples, Seed};
-pub use anoonly_data::encode::{EncoderOptions, RowColumns, RowError, RowValue, Unknown};
+pub use anoonly_data::encode::{EncoderOptions, RowColumns, RowError, RowValue, Unknown, ValueContext};
 #[cfg(feature = "fit")]
 pub use anoonly_data::table::{LabelColumn, Table};
 #[cfg(feature = "fit")]

@@ -69,7 +69,9 @@ impl Model {
         unknown: Unknown,
     ) -> Result<RowReasons, PipelineError> {
         let (columns, values) = self.by_name(row, unknown)?;
-        self.explain_values(&columns, &[values])?.pop().ok_or_else(|| RowError::ValueCount { expected: 1, found: 0 }.into())
+        self.explain_values(&columns, &[values])?
+            .pop()
+            .ok_or_else(|| RowError::ValueCount { expected: 1, found: 0 }.into())
     }
 
     /// Matches the columns of rows with those of the model, once for many rows. Identifiers and columns that training left out may be
@@ -131,9 +133,8 @@ impl Model {
             let names = self.encoder.columns().iter().map(|column| column.name.clone());
             let contexts = self.encoder.row_contexts(columns, rows[row].as_ref());
             let parts = names.zip(contexts).zip(explained.contributions.row(row));
-            let mut reasons: Vec<Reason> = parts
-                .map(|((column, context), &contribution)| Reason { column, context, contribution })
-                .collect();
+            let mut reasons: Vec<Reason> =
+                parts.map(|((column, context), &contribution)| Reason { column, context, contribution }).collect();
             reasons.sort_by(|a, b| b.contribution.abs().total_cmp(&a.contribution.abs()));
             // The score of a row with a far number is not that of its features.
             let remainder = explained.remainders[row] + (score - explained.scores[row]);

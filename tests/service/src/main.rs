@@ -9,7 +9,7 @@ use std::error::Error;
 use std::io::{BufRead, Write};
 use std::path::Path;
 
-use anoonly::{Model, RowValue, Unknown};
+use anoonly::{Model, Reason, RowValue, Unknown};
 use serde_json::{Value, json};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -29,8 +29,11 @@ fn answer(model: &Model, line: &str) -> Result<Value, Box<dyn Error>> {
     let mut answer = json!({ "score": scored.score, "p_value": scored.p_value, "flagged": scored.flagged });
     if scored.flagged == Some(true) {
         let explained = model.explain_row(row, Unknown::Refuse)?;
-        let reasons = explained.reasons.iter().take(3).map(|reason| json!([reason.column, reason.contribution]));
-        answer["reasons"] = reasons.collect();
+        let reason = |reason: &Reason| {
+            let context = reason.context.as_ref().map(ToString::to_string);
+            json!({ "column": reason.column, "contribution": reason.contribution, "context": context })
+        };
+        answer["reasons"] = explained.reasons.iter().take(3).map(reason).collect();
     }
     Ok(answer)
 }

@@ -93,7 +93,8 @@ fn train(folder: &Path, method: &Value, strategy: &str) -> PathBuf {
     let pretraining = if name == "feawad" { "pretraining.epochs = 3\n" } else { "" };
     fs::write(folder.join("config.toml"), format!("[{name}]\n{epochs}{pretraining}")).unwrap();
     let (table, model, config) = (folder.join("table.csv"), folder.join("model.anoonly"), folder.join("config.toml"));
-    let mut words: Vec<&dyn AsRef<OsStr>> = vec![&"train", &table, &"--label", &"bad", &"--id", &"id", &"--model", &name];
+    let mut words: Vec<&dyn AsRef<OsStr>> =
+        vec![&"train", &table, &"--label", &"bad", &"--id", &"id", &"--model", &name];
     words.extend::<[&dyn AsRef<OsStr>; 4]>([&"--config", &config, &"--out", &model]);
     words.extend::<[&dyn AsRef<OsStr>; 4]>([&"--category", &"code", &"--keep", &"time"]);
     if !epochs.is_empty() {
@@ -148,16 +149,14 @@ fn compare(folder: &Path, file: &Path, name: &str) {
         assert_eq!(ours.score, number(&expected["score"]), "{name}, row {row}");
         assert_eq!(ours.baseline, number(&expected["baseline"]), "{name}, row {row}");
         assert_eq!(ours.remainder, number(&expected["remainder"]), "{name}, row {row}");
-        let theirs: HashMap<&str, f32> = expected["contributions"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|part| (part["column"].as_str().unwrap(), number(&part["contribution"])))
-            .collect();
+        let parts = expected["contributions"].as_array().unwrap().iter();
+        let theirs: HashMap<&str, &Value> = parts.map(|part| (part["column"].as_str().unwrap(), part)).collect();
         assert_eq!(ours.reasons.len(), theirs.len(), "{name}, row {row}");
         for reason in ours.reasons {
             let theirs = theirs[&reason.column[..]];
-            assert_eq!(reason.contribution, theirs, "{name}, row {row}, {}", reason.column);
+            assert_eq!(reason.contribution, number(&theirs["contribution"]), "{name}, row {row}, {}", reason.column);
+            let context = reason.context.map(|context| context.to_string());
+            assert_eq!(context.as_deref(), theirs["context"]["text"].as_str(), "{name}, row {row}, {}", reason.column);
         }
     }
 }
@@ -203,9 +202,15 @@ fn errors_name_the_column() {
         Err(PipelineError::Row(error)) => error,
         other => panic!("{other:?}"),
     };
-    assert!(matches!(refused(row(&[("city", "Paris".into())])), RowError::NewCategory { column, .. } if column == "city"));
-    assert!(matches!(refused(row(&[("amount", "many".into())])), RowError::OtherKind { column, .. } if column == "amount"));
-    assert!(matches!(refused(row(&[("citty", "Rome".into())])), RowError::UnknownColumn { column, .. } if column == "citty"));
+    assert!(
+        matches!(refused(row(&[("city", "Paris".into())])), RowError::NewCategory { column, .. } if column == "city")
+    );
+    assert!(
+        matches!(refused(row(&[("amount", "many".into())])), RowError::OtherKind { column, .. } if column == "amount")
+    );
+    assert!(
+        matches!(refused(row(&[("citty", "Rome".into())])), RowError::UnknownColumn { column, .. } if column == "citty")
+    );
     assert!(matches!(refused(row(&[])[1..].to_vec()), RowError::MissingColumns { missing } if missing == ["amount"]));
     let lenient = [("city", "Paris".into()), ("amount", "many".into()), ("citty", "x".into())];
     assert!(model.score_row(row(&lenient), Unknown::Accept).is_ok());

@@ -152,25 +152,21 @@ impl EncodedColumn {
             },
             Encoding::OneHot { categories, whole } => match category(value, *whole) {
                 None => missing = true,
-                Some(category) => {
-                    match categories.binary_search_by(|known| known.as_str().cmp(&category)) {
-                        Ok(place) => features[place] = 1.0,
-                        Err(_) if unknown == Unknown::Refuse => {
-                            return Err(RowError::NewCategory {
-                                column: self.name.clone(),
-                                value: category.into_owned(),
-                            });
-                        }
-                        Err(_) => {}
+                Some(category) => match categories.binary_search_by(|known| known.as_str().cmp(&category)) {
+                    Ok(place) => features[place] = 1.0,
+                    Err(_) if unknown == Unknown::Refuse => {
+                        return Err(RowError::NewCategory { column: self.name.clone(), value: category.into_owned() });
                     }
-                }
+                    Err(_) => {}
+                },
             },
             Encoding::Frequency { shares, whole } => match category(value, *whole) {
                 None => missing = true,
                 Some(category) => features[0] = shares.get(&*category).copied().unwrap_or_default() as f32,
             },
         }
-        if missing && self.indicator
+        if missing
+            && self.indicator
             && let Some(last) = features.last_mut()
         {
             *last = 1.0;

@@ -12,9 +12,9 @@ use anoonly_core::Digest;
 use anoonly_core::write_whole;
 #[cfg(feature = "fit")]
 use anoonly_models::Shapes;
-use anoonly_models::{SavedTensor, SavedTensors};
 #[cfg(feature = "fit")]
 use anoonly_models::graph::{Graph, SavedStep};
+use anoonly_models::{SavedTensor, SavedTensors};
 use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, Metadata, TensorInfo, TensorView};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};

@@ -94,7 +94,8 @@ fn restored(
             }
             MethodForm::Rule(rule) => {
                 let part = method.part();
-                let restored = tensors.take_rule(index, part, |saved| rule.restore(columns, saved)).map_err(malformed)?;
+                let restored =
+                    tensors.take_rule(index, part, |saved| rule.restore(columns, saved)).map_err(malformed)?;
                 FittedDetector::new(detector, scaler, history, ReadyRule::new(part, columns, restored))
             }
         });

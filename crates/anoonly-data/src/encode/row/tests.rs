@@ -73,10 +73,32 @@ fn a_value_gets_the_features_that_it_gets_in_a_table() {
     let names: Vec<String> = encoder.columns().iter().map(|column| column.name.clone()).collect();
     assert!(names.len() >= 7, "{names:?}");
     let time = chrono::DateTime::from_timestamp(1_750_000_123, 0).unwrap().naive_utc();
-    let numbers = [0.0, 1.0, -0.0, 7.0, 117.0, 3.25, 1e300, -1e12, f64::INFINITY, f64::NAN, 1_750_000_000.0, 99_999_999.0];
+    let numbers =
+        [0.0, 1.0, -0.0, 7.0, 117.0, 3.25, 1e300, -1e12, f64::INFINITY, f64::NAN, 1_750_000_000.0, 99_999_999.0];
     let texts = [
-        "", "  ", "NA", "nan", "-", "7", "7.0", "+7", " 3,5 ", "1.234,56", "€ 12", "yes", "FALSE", "1", "Rome", "rome",
-        "Paris", "31.03.2025", "2025-03-31", "2025-03-31 10:15:00", "0000-00-00", "1750000000", "x",
+        "",
+        "  ",
+        "NA",
+        "nan",
+        "-",
+        "7",
+        "7.0",
+        "+7",
+        " 3,5 ",
+        "1.234,56",
+        "€ 12",
+        "yes",
+        "FALSE",
+        "1",
+        "Rome",
+        "rome",
+        "Paris",
+        "31.03.2025",
+        "2025-03-31",
+        "2025-03-31 10:15:00",
+        "0000-00-00",
+        "1750000000",
+        "x",
     ];
     let mut values = vec![RowValue::Missing, RowValue::Truth(true), RowValue::Truth(false), RowValue::Time(time)];
     values.extend([0i64, 1, 7, 22, 1_750_000_000].map(RowValue::from));
@@ -93,7 +115,8 @@ fn a_value_gets_the_features_that_it_gets_in_a_table() {
                 table.add(other, cells, Some(&[missing])).unwrap();
                 row.push(value.clone());
             }
-            let expected = encoder.encode(&table.finish().unwrap(), unknown);
+            let table = table.finish().unwrap();
+            let expected = encoder.encode(&table, unknown);
             let columns = encoder.row_columns(&names, [], unknown).unwrap();
             let mut features = vec![9.0; encoder.width()];
             let found = encoder.encode_row(&columns, &row, &mut features);
@@ -102,6 +125,8 @@ fn a_value_gets_the_features_that_it_gets_in_a_table() {
                     let bits = |cells: &[f32]| cells.iter().map(|cell| cell.to_bits()).collect::<Vec<_>>();
                     assert_eq!(bits(expected.features.as_slice().unwrap()), bits(&features), "{name}: {value:?}");
                     assert_eq!(!expected.far.is_empty(), far, "{name}: {value:?}");
+                    let contexts = encoder.contexts(&table, 0).unwrap();
+                    assert_eq!(contexts, encoder.row_contexts(&columns, &row), "{name}: {value:?}");
                     compared += 1;
                 }
                 (Err(_), Err(RowError::OtherKind { column, .. } | RowError::NewCategory { column, .. })) => {
@@ -124,10 +149,7 @@ fn columns_are_matched_by_name() {
     let refused = |names: &[&str], unknown| encoder.row_columns(names, ["id"], unknown).unwrap_err();
     let message = refused(&[&names[..], &["cyty"]].concat(), Unknown::Refuse).to_string();
     assert_eq!(message, "unknown column `cyty`; did you mean city, yes or day?");
-    assert_eq!(
-        refused(&names[1..], Unknown::Refuse),
-        RowError::MissingColumns { missing: vec![names[0].to_owned()] }
-    );
+    assert_eq!(refused(&names[1..], Unknown::Refuse), RowError::MissingColumns { missing: vec![names[0].to_owned()] });
     assert_eq!(refused(&["city", "city"], Unknown::Accept), RowError::DuplicateColumn { column: "city".into() });
     assert!(matches!(refused(&["other"], Unknown::Accept), RowError::MissingColumns { .. }));
     assert!(encoder.row_columns(&["city", "other"], [], Unknown::Accept).is_ok());
