@@ -3,6 +3,7 @@
 //! The graph computes what [`Model::score`] computes, in the same precision. Like the encoder, it takes columns as 64-bit floats and
 //! subtracts their medians. It scales in 64 bits, runs the networks in 32 bits, and averages their scores in 64 bits.
 
+mod attributes;
 mod nodes;
 mod proto;
 

@@ -2,7 +2,9 @@
 
 use anoonly_models::graph::{Graph, Step, Value};
 
-use super::proto::{AttributeProto, AttributeType, DataType, NodeProto, TensorProto};
+use super::proto::{AttributeProto, DataType, NodeProto, TensorProto};
+
+pub use super::attributes::{float, floats, integer, integers, text, texts};
 
 /// The nodes and constants added so far.
 #[derive(Default)]
@@ -137,13 +139,4 @@ impl Nodes {
         // `keepdims` is 1 by default: the sum is a column.
         self.node("ReduceSum", &[of, &axes], None)
     }
-}
-
-/// An integer attribute.
-pub fn integer(name: &str, value: i64) -> AttributeProto {
-    AttributeProto { name: name.into(), i: Some(value), r#type: AttributeType::Int as i32, f: None }
-}
-
-fn float(name: &str, value: f32) -> AttributeProto {
-    AttributeProto { name: name.into(), f: Some(value), r#type: AttributeType::Float as i32, i: None }
 }

@@ -9,6 +9,7 @@ use prost::Message;
 pub enum DataType {
     Float = 1,
     Int64 = 7,
+    String = 8,
     Bool = 9,
     Double = 11,
 }
@@ -18,6 +19,11 @@ pub enum DataType {
 pub enum AttributeType {
     Float = 1,
     Int = 2,
+    String = 3,
+    Tensor = 4,
+    Floats = 6,
+    Ints = 7,
+    Strings = 8,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -92,6 +98,18 @@ pub struct AttributeProto {
     pub f: Option<f32>,
     #[prost(int64, optional, tag = "3")]
     pub i: Option<i64>,
+    /// Text as UTF-8.
+    #[prost(bytes = "vec", optional, tag = "4")]
+    pub s: Option<Vec<u8>>,
+    #[prost(message, optional, tag = "5")]
+    pub t: Option<TensorProto>,
+    /// Not packed, as in `onnx.proto`, so that every reader takes it.
+    #[prost(float, repeated, packed = "false", tag = "7")]
+    pub floats: Vec<f32>,
+    #[prost(int64, repeated, packed = "false", tag = "8")]
+    pub ints: Vec<i64>,
+    #[prost(bytes = "vec", repeated, tag = "9")]
+    pub strings: Vec<Vec<u8>>,
     #[prost(int32, tag = "20")]
     pub r#type: i32,
 }
@@ -102,9 +120,12 @@ pub struct TensorProto {
     pub dims: Vec<i64>,
     #[prost(int32, tag = "2")]
     pub data_type: i32,
+    /// The values of a tensor of text, as UTF-8.
+    #[prost(bytes = "vec", repeated, tag = "6")]
+    pub string_data: Vec<Vec<u8>>,
     #[prost(string, tag = "8")]
     pub name: String,
-    /// The values in little-endian byte order.
+    /// The values of any other tensor, in little-endian byte order.
     #[prost(bytes = "vec", tag = "9")]
     pub raw_data: Vec<u8>,
 }
