@@ -15,7 +15,7 @@ use anoonly_data::encode::{ColumnKind, Encoder, Encoding};
 use prost::Message;
 use serde::Serialize;
 
-use self::nodes::{Nodes, integer};
+use self::nodes::{ML_DOMAIN, Nodes, integer};
 use self::proto::{
     DataType, DimensionProto, MetadataEntry, OperatorSetProto, TensorShapeProto, TensorTypeProto, TypeProto,
     ValueInfoProto,
@@ -24,6 +24,8 @@ use super::{Model, PipelineError};
 
 /// The version of the ONNX operators: that of ONNX 1.8, which runtimes have read since 2021.
 const OPSET: i64 = 13;
+/// The version of the operators for machine learning: that of ONNX 1.0, which has trees and categories.
+const ML_OPSET: i64 = 1;
 /// The version of the file format of ONNX 1.8.
 const IR_VERSION: i64 = 7;
 /// The maximum size that readers of protocol buffers accept.
@@ -89,6 +91,12 @@ impl Model {
             outputs.push(FLAGGED);
         }
         let columns: Vec<String> = self.encoder.columns().iter().map(|column| column.name.clone()).collect();
+        let mut operators = vec![("", OPSET)];
+        if nodes.nodes.iter().any(|node| node.domain == ML_DOMAIN) {
+            operators.push((ML_DOMAIN, ML_OPSET));
+        }
+        let operator_set =
+            |&(domain, version): &(&str, i64)| OperatorSetProto { domain: Some(domain.into()), version };
         let graph = proto::GraphProto {
             node: nodes.nodes,
             name: "anoonly".into(),
@@ -102,7 +110,7 @@ impl Model {
             producer_version: env!("CARGO_PKG_VERSION").into(),
             doc_string: "Anomaly scores of the rows of a table, made by anoonly.".into(),
             graph: Some(graph),
-            opset_import: vec![OperatorSetProto { domain: Some(String::new()), version: OPSET }],
+            opset_import: operators.iter().map(operator_set).collect(),
             metadata_props: self.metadata(&columns),
         };
         if file.encoded_len() > MAX_BYTES {

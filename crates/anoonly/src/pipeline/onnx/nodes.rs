@@ -6,6 +6,9 @@ use super::proto::{AttributeProto, DataType, NodeProto, TensorProto};
 
 pub use super::attributes::{float, floats, integer, integers, text, texts};
 
+/// The domain of ONNX's operators for machine learning, such as trees and categories.
+pub const ML_DOMAIN: &str = "ai.onnx.ml";
+
 /// The nodes and constants added so far.
 #[derive(Default)]
 pub struct Nodes {
@@ -48,20 +51,44 @@ impl Element for i64 {
 
 impl Nodes {
     /// Adds a node with one output and returns the name of the output.
-    pub fn node(&mut self, operator: &str, inputs: &[&str], attribute: Option<AttributeProto>) -> String {
+    pub fn node(
+        &mut self,
+        operator: &str,
+        inputs: &[&str],
+        attributes: impl IntoIterator<Item = AttributeProto>,
+    ) -> String {
         let output = format!("{}/{operator}_{}", self.part, self.nodes.len());
-        self.named(operator, inputs, attribute, &output);
+        self.named(operator, inputs, attributes, &output);
+        output
+    }
+
+    /// Adds a node of the operators for machine learning, [`ML_DOMAIN`], with one output and returns the name of the output.
+    pub fn ml_node(
+        &mut self,
+        operator: &str,
+        inputs: &[&str],
+        attributes: impl IntoIterator<Item = AttributeProto>,
+    ) -> String {
+        let output = self.node(operator, inputs, attributes);
+        self.nodes.iter_mut().next_back().into_iter().for_each(|node| node.domain = ML_DOMAIN.into());
         output
     }
 
     /// Adds a node whose output has a given name.
-    pub fn named(&mut self, operator: &str, inputs: &[&str], attribute: Option<AttributeProto>, output: &str) {
+    pub fn named(
+        &mut self,
+        operator: &str,
+        inputs: &[&str],
+        attributes: impl IntoIterator<Item = AttributeProto>,
+        output: &str,
+    ) {
         self.nodes.push(NodeProto {
             input: inputs.iter().map(|&input| input.into()).collect(),
             output: vec![output.into()],
             name: output.into(),
             op_type: operator.into(),
-            attribute: attribute.into_iter().collect(),
+            attribute: attributes.into_iter().collect(),
+            domain: String::new(),
         });
     }
 
@@ -71,6 +98,7 @@ impl Nodes {
         self.constants.push(TensorProto {
             dims: shape.iter().map(|&size| size as i64).collect(),
             data_type: T::TYPE as i32,
+            string_data: Vec::new(),
             name: name.clone(),
             raw_data: values.iter().flat_map(|value| value.bytes()).collect(),
         });

@@ -87,6 +87,9 @@ pub struct NodeProto {
     pub op_type: String,
     #[prost(message, repeated, tag = "5")]
     pub attribute: Vec<AttributeProto>,
+    /// The operator set of the operator; empty for the standard operators.
+    #[prost(string, tag = "7")]
+    pub domain: String,
 }
 
 /// The values are optional so that a value of 0 is written as well.
