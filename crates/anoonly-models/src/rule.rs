@@ -6,6 +6,7 @@ use anoonly_core::ByClass;
 use rand::Rng;
 
 use crate::graph::Graph;
+use crate::kernels::Scorer;
 use crate::{Method, SavedTensors};
 
 /// A method that is fitted without gradients.
@@ -94,8 +95,13 @@ pub trait FittedRule: Debug + Send + Sync {
         None
     }
 
-    /// The steps of [`score`](Self::score) as plain data, for fast scoring and export. A rule with this default cannot be exported.
+    /// The steps of [`score`](Self::score) as plain data, for export. A rule with this default cannot be exported.
     fn graph(&self) -> Option<Graph> {
+        None
+    }
+
+    /// The form that scales and scores rows with `columns` columns in one pass, for a rule whose steps are all dense.
+    fn scorer(&self, _columns: usize) -> Option<Scorer> {
         None
     }
 }

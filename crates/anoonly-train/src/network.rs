@@ -207,7 +207,8 @@ impl<B: Backend> Ready for ReadyNetwork<B> {
     }
 
     fn gradients(&self) -> Result<GradientSource<'_>, ScoreError> {
-        let in_plain_memory = || Some(GraphGradient::new(&self.network().graph()?, self.columns));
+        let in_plain_memory =
+            || self.graph().filter(Graph::is_dense).map(|graph| GraphGradient::new(&graph, self.columns));
         if let Some(gradient) = self.gradient.get_or_init(in_plain_memory) {
             return Ok(gradients_of_steps(gradient));
         }

@@ -23,7 +23,7 @@ pub(crate) struct ReadyRule {
 
 impl ReadyRule {
     pub fn new(part: &'static str, columns: usize, rule: Box<dyn FittedRule>) -> Self {
-        let scorer = rule.graph().map(|graph| Scorer::new(&graph, columns));
+        let scorer = rule.scorer(columns);
         Self { part, columns, rule, scorer }
     }
 }

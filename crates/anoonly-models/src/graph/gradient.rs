@@ -20,7 +20,11 @@ const CELLS: usize = 1 << 22;
 
 impl GraphGradient {
     /// Prepares a graph for rows with `columns` columns.
+    ///
+    /// # Panics
+    /// When a step is not dense ([`Graph::is_dense`]).
     pub fn new(graph: &Graph, columns: usize) -> Self {
+        assert!(graph.is_dense(), "a gradient takes dense steps");
         let mut widths = vec![columns];
         let mut products = Vec::new();
         for step in graph.steps() {
@@ -107,6 +111,7 @@ impl GraphGradient {
                     let parts = (0..rows.count()).flat_map(row);
                     parts.flat_map(|(index, range)| values[index][range].iter().copied()).collect()
                 }
+                Step::General(step) => unreachable!("{step:?} is not dense"),
             };
             values.push(result);
         }
@@ -178,6 +183,7 @@ impl GraphGradient {
                         from += wide;
                     }
                 }
+                Step::General(step) => unreachable!("{step:?} is not dense"),
             }
         }
         debug_assert_eq!(gradients[0].len(), count * self.columns);

@@ -61,6 +61,9 @@ impl Graph {
     pub const PART: &str = "graph";
 
     /// The steps, and the tensors that they need besides `known`. A step refers to a known tensor where it has the same values.
+    ///
+    /// # Panics
+    /// When a step is not dense ([`Graph::is_dense`]).
     pub fn save(&self, known: &SavedTensors) -> (Vec<SavedStep>, SavedTensors) {
         let mut constants = Constants { known, used: HashSet::new(), added: SavedTensors::default() };
         let steps = self.steps().iter().enumerate();
@@ -127,6 +130,7 @@ impl Constants<'_> {
             Step::Sum { of } => SavedStep::Sum { of: of.index() },
             Step::SumOfSquares { of } => SavedStep::SumOfSquares { of: of.index() },
             Step::Concat { of } => SavedStep::Concat { of: of.iter().map(|of| of.index()).collect() },
+            Step::General(step) => unreachable!("{step:?} is not dense"),
         }
     }
 

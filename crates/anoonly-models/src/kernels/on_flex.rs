@@ -15,6 +15,7 @@ use pulp::Arch;
 
 use super::{Scorer, activate, squares};
 use crate::Network;
+use crate::graph::Graph;
 
 pub(crate) type Differentiating = Autodiff<Flex>;
 
@@ -111,7 +112,7 @@ pub(crate) fn finish<T: Backward<Flex, N>, const N: usize>(
 /// Prepares a network; `None` unless the backend is [`Flex`] and the network has a graph.
 pub fn scorer<B: Backend, N: Network<B>>(network: &N, columns: usize) -> Option<Scorer> {
     match TypeId::of::<B>() == TypeId::of::<Flex>() {
-        true => Some(Scorer::new(&network.graph()?, columns)),
+        true => network.graph().filter(Graph::is_dense).map(|graph| Scorer::new(&graph, columns)),
         false => None,
     }
 }

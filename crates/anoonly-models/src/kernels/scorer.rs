@@ -72,6 +72,9 @@ const TALL: usize = 12;
 
 impl Scorer {
     /// Prepares a graph for rows with `columns` columns.
+    ///
+    /// # Panics
+    /// When a step is not dense ([`Graph::is_dense`]).
     pub fn new(graph: &Graph, columns: usize) -> Self {
         let mut scorer = Self { columns, shapes: vec![RowShape::new(columns)], steps: Vec::new() };
         let uses = |value: usize| graph.steps().iter().flat_map(Step::takes).filter(|of| of.index() == value).count();
@@ -125,6 +128,7 @@ impl Scorer {
             Step::Sum { of } => (PreparedStep::Sum(at(of)), 1),
             Step::SumOfSquares { of } => (PreparedStep::SumOfSquares(at(of)), 1),
             Step::Concat { of } => (PreparedStep::Concat(of.iter().map(at).collect()), of.iter().map(width).sum()),
+            Step::General(step) => unreachable!("{step:?} is not dense"),
         }
     }
 

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use self::mixture::Mixture;
 use crate::error::Checks;
+use crate::graph::{Combination, Function, Graph, Step, Value};
 use crate::layers::activation::{Activation, dense, length};
 use crate::layers::draws::{Draws, dropout};
 use crate::layers::hidden;
@@ -164,6 +165,16 @@ fn apply<B: Backend>(
     dense(hidden, last, Activation::Linear)
 }
 
+/// Adds [`apply`] to a graph.
+fn describe<B: Backend>(graph: &mut Graph, of: Value, layers: &[Linear<B>]) -> Value {
+    let Some((last, others)) = layers.split_last() else { return of };
+    let hidden = others.iter().fold(of, |of, layer| {
+        let product = graph.dense(of, layer, Activation::Linear);
+        graph.map(product, Function::Tanh)
+    });
+    graph.dense(hidden, last, Activation::Linear)
+}
+
 impl<B: Backend> Dagmm<B> {
     /// The features of the mixture, `[rows, code + 2]`, and the squared reconstruction error, `[rows]`.
     ///
@@ -212,6 +223,24 @@ impl<B: Backend> Network<B> for Dagmm<B> {
     /// The features of the mixture: the code, the relative distance and the cosine.
     fn representation(&self, rows: Tensor<B, 2>) -> Option<Tensor<B, 2>> {
         Some(self.features(rows).0)
+    }
+
+    fn graph(&self) -> Option<Graph> {
+        let mut graph = Graph::default();
+        let rows = graph.widen(Graph::ROWS);
+        let code = describe(&mut graph, rows, &self.encoder);
+        let decoded = describe(&mut graph, code, &self.decoder);
+        let residual = graph.then(Step::Subtract { left: rows, right: decoded });
+        let [own, far, other] = [rows, residual, decoded].map(|of| graph.length(of, GAP as f32));
+        let distance = graph.then(Step::Divide { left: far, right: own });
+        let products = graph.combine(rows, Combination::Product, decoded);
+        let product = graph.sum(products);
+        let lengths = graph.combine(own, Combination::Product, other);
+        let cosine = graph.then(Step::Divide { left: product, right: lengths });
+        let features = graph.then(Step::Concat { of: vec![code, distance, cosine] });
+        let width = self.estimation[0].weight.val().dims()[0];
+        Mixture::read(self.mixture.val(), width).describe(&mut graph, features);
+        Some(graph)
     }
 
     /// The energy: `−ln` of the density (equation 6 of the paper).

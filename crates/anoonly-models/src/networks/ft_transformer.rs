@@ -11,9 +11,11 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
+use crate::graph::{Combination, GeneralStep, Graph, Matrix, Value};
 use crate::layers::activation::{Activation, dense, linear_score};
 use crate::layers::cross_entropy::balanced_cross_entropy;
 use crate::layers::draws::{Draws, dropout};
+use crate::layers::host::cells;
 use crate::layers::init::{WeightInit, linear_weights, total, uniform_parameter};
 use crate::layers::norm::{NormLayer, NormSettings};
 use crate::network::recipe_accessors;
@@ -268,6 +270,37 @@ impl<B: Backend> Block<B> {
     }
 }
 
+impl<B: Backend> Block<B> {
+    /// Adds [`forward`](Self::forward) without dropout to a graph: `[rows · tokens, width]` to `[rows · queries, width]`.
+    fn describe(&self, graph: &mut Graph, tokens: Value, counts: [usize; 2], heads: [usize; 2]) -> Value {
+        let ([queries, count], width) = (counts, heads[0] * heads[1]);
+        let querying = |graph: &mut Graph, of: Value| match queries {
+            1 => {
+                let rows = graph.general(GeneralStep::Reshape { of, width: count * width });
+                graph.select(rows, 0..width)
+            }
+            _ => of,
+        };
+        let normal = self.before.describe(graph, tokens, Activation::Linear);
+        let asking = querying(graph, normal);
+        let query = graph.dense(asking, &self.query, Activation::Linear);
+        let query = graph.multiply(query, vec![(heads[1] as f32).sqrt().recip()]);
+        let key = graph.dense(normal, &self.key, Activation::Linear);
+        let value = graph.dense(normal, &self.value, Activation::Linear);
+        let attended = graph.general(GeneralStep::Attention { query, key, value, counts, heads });
+        let attended = graph.dense(attended, &self.joined, Activation::Linear);
+        let asking = querying(graph, tokens);
+        let stream = graph.combine(asking, Combination::Sum, attended);
+
+        let normal = self.between.describe(graph, stream, Activation::Linear);
+        let wide = graph.dense(normal, &self.wide, Activation::Linear);
+        let gate = graph.dense(normal, &self.gate, Activation::Relu);
+        let hidden = graph.combine(wide, Combination::Product, gate);
+        let narrow = graph.dense(hidden, &self.narrow, Activation::Linear);
+        graph.combine(stream, Combination::Sum, narrow)
+    }
+}
+
 impl<B: Backend> FtTransformer<B> {
     /// The class token followed by `xⱼ·wⱼ + bⱼ` of each column, `[rows, columns]` to `[rows, tokens + 1, width]`.
     fn tokens(&self, rows: Tensor<B, 2>) -> Tensor<B, 3> {
@@ -319,6 +352,33 @@ impl<B: Backend> Network<B> for FtTransformer<B> {
     /// The class token after the last block, normalised, after the ReLU of the head.
     fn representation(&self, rows: Tensor<B, 2>) -> Option<Tensor<B, 2>> {
         Some(self.code_without_dropout(rows))
+    }
+
+    fn graph(&self) -> Option<Graph> {
+        let mut graph = Graph::default();
+        let rows = match &self.first {
+            Some(first) => graph.dense(Graph::ROWS, first, Activation::Linear),
+            None => Graph::ROWS,
+        };
+        let [columns, width] = self.direction.val().dims();
+        let (count, direction) = (columns + 1, cells(self.direction.val()));
+        // The class token, which is the same for every row, and a token for each column.
+        let mut weight = vec![0.0; columns * count * width];
+        for (column, direction) in direction.chunks_exact(width).enumerate() {
+            weight[(column * count + column + 1) * width..][..width].copy_from_slice(direction);
+        }
+        let weight = Matrix { shape: [columns, count * width], cells: weight };
+        let bias = [cells(self.class.val()), cells(self.offset.val())].concat();
+        let tokens = graph.linear(rows, weight, Some(bias));
+        let mut tokens = graph.general(GeneralStep::Reshape { of: tokens, width });
+        for (at, block) in self.blocks.iter().enumerate() {
+            let queries = if at + 1 == self.blocks.len() { 1 } else { count };
+            tokens = block.describe(&mut graph, tokens, [queries, count], [self.heads, width / self.heads]);
+        }
+        let class = self.head.describe(&mut graph, tokens, Activation::Relu);
+        let code = self.norm.describe(&mut graph, class, Activation::Linear);
+        graph.dense(code, &self.output, Activation::Linear);
+        Some(graph)
     }
 
     /// The log odds that a row is a labelled anomaly.

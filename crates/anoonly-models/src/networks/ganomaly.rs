@@ -12,6 +12,7 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
+use crate::graph::{Function, Graph, Step, Value};
 use crate::layers::activation::{Activation, dense, linear_score};
 use crate::layers::hidden;
 use crate::layers::init::{WeightInit, constant_copy, layer_sizes, linear_weights, total};
@@ -145,6 +146,12 @@ fn tanh_layer<B: Backend>(rows: Tensor<B, 2>, layer: &Linear<B>) -> Tensor<B, 2>
     tanh(dense(rows, layer, Activation::Linear))
 }
 
+/// Adds [`tanh_layer`] to a graph.
+fn tanh_step<B: Backend>(graph: &mut Graph, of: Value, layer: &Linear<B>) -> Value {
+    let product = graph.dense(of, layer, Activation::Linear);
+    graph.map(product, Function::Tanh)
+}
+
 /// The mean over the columns, `[rows, columns]` to `[rows]`.
 fn mean<B: Backend>(cells: Tensor<B, 2>) -> Tensor<B, 1> {
     cells.mean_dim(1).squeeze_dim(1)
@@ -210,6 +217,19 @@ impl<B: Backend> Network<B> for Ganomaly<B> {
     /// The code.
     fn representation(&self, rows: Tensor<B, 2>) -> Option<Tensor<B, 2>> {
         Some(tanh_layer(rows, &self.encoder))
+    }
+
+    fn graph(&self) -> Option<Graph> {
+        let mut graph = Graph::default();
+        let rows = graph.widen(Graph::ROWS);
+        let code = tanh_step(&mut graph, rows, &self.encoder);
+        let decoded = graph.dense(code, &self.decoder, Activation::Linear);
+        let again = tanh_step(&mut graph, decoded, &self.again);
+        let difference = graph.then(Step::Subtract { left: code, right: again });
+        let sizes = graph.map(difference, Function::Absolute);
+        let sum = graph.sum(sizes);
+        graph.narrow(sum);
+        Some(graph)
     }
 
     /// The sum of the absolute differences between the code of a row and the code of its reconstruction (equation 5 of the paper).

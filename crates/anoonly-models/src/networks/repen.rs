@@ -18,6 +18,7 @@ use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
+use crate::graph::{GeneralStep, Graph, Matrix, Step, Value};
 use crate::layers::activation::{Activation, LENGTH_GAP, dense, length};
 use crate::layers::host::{cells, parameter, places};
 use crate::layers::init::{WeightInit, linear_weights};
@@ -186,6 +187,31 @@ impl<B: Backend> Network<B> for Repen<B> {
     /// `f(x)`.
     fn representation(&self, rows: Tensor<B, 2>) -> Option<Tensor<B, 2>> {
         Some(self.represent(rows))
+    }
+
+    fn graph(&self) -> Option<Graph> {
+        let mut graph = Graph::default();
+        let code = graph.dense(Graph::ROWS, &self.layer, Activation::Relu);
+        let codes = self.represent(self.sampled.val());
+        let ([rows, width], sample) = (codes.dims(), self.sample);
+        let known = Arc::new(Matrix { shape: [rows, width], cells: cells(codes) });
+        let squares = graph.general(GeneralStep::AllSquaredDistances { of: code, known });
+        let negative = graph.affine(squares, -1.0, 0.0);
+        let nearest = (0..rows).step_by(sample).map(|from| {
+            let of = graph.select(negative, from..from + sample);
+            graph.general(GeneralStep::Largest { of })
+        });
+        let nearest: Vec<Value> = nearest.collect();
+        let count = nearest.len() as f64;
+        let joined = graph.then(Step::Concat { of: nearest });
+        let squares = graph.affine(joined, -1.0, 0.0);
+        let squares = graph.at_least(squares, 0.0);
+        let squares = graph.affine(squares, 1.0, LENGTH_GAP);
+        let distances = graph.then(Step::Root { of: squares });
+        let sum = graph.sum(distances);
+        let mean = graph.affine(sum, 1.0 / count, 0.0);
+        graph.narrow(mean);
+        Some(graph)
     }
 
     /// The mean over the samples of the distance to the nearest row.

@@ -2,10 +2,13 @@
 //!
 //! He, Xu and Deng, "Discovering cluster-based local outliers", Pattern Recognition Letters 2003.
 
+use std::sync::Arc;
+
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
+use crate::graph::{GeneralStep, Graph, Matrix, Step};
 use crate::tools::kmeans::{Clusters, squared_distance};
 use crate::{
     ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleGradient, RuleMethod, SavedTensors,
@@ -111,6 +114,22 @@ impl FittedRule for Cblof {
         // Unlike `f32::max`, this keeps NaN.
         let distance = |square: f32| if square < NEAREST { NEAREST } else { square }.sqrt();
         rows.iter().map(|row| distance(self.nearest(row).1)).collect()
+    }
+
+    fn graph(&self) -> Option<Graph> {
+        let mut graph = Graph::default();
+        let shape = [self.centres.len() / self.columns, self.columns];
+        let known = Arc::new(Matrix { shape, cells: self.centres.clone() });
+        let nearest = GeneralStep::Candidates { of: Graph::ROWS, known: known.clone(), count: 1 };
+        let at = graph.general(nearest);
+        let squares = graph.general(GeneralStep::SquaredDistances { of: Graph::ROWS, known, at });
+        let negative = graph.affine(squares, -1.0, 0.0);
+        let least = graph.general(GeneralStep::Largest { of: negative });
+        let square = graph.affine(least, -1.0, 0.0);
+        let square = graph.at_least(square, f64::from(NEAREST));
+        let distance = graph.then(Step::Root { of: square });
+        graph.narrow(distance);
+        Some(graph)
     }
 
     /// `centres`, `[clusters, columns]`.

@@ -5,6 +5,7 @@
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::graph::{Combination, Graph};
 use crate::tools::tails::{Tail, Tails};
 use crate::{ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleMethod, SavedTensors};
 
@@ -49,6 +50,17 @@ pub struct Copod {
 impl FittedRule for Copod {
     fn score(&self, rows: RowBlock<'_>) -> Vec<f32> {
         self.tails.score(rows, |Tail { left, right, skewed }| skewed.max((left + right) / 2.0))
+    }
+
+    fn graph(&self) -> Option<Graph> {
+        let mut graph = Graph::default();
+        let [left, right, skewed] = self.tails.describe(&mut graph);
+        let both = graph.combine(left, Combination::Sum, right);
+        let mean = graph.affine(both, 0.5, 0.0);
+        let larger = graph.combine(skewed, Combination::Larger, mean);
+        let sum = graph.sum(larger);
+        graph.narrow(sum);
+        Some(graph)
     }
 
     fn save(&self) -> SavedTensors {

@@ -6,6 +6,7 @@
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::graph::{Combination, Graph};
 use crate::tools::tails::{Tail, Tails};
 use crate::{ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleMethod, SavedTensors};
 
@@ -50,6 +51,16 @@ pub struct Ecod {
 impl FittedRule for Ecod {
     fn score(&self, rows: RowBlock<'_>) -> Vec<f32> {
         self.tails.score(rows, |Tail { left, right, skewed }| left.max(right).max(skewed))
+    }
+
+    fn graph(&self) -> Option<Graph> {
+        let mut graph = Graph::default();
+        let [left, right, skewed] = self.tails.describe(&mut graph);
+        let larger = graph.combine(left, Combination::Larger, right);
+        let largest = graph.combine(larger, Combination::Larger, skewed);
+        let sum = graph.sum(largest);
+        graph.narrow(sum);
+        Some(graph)
     }
 
     fn save(&self) -> SavedTensors {

@@ -6,6 +6,7 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::graph::{Graph, Matrix};
+use crate::kernels::Scorer;
 use crate::kernels::products::dots_with;
 #[cfg(feature = "fit")]
 use crate::tools::covariance::{self, Covariance};
@@ -89,6 +90,10 @@ impl FittedRule for Fisher {
 
     fn gradient(&self) -> Option<&dyn RuleGradient> {
         Some(self)
+    }
+
+    fn scorer(&self, columns: usize) -> Option<Scorer> {
+        self.graph().map(|graph| Scorer::new(&graph, columns))
     }
 
     fn graph(&self) -> Option<Graph> {

@@ -13,6 +13,7 @@ use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
+use crate::graph::Graph;
 use crate::tools::balance::{ClassRows, weight_divisors};
 use crate::tools::trees::{Forest, NODE, between};
 use crate::{ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleMethod, SavedTensors};
@@ -158,6 +159,13 @@ pub struct Gbdt {
 impl FittedRule for Gbdt {
     fn score(&self, rows: RowBlock<'_>) -> Vec<f32> {
         rows.iter().map(|row| self.forest.sum(row) as f32).collect()
+    }
+
+    fn graph(&self) -> Option<Graph> {
+        let mut graph = Graph::default();
+        let sum = self.forest.describe_sum(&mut graph, Graph::ROWS);
+        graph.narrow(sum);
+        Some(graph)
     }
 
     fn save(&self) -> SavedTensors {

@@ -8,7 +8,8 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
-use crate::tools::histogram::Bins;
+use crate::graph::{GeneralStep, Graph, Matrix, Table, Value};
+use crate::tools::histogram::{Bins, at_least};
 use crate::{ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleMethod, SavedTensors};
 
 /// Configuration of HBOS. The score of a row is `−Σ log₂(density + alpha)` over its columns.
@@ -110,6 +111,28 @@ impl Hbos {
     }
 }
 
+impl Hbos {
+    /// Adds its steps to a graph.
+    pub(crate) fn describe(&self, graph: &mut Graph) -> Value {
+        let (count, bins) = (self.columns.len(), self.rarities.len() / self.columns.len());
+        let (mut knots, mut cells) = (Vec::new(), Vec::new());
+        for (column, rarities) in self.columns.iter().zip(self.rarities.chunks_exact(bins)) {
+            // Where the range starts, where each further bin starts, and where values above the range start.
+            knots.push(at_least(column.inside.start));
+            knots.extend(column.bins.starts());
+            let above = at_least(column.inside.end);
+            knots.push(if f64::from(above) == column.inside.end { above.next_up() } else { above });
+            cells.extend([column.rarest].iter().chain(rarities).chain([&column.rarest]).map(|&cell| f64::from(cell)));
+        }
+        let knots = Matrix { shape: [count, bins + 1], cells: knots };
+        let bin = graph.general(GeneralStep::Rank { of: Graph::ROWS, knots, equal: true });
+        let table = Table { shape: [count, bins + 2], cells };
+        let rarities = graph.general(GeneralStep::Lookup { at: bin, table });
+        let sum = graph.sum(rarities);
+        graph.narrow(sum)
+    }
+}
+
 impl FittedRule for Hbos {
     fn score(&self, rows: RowBlock<'_>) -> Vec<f32> {
         let width = self.rarities.len() / self.columns.len();
@@ -122,6 +145,12 @@ impl FittedRule for Hbos {
             cells.fold(0.0, |sum, rarity| sum + rarity) as f32
         };
         rows.iter().map(score).collect()
+    }
+
+    fn graph(&self) -> Option<Graph> {
+        let mut graph = Graph::default();
+        self.describe(&mut graph);
+        Some(graph)
     }
 
     fn save(&self) -> SavedTensors {

@@ -6,6 +6,7 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
+use crate::graph::{Graph, Value};
 use crate::tools::trees::{Forest, MOST_ROWS, isolation};
 use crate::{ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleMethod, SavedTensors};
 
@@ -62,9 +63,22 @@ pub struct IsolationForest {
     forest: Forest,
 }
 
+impl IsolationForest {
+    /// Adds its steps to a graph.
+    pub(crate) fn describe(&self, graph: &mut Graph) -> Value {
+        isolation::describe(&self.forest, graph, Graph::ROWS)
+    }
+}
+
 impl FittedRule for IsolationForest {
     fn score(&self, rows: RowBlock<'_>) -> Vec<f32> {
         rows.iter().map(|row| isolation::score(&self.forest, row)).collect()
+    }
+
+    fn graph(&self) -> Option<Graph> {
+        let mut graph = Graph::default();
+        self.describe(&mut graph);
+        Some(graph)
     }
 
     fn save(&self) -> SavedTensors {

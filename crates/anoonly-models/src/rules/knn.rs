@@ -6,6 +6,7 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
+use crate::graph::{Graph, Step, Value};
 use crate::tools::neighbours::Neighbours;
 use crate::{
     ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleGradient, RuleMethod, SavedTensors,
@@ -58,10 +59,26 @@ pub struct Knn {
     k: usize,
 }
 
+impl Knn {
+    /// Adds its steps to a graph.
+    pub(crate) fn describe(&self, graph: &mut Graph) -> Value {
+        let [_, squares] = self.rows.describe(graph, Graph::ROWS, self.k);
+        let square = graph.select(squares, [self.k.min(self.rows.rows()) - 1]);
+        let distance = graph.then(Step::Root { of: square });
+        graph.narrow(distance)
+    }
+}
+
 impl FittedRule for Knn {
     fn score(&self, rows: RowBlock<'_>) -> Vec<f32> {
         let nearest = self.rows.of(rows.cells(), self.k);
         nearest.by_row().filter_map(|(_, distances)| distances.last()).map(|&distance| distance as f32).collect()
+    }
+
+    fn graph(&self) -> Option<Graph> {
+        let mut graph = Graph::default();
+        self.describe(&mut graph);
+        Some(graph)
     }
 
     fn save(&self) -> SavedTensors {

@@ -9,6 +9,7 @@ use rand_distr::StandardNormal;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
+use crate::graph::{GeneralStep, Graph, Matrix, Table};
 use crate::tools::histogram::Bins;
 use crate::{ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleMethod, SavedTensors};
 
@@ -129,6 +130,31 @@ impl FittedRule for Loda {
             (sum / self.cuts.len() as f64) as f32
         };
         rows.iter().map(score).collect()
+    }
+
+    fn graph(&self) -> Option<Graph> {
+        let mut graph = Graph::default();
+        let count = self.cuts.len();
+        let mut weight = vec![0.0; self.columns * count];
+        for (place, cut) in self.cuts.iter().enumerate() {
+            cut.weights.iter().for_each(|&(column, factor)| weight[column * count + place] = factor);
+        }
+        let wide = graph.widen(Graph::ROWS);
+        let projected = graph.linear(wide, Matrix { shape: [self.columns, count], cells: weight }, None);
+        let projected = graph.narrow(projected);
+        let bins = self.cuts.first().map_or(0, |cut| cut.rarities.len());
+        // A single bin has no start.
+        let starts =
+            self.cuts.iter().flat_map(|cut| Bins::new(cut.ends, bins).starts().chain([f32::MAX]).collect::<Vec<_>>());
+        let knots = Matrix { shape: [count, bins], cells: starts.collect() };
+        let bin = graph.general(GeneralStep::Rank { of: projected, knots, equal: true });
+        let rarities = self.cuts.iter().flat_map(|cut| cut.rarities.iter().chain(cut.rarities.last()));
+        let table = Table { shape: [count, bins + 1], cells: rarities.map(|&rarity| f64::from(rarity)).collect() };
+        let values = graph.general(GeneralStep::Lookup { at: bin, table });
+        let sum = graph.sum(values);
+        let mean = graph.affine(sum, 1.0 / count as f64, 0.0);
+        graph.narrow(mean);
+        Some(graph)
     }
 
     /// `projections`, `[cuts, columns]`, `ends`, `[cuts, 2]`, and `rarities`, `[cuts, bins]`.

@@ -6,6 +6,7 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
+use crate::graph::{Combination, GeneralStep, Graph, Step, Table, Value};
 use crate::tools::neighbours::Neighbours;
 use crate::{ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleMethod, SavedTensors};
 
@@ -95,6 +96,26 @@ pub struct Lof {
     k: usize,
 }
 
+impl Lof {
+    /// Adds its steps to a graph.
+    pub(crate) fn describe(&self, graph: &mut Graph) -> Value {
+        let [places, squares] = self.rows.describe(graph, Graph::ROWS, self.k);
+        let share = 1.0 / self.k.min(self.rows.rows()) as f64;
+        let [reaches, densities] = [&self.reaches, &self.densities].map(|values| {
+            let table =
+                Table { shape: [1, values.len()], cells: values.iter().map(|&value| f64::from(value)).collect() };
+            graph.general(GeneralStep::Lookup { at: places, table })
+        });
+        let distances = graph.then(Step::Root { of: squares });
+        let reached = graph.combine(distances, Combination::Larger, reaches);
+        let [reached, densities] = [reached, densities].map(|of| graph.sum(of));
+        let inverse_density = graph.affine(reached, share, GAP);
+        let mean = graph.affine(densities, share, 0.0);
+        let factor = graph.combine(mean, Combination::Product, inverse_density);
+        graph.narrow(factor)
+    }
+}
+
 impl FittedRule for Lof {
     /// The mean density of a row's neighbours divided by the row's own: about 1 for a row in a region as dense as theirs.
     ///
@@ -105,6 +126,12 @@ impl FittedRule for Lof {
             (sum / places.len() as f64 / density(places, distances, &self.reaches)) as f32
         };
         self.rows.of(rows.cells(), self.k).by_row().map(factor).collect()
+    }
+
+    fn graph(&self) -> Option<Graph> {
+        let mut graph = Graph::default();
+        self.describe(&mut graph);
+        Some(graph)
     }
 
     fn save(&self) -> SavedTensors {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
 use crate::graph::{Graph, Matrix};
+use crate::kernels::Scorer;
 use crate::kernels::products::{Factors, StridedRows, dots_with, sums};
 use crate::tools::balance::weight_divisors;
 use crate::{
@@ -92,6 +93,10 @@ impl FittedRule for Logistic {
 
     fn gradient(&self) -> Option<&dyn RuleGradient> {
         Some(self)
+    }
+
+    fn scorer(&self, columns: usize) -> Option<Scorer> {
+        self.graph().map(|graph| Scorer::new(&graph, columns))
     }
 
     fn graph(&self) -> Option<Graph> {

@@ -6,6 +6,7 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::graph::{Graph, Step};
+use crate::kernels::Scorer;
 #[cfg(feature = "fit")]
 use crate::tools::covariance::{self, Covariance};
 use crate::tools::whitening::Whitening;
@@ -76,6 +77,10 @@ impl FittedRule for Mahalanobis {
 
     fn gradient(&self) -> Option<&dyn RuleGradient> {
         Some(self)
+    }
+
+    fn scorer(&self, columns: usize) -> Option<Scorer> {
+        self.graph().map(|graph| Scorer::new(&graph, columns))
     }
 
     fn graph(&self) -> Option<Graph> {

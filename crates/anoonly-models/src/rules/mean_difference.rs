@@ -4,6 +4,7 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::graph::{Graph, Matrix};
+use crate::kernels::Scorer;
 use crate::kernels::products::dots_with;
 use crate::{
     ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleGradient, RuleMethod, SavedTensors,
@@ -65,6 +66,10 @@ impl FittedRule for MeanDifference {
 
     fn gradient(&self) -> Option<&dyn RuleGradient> {
         Some(self)
+    }
+
+    fn scorer(&self, columns: usize) -> Option<Scorer> {
+        self.graph().map(|graph| Scorer::new(&graph, columns))
     }
 
     fn graph(&self) -> Option<Graph> {

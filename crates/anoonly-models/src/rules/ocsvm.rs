@@ -5,6 +5,8 @@
 
 mod solver;
 
+use std::sync::Arc;
+
 #[cfg(feature = "fit")]
 use faer::linalg::matmul::matmul;
 #[cfg(feature = "fit")]
@@ -15,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use self::solver::{Solution, solve};
 use crate::error::Checks;
-use crate::graph::Matrix;
+use crate::graph::{Function, GeneralStep, Graph, Matrix, Value};
 use crate::kernels::panels::Panels;
 use crate::kernels::products::{Factors, StridedRows, sums};
 use crate::tools::neighbours::squares;
@@ -168,6 +170,21 @@ impl Ocsvm {
     }
 }
 
+impl Ocsvm {
+    /// Adds its steps to a graph.
+    pub(crate) fn describe(&self, graph: &mut Graph) -> Value {
+        let (count, columns) = (self.weights.len(), self.vectors.len() / self.weights.len());
+        let known = Arc::new(Matrix { shape: [count, columns], cells: self.vectors.clone() });
+        let squares = graph.general(GeneralStep::AllSquaredDistances { of: Graph::ROWS, known });
+        let squares = graph.at_least(squares, 0.0);
+        let powers = graph.affine(squares, -1.0 / columns as f64, 0.0);
+        let kernels = graph.map(powers, Function::Exp);
+        let sum = graph.linear(kernels, Matrix { shape: [count, 1], cells: self.weights.clone() }, None);
+        let score = graph.affine(sum, -1.0, f64::from(self.offset));
+        graph.narrow(score)
+    }
+}
+
 impl FittedRule for Ocsvm {
     fn score(&self, rows: RowBlock<'_>) -> Vec<f32> {
         let mut scores = Vec::with_capacity(rows.count());
@@ -179,6 +196,12 @@ impl FittedRule for Ocsvm {
             }
         }
         scores
+    }
+
+    fn graph(&self) -> Option<Graph> {
+        let mut graph = Graph::default();
+        self.describe(&mut graph);
+        Some(graph)
     }
 
     fn save(&self) -> SavedTensors {

@@ -6,7 +6,7 @@
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::graph::Matrix;
+use crate::graph::{Combination, Graph, Matrix, Step};
 use crate::kernels::panels::Panels;
 use crate::kernels::products::{StridedRows, dots, dots_with};
 use crate::kernels::squares;
@@ -154,6 +154,23 @@ impl FittedRule for Pca {
             scores.extend(dots_with(&distances, &self.weights));
         }
         scores
+    }
+
+    fn graph(&self) -> Option<Graph> {
+        let mut graph = Graph::default();
+        let centred = graph.add(Graph::ROWS, self.mean.iter().map(|cell| -cell).collect());
+        let standard = graph.multiply(centred, self.scale.clone());
+        let standard = graph.widen(standard);
+        let along = graph.linear(standard, self.axes.clone(), None);
+        let doubled = graph.affine(along, -2.0, 1.0);
+        let square = graph.then(Step::SumOfSquares { of: standard });
+        let squares = graph.combine(doubled, Combination::Sum, square);
+        let squares = graph.at_least(squares, f64::from(NEAREST));
+        let distances = graph.then(Step::Root { of: squares });
+        let weights = Matrix { shape: [self.weights.len(), 1], cells: self.weights.clone() };
+        let score = graph.linear(distances, weights, None);
+        graph.narrow(score);
+        Some(graph)
     }
 
     /// `mean` and `scale`, `[columns]`, `axes`, `[columns, axes]`, and `weights`, `[axes, 1]`.

@@ -7,6 +7,7 @@
 //! chosen.
 
 mod bagged;
+mod graph;
 mod start;
 
 use std::sync::OnceLock;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use self::bagged::Bagged;
 use self::start::{Start, StartRows};
 use crate::error::Checks;
+use crate::graph::Graph;
 use crate::rule::{RefittedRule, RuleRefits};
 use crate::tools::trees::Forest;
 use crate::{ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleMethod, SavedTensors};
@@ -171,6 +173,18 @@ impl FittedRule for PuForest {
             Stage::Start(start) => start.score(rows),
             Stage::Trees(forest) => rows.iter().map(|row| forest.mean(row) as f32).collect(),
         }
+    }
+
+    fn graph(&self) -> Option<Graph> {
+        let mut graph = Graph::default();
+        match &self.0 {
+            Stage::Start(start) => start.describe(&mut graph),
+            Stage::Trees(forest) => {
+                let mean = forest.describe_mean(&mut graph, Graph::ROWS);
+                graph.narrow(mean);
+            }
+        }
+        Some(graph)
     }
 
     /// The tensors of the trees as `trees`, or those of the start as `start`.

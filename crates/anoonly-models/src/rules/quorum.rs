@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use self::held_out::{HeldOut, Joining};
 use self::opinions::{COUNT, FitRows, GROUPS, Opinions};
 use crate::error::Checks;
+use crate::graph::Graph;
 #[cfg(feature = "fit")]
 use crate::tools::covariance;
 use crate::tools::normal_scores::NormalScores;
@@ -138,6 +139,10 @@ impl FittedRule for Quorum {
             scores.extend((0..block.count()).map(|row| self.joining.score(normal(row))));
         }
         scores
+    }
+
+    fn graph(&self) -> Option<Graph> {
+        Some(self.opinions.graph(&self.scales, &self.joining))
     }
 
     /// The tensors of `Opinions`, `scales.0` to `scales.7`, one for each opinion, and `joining`, `[groups, 2]`.

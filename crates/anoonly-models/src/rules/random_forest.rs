@@ -6,6 +6,7 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
+use crate::graph::Graph;
 use crate::tools::balance::ClassRows;
 use crate::tools::trees::{Classes, Forest, MOST_ROWS, Splits};
 use crate::{ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleMethod, SavedTensors};
@@ -72,6 +73,13 @@ pub struct RandomForest {
 impl FittedRule for RandomForest {
     fn score(&self, rows: RowBlock<'_>) -> Vec<f32> {
         rows.iter().map(|row| self.forest.mean(row) as f32).collect()
+    }
+
+    fn graph(&self) -> Option<Graph> {
+        let mut graph = Graph::default();
+        let mean = self.forest.describe_mean(&mut graph, Graph::ROWS);
+        graph.narrow(mean);
+        Some(graph)
     }
 
     fn save(&self) -> SavedTensors {

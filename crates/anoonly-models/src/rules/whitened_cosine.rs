@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
 use crate::graph::{Graph, Matrix, Step, Value};
+use crate::kernels::Scorer;
 use crate::kernels::products::dots_with;
 use crate::kernels::squares;
 #[cfg(feature = "fit")]
@@ -149,6 +150,10 @@ impl FittedRule for WhitenedCosine {
             &[self.direction.len(), 1],
             self.direction.clone(),
         )
+    }
+
+    fn scorer(&self, columns: usize) -> Option<Scorer> {
+        self.graph().map(|graph| Scorer::new(&graph, columns))
     }
 
     fn graph(&self) -> Option<Graph> {

@@ -5,6 +5,7 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
+use crate::graph::{Combination, Graph, Step};
 #[cfg(feature = "fit")]
 use crate::rules::whitened_cosine::covariance_of;
 use crate::rules::whitened_cosine::{WhitenedCosine, WhitenedCosineConfig};
@@ -87,6 +88,18 @@ impl FittedRule for WhitenedCosineMahalanobis {
     fn score(&self, rows: RowBlock<'_>) -> Vec<f32> {
         let parts = self.cosine.score(rows).into_iter().zip(self.whitening.squared_lengths(rows));
         parts.map(|(cosine, distance)| self.cosines.of_value(cosine) + self.distances.of_value(distance)).collect()
+    }
+
+    fn graph(&self) -> Option<Graph> {
+        let mut graph = Graph::default();
+        let cosine = self.cosine.describe(&mut graph);
+        let cosine = self.cosines.describe(&mut graph, cosine);
+        let white = self.whitening.describe(&mut graph);
+        let square = graph.then(Step::SumOfSquares { of: white });
+        let distance = self.distances.describe(&mut graph, square);
+        let sum = graph.combine(cosine, Combination::Sum, distance);
+        graph.narrow(sum);
+        Some(graph)
     }
 
     fn save(&self) -> SavedTensors {

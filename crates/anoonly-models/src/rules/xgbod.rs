@@ -5,6 +5,7 @@
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::graph::{Graph, Step};
 use crate::rules::gbdt::GbdtConfig;
 use crate::rules::hbos::{Hbos, HbosConfig};
 use crate::rules::isolation_forest::{IsolationForest, IsolationForestConfig};
@@ -164,6 +165,22 @@ impl FittedRule for Xgbod {
         let score = |row: &[f32]| self.forest.sum(row) as f32;
         let blocks = rows.blocks(BLOCK).map(|block| self.unsupervised.widened(block));
         blocks.flat_map(|wide| wide.chunks_exact(rows.columns() + SCORES).map(score).collect::<Vec<_>>()).collect()
+    }
+
+    fn graph(&self) -> Option<Graph> {
+        let mut graph = Graph::default();
+        let Unsupervised { knn, lof, hbos, isolation_forest, ocsvm } = &self.unsupervised;
+        let scores = [
+            knn.describe(&mut graph),
+            lof.describe(&mut graph),
+            hbos.describe(&mut graph),
+            isolation_forest.describe(&mut graph),
+            ocsvm.describe(&mut graph),
+        ];
+        let wide = graph.then(Step::Concat { of: [Graph::ROWS].into_iter().chain(scores).collect() });
+        let sum = self.forest.describe_sum(&mut graph, wide);
+        graph.narrow(sum);
+        Some(graph)
     }
 
     fn save(&self) -> SavedTensors {

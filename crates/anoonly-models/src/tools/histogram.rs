@@ -60,12 +60,23 @@ impl Bins {
         bin
     }
 
+    /// The smallest values of all bins but the first.
+    pub fn starts(&self) -> impl Iterator<Item = f32> + '_ {
+        (1..self.count).map(|bin| at_least(self.low + bin as f64 * self.width()))
+    }
+
     /// The number of values in each bin.
     pub fn counts(&self, values: impl Iterator<Item = f32>) -> Vec<usize> {
         let mut counts = vec![0; self.count];
         values.for_each(|value| counts[self.of(value)] += 1);
         counts
     }
+}
+
+/// The smallest single-precision value that is at least this one.
+pub(crate) fn at_least(value: f64) -> f32 {
+    let nearest = value as f32;
+    if f64::from(nearest) >= value { nearest } else { nearest.next_up() }
 }
 
 #[cfg(test)]

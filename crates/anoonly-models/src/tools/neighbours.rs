@@ -5,6 +5,8 @@
 //! error. Exact distances are computed only for the rows that the bound cannot exclude. The result is exact and depends neither on
 //! the number of rows in a query nor on the number of threads.
 
+use std::sync::Arc;
+
 #[cfg(feature = "fit")]
 use faer::linalg::matmul::matmul;
 #[cfg(feature = "fit")]
@@ -12,6 +14,7 @@ use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
 
 use crate::SavedTensors;
+use crate::graph::{GeneralStep, Graph, Matrix, Value};
 #[cfg(not(feature = "fit"))]
 use crate::kernels::products::{StridedRows, dots};
 
@@ -116,6 +119,16 @@ impl Neighbours {
         }
         let blocks = self.rows.par_chunks(QUERIES * self.columns).enumerate().map(block);
         Nearest::joined(count, blocks.collect::<Vec<_>>().into_iter())
+    }
+
+    /// Adds [`of`](Self::of) to a graph: the indices of `count` neighbours, nearest first, and their squared distances, with 64-bit elements.
+    pub fn describe(&self, graph: &mut Graph, of: Value, count: usize) -> [Value; 2] {
+        let known = Arc::new(Matrix { shape: [self.rows(), self.columns], cells: self.rows.clone() });
+        let count = count.min(self.rows());
+        let candidates = graph.general(GeneralStep::Candidates { of, known: known.clone(), count });
+        let squares = graph.general(GeneralStep::SquaredDistances { of, known, at: candidates });
+        let nearest = graph.general(GeneralStep::Smallest { of: squares, count });
+        [candidates, squares].map(|of| graph.general(GeneralStep::Pick { of, at: nearest }))
     }
 
     /// The neighbours of a block of rows. `own` is the index of the first one if they are indexed rows themselves.

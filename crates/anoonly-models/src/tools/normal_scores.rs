@@ -6,6 +6,7 @@
 use statrs::distribution::{ContinuousCDF, Normal};
 
 use crate::SavedTensors;
+use crate::graph::{Combination, Function, GeneralStep, Graph, Matrix, Step, Table, Value};
 
 /// The most knots of a map: order statistics at evenly spaced ranks, from the smallest value to the largest.
 const KNOTS: usize = 513;
@@ -49,11 +50,7 @@ impl NormalScores {
             return f32::NAN;
         }
         let end = self.knots.len() - 1;
-        // Beyond its ends the map starts with the mean slope that it has between them.
-        let range = (self.levels[end] - self.levels[0]).max(1.0);
-        let unit = ((last - first) / range).max(1e-6 * (first.abs() + last.abs()));
-        // A single knot at 0 has no scale, as when every row has a copy and all distances are 0.
-        let unit = if unit >= f32::MIN_POSITIVE { unit } else { 1.0 };
+        let unit = self.unit();
         if value <= first {
             return self.levels[0] - ((first - value) / unit).ln_1p();
         }
@@ -64,6 +61,49 @@ impl NormalScores {
         let (from, to) = (self.knots[above - 1], self.knots[above]);
         let part = (value - from) / (to - from);
         self.levels[above - 1] + part * (self.levels[above] - self.levels[above - 1])
+    }
+
+    /// The scale beyond the ends, where the map starts with the mean slope that it has between them.
+    fn unit(&self) -> f32 {
+        let (Some(&first), Some(&last)) = (self.knots.first(), self.knots.last()) else { return 1.0 };
+        let range = (self.levels[self.levels.len() - 1] - self.levels[0]).max(1.0);
+        let unit = ((last - first) / range).max(1e-6 * (first.abs() + last.abs()));
+        // A single knot at 0 has no scale, as when every row has a copy and all distances are 0.
+        if unit >= f32::MIN_POSITIVE { unit } else { 1.0 }
+    }
+
+    /// Adds the normal scores of a value with one column to a graph, with 64-bit elements.
+    pub(crate) fn describe(&self, graph: &mut Graph, of: Value) -> Value {
+        let [knots, levels] = [&self.knots, &self.levels].map(|values| values.iter().map(|&value| f64::from(value)));
+        let (knots, levels): (Vec<f64>, Vec<f64>) = (knots.collect(), levels.collect());
+        let (count, unit) = (knots.len(), f64::from(self.unit()));
+        let rank =
+            GeneralStep::Rank { of, knots: Matrix { shape: [1, count], cells: self.knots.clone() }, equal: true };
+        let rank = graph.general(rank);
+        // A value with `place` knots up to it lies `away` from the knot `from(place)`.
+        let mut table = |cell: &dyn Fn(usize) -> f64| {
+            let table = Table { shape: [1, count + 1], cells: (0..=count).map(cell).collect() };
+            graph.general(GeneralStep::Lookup { at: rank, table })
+        };
+        let slope = |place: usize| match place {
+            0 => 0.0,
+            _ if place == count => 0.0,
+            _ => (levels[place] - levels[place - 1]) / (knots[place] - knots[place - 1]),
+        };
+        // Beyond the ends, the sign of the logarithm.
+        let sign = |place: usize| if place == 0 { -1.0 } else { f64::from(u8::from(place == count)) };
+        let from = table(&|place| knots[place.saturating_sub(1)]);
+        let level = table(&|place| levels[place.saturating_sub(1)]);
+        let [slope, sign] = [table(&slope), table(&sign)];
+        let wide = graph.widen(of);
+        let away = graph.then(Step::Subtract { left: wide, right: from });
+        let linear = graph.combine(away, Combination::Product, slope);
+        let size = graph.map(away, Function::Absolute);
+        let ratio = graph.affine(size, 1.0 / unit, 1.0);
+        let log = graph.map(ratio, Function::Log);
+        let bent = graph.combine(log, Combination::Product, sign);
+        let inside = graph.combine(level, Combination::Sum, linear);
+        graph.combine(inside, Combination::Sum, bent)
     }
 
     /// `knots` and `levels`, `[KNOTS]` each; a map with fewer knots repeats its last one.

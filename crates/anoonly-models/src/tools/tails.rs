@@ -1,5 +1,6 @@
 //! How far a row lies in the tails of its columns' distributions, compared with the training rows.
 
+use crate::graph::{Combination, GeneralStep, Graph, Matrix, Table, Value};
 use crate::{RowBlock, RuleData, SavedTensors};
 
 /// The empirical distribution of each column.
@@ -61,6 +62,26 @@ impl Tails {
             }
         }
         scores.into_iter().map(|score| score as f32).collect()
+    }
+
+    /// Adds the rarities to a graph, by the left tail, the right tail and the tail of the skew, `[rows, columns]` each, with 64-bit
+    /// elements.
+    pub(crate) fn describe(&self, graph: &mut Graph) -> [Value; 3] {
+        let (known, columns) = (self.known(), self.skews.len());
+        let knots = Matrix { shape: [columns, known], cells: self.sorted.clone() };
+        let rarity = |seen: usize| -((seen + 1) as f64 / (known + 1) as f64).ln();
+        let mut side = |equal: bool, seen: &dyn Fn(usize) -> usize| {
+            let rank = graph.general(GeneralStep::Rank { of: Graph::ROWS, knots: knots.clone(), equal });
+            let table = Table { shape: [1, known + 1], cells: (0..=known).map(|place| rarity(seen(place))).collect() };
+            graph.general(GeneralStep::Lookup { at: rank, table })
+        };
+        let [left, right] = [side(true, &|place| place), side(false, &|place| known - place)];
+        let share =
+            |counts: fn(f32) -> bool| self.skews.iter().map(|&skew| f32::from(u8::from(counts(skew)))).collect();
+        let of_left = graph.multiply(left, share(|skew| skew <= 0.0));
+        let of_right = graph.multiply(right, share(|skew| skew >= 0.0));
+        let skewed = graph.combine(of_left, Combination::Sum, of_right);
+        [left, right, skewed]
     }
 
     /// The number of values in each column.

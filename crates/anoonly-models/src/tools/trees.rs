@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 
 pub(crate) use self::classes::{Classes, Kind, Splits, TreeGrower};
 use crate::SavedTensors;
+use crate::graph::{GeneralStep, Graph, TreeNodes, Value};
 
 /// The values of a node:
 /// 0. the column that it compares;
@@ -61,6 +62,30 @@ impl Forest {
             first = end;
             leaf
         })
+    }
+
+    /// Adds the value of each tree to a graph, `[rows, trees]`, with 64-bit elements; zeros, `[rows, 1]`, without trees.
+    pub fn describe(&self, graph: &mut Graph, of: Value) -> Value {
+        if self.sizes.is_empty() {
+            let first = graph.select(of, [0]);
+            return graph.affine(first, 0.0, 0.0);
+        }
+        let nodes = self.nodes.chunks_exact(NODE).map(|node| std::array::from_fn(|value| node[value])).collect();
+        let trees = TreeNodes { nodes, sizes: self.sizes.iter().map(|&size| size as usize).collect() };
+        let values = graph.general(GeneralStep::Trees { of, trees });
+        graph.widen(values)
+    }
+
+    /// Adds [`sum`](Self::sum) to a graph, with 64-bit elements.
+    pub fn describe_sum(&self, graph: &mut Graph, of: Value) -> Value {
+        let values = self.describe(graph, of);
+        graph.sum(values)
+    }
+
+    /// Adds [`mean`](Self::mean) to a graph, with 64-bit elements.
+    pub fn describe_mean(&self, graph: &mut Graph, of: Value) -> Value {
+        let sum = self.describe_sum(graph, of);
+        graph.affine(sum, 1.0 / self.sizes.len().max(1) as f64, 0.0)
     }
 
     /// The nodes of all trees, `nodes` `[nodes, 4]`, and the number of nodes in each tree, `sizes` `[trees]`.

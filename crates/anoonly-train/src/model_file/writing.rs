@@ -46,7 +46,7 @@ pub fn to_bytes<P: Serialize>(members: &[FittedDetector], pipeline: &P) -> Resul
 fn saved(fitted: &FittedDetector) -> (Member<AnyMethod>, SavedTensors) {
     let saved = fitted.ready.save();
     let is_network = fitted.detector.method.recipe().is_some();
-    let Some(graph) = fitted.ready.graph().filter(|_| is_network) else {
+    let Some(graph) = fitted.ready.graph().filter(|graph| is_network && graph.is_dense()) else {
         return (Member::of(fitted, None), saved);
     };
     let (steps, added) = graph.save(&saved);

@@ -4,6 +4,7 @@
 //! subtracts their medians. It scales in 64 bits, runs the networks in 32 bits, and averages their scores in 64 bits.
 
 mod attributes;
+mod general;
 mod nodes;
 mod proto;
 
@@ -95,8 +96,7 @@ impl Model {
         if nodes.nodes.iter().any(|node| node.domain == ML_DOMAIN) {
             operators.push((ML_DOMAIN, ML_OPSET));
         }
-        let operator_set =
-            |&(domain, version): &(&str, i64)| OperatorSetProto { domain: Some(domain.into()), version };
+        let operator_set = |&(domain, version): &(&str, i64)| OperatorSetProto { domain: Some(domain.into()), version };
         let graph = proto::GraphProto {
             node: nodes.nodes,
             name: "anoonly".into(),

@@ -3,6 +3,9 @@
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
+use crate::graph::{Combination, Function, GeneralStep, Graph, Step, Value};
+use crate::layers::host::cells;
+
 /// A Gaussian mixture. Each column of each tensor is a component.
 #[derive(Clone, Debug)]
 pub(super) struct Mixture<B: Backend> {
@@ -86,6 +89,42 @@ impl<B: Backend> Mixture<B> {
         let most = exponents.clone().max_dim(1);
         let sum = (exponents - most.clone()).exp().sum_dim(1).log();
         (sum + most).neg().squeeze_dim(1)
+    }
+
+    /// Adds [`energy`](Self::energy) of features with 64-bit elements to a graph.
+    pub fn describe(&self, graph: &mut Graph, features: Value) -> Value {
+        let values = |tensor: &Tensor<B, 2>| cells(tensor.clone());
+        let mut exponent: Vec<f64> = values(&self.log_weights).into_iter().map(f64::from).collect();
+        let (count, mut solved) = (exponent.len(), Vec::<Value>::new());
+        for (feature, (mean, factor)) in self.means.iter().zip(&self.factor).enumerate() {
+            // The feature beside each component.
+            let cell = graph.select(features, vec![feature; count]);
+            let mut left = graph.add(cell, values(mean).into_iter().map(|cell| -cell).collect());
+            for (&solved, factor) in solved.iter().zip(factor) {
+                let known = graph.multiply(solved, values(factor));
+                left = graph.then(Step::Subtract { left, right: known });
+            }
+            let pivots = values(&factor[feature]);
+            exponent.iter_mut().zip(&pivots).for_each(|(cell, &pivot)| *cell -= f64::from(pivot).ln());
+            solved.push(graph.multiply(left, pivots.into_iter().map(f32::recip).collect()));
+        }
+        let half_of_log = (2.0 * std::f64::consts::PI).ln() / 2.0;
+        let constants = exponent.iter().map(|cell| (cell - half_of_log * self.means.len() as f64) as f32).collect();
+        let mut exponents = graph.affine(solved[0], 0.0, 0.0);
+        for &solved in &solved {
+            let square = graph.combine(solved, Combination::Product, solved);
+            let half = graph.affine(square, -0.5, 0.0);
+            exponents = graph.combine(exponents, Combination::Sum, half);
+        }
+        let exponents = graph.add(exponents, constants);
+        let most = graph.general(GeneralStep::Largest { of: exponents });
+        let below = graph.then(Step::Subtract { left: exponents, right: most });
+        let powers = graph.map(below, Function::Exp);
+        let sum = graph.sum(powers);
+        let log = graph.map(sum, Function::Log);
+        let density = graph.combine(log, Combination::Sum, most);
+        let energy = graph.affine(density, -1.0, 0.0);
+        graph.narrow(energy)
     }
 
     /// The sum of the inverse variances, `[1]`.

@@ -12,16 +12,16 @@ use crate::{RowBlock, SavedTensors};
 /// The number of bytes that a start takes for each row, besides the row.
 pub(super) const BYTES_PER_ROW: u64 = 2 * TREES as u64 + 24;
 /// The trees of the isolation forest, and the rows that each is grown from: the paper's.
-const TREES: usize = 100;
+pub(super) const TREES: usize = 100;
 const SAMPLE: usize = 256;
 /// The neighbour to which the distance is measured.
-const NEIGHBOUR: usize = 5;
+pub(super) const NEIGHBOUR: usize = 5;
 /// The most rows that are kept as neighbours.
 const MOST_KNOWN: usize = 5000;
 /// What a row loses, in standard deviations, if all trees put it into the leaf of a confirmed normal.
-const REPULSION: f64 = 3.0;
+pub(super) const REPULSION: f64 = 3.0;
 /// How many rows the isolation forest puts first for each row that the neighbours put first.
-const ISOLATION_FIRST: f64 = 2.0;
+pub(super) const ISOLATION_FIRST: f64 = 2.0;
 
 /// An unsupervised score that confirmed normals pull down.
 ///
@@ -31,12 +31,12 @@ const ISOLATION_FIRST: f64 = 2.0;
 /// by turns, two of the isolation forest and one of the neighbours.
 #[derive(Clone, Debug)]
 pub(super) struct Start {
-    forest: Forest,
+    pub(super) forest: Forest,
     /// Whether each node is a leaf with a confirmed normal.
-    refuted: Vec<bool>,
-    known: Neighbours,
-    isolation: NormalScores,
-    distance: NormalScores,
+    pub(super) refuted: Vec<bool>,
+    pub(super) known: Neighbours,
+    pub(super) isolation: NormalScores,
+    pub(super) distance: NormalScores,
 }
 
 /// A start on its training rows, before any label.

@@ -1,5 +1,7 @@
 //! The eight opinions of [`Quorum`](super::Quorum).
 
+mod graph;
+
 use std::ops::Range;
 
 use rand::Rng;

@@ -6,6 +6,7 @@ use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
 
 use super::{Forest, NODE};
+use crate::graph::{Function, Graph, Value};
 
 /// Grows trees, each from `sample` of the rows, `[rows, columns]`, drawn without replacement, or from all if there are fewer. The
 /// value of a leaf is the length of its path, divided by the mean length of a search among the sampled rows.
@@ -28,6 +29,14 @@ pub(crate) fn grow(rows: &[f32], columns: usize, trees: usize, sample: usize, rn
 /// The score of a row, `2^(−mean path)`: near 1 for a row that is isolated early, 0.5 for an average one.
 pub(crate) fn score(forest: &Forest, row: &[f32]) -> f32 {
     (-forest.mean(row)).exp2() as f32
+}
+
+/// Adds [`score`] to a graph.
+pub(crate) fn describe(forest: &Forest, graph: &mut Graph, of: Value) -> Value {
+    let mean = forest.describe_mean(graph, of);
+    let power = graph.affine(mean, -std::f64::consts::LN_2, 0.0);
+    let score = graph.map(power, Function::Exp);
+    graph.narrow(score)
 }
 
 /// The state while trees grow.
