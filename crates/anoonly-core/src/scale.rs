@@ -96,10 +96,21 @@ impl MinMaxScaler {
 
     /// A scaler for single rows.
     pub fn by_row(&self) -> RowScaler<'_> {
+        RowScaler { scaler: self, scale: self.rounded().collect(), short: self.short() }
+    }
+
+    /// The factor of each column in `f32`, if rows are scaled in `f32`: rows of ordinary values whose result is finite.
+    pub fn short_scale(&self) -> Option<Vec<f32>> {
+        self.short().then(|| self.rounded().collect())
+    }
+
+    fn short(&self) -> bool {
         let ordinary = |scale: &f64| (1e-30..1e30).contains(scale);
-        let short = self.scale.iter().all(ordinary) && self.minimum.iter().all(|minimum| minimum.abs() <= LARGE);
-        let scale = self.scale.iter().map(|&scale| scale as f32).collect();
-        RowScaler { scaler: self, scale, short }
+        self.scale.iter().all(ordinary) && self.minimum.iter().all(|minimum| minimum.abs() <= LARGE)
+    }
+
+    fn rounded(&self) -> impl Iterator<Item = f32> + '_ {
+        self.scale.iter().map(|&scale| scale as f32)
     }
 }
 

@@ -222,8 +222,15 @@ fn features(nodes: &mut Nodes, encoder: &Encoder, medians: &[f64]) -> String {
     nodes.node("Gather", &[&both, &places], Some(integer("axis", 1)))
 }
 
-/// Adds the scaling of the features.
+/// Adds the scaling of the features, with the rounding of [`MinMaxScaler`]: ranks and trees compare scaled values with those of training
+/// rows, which are equal to the last bit.
 fn scaling(nodes: &mut Nodes, scaler: &MinMaxScaler, features: &str) -> String {
+    if let Some(scale) = scaler.short_scale() {
+        let above = nodes.with_row("Sub", features, scaler.minimum());
+        let scaled = nodes.with_row("Mul", &above, &scale);
+        let [low, high] = [f32::MIN, f32::MAX].map(|bound| nodes.constant(&[], &[bound]));
+        return nodes.node("Clip", &[&scaled, &low, &high], None);
+    }
     let wide = nodes.cast(features, DataType::Double);
     let minimum: Vec<f64> = scaler.minimum().iter().map(|&lowest| lowest.into()).collect();
     let above = nodes.with_row("Sub", &wide, &minimum);

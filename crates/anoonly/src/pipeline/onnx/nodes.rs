@@ -125,6 +125,8 @@ impl Nodes {
 
     /// Adds the steps of a method with the input `rows`, and returns the name of its score, `[rows, 1]`.
     pub fn network(&mut self, graph: &Graph, rows: &str) -> String {
+        // Another graph may have constants at the addresses of these.
+        self.shared.clear();
         let mut made = vec![rows.to_owned()];
         let elements = graph.elements();
         for step in graph.steps() {
