@@ -58,10 +58,12 @@ struct MethodLine {
 }
 
 impl MethodLine {
-    /// The settings of a short training.
+    /// The settings of a short training. In tract, the time of a tree grows with the number of all leaves before its own.
     fn short_training(&self) -> String {
+        let trees = if self.settings.contains_key("trees") { "trees = 10\n" } else { "" };
         let parts = ["recipe", "pretraining"].into_iter().filter(|part| self.settings.contains_key(*part));
-        parts.map(|part| format!("[{}.{part}]\nepochs = 3\n", self.name)).collect()
+        let parts: String = parts.map(|part| format!("[{}.{part}]\nepochs = 3\n", self.name)).collect();
+        format!("{trees}{parts}")
     }
 }
 
@@ -73,7 +75,7 @@ fn check() -> Result<f32> {
     let folder = folder.path();
     let rows: Vec<[f64; 4]> = (0..ROWS).map(cells).collect();
     fs::write(folder.join("table.csv"), table(&rows))?;
-    let mut worst = 0.0f32;
+    let (mut worst, mut wrong) = (0.0f32, Vec::new());
     let methods: Vec<MethodLine> = serde_json::from_slice(&run(&program, &["models".as_ref(), "--json".as_ref()])?)?;
     let defaults = methods.iter().map(|method| (method.name.as_str(), "host", ""));
     for (method, strategy, settings) in defaults.chain(VARIANTS) {
@@ -81,9 +83,16 @@ fn check() -> Result<f32> {
         let settings = &format!("{settings}{}", recipe.unwrap_or_default());
         let case = format!("{method} {strategy} {}", settings.replace('\n', " ")).trim().to_owned();
         let difference = largest_difference(&program, folder, &rows, method, strategy, settings);
-        let difference = difference.map_err(|error| format!("{case}: {error}"))?;
-        println!("{case}: {difference:.1e}");
-        worst = worst.max(difference);
+        match difference {
+            Ok(difference) => {
+                println!("{case}: {difference:.1e}");
+                worst = worst.max(difference);
+            }
+            Err(error) => wrong.push(format!("{case}: {error}")),
+        }
+    }
+    if !wrong.is_empty() {
+        return Err(wrong.join("\n").into());
     }
     Ok(worst)
 }

@@ -66,10 +66,10 @@ impl Nodes {
             }
             GeneralStep::SquaredDistances { of: rows, known, at } => self.squared_distances(&of(rows), known, &of(at)),
             GeneralStep::AllSquaredDistances { of: rows, known } => {
-                let (from_centre, wide) = self.from_centre(&of(rows), known);
+                let (partial_distances, wide) = self.partial_distances(&of(rows), known);
                 let squares = self.node("Mul", &[&wide, &wide], None);
                 let square = self.sum(&squares);
-                self.node("Add", &[&from_centre, &square], None)
+                self.node("Add", &[&partial_distances, &square], None)
             }
             GeneralStep::Reshape { of: rows, width } => self.reshaped(&of(rows), &[-1, *width as i64]),
             GeneralStep::Attention { query, key, value, counts: [queries, tokens], heads } => {
@@ -185,7 +185,7 @@ impl Nodes {
     }
 
     /// The squared distances to known rows without the squared length of each row, and the rows, both with 64-bit elements.
-    fn from_centre(&mut self, rows: &str, known: &Arc<Matrix>) -> (String, String) {
+    fn partial_distances(&mut self, rows: &str, known: &Arc<Matrix>) -> (String, String) {
         let cells = self.known(known);
         let cells = self.cast(&cells, DataType::Double);
         let cells = self.node("Transpose", &[&cells], [integers("perm", vec![1, 0])]);
@@ -198,14 +198,14 @@ impl Nodes {
 
     /// Estimated squared distances to known rows, in whole steps, without the squared length of each row.
     fn estimates(&mut self, rows: &str, known: &Arc<Matrix>) -> String {
-        let (from_centre, wide) = self.from_centre(rows, known);
+        let (partial_distances, wide) = self.partial_distances(rows, known);
         let longest = squared_lengths(known).fold(0.0, f64::max).sqrt().max(1e-30);
         let squares = self.node("Mul", &[&wide, &wide], None);
         let square = self.sum(&squares);
         let length = self.node("Sqrt", &[&square], None);
         let both = self.with_row("Add", &length, &[longest]);
         let step = self.with_row("Mul", &both, &[longest * STEP]);
-        let steps = self.node("Div", &[&from_centre, &step], None);
+        let steps = self.node("Div", &[&partial_distances, &step], None);
         self.node("Floor", &[&steps], None)
     }
 
