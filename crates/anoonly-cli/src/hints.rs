@@ -114,10 +114,7 @@ fn pipeline(error: &PipelineError) -> Option<String> {
         PipelineError::NoCalibration => {
             Some("train again and hold rows out: `anoonly train --held-out SHARE`, with a share above 0".into())
         }
-        PipelineError::NotNumeric { column, .. } => Some(format!(
-            "train without the column, `anoonly train --drop {}`, or replace it by numbers derived from it",
-            named(column)
-        )),
+        PipelineError::NotNumeric { .. } => Some("without --matrix, the graph has an input for each column".into()),
         PipelineError::NotExportable { .. } => Some("`anoonly score` computes its scores".into()),
         _ => None,
     }

@@ -46,7 +46,7 @@ use anoonly_core::did_you_mean;
 
 #[cfg(feature = "tables")]
 pub(crate) use cells::{Cells, truth};
-pub use cells::{ColumnKind, is_missing};
+pub use cells::{ColumnKind, MISSING_WORDS, is_missing};
 pub use column::{EncodedColumn, Encoding};
 pub use context::{IntervalShare, ReadValue, ValueContext};
 pub use dates::DatePart;

@@ -130,8 +130,7 @@ fn pipeline(error: &PipelineError) -> Facts<'_> {
             .hint("fit again with held_out= above 0, and with more rows if they are few"),
         PipelineError::NotNumeric { column, .. } => Facts::new("NotExportableError")
             .column(column)
-            .hint("fit without the column (drop=), or replace it by numbers derived from it"),
-        PipelineError::NotSingle { column } => Facts::new("NotExportableError").column(column),
+            .hint("without matrix=True, the graph has an input for each column"),
         PipelineError::NotExportable { .. } => Facts::new("NotExportableError"),
         PipelineError::ModelFile(error) => model_file(error),
         PipelineError::Input { path, .. } | PipelineError::Output { path, .. } => Facts::at("TableError", path),

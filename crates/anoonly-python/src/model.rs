@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anoonly::data::encode::{Unknown, UnseenValues};
 use anoonly::data::table::{LabelColumn, Values};
 use anoonly::eval::ranks;
-use anoonly::pipeline::{LabelledScores, Model as TableModel, Scored, Threshold, ThresholdRule};
+use anoonly::pipeline::{LabelledScores, Model as TableModel, OnnxForm, Scored, Threshold, ThresholdRule};
 use anoonly::{ComputeDevice, PipelineError};
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
@@ -243,10 +243,11 @@ impl NativeModel {
     }
 
     /// Writes an ONNX graph.
-    fn to_onnx<'py>(&self, py: Python<'py>, path: Option<PathBuf>) -> PyResult<Bound<'py, PyBytes>> {
+    fn to_onnx<'py>(&self, py: Python<'py>, path: Option<PathBuf>, matrix: bool) -> PyResult<Bound<'py, PyBytes>> {
         let model = Arc::clone(&self.model);
+        let form = if matrix { OnnxForm::Matrix } else { OnnxForm::Columns };
         let graph = run_quietly(py, move || {
-            let graph = model.to_onnx()?;
+            let graph = model.to_onnx_as(form)?;
             path.as_deref().map_or(Ok(()), |path| graph.save(path))?;
             Ok(graph.bytes().to_vec())
         })?;

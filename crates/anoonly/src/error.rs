@@ -98,22 +98,13 @@ pub enum PipelineError {
     /// The model has no held-out rows, and therefore no p-values.
     #[error("the model was trained without held-out rows, which p-values, false-positive rates and shares need")]
     NoCalibration,
-    /// A column of a model to be exported is not numeric.
-    #[error("column `{column}` is a {kind}: an ONNX graph takes only numbers and truth values")]
+    /// A column of a model to be exported with a matrix as its input is not numeric.
+    #[error("column `{}` is a {kind}: a matrix holds only numbers and truth values", excerpt(column))]
     NotNumeric {
         /// The column.
         column: String,
         /// The kind of its values.
         kind: &'static str,
-    },
-    /// The numbers of a column of a model to be exported are too large or too small.
-    #[error(
-        "column `{}`: its numbers are too large or too small for the 32-bit floats of an ONNX graph",
-        excerpt(column)
-    )]
-    NotSingle {
-        /// The column.
-        column: String,
     },
     /// The model cannot be exported.
     #[error("{method} cannot be exported to ONNX: {reason}")]

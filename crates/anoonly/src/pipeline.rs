@@ -40,7 +40,7 @@ pub use crate::threshold::{Threshold, ThresholdRule};
 pub use evaluation::{AtThreshold, Evaluation, LabelledScores};
 pub use explain::{AttributionMethod, Contribution, ExplainedRow};
 pub use labels::LabelSource;
-pub use onnx::OnnxModel;
+pub use onnx::{OnnxForm, OnnxInput, OnnxModel, OnnxOperators, OnnxOutput};
 pub use shift::ScoreShift;
 
 /// A detector for tables before its fit: a method, the strategy that trains it, and how columns are used.

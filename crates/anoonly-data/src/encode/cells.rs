@@ -100,10 +100,12 @@ impl Cells {
     }
 }
 
-/// Whether a text stands for a missing value: it is empty, or one of the words that pandas reads as missing.
+/// The texts that stand for a missing value: none at all, and the words that pandas reads as missing.
+pub const MISSING_WORDS: [&str; 11] = ["", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "None"];
+
+/// Whether a text stands for a missing value: it is one of [`MISSING_WORDS`], with or without spaces around it.
 pub fn is_missing(text: &str) -> bool {
-    const WORDS: [&str; 11] = ["", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "None"];
-    WORDS.contains(&text.trim())
+    MISSING_WORDS.contains(&text.trim())
 }
 
 /// A text as a number. The words for NaN are no number.

@@ -123,6 +123,13 @@ impl EncodedColumn {
             }
     }
 
+    /// The lowest and the highest number that does not get its row the highest score. `None` where the range of the training rows is
+    /// unknown or too wide to be exceeded so far.
+    pub fn far_bounds(&self) -> Option<[f64; 2]> {
+        let Bounds { low, high, reach } = Bounds::of(self.seen.as_ref());
+        reach.is_finite().then(|| [low - reach, high + reach])
+    }
+
     /// The features for people, as `one of 3 categories` or `day of the week (as a circle)`.
     pub fn summary(&self) -> String {
         let features = match &self.encoding {

@@ -270,15 +270,20 @@ class Model:
         warn(warnings)
         return Evaluation(json.loads(facts))
 
-    def to_onnx(self, path: str | os.PathLike[str] | None = None) -> bytes:
+    def to_onnx(self, path: str | os.PathLike[str] | None = None, *, matrix: bool = False) -> bytes:
         """The model as an ONNX graph, which is also written to `path`.
+
+        Parameters
+        ----------
+        matrix
+            Take all columns as one matrix `input` instead of one input per column. All columns must be numbers or truth values.
 
         Raises
         ------
         NotExportableError
-            If the method has no ONNX form, or a column is not numeric.
+            If the method has no ONNX form, or a column does not fit into a matrix.
         """
-        return self._native.to_onnx(None if path is None else os.fspath(path))
+        return self._native.to_onnx(None if path is None else os.fspath(path), matrix)
 
     @property
     def _facts(self) -> dict[str, Any]:

@@ -4,23 +4,27 @@
 //! subtracts their medians. It scales in 64 bits, runs the networks in 32 bits, and averages their scores in 64 bits.
 
 mod attributes;
+mod features;
 mod general;
+mod inputs;
 mod nodes;
+mod p_value;
 mod proto;
 
 use std::path::Path;
 
 use anoonly_core::scale::MinMaxScaler;
 use anoonly_core::write_whole;
-use anoonly_data::encode::{ColumnKind, Encoder, Encoding};
+use anoonly_data::encode::ColumnKind;
 use prost::Message;
 use serde::Serialize;
 
-use self::nodes::{ML_DOMAIN, Nodes, integer};
-use self::proto::{
-    DataType, DimensionProto, MetadataEntry, OperatorSetProto, TensorShapeProto, TensorTypeProto, TypeProto,
-    ValueInfoProto,
-};
+use self::features::{Features, features};
+use self::inputs::{declared, inputs, value};
+pub use self::inputs::{OnnxForm, OnnxInput};
+use self::nodes::{ML_DOMAIN, Nodes};
+use self::p_value::add_p_value;
+use self::proto::{DataType, MetadataEntry, OperatorSetProto, ValueInfoProto};
 use super::{Model, PipelineError};
 
 /// The version of the ONNX operators: that of ONNX 1.8, which runtimes have read since 2021.
@@ -32,29 +36,55 @@ const IR_VERSION: i64 = 7;
 /// The maximum size that readers of protocol buffers accept.
 const MAX_BYTES: usize = i32::MAX as usize;
 
-/// The name of the input.
-const INPUT: &str = "input";
 /// The name of the output with the score of each row.
 const SCORE: &str = "score";
+/// The name of the output with the p-value of each row.
+const P_VALUE: &str = "p_value";
 /// The name of the output that says whether each row is flagged.
 const FLAGGED: &str = "flagged";
+/// The names of all outputs.
+const OUTPUTS: [&str; 3] = [SCORE, P_VALUE, FLAGGED];
 
 /// A model as an ONNX graph.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct OnnxModel {
-    /// The version of the ONNX operators.
-    pub opset: i64,
-    /// The name of the input: 64-bit floats, `[rows, columns]`.
-    pub input: &'static str,
-    /// The columns of the table, in the order of the input's columns.
+    /// How the graph takes the columns of a table.
+    pub form: OnnxForm,
+    /// The columns of the table.
     pub columns: Vec<String>,
-    /// The names of the outputs, each with one value for each row: `score`, 32-bit floats, and, if the model has a threshold that looks
-    /// at one row at a time, `flagged`, truth values.
-    pub outputs: Vec<&'static str>,
+    /// What the graph takes for each column, in the order of the columns.
+    pub inputs: Vec<OnnxInput>,
+    /// What the graph gives for each row.
+    pub outputs: Vec<OnnxOutput>,
     /// The threshold of `flagged`.
     pub threshold: Option<f32>,
+    /// The sets of operators that a runtime needs, and their versions.
+    pub operators: Vec<OnnxOperators>,
+    /// The number of bytes of the file.
+    pub size: usize,
     #[serde(skip)]
     bytes: Vec<u8>,
+}
+
+/// An output of a graph, `[rows]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OnnxOutput {
+    /// Its name: `score`; `p_value`, if the model has held-out rows; and `flagged`, if it has a threshold that looks at one row at a time.
+    pub name: &'static str,
+    /// The type of the elements: `float32`, `float64` or `bool`.
+    #[serde(rename = "type")]
+    pub element: &'static str,
+    /// What it says.
+    pub description: String,
+}
+
+/// A set of operators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct OnnxOperators {
+    /// Its name: `ai.onnx` for the standard operators, or `ai.onnx.ml`.
+    pub domain: &'static str,
+    /// The version.
+    pub version: i64,
 }
 
 impl OnnxModel {
@@ -74,35 +104,49 @@ impl OnnxModel {
 }
 
 impl Model {
-    /// The model as an ONNX graph. Its input has columns of numbers and of truth values, which are 0 and 1. NaN marks a missing value.
+    /// The model as an ONNX graph with an input for each column.
     ///
     /// # Errors
-    /// If a column is of another kind, if the method has no graph (such as kNN, which would have to carry all training rows), or if the
-    /// file would be larger than ONNX allows.
+    /// If the method has no graph, or if the file would be larger than ONNX allows.
     pub fn to_onnx(&self) -> Result<OnnxModel, PipelineError> {
-        let medians = medians(&self.encoder)?;
+        self.to_onnx_as(OnnxForm::Columns)
+    }
+
+    /// The model as an ONNX graph that takes the columns of a table in a given form.
+    ///
+    /// # Errors
+    /// As [`to_onnx`](Self::to_onnx), and if the columns do not all fit into a matrix of numbers.
+    pub fn to_onnx_as(&self, form: OnnxForm) -> Result<OnnxModel, PipelineError> {
+        let columns = self.encoder.columns();
+        let inputs = inputs(columns, form);
+        let not_numeric = |input: &&OnnxInput| !matches!(input.kind, ColumnKind::Number | ColumnKind::Truth);
+        if let Some(input) = inputs.iter().find(not_numeric).filter(|_| form == OnnxForm::Matrix) {
+            return Err(PipelineError::NotNumeric { column: input.column.clone(), kind: input.kind.name() });
+        }
         let mut nodes = Nodes::default();
-        let features = features(&mut nodes, &self.encoder, &medians);
+        let features = features(&mut nodes, columns, &inputs, form);
         self.add_score(&mut nodes, &features)?;
-        let mut outputs = vec![SCORE];
+        if let Some(calibration) = &self.calibration {
+            add_p_value(&mut nodes, calibration, SCORE, P_VALUE);
+        }
         let threshold = self.threshold.as_ref().and_then(|threshold| threshold.score);
         if let Some(threshold) = threshold {
+            nodes.part = FLAGGED.into();
             let constant = nodes.row(&[threshold]);
             nodes.named("GreaterOrEqual", &[SCORE, &constant], None, FLAGGED);
-            outputs.push(FLAGGED);
         }
-        let columns: Vec<String> = self.encoder.columns().iter().map(|column| column.name.clone()).collect();
-        let mut operators = vec![("", OPSET)];
+        let mut operators = vec![OnnxOperators { domain: "ai.onnx", version: OPSET }];
         if nodes.nodes.iter().any(|node| node.domain == ML_DOMAIN) {
-            operators.push((ML_DOMAIN, ML_OPSET));
+            operators.push(OnnxOperators { domain: ML_DOMAIN, version: ML_OPSET });
         }
-        let operator_set = |&(domain, version): &(&str, i64)| OperatorSetProto { domain: Some(domain.into()), version };
+        let outputs = self.outputs(threshold);
+        let columns: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
         let graph = proto::GraphProto {
             node: nodes.nodes,
             name: "anoonly".into(),
             initializer: nodes.constants,
-            input: vec![self.input()],
-            output: outputs.iter().map(|&name| output(name, threshold)).collect(),
+            input: declared(&inputs, form),
+            output: outputs.iter().map(output).collect(),
         };
         let file = proto::ModelProto {
             ir_version: IR_VERSION,
@@ -111,19 +155,39 @@ impl Model {
             doc_string: "Anomaly scores of the rows of a table, made by anoonly.".into(),
             graph: Some(graph),
             opset_import: operators.iter().map(operator_set).collect(),
-            metadata_props: self.metadata(&columns),
+            metadata_props: self.metadata(&columns, &inputs),
         };
         if file.encoded_len() > MAX_BYTES {
             let method = self.method_name();
             return Err(PipelineError::NotExportable { method, reason: "the file would be larger than 2 GiB" });
         }
-        Ok(OnnxModel { opset: OPSET, input: INPUT, columns, outputs, threshold, bytes: file.encode_to_vec() })
+        let bytes = file.encode_to_vec();
+        Ok(OnnxModel { form, columns, inputs, outputs, threshold, operators, size: bytes.len(), bytes })
     }
 
-    /// Adds the members' scores of the features, which are 32-bit floats, and their mean.
-    fn add_score(&self, nodes: &mut Nodes, features: &str) -> Result<(), PipelineError> {
+    fn outputs(&self, threshold: Option<f32>) -> Vec<OnnxOutput> {
+        let score = "Higher means more anomalous. A typical row scores 0; a row that scores 3 is three standard deviations above.";
+        let mut outputs = vec![OnnxOutput { name: SCORE, element: "float32", description: score.into() }];
+        if let Some(calibration) = &self.calibration {
+            let rows = calibration.rows();
+            let description =
+                format!("The conformal p-value: the share of {rows} held-out rows and this one that score at least this.");
+            outputs.push(OnnxOutput { name: P_VALUE, element: "float64", description });
+        }
+        if let Some(threshold) = threshold {
+            let description = format!("Whether the score is at least {threshold}.");
+            outputs.push(OnnxOutput { name: FLAGGED, element: "bool", description });
+        }
+        outputs
+    }
+
+    /// Adds the mean of the members' scores of the features. As in [`score`](Self::score), the highest score there is takes the place of
+    /// a member's score that is not finite, and of the mean where a number is very far from those of the training rows.
+    fn add_score(&self, nodes: &mut Nodes, features: &Features) -> Result<(), PipelineError> {
         let mut scaled: Option<(&MinMaxScaler, String)> = None;
         let mut sum: Option<String> = None;
+        nodes.part = SCORE.into();
+        let [infinity, highest] = [f32::INFINITY, f32::MAX].map(|value| nodes.row(&[value]));
         for (index, (member, scale)) in self.members().enumerate() {
             let method = || member.detector().method().info().name.to_owned();
             let reason = "its score is not available as a graph";
@@ -133,11 +197,14 @@ impl Model {
                 Some((scaler, rows)) if scaler == member.scaler() => rows,
                 _ => {
                     nodes.part = format!("scaling_{}", index + 1);
-                    scaling(nodes, member.scaler(), features)
+                    scaling(nodes, member.scaler(), &features.rows)
                 }
             };
             nodes.part = format!("member_{}", index + 1);
             let score = nodes.network(&graph, &rows);
+            let size = nodes.node("Abs", &[&score], None);
+            let finite = nodes.node("Less", &[&size, &infinity], None);
+            let score = nodes.node("Where", &[&finite, &score, &highest], None);
             let wide = nodes.cast(&score, DataType::Double);
             let centred = nodes.with_row("Sub", &wide, &[scale.mean]);
             let standardised = nodes.with_row("Div", &centred, &[scale.deviation]);
@@ -147,11 +214,17 @@ impl Model {
             });
             scaled = Some((member.scaler(), rows));
         }
-        nodes.part = "score".into();
+        nodes.part = SCORE.into();
         let mean = nodes.with_row("Div", &sum.unwrap_or_default(), &[self.members.len() as f64]);
-        let column = nodes.cast(&mean, DataType::Float);
+        let mean = clipped(nodes, &mean);
         let axes = nodes.row(&[1i64]);
-        nodes.named("Squeeze", &[&column, &axes], None, SCORE);
+        let mean = nodes.node("Squeeze", &[&mean, &axes], None);
+        // Deviations from a file may be so small that two infinite scores cancel each other.
+        let mut extreme = nodes.node("IsNaN", &[&mean], None);
+        if let Some(far) = &features.far {
+            extreme = nodes.node("Or", &[&extreme, far], None);
+        }
+        nodes.named("Where", &[&extreme, &highest, &mean], None, SCORE);
         Ok(())
     }
 
@@ -159,24 +232,10 @@ impl Model {
         self.members.first().map(|member| member.detector().method().info().name.to_owned()).unwrap_or_default()
     }
 
-    fn input(&self) -> ValueInfoProto {
-        let columns = self.encoder.columns();
-        let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
-        let truths: Vec<&str> = columns
-            .iter()
-            .filter(|column| column.kind == ColumnKind::Truth)
-            .map(|column| column.name.as_str())
-            .collect();
-        let mut description = format!("Columns, in this order: {}. NaN where a value is missing.", names.join(", "));
-        if !truths.is_empty() {
-            description.push_str(&format!(" Truth values, as 0 and 1: {}.", truths.join(", ")));
-        }
-        value(INPUT, DataType::Double, Some(columns.len()), description)
-    }
-
-    fn metadata(&self, columns: &[String]) -> Vec<MetadataEntry> {
+    fn metadata(&self, columns: &[String], inputs: &[OnnxInput]) -> Vec<MetadataEntry> {
         let mut entries = vec![
             ("columns", serde_json::json!(columns).to_string()),
+            ("inputs", serde_json::json!(inputs).to_string()),
             ("method", self.method_name()),
             ("members", self.members.len().to_string()),
             ("table", self.provenance.table.clone()),
@@ -188,38 +247,6 @@ impl Model {
         }
         entries.into_iter().map(|(key, value)| MetadataEntry { key: key.into(), value }).collect()
     }
-}
-
-/// The median of each column. All columns have to be numbers or truth values.
-fn medians(encoder: &Encoder) -> Result<Vec<f64>, PipelineError> {
-    let median = |column: &anoonly_data::encode::EncodedColumn| match column.encoding {
-        Encoding::Number { median, unit: 1.0 } => Ok(median),
-        Encoding::Number { .. } => Err(PipelineError::NotSingle { column: column.name.clone() }),
-        _ => Err(PipelineError::NotNumeric { column: column.name.clone(), kind: column.kind.name() }),
-    };
-    encoder.columns().iter().map(median).collect()
-}
-
-/// Adds the encoding of the input as features: 32-bit floats, `[rows, features]`.
-fn features(nodes: &mut Nodes, encoder: &Encoder, medians: &[f64]) -> String {
-    nodes.part = "columns".into();
-    let distance = nodes.with_row("Sub", INPUT, medians);
-    let distance = nodes.cast(&distance, DataType::Float);
-    // After the cast, because not every runtime implements `IsNaN` for 64-bit floats.
-    let missing = nodes.node("IsNaN", &[&distance], None);
-    let zero = nodes.row(&[0.0f32]);
-    let values = nodes.node("Where", &[&missing, &zero, &distance], None);
-    if encoder.width() == medians.len() {
-        return values;
-    }
-    let indicators = nodes.cast(&missing, DataType::Float);
-    let both = nodes.concat(&[&values, &indicators]);
-    let places = encoder.columns().iter().enumerate().flat_map(|(place, column)| {
-        let indicator = column.indicator.then_some(place + medians.len());
-        [place].into_iter().chain(indicator).map(|place| place as i64)
-    });
-    let places = nodes.row(&places.collect::<Vec<_>>());
-    nodes.node("Gather", &[&both, &places], Some(integer("axis", 1)))
 }
 
 /// Adds the scaling of the features, with the rounding of [`MinMaxScaler`]: ranks and trees compare scaled values with those of training
@@ -235,32 +262,28 @@ fn scaling(nodes: &mut Nodes, scaler: &MinMaxScaler, features: &str) -> String {
     let minimum: Vec<f64> = scaler.minimum().iter().map(|&lowest| lowest.into()).collect();
     let above = nodes.with_row("Sub", &wide, &minimum);
     let scaled = nodes.with_row("Mul", &above, scaler.scale());
+    clipped(nodes, &scaled)
+}
+
+/// Adds the nearest 32-bit float of a 64-bit float.
+fn clipped(nodes: &mut Nodes, value: &str) -> String {
     let [low, high] = [f32::MIN, f32::MAX].map(|bound| nodes.constant(&[], &[f64::from(bound)]));
-    let clipped = nodes.node("Clip", &[&scaled, &low, &high], None);
+    let clipped = nodes.node("Clip", &[value, &low, &high], None);
     nodes.cast(&clipped, DataType::Float)
 }
 
-fn output(name: &str, threshold: Option<f32>) -> ValueInfoProto {
-    match threshold {
-        Some(threshold) if name == FLAGGED => {
-            value(name, DataType::Bool, None, format!("Whether the score is at least {threshold}."))
-        }
-        _ => {
-            let description = "Higher means more anomalous. A typical row scores 0; a row that scores 3 is three standard deviations above.";
-            value(name, DataType::Float, None, description.into())
-        }
-    }
+fn operator_set(operators: &OnnxOperators) -> OperatorSetProto {
+    // The standard operators have no domain in a file.
+    let domain = if operators.domain == ML_DOMAIN { ML_DOMAIN } else { "" };
+    OperatorSetProto { domain: Some(domain.into()), version: operators.version }
 }
 
-/// An input or output with one row or one value for each row of the table.
-fn value(name: &str, element: DataType, columns: Option<usize>, description: String) -> ValueInfoProto {
-    let rows = DimensionProto { dim_value: None, dim_param: Some("rows".into()) };
-    let columns = columns.map(|columns| DimensionProto { dim_value: Some(columns as i64), dim_param: None });
-    let shape = TensorShapeProto { dim: [rows].into_iter().chain(columns).collect() };
-    let tensor_type = TensorTypeProto { elem_type: element as i32, shape: Some(shape) };
-    ValueInfoProto {
-        name: name.into(),
-        r#type: Some(TypeProto { tensor_type: Some(tensor_type) }),
-        doc_string: description,
-    }
+/// The output as the file declares it.
+fn output(output: &OnnxOutput) -> ValueInfoProto {
+    let element = match output.name {
+        FLAGGED => DataType::Bool,
+        P_VALUE => DataType::Double,
+        _ => DataType::Float,
+    };
+    value(output.name, element, None, output.description.clone())
 }
