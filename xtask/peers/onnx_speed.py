@@ -43,7 +43,7 @@ program = Path(sys.argv[1]).resolve()
 options = onnxruntime.SessionOptions()
 options.intra_op_num_threads = 1
 print(f"onnxruntime {onnxruntime.__version__}\n")
-print("| method | columns | rows | an input per column | one matrix |\n|---|---|---|---|---|")
+print("| method | columns | size | rows | an input per column | one matrix |\n|---|---|---|---|---|---|")
 with tempfile.TemporaryDirectory() as root:
     table, model = Path(root) / "table.csv", Path(root) / "model.anoonly"
     for method in sys.argv[2:] or ["devnet"]:
@@ -60,6 +60,7 @@ with tempfile.TemporaryDirectory() as root:
                 run(program, "export", model, "--out", Path(root) / "model.onnx", *form)
                 sessions.append(onnxruntime.InferenceSession(Path(root) / "model.onnx", options, providers=["CPUExecutionProvider"]))
             by_column, by_matrix = sessions
+            size = (Path(root) / "model.onnx").stat().st_size
             for rows in (1, 10_000):
                 new = np.random.default_rng(2).normal(0, 1, (rows, columns))
                 inputs = {name: np.ascontiguousarray(new[:, place]) for place, name in enumerate(frame.columns[:-1])}
@@ -67,4 +68,4 @@ with tempfile.TemporaryDirectory() as root:
                     least(lambda: by_column.run(["score"], inputs)),
                     least(lambda: by_matrix.run(["score"], {"input": new})),
                 ]
-                print(f"| {method} | {columns} | {rows} | {text(times[0])} | {text(times[1])} |", flush=True)
+                print(f"| {method} | {columns} | {size / 1e6:.1f} MB | {rows} | {text(times[0])} | {text(times[1])} |", flush=True)

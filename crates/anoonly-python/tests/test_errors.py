@@ -108,7 +108,7 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], dict[str, Any]]] = {
         {"column": "fraud"},
     ),
     "no model": (lambda: anoonly.Model.from_bytes(b"no model"), anoonly.ModelFileError, {}),
-    "no graph": (lambda: fit("lof").to_onnx("model.onnx"), anoonly.NotExportableError, {}),
+    "no matrix": (lambda: fit("lof").to_onnx("model.onnx", matrix=True), anoonly.NotExportableError, {"column": "country"}),
 }
 
 
