@@ -48,10 +48,9 @@ fn an_exported_file_names_its_columns_and_its_origin() {
     let model = fitted("devnet", &path);
     let exported = model.to_onnx().unwrap();
     assert_eq!(exported.columns, ["amount", "age", "known"]);
-    for text in
-        [r#"["amount","age","known"]"#, "0 for false, 1 for true", &model.provenance().fingerprint, "devnet", "2 inputs"]
-    {
-        assert_eq!(holds(exported.bytes(), text), text != "2 inputs", "{text}");
+    let fingerprint = &model.provenance().fingerprint;
+    for text in [r#"["amount","age","known"]"#, "0 for false, 1 for true", fingerprint, "devnet"] {
+        assert!(holds(exported.bytes(), text), "{text}");
     }
     assert_eq!(exported.size, exported.bytes().len());
     assert_eq!(model.to_onnx().unwrap(), exported);
@@ -148,8 +147,10 @@ fn a_table_with_columns_of_every_kind_has_an_input_for_each() {
 fn columns_that_are_named_like_outputs_have_inputs_of_another_name() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("table.csv");
-    let line = |row: usize| format!("{},{},{},{}\n", row % 31, row * 7 % 13, row * 5 % 23, if row < 9 { "1" } else { "" });
-    fs::write(&path, format!("score,score_in,columns/Cast_3,bad\n{}", (0..ROWS).map(line).collect::<String>())).unwrap();
+    let line =
+        |row: usize| format!("{},{},{},{}\n", row % 31, row * 7 % 13, row * 5 % 23, if row < 9 { "1" } else { "" });
+    fs::write(&path, format!("score,score_in,columns/Cast_3,bad\n{}", (0..ROWS).map(line).collect::<String>()))
+        .unwrap();
     let exported = fitted("logistic", &path).to_onnx().unwrap();
     let names: Vec<&str> = exported.inputs.iter().map(|input| input.name.as_str()).collect();
     assert_eq!(names, ["score_in", "score_in_in", "columns/Cast_3_in"]);
@@ -177,7 +178,8 @@ fn the_command_writes_a_whole_file_or_nothing() {
     let exported: serde_json::Value =
         serde_json::from_str(&done(&["export", &model, "--out", &out, "--json"])).unwrap();
     assert_eq!(exported["columns"], serde_json::json!(["amount", "age", "known"]));
-    let names: Vec<&serde_json::Value> = exported["outputs"].as_array().unwrap().iter().map(|output| &output["name"]).collect();
+    let names: Vec<&serde_json::Value> =
+        exported["outputs"].as_array().unwrap().iter().map(|output| &output["name"]).collect();
     assert_eq!(names, ["score", "p_value", "flagged"]);
     assert!(done(&["export", &model, "--out", &out, "--matrix"]).starts_with("input `input`: float64, [rows, 3], "));
     done(&["export", &model, "--out", &out]);

@@ -85,7 +85,10 @@ fn input_lines(exported: &OnnxModel) -> Vec<String> {
     }
     if exported.form == OnnxForm::Matrix {
         let name = exported.inputs.first().map(|input| input.name.as_str()).unwrap_or_default();
-        lines.insert(0, format!("input `{name}`: float64, [rows, {}], in the order of the table", exported.inputs.len()));
+        lines.insert(
+            0,
+            format!("input `{name}`: float64, [rows, {}], in the order of the table", exported.inputs.len()),
+        );
     }
     lines
 }

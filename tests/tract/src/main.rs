@@ -157,8 +157,14 @@ fn largest_difference(
     ])?;
     run(&[word("threshold"), &model, word("--fpr"), word("0.1")])?;
     run(&[word("score"), &model, &path("table.csv"), word("--out"), &scores])?;
-    let exported: serde_json::Value =
-        serde_json::from_slice(&run(&[word("export"), &model, word("--matrix"), word("--out"), &onnx, word("--json")])?)?;
+    let exported: serde_json::Value = serde_json::from_slice(&run(&[
+        word("export"),
+        &model,
+        word("--matrix"),
+        word("--out"),
+        &onnx,
+        word("--json"),
+    ])?)?;
     let tolerance = ROUGH.iter().find(|(name, _)| *name == method).map_or(TOLERANCE, |(_, tolerance)| *tolerance);
     if exported["columns"] != serde_json::json!(COLUMNS) {
         return Err(format!("other columns: {exported}").into());

@@ -72,7 +72,8 @@ pub fn check(program: &Path, folder: &Path) -> Result<f32> {
         run(program, &[&train[..], &[&config, word("--out"), &model, &table]].concat())?;
         run(program, &[word("score"), &model, &path("new.csv"), word("--lenient"), word("--out"), &scores])?;
         run(program, &[word("export"), &model, word("--out"), &onnx])?;
-        let outputs = tract_onnx::onnx().model_for_path(onnx)?.into_optimized()?.into_runnable()?.run(inputs(&rows)?)?;
+        let outputs =
+            tract_onnx::onnx().model_for_path(onnx)?.into_optimized()?.into_runnable()?.run(inputs(&rows)?)?;
         let (theirs, p_values) = (outputs[0].to_plain_array_view::<f32>()?, outputs[1].to_plain_array_view::<f64>()?);
         let mut lines = csv::Reader::from_path(scores)?;
         let places: Vec<String> = lines.headers()?.iter().map(str::to_owned).collect();
@@ -85,7 +86,9 @@ pub fn check(program: &Path, folder: &Path) -> Result<f32> {
             let far = difference.is_nan() || difference > TOLERANCE;
             if far || (ours == score && (our_p_value - p_value).abs() > 1e-6) {
                 let cells = &rows[number];
-                return Err(format!("{method}, {cells:?}: {ours}, {our_p_value}, but by tract {score}, {p_value}").into());
+                return Err(
+                    format!("{method}, {cells:?}: {ours}, {our_p_value}, but by tract {score}, {p_value}").into()
+                );
             }
             worst = worst.max(difference);
         }

@@ -127,7 +127,7 @@ impl EncodedColumn {
     /// unknown or too wide to be exceeded so far.
     pub fn far_bounds(&self) -> Option<[f64; 2]> {
         let Bounds { low, high, reach } = Bounds::of(self.seen.as_ref());
-        reach.is_finite().then(|| [low - reach, high + reach])
+        reach.is_finite().then_some([low - reach, high + reach])
     }
 
     /// The features for people, as `one of 3 categories` or `day of the week (as a circle)`.

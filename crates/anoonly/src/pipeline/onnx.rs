@@ -1,7 +1,7 @@
 //! A model as an ONNX graph, which runs without this library.
 //!
-//! The graph computes what [`Model::score`] computes, in the same precision. Like the encoder, it takes columns as 64-bit floats and
-//! subtracts their medians. It scales in 64 bits, runs the networks in 32 bits, and averages their scores in 64 bits.
+//! The graph computes what [`Model::score`] computes, in the same precision. Like the encoder, it takes numbers as 64-bit floats and
+//! subtracts their medians. It scales features as the scaler does, and averages the scores of the members in 64 bits.
 
 mod attributes;
 mod features;
@@ -20,8 +20,8 @@ use prost::Message;
 use serde::Serialize;
 
 use self::features::{Features, features};
-use self::inputs::{declared, inputs, value};
 pub use self::inputs::{OnnxForm, OnnxInput};
+use self::inputs::{declared, inputs, value};
 use self::nodes::{ML_DOMAIN, Nodes};
 use self::p_value::add_p_value;
 use self::proto::{DataType, MetadataEntry, OperatorSetProto, ValueInfoProto};
@@ -170,8 +170,9 @@ impl Model {
         let mut outputs = vec![OnnxOutput { name: SCORE, element: "float32", description: score.into() }];
         if let Some(calibration) = &self.calibration {
             let rows = calibration.rows();
-            let description =
-                format!("The conformal p-value: the share of {rows} held-out rows and this one that score at least this.");
+            let description = format!(
+                "The conformal p-value: the share of {rows} held-out rows and this one that score at least this."
+            );
             outputs.push(OnnxOutput { name: P_VALUE, element: "float64", description });
         }
         if let Some(threshold) = threshold {
