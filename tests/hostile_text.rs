@@ -29,6 +29,7 @@ fn no_text_from_a_file_controls_the_terminal() {
         (file(&format!("t{REVERSED}.csv")), file(&format!("m{CLEAR}.anoonly")), format!("bad{CLEAR}"));
     let out = file(&format!("o{REVERSED}.csv"));
     let page = file(&format!("p{CLEAR}.html"));
+    let graph = file(&format!("g{CLEAR}.onnx"));
     let id = format!("id{CLEAR}");
     let commands = [
         vec!["train", &table, "--label", &label, "--id", &id, "--out", &model],
@@ -41,7 +42,8 @@ fn no_text_from_a_file_controls_the_terminal() {
         vec!["explain", &model, &table, "--html", &page],
         vec!["explain", &model, &table, "--json"],
         vec!["evaluate", &model, &table, "--label", &label],
-        vec!["export", &model, "--out", &out],
+        vec!["export", &model, "--out", &graph],
+        vec!["export", &model, "--out", &graph, "--json"],
         vec!["data", "info", &table],
         vec!["train", &table, "--label", &table],
         vec!["train", &table, "--label", &label, &out, &model],

@@ -366,6 +366,8 @@ fn far_values_are_moved_to_where_features_can_hold_them() {
     assert!(features.iter().all(|value| value.is_finite()));
     assert_eq!(features[[0, 0]], features[[2, 0]]);
     assert!(features[[0, 0]] > 1e7 && features[[3, 0]] < -1e7);
+    let [low, high] = encoder.columns()[0].seen.unwrap().range.unwrap();
+    assert_eq!(encoder.columns()[0].far_bounds(), Some([low - 1e6 * (high - low), high + 1e6 * (high - low)]));
     // An infinite number among the training rows is an error.
     assert!(matches!(fit(&column(&["1", "inf", "2"])), Err(DataError::NotFiniteCell { row: 2, .. })));
 }
