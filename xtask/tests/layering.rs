@@ -1,6 +1,7 @@
 //! The layers of `docs/architecture.md`: what each crate and each folder of `anoonly-models` may use.
 
 use std::fs;
+use std::process::Command;
 
 use crate::sources::{code, files, has_word, manifests, root};
 
@@ -168,6 +169,36 @@ fn folders_of_the_models_keep_apart() {
                 }
             }
         }
+    }
+}
+
+/// Libraries that the slim form of `anoonly`, for services, must not contain. The names of all libraries in a line begin with its word.
+const NOT_IN_A_SERVICE: [&str; 14] = [
+    "anoonly-bench",
+    "anoonly-cli",
+    "anoonly-page",
+    "burn",
+    "clap",
+    "faer",
+    "forust",
+    "gemm",
+    "nalgebra",
+    "polars",
+    "prost",
+    "tempfile",
+    "toml",
+    "ureq",
+];
+
+#[test]
+fn a_service_contains_no_tables_fits_or_backends() {
+    let words = "tree --package anoonly --no-default-features --features serve --edges normal --prefix none --locked";
+    let output = Command::new("cargo").args(words.split(' ')).current_dir(root()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let tree = String::from_utf8(output.stdout).unwrap();
+    assert!(tree.contains("anoonly-train") && tree.contains("safetensors"), "{tree}");
+    for library in tree.lines() {
+        assert!(!NOT_IN_A_SERVICE.iter().any(|name| library.starts_with(name)), "a service contains {library}");
     }
 }
 

@@ -230,17 +230,3 @@ fn a_network_of_an_earlier_format_is_refused() {
     let rules = fixture.with_file_name("rules");
     assert!(Model::load(&rules.join("knn.anoonly")).is_ok());
 }
-
-/// The library of a service has no tables, backends, downloads or command.
-#[test]
-fn a_service_does_not_contain_the_rest() {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["tree", "--edges", "normal", "--prefix", "none", "--manifest-path"]).arg(manifest);
-    let tree = String::from_utf8(cargo.output().unwrap().stdout).unwrap();
-    assert!(tree.contains("anoonly-train"), "{tree}");
-    for line in tree.lines() {
-        let forbidden = ["polars", "burn", "ureq", "clap", "forust", "nalgebra", "prost", "tokio", "zip", "tempfile"];
-        assert!(!forbidden.iter().any(|name| line.starts_with(name)), "{line}");
-    }
-}
