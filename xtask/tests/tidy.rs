@@ -48,10 +48,11 @@ fn prose() -> Vec<File> {
     found
 }
 
-/// Whether a line has a word of the old style: `told`, or `floor` for a baseline. The function `floor` rounds down.
+/// Whether a line has a word of the old style: `told`, or `floor` for a baseline. The function `floor` rounds down, as does the operator
+/// "Floor" of ONNX.
 fn has_odd_word(line: &str) -> Option<&'static str> {
     let line = line.to_lowercase();
-    let rounded = line.replace(".floor()", "").replace("::floor", "").replace("floor(", "");
+    let rounded = line.replace("\"floor\"", "").replace(".floor()", "").replace("::floor", "").replace("floor(", "");
     let words = ["told", "floor", "floors"];
     words.into_iter().find(|word| has_word(&rounded, word))
 }

@@ -10,7 +10,7 @@ mod general;
 mod gradient;
 mod saved;
 
-pub use self::general::{Combination, Element, Function, GeneralStep, Table, TreeNodes};
+pub use self::general::{Combination, Element, Function, GeneralStep, LookupTable, TreeNodes};
 pub use self::gradient::GraphGradient;
 pub use self::saved::SavedStep;
 

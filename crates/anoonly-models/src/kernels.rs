@@ -1,4 +1,4 @@
-//! Fast network blocks on the backend [`Flex`].
+//! Fast network blocks on the backend `Flex`.
 //!
 //! Written with burn's operations, a layer with its activation or a batch normalisation is a dozen nodes of the autodiff graph, each
 //! with its own buffers. In the small networks of this field, these nodes cost more than the matrix products. Here each block is a

@@ -94,7 +94,7 @@ pub enum GeneralStep {
         /// The indices.
         at: Value,
         /// One list of values for each column of the indices, or one for all columns, `[columns, values]`.
-        table: Table,
+        table: LookupTable,
     },
     /// The indices of at least `count` rows that contain the nearest ones of each row, `[rows, more than count]`; all of them if there are
     /// fewer. They are found by matrix products, whose rounding leaves their order uncertain.
@@ -186,7 +186,7 @@ pub enum Combination {
 
 /// A matrix of 64-bit constants.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Table {
+pub struct LookupTable {
     /// Rows and columns.
     pub shape: [usize; 2],
     /// The cells, row by row.

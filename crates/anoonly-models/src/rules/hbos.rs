@@ -8,7 +8,7 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
-use crate::graph::{GeneralStep, Graph, Matrix, Table, Value};
+use crate::graph::{GeneralStep, Graph, LookupTable, Matrix, Value};
 use crate::tools::histogram::{Bins, at_least};
 use crate::{ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleMethod, SavedTensors};
 
@@ -126,7 +126,7 @@ impl Hbos {
         }
         let knots = Matrix { shape: [count, bins + 1], cells: knots };
         let bin = graph.general(GeneralStep::Rank { of: Graph::ROWS, knots, equal: true });
-        let table = Table { shape: [count, bins + 2], cells };
+        let table = LookupTable { shape: [count, bins + 2], cells };
         let rarities = graph.general(GeneralStep::Lookup { at: bin, table });
         let sum = graph.sum(rarities);
         graph.narrow(sum)

@@ -9,7 +9,7 @@ use rand_distr::StandardNormal;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
-use crate::graph::{GeneralStep, Graph, Matrix, Table};
+use crate::graph::{GeneralStep, Graph, LookupTable, Matrix};
 use crate::tools::histogram::Bins;
 use crate::{ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleMethod, SavedTensors};
 
@@ -149,7 +149,8 @@ impl FittedRule for Loda {
         let knots = Matrix { shape: [count, bins], cells: starts.collect() };
         let bin = graph.general(GeneralStep::Rank { of: projected, knots, equal: true });
         let rarities = self.cuts.iter().flat_map(|cut| cut.rarities.iter().chain(cut.rarities.last()));
-        let table = Table { shape: [count, bins + 1], cells: rarities.map(|&rarity| f64::from(rarity)).collect() };
+        let table =
+            LookupTable { shape: [count, bins + 1], cells: rarities.map(|&rarity| f64::from(rarity)).collect() };
         let values = graph.general(GeneralStep::Lookup { at: bin, table });
         let sum = graph.sum(values);
         let mean = graph.affine(sum, 1.0 / count as f64, 0.0);

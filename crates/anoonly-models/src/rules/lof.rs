@@ -6,7 +6,7 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
-use crate::graph::{Combination, GeneralStep, Graph, Step, Table, Value};
+use crate::graph::{Combination, GeneralStep, Graph, LookupTable, Step, Value};
 use crate::tools::neighbours::Neighbours;
 use crate::{ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleMethod, SavedTensors};
 
@@ -103,7 +103,7 @@ impl Lof {
         let share = 1.0 / self.k.min(self.rows.rows()) as f64;
         let [reaches, densities] = [&self.reaches, &self.densities].map(|values| {
             let table =
-                Table { shape: [1, values.len()], cells: values.iter().map(|&value| f64::from(value)).collect() };
+                LookupTable { shape: [1, values.len()], cells: values.iter().map(|&value| f64::from(value)).collect() };
             graph.general(GeneralStep::Lookup { at: places, table })
         });
         let distances = graph.then(Step::Root { of: squares });

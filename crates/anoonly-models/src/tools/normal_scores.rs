@@ -6,7 +6,7 @@
 use statrs::distribution::{ContinuousCDF, Normal};
 
 use crate::SavedTensors;
-use crate::graph::{Combination, Function, GeneralStep, Graph, Matrix, Step, Table, Value};
+use crate::graph::{Combination, Function, GeneralStep, Graph, LookupTable, Matrix, Step, Value};
 
 /// The most knots of a map: order statistics at evenly spaced ranks, from the smallest value to the largest.
 const KNOTS: usize = 513;
@@ -82,7 +82,7 @@ impl NormalScores {
         let rank = graph.general(rank);
         // A value with `place` knots up to it lies `away` from the knot `from(place)`.
         let mut table = |cell: &dyn Fn(usize) -> f64| {
-            let table = Table { shape: [1, count + 1], cells: (0..=count).map(cell).collect() };
+            let table = LookupTable { shape: [1, count + 1], cells: (0..=count).map(cell).collect() };
             graph.general(GeneralStep::Lookup { at: rank, table })
         };
         let slope = |place: usize| match place {

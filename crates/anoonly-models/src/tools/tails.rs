@@ -1,6 +1,6 @@
 //! How far a row lies in the tails of its columns' distributions, compared with the training rows.
 
-use crate::graph::{Combination, GeneralStep, Graph, Matrix, Table, Value};
+use crate::graph::{Combination, GeneralStep, Graph, LookupTable, Matrix, Value};
 use crate::{RowBlock, RuleData, SavedTensors};
 
 /// The empirical distribution of each column.
@@ -72,7 +72,8 @@ impl Tails {
         let rarity = |seen: usize| -((seen + 1) as f64 / (known + 1) as f64).ln();
         let mut side = |equal: bool, seen: &dyn Fn(usize) -> usize| {
             let rank = graph.general(GeneralStep::Rank { of: Graph::ROWS, knots: knots.clone(), equal });
-            let table = Table { shape: [1, known + 1], cells: (0..=known).map(|place| rarity(seen(place))).collect() };
+            let table =
+                LookupTable { shape: [1, known + 1], cells: (0..=known).map(|place| rarity(seen(place))).collect() };
             graph.general(GeneralStep::Lookup { at: rank, table })
         };
         let [left, right] = [side(true, &|place| place), side(false, &|place| known - place)];

@@ -27,11 +27,6 @@ pub fn floats(name: &str, values: Vec<f32>) -> AttributeProto {
     AttributeProto { floats: values, ..named(name, AttributeType::Floats) }
 }
 
-/// A text attribute.
-pub fn text(name: &str, value: &str) -> AttributeProto {
-    AttributeProto { s: Some(value.as_bytes().to_vec()), ..named(name, AttributeType::String) }
-}
-
 /// An attribute that is a list of texts.
 pub fn texts<'a>(name: &str, values: impl IntoIterator<Item = &'a str>) -> AttributeProto {
     let strings = values.into_iter().map(|value| value.as_bytes().to_vec()).collect();

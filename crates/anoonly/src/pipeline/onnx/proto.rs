@@ -19,8 +19,6 @@ pub enum DataType {
 pub enum AttributeType {
     Float = 1,
     Int = 2,
-    String = 3,
-    Tensor = 4,
     Floats = 6,
     Ints = 7,
     Strings = 8,
@@ -101,11 +99,6 @@ pub struct AttributeProto {
     pub f: Option<f32>,
     #[prost(int64, optional, tag = "3")]
     pub i: Option<i64>,
-    /// Text as UTF-8.
-    #[prost(bytes = "vec", optional, tag = "4")]
-    pub s: Option<Vec<u8>>,
-    #[prost(message, optional, tag = "5")]
-    pub t: Option<TensorProto>,
     /// Not packed, as in `onnx.proto`, so that every reader takes it.
     #[prost(float, repeated, packed = "false", tag = "7")]
     pub floats: Vec<f32>,

@@ -1,7 +1,7 @@
 //! The opinions and their joint score as steps of a graph.
 
 use super::{COUNT, GROUPS, NEIGHBOURS, Opinions, SHORTEST};
-use crate::graph::{Combination, GeneralStep, Graph, Matrix, Step, Table, Value};
+use crate::graph::{Combination, GeneralStep, Graph, LookupTable, Matrix, Step, Value};
 use crate::rules::quorum::held_out::Joining;
 use crate::tools::normal_scores::NormalScores;
 
@@ -65,7 +65,8 @@ impl Opinions {
         let [places, squares] = self.known.units.describe(graph, unit, NEIGHBOURS);
         let cosines = graph.affine(squares, -0.5, 1.0);
         let cells: Vec<f64> = self.known.directed.iter().map(|&directed| f64::from(u8::from(directed))).collect();
-        let known = graph.general(GeneralStep::Lookup { at: places, table: Table { shape: [1, cells.len()], cells } });
+        let known =
+            graph.general(GeneralStep::Lookup { at: places, table: LookupTable { shape: [1, cells.len()], cells } });
         let cosines = graph.combine(cosines, Combination::Product, known);
         let sum = graph.sum(cosines);
         let mean = graph.affine(sum, -1.0 / NEIGHBOURS.min(self.known.units.rows()) as f64, 0.0);
