@@ -100,7 +100,6 @@ impl Nodes {
         self.constants.push(TensorProto {
             dims: shape.iter().map(|&size| size as i64).collect(),
             data_type: T::TYPE as i32,
-            string_data: Vec::new(),
             name: name.clone(),
             raw_data: values.iter().flat_map(|value| value.bytes()).collect(),
         });

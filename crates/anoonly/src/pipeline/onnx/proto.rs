@@ -116,12 +116,9 @@ pub struct TensorProto {
     pub dims: Vec<i64>,
     #[prost(int32, tag = "2")]
     pub data_type: i32,
-    /// The values of a tensor of text, as UTF-8.
-    #[prost(bytes = "vec", repeated, tag = "6")]
-    pub string_data: Vec<Vec<u8>>,
     #[prost(string, tag = "8")]
     pub name: String,
-    /// The values of any other tensor, in little-endian byte order.
+    /// The values in little-endian byte order.
     #[prost(bytes = "vec", tag = "9")]
     pub raw_data: Vec<u8>,
 }
