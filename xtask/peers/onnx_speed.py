@@ -35,6 +35,10 @@ def least(function, seconds=2.0):
     return best * 1e6
 
 
+def size_text(count):
+    return f"{count / 1e3:.0f} kB" if count < 1e6 else f"{count / 1e6:.1f} MB"
+
+
 def text(microseconds):
     return f"{microseconds:.0f} µs" if microseconds < 1e4 else f"{microseconds / 1e3:.0f} ms"
 
@@ -68,4 +72,4 @@ with tempfile.TemporaryDirectory() as root:
                     least(lambda: by_column.run(["score"], inputs)),
                     least(lambda: by_matrix.run(["score"], {"input": new})),
                 ]
-                print(f"| {method} | {columns} | {size / 1e6:.1f} MB | {rows} | {text(times[0])} | {text(times[1])} |", flush=True)
+                print(f"| {method} | {columns} | {size_text(size)} | {rows} | {text(times[0])} | {text(times[1])} |", flush=True)
