@@ -230,3 +230,12 @@ fn a_network_of_an_earlier_format_is_refused() {
     let rules = fixture.with_file_name("rules");
     assert!(Model::load(&rules.join("knn.anoonly")).is_ok());
 }
+
+#[test]
+fn the_page_has_the_example_as_it_is() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(here.join("../../docs/service.md")).unwrap();
+    let example = fs::read_to_string(here.join("src/main.rs")).unwrap();
+    let (_, code) = example.split_once("\n\n").unwrap();
+    assert!(page.contains(code), "docs/service.md has another example than src/main.rs");
+}
