@@ -9,6 +9,7 @@ use anoonly::eval::ranks;
 use anoonly::pipeline::{Model, ScoreShift, Scored};
 use anoonly_page::markdown_table;
 use clap::Args;
+use rayon::prelude::*;
 use serde::{Serialize, Serializer};
 
 use crate::compute::Compute;
@@ -78,7 +79,7 @@ impl Options {
         self.warn_of_shift(&model, shift, scores.len())?;
         let ranks = ranks(&scores);
         let p_values: Option<Vec<f64>> =
-            model.calibration().ok().map(|known| scores.iter().map(|&score| known.p_value(score)).collect());
+            model.calibration().ok().map(|known| scores.par_iter().map(|&score| known.p_value(score)).collect());
         let flags = model.flags(&scores)?;
         let mut writer = match &self.out {
             Some(path) if to_stdout => Some(TableWriter::stream(path, std::io::stdout())),
@@ -135,23 +136,38 @@ impl Options {
     /// Scores all rows, and writes the identifiers of the rows, or their numbers, to a file.
     fn score_blocks(&self, model: &Model, id_file: &File) -> Result<Scored, CommandError> {
         let unknown = if self.lenient { Unknown::Accept } else { Unknown::Refuse };
-        let blocks = self.reading.blocks(&self.table, columns_of(model, None))?;
+        let mut blocks = self.reading.blocks(&self.table, columns_of(model, None))?;
         let file = id_file
             .try_clone()
             .map_err(|error| CommandError::Output { path: IDS.into(), reason: error.kind().to_string() })?;
         let mut rows = TableWriter::parquet(Path::new(IDS), file);
         let mut all = Scored { scores: Vec::new(), filled: 0, unseen: UnseenValues::default() };
-        for block in blocks {
-            let block = block?;
-            let ids = match model.ids() {
-                [] => block.select(&[])?.with_columns(&[("row", Values::Counts(&block.row_numbers()))])?,
-                ids => block.select(ids)?,
-            };
-            rows.write(&ids)?;
-            let scored = model.scored(&block, unknown)?;
-            all.scores.extend(scored.scores);
-            all.filled += scored.filled;
-            all.unseen.add(scored.unseen);
+        let ids_of = |block: &Table| match model.ids() {
+            [] => block.select(&[])?.with_columns(&[("row", Values::Counts(&block.row_numbers()))]),
+            ids => block.select(ids),
+        };
+        loop {
+            // Several blocks at a time. What is wrong with their rows comes before a block that cannot be read.
+            let (mut together, mut unread) = (Vec::new(), None);
+            for block in blocks.by_ref().take(rayon::current_num_threads()) {
+                match block {
+                    Ok(block) => together.push(block),
+                    Err(error) => unread = Some(error),
+                }
+            }
+            let scored = together.par_iter().map(|block| Ok((ids_of(block)?, model.scored(block, unknown)?)));
+            for scored in scored.collect::<Vec<Result<(Table, Scored), CommandError>>>() {
+                let (ids, scored) = scored?;
+                rows.write(&ids)?;
+                all.scores.extend(scored.scores);
+                all.filled += scored.filled;
+                all.unseen.add(scored.unseen);
+            }
+            match unread {
+                Some(error) => return Err(error.into()),
+                None if together.is_empty() => break,
+                None => {}
+            }
         }
         rows.finish()?;
         Ok(all)

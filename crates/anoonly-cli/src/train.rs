@@ -108,7 +108,7 @@ impl Options {
         // First, because too few labels make it impossible.
         let validation = self.validate.then(|| detector.validate(&table, label.clone(), &device)).transpose()?;
         let start = Instant::now();
-        let mut model = detector.fit_on(&table, label, &device)?;
+        let mut model = detector.fit_consuming(table, label, &device)?;
         let seconds = start.elapsed().as_secs_f64();
         if let Some(validation) = validation {
             model.set_validation(validation);

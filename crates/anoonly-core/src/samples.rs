@@ -104,6 +104,36 @@ impl Samples {
         }
     }
 
+    /// Takes rows out, in the order of the indices; no index may repeat. The other rows stay as they are, in their order and in the same
+    /// memory, as the first result.
+    ///
+    /// # Panics
+    /// When an index is not below the number of rows, or no other row is left.
+    pub fn take_out(self, rows: &[usize]) -> (Samples, Samples) {
+        let taken = self.select(rows);
+        let mut is_taken = vec![false; self.rows()];
+        rows.iter().for_each(|&row| is_taken[row] = true);
+        let columns = self.columns();
+        let mut labels = self.labels;
+        let mut cells = match self.features.is_standard_layout() {
+            true => self.features.into_raw_vec_and_offset().0,
+            false => self.features.iter().copied().collect(),
+        };
+        let mut left = 0;
+        for row in (0..labels.len()).filter(|&row| !is_taken[row]) {
+            cells.copy_within(row * columns..(row + 1) * columns, left * columns);
+            labels[left] = labels[row];
+            left += 1;
+        }
+        assert!(left > 0, "a row is left");
+        cells.truncate(left * columns);
+        labels.truncate(left);
+        match Array2::from_shape_vec((left, columns), cells) {
+            Ok(features) => (Samples { features, labels }, taken),
+            Err(error) => unreachable!("every row has one cell for each column: {error}"),
+        }
+    }
+
     /// The same rows with other labels.
     ///
     /// # Errors
@@ -205,5 +235,18 @@ mod tests {
         assert_eq!(picked.labels(), &[Label::Normal, Label::Anomaly, Label::Anomaly]);
         assert_eq!((samples.repeated_rows(), picked.repeated_rows()), (0, 1));
         assert_eq!(picked.by_class(), ByClass { anomalies: vec![1, 2], others: vec![0], normals: vec![0] });
+    }
+
+    #[test]
+    fn rows_are_taken_out_in_any_order_and_layout() {
+        let labels = [Label::Normal, Label::Anomaly, Label::Unlabelled, Label::Normal];
+        let features = array![[0.0, 1.0], [2.0, 3.0], [4.0, 5.0], [6.0, 7.0]];
+        let by_column = Array2::from_shape_fn((2, 4), |(column, row)| features[[row, column]]).reversed_axes();
+        for features in [features, by_column] {
+            let samples = Samples::new(features, labels.to_vec()).unwrap();
+            let (left, taken) = samples.clone().take_out(&[3, 0]);
+            assert_eq!((&left, &taken), (&samples.select(&[1, 2]), &samples.select(&[3, 0])));
+            assert_eq!(samples.clone().take_out(&[]).0, samples);
+        }
     }
 }

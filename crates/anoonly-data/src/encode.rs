@@ -34,7 +34,9 @@ use std::ops::Range;
 
 use ndarray::Array2;
 #[cfg(feature = "tables")]
-use ndarray::Axis;
+use ndarray::{ArrayViewMut2, Axis};
+#[cfg(feature = "tables")]
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "tables")]
@@ -47,6 +49,8 @@ use anoonly_core::did_you_mean;
 #[cfg(feature = "tables")]
 pub(crate) use cells::{Cells, truth};
 pub use cells::{ColumnKind, MISSING_WORDS, is_missing};
+#[cfg(feature = "tables")]
+use column::Written;
 pub use column::{EncodedColumn, Encoding};
 pub use context::{IntervalShare, ReadValue, ValueContext};
 pub use dates::DatePart;
@@ -58,6 +62,16 @@ pub use notation::Notation;
 pub use row::{RowColumns, RowError, RowValue};
 pub use training_values::{KeptNumbers, TrainingValues};
 pub use unseen::{FirstUnseen, SeenValues, UnseenInColumn, UnseenValues};
+
+/// The number of features that are written at a time, so that they stay in the cache.
+#[cfg(feature = "tables")]
+const BLOCK_CELLS: usize = 1 << 18;
+/// Fewer rows at a time would take longer.
+#[cfg(feature = "tables")]
+const LEAST_ROWS: usize = 256;
+/// The number of values that are judged at a time: each takes some 30 bytes.
+#[cfg(feature = "tables")]
+const FIT_VALUES: usize = 1 << 23;
 
 /// The roles of a table's columns.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -153,17 +167,23 @@ impl Encoder {
         // A column that was dropped need not have been read.
         let unread: BTreeSet<&str> = unread().filter(|name| dropped.contains(name)).collect();
         let mut left_out: Vec<LeftOut> = unread.into_iter().map(dropped_on_request).collect();
+        let (given, used): (Vec<&str>, Vec<&str>) =
+            names.into_iter().filter(|name| !apart.contains(name)).partition(|name| dropped.contains(name));
+        let not_read = left_out.len();
+        left_out.extend(given.into_iter().map(dropped_on_request));
         let mut columns = Vec::new();
-        for name in names.into_iter().filter(|name| !apart.contains(name)) {
-            if dropped.contains(name) {
-                left_out.push(dropped_on_request(name));
-                continue;
-            }
-            match fit_column(table, name, options)? {
-                Ok(column) => columns.push(column),
-                Err(NoFeature { reason, usable }) => left_out.push(LeftOut { column: name.into(), reason, usable }),
+        // Columns are judged in parallel, as far as their values fit into memory.
+        let together = (FIT_VALUES / table.rows().max(1)).max(1);
+        for names in used.chunks(together) {
+            let fitted: Vec<_> = names.par_iter().map(|name| fit_column(table, name, options)).collect();
+            for (&name, fitted) in names.iter().zip(fitted) {
+                match fitted? {
+                    Ok(column) => columns.push(column),
+                    Err(NoFeature { reason, usable }) => left_out.push(LeftOut { column: name.into(), reason, usable }),
+                }
             }
         }
+        left_out[not_read..].sort_by_key(|left| table.place(&left.column).unwrap_or_default());
         check_together(table, &columns)?;
         match columns.is_empty() {
             true => Err(DataError::NothingToLearnFrom { path: table.path().into() }),
@@ -190,24 +210,53 @@ impl Encoder {
             });
         }
         let mut features = Array2::zeros((table.rows(), self.width()));
+        let rows = (BLOCK_CELLS / self.width().max(1)).max(LEAST_ROWS);
+        let blocks: Vec<_> = features.axis_chunks_iter_mut(Axis(0), rows).enumerate().collect();
+        let written = blocks
+            .into_par_iter()
+            .map(|(block, target)| self.write(&table.slice(block * rows, target.nrows()), &there, unknown, target));
+        let written = match written.collect::<Result<Vec<_>, _>>() {
+            Ok(written) => written,
+            // The first column with an error names it, whatever its row.
+            Err(_) => vec![self.write(table, &there, unknown, features.view_mut())?],
+        };
+        let mut columns = vec![UnseenInColumn::default(); self.columns.len()];
         let (mut filled, mut far) = (0, Vec::new());
-        let mut unseen = UnseenValues { rows: table.rows(), columns: Vec::new() };
-        for (column, span) in self.columns.iter().zip(self.spans()) {
+        for (block, written) in written.into_iter().enumerate() {
+            let mut far_rows = Vec::new();
+            for (column, written) in columns.iter_mut().zip(written) {
+                filled += written.filled;
+                far_rows.extend(written.far.into_iter().map(|row| block * rows + row));
+                match block {
+                    0 => *column = written.unseen,
+                    _ => column.add(written.unseen),
+                }
+            }
+            far_rows.sort_unstable();
+            far_rows.dedup();
+            far.extend(far_rows);
+        }
+        columns.retain(|column| column.total() > 0);
+        Ok(Encoded { features, filled, unseen: UnseenValues { rows: table.rows(), columns }, far })
+    }
+
+    /// Writes the features of some rows, column by column.
+    fn write(
+        &self,
+        table: &Table,
+        there: &HashSet<&str>,
+        unknown: Unknown,
+        mut features: ArrayViewMut2<'_, f32>,
+    ) -> Result<Vec<Written>, DataError> {
+        let spans = self.columns.iter().zip(self.spans());
+        let written = spans.map(|(column, span)| {
             let cells = match there.contains(column.name.as_str()) {
                 true => table.cells(&column.name)?,
                 false => Cells::Missing(table.rows()),
             };
-            let target = features.slice_axis_mut(Axis(1), span.into());
-            let written = column.write(table, &cells, unknown, target)?;
-            filled += written.filled;
-            far.extend(written.far);
-            if written.unseen.total() > 0 {
-                unseen.columns.push(written.unseen);
-            }
-        }
-        far.sort_unstable();
-        far.dedup();
-        Ok(Encoded { features, filled, unseen, far })
+            column.write(table, &cells, unknown, features.slice_axis_mut(Axis(1), span.into()))
+        });
+        written.collect()
     }
 
     /// Where the values of a row lie among the training rows, in the order of the columns. A column that the table does not have counts as

@@ -17,6 +17,7 @@ mod search;
 mod times;
 mod values;
 mod write;
+mod written;
 
 pub use arrow::{ArrowArrayStream, ArrowStream};
 pub use blocks::Blocks;
@@ -32,13 +33,16 @@ pub use write::{TableWriter, Values};
 pub use crate::names::shortened;
 pub(crate) use columns::{TextColumn, numbers, truths, whole_numbers};
 pub(crate) use times::times;
+pub(crate) use written::WrittenNumbers;
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ndarray::Array2;
+use polars_arrow::datatypes::ArrowDataType;
 
 use self::batch::{ArrayRef, Batch};
 use self::blocks::BlockSize;
@@ -175,7 +179,12 @@ impl Table {
 
     /// The element type of each column: `text`, or for example `f64` or `datetime[ms]`.
     pub fn types(&self) -> Vec<String> {
-        self.batch.columns().iter().map(|column| type_name(column.dtype())).collect()
+        let name = |column: &ArrayRef| match column.dtype() {
+            // A text file has texts, however they are stored.
+            ArrowDataType::Dictionary(..) if self.origin.delimiter.is_some() => "text".into(),
+            dtype => type_name(dtype),
+        };
+        self.batch.columns().iter().map(name).collect()
     }
 
     /// The file.
@@ -193,6 +202,20 @@ impl Table {
             column: name.into(),
             hint: did_you_mean(name, self.origin.columns.iter().map(String::as_str)),
         })
+    }
+
+    /// Some of the rows, without copies.
+    pub(crate) fn slice(&self, start: usize, rows: usize) -> Self {
+        let (path, origin) = (self.path.clone(), self.origin.clone());
+        Self { path, batch: self.batch.slice(start, rows), before: self.before + start, origin }
+    }
+
+    /// The columns for other libraries: those of a text file are texts.
+    fn plain_batch(&self) -> Cow<'_, Batch> {
+        match self.origin.delimiter {
+            Some(_) => Cow::Owned(self.batch.with_texts()),
+            None => Cow::Borrowed(&self.batch),
+        }
     }
 
     /// The typed values of a column.
@@ -270,9 +293,12 @@ impl Table {
             row: self.row(row),
             value: value.into(),
         };
-        let cells = self.cells(name)?;
+        // A word for a missing value is no number.
+        let cells = self.cells(name)?.with_texts();
         match cells {
-            Cells::Numbers(_) | Cells::Truths(_) | Cells::Missing(_) => Ok(cells.floats().unwrap_or_default()),
+            Cells::Numbers(_) | Cells::Written(_) | Cells::Truths(_) | Cells::Missing(_) => {
+                Ok(cells.floats().unwrap_or_default())
+            }
             Cells::Dates(_) => {
                 let column = ShownColumn::of(self.batch.columns()[self.place(name)?].as_ref());
                 Err(not_numeric(0, &column.display(0).unwrap_or("null".into())))

@@ -53,8 +53,15 @@ impl Ranking {
 
 /// The rank of each score: 1 for the highest. Equal scores share the better rank.
 pub fn ranks(scores: &[f32]) -> Vec<u64> {
-    let mut order: Vec<u32> = (0..scores.len() as u32).collect();
-    order.sort_by(|&a, &b| scores[b as usize].total_cmp(&scores[a as usize]));
+    // One number for each score: in the order of `total_cmp`, highest first, with the row in the lower half.
+    let key = |(row, score): (usize, &f32)| {
+        let bits = score.to_bits();
+        let descending = if bits >> 31 == 0 { !bits & !(1 << 31) } else { bits };
+        u64::from(descending) << 32 | row as u64
+    };
+    let mut order: Vec<u64> = scores.iter().enumerate().map(key).collect();
+    order.sort_unstable();
+    let order: Vec<u32> = order.into_iter().map(|key| key as u32).collect();
     let mut ranks = vec![0; scores.len()];
     let mut rank = 0;
     for (place, &row) in order.iter().enumerate() {
@@ -75,5 +82,6 @@ mod tests {
         assert_eq!(ranks(&[0.5, 2.0, 0.5, f32::MAX, -1.0]), [3, 2, 3, 1, 5]);
         assert_eq!(ranks(&[0.0, -0.0]), [1, 1]);
         assert!(ranks(&[]).is_empty());
+        assert_eq!(ranks(&[-1.0, -f32::MAX, f32::INFINITY, -1e-20, 1e-20]), [4, 5, 1, 3, 2]);
     }
 }

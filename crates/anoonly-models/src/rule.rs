@@ -225,7 +225,7 @@ impl RuleData {
     }
 
     /// The indices of the rows without a label.
-    fn unlabelled(&self) -> Vec<usize> {
+    pub fn unlabelled(&self) -> Vec<usize> {
         self.others.iter().copied().filter(|row| self.normals.binary_search(row).is_err()).collect()
     }
 }

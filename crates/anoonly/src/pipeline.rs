@@ -14,6 +14,7 @@ mod validation;
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
+use std::path::Path;
 
 use anoonly_core::{Digest, FeatureDigest, Label, Samples, Seed, excerpt};
 use anoonly_data::encode::{Encoder, EncoderOptions, LeftOut, Unknown};
@@ -27,7 +28,7 @@ use anoonly_models::networks::prenet::PReNetConfig;
 use anoonly_models::rules::pu_forest::PuForestConfig;
 use anoonly_models::rules::quorum::QuorumConfig;
 use anoonly_train::{ComputeDevice, Epoch, FittedDetector, Fitter, Supervision};
-use ndarray::{Array2, Axis};
+use ndarray::{Array1, Array2, Axis};
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -185,6 +186,25 @@ impl TableDetector {
         self.fit_on(table, labels, &ComputeDevice::default())
     }
 
+    /// Fits as [`fit_on`](Self::fit_on) does on a table that is not needed any more: its memory is free once its features are made.
+    /// They and a scaled copy of them are what a fit needs at least.
+    ///
+    /// # Errors
+    /// As [`fit`](Self::fit).
+    pub fn fit_consuming(
+        &self,
+        table: Table,
+        labels: impl Into<LabelSource>,
+        device: &ComputeDevice,
+    ) -> Result<Model, PipelineError> {
+        self.check()?;
+        let prepared = self.prepare(&table, &labels.into())?;
+        let path = table.path().to_owned();
+        drop(table);
+        let held_out = self.hold_out(prepared.samples.by_class().others);
+        self.fit_without(&path, prepared, &held_out, device, &|_| ControlFlow::Continue(()))
+    }
+
     /// Fits on a table, on a given backend and device.
     ///
     /// # Errors
@@ -213,7 +233,7 @@ impl TableDetector {
         self.check()?;
         let prepared = self.prepare(table, &labels.into())?;
         let held_out = self.hold_out(prepared.samples.by_class().others);
-        self.fit_without(table, prepared, &held_out, device, watch)
+        self.fit_without(table.path(), prepared, &held_out, device, watch)
     }
 
     /// Draws the rows that are held out from the fit, from the rows without an anomaly label.
@@ -224,27 +244,23 @@ impl TableDetector {
         others.partial_shuffle(&mut self.seed.stream(&["held-out rows"]), held_out).0.to_vec()
     }
 
-    /// Fits on all rows but the held-out ones, whose scores calibrate the model.
+    /// Fits on all rows of a table at `path` but the held-out ones, whose scores calibrate the model.
     pub(crate) fn fit_without(
         &self,
-        table: &Table,
+        path: &Path,
         prepared: Prepared,
         held_out: &[usize],
         device: &ComputeDevice,
         watch: &FitWatch<'_>,
     ) -> Result<Model, PipelineError> {
         let Prepared { encoder, samples, left_out, label, filled } = prepared;
-        let mut is_held_out = vec![false; samples.rows()];
-        held_out.iter().for_each(|&row| is_held_out[row] = true);
-        let fitted_on: Vec<usize> = (0..samples.rows()).filter(|&row| !is_held_out[row]).collect();
-        let fitted_on = samples.select(&fitted_on);
-        let Fitted { members, scales, stopping } = self.fit_members(&fitted_on, device, watch)?;
-        let others = fitted_on.select(&fitted_on.by_class().others);
+        let (fingerprint, features) =
+            rayon::join(|| Digest::of_samples(&samples), || FeatureDigest::of(samples.features()).digest());
         let count = |label: Label| samples.labels().iter().filter(|&&known| known == label).count();
-        let provenance = Provenance {
-            table: table.path().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
-            fingerprint: Digest::of_samples(&samples).to_string(),
-            features: Some(FeatureDigest::of(samples.features()).digest().to_string()),
+        let mut provenance = Provenance {
+            table: path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+            fingerprint: fingerprint.to_string(),
+            features: Some(features.to_string()),
             label,
             counts: RowCounts {
                 rows: samples.rows(),
@@ -255,10 +271,19 @@ impl TableDetector {
                 filled,
             },
             left_out,
-            stopping,
+            stopping: None,
             validation: None,
         };
-        let baseline = typical_row(others.features());
+        let (fitted_on, held_out) = match held_out {
+            [] => (samples, None),
+            rows => {
+                let (fitted_on, held_out) = samples.take_out(rows);
+                (fitted_on, Some(held_out))
+            }
+        };
+        let Fitted { members, scales, stopping } = self.fit_members(&fitted_on, device, watch)?;
+        provenance.stopping = stopping;
+        let baseline = typical_row(fitted_on.features(), &fitted_on.by_class().others);
         let mut model = Model {
             encoder,
             ids: self.ids.clone(),
@@ -269,8 +294,8 @@ impl TableDetector {
             threshold: None,
             provenance,
         };
-        if !held_out.is_empty() {
-            let scores = model.score_features(samples.select(held_out).features())?;
+        if let Some(held_out) = held_out {
+            let scores = model.score_features(held_out.features())?;
             model.calibration = Some(Calibration::new(&scores)?);
         }
         Ok(model)
@@ -359,7 +384,7 @@ impl TableDetector {
         watch: &FitWatch<'_>,
     ) -> Result<Fitted, PipelineError> {
         let stopping = self.early_stopping.then(|| self.choose_epochs(samples, device)).transpose()?;
-        let others = samples.select(&samples.by_class().others);
+        let others = samples.by_class().others;
         let is_last = |epoch: usize| stopping.is_some_and(|stopping| epoch == stopping.epochs);
         let epochs = stopping.map(|stopping| stopping.epochs);
         let epochs = epochs.or_else(|| self.method.recipe().map(|recipe| recipe.epochs)).unwrap_or_default();
@@ -380,7 +405,7 @@ impl TableDetector {
             if stopped {
                 return Err(PipelineError::Stopped);
             }
-            let scale = ScoreScale::of(&fitted.score_on_one_thread(others.features())?);
+            let scale = ScoreScale::of(&scores_of(&fitted, samples, &others)?);
             Ok((fitted, scale))
         };
         let fits = (0..self.members).into_par_iter().map(fit).collect::<Result<Vec<_>, PipelineError>>()?;
@@ -412,19 +437,43 @@ struct Fitted {
     stopping: Option<Stopping>,
 }
 
-/// The row nearest to the median of each column, measured in mean absolute deviations. Of several such rows, the first.
-pub(crate) fn typical_row(features: &Array2<f32>) -> Vec<f32> {
-    let mut distances = vec![0.0f64; features.nrows()];
-    for column in features.axis_iter(Axis(1)) {
-        let mut values = column.to_vec();
-        let middle = values.len() / 2;
-        let median = f64::from(*values.select_nth_unstable_by(middle, f32::total_cmp).1);
-        let deviations = column.mapv(|value| (f64::from(value) - median).abs());
-        let sum = deviations.sum();
-        if sum > 0.0 {
-            distances.iter_mut().zip(deviations).for_each(|(distance, deviation)| *distance += deviation / sum);
+/// The scores of some rows, without a copy of all of them.
+fn scores_of(fitted: &FittedDetector, samples: &Samples, rows: &[usize]) -> Result<Vec<f32>, PipelineError> {
+    let blocks = rows.par_chunks((BLOCK_CELLS / samples.columns()).max(1));
+    let scores = blocks.map(|rows| fitted.score_on_one_thread(&samples.features().select(Axis(0), rows)));
+    Ok(scores.collect::<Result<Vec<_>, _>>()?.concat())
+}
+
+/// The number of cells that are scored at a time.
+const BLOCK_CELLS: usize = 1 << 20;
+
+/// The number of columns that are looked at together: as many as a line of the cache holds.
+const COLUMNS_TOGETHER: usize = 16;
+
+/// Of some rows, the one nearest to the median of each column, measured in mean absolute deviations. Of several such rows, the first.
+pub(crate) fn typical_row(features: &Array2<f32>, rows: &[usize]) -> Vec<f32> {
+    let mut distances = vec![0.0f64; rows.len()];
+    for columns in features.axis_chunks_iter(Axis(1), COLUMNS_TOGETHER) {
+        let mut values = vec![Vec::with_capacity(rows.len()); columns.ncols()];
+        for &row in rows {
+            values.iter_mut().zip(columns.row(row)).for_each(|(values, &value)| values.push(value));
+        }
+        let medians: Vec<f64> = values
+            .par_iter_mut()
+            .map(|values| {
+                let middle = values.len() / 2;
+                let mut sorted = values.clone();
+                f64::from(*sorted.select_nth_unstable_by(middle, f32::total_cmp).1)
+            })
+            .collect();
+        for (values, median) in values.into_iter().zip(medians) {
+            let deviations: Array1<f64> = values.into_iter().map(|value| (f64::from(value) - median).abs()).collect();
+            let sum = deviations.sum();
+            if sum > 0.0 {
+                distances.iter_mut().zip(deviations).for_each(|(distance, deviation)| *distance += deviation / sum);
+            }
         }
     }
     let nearest = (0..distances.len()).min_by(|&a, &b| distances[a].total_cmp(&distances[b]));
-    nearest.map(|row| features.row(row).to_vec()).unwrap_or_default()
+    nearest.map(|place| features.row(rows[place]).to_vec()).unwrap_or_default()
 }

@@ -9,7 +9,7 @@ use polars_arrow::datatypes::ArrowDataType;
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "tables")]
-use crate::table::{TextColumn, numbers, times, truths, whole_numbers};
+use crate::table::{TextColumn, WrittenNumbers, numbers, times, truths, whole_numbers};
 
 /// What the values of a column are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +46,8 @@ pub(crate) enum Cells {
     Truths(Vec<Option<f64>>),
     Dates(Vec<Option<NaiveDateTime>>),
     Text(TextColumn),
+    /// Numbers of a text file, and words for missing values.
+    Written(WrittenNumbers),
     /// A column of this many rows in which every value is missing.
     Missing(usize),
 }
@@ -63,7 +65,27 @@ impl Cells {
             ArrowDataType::Utf8View | ArrowDataType::Dictionary(..) => {
                 Cells::Text(TextColumn::of(column, words_are_missing))
             }
+            dtype if WrittenNumbers::is(dtype) => Cells::Written(WrittenNumbers::of(column)),
             _ => Cells::Numbers(column.to_boxed()),
+        }
+    }
+
+    /// Written numbers as the texts that they are; anything else stays.
+    pub(crate) fn with_texts(self) -> Self {
+        match self {
+            Cells::Written(_) => self.as_texts(),
+            other => other,
+        }
+    }
+
+    /// Written numbers as the texts that they are. Words among them stand for missing values, as in every text file.
+    ///
+    /// # Panics
+    /// When the column is another one.
+    pub(super) fn as_texts(&self) -> Self {
+        match self {
+            Cells::Written(numbers) => Cells::Text(TextColumn::of(&numbers.texts(), true)),
+            _ => unreachable!("only written numbers are asked for"),
         }
     }
 
@@ -77,6 +99,7 @@ impl Cells {
                 Some(values)
             }
             Cells::Truths(values) => Some(values.clone()),
+            Cells::Written(numbers) => Some(numbers.values()),
             Cells::Missing(rows) => Some(vec![None; *rows]),
             Cells::Dates(_) | Cells::Text(_) => None,
         }
@@ -95,6 +118,10 @@ impl Cells {
             Cells::Truths(values) => Box::new(values.iter().map(|value| value.map(|value| (value == 1.0).to_string()))),
             Cells::Dates(values) => Box::new(values.iter().map(|value| value.map(|value| value.to_string()))),
             Cells::Text(texts) => Box::new(texts.iter_known().map(|text| text.map(str::to_owned))),
+            Cells::Written(numbers) => {
+                let texts = TextColumn::of(&numbers.texts(), true);
+                Box::new((0..numbers.len()).map(move |row| texts.known(row).map(str::to_owned)))
+            }
             Cells::Missing(rows) => Box::new(std::iter::repeat_n(None, *rows)),
         }
     }
@@ -105,7 +132,10 @@ pub const MISSING_WORDS: [&str; 11] = ["", "NA", "N/A", "n/a", "#N/A", "<NA>", "
 
 /// Whether a text stands for a missing value: it is one of [`MISSING_WORDS`], with or without spaces around it.
 pub fn is_missing(text: &str) -> bool {
-    MISSING_WORDS.contains(&text.trim())
+    let text = text.trim();
+    // None of the words is longer, and most texts do not begin like one.
+    text.is_empty()
+        || text.len() <= 4 && matches!(text.as_bytes()[0], b'N' | b'n' | b'#' | b'<') && MISSING_WORDS.contains(&text)
 }
 
 /// A text as a number. The words for NaN are no number.

@@ -20,7 +20,7 @@ use super::unseen::SeenValues;
 #[cfg(feature = "tables")]
 use super::unseen::{UnseenInColumn, short};
 #[cfg(feature = "tables")]
-use super::values::{ColumnSource, categories};
+use super::values::{ColumnSource, category, looked_up};
 #[cfg(feature = "tables")]
 use crate::DataError;
 #[cfg(feature = "tables")]
@@ -227,16 +227,18 @@ impl EncodedColumn {
                 found.other_kind
             }
             Encoding::OneHot { categories: known, whole } => {
-                for (row, category) in categories(cells, *whole).enumerate() {
-                    match category.map(|category| (known.binary_search(&category), category)) {
-                        Some((Ok(place), _)) => target[[row, place]] = 1.0,
-                        Some((Err(_), value)) if unknown == Unknown::Refuse => {
+                let find = |category: &str| known.binary_search_by(|known| known.as_str().cmp(category)).ok();
+                for (row, place) in looked_up(cells, *whole, find).into_iter().enumerate() {
+                    match place {
+                        Some(Some(place)) => target[[row, place]] = 1.0,
+                        Some(None) if unknown == Unknown::Refuse => {
+                            let value = category(cells, *whole, row);
                             let (path, column) = (table.path().into(), self.name.clone());
                             return Err(DataError::NewCategory { path, column, row: table.row(row), value });
                         }
-                        Some((Err(_), value)) => {
+                        Some(None) => {
                             written.unseen.new_categories += 1;
-                            written.unseen.note(table.row(row), || value);
+                            written.unseen.note(table.row(row), || category(cells, *whole, row));
                         }
                         None => missing.push(row),
                     }
@@ -244,12 +246,13 @@ impl EncodedColumn {
                 Vec::new()
             }
             Encoding::Frequency { shares, whole } => {
-                for (row, category) in categories(cells, *whole).enumerate() {
-                    match category.map(|category| (shares.get(&category), category)) {
-                        Some((Some(&share), _)) => target[[row, 0]] = share as f32,
-                        Some((None, value)) => {
+                let find = |category: &str| shares.get(category).copied();
+                for (row, share) in looked_up(cells, *whole, find).into_iter().enumerate() {
+                    match share {
+                        Some(Some(share)) => target[[row, 0]] = share as f32,
+                        Some(None) => {
                             written.unseen.new_categories += 1;
-                            written.unseen.note(table.row(row), || value);
+                            written.unseen.note(table.row(row), || category(cells, *whole, row));
                         }
                         None => missing.push(row),
                     }

@@ -162,7 +162,10 @@ impl EncodedColumn {
     /// # Errors
     /// When the table does not have the column.
     pub fn values(&self, table: &Table) -> Result<ColumnValues, DataError> {
-        let cells = table.cells(&self.name)?;
+        let mut cells = table.cells(&self.name)?;
+        if !matches!((&self.encoding, self.kind), (Encoding::Number { .. }, ColumnKind::Number)) {
+            cells = cells.with_texts();
+        }
         let source = ColumnSource::of(table, self, Unknown::Accept);
         Ok(match (&self.encoding, self.kind) {
             (Encoding::Number { .. }, ColumnKind::Truth) => {
@@ -190,7 +193,14 @@ impl Table {
     /// When the column does not exist.
     pub fn column_values(&self, column: &str) -> Result<(Option<ColumnKind>, ColumnValues), DataError> {
         let cells = self.cells(column)?;
+        let cells = match cells {
+            Cells::Written(numbers) if !numbers.all_missing() => {
+                return Ok((Some(ColumnKind::Number), ColumnValues::Numbers(or_nan(numbers.values()))));
+            }
+            other => other.with_texts(),
+        };
         Ok(match cells {
+            Cells::Written(numbers) => (None, ColumnValues::Numbers(vec![f64::NAN; numbers.len()])),
             Cells::Numbers(_) => {
                 (Some(ColumnKind::Number), ColumnValues::Numbers(or_nan(cells.floats().unwrap_or_default())))
             }

@@ -1,6 +1,5 @@
 //! Which encoding a column gets from the rows of a training table.
 
-use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use chrono::NaiveDateTime;
@@ -13,7 +12,7 @@ use super::reading::{ColumnReading, refuse_grouped};
 use super::roles::{IDENTIFIER_SHARE, IDENTIFIER_VALUES, reason_by_name, reason_by_values};
 use super::training_values::{KeptNumbers, TrainingValues};
 use super::unseen::SeenValues;
-use super::values::{ColumnSource, categories};
+use super::values::{ColumnSource, category_counts};
 use super::{EncoderOptions, Unknown};
 use crate::DataError;
 use crate::table::Table;
@@ -195,17 +194,8 @@ fn category_encoding(
     one_hot: usize,
     keep: bool,
 ) -> Result<Result<FittedEncoding, NoFeature>, DataError> {
-    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    let mut known = 0usize;
-    for category in categories(cells, false).flatten() {
-        known += 1;
-        match counts.get_mut(&category) {
-            Some(count) => *count += 1,
-            None => {
-                counts.insert(category, 1);
-            }
-        }
-    }
+    let mut counts = category_counts(cells);
+    let known = counts.values().sum::<usize>();
     let seen = SeenValues { known, missing: table.rows() - known, range: None };
     let all_differ = counts.len() == known && known >= FEW_IDENTIFIERS;
     let most_differ = counts.len() > IDENTIFIER_VALUES && counts.len() as f64 > IDENTIFIER_SHARE * known as f64;

@@ -100,6 +100,10 @@ pub(super) fn is_placeholder(text: &str) -> bool {
         "missing", "unknown", "#div/0!", "#value!",
     ];
     let text = text.trim();
+    // Most texts are numbers or dates, and none of the words begins like them.
+    if text.as_bytes().first().is_some_and(u8::is_ascii_digit) {
+        return false;
+    }
     // Formats with missing values of their own have these words as text, and some programs write `-nan`.
     is_missing(text)
         || WORDS.iter().any(|word| text.eq_ignore_ascii_case(word))

@@ -38,7 +38,9 @@ impl ColumnReading {
             Cells::Truths(_) => Self::plain(ColumnKind::Truth),
             Cells::Dates(_) => Self::plain(ColumnKind::Date),
             Cells::Missing(_) => Self::plain(ColumnKind::Category),
-            Cells::Text(texts) => TextReading { table, name, texts, few }.read()?,
+            Cells::Written(numbers) if numbers.all_missing() => Self::plain(ColumnKind::Category),
+            Cells::Written(_) => Self::plain(ColumnKind::Number),
+            Cells::Text(texts) => TextReading::of(table, name, texts, few).read()?,
         };
         match reading.kind {
             ColumnKind::Number if !keep => reading.or_dates_as_numbers(table, name, cells, few),
@@ -141,14 +143,43 @@ struct TextReading<'a> {
     table: &'a Table,
     name: &'a str,
     texts: &'a TextColumn,
+    /// Where texts are stored once: each with the first row that has it and the number of such rows, in the order of the first rows.
+    repeated: Option<Vec<(usize, &'a str, usize)>>,
     few: usize,
 }
 
 impl<'a> TextReading<'a> {
-    /// The values that are not missing, with their rows.
-    fn known(&self) -> impl Iterator<Item = (usize, &'a str)> + use<'a> {
-        let texts = self.texts;
-        texts.iter_known().enumerate().filter_map(|(row, text)| Some((row, text?)))
+    fn of(table: &'a Table, name: &'a str, texts: &'a TextColumn, few: usize) -> Self {
+        let repeated = texts.distinct().map(|distinct| {
+            let mut rows = vec![(usize::MAX, 0); distinct.len()];
+            for (row, place) in (0..texts.len()).filter_map(|row| Some((row, texts.place(row)?))) {
+                let (first, count) = &mut rows[place];
+                *first = row.min(*first);
+                *count += 1;
+            }
+            let known = distinct.into_iter().zip(rows).filter_map(|(text, (first, count))| Some((first, text?, count)));
+            let mut known: Vec<_> = known.filter(|(_, _, count)| *count > 0).collect();
+            known.sort_unstable();
+            known
+        });
+        Self { table, name, texts, repeated, few }
+    }
+
+    /// The values that are not missing, with their rows. A text that is stored once comes once, with its first row.
+    fn known(&self) -> impl Iterator<Item = (usize, &'a str)> + use<'a, '_> {
+        self.counted().map(|(row, text, _)| (row, text))
+    }
+
+    /// As [`known`](Self::known), with the numbers of rows.
+    fn counted(&self) -> impl Iterator<Item = (usize, &'a str, usize)> + use<'a, '_> {
+        let repeated = self.repeated.iter().flatten().copied();
+        let texts = self.texts.iter_known().take(if self.repeated.is_some() { 0 } else { usize::MAX });
+        repeated.chain(texts.enumerate().filter_map(|(row, text)| Some((row, text?, 1))))
+    }
+
+    /// The number of rows whose value is of a kind.
+    fn count(&self, is: impl Fn(&str) -> bool) -> usize {
+        self.counted().filter(|(_, text, _)| is(text)).map(|(_, _, rows)| rows).sum()
     }
 
     fn all(&self, is: impl Fn(&str) -> bool) -> bool {
@@ -234,12 +265,12 @@ impl<'a> TextReading<'a> {
 
     /// Refuses a column with mostly numbers or dates and some other values.
     fn refuse_mixed(&self) -> Result<(), DataError> {
-        let known = self.known().count();
-        let most = |is: fn(&str) -> bool| 2 * self.known().filter(|(_, text)| is(text)).count() > known;
+        let known = self.count(|_| true);
+        let most = |is: fn(&str) -> bool| 2 * self.count(is) > known;
         let few = at_most(self.few, self.known().map(|(_, text)| text));
         if most(|text| number(text).is_some()) {
             // A few codes that repeat, some of them numbers, are categories. A letter in one row of a hundred is a mistake.
-            let odd = self.known().filter(|(_, text)| !looks_like_number(text) && !is_placeholder(text)).count();
+            let odd = self.count(|text| !looks_like_number(text) && !is_placeholder(text));
             if !few || odd as f64 <= ODD_SHARE * known as f64 {
                 let (row, value) = self.first_known(|text| number(text).is_none() && !is_placeholder(text));
                 return Err(match looks_like_number(value) {
@@ -257,7 +288,7 @@ impl<'a> TextReading<'a> {
             });
         }
         let is_no_date = |text: &str| date_shape(text).is_none() && !is_zero_date(text) && !is_placeholder(text);
-        let odd = self.known().filter(|(_, text)| is_no_date(text)).count();
+        let odd = self.count(is_no_date);
         if most(looks_like_date) && (!few || odd as f64 <= ODD_SHARE * known as f64) {
             let (row, value) = self.first_known(is_no_date);
             return Err(match looks_like_date(value) {
@@ -282,8 +313,8 @@ impl<'a> TextReading<'a> {
     /// A note about each text that counts as missing in this column.
     fn placeholders(&self, is: impl Fn(&str) -> bool) -> Vec<String> {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-        for (_, text) in self.known().filter(|(_, text)| is(text)) {
-            *counts.entry(text.trim()).or_default() += 1;
+        for (_, text, rows) in self.counted().filter(|(_, text, _)| is(text)) {
+            *counts.entry(text.trim()).or_default() += rows;
         }
         let note = |(text, count): (&str, usize)| {
             format!("`{text}` counts as missing ({count} {})", if count == 1 { "row" } else { "rows" })
@@ -315,8 +346,8 @@ impl<'a> TextReading<'a> {
 /// Refuses a column of plain numbers that may have points between the thousands, as `1.234`, because other columns of its file have
 /// decimal commas.
 pub(super) fn refuse_grouped(table: &Table, name: &str) -> Result<(), DataError> {
-    let Cells::Text(texts) = table.cells(name)? else { return Ok(()) };
-    let reading = TextReading { table, name, texts: &texts, few: 0 };
+    let Cells::Text(texts) = table.cells(name)?.with_texts() else { return Ok(()) };
+    let reading = TextReading::of(table, name, &texts, 0);
     let mut pointed = reading.known().filter(|(_, text)| text.contains('.')).peekable();
     match pointed.peek().copied() {
         Some((row, value)) if pointed.all(|(_, text)| is_grouped(text, '.')) => Err(reading.other_decimals(row, value)),

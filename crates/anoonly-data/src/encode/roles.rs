@@ -83,6 +83,7 @@ fn all_whole(cells: &Cells) -> Option<Vec<i128>> {
                 cells.floats()?.into_iter().flatten().map(whole).collect()
             }
         },
+        Cells::Written(numbers) => numbers.all_whole(),
         Cells::Text(texts) => texts
             .iter_known()
             .flatten()

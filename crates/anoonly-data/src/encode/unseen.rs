@@ -85,6 +85,17 @@ impl UnseenInColumn {
         }
     }
 
+    /// Adds those of further rows.
+    pub(super) fn add(&mut self, other: UnseenInColumn) {
+        self.beyond += other.beyond;
+        self.far += other.far;
+        self.farthest = self.farthest.max(other.farthest);
+        self.missing += other.missing;
+        self.new_categories += other.new_categories;
+        self.other_kind += other.other_kind;
+        self.first = self.first.take().or(other.first);
+    }
+
     /// The number of values.
     pub fn total(&self) -> usize {
         self.beyond + self.missing + self.new_categories + self.other_kind
@@ -136,15 +147,7 @@ impl UnseenValues {
         for column in other.columns {
             match places.get(&column.column).map(|&place| &mut self.columns[place]) {
                 None => self.columns.push(column),
-                Some(known) => {
-                    known.beyond += column.beyond;
-                    known.far += column.far;
-                    known.farthest = known.farthest.max(column.farthest);
-                    known.missing += column.missing;
-                    known.new_categories += column.new_categories;
-                    known.other_kind += column.other_kind;
-                    known.first = known.first.take().or(column.first);
-                }
+                Some(known) => known.add(column),
             }
         }
     }

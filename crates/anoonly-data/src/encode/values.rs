@@ -1,9 +1,11 @@
 //! The values of a column, read in the way that its encoding asks for.
 
+use std::collections::BTreeMap;
+
 use chrono::NaiveDateTime;
 
 use super::Unknown;
-use super::cells::{Cells, ColumnKind};
+use super::cells::{Cells, ColumnKind, whole_digits};
 use super::column::{EncodedColumn, Encoding};
 use super::context::{ReadValue, ValueContext};
 use super::notation::Notation;
@@ -45,6 +47,14 @@ impl<'a> ColumnSource<'a> {
 
     /// The values of a column of numbers or truth values.
     pub(super) fn numbers(&self, cells: &Cells) -> Result<ReadValues<f64>, DataError> {
+        match cells {
+            Cells::Written(numbers) if self.kind == ColumnKind::Number && self.notation.is_plain() => {
+                return Ok(ReadValues::all(numbers.values()));
+            }
+            // Other notations may read another value.
+            Cells::Written(_) => return self.numbers(&cells.as_texts()),
+            _ => {}
+        }
         let reader = self.reader();
         match (self.kind, cells, cells.floats()) {
             (_, Cells::Text(_), _) | (_, _, None) => self.parsed(cells, |text| reader.number_of_text(text)),
@@ -69,6 +79,7 @@ impl<'a> ColumnSource<'a> {
         match (cells, cells.floats()) {
             (Cells::Dates(values), _) => Ok(ReadValues::all(values.clone())),
             (Cells::Missing(rows), _) => Ok(ReadValues::all(vec![None; *rows])),
+            (Cells::Written(_), _) => self.dates(&cells.as_texts()),
             (Cells::Numbers(_), Some(numbers)) => {
                 let (mut values, mut other_kind) = (Vec::with_capacity(numbers.len()), Vec::new());
                 for (row, number) in numbers.into_iter().enumerate() {
@@ -98,21 +109,28 @@ impl<'a> ColumnSource<'a> {
             }
             return Ok(ReadValues { values: vec![None; self.table.rows()], other_kind });
         };
+        let read = |text: Option<&str>| text.map_or(Reading::Missing, &read);
         let (mut values, mut other_kind) = (Vec::with_capacity(texts.len()), Vec::new());
-        for (row, text) in texts.iter_known().enumerate() {
-            let value = match text {
-                None => None,
-                Some(text) => match read(text) {
-                    Reading::Value(value) => Some(value),
-                    Reading::Missing => None,
-                    Reading::Other => {
-                        self.refuse(row, || text.into())?;
-                        other_kind.push(row);
-                        None
-                    }
-                },
-            };
-            values.push(value);
+        let mut add = |row: usize, value: Reading<T>| -> Result<(), DataError> {
+            values.push(match value {
+                Reading::Value(value) => Some(value),
+                Reading::Missing => None,
+                Reading::Other => {
+                    self.refuse(row, || texts.known(row).unwrap_or_default().into())?;
+                    other_kind.push(row);
+                    None
+                }
+            });
+            Ok(())
+        };
+        match texts.distinct().filter(|distinct| distinct.len() <= texts.len()) {
+            // Each text is parsed once.
+            Some(distinct) => {
+                let distinct: Vec<Reading<T>> = distinct.into_iter().map(read).collect();
+                let value = |row| texts.place(row).map_or(Reading::Missing, |place| distinct[place].clone());
+                (0..texts.len()).try_for_each(|row| add(row, value(row)))?;
+            }
+            None => texts.iter_known().enumerate().try_for_each(|(row, text)| add(row, read(text)))?,
         }
         Ok(ReadValues { values, other_kind })
     }
@@ -162,4 +180,45 @@ impl EncodedColumn {
             false => None,
         }
     }
+}
+
+/// The category of a row, which has one.
+pub(super) fn category(cells: &Cells, whole: bool, row: usize) -> String {
+    categories(cells, whole).nth(row).flatten().unwrap_or_default()
+}
+
+/// What a function finds for the category of each row; `None` where a value is missing. The function is called once for each category
+/// where the table holds it once.
+pub(super) fn looked_up<V: Copy>(cells: &Cells, whole: bool, find: impl Fn(&str) -> V) -> Vec<Option<V>> {
+    if let Cells::Text(texts) = cells {
+        let find = |text: &str| find(if whole { whole_digits(text).unwrap_or(text) } else { text });
+        return match texts.distinct().filter(|distinct| distinct.len() <= texts.len()) {
+            Some(distinct) => {
+                let found: Vec<Option<V>> = distinct.into_iter().map(|text| text.map(find)).collect();
+                (0..texts.len()).map(|row| found[texts.place(row)?]).collect()
+            }
+            None => texts.iter_known().map(|text| text.map(find)).collect(),
+        };
+    }
+    categories(cells, whole).map(|category| category.map(|category| find(&category))).collect()
+}
+
+/// The number of rows of each category.
+pub(super) fn category_counts(cells: &Cells) -> BTreeMap<String, usize> {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    if let Cells::Text(texts) = cells
+        && let Some(distinct) = texts.distinct()
+    {
+        let mut rows = vec![0; distinct.len()];
+        (0..texts.len()).filter_map(|row| texts.place(row)).for_each(|place| rows[place] += 1);
+        let counted = distinct.into_iter().zip(rows).filter(|(_, rows)| *rows > 0);
+        counted.for_each(|(text, rows)| {
+            text.into_iter().for_each(|text| *counts.entry(text.to_owned()).or_default() += rows)
+        });
+        return counts;
+    }
+    for category in categories(cells, false).flatten() {
+        *counts.entry(category).or_default() += 1;
+    }
+    counts
 }

@@ -179,8 +179,9 @@ impl Table {
 
     /// The rows as a stream for another library, in one part. Texts become texts with 64-bit offsets, which every library reads.
     pub fn to_arrow(&self) -> ArrowArrayStream {
-        let arrays: Vec<ArrayRef> = self.batch.columns().iter().map(exchanged).collect();
-        let fields = self.batch.names().iter().zip(&arrays);
+        let batch = self.plain_batch();
+        let arrays: Vec<ArrayRef> = batch.columns().iter().map(exchanged).collect();
+        let fields = batch.names().iter().zip(&arrays);
         let fields = fields.map(|(name, array)| Field::new(name.as_str().into(), array.dtype().clone(), true));
         let dtype = ArrowDataType::Struct(fields.collect());
         let rows = match StructArray::try_new(dtype.clone(), self.rows(), arrays, None) {
@@ -274,8 +275,9 @@ mod tests {
     #[test]
     fn a_stream_of_single_values_is_no_table() {
         let table = Table::read_csv(Path::new("memory"), Cursor::new("a\n1\n")).unwrap();
-        let field = Field::new("a".into(), table.batch.columns()[0].dtype().clone(), true);
-        let part = Ok(table.batch.columns()[0].clone());
+        let column = table.plain_batch().columns()[0].clone();
+        let field = Field::new("a".into(), column.dtype().clone(), true);
+        let part = Ok(column);
         let stream = export_iterator(Box::new(std::iter::once(part)), field);
         #[expect(unsafe_code, reason = "the interface is made of C structures")]
         // SAFETY: the stream is one of polars-arrow.

@@ -10,6 +10,8 @@ use polars_arrow::compute::concatenate::concatenate_unchecked;
 use polars_arrow::datatypes::{ArrowDataType, IntegerType, TimeUnit};
 use polars_arrow::match_integer_type;
 
+use super::written::WrittenNumbers;
+
 /// A column in memory.
 pub(super) type ArrayRef = Box<dyn Array>;
 
@@ -83,6 +85,16 @@ impl Batch {
         Self { rows, names: self.names.clone(), columns }
     }
 
+    /// The columns of a text file as plain texts, however they are stored.
+    pub(super) fn with_texts(&self) -> Self {
+        let text = |column: &ArrayRef| match column.dtype() {
+            ArrowDataType::Dictionary(..) => with_texts(Categories::of(column.as_ref()).iter()),
+            dtype if WrittenNumbers::is(dtype) => WrittenNumbers::of(column.as_ref()).texts().boxed(),
+            _ => column.clone(),
+        };
+        Self { rows: self.rows, names: self.names.clone(), columns: self.columns.iter().map(text).collect() }
+    }
+
     /// Some of the columns, by their places.
     pub(super) fn project(&self, places: &[usize]) -> Self {
         let names = places.iter().map(|&place| self.names.in_order[place].clone()).collect();
@@ -127,6 +139,7 @@ fn memory(array: &dyn Array) -> u64 {
         ArrowDataType::Int32 | ArrowDataType::UInt32 | ArrowDataType::Float32 | ArrowDataType::Date32 => 4,
         ArrowDataType::Dictionary(..) => 4,
         ArrowDataType::Decimal(..) => 16,
+        other if *other.to_storage() == ArrowDataType::UInt32 => 4,
         _ => 8,
     };
     width * array.len() as u64

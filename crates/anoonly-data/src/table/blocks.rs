@@ -104,7 +104,11 @@ impl Blocks {
     /// Opens a file, in blocks of a size.
     pub(super) fn open(path: &Path, options: &ReadOptions, size: BlockSize) -> Result<Self, DataError> {
         let (source, columns) = match Format::of(path)? {
-            Format::Csv => return Self::of_csv(path, open(path)?, options, size),
+            Format::Csv => {
+                let file = open(path)?;
+                let bytes = file.metadata().ok().map(|metadata| metadata.len());
+                return Self::of_csv_bytes(path, file, bytes, options, size);
+            }
             Format::GzippedCsv => return Self::of_csv(path, MultiGzDecoder::new(open(path)?), options, size),
             Format::Parquet => return Self::of_parquet(path, open(path)?, options, size),
             Format::Ipc => {
@@ -135,7 +139,18 @@ impl Blocks {
         options: &ReadOptions,
         size: BlockSize,
     ) -> Result<Self, DataError> {
-        let rows = CsvRows::new(name, source, options)?;
+        Self::of_csv_bytes(name, source, None, options, size)
+    }
+
+    /// As [`of_csv`](Self::of_csv), of a source with this number of bytes, as far as it is known.
+    fn of_csv_bytes(
+        name: &Path,
+        source: impl Read + Send + 'static,
+        bytes: Option<u64>,
+        options: &ReadOptions,
+        size: BlockSize,
+    ) -> Result<Self, DataError> {
+        let rows = CsvRows::new(name, source, bytes, options)?;
         let origin = TableOrigin { columns: rows.columns().names().clone(), delimiter: Some(rows.delimiter()) };
         let source = BlockSource::Csv(Box::new(rows));
         Ok(Self { path: name.into(), source, size, origin, given: 0, ended: false })
@@ -148,10 +163,10 @@ impl Blocks {
 
     fn next_batch(&mut self) -> Result<Batch, DataError> {
         match &mut self.source {
-            BlockSource::Csv(rows) => {
-                let most = self.size.rows(rows.columns().places().len());
-                rows.next_rows(most)
-            }
+            BlockSource::Csv(rows) => match self.size {
+                BlockSize::Whole => rows.all_rows(),
+                BlockSize::Cells => rows.next_rows(),
+            },
             BlockSource::Parquet(rows) => {
                 let path = &self.path;
                 guarded(path, || rows.next_rows())

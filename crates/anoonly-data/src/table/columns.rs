@@ -10,6 +10,7 @@ use polars_arrow::types::NativeType;
 
 use super::batch::{Categories, downcast};
 use super::times::{Times, Zone};
+use super::written::WrittenNumbers;
 use crate::DataError;
 use crate::encode::is_missing;
 
@@ -24,7 +25,7 @@ pub(super) fn refuse_unsupported<'a>(
         T::Int8 | T::Int16 | T::Int32 | T::Int64 | T::UInt8 | T::UInt16 | T::UInt32 | T::UInt64 => true,
         T::Date32 | T::Date64 | T::Timestamp(..) | T::Decimal(..) => true,
         T::Dictionary(_, values, _) => matches!(**values, T::Utf8 | T::LargeUtf8 | T::Utf8View),
-        _ => false,
+        other => WrittenNumbers::is(other),
     };
     for (column, dtype) in columns {
         let (path, column) = (|| path.to_owned(), || column.to_owned());
@@ -82,6 +83,8 @@ pub(super) fn type_name(dtype: &ArrowDataType) -> String {
         ArrowDataType::Timestamp(time_unit, None) => format!("datetime[{}]", unit(time_unit)),
         ArrowDataType::Timestamp(time_unit, Some(zone)) => format!("datetime[{}, {zone}]", unit(time_unit)),
         ArrowDataType::Decimal(precision, scale) => format!("decimal[{precision},{scale}]"),
+        // How the texts of a CSV file are stored is of no concern.
+        other if WrittenNumbers::is(other) => "text".into(),
         other => unsupported_name(other),
     }
 }
@@ -163,6 +166,7 @@ impl TextColumn {
     pub(crate) fn of(array: &dyn Array, words_are_missing: bool) -> Self {
         let texts = match array.dtype() {
             ArrowDataType::Dictionary(..) => Texts::Categories(Categories::of(array)),
+            dtype if WrittenNumbers::is(dtype) => Texts::View(WrittenNumbers::of(array).texts()),
             _ => Texts::View(downcast::<Utf8ViewArray>(array).clone()),
         };
         Self { texts, words_are_missing }
@@ -186,8 +190,29 @@ impl TextColumn {
 
     /// The text of a row; `None` where it is missing, or is a text that stands for a missing value. An empty text always does.
     pub(crate) fn known(&self, row: usize) -> Option<&str> {
-        let missing = |text: &str| if self.words_are_missing { is_missing(text) } else { text.trim().is_empty() };
-        self.get(row).filter(|text| !missing(text))
+        self.get(row).filter(|text| !self.is_missing(text))
+    }
+
+    /// The texts that rows may have, where they are stored once each, as [`known`](Self::known) gives them.
+    pub(crate) fn distinct(&self) -> Option<Vec<Option<&str>>> {
+        match &self.texts {
+            Texts::View(_) => None,
+            Texts::Categories(categories) => {
+                Some(categories.texts().map(|text| text.filter(|text| !self.is_missing(text))).collect())
+            }
+        }
+    }
+
+    /// The place of the text of a row among the [`distinct`](Self::distinct) ones; `None` where the file has none.
+    pub(crate) fn place(&self, row: usize) -> Option<usize> {
+        match &self.texts {
+            Texts::View(_) => None,
+            Texts::Categories(categories) => categories.key(row),
+        }
+    }
+
+    fn is_missing(&self, text: &str) -> bool {
+        if self.words_are_missing { is_missing(text) } else { text.trim().is_empty() }
     }
 
     /// The texts of all rows.
@@ -212,6 +237,7 @@ impl<'a> ShownColumn<'a> {
     pub(super) fn of(array: &'a dyn Array) -> Self {
         match array.dtype() {
             ArrowDataType::Utf8View | ArrowDataType::Dictionary(..) => ShownColumn::Text(TextColumn::of(array, false)),
+            dtype if WrittenNumbers::is(dtype) => ShownColumn::Text(TextColumn::of(array, false)),
             ArrowDataType::Date32 | ArrowDataType::Timestamp(..) => ShownColumn::Times(Times::of(array)),
             _ => ShownColumn::Other(array),
         }

@@ -5,6 +5,7 @@ use polars_arrow::datatypes::ArrowDataType;
 use super::Table;
 use super::batch::Categories;
 use super::columns::ShownColumn;
+use super::written::WrittenNumbers;
 
 /// Finds rows that contain a text in any cell, as [`CellValue`](super::CellValue) shows it. Capital letters count like small ones.
 pub struct TextSearch<'a> {
@@ -41,6 +42,7 @@ impl Table {
                     SearchedColumn::Categories(found, categories)
                 }
                 ArrowDataType::Utf8View => SearchedColumn::Shown(ShownColumn::of(array.as_ref())),
+                dtype if WrittenNumbers::is(dtype) => SearchedColumn::Shown(ShownColumn::of(array.as_ref())),
                 _ if is_plain => SearchedColumn::Shown(ShownColumn::of(array.as_ref())),
                 _ => continue,
             });

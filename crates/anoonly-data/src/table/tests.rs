@@ -121,7 +121,8 @@ fn every_format_gives_the_same_table() {
     let parquet = folder.path().join("table.parquet");
     write_table(&parquet, &table);
     let arrow = folder.path().join("table.feather");
-    let named = table.batch.names().iter().cloned().zip(table.batch.columns().iter().cloned());
+    let batch = table.plain_batch();
+    let named = batch.names().iter().cloned().zip(batch.columns().iter().cloned());
     write_ipc(&arrow, &named.collect::<Vec<_>>());
     let zipped = folder.path().join("table.csv.gz");
     let mut encoder = flate2::write::GzEncoder::new(File::create(&zipped).unwrap(), flate2::Compression::fast());

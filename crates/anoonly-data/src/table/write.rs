@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, BufWriter, ErrorKind, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use polars_arrow::record_batch::RecordBatchT;
 use polars_parquet::write::{
     CompressionOptions, Encoding, FileWriter, StatisticsOptions, Version, WriteOptions, ZstdLevel, row_group_iter,
 };
+use rayon::prelude::*;
 
 /// A file to which tables with the same columns are written one after another. It gets its name only once it is complete
 /// ([`WholeFile`]).
@@ -26,7 +28,14 @@ pub struct TableWriter {
     whole: Option<WholeFile>,
     sink: Sink,
     style: CsvStyle,
+    /// Rows that will be in the next row group of a Parquet file.
+    waiting: Vec<Batch>,
 }
+
+/// A row group of a Parquet file has at least this number of rows, unless it is the last one.
+const GROUP_ROWS: usize = 1 << 16;
+/// The number of rows whose CSV text is made on one thread.
+const TEXT_ROWS: usize = 1 << 12;
 
 /// How CSV text is written.
 #[derive(Clone, Copy)]
@@ -83,17 +92,21 @@ impl TableWriter {
         let whole = WholeFile::create(path).map_err(|error| failed(path, error))?;
         let file = whole.file().try_clone().map_err(|error| failed(path, error.kind()))?;
         let sink = if parquet { Sink::ParquetFile(file) } else { Sink::CsvStream(Box::new(file)) };
-        Ok(Self { path: path.into(), whole: Some(whole), sink, style: CsvStyle::PLAIN })
+        Ok(Self { whole: Some(whole), ..Self::of(path, sink) })
     }
 
     /// Writes CSV text to a stream; `name` stands for it in errors.
     pub fn stream(name: &Path, stream: impl Write + Send + 'static) -> Self {
-        Self { path: name.into(), whole: None, sink: Sink::CsvStream(Box::new(stream)), style: CsvStyle::PLAIN }
+        Self::of(name, Sink::CsvStream(Box::new(stream)))
+    }
+
+    fn of(path: &Path, sink: Sink) -> Self {
+        Self { path: path.into(), whole: None, sink, style: CsvStyle::PLAIN, waiting: Vec::new() }
     }
 
     /// Writes Parquet to an open file, such as one without a name; `name` stands for it in errors.
     pub fn parquet(name: &Path, file: File) -> Self {
-        Self { path: name.into(), whole: None, sink: Sink::ParquetFile(file), style: CsvStyle::PLAIN }
+        Self::of(name, Sink::ParquetFile(file))
     }
 
     /// Guards text in CSV against spreadsheets, which would run it as a formula: text that begins with `=`, `+`, `-`, `@`, a tab or a
@@ -117,7 +130,7 @@ impl TableWriter {
     pub fn write(&mut self, table: &Table) -> Result<(), DataError> {
         let (path, style) = (&self.path, self.style);
         self.sink = match std::mem::replace(&mut self.sink, Sink::Unused) {
-            Sink::ParquetFile(file) => Sink::Parquet(start_parquet(path, file, table)?),
+            Sink::ParquetFile(file) => Sink::Parquet(start_parquet(path, file, &table.plain_batch())?),
             Sink::CsvStream(stream) => {
                 let mut text = BufWriter::new(stream);
                 write_text(&mut text, &csv_header(table, style)).map_err(|error| failed(path, error))?;
@@ -126,8 +139,17 @@ impl TableWriter {
             started => started,
         };
         match &mut self.sink {
-            // A row group for each block, so that memory stays bounded.
-            Sink::Parquet(writer) => write_row_group(writer, &table.batch).map_err(|error| failed(path, error)),
+            Sink::Parquet(writer) => {
+                let batch = table.plain_batch().into_owned();
+                if schema(&batch) != *writer.schema() {
+                    return Err(failed(path, "the columns differ from those of the first table"));
+                }
+                self.waiting.push(batch);
+                match self.waiting.iter().map(Batch::rows).sum::<usize>() < GROUP_ROWS {
+                    true => Ok(()),
+                    false => write_row_group(writer, &mut self.waiting).map_err(|error| failed(path, error)),
+                }
+            }
             Sink::Csv(text) => write_text(text, &csv_rows(table, style)).map_err(|error| failed(path, error)),
             Sink::Unused | Sink::ParquetFile(_) | Sink::CsvStream(_) => Err(failed(path, "an earlier write failed")),
         }
@@ -141,6 +163,7 @@ impl TableWriter {
         let path = self.path;
         match self.sink {
             Sink::Parquet(mut writer) => {
+                write_row_group(&mut writer, &mut { self.waiting }).map_err(|error| failed(&path, error))?;
                 writer.end(None).map_err(|error| failed(&path, error))?;
                 writer.into_inner().flush().map_err(|error| failed(&path, error))?;
             }
@@ -161,14 +184,14 @@ fn is_parquet(path: &Path) -> Result<bool, DataError> {
     }
 }
 
-fn start_parquet(path: &Path, file: File, table: &Table) -> Result<Box<FileWriter<BufWriter<File>>>, DataError> {
+fn start_parquet(path: &Path, file: File, batch: &Batch) -> Result<Box<FileWriter<BufWriter<File>>>, DataError> {
     let options = WriteOptions {
         statistics: StatisticsOptions::default(),
         version: Version::V1,
         compression: CompressionOptions::Zstd(ZstdLevel::try_new(1).ok()),
         data_page_size: None,
     };
-    let writer = FileWriter::try_new(BufWriter::new(file), schema(&table.batch), options);
+    let writer = FileWriter::try_new(BufWriter::new(file), schema(batch), options);
     writer.map(Box::new).map_err(|error| failed(path, error))
 }
 
@@ -199,12 +222,10 @@ fn schema(batch: &Batch) -> ArrowSchema {
     fields.map(|(name, column)| Field::new(name.as_str().into(), column.dtype().clone(), true)).collect()
 }
 
-/// Writes the rows of a batch as a row group.
-fn write_row_group(writer: &mut FileWriter<BufWriter<File>>, batch: &Batch) -> Result<(), String> {
-    let schema = schema(batch);
-    if schema != *writer.schema() {
-        return Err("the columns differ from those of the first table".to_owned());
-    }
+/// Writes the rows of some batches as a row group, if there are any, and so bounds their memory.
+fn write_row_group(writer: &mut FileWriter<BufWriter<File>>, batches: &mut Vec<Batch>) -> Result<(), String> {
+    let Some(batch) = Batch::concat(std::mem::take(batches))? else { return Ok(()) };
+    let schema = schema(&batch);
     let rows = RecordBatchT::try_new(batch.rows(), Arc::new(schema), batch.columns().to_vec());
     let encodings: Vec<Vec<Encoding>> = batch.columns().iter().map(|column| vec![encoding(column.dtype())]).collect();
     let fields = writer.parquet_schema().fields().to_vec();
@@ -223,25 +244,36 @@ fn encoding(dtype: &ArrowDataType) -> Encoding {
 }
 
 /// The rows of a table as lines of a CSV file.
-fn csv_rows(table: &Table, CsvStyle { delimiter, guarded }: CsvStyle) -> Vec<u8> {
+fn csv_rows(table: &Table, style: CsvStyle) -> Vec<u8> {
     let columns: Vec<ShownColumn<'_>> =
         table.batch.columns().iter().map(|array| ShownColumn::of(array.as_ref())).collect();
-    let mut text = Vec::new();
-    for row in 0..table.rows() {
+    let starts: Vec<usize> = (0..table.rows()).step_by(TEXT_ROWS).collect();
+    let texts = starts.into_par_iter().map(|start| {
+        let mut text = Vec::new();
+        let end = table.rows().min(start + TEXT_ROWS);
+        csv_lines(&columns, start..end, style, &mut text);
+        text
+    });
+    texts.collect::<Vec<_>>().concat()
+}
+
+/// Appends the lines of some rows.
+fn csv_lines(columns: &[ShownColumn<'_>], rows: Range<usize>, style: CsvStyle, text: &mut Vec<u8>) {
+    let CsvStyle { delimiter, guarded } = style;
+    for row in rows {
         for (place, column) in columns.iter().enumerate() {
             if place > 0 {
                 text.push(delimiter);
             }
             match column {
                 ShownColumn::Text(texts) => {
-                    texts.get(row).into_iter().for_each(|value| quoted(&shown(value, guarded), delimiter, &mut text));
+                    texts.get(row).into_iter().for_each(|value| quoted(&shown(value, guarded), delimiter, text));
                 }
-                column => column.write_csv(row, &mut text),
+                column => column.write_csv(row, text),
             }
         }
         text.push(b'\n');
     }
-    text
 }
 
 fn write_text(text: &mut BufWriter<Box<dyn Write + Send>>, bytes: &[u8]) -> io::Result<()> {
@@ -342,7 +374,7 @@ mod tests {
         let again = Table::read(&parquet).unwrap();
         assert_eq!(again.types(), ["text", "text", "f32", "u64"]);
         assert_eq!(again.rows(), 4);
-        assert_eq!(again.batch.slice(2, 2).columns(), table.batch.columns());
+        assert_eq!(again.batch.slice(2, 2).columns(), table.plain_batch().columns());
     }
 
     #[test]
@@ -371,7 +403,7 @@ mod tests {
         let mut writer = TableWriter::create(&path).unwrap().guarded();
         writer.write(&table()).unwrap();
         writer.finish().unwrap();
-        assert_eq!(Table::read(&path).unwrap().batch.columns(), table().batch.columns());
+        assert_eq!(Table::read(&path).unwrap().batch.columns(), table().plain_batch().columns());
     }
 
     #[test]
@@ -387,9 +419,9 @@ mod tests {
         writer.finish().unwrap();
         let expected = "a;\"b;c\";note\n1,5;x;\n;\"y;z\";\"1,5; \"\"so\"\"\"\n";
         assert_eq!(std::fs::read_to_string(&path).unwrap(), expected);
-        assert_eq!(Table::read(&path).unwrap().batch.columns(), noted.batch.columns());
+        assert_eq!(Table::read(&path).unwrap().plain_batch().columns(), noted.plain_batch().columns());
         let (_folder, parquet) = written(&noted, "parquet");
-        assert_eq!(Table::read(&parquet).unwrap().batch.slice(0, 2).columns(), noted.batch.columns());
+        assert_eq!(Table::read(&parquet).unwrap().batch.slice(0, 2).columns(), noted.plain_batch().columns());
     }
 
     #[test]
@@ -401,7 +433,7 @@ mod tests {
         writer.finish().unwrap();
         let blocks: Vec<Table> =
             Table::parquet_blocks(Path::new("rows"), file).unwrap().collect::<Result<_, _>>().unwrap();
-        assert_eq!((blocks.len(), blocks[0].batch.columns()), (1, table.batch.columns()));
+        assert_eq!((blocks.len(), blocks[0].batch.columns()), (1, table.plain_batch().columns()));
     }
 
     #[test]

@@ -116,9 +116,10 @@ impl RuleGradient for Logistic {
 
 /// What is minimised, by Newton's method with conjugate gradients. Products with rows are in single precision, all other sums in double
 /// precision. The weight of the intercept comes last.
-struct Problem {
-    /// The unlabelled rows, the confirmed normals and then the anomalies, `[rows, columns]`.
-    rows: Vec<f32>,
+struct Problem<'a> {
+    data: &'a RuleData,
+    /// The indices of the unlabelled rows, the confirmed normals and then the anomalies.
+    rows: Vec<usize>,
     columns: usize,
     /// The number of unlabelled rows, and of all rows that are no anomalies.
     ends: [usize; 2],
@@ -126,14 +127,14 @@ struct Problem {
     costs: [f64; 3],
 }
 
-impl Problem {
-    fn new(data: &RuleData, c: f64) -> Self {
+impl<'a> Problem<'a> {
+    fn new(data: &'a RuleData, c: f64) -> Self {
         let (others, normals, anomalies) = (data.others.len(), data.normals.len(), data.anomalies.len());
         let unlabelled = others - normals;
         let divisors = weight_divisors([unlabelled, normals, anomalies]);
         let costs = divisors.map(|divisor| c * (others + anomalies) as f64 / divisor);
-        let rows = [data.unlabelled_rows(), data.normal_rows(), data.anomalous_rows()].concat();
-        Self { rows, columns: data.columns, ends: [unlabelled, others], costs }
+        let rows = [&data.unlabelled()[..], &data.normals, &data.anomalies].concat();
+        Self { data, rows, columns: data.columns, ends: [unlabelled, others], costs }
     }
 
     /// The sign of a row, 1 if it is an anomaly and −1 if not, and the weight of its loss.
@@ -145,10 +146,15 @@ impl Problem {
         }
     }
 
-    /// The rows in blocks, each with the index of its first row.
-    fn blocks(&self) -> impl Iterator<Item = (usize, &[f32])> {
+    /// Calls a function with the cells of all rows, block by block, each with the place of its first row.
+    fn for_each_block(&self, mut with: impl FnMut(usize, &[f32])) {
         let count = (CELLS / self.columns).max(4);
-        self.rows.chunks(count * self.columns).enumerate().map(move |(place, block)| (place * count, block))
+        let mut cells = Vec::with_capacity(count * self.columns);
+        for (place, rows) in self.rows.chunks(count).enumerate() {
+            cells.clear();
+            rows.iter().for_each(|&row| cells.extend_from_slice(self.data.row(row)));
+            with(place * count, &cells);
+        }
     }
 
     /// `row · weights + intercept` for each row of a block.
@@ -178,20 +184,20 @@ impl Problem {
 
     fn objective(&self, weights: &[f64]) -> f64 {
         let mut loss = 0.0;
-        for (first, block) in self.blocks() {
+        self.for_each_block(|first, block| {
             for (offset, product) in self.products(block, weights).enumerate() {
                 let (sign, cost) = self.class(first + offset);
                 loss += cost * softplus(-sign * product);
             }
-        }
+        });
         loss + self.penalties().zip(weights).map(|(penalty, weight)| penalty * weight * weight).sum::<f64>() / 2.0
     }
 
     /// The negative gradient, `[columns + 1]`, and the second derivative of each row's loss by its product, `[rows]`.
     fn descent(&self, weights: &[f64]) -> (Vec<f64>, Vec<f64>) {
         let mut descent: Vec<f64> = self.penalties().zip(weights).map(|(penalty, weight)| -penalty * weight).collect();
-        let mut curvature = Vec::with_capacity(self.rows.len() / self.columns);
-        for (first, block) in self.blocks() {
+        let mut curvature = Vec::with_capacity(self.rows.len());
+        self.for_each_block(|first, block| {
             let mut factors = Vec::with_capacity(block.len() / self.columns);
             for (offset, product) in self.products(block, weights).enumerate() {
                 let (sign, cost) = self.class(first + offset);
@@ -200,7 +206,7 @@ impl Problem {
                 curvature.push(missed * (1.0 - missed) * cost);
             }
             self.add_multiples(block, &factors, &mut descent);
-        }
+        });
         (descent, curvature)
     }
 
@@ -229,11 +235,11 @@ impl Problem {
     /// The product of the Hessian and a direction.
     fn bent(&self, curvature: &[f64], direction: &[f64]) -> Vec<f64> {
         let mut bent: Vec<f64> = self.penalties().zip(direction).map(|(penalty, cell)| penalty * cell).collect();
-        for (first, block) in self.blocks() {
+        self.for_each_block(|first, block| {
             let products = self.products(block, direction).zip(&curvature[first..]);
             let factors: Vec<f64> = products.map(|(product, curvature)| product * curvature).collect();
             self.add_multiples(block, &factors, &mut bent);
-        }
+        });
         bent
     }
 
@@ -327,7 +333,9 @@ mod tests {
     fn the_gradient_vanishes_at_the_fitted_weights() {
         let data = data(900, 30, 70);
         let problem = Problem::new(&data, 1.0);
-        assert!(problem.blocks().count() > 1);
+        let mut blocks = 0;
+        problem.for_each_block(|_, _| blocks += 1);
+        assert!(blocks > 1);
         let length = |weights: &[f64]| {
             let (descent, _) = problem.descent(weights);
             dot(&descent, &descent).sqrt()

@@ -44,6 +44,6 @@ impl ModelJob {
             filled: self.filled,
         };
         let watch = |_| ControlFlow::Continue(());
-        Ok(self.detector.fit_without(&self.table, prepared, &self.held_out, &self.device, &watch)?)
+        Ok(self.detector.fit_without(self.table.path(), prepared, &self.held_out, &self.device, &watch)?)
     }
 }

@@ -156,13 +156,12 @@ impl LabellingSetup {
         let path = self.journal.as_deref().unwrap_or(Path::new(""));
         let (labels, known) = replay(&mut state, recorded.events, &ids, path)?;
 
-        let others = samples.select(&samples.by_class().others);
-        if others.rows() == 0 {
+        let others = samples.by_class().others;
+        if others.is_empty() {
             return Err(FitError::OnlyAnomalies.into());
         }
-        let (encoder, baseline) = (Arc::new(encoder), typical_row(others.features()));
+        let (encoder, baseline) = (Arc::new(encoder), typical_row(samples.features(), &others));
         let columns = ExplainedColumns::new(table, Arc::clone(&encoder), self.detector.id_columns(), baseline)?;
-        drop(others);
         let label = in_table.then_some(label_name.as_str());
         let view = TableView::new(table.clone(), Arc::clone(&encoder), &left_out, self.detector.id_columns(), label);
         let features = Arc::new(samples.features().clone());

@@ -3,13 +3,15 @@
 //! Fields are separated by one delimiter, and records by `\n`, `\r\n` or `\r`. A field that begins with a quotation mark ends at the
 //! next single one, and `""` inside of it stands for a quotation mark. Elsewhere a quotation mark is a character like any other.
 
-use std::borrow::Cow;
-use std::io::{ErrorKind, Read};
+use std::io::Read;
 
 use crate::error::QuoteFault;
 
-/// The bytes that are read at once.
+/// The bytes that are read at once for the header, and for a record that is longer than a part.
 const CHUNK: usize = 1 << 17;
+
+/// The bytes of a part of the text, unless a record is longer.
+const PART: usize = 1 << 20;
 
 /// The longest record in bytes.
 const LONGEST_RECORD: usize = 64 << 20;
@@ -21,14 +23,14 @@ const LONGEST_HEADER: usize = 16 << 20;
 /// shorter than 4 GiB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FieldRange {
-    start: u32,
-    end: u32,
+    pub start: u32,
+    pub end: u32,
     /// Whether it contains quotation marks, each written twice.
-    doubled: bool,
+    pub doubled: bool,
 }
 
 impl FieldRange {
-    fn of(self, record: &[u8]) -> &[u8] {
+    pub(super) fn of(self, record: &[u8]) -> &[u8] {
         &record[self.start as usize..self.end as usize]
     }
 }
@@ -147,7 +149,7 @@ const EVIDENCE: usize = 12;
 /// Whether each line of a record, without regard to quotation marks, has as many fields as the header. Then a stray quotation mark
 /// joined rows until the next one. Few lines with few delimiters may look so by chance, unless all of them have numbers in the
 /// columns in which the first row has numbers.
-fn looks_like_rows(record: &[u8], delimiter: u8, width: usize, numeric: &[usize]) -> bool {
+pub(super) fn looks_like_rows(record: &[u8], delimiter: u8, width: usize, numeric: &[usize]) -> bool {
     let record = record.strip_suffix(b"\n").unwrap_or(record);
     let lines = || record.split(|&byte| byte == b'\n');
     let has_width = |line: &[u8]| line.iter().filter(|&&byte| byte == delimiter).count() + 1 == width;
@@ -170,7 +172,7 @@ fn looks_like_rows(record: &[u8], delimiter: u8, width: usize, numeric: &[usize]
 }
 
 /// The places of the fields of a line that are numbers, without regard to quotation marks.
-fn numeric_fields(line: &[u8], delimiter: u8) -> Vec<usize> {
+pub(super) fn numeric_fields(line: &[u8], delimiter: u8) -> Vec<usize> {
     let fields = line.split(|&byte| byte == delimiter).enumerate();
     fields.filter(|(_, field)| is_number(field)).map(|(place, _)| place).collect()
 }
@@ -188,59 +190,63 @@ pub(super) enum RecordFault {
     TooLong(usize),
 }
 
-/// Reads records one after another. Empty lines are skipped.
+/// The end of the last whole record of some records, 0 where there is none. More bytes may follow.
+fn last_end(bytes: &[u8], delimiter: u8) -> usize {
+    let (mut at, mut end) = (0, 0);
+    loop {
+        let quote = memchr::memchr(b'"', &bytes[at..]).map(|distance| at + distance);
+        let plain = &bytes[at..quote.unwrap_or(bytes.len())];
+        // A `\r` at the very end may be the first half of a line end.
+        let found = memchr::memrchr(b'\n', plain).or_else(|| {
+            let whole = if quote.is_none() { &plain[..plain.len().saturating_sub(1)] } else { plain };
+            memchr::memrchr(b'\r', whole)
+        });
+        if let Some(place) = found {
+            end = at + place + 1;
+        }
+        let Some(quote) = quote else { return end };
+        let opens = quote == 0 || matches!(bytes[quote - 1], b'\n' | b'\r') || bytes[quote - 1] == delimiter;
+        at = match opens.then(|| quoted(&bytes[quote + 1..], false)) {
+            None => quote + 1,
+            Some(Quoted::Whole { length, .. }) => quote + 1 + length + 1,
+            Some(Quoted::Continues | Quoted::NeverCloses) => return end,
+        };
+    }
+}
+
+/// Reads the header, and then parts of whole records.
 pub(super) struct RecordReader {
     source: Box<dyn Read + Send>,
     delimiter: u8,
-    /// The number of fields of the header, once it is known.
-    width: Option<usize>,
-    /// The places of the numbers in the first row of one line, once it is known.
-    numeric: Option<Vec<usize>>,
+    /// The bytes that belong to no earlier part.
     buffer: Vec<u8>,
-    /// The bytes of the buffer that belong to no earlier record.
-    start: usize,
-    end: usize,
     /// Whether the source has no more bytes.
     ended: bool,
-    /// The line on which the present record begins, counted from 1.
+    /// Why it has no more bytes, if it failed. What was read before comes first.
+    failed: Option<std::io::Error>,
+    /// The line on which the next part begins, counted from 1.
     line: u64,
-    /// The bytes and line ends of the present record.
-    present: RecordEnd,
-    fields: Vec<FieldRange>,
+    /// The bytes of the part before.
+    part_bytes: usize,
 }
 
 impl RecordReader {
     pub(super) fn new(source: impl Read + Send + 'static) -> Self {
-        Self {
-            source: Box::new(source),
-            delimiter: b',',
-            width: None,
-            numeric: None,
-            buffer: Vec::new(),
-            start: 0,
-            end: 0,
-            ended: false,
-            line: 1,
-            present: RecordEnd { length: 0, breaks: 0 },
-            fields: Vec::new(),
-        }
+        let source = Box::new(source);
+        Self { source, delimiter: b',', buffer: Vec::new(), ended: false, failed: None, line: 1, part_bytes: 1 }
     }
 
-    /// The first bytes of the text, with all of the first line, for a look at the delimiter. Called before the first record is read.
+    /// The first bytes of the text, with all of the first line, for a look at the delimiter. Called before the header is read.
     pub(super) fn beginning(&mut self) -> Result<(&[u8], bool), RecordFault> {
-        self.fill()?;
-        if self.buffer[..self.end].starts_with(b"\xef\xbb\xbf") {
-            self.start = 3;
+        self.read(CHUNK)?;
+        if self.buffer.starts_with(b"\xef\xbb\xbf") {
+            self.buffer.drain(..3);
         }
-        loop {
-            self.skip_empty_lines()?;
-            let bytes = &self.buffer[self.start..self.end];
-            if self.ended || bytes.iter().any(|byte| matches!(byte, b'\n' | b'\r')) {
-                break;
-            }
+        self.skip_empty_lines()?;
+        while !self.ended && !self.buffer.iter().any(|byte| matches!(byte, b'\n' | b'\r')) {
             self.grow(LONGEST_HEADER)?;
         }
-        Ok((&self.buffer[self.start..self.end], self.ended))
+        Ok((&self.buffer, self.ended))
     }
 
     /// Sets the delimiter.
@@ -248,119 +254,110 @@ impl RecordReader {
         self.delimiter = delimiter;
     }
 
-    /// Goes to the next record. Returns whether there is one.
-    pub(super) fn advance(&mut self) -> Result<bool, RecordFault> {
-        self.start += self.present.length;
-        self.line += u64::from(self.present.length > 0) + self.present.breaks;
-        self.present = RecordEnd { length: 0, breaks: 0 };
-        self.skip_empty_lines()?;
-        let most = if self.width.is_some() { LONGEST_RECORD } else { LONGEST_HEADER };
+    /// The fields of the header; none where there is no header.
+    pub(super) fn header(&mut self) -> Result<Vec<Vec<u8>>, RecordFault> {
+        let mut fields = Vec::new();
+        let end = loop {
+            if self.buffer.is_empty() && self.ended {
+                return self.failed.take().map_or(Ok(Vec::new()), |error| Err(RecordFault::Io(error)));
+            }
+            match split(&self.buffer, self.delimiter, self.ended, &mut fields).map_err(RecordFault::Quote)? {
+                Some(end) => break end,
+                None => self.grow(LONGEST_HEADER)?,
+            }
+        };
+        let text = |field: &FieldRange| {
+            let bytes = field.of(&self.buffer);
+            if field.doubled { single_quotes(bytes) } else { bytes.to_vec() }
+        };
+        let fields = fields.iter().map(text).collect();
+        self.buffer.drain(..end.length);
+        self.line += 1 + end.breaks;
+        Ok(fields)
+    }
+
+    /// The next part of the text, of whole records; empty at its end.
+    pub(super) fn part(&mut self) -> Result<Vec<u8>, RecordFault> {
         loop {
-            let bytes = &self.buffer[self.start..self.end];
-            if bytes.is_empty() && self.ended {
-                return Ok(false);
+            if self.buffer.len() < PART && !self.ended {
+                self.read(PART - self.buffer.len())?;
             }
-            match split(bytes, self.delimiter, self.ended, &mut self.fields).map_err(RecordFault::Quote)? {
-                Some(end) => {
-                    self.present = end;
-                    break;
-                }
-                None => self.grow(most)?,
+            let end = if self.ended { self.buffer.len() } else { last_end(&self.buffer, self.delimiter) };
+            if end > 0 {
+                let rest = self.buffer.split_off(end);
+                let mut next = Vec::with_capacity(PART.max(2 * rest.len()));
+                next.extend(rest);
+                self.part_bytes = end;
+                return Ok(std::mem::replace(&mut self.buffer, next));
             }
-        }
-        let is_header = self.width.is_none();
-        let width = *self.width.get_or_insert(self.fields.len());
-        let record = &self.buffer[self.start..][..self.present.length];
-        if self.present.breaks == 0 && !is_header && self.numeric.is_none() {
-            self.numeric = Some(numeric_fields(record, self.delimiter));
-        }
-        if self.present.breaks > 0 && self.fields.len() == width {
-            let numeric = self.numeric.as_deref().unwrap_or_default();
-            if looks_like_rows(record, self.delimiter, width, numeric) {
-                let spans = |field: &FieldRange| field.of(record).contains(&b'\n');
-                let field = self.fields.iter().position(spans).unwrap_or_default();
-                let fault = QuoteFault::SpansRows { lines: self.present.breaks + 1 };
-                return Err(RecordFault::Quote(MisplacedQuote { fault, field, breaks: 0 }));
+            match self.failed.take() {
+                Some(error) => return Err(RecordFault::Io(error)),
+                None if self.ended => return Ok(Vec::new()),
+                None => self.grow(LONGEST_RECORD)?,
             }
-        }
-        Ok(true)
-    }
-
-    /// The number of fields of the present record.
-    pub(super) fn len(&self) -> usize {
-        self.fields.len()
-    }
-
-    /// A field of the present record.
-    ///
-    /// # Panics
-    /// When the record has fewer fields.
-    pub(super) fn field(&self, place: usize) -> Cow<'_, [u8]> {
-        let field = self.fields[place];
-        let bytes = field.of(&self.buffer[self.start..self.end]);
-        match field.doubled {
-            false => Cow::Borrowed(bytes),
-            true => Cow::Owned(single_quotes(bytes)),
         }
     }
 
-    /// The line on which the present record begins, counted from 1.
+    /// The line on which the next part begins, counted from 1.
     pub(super) fn line(&self) -> u64 {
         self.line
     }
 
-    /// Moves past line ends at the beginning of a record.
-    fn skip_empty_lines(&mut self) -> Result<(), RecordFault> {
-        loop {
-            match self.buffer[self.start..self.end].first() {
-                Some(b'\n') => {
-                    self.start += 1;
-                    self.line += 1;
-                }
-                Some(b'\r') => match self.buffer[self.start..self.end].get(1) {
-                    Some(b'\n') => self.start += 1,
-                    None if !self.ended => self.grow(LONGEST_RECORD)?,
-                    _ => {
-                        self.start += 1;
-                        self.line += 1;
-                    }
-                },
-                None if !self.ended => self.grow(LONGEST_RECORD)?,
-                _ => return Ok(()),
-            }
-        }
+    /// The number of bytes of the part before, at least 1.
+    pub(super) fn part_bytes(&self) -> usize {
+        self.part_bytes
     }
 
-    /// Makes room for a longer record, of at most `most` bytes, and reads on.
+    /// Moves past line ends before the header.
+    fn skip_empty_lines(&mut self) -> Result<(), RecordFault> {
+        let mut at = 0;
+        loop {
+            match (self.buffer.get(at), self.buffer.get(at + 1)) {
+                (Some(b'\n'), _) => self.line += 1,
+                (Some(b'\r'), Some(b'\n')) => {}
+                (Some(b'\r') | None, None) if !self.ended => {
+                    self.buffer.drain(..at);
+                    at = 0;
+                    self.grow(LONGEST_RECORD)?;
+                    continue;
+                }
+                (Some(b'\r'), _) => self.line += 1,
+                _ => break,
+            }
+            at += 1;
+        }
+        self.buffer.drain(..at);
+        Ok(())
+    }
+
+    /// Reads on after a record that is not whole yet, which may have at most `most` bytes.
     fn grow(&mut self, most: usize) -> Result<(), RecordFault> {
-        self.buffer.copy_within(self.start..self.end, 0);
-        self.end -= self.start;
-        self.start = 0;
-        if self.end >= most {
+        if self.buffer.len() >= most {
             return Err(RecordFault::TooLong(most));
         }
-        self.fill()
+        self.read(CHUNK.max(self.buffer.len()))
     }
 
-    /// Reads until the buffer is full, with at least as many bytes free as it holds.
-    fn fill(&mut self) -> Result<(), RecordFault> {
-        if self.buffer.len() < CHUNK || self.buffer.len() < 2 * self.end {
-            self.buffer.resize(CHUNK.max(2 * self.end), 0);
-        }
-        while self.end < self.buffer.len() && !self.ended {
-            match self.source.read(&mut self.buffer[self.end..]) {
-                Ok(0) => self.ended = true,
-                Ok(bytes) => self.end += bytes,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(RecordFault::Io(error)),
+    /// Reads this number of bytes, or all that are left.
+    fn read(&mut self, bytes: usize) -> Result<(), RecordFault> {
+        let before = self.buffer.len();
+        self.buffer.reserve(bytes.min(PART));
+        let read = (&mut self.source).take(bytes as u64).read_to_end(&mut self.buffer);
+        match read {
+            Ok(read) => self.ended = read < bytes,
+            Err(error) if self.buffer.len() > before && self.failed.is_none() => {
+                // Records before the fault may have faults of their own.
+                self.buffer.truncate(last_end(&self.buffer, self.delimiter));
+                (self.ended, self.failed) = (true, Some(error));
             }
+            Err(error) => return Err(RecordFault::Io(error)),
         }
         Ok(())
     }
 }
 
 /// A text with `"` for each `""`.
-fn single_quotes(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn single_quotes(bytes: &[u8]) -> Vec<u8> {
     let mut single = Vec::with_capacity(bytes.len());
     let mut rest = bytes;
     while let Some(place) = memchr::memchr(b'"', rest) {

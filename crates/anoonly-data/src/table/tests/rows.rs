@@ -43,7 +43,8 @@ fn every_format_has_all_rows() {
     Table::blocks(&file("table.csv")).unwrap().for_each(|block| writer.write(&block.unwrap()).unwrap());
     writer.finish().unwrap();
     assert_eq!(counted(&file("table.parquet")), [ROWS; 2]);
-    let named = table.batch.names().iter().cloned().zip(table.batch.columns().iter().cloned());
+    let batch = table.plain_batch();
+    let named = batch.names().iter().cloned().zip(batch.columns().iter().cloned());
     write_ipc(&file("table.arrow"), &named.collect::<Vec<_>>());
     assert_eq!(counted(&file("table.arrow")), [ROWS; 2]);
     let mut writer = ::zip::ZipWriter::new(File::create(file("table.npz")).unwrap());
