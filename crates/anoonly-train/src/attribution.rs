@@ -61,7 +61,8 @@ impl FittedDetector {
     /// A score without a gradient is explained by Shapley values, estimated from random orders of the parts (Štrumbelj and
     /// Kononenko, "Explaining prediction models and individual predictions with feature contributions", 2014). In each order,
     /// the parts change one after the other from their values in the baseline to those in the row. The contribution of a part
-    /// is the change of the score that it makes, averaged over the orders.
+    /// is the change of the score that it makes, averaged over the orders. Each order comes with its reverse, and each part has its
+    /// places spread evenly over the orders, so that few orders are enough.
     ///
     /// Rows are explained in parallel, and the working memory is bounded. The result does not depend on the number of threads.
     ///

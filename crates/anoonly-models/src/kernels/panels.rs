@@ -1,5 +1,7 @@
 //! Products of many rows with weights that are packed once.
 
+pub(crate) mod scan;
+
 use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};

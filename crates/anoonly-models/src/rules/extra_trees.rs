@@ -70,7 +70,7 @@ pub struct ExtraTrees {
 
 impl FittedRule for ExtraTrees {
     fn score(&self, rows: RowBlock<'_>) -> Vec<f32> {
-        rows.iter().map(|row| self.forest.mean(row) as f32).collect()
+        self.forest.scores(rows)
     }
 
     fn graph(&self) -> Option<Graph> {

@@ -158,7 +158,7 @@ pub struct Gbdt {
 
 impl FittedRule for Gbdt {
     fn score(&self, rows: RowBlock<'_>) -> Vec<f32> {
-        rows.iter().map(|row| self.forest.sum(row) as f32).collect()
+        self.forest.sums(rows.into()).into_iter().map(|sum| sum as f32).collect()
     }
 
     fn graph(&self) -> Option<Graph> {

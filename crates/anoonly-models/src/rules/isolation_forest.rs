@@ -72,7 +72,7 @@ impl IsolationForest {
 
 impl FittedRule for IsolationForest {
     fn score(&self, rows: RowBlock<'_>) -> Vec<f32> {
-        rows.iter().map(|row| isolation::score(&self.forest, row)).collect()
+        isolation::scores(&self.forest, rows)
     }
 
     fn graph(&self) -> Option<Graph> {

@@ -171,7 +171,7 @@ impl FittedRule for PuForest {
     fn score(&self, rows: RowBlock<'_>) -> Vec<f32> {
         match &self.0 {
             Stage::Start(start) => start.score(rows),
-            Stage::Trees(forest) => rows.iter().map(|row| forest.mean(row) as f32).collect(),
+            Stage::Trees(forest) => forest.scores(rows),
         }
     }
 

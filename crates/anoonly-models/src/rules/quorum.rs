@@ -5,19 +5,24 @@
 //! extremely randomised trees of Geurts, Ernst and Wehenkel 2006. The weighting is this project's own; `docs/experiments/recipe.md`
 //! records how it was chosen.
 
+#[cfg(feature = "fit")]
+mod folds;
 mod held_out;
+mod known;
 mod opinions;
 
 use rand::Rng;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "fit")]
+use self::folds::Folds;
 use self::held_out::{HeldOut, Joining};
 use self::opinions::{COUNT, FitRows, GROUPS, Opinions};
 use crate::error::Checks;
 use crate::graph::Graph;
 #[cfg(feature = "fit")]
-use crate::tools::covariance;
+use crate::tools::covariance::{self, Covariance};
 use crate::tools::normal_scores::NormalScores;
 use crate::{ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleMethod, SavedTensors};
 
@@ -39,7 +44,7 @@ pub struct QuorumConfig {
 
 impl Default for QuorumConfig {
     fn default() -> Self {
-        Self { folds: 5, trees: 100, most_rows: 5000, trust: 8.0 }
+        Self { folds: 5, trees: 100, most_rows: 2500, trust: 8.0 }
     }
 }
 
@@ -76,8 +81,9 @@ impl RuleMethod for QuorumConfig {
 
     #[cfg(feature = "fit")]
     fn fit(&self, data: &RuleData, rng: &mut impl Rng) -> Quorum {
-        let held_out = HeldOut::of(self, data, rng);
-        let opinions = self.opinions(data, &FitRows::all(data), rng);
+        let folds = Folds::of(self.folds, data, rng);
+        let held_out = HeldOut::of(self, data, &folds, rng);
+        let opinions = self.opinions(data, &FitRows::all(data), folds.covariance(data, None), rng);
         let scales = held_out.unlabelled.each_ref().map(|values| NormalScores::of(values));
         let joining = held_out.joining(&scales, self.trust);
         Quorum { opinions, scales, joining }
@@ -85,7 +91,7 @@ impl RuleMethod for QuorumConfig {
 
     #[cfg(feature = "fit")]
     fn memory(&self, rows: usize, columns: usize) -> u64 {
-        covariance::memory(rows, columns)
+        covariance::memory(rows, columns).saturating_add(folds::memory(self.folds, columns))
     }
 
     fn restore(&self, columns: usize, saved: &mut SavedTensors) -> Result<Quorum, String> {
@@ -107,8 +113,8 @@ impl RuleMethod for QuorumConfig {
 
 #[cfg(feature = "fit")]
 impl QuorumConfig {
-    /// Opinions fitted on these training rows.
-    fn opinions(&self, data: &RuleData, rows: &FitRows, rng: &mut impl Rng) -> Opinions {
+    /// Opinions fitted on these training rows, given the covariance of those that are no anomalies.
+    fn opinions(&self, data: &RuleData, rows: &FitRows, covariance: Covariance, rng: &mut impl Rng) -> Opinions {
         let [kept, normals] = [&rows.unlabelled, &rows.normals].map(|rows| {
             let mut kept = rows.clone();
             if kept.len() > self.most_rows {
@@ -117,7 +123,7 @@ impl QuorumConfig {
             }
             kept
         });
-        Opinions::of(data, rows, [&kept, &normals], self.trees, rng)
+        Opinions::of(data, rows, covariance, [&kept, &normals], self.trees, rng)
     }
 }
 

@@ -72,7 +72,7 @@ pub struct RandomForest {
 
 impl FittedRule for RandomForest {
     fn score(&self, rows: RowBlock<'_>) -> Vec<f32> {
-        rows.iter().map(|row| self.forest.mean(row) as f32).collect()
+        self.forest.scores(rows)
     }
 
     fn graph(&self) -> Option<Graph> {

@@ -162,9 +162,9 @@ pub struct Xgbod {
 
 impl FittedRule for Xgbod {
     fn score(&self, rows: RowBlock<'_>) -> Vec<f32> {
-        let score = |row: &[f32]| self.forest.sum(row) as f32;
         let blocks = rows.blocks(BLOCK).map(|block| self.unsupervised.widened(block));
-        blocks.flat_map(|wide| wide.chunks_exact(rows.columns() + SCORES).map(score).collect::<Vec<_>>()).collect()
+        let sums = blocks.flat_map(|wide| self.forest.sums(RowBlock::new(&wide, rows.columns() + SCORES).into()));
+        sums.map(|sum| sum as f32).collect()
     }
 
     fn graph(&self) -> Option<Graph> {

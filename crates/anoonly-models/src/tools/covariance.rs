@@ -2,8 +2,12 @@
 //!
 //! Sums are in double precision. Products and decomposition come from faer and run on the calling thread.
 
+mod sums;
+
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatRef, Par, Side};
+
+pub(crate) use self::sums::CovarianceSums;
 
 /// The mean of rows and their covariance `Σ = Σⱼ variancesⱼ · axisⱼ · axisⱼᵀ + rest · P`, where `P` projects on what is orthogonal to
 /// all axes.

@@ -158,25 +158,13 @@ impl Neighbours {
         }
         let mut nearest = Nearest { count, places: Vec::new(), distances: Vec::new() };
         for (found, row) in found.into_iter().zip(rows.chunks_exact(self.columns)) {
-            let mut exact: Vec<(f64, u32)> = found.left().map(|index| (self.square(row, index), index)).collect();
+            let mut exact: Vec<(f64, u32)> =
+                found.left().map(|index| (exact_square(row, self.row(index)), index)).collect();
             exact.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
             nearest.places.extend(exact[..count].iter().map(|(_, index)| index));
             nearest.distances.extend(exact[..count].iter().map(|(square, _)| square.sqrt()));
         }
         nearest
-    }
-
-    /// The squared distance between a row and an indexed one. The order of the sum is the same for all rows.
-    fn square(&self, row: &[f32], index: u32) -> f64 {
-        const LANES: usize = 8;
-        let known = self.row(index);
-        let square = |(&a, &b): (&f32, &f32)| (f64::from(a) - f64::from(b)).powi(2);
-        let (wide, rest) = (row.chunks_exact(LANES), row.len() / LANES * LANES);
-        let mut sums = [0.0; LANES];
-        for (row, known) in wide.zip(known.chunks_exact(LANES)) {
-            sums.iter_mut().zip(row.iter().zip(known)).for_each(|(sum, cells)| *sum += square(cells));
-        }
-        sums.iter().sum::<f64>() + row[rest..].iter().zip(&known[rest..]).map(square).sum::<f64>()
     }
 }
 
@@ -261,8 +249,33 @@ fn multiply(queries: &[f32], known: &[f32], columns: usize, products: &mut [f32]
 /// The largest rounding error of a squared distance, as a share of the sum of the two squared lengths. A sum of `n` products has an
 /// error of at most `n` half units in the last place (Higham, "Accuracy and Stability of Numerical Algorithms", section 3.1).
 /// `2n` covers the product, which counts twice, and the lengths; the constant covers centring and the final sums.
-fn slack(columns: usize) -> f32 {
+pub(crate) fn slack(columns: usize) -> f32 {
     (2 * columns + 16) as f32 * (f32::EPSILON / 2.0)
+}
+
+/// The squared distance between two rows in double precision.
+#[inline(always)]
+pub(crate) fn exact_square(a: &[f32], b: &[f32]) -> f64 {
+    exact_sum(a, b, |a, b| (a - b).powi(2))
+}
+
+/// The scalar product of two rows in double precision.
+#[inline(always)]
+pub(crate) fn exact_product(a: &[f32], b: &[f32]) -> f64 {
+    exact_sum(a, b, |a, b| a * b)
+}
+
+/// The sum of what `of` makes of each pair of cells. The order of the sum is the same for all rows.
+#[inline(always)]
+fn exact_sum(a: &[f32], b: &[f32], of: impl Fn(f64, f64) -> f64) -> f64 {
+    const LANES: usize = 8;
+    let (wide, rest) = (a.chunks_exact(LANES), a.len() / LANES * LANES);
+    let mut sums = [0.0; LANES];
+    for (a, b) in wide.zip(b.chunks_exact(LANES)) {
+        sums.iter_mut().zip(a.iter().zip(b)).for_each(|(sum, (&a, &b))| *sum += of(f64::from(a), f64::from(b)));
+    }
+    let others = a[rest..].iter().zip(&b[rest..]).map(|(&a, &b)| of(f64::from(a), f64::from(b)));
+    sums.iter().sum::<f64>() + others.sum::<f64>()
 }
 
 /// Rows minus a mean, `[rows, columns]`.

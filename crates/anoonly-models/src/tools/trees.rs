@@ -2,12 +2,16 @@
 
 mod classes;
 pub(crate) mod isolation;
+mod random;
+mod walk;
 
 use std::ops::RangeInclusive;
 
 pub(crate) use self::classes::{Classes, Kind, Splits, TreeGrower};
-use crate::SavedTensors;
+pub(crate) use self::walk::TreeRows;
+use self::walk::Walks;
 use crate::graph::{GeneralStep, Graph, TreeNodes, Value};
+use crate::{RowBlock, SavedTensors};
 
 /// The values of a node:
 /// 0. the column that it compares;
@@ -27,6 +31,8 @@ pub(crate) struct Forest {
     pub nodes: Vec<f32>,
     /// The number of nodes in each tree, `[trees]`.
     pub sizes: Vec<f32>,
+    /// The same trees, ready for walks.
+    walks: Walks,
 }
 
 impl Forest {
@@ -34,34 +40,49 @@ impl Forest {
     pub fn push(&mut self, tree: &[f32]) {
         self.sizes.push((tree.len() / NODE) as f32);
         self.nodes.extend(tree);
+        self.walks.push(tree);
     }
 
-    /// The sum of a row's values in all trees.
+    /// The sum of each row's values in all trees. A row's sum does not depend on the other rows.
+    pub fn sums(&self, rows: TreeRows<'_>) -> Vec<f64> {
+        let mut sums = vec![0.0; rows.count()];
+        self.walks.each_leaf(rows, |row, leaf| sums[row] += f64::from(self.nodes[leaf * NODE + 3]));
+        sums
+    }
+
+    /// The mean of each row's values over the trees; 0 without trees.
+    pub fn means(&self, rows: TreeRows<'_>) -> Vec<f64> {
+        let count = self.sizes.len().max(1) as f64;
+        self.sums(rows).into_iter().map(|sum| sum / count).collect()
+    }
+
+    /// The means as scores.
+    pub fn scores(&self, rows: RowBlock<'_>) -> Vec<f32> {
+        self.means(rows.into()).into_iter().map(|mean| mean as f32).collect()
+    }
+
+    /// The sum of one row's values.
+    #[cfg(test)]
     pub fn sum(&self, row: &[f32]) -> f64 {
-        let (mut rest, mut sum) = (&self.nodes[..], 0.0);
-        for &size in &self.sizes {
-            let (tree, others) = rest.split_at((size as usize).saturating_mul(NODE).min(rest.len()));
-            sum += f64::from(leaf_value(tree, row));
-            rest = others;
-        }
-        sum
+        self.sums(RowBlock::new(row, row.len()).into())[0]
     }
 
-    /// The mean of a row's values over the trees; 0 without trees.
+    /// The mean of one row's values.
+    #[cfg(test)]
     pub fn mean(&self, row: &[f32]) -> f64 {
-        self.sum(row) / self.sizes.len().max(1) as f64
+        self.means(RowBlock::new(row, row.len()).into())[0]
     }
 
-    /// The index of the leaf in which a row ends, for each tree. Indices count over the nodes of all trees.
-    pub fn leaves<'a>(&'a self, row: &'a [f32]) -> impl Iterator<Item = usize> + 'a {
-        let mut first = 0;
-        self.sizes.iter().map(move |&size| {
-            let end = (first + (size as usize).saturating_mul(NODE)).min(self.nodes.len());
-            let tree = &self.nodes[first..end];
-            let leaf = first / NODE + leaf(tree, row);
-            first = end;
-            leaf
-        })
+    /// The indices of the leaves in which rows end, `[rows, trees]`. Indices count over the nodes of all trees.
+    pub fn leaves(&self, rows: TreeRows<'_>) -> Vec<u32> {
+        let trees = self.sizes.len();
+        let mut leaves = vec![0; rows.count() * trees];
+        let mut next: Vec<usize> = (0..rows.count()).map(|row| row * trees).collect();
+        self.walks.each_leaf(rows, |row, leaf| {
+            leaves[next[row]] = leaf as u32;
+            next[row] += 1;
+        });
+        leaves
     }
 
     /// Adds the value of each tree to a graph, `[rows, trees]`, with 64-bit elements; zeros, `[rows, 1]`, without trees.
@@ -103,28 +124,24 @@ impl Forest {
     /// When a tensor is missing or has the wrong shape, or there are others; or when the nodes are no trees: a size or an index
     /// is no whole number or out of range, a child does not come after its parent, or a node is the child of none or of several.
     pub fn restore(columns: usize, trees: RangeInclusive<usize>, saved: &mut SavedTensors) -> Result<Self, String> {
-        let forest = Self { nodes: saved.take_rows("nodes", NODE)?, sizes: saved.take_list("sizes")? };
+        let (nodes, sizes) = (saved.take_rows("nodes", NODE)?, saved.take_list("sizes")?);
         if let Some(path) = saved.left() {
             return Err(format!("a forest has no tensor `{path}`"));
         }
-        if !trees.contains(&forest.sizes.len()) {
-            return Err(format!(
-                "a forest has {} trees, needs {} to {}",
-                forest.sizes.len(),
-                trees.start(),
-                trees.end()
-            ));
+        if !trees.contains(&sizes.len()) {
+            return Err(format!("a forest has {} trees, needs {} to {}", sizes.len(), trees.start(), trees.end()));
         }
-        let mut rest = &forest.nodes[..];
-        for (tree, &size) in forest.sizes.iter().enumerate() {
+        let (mut walks, mut rest) = (Walks::default(), &nodes[..]);
+        for (tree, &size) in sizes.iter().enumerate() {
             let cells = index(size).and_then(|size| size.checked_mul(NODE));
             let own = cells.filter(|cells| *cells > 0).and_then(|cells| rest.split_at_checked(cells));
             let (own, others) = own.ok_or_else(|| format!("tree {tree} cannot have {size} nodes"))?;
             check_tree(own, columns).map_err(|reason| format!("tree {tree}, {reason}"))?;
+            walks.push(own);
             rest = others;
         }
         match rest.is_empty() {
-            true => Ok(forest),
+            true => Ok(Self { nodes, sizes, walks }),
             false => Err(format!("{} nodes belong to no tree", rest.len() / NODE)),
         }
     }
@@ -167,21 +184,12 @@ const MOST_NODES: f32 = (1 << 24) as f32;
 
 /// The value of a row in one tree.
 pub(crate) fn leaf_value(tree: &[f32], row: &[f32]) -> f32 {
-    tree.get(leaf(tree, row) * NODE + 3).copied().unwrap_or_default()
-}
-
-/// The index of the leaf of one tree in which a row ends.
-pub(crate) fn leaf(tree: &[f32], row: &[f32]) -> usize {
-    let node = |index: usize| tree.get(index.checked_mul(NODE)?..)?.first_chunk::<NODE>();
-    let (mut index, Some(mut at)) = (0, node(0)) else { return 0 };
+    let mut at = 0;
     loop {
-        let [column, threshold, child, _] = *at;
-        let Some(&cell) = row.get(column as usize) else { return index };
-        let next = (child as usize).saturating_add(usize::from(cell > threshold));
-        // At a leaf, the index of the first child is 0.
-        match node(next) {
-            Some(next_node) if child as usize > index => (index, at) = (next, next_node),
-            _ => return index,
+        let node = &tree[at * NODE..][..NODE];
+        match node[2] as usize {
+            0 => return node[3],
+            child => at = child + usize::from(row[node[0] as usize] > node[1]),
         }
     }
 }

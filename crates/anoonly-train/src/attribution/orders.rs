@@ -4,13 +4,14 @@ use std::ops::Range;
 
 use ndarray::{Array2, ArrayView1};
 use rand::seq::SliceRandom;
+use rand::{Rng, RngExt};
 use rayon::prelude::*;
 
 use super::nearest;
 use crate::{FittedDetector, ScoreError};
 
 /// The approximate number of points that are scored to explain one row. It decides how many orders are drawn.
-const POINTS_PER_ROW: usize = 4000;
+const POINTS_PER_ROW: usize = 1600;
 /// The smallest number of pairs of orders. A pair is an order and its reverse.
 const MIN_PAIRS: usize = 2;
 /// The largest number of pairs of orders.
@@ -40,14 +41,7 @@ impl<'a> PartOrders<'a> {
     /// Draws the orders, each followed by its reverse. The seed of the detector decides them.
     pub fn new(fitted: &'a FittedDetector, baseline: &'a [f32], start: f32, parts: &'a [Range<usize>]) -> Self {
         let pairs = (POINTS_PER_ROW / (2 * parts.len().max(1))).clamp(MIN_PAIRS, MAX_PAIRS);
-        let mut rng = fitted.seed.stream(&["orders of columns"]);
-        let mut order: Vec<usize> = (0..parts.len()).collect();
-        let orders = (0..pairs)
-            .flat_map(|_| {
-                order.shuffle(&mut rng);
-                [order.clone(), order.iter().rev().copied().collect()]
-            })
-            .collect();
+        let orders = orders(parts.len(), pairs, &mut fitted.seed.stream(&["orders of columns"]));
         Self { fitted, baseline, start, parts, orders, cells_at_once: CELLS_AT_ONCE }
     }
 
@@ -103,6 +97,35 @@ impl<'a> PartOrders<'a> {
     }
 }
 
+/// Random orders of parts, each followed by its reverse.
+///
+/// How much a part changes the score depends on how early it comes. So the places of each part are spread evenly over all orders: the
+/// keys that the parts are sorted by are a Latin hypercube sample (McKay, Beckman and Conover, Technometrics 1979).
+fn orders(parts: usize, pairs: usize, rng: &mut impl Rng) -> Vec<Vec<usize>> {
+    let sorted = |keys: Vec<f64>| {
+        let mut order: Vec<usize> = (0..parts).collect();
+        order.sort_by(|&a, &b| keys[a].total_cmp(&keys[b]));
+        let reverse = order.iter().rev().copied().collect();
+        [order, reverse]
+    };
+    keys(parts, pairs, rng).into_iter().flat_map(sorted).collect()
+}
+
+/// A key of each part for each pair of orders, `[pairs][parts]`, from 0 to 1. For each part, each of the `pairs` ranges of equal length in
+/// the half from 0 to 1/2 has one of its keys, or one minus it, which is its key in the reverse.
+fn keys(parts: usize, pairs: usize, rng: &mut impl Rng) -> Vec<Vec<f64>> {
+    let mut keys = vec![vec![0.0; parts]; pairs];
+    let mut ranges: Vec<usize> = (0..pairs).collect();
+    for part in 0..parts {
+        ranges.shuffle(rng);
+        for (keys, &range) in keys.iter_mut().zip(&ranges) {
+            let key = (range as f64 + rng.random::<f64>()) / (2 * pairs) as f64;
+            keys[part] = if rng.random() { key } else { 1.0 - key };
+        }
+    }
+    keys
+}
+
 #[cfg(test)]
 #[cfg(feature = "fit")]
 mod tests {
@@ -128,6 +151,25 @@ mod tests {
         for points in [1, 4] {
             orders.cells_at_once = points * 4;
             assert_eq!(orders.contributions(rows).unwrap(), together);
+        }
+    }
+    #[test]
+    fn the_places_of_each_part_are_spread_evenly() {
+        let (parts, pairs) = (9, 8);
+        let keys = keys(parts, pairs, &mut Seed(4).stream(&[]));
+        for part in 0..parts {
+            let mut ranges: Vec<usize> =
+                keys.iter().map(|keys| (keys[part].min(1.0 - keys[part]) * (2 * pairs) as f64) as usize).collect();
+            ranges.sort_unstable();
+            assert_eq!(ranges, (0..pairs).collect::<Vec<_>>());
+        }
+        let orders = orders(parts, pairs, &mut Seed(4).stream(&[]));
+        assert_eq!(orders.len(), 2 * pairs);
+        for pair in orders.chunks(2) {
+            let mut sorted = pair[0].clone();
+            sorted.sort_unstable();
+            assert_eq!(sorted, (0..parts).collect::<Vec<_>>());
+            assert!(pair[0].iter().rev().eq(&pair[1]));
         }
     }
 }

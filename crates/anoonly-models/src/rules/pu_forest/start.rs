@@ -16,6 +16,8 @@ pub(super) const TREES: usize = 100;
 const SAMPLE: usize = 256;
 /// The neighbour to which the distance is measured.
 pub(super) const NEIGHBOUR: usize = 5;
+/// Rows whose leaves are found at a time.
+const BLOCK: usize = 1024;
 /// The most rows that are kept as neighbours.
 const MOST_KNOWN: usize = 5000;
 /// What a row loses, in standard deviations, if all trees put it into the leaf of a confirmed normal.
@@ -61,7 +63,8 @@ impl StartRows {
         }
         let known = kept.iter().flat_map(|&row| &rows[row * columns..][..columns]).copied().collect();
         let known = Neighbours::new(known, columns);
-        let isolated: Vec<f32> = rows.chunks_exact(columns).map(|row| isolation::score(&forest, row)).collect();
+        let all = RowBlock::new(rows, columns);
+        let isolated = isolation::scores(&forest, all);
         let mut distances = to_neighbour(&known, rows);
         // A kept row is not its own neighbour.
         let others = known.of_each(NEIGHBOUR);
@@ -71,7 +74,7 @@ impl StartRows {
         let [isolation, distance] = [&isolated, &distances].map(|values| NormalScores::of(values));
         let level = |(&isolated, &far): (&f32, &f32)| [isolation.of_value(isolated), distance.of_value(far)];
         let levels = isolated.iter().zip(&distances).map(level).collect();
-        let leaves = rows.chunks_exact(columns).flat_map(|row| forest.leaves(row).map(|leaf| leaf as u16)).collect();
+        let leaves = all.blocks(BLOCK).flat_map(|rows| forest.leaves(rows.into())).map(|leaf| leaf as u16).collect();
         let refuted = vec![false; forest.nodes.len() / NODE];
         Self { start: Start { forest, refuted, known, isolation, distance }, levels, leaves }
     }
@@ -107,11 +110,13 @@ impl Start {
     /// The score of each row.
     pub fn score(&self, rows: RowBlock<'_>) -> Vec<f32> {
         let distances = to_neighbour(&self.known, rows.cells());
-        let score = |(row, far): (&[f32], f32)| {
-            let levels = [self.isolation.of_value(isolation::score(&self.forest, row)), self.distance.of_value(far)];
-            joined(levels, self.forest.leaves(row).filter(|&leaf| self.refuted[leaf]).count())
+        let isolated = isolation::scores(&self.forest, rows);
+        let leaves = self.forest.leaves(rows.into());
+        let score = |((isolated, far), leaves): ((f32, f32), &[u32])| {
+            let levels = [self.isolation.of_value(isolated), self.distance.of_value(far)];
+            joined(levels, leaves.iter().filter(|&&leaf| self.refuted[leaf as usize]).count())
         };
-        rows.iter().zip(distances).map(score).collect()
+        isolated.into_iter().zip(distances).zip(leaves.chunks_exact(TREES)).map(score).collect()
     }
 
     /// The isolation forest as `forest`; `refuted`, `[nodes]`, 1 for a leaf with a confirmed normal and 0 for another node; the

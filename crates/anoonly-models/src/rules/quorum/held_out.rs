@@ -3,9 +3,10 @@
 use std::ops::Range;
 
 use rand::Rng;
-use rand::seq::SliceRandom;
 
 use super::QuorumConfig;
+#[cfg(feature = "fit")]
+use super::folds::Folds;
 use super::opinions::{BLOCK, COUNT, FitRows, GROUPS};
 use crate::RuleData;
 use crate::tools::normal_scores::NormalScores;
@@ -20,44 +21,31 @@ pub(super) struct HeldOut {
     pub anomalies: [Vec<f32>; COUNT],
 }
 
+/// The share of the trees that are grown for each fold: a rough value is enough to weigh the trees.
+const TREES: f64 = 0.4;
+
 impl HeldOut {
-    /// Scores every training row by opinions fitted on the other folds.
+    /// Scores every training row by opinions fitted on the other folds. Of many unlabelled rows or confirmed normals, some are enough.
     #[cfg(feature = "fit")]
-    pub fn of(config: &QuorumConfig, data: &RuleData, rng: &mut impl Rng) -> Self {
-        let mut all = FitRows::all(data);
-        [&mut all.unlabelled, &mut all.anomalies, &mut all.normals].into_iter().for_each(|rows| rows.shuffle(rng));
+    pub fn of(config: &QuorumConfig, data: &RuleData, folds: &Folds, rng: &mut impl Rng) -> Self {
+        let config = &QuorumConfig { trees: (TREES * config.trees as f64).ceil() as usize, ..config.clone() };
         let mut values =
             Self { unlabelled: Default::default(), normals: Default::default(), anomalies: Default::default() };
-        let single = all.anomalies.len() == 1;
-        // A single unlabelled row is scored by opinions that were fitted on it: there is no other row.
-        let folds = config.folds.min(all.unlabelled.len()).max(2);
-        for fold in 0..folds {
-            let part = |rows: &[usize], inside: bool| -> Vec<usize> {
-                let places = rows.iter().enumerate().filter(|(place, _)| (place % folds == fold) == inside);
-                places.map(|(_, &row)| row).collect()
-            };
-            let others = |rows: &[usize]| if rows.len() == 1 { rows.to_vec() } else { part(rows, false) };
-            let fitted_on = FitRows {
-                unlabelled: others(&all.unlabelled),
-                normals: part(&all.normals, false),
-                anomalies: others(&all.anomalies),
-            };
-            let opinions = config.opinions(data, &fitted_on, rng);
-            let score = |rows: Vec<usize>, values: &mut [Vec<f32>]| {
+        for fold in 0..folds.count() {
+            let opinions = config.opinions(data, &folds.outside(fold), folds.covariance(data, Some(fold)), rng);
+            let score = |rows: &[usize], values: &mut [Vec<f32>]| {
                 for rows in rows.chunks(BLOCK) {
                     let made = opinions.values(&data.select(rows));
                     values.iter_mut().zip(made).for_each(|(values, made)| values.extend(made));
                 }
             };
             // As many rows as the neighbours and trees are made of are enough to know the usual values.
-            let mut rows = part(&all.unlabelled, true);
-            rows.truncate(config.most_rows.div_ceil(folds));
-            score(rows, &mut values.unlabelled);
-            let mut normals = part(&all.normals, true);
-            normals.truncate(config.most_rows.div_ceil(folds));
-            score(normals, &mut values.normals);
-            if !single {
-                score(part(&all.anomalies, true), &mut values.anomalies);
+            let most = config.most_rows.div_ceil(folds.count());
+            let FitRows { unlabelled, normals, anomalies } = folds.inside(fold);
+            score(&unlabelled[..unlabelled.len().min(most)], &mut values.unlabelled);
+            score(&normals[..normals.len().min(most)], &mut values.normals);
+            if data.anomalies.len() > 1 {
+                score(&anomalies, &mut values.anomalies);
             }
         }
         values
@@ -103,12 +91,14 @@ impl HeldOut {
         let logs: Vec<f64> = grid
             .iter()
             .map(|&(weights, prior)| {
-                let anomalies = joined(&anomalies, weights);
+                let mut anomalies = joined(&anomalies, weights);
+                anomalies.sort_unstable_by(f64::total_cmp);
+                // For each anomaly the share of rows that do not score below it, and the sum of these.
                 let missed = |rows: &[Vec<f64>; GROUPS.len()]| -> f64 {
-                    let mut usual = joined(rows, weights);
-                    usual.sort_unstable_by(f64::total_cmp);
-                    let below = |score: f64| usual.partition_point(|&other| other < score) as f64 / usual.len() as f64;
-                    if usual.is_empty() { 0.0 } else { anomalies.iter().map(|&score| 1.0 - below(score)).sum() }
+                    let usual = joined(rows, weights);
+                    let up_to = |score: f64| anomalies.partition_point(|&anomaly| anomaly <= score);
+                    let missed: usize = usual.iter().map(|&score| up_to(score)).sum();
+                    missed as f64 / usual.len().max(1) as f64
                 };
                 prior.ln() - trust * (missed(&unlabelled) + missed(&normals))
             })

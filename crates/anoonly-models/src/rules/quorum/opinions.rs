@@ -6,12 +6,12 @@ use std::ops::Range;
 
 use rand::Rng;
 
+use super::known::Known;
 use crate::kernels::products::{StridedRows, dots};
 use crate::tools::balance::ClassRows;
 #[cfg(feature = "fit")]
 use crate::tools::covariance::Covariance;
-use crate::tools::neighbours::Neighbours;
-use crate::tools::trees::{Classes, Forest, Splits};
+use crate::tools::trees::{Classes, Forest, Splits, TreeRows};
 use crate::tools::whitening::Whitening;
 use crate::{RuleData, SavedTensors};
 
@@ -28,8 +28,6 @@ const AXES: usize = 4;
 const RIDGES: [f64; 3] = [10.0, 30.0, 100.0];
 /// The same for the whitening of rows.
 const RIDGE: f64 = 30.0;
-/// The number of neighbours whose cosines are averaged.
-const NEIGHBOURS: usize = 10;
 /// The most axes that trees are grown on.
 const WIDE: usize = 64;
 /// The share of unlabelled rows among those that are no anomalies, from which confirmed normals count as such.
@@ -80,20 +78,20 @@ pub(super) struct Opinions {
 }
 
 impl Opinions {
-    /// Fitted on all rows for the covariance, on all labelled anomalies, and for the other opinions on the `kept` unlabelled rows and
-    /// on `normals`, the confirmed normals that are kept.
+    /// Fitted on the covariance of all rows that are no anomalies, on all labelled anomalies, and for the other opinions on the `kept`
+    /// unlabelled rows and on `normals`, the confirmed normals that are kept.
     #[cfg(feature = "fit")]
     pub fn of(
         data: &RuleData,
         rows: &FitRows,
+        covariance: Covariance,
         [kept, normals]: [&[usize]; 2],
         trees: usize,
         rng: &mut impl Rng,
     ) -> Self {
         let columns = data.columns;
         let (kept, normal, anomalous) = (data.select(kept), data.select(normals), data.select(&rows.anomalies));
-        let others = [&rows.unlabelled[..], &rows.normals].concat();
-        let covariance = Covariance::ledoit_wolf(&data.select(&others), columns).spanning(&anomalous);
+        let covariance = covariance.spanning(&anomalous);
         let variances = covariance.coordinates();
         let median = covariance.median_variance();
         let deviations = |ridge: f64| variances.iter().map(move |variance| (variance + ridge * median).sqrt());
@@ -102,8 +100,7 @@ impl Opinions {
         let width = whitening.width();
         let [white_kept, white_normals, white_anomalies] =
             [&kept, &normal, &anomalous].map(|rows| whitening.apply(rows));
-        let known = Neighbours::new([&white_kept[..], &white_normals].concat(), width);
-        let known = Known::new(known, rows.anomalies.is_empty());
+        let known = Known::new([&white_kept[..], &white_normals].concat(), width, rows.anomalies.is_empty());
         let mut directions = vec![0.0; width * AXES];
         let mut squares = vec![0.0; width * AXES];
         for (column, (scale, variance)) in scales.iter().zip(&variances).enumerate() {
@@ -149,23 +146,22 @@ impl Opinions {
         let along = products(&white, &self.directions);
         let squares: Vec<f32> = white.iter().map(|cell| cell * cell).collect();
         let squared = products(&squares, &self.squares);
-        let distances = self.known.distances(&white);
-        let cosines = self.known.cosines(&white);
+        let resembled = self.known.resemblances(&white);
+        let trees = self.forest.means(TreeRows { cells: rows, stride: columns, skipped: 0 });
+        let skipped = width.saturating_sub(WIDE);
+        let turned = self.turned.means(TreeRows { cells: &white, stride: width, skipped });
 
         let mut values: [Vec<f32>; COUNT] = Default::default();
-        for (row, (plain, white)) in rows.chunks_exact(columns).zip(white.chunks_exact(width)).enumerate() {
-            let of_row = row * AXES..(row + 1) * AXES;
-            values[0].push(squared[of_row.start]);
-            values[1].push(distances[row]);
-            let pairs = along[of_row.clone()].iter().zip(&squared[of_row]).skip(1);
-            for (axis, (&product, &square)) in pairs.enumerate() {
-                // A row at the mean has no direction; its cosines are 0.
-                values[2 + axis].push(product / square.max(1e-12).sqrt());
-            }
-            values[5].push(-cosines[row]);
-            values[6].push(self.forest.mean(plain) as f32);
-            values[7].push(self.turned.mean(widest(white)) as f32);
+        values[0] = squared.iter().step_by(AXES).copied().collect();
+        values[1] = resembled.iter().map(|resembled| resembled.distance).collect();
+        for axis in 1..AXES {
+            let pairs = along.iter().zip(&squared).skip(axis).step_by(AXES);
+            // A row at the mean has no direction; its cosines are 0.
+            values[1 + axis] = pairs.map(|(product, square)| product / square.max(1e-12).sqrt()).collect();
         }
+        values[5] = resembled.iter().map(|resembled| -resembled.cosine).collect();
+        values[6] = trees.into_iter().map(|mean| mean as f32).collect();
+        values[7] = turned.into_iter().map(|mean| mean as f32).collect();
         values
     }
 
@@ -173,7 +169,7 @@ impl Opinions {
     /// trees as `forest` and `turned`. Where equal rows are no neighbours, also `equal_left_out`, `[1]`, which is 1.
     pub fn save(&self) -> SavedTensors {
         let width = self.whitening.width();
-        let saved = match self.known.equal_left_out {
+        let saved = match self.known.equal_left_out() {
             true => SavedTensors::default().with("equal_left_out", &[1], vec![1.0]),
             false => SavedTensors::default(),
         };
@@ -197,7 +193,7 @@ impl Opinions {
         Ok(Self {
             directions: transposed(&saved.take("directions", &[width, AXES])?, AXES),
             squares: transposed(&saved.take("squares", &[width, AXES])?, AXES),
-            known: Known::new(Neighbours::restore(saved, "rows", width)?, equal_left_out),
+            known: Known::restore(saved, width, equal_left_out)?,
             forest: Forest::restore(columns, trees..=trees, &mut saved.part("forest"))?,
             turned: Forest::restore(width.min(WIDE), trees..=trees, &mut saved.part("turned"))?,
             whitening,
@@ -218,89 +214,4 @@ fn wide(rows: &[f32], columns: usize) -> Vec<f32> {
 /// The coordinates of one whitened row along the axes of largest variance, which are the last ones.
 fn widest(row: &[f32]) -> &[f32] {
     &row[row.len().saturating_sub(WIDE)..]
-}
-
-/// Whitened unlabelled rows, indexed for neighbour search.
-#[derive(Clone, Debug)]
-struct Known {
-    rows: Neighbours,
-    /// Whether a known row that is equal to the row in question is no neighbour. Without labelled anomalies, the distance decides much,
-    /// and the rows of the training table, which are known rows themselves, are those that are looked at.
-    equal_left_out: bool,
-    /// The same rows scaled to length 1.
-    units: Neighbours,
-    /// Whether each row has a direction, `[rows]`.
-    directed: Vec<bool>,
-}
-
-impl Known {
-    fn new(rows: Neighbours, equal_left_out: bool) -> Self {
-        let (units, directed) = units(rows.given(), rows.columns());
-        Self { units: Neighbours::new(units, rows.columns()), rows, equal_left_out, directed }
-    }
-
-    /// The rows, `[rows, columns]`.
-    fn rows(&self) -> &[f32] {
-        self.rows.given()
-    }
-
-    /// The distance of each row to the nearest known row. If equal rows are left out, this leaves out one of them.
-    fn distances(&self, rows: &[f32]) -> Vec<f32> {
-        let nearest = self.rows.of(rows, if self.equal_left_out { 2 } else { 1 });
-        let distance = |distances: &[f64]| match *distances {
-            [0.0, second, ..] => second,
-            [first, ..] => first,
-            [] => 0.0,
-        };
-        nearest.by_row().map(|(_, distances)| distance(distances) as f32).collect()
-    }
-
-    /// For each row, the mean of its largest cosines with known rows.
-    fn cosines(&self, rows: &[f32]) -> Vec<f32> {
-        let (units, directed) = units(rows, self.rows.columns());
-        let nearest = self.units.of(&units, NEIGHBOURS);
-        let mean = |((places, distances), directed): ((&[u32], &[f64]), bool)| {
-            // For rows of length 1, |x − t|² = 2 − 2xt. Without a direction the cosine counts as 0.
-            let cosine = |(&place, distance): (&u32, &f64)| match directed && self.directed[place as usize] {
-                true => 1.0 - distance * distance / 2.0,
-                false => 0.0,
-            };
-            (places.iter().zip(distances).map(cosine).sum::<f64>() / places.len() as f64) as f32
-        };
-        nearest.by_row().zip(directed).map(mean).collect()
-    }
-}
-
-/// Rows scaled to length 1, and whether each has a direction. A row without one becomes zeros.
-fn units(rows: &[f32], columns: usize) -> (Vec<f32>, Vec<bool>) {
-    let length = |row: &[f32]| row.iter().map(|&cell| f64::from(cell).powi(2)).sum::<f64>().sqrt();
-    let lengths: Vec<f64> = rows.chunks_exact(columns).map(length).collect();
-    let scaled = rows.chunks_exact(columns).zip(&lengths).flat_map(|(row, &length)| {
-        let scale = if length > SHORTEST { 1.0 / length } else { 0.0 };
-        row.iter().map(move |&cell| (f64::from(cell) * scale) as f32)
-    });
-    (scaled.collect(), lengths.iter().map(|&length| length > SHORTEST).collect())
-}
-
-/// A row up to this length has no direction.
-const SHORTEST: f64 = 1e-6;
-
-#[cfg(test)]
-#[cfg(feature = "fit")]
-mod tests {
-    use super::*;
-
-    /// By hand: the row (3, 4) has the cosines 0.6 and 0.8 with the axes; a row of zeros has no direction.
-    #[test]
-    fn distances_and_cosines_agree_with_those_by_hand() {
-        let known = |equal_left_out| Known::new(Neighbours::new(vec![2.0, 0.0, 0.0, 7.0, 0.0, 0.0], 2), equal_left_out);
-        let rows = [2.0, 0.0, 3.0, 4.0, 0.0, 0.0];
-        let close = |ours: Vec<f32>, expected: [f32; 3]| {
-            assert!(ours.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6), "{ours:?}, not {expected:?}");
-        };
-        close(known(false).distances(&rows), [0.0, 17f32.sqrt(), 0.0]);
-        // The first and the last row are equal to a known row.
-        close(known(true).distances(&rows), [2.0, 17f32.sqrt(), 2.0]);
-        close(known(false).cosines(&rows), [1.0 / 3.0, (0.6 + 0.8) / 3.0, 0.0]);
-    }
 }

@@ -93,6 +93,9 @@ impl Classes {
 impl<R: Rng> TreeGrower<'_, R> {
     /// The nodes of a tree grown from the rows at these indices, whose order changes.
     pub fn tree(&mut self, rows: &mut [u32]) -> Vec<f32> {
+        if self.splits == Splits::Random {
+            return self.random_tree(rows);
+        }
         let mut tree = vec![0.0; NODE];
         self.node(&mut tree, 0, rows);
         tree
@@ -124,17 +127,21 @@ impl<R: Rng> TreeGrower<'_, R> {
 
     /// The total weight of each class: of the rows that are no anomalies, and of the anomalies.
     fn sums(&self, rows: impl Iterator<Item = u32>) -> [f64; 2] {
-        let mut counts = [0usize; 3];
+        let mut counts = [0; 3];
         rows.for_each(|row| counts[self.kinds[row as usize] as usize] += 1);
+        self.weigh(counts)
+    }
+
+    /// The total weight of each class, given the number of rows of each kind.
+    pub(super) fn weigh(&self, counts: [usize; 3]) -> [f64; 2] {
         let weight = |kind: usize| counts[kind] as f64 * self.weights[kind];
         [weight(0) + weight(1), weight(2)]
     }
 
-    /// The best split on random columns that are not constant among the rows.
+    /// The best split at the best thresholds of random columns that are not constant among the rows.
     fn split(&mut self, rows: &[u32], sums: [f64; 2]) -> Option<Split> {
         let mut columns: Vec<usize> = (0..self.columns.len()).collect();
-        let candidates = ((columns.len() as f64).sqrt() as usize).max(1);
-        let (mut best, mut compared) = (None::<Split>, 0);
+        let (candidates, mut best, mut compared) = (candidates(columns.len()), None::<Split>, 0);
         for drawn in 0..columns.len() {
             if compared == candidates {
                 break;
@@ -152,29 +159,13 @@ impl<R: Rng> TreeGrower<'_, R> {
                 continue;
             }
             compared += 1;
-            let found = match self.splits {
-                Splits::Random => {
-                    let threshold = self.rng.random_range(low..high);
-                    self.impurity_at(column, threshold, rows, sums).map(|impurity| (threshold, impurity))
-                }
-                Splits::Best => self.best_threshold(column, rows, sums),
-            };
-            if let Some((threshold, impurity)) = found
+            if let Some((threshold, impurity)) = self.best_threshold(column, rows, sums)
                 && best.as_ref().is_none_or(|best| impurity < best.impurity)
             {
                 best = Some(Split { column, threshold, impurity });
             }
         }
         best
-    }
-
-    /// The impurity of both sides of a threshold; `None` if one of them is too small.
-    fn impurity_at(&self, column: usize, threshold: f32, rows: &[u32], sums: [f64; 2]) -> Option<f64> {
-        let cells = &self.columns[column];
-        let below = |row: &u32| cells[*row as usize] <= threshold;
-        let count = rows.iter().filter(|row| below(row)).count();
-        let large = count >= self.leaf && rows.len() - count >= self.leaf;
-        large.then(|| impurity(self.sums(rows.iter().copied().filter(below)), sums))
     }
 
     /// The threshold of a column with the least impurity, and this impurity.
@@ -200,8 +191,13 @@ impl<R: Rng> TreeGrower<'_, R> {
     }
 }
 
+/// The number of columns that are compared for a split.
+pub(super) fn candidates(columns: usize) -> usize {
+    ((columns as f64).sqrt() as usize).max(1)
+}
+
 /// The Gini impurity of both sides of a split, weighted. `left` holds the class weights of one side, `sums` those of both.
-fn impurity(left: [f64; 2], sums: [f64; 2]) -> f64 {
+pub(super) fn impurity(left: [f64; 2], sums: [f64; 2]) -> f64 {
     let side = |[a, b]: [f64; 2]| if a + b > 0.0 { 2.0 * a * b / (a + b) } else { 0.0 };
     side(left) + side([sums[0] - left[0], sums[1] - left[1]])
 }

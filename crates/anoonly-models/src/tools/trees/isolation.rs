@@ -6,6 +6,7 @@ use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
 
 use super::{Forest, NODE};
+use crate::RowBlock;
 use crate::graph::{Function, Graph, Value};
 
 /// Grows trees, each from `sample` of the rows, `[rows, columns]`, drawn without replacement, or from all if there are fewer. The
@@ -26,9 +27,9 @@ pub(crate) fn grow(rows: &[f32], columns: usize, trees: usize, sample: usize, rn
     forest
 }
 
-/// The score of a row, `2^(−mean path)`: near 1 for a row that is isolated early, 0.5 for an average one.
-pub(crate) fn score(forest: &Forest, row: &[f32]) -> f32 {
-    (-forest.mean(row)).exp2() as f32
+/// The score of each row, `2^(−mean path)`: near 1 for a row that is isolated early, 0.5 for an average one.
+pub(crate) fn scores(forest: &Forest, rows: RowBlock<'_>) -> Vec<f32> {
+    forest.means(rows.into()).into_iter().map(|mean| (-mean).exp2() as f32).collect()
 }
 
 /// Adds [`score`] to a graph.
@@ -121,6 +122,10 @@ mod tests {
     use super::*;
     use crate::tools::trees::leaf_value;
     use anoonly_core::Seed;
+
+    fn score(forest: &Forest, row: &[f32]) -> f32 {
+        scores(forest, RowBlock::new(row, row.len()))[0]
+    }
 
     fn grown(rows: &[f32], columns: usize, trees: usize, sample: usize) -> Forest {
         grow(rows, columns, trees, sample, &mut Seed(1).stream(&[]))

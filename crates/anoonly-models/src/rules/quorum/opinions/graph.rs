@@ -1,12 +1,11 @@
 //! The opinions and their joint score as steps of a graph.
 
-use super::{COUNT, GROUPS, NEIGHBOURS, Opinions, SHORTEST};
+use super::{COUNT, GROUPS, Opinions};
 use crate::graph::{Combination, GeneralStep, Graph, LookupTable, Matrix, Step, Value};
 use crate::rules::quorum::held_out::Joining;
+use crate::rules::quorum::known::{EQUAL, NEIGHBOURS, SHORTEST};
+use crate::tools::neighbours::Neighbours;
 use crate::tools::normal_scores::NormalScores;
-
-/// Up to this share of its squared length, a squared distance of a row means that the two rows are equal.
-const EQUAL: f64 = 1e-10;
 
 impl Opinions {
     /// Adds [`values`](Self::values) to a graph, with 32-bit elements.
@@ -35,8 +34,9 @@ impl Opinions {
 
     /// Adds the distance of each whitened row to the nearest known one.
     fn describe_distance(&self, graph: &mut Graph, white: Value) -> Value {
-        let count = if self.known.equal_left_out { 2.min(self.known.rows.rows()) } else { 1 };
-        let [_, squares] = self.known.rows.describe(graph, white, count);
+        let known = Neighbours::new(self.known.rows().to_vec(), self.whitening.width());
+        let count = if self.known.equal_left_out() { 2.min(known.rows()) } else { 1 };
+        let [_, squares] = known.describe(graph, white, count);
         let first = graph.select(squares, [0]);
         let nearest = match count {
             1 => first,
@@ -57,21 +57,23 @@ impl Opinions {
     fn describe_crowd(&self, graph: &mut Graph, wide: Value) -> Value {
         let square = graph.then(Step::SumOfSquares { of: wide });
         let length = graph.then(Step::Root { of: square });
-        let directed = graph.affine(length, 1.0, -SHORTEST);
+        let points = graph.affine(length, 1.0, -SHORTEST);
         let unit = graph.then(Step::Divide { left: wide, right: length });
         let zeros = graph.affine(wide, 0.0, 0.0);
-        let unit = graph.general(GeneralStep::Choose { condition: directed, then: unit, otherwise: zeros });
+        let unit = graph.general(GeneralStep::Choose { condition: points, then: unit, otherwise: zeros });
         let unit = graph.narrow(unit);
-        let [places, squares] = self.known.units.describe(graph, unit, NEIGHBOURS);
+        let (units, directed) = self.known.units();
+        let units = Neighbours::new(units, self.whitening.width());
+        let [places, squares] = units.describe(graph, unit, NEIGHBOURS);
         let cosines = graph.affine(squares, -0.5, 1.0);
-        let cells: Vec<f64> = self.known.directed.iter().map(|&directed| f64::from(u8::from(directed))).collect();
+        let cells: Vec<f64> = directed.into_iter().map(|directed| f64::from(u8::from(directed))).collect();
         let known =
             graph.general(GeneralStep::Lookup { at: places, table: LookupTable { shape: [1, cells.len()], cells } });
         let cosines = graph.combine(cosines, Combination::Product, known);
         let sum = graph.sum(cosines);
-        let mean = graph.affine(sum, -1.0 / NEIGHBOURS.min(self.known.units.rows()) as f64, 0.0);
+        let mean = graph.affine(sum, -1.0 / NEIGHBOURS.min(units.rows()) as f64, 0.0);
         let zero = graph.affine(mean, 0.0, 0.0);
-        graph.general(GeneralStep::Choose { condition: directed, then: mean, otherwise: zero })
+        graph.general(GeneralStep::Choose { condition: points, then: mean, otherwise: zero })
     }
 
     /// The steps of the joint score.

@@ -1,0 +1,169 @@
+//! The walk of many rows through trees.
+//!
+//! A step needs the node, then the row's cell, then the next node: each waits for the one before. Many walks take their steps in turn,
+//! so that their waits overlap.
+
+use super::NODE;
+use crate::RowBlock;
+
+/// A node, ready for walks. A leaf leads to itself.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Step {
+    threshold: f32,
+    column: u32,
+    /// The index of the first child, counted from the root of the tree.
+    child: u32,
+    /// Bit 0 for the first child and bit 1 for the second one: whether it has children itself.
+    parents: u32,
+}
+
+/// Trees, ready for walks.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Walks {
+    /// The nodes of all trees.
+    steps: Vec<Step>,
+    /// The index of each tree's root.
+    roots: Vec<usize>,
+}
+
+/// Rows that walk through trees: `stride` cells each, the first `skipped` of them unseen by the trees.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TreeRows<'a> {
+    pub cells: &'a [f32],
+    pub stride: usize,
+    pub skipped: usize,
+}
+
+impl<'a> From<RowBlock<'a>> for TreeRows<'a> {
+    fn from(rows: RowBlock<'a>) -> Self {
+        Self { cells: rows.cells(), stride: rows.columns(), skipped: 0 }
+    }
+}
+
+impl TreeRows<'_> {
+    /// The number of rows.
+    pub fn count(self) -> usize {
+        self.cells.len() / self.stride
+    }
+
+    /// The first rows, and the others.
+    fn split(self, rows: usize) -> (Self, Self) {
+        let (first, others) = self.cells.split_at(rows * self.stride);
+        (Self { cells: first, ..self }, Self { cells: others, ..self })
+    }
+}
+
+/// The number of rows that go through a tree together.
+const BLOCK: usize = 512;
+/// The number of trees that a row goes through at once, if there are few rows.
+const TOGETHER: usize = 16;
+
+/// The walks of a block of rows through a tree, those that have not ended first.
+struct Block {
+    /// The row of each walk.
+    rows: [u32; BLOCK],
+    /// Where the cells of each walk's row start.
+    starts: [u32; BLOCK],
+    /// The node that each walk has reached.
+    at: [u32; BLOCK],
+    /// The node that each row has reached.
+    leaves: [u32; BLOCK],
+}
+
+impl Walks {
+    /// Adds a tree, whose nodes are as in a [`Forest`](super::Forest): each child comes after its parent.
+    pub fn push(&mut self, tree: &[f32]) {
+        self.roots.push(self.steps.len());
+        let child = |node: usize| tree[node * NODE + 2] as usize;
+        let step = |node: usize| match child(node) {
+            0 => Step { threshold: f32::INFINITY, column: 0, child: node as u32, parents: 0 },
+            first => Step {
+                threshold: tree[node * NODE + 1],
+                column: tree[node * NODE] as u32,
+                child: first as u32,
+                parents: u32::from(child(first) > 0) | u32::from(child(first + 1) > 0) << 1,
+            },
+        };
+        self.steps.extend((0..tree.len() / NODE).map(step));
+    }
+
+    /// Calls `visit` with the index of each row and of its leaf in each tree, counted over the nodes of all trees; for each row in the
+    /// order of the trees.
+    pub fn each_leaf(&self, mut rows: TreeRows<'_>, mut visit: impl FnMut(usize, usize)) {
+        let (mut first, mut walks) = (0, Block::default());
+        while rows.count() >= TOGETHER {
+            let (block, others) = rows.split(rows.count().min(BLOCK));
+            for (tree, &root) in self.roots.iter().enumerate() {
+                let end = self.roots.get(tree + 1).copied().unwrap_or(self.steps.len());
+                let leaves = walks.through_tree(&self.steps[root..end], block);
+                leaves.iter().enumerate().for_each(|(row, &leaf)| visit(first + row, root + leaf as usize));
+            }
+            (first, rows) = (first + block.count(), others);
+        }
+        for (row, cells) in rows.cells.chunks_exact(rows.stride).enumerate() {
+            let cells = &cells[rows.skipped..];
+            let (together, others) = self.roots.as_chunks::<TOGETHER>();
+            for &roots in together {
+                self.through_trees(roots, cells).into_iter().for_each(|leaf| visit(first + row, leaf));
+            }
+            for &root in others {
+                let [leaf] = self.through_trees([root], cells);
+                visit(first + row, leaf);
+            }
+        }
+    }
+
+    /// The leaves of a row in the trees with these roots.
+    fn through_trees<const N: usize>(&self, roots: [usize; N], row: &[f32]) -> [usize; N] {
+        let mut at = roots;
+        loop {
+            let mut moved = 0;
+            for (root, at) in roots.into_iter().zip(&mut at) {
+                let step = self.steps[*at];
+                let beyond = row[step.column as usize] > step.threshold;
+                let next = root + step.child as usize + usize::from(beyond);
+                moved |= next ^ *at;
+                *at = next;
+            }
+            if moved == 0 {
+                return at;
+            }
+        }
+    }
+}
+
+impl Block {
+    /// The leaf of each row in a tree, counted from its root.
+    fn through_tree(&mut self, tree: &[Step], rows: TreeRows<'_>) -> &[u32] {
+        let count = rows.count();
+        self.leaves[..count].fill(0);
+        let mut left = if tree.len() > 1 { count } else { 0 };
+        for place in 0..left {
+            self.rows[place] = place as u32;
+            self.starts[place] = (place * rows.stride + rows.skipped) as u32;
+            self.at[place] = 0;
+        }
+        while left > 0 {
+            let mut others = 0;
+            for place in 0..left.min(BLOCK) {
+                let (row, start) = (self.rows[place], self.starts[place]);
+                let step = tree[self.at[place] as usize];
+                let beyond = u32::from(rows.cells[start as usize + step.column as usize] > step.threshold);
+                let at = step.child + beyond;
+                self.leaves[row as usize % BLOCK] = at;
+                // Walks that have not ended move to the front. There is no branch that depends on the row.
+                let to = others % BLOCK;
+                (self.rows[to], self.starts[to], self.at[to]) = (row, start, at);
+                others += (step.parents >> beyond & 1) as usize;
+            }
+            left = others;
+        }
+        &self.leaves[..count]
+    }
+}
+
+impl Default for Block {
+    fn default() -> Self {
+        Self { rows: [0; BLOCK], starts: [0; BLOCK], at: [0; BLOCK], leaves: [0; BLOCK] }
+    }
+}
