@@ -4,6 +4,8 @@
 //! cargo build --release --workspace
 //! cargo run --manifest-path tests/tract/Cargo.toml -- target/release/anoonly
 //! ```
+//!
+//! Names of methods behind the program restrict the check to them.
 
 mod mixed;
 
@@ -80,7 +82,11 @@ fn check() -> Result<f32> {
     let (mut worst, mut wrong) = (0.0f32, Vec::new());
     let methods: Vec<MethodLine> = serde_json::from_slice(&run(&program, &["models".as_ref(), "--json".as_ref()])?)?;
     let defaults = methods.iter().map(|method| (method.name.as_str(), "host", ""));
+    let only: Vec<String> = std::env::args().skip(2).collect();
     for (method, strategy, settings) in defaults.chain(VARIANTS) {
+        if !only.is_empty() && !only.iter().any(|name| name == method) {
+            continue;
+        }
         let recipe = methods.iter().find(|line| line.name == method).map(MethodLine::short_training);
         let settings = &format!("{settings}{}", recipe.unwrap_or_default());
         let case = format!("{method} {strategy} {}", settings.replace('\n', " ")).trim().to_owned();

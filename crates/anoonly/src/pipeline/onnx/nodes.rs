@@ -136,8 +136,14 @@ impl Nodes {
                 Step::Linear { of: rows, weight, bias } => {
                     let weight = self.matrix(weight, double(rows));
                     match bias {
+                        // Not every runtime has `Gemm` for 64-bit elements.
+                        Some(bias) if double(rows) => {
+                            let product = self.node("MatMul", &[&of(rows), &weight], None);
+                            let bias = self.list(bias, true);
+                            self.node("Add", &[&product, &bias], None)
+                        }
                         Some(bias) => {
-                            let bias = self.list(bias, double(rows));
+                            let bias = self.row(bias);
                             self.node("Gemm", &[&of(rows), &weight, &bias], None)
                         }
                         None => self.node("MatMul", &[&of(rows), &weight], None),
