@@ -76,7 +76,7 @@ fn bytes_of_members(members: Vec<SavedTensors>, manifest: String) -> Result<Vec<
 /// [`write()`]. A file without a digest, of format 1, becomes one of format 2.
 ///
 /// # Errors
-/// As [`inspect`], or when the file cannot be written.
+/// As [`inspect`](super::inspect), or when the file cannot be written.
 pub fn rewrite_pipeline<P: Serialize>(path: &Path, pipeline: &P) -> Result<(), ModelFileError> {
     let failed = |reason: String| ModelFileError::Write { path: path.into(), reason };
     let Opened { container, tensors } = Opened::new(path)?;
