@@ -2,7 +2,7 @@
 
     pip install numpy polars
     cargo build --release --workspace
-    python xtask/peers/csv_scores.py target/release/anoonly --rows 500000
+    python xtask/peers/large_tables.py target/release/anoonly --rows 500000
 
 polars reads all columns and writes two of them. Both sides run in turn, in processes of their own; the table shows the fastest run of
 each. The memory of training is the peak of the process, as a multiple of the features, which take 4 bytes each. Linux and macOS.
