@@ -144,7 +144,7 @@ fn compare(folder: &Path, file: &Path, name: &str) {
     assert_eq!(explained.len(), EXPLAINED);
     let number = |value: &Value| -> f32 { value.to_string().parse().unwrap() };
     for expected in explained {
-        let row = expected["row"][0][1].as_u64().unwrap() as usize;
+        let row: usize = expected["row"][0][1].as_str().unwrap().parse().unwrap();
         let ours = model.explain_row(NAMES.into_iter().zip(values(row)), Unknown::Refuse).unwrap();
         assert_eq!(ours.score, number(&expected["score"]), "{name}, row {row}");
         assert_eq!(ours.baseline, number(&expected["baseline"]), "{name}, row {row}");
