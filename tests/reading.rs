@@ -133,7 +133,7 @@ fn the_limit_of_memory_is_an_option() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("bomb.csv.gz");
     let mut encoder = GzEncoder::new(fs::File::create(&path).unwrap(), Compression::best());
-    encoder.write_all(format!("x,fraud\n{}", "1,0\n".repeat(100_000)).as_bytes()).unwrap();
+    encoder.write_all(format!("x,fraud\n{}", "1,0\n".repeat(400_000)).as_bytes()).unwrap();
     encoder.finish().unwrap();
     let train = ["train", path.to_str().unwrap(), "--label", "fraud", "--memory-limit", "1MiB"];
     refused(&anoonly(train), "the table takes more than 1 MiB of memory, which is the limit");
