@@ -42,7 +42,7 @@ fn scores(name: &str, seed: u64, fitted: &Samples, scored: &Array2<f32>) -> Vec<
 }
 
 /// How far a method's scores may differ from the reference, as a share of the largest reference score. Ours are of type f32, which
-/// has seven digits. PCA divides by the share of the variance along each axis, the smallest of which is 1e-4. The one-class SVM stops
+/// has seven digits. PCA divides by the share of the variance along each axis; the smallest is 1e-4. The one-class SVM stops
 /// when its conditions are met to 1e-3; the reference continues to 1e-8.
 fn tolerance(method: &str) -> f64 {
     match method {

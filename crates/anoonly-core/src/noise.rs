@@ -173,7 +173,7 @@ mod tests {
     use crate::protocol::{Protocol, Trial};
     use std::collections::HashSet;
 
-    /// 1000 rows, of which the first 100 are anomalies. The first column is the number of the row.
+    /// 1000 rows. The first 100 are anomalies. The first column is the number of the row.
     fn dataset() -> Dataset {
         let features = Array2::from_shape_fn((1000, 4), |(row, column)| (row + column * 10_000) as f32);
         let labels = (0..1000).map(|row| if row < 100 { Label::Anomaly } else { Label::Normal }).collect();

@@ -117,7 +117,8 @@ pub struct LeftOut {
 /// How an encoder treats columns and values that did not occur in training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unknown {
-    /// A missing column, a value of another kind and a new category are errors.
+    /// A missing column, a value of another kind, and a new category in a one-hot column (at most 16 categories) are errors. In a column
+    /// with more categories, a new one counts as a category that no training row has.
     Refuse,
     /// Missing columns and values of another kind count as missing values, and a new category as none of the known ones. At least one
     /// column must be there.

@@ -311,7 +311,8 @@ pub enum DataError {
         /// The kind of the column.
         kind: &'static str,
     },
-    /// A category that occurred in no training row.
+    /// A category that occurred in no training row, in a one-hot column (at most 16 categories). In a column with more categories, a new
+    /// one counts as a category that no training row has.
     #[error("{}: column `{column}`, row {row}: the category `{value}` did not occur in training; correct it", path.display(), column = excerpt(column), value = excerpt(value))]
     NewCategory {
         /// The file.

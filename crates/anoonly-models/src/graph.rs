@@ -131,6 +131,29 @@ impl Value {
 }
 
 impl Graph {
+    /// Whether two graphs have the same steps, with constants that differ at most by the rounding of another processor.
+    pub fn is_close_to(&self, other: &Graph) -> bool {
+        let close = |ours: &[f32], theirs: &[f32]| {
+            let largest = ours.iter().fold(1e-30f32, |largest, cell| largest.max(cell.abs()));
+            ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(a, b)| (a - b).abs() <= 1e-4 * largest)
+        };
+        let is_close = |(ours, theirs): (&Step, &Step)| match (ours, theirs) {
+            (Step::Linear { of, weight, bias }, Step::Linear { of: from, weight: other, bias: others }) => {
+                let biases = match (bias, others) {
+                    (Some(bias), Some(other)) => close(bias, other),
+                    (bias, other) => bias == other,
+                };
+                of == from && weight.shape == other.shape && close(&weight.cells, &other.cells) && biases
+            }
+            (Step::Add { of, constants }, Step::Add { of: from, constants: others })
+            | (Step::Multiply { of, constants }, Step::Multiply { of: from, constants: others }) => {
+                of == from && close(constants, others)
+            }
+            (ours, theirs) => ours == theirs,
+        };
+        self.steps.len() == other.steps.len() && self.steps.iter().zip(&other.steps).all(is_close)
+    }
+
     /// The scaled rows, `[rows, columns]`: the input of the network.
     pub const ROWS: Value = Value(0);
 

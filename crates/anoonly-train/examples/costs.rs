@@ -70,7 +70,7 @@ fn samples(rows: usize, columns: usize) -> Result<Samples, Box<dyn std::error::E
     Ok(Samples::new(features(rows, columns, "training rows"), labels)?)
 }
 
-/// Rows of which one in a hundred is shifted in half of its columns.
+/// Rows. One in a hundred is shifted in half of its columns.
 fn features(rows: usize, columns: usize, purpose: &str) -> Array2<f32> {
     let mut rng = Seed(1).stream(&[purpose]);
     Array2::from_shape_fn((rows, columns), |(row, column)| {

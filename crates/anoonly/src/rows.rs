@@ -3,12 +3,13 @@
 use anoonly_data::encode::{RowColumns, RowError, RowValue, Unknown, ValueContext};
 use anoonly_train::Attributions;
 use ndarray::Array2;
+use serde::{Serialize, Serializer};
 
 use crate::error::PipelineError;
 use crate::model::{Model, ScoreScale};
 
 /// The score of a row, and what follows from it.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct ScoredRow {
     /// Higher means more anomalous.
     pub score: f32,
@@ -19,7 +20,7 @@ pub struct ScoredRow {
 }
 
 /// Why a row has its score: how much each column contributes.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RowReasons {
     /// The score of the row.
     pub score: f32,
@@ -32,14 +33,28 @@ pub struct RowReasons {
 }
 
 /// The contribution of a column to the score of a row.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Reason {
     /// The column.
     pub column: String,
-    /// Where its value lies among the training rows; `None` where the model does not know.
+    /// Where its value lies among the training rows; `None` where the model does not know. Serialised with its text.
+    #[serde(serialize_with = "with_text")]
     pub context: Option<ValueContext>,
     /// In units of the score. Above 0, the column makes the row more anomalous than the typical row, below 0 less.
     pub contribution: f32,
+}
+
+/// A context with its text.
+#[derive(Serialize)]
+struct DescribedContext<'a> {
+    #[serde(flatten)]
+    context: &'a ValueContext,
+    text: String,
+}
+
+/// Serialises a context together with its text.
+pub(crate) fn with_text<S: Serializer>(context: &Option<ValueContext>, serializer: S) -> Result<S::Ok, S::Error> {
+    context.as_ref().map(|context| DescribedContext { context, text: context.to_string() }).serialize(serializer)
 }
 
 impl Model {

@@ -184,7 +184,7 @@ fn percent(share: f64) -> String {
     }
 }
 
-/// A share in percent that is not more than it, with the more digits the closer it is to all.
+/// A share in percent that is not more than it, with more digits for shares near 1.
 fn at_least(share: f64) -> String {
     let steps = match share {
         _ if share > 0.999 => 100.0,

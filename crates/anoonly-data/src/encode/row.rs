@@ -18,6 +18,8 @@ pub use value::RowValue;
 /// The columns of rows of plain values, matched with those of an encoder.
 #[derive(Clone, Debug)]
 pub struct RowColumns {
+    /// The names of the encoder's columns.
+    names: Vec<String>,
     /// For each column of the encoder, the place of its value in a row.
     places: Vec<Option<usize>>,
     /// The number of values of a row.
@@ -66,14 +68,15 @@ impl Encoder {
                 return Err(RowError::UnknownColumn { column: name.into(), hint });
             }
         }
-        Ok(RowColumns { places, given: names.len(), unknown })
+        let own = self.columns.iter().map(|column| column.name.clone()).collect();
+        Ok(RowColumns { names: own, places, given: names.len(), unknown })
     }
 
     /// Writes the features of a row into `features`. Returns whether a number of the row is infinite or very far from those of the
     /// training rows, so that the row gets the highest score.
     ///
     /// # Errors
-    /// When there is not one value for each column, or a value is refused.
+    /// When there is not one value for each column, when the columns are those of another encoder, or when a value is refused.
     ///
     /// # Panics
     /// When there is not one place for each feature.
@@ -83,8 +86,11 @@ impl Encoder {
         values: &[RowValue<'_>],
         features: &mut [f32],
     ) -> Result<bool, RowError> {
-        if values.len() != columns.given || columns.places.len() != self.columns.len() {
+        if values.len() != columns.given {
             return Err(RowError::ValueCount { expected: columns.given, found: values.len() });
+        }
+        if !self.columns.iter().map(|column| &column.name).eq(&columns.names) {
+            return Err(RowError::OtherColumns);
         }
         features.fill(0.0);
         let (mut rest, mut far) = (features, false);

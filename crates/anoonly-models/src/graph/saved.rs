@@ -70,6 +70,21 @@ impl Graph {
         (steps.map(|(place, step)| constants.saved(place + 1, step)).collect(), constants.added)
     }
 
+    /// Whether [`restore`](Self::restore) takes the graph for rows with `columns` columns: it is not too large.
+    pub fn can_be_saved(&self, columns: usize) -> bool {
+        let mut widths = vec![columns];
+        for step in self.steps() {
+            let width = |value: &Value| widths[value.index()];
+            widths.push(match step {
+                Step::Linear { weight, .. } => weight.shape[1],
+                Step::Sum { .. } | Step::SumOfSquares { .. } => 1,
+                Step::Concat { of } => of.iter().map(width).sum(),
+                other => other.takes().iter().map(width).max().unwrap_or_default(),
+            });
+        }
+        self.steps().len() <= MOST_STEPS && widths.iter().sum::<usize>() <= MOST_VALUES
+    }
+
     /// The graph of saved steps for rows with `columns` columns. Its constants are taken out of `saved`, each once.
     ///
     /// # Errors

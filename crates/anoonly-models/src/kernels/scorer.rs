@@ -155,7 +155,9 @@ impl Scorer {
     pub fn score(&self, rows: &[f32], scale: impl Fn(&[f32], &mut [f32], usize) -> bool) -> Option<Vec<f32>> {
         let count = rows.len() / self.columns;
         let cells: usize = self.shapes.iter().map(|shape| shape.stride).sum();
-        let block = (CELLS.max(self.weights()) / cells / TALL * TALL).clamp(TALL, MOST).min(count);
+        // Steps from a file may be so wide that even a few rows take much memory.
+        let least = if cells > 16 * CELLS { 1 } else { TALL };
+        let block = (CELLS.max(self.weights()) / cells / TALL * TALL).clamp(least, MOST).min(count);
         let values = self.shapes.iter().map(|shape| vec![0.0; block * shape.stride]).collect();
         let mut buffers = Buffers { values, products: Vec::new() };
         let mut scores = Vec::with_capacity(count);
@@ -259,12 +261,15 @@ impl Scorer {
                     PreparedStep::Subtract(left, right) => {
                         let (of_left, of_right) = (single(*left), single(*right));
                         for ((result, left), right) in result_rows.zip(rows(*left)).zip(rows(*right)) {
+                            let result = &mut result[..shape.width];
                             by_cell(result, (left, of_left), (right, of_right), |left, right| left - right);
                         }
                     }
                     PreparedStep::Divide(left, right) => {
                         let (of_left, of_right) = (single(*left), single(*right));
                         for ((result, left), right) in result_rows.zip(rows(*left)).zip(rows(*right)) {
+                            // The cells beyond the width stay 0.
+                            let result = &mut result[..shape.width];
                             by_cell(result, (left, of_left), (right, of_right), |left, right| left / right);
                         }
                     }

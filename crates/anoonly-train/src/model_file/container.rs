@@ -146,7 +146,13 @@ impl Tensors {
     /// The shapes of the tensors of a member.
     #[cfg(feature = "fit")]
     pub fn shapes(&self, member: &str) -> Shapes {
-        Shapes::new(self.tensors.iter().map(|(name, tensor)| (name.clone(), tensor.shape.clone()))).within(member)
+        Shapes::new(self.of_member(&format!("{member}.")).map(|(name, tensor)| (name.clone(), tensor.shape.clone())))
+            .within(member)
+    }
+
+    /// The tensors of a member, whose names start with this prefix.
+    fn of_member<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a String, &'a TensorInfo)> {
+        self.tensors.range(prefix.to_owned()..).take_while(move |(name, _)| name.starts_with(prefix))
     }
 
     /// The shape of each tensor, by name.
@@ -174,8 +180,8 @@ impl Tensors {
     /// Removes all tensors of a member. Each is returned under its path within the member.
     pub fn take_member(&mut self, member: usize) -> Result<SavedTensors, String> {
         let prefix = format!("{member}.");
-        let own = self.tensors.iter().filter(|(name, _)| name.starts_with(&prefix));
-        let own: Vec<(String, Vec<usize>)> = own.map(|(name, tensor)| (name.clone(), tensor.shape.clone())).collect();
+        let own = self.of_member(&prefix).map(|(name, tensor)| (name.clone(), tensor.shape.clone()));
+        let own: Vec<(String, Vec<usize>)> = own.collect();
         let taken = own.into_iter().map(|(name, shape)| {
             let values = self.take(&name, &shape)?;
             Ok((name[prefix.len()..].to_owned(), SavedTensor { shape, values }))
@@ -202,16 +208,17 @@ impl Tensors {
         }
     }
 
-    /// Checks the steps of a member, and removes the tensors that only these need.
+    /// The graph of the steps of a member. Removes the tensors that only this needs.
     #[cfg(feature = "fit")]
-    pub fn check_steps(&mut self, member: usize, steps: &[SavedStep], columns: usize) -> Result<(), String> {
-        let known = self.tensors.clone();
+    pub fn take_steps(&mut self, member: usize, steps: &[SavedStep], columns: usize) -> Result<Graph, String> {
+        let prefix = format!("{member}.");
+        let known: Vec<(String, TensorInfo)> =
+            self.of_member(&prefix).map(|(name, tensor)| (name.clone(), tensor.clone())).collect();
         let mut saved = self.take_member(member)?;
-        Graph::restore(steps, columns, &mut saved)?;
-        self.tensors = known;
+        let graph = Graph::restore(steps, columns, &mut saved)?;
         let prefix = format!("{member}.{}.", Graph::PART);
-        self.tensors.retain(|name, _| !name.starts_with(&prefix));
-        Ok(())
+        self.tensors.extend(known.into_iter().filter(|(name, _)| !name.starts_with(&prefix)));
+        Ok(graph)
     }
 
     /// The name of a tensor that has not been taken.

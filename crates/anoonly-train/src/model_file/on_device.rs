@@ -69,9 +69,8 @@ fn restored(
     // asks for.
     let prepared = members.into_iter().enumerate().map(|(index, member)| {
         let detector = member.detector()?;
-        if let Some(steps) = &member.steps {
-            tensors.check_steps(index, steps, member.scaler.columns())?;
-        }
+        let columns = member.scaler.columns();
+        let steps = member.steps.as_ref().map(|steps| tensors.take_steps(index, steps, columns)).transpose()?;
         let saved = tensors.shapes(&index.to_string());
         if let MethodForm::Network(method) = member.method.form() {
             let (needed, found) = (method.weights(member.scaler.columns(), &saved), saved.values());
@@ -79,19 +78,28 @@ fn restored(
                 return Err(format!("its method describes a network of {needed} values, but the file has {found}"));
             }
         }
-        Ok((detector, member, saved))
+        Ok((detector, member, saved, steps))
     });
     let prepared: Vec<_> = prepared.collect::<Result<_, String>>().map_err(malformed)?;
     let mut fitted = Vec::new();
-    for (index, (detector, member, saved)) in prepared.into_iter().enumerate() {
+    for (index, (detector, member, saved, steps)) in prepared.into_iter().enumerate() {
         let Member { method, scaler, history, .. } = member;
+        let differ = || malformed(format!("the steps of detector {index} are not those of its method"));
         let columns = scaler.columns();
         fitted.push(match method.form() {
             MethodForm::Network(method) => {
                 let tensors = &mut tensors;
                 let task = RestoreNetwork { method, index, columns, saved, tensors, detector, scaler, history };
-                device.run(task).map_err(malformed)?
+                let fitted = device.run(task).map_err(malformed)?;
+                // A reader without a backend scores with the steps.
+                if let Some(steps) = steps
+                    && !fitted.ready.graph().is_some_and(|graph| graph.is_close_to(&steps))
+                {
+                    return Err(differ());
+                }
+                fitted
             }
+            MethodForm::Rule(_) if steps.is_some() => return Err(differ()),
             MethodForm::Rule(rule) => {
                 let part = method.part();
                 let restored =

@@ -80,7 +80,10 @@ fn restored(
                 return Err(ModelFileError::WithoutSteps { path: path.into(), method, library: library.into() });
             }
             (true, None) => return Err(ModelFileError::NeedsBackend { path: path.into(), method }),
-            (false, _) => {
+            (false, Some(_)) => {
+                return Err(malformed(format!("the steps of detector {index} are not those of its method")));
+            }
+            (false, None) => {
                 let rule = AnyRule::deserialize(&member.method).map_err(|error| malformed(error.to_string()))?;
                 rule.check().map_err(|error| malformed(error.to_string()))?;
                 let ready = tensors.take_rule(index, rule.part(), |saved| rule.restore(columns, saved));

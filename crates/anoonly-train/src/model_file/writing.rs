@@ -45,8 +45,11 @@ pub fn to_bytes<P: Serialize>(members: &[FittedDetector], pipeline: &P) -> Resul
 /// The entry of a detector in a manifest, and its tensors.
 fn saved(fitted: &FittedDetector) -> (Member<AnyMethod>, SavedTensors) {
     let saved = fitted.ready.save();
-    let is_network = fitted.detector.method.recipe().is_some();
-    let Some(graph) = fitted.ready.graph().filter(|graph| is_network && graph.is_dense()) else {
+    let graph = match fitted.detector.method.recipe() {
+        Some(_) => fitted.ready.graph().filter(|graph| graph.is_dense() && graph.can_be_saved(fitted.columns())),
+        None => None,
+    };
+    let Some(graph) = graph else {
         return (Member::of(fitted, None), saved);
     };
     let (steps, added) = graph.save(&saved);

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use anoonly_data::encode::{Unknown, UnseenValues, ValueContext};
 use anoonly_data::table::{Blocks, CellValue, Table};
 use ndarray::Array2;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::{Model, PipelineError};
+use crate::rows::with_text;
 
 /// A row and the contributions of its columns to its score.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -38,18 +39,6 @@ pub struct Contribution {
     pub context: Option<ValueContext>,
     /// In units of the score. Above 0, the column makes the row more anomalous than the typical row, below 0 less.
     pub contribution: f32,
-}
-
-/// A context with its text.
-#[derive(Serialize)]
-struct DescribedContext<'a> {
-    #[serde(flatten)]
-    context: &'a ValueContext,
-    text: String,
-}
-
-fn with_text<S: Serializer>(context: &Option<ValueContext>, serializer: S) -> Result<S::Ok, S::Error> {
-    context.as_ref().map(|context| DescribedContext { context, text: context.to_string() }).serialize(serializer)
 }
 
 /// How contributions are computed.
@@ -126,7 +115,9 @@ impl Model {
         let (mut unseen, mut path) = (UnseenValues::default(), PathBuf::new());
         for block in blocks {
             let block = block?;
-            candidates.extend(self.candidates(&block, top, unknown, &mut unseen)?);
+            // A row that equals the last one comes after it.
+            let lowest = candidates.last().filter(|_| candidates.len() == top).map(|last| last.score);
+            candidates.extend(self.candidates(&block, top, lowest, unknown, &mut unseen)?);
             path = block.path().into();
             // The sort is stable: of rows with equal scores, the first ones stay.
             candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
@@ -175,18 +166,20 @@ impl Model {
         }
     }
 
-    /// The rows of a block with its highest scores.
+    /// The rows of a block with its highest scores, as far as they are above `lowest`.
     fn candidates(
         &self,
         block: &Table,
         top: usize,
+        lowest: Option<f32>,
         unknown: Unknown,
         unseen: &mut UnseenValues,
     ) -> Result<Vec<Candidate>, PipelineError> {
         let encoded = self.encoder.encode(block, unknown)?;
         let scores = self.score_encoded(&encoded)?;
         unseen.add(encoded.unseen);
-        let mut order: Vec<usize> = (0..scores.len()).collect();
+        let mut order: Vec<usize> =
+            (0..scores.len()).filter(|&row| lowest.is_none_or(|lowest| scores[row] > lowest)).collect();
         order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
         order.truncate(top);
         let ids = block.select(&self.ids)?;

@@ -23,7 +23,7 @@ use self::features::{Features, features};
 pub use self::inputs::{OnnxForm, OnnxInput};
 use self::inputs::{declared, inputs, value};
 use self::nodes::{ML_DOMAIN, Nodes};
-use self::p_value::add_p_value;
+use self::p_value::{add_p_value, apart};
 use self::proto::{DataType, MetadataEntry, OperatorSetProto, ValueInfoProto};
 use super::{Model, PipelineError};
 
@@ -132,7 +132,8 @@ impl Model {
         let threshold = self.threshold.as_ref().and_then(|threshold| threshold.score);
         if let Some(threshold) = threshold {
             nodes.part = FLAGGED.into();
-            let constant = nodes.row(&[threshold]);
+            let held_out = self.calibration.as_ref().map(|calibration| calibration.scores()).unwrap_or_default();
+            let constant = nodes.row(&[apart(threshold, held_out)]);
             nodes.named("GreaterOrEqual", &[SCORE, &constant], None, FLAGGED);
         }
         let mut operators = vec![OnnxOperators { domain: "ai.onnx", version: OPSET }];
@@ -171,7 +172,8 @@ impl Model {
         if let Some(calibration) = &self.calibration {
             let rows = calibration.rows();
             let description = format!(
-                "The conformal p-value: the share of {rows} held-out rows and this one that score at least this."
+                "The conformal p-value: the share of rows, among the {rows} held-out rows and this one, whose score is at least \
+                 this score."
             );
             outputs.push(OnnxOutput { name: P_VALUE, element: "float64", description });
         }

@@ -14,7 +14,7 @@ fn table(text: String) -> Table {
     Table::read_csv(Path::new("memory"), Cursor::new(text)).unwrap()
 }
 
-/// 400 payments, of which each twentieth is labelled. Amounts are 0 to 99, and 1000 and more for the labelled ones.
+/// 400 payments. Each twentieth is labelled. Amounts are 0 to 99, and 1000 and more for the labelled ones.
 fn payments() -> String {
     let row = |row: usize| {
         let bad = row.is_multiple_of(20);

@@ -37,6 +37,9 @@ pub enum RowError {
         /// The number of values.
         found: usize,
     },
+    /// The columns were matched with those of another model.
+    #[error("the columns were matched with those of another model")]
+    OtherColumns,
     /// A value is not of the kind that the column had during training.
     #[error("column `{}`: `{}` is not a {}, as the column held in training", excerpt(column), excerpt(value), kind.name())]
     OtherKind {
@@ -47,7 +50,8 @@ pub enum RowError {
         /// The kind of the column.
         kind: ColumnKind,
     },
-    /// A category that occurred in no training row.
+    /// A category that occurred in no training row, in a one-hot column (at most 16 categories). In a column with more categories, a new
+    /// one counts as a category that no training row has.
     #[error("column `{}`: the category `{}` did not occur in training", excerpt(column), excerpt(value))]
     NewCategory {
         /// The column.

@@ -224,7 +224,7 @@ pub(super) struct RecordReader {
     ended: bool,
     /// Why it has no more bytes, if it failed. What was read before comes first.
     failed: Option<std::io::Error>,
-    /// The line on which the next part begins, counted from 1.
+    /// The line on which the header begins, or the line after it once it is read, counted from 1.
     line: u64,
     /// The bytes of the part before.
     part_bytes: usize,
@@ -298,7 +298,7 @@ impl RecordReader {
         }
     }
 
-    /// The line on which the next part begins, counted from 1.
+    /// The line after the header, counted from 1. If the header cannot be read, the line on which it begins.
     pub(super) fn line(&self) -> u64 {
         self.line
     }

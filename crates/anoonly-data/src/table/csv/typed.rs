@@ -11,7 +11,7 @@ use super::fields::{RecordLayout, SplitRecords};
 use crate::table::batch::{ArrayRef, text_bytes};
 use crate::table::written::{WrittenNumber, WrittenNumbers};
 
-/// So many rows show whether texts repeat.
+/// The number of rows that show whether texts repeat.
 const FIRST_ROWS: usize = 512;
 /// Fewer different texts among the first rows may be categories.
 const FIRST_TEXTS: usize = 500;

@@ -9,8 +9,8 @@ use super::proto::DataType;
 
 /// The number of rows beyond those wanted among which the nearest ones are sought by exact distances.
 const MORE: usize = 16;
-/// The steps in which estimated distances are compared, as a share of their size: larger than their rounding error, so that rows at the
-/// same distance stay in their order.
+/// The steps in which estimated squared distances are compared, as a share of the squared lengths of rows as near as the neighbours: larger
+/// than their rounding error, so that rows at the same distance stay in their order.
 const STEP: f64 = 1.0 / (1u64 << 44) as f64;
 
 impl Nodes {
@@ -60,9 +60,9 @@ impl Nodes {
                 self.node("Gather", &[&values, &places], None)
             }
             GeneralStep::Candidates { of: rows, known, count } => {
-                let count = if *count < known.shape[0] { (2 * count + MORE).min(known.shape[0]) } else { *count };
-                let distances = self.estimates(&of(rows), known);
-                self.smallest(&distances, count)
+                let more = if *count < known.shape[0] { (2 * count + MORE).min(known.shape[0]) } else { *count };
+                let distances = self.estimates(&of(rows), known, *count);
+                self.smallest(&distances, more)
             }
             GeneralStep::SquaredDistances { of: rows, known, at } => self.squared_distances(&of(rows), known, &of(at)),
             GeneralStep::AllSquaredDistances { of: rows, known } => {
@@ -184,27 +184,39 @@ impl Nodes {
         name
     }
 
-    /// The squared distances to known rows without the squared length of each row, and the rows, both with 64-bit elements.
+    /// The squared distances to known rows without the squared length of each row, and the rows, both with 64-bit elements. Lengths count
+    /// from the medians of the columns: rows among most others are short then, and their distances lose no digits to a few far rows.
     fn partial_distances(&mut self, rows: &str, known: &Arc<Matrix>) -> (String, String) {
+        let centre = medians(known);
         let cells = self.known(known);
         let cells = self.cast(&cells, DataType::Double);
+        let cells = self.with_row("Sub", &cells, &centre);
         let cells = self.node("Transpose", &[&cells], [integers("perm", vec![1, 0])]);
         let wide = self.cast(rows, DataType::Double);
+        let wide = self.with_row("Sub", &wide, &centre);
         let products = self.node("MatMul", &[&wide, &cells], None);
         let doubled = self.with_row("Mul", &products, &[-2.0]);
-        let squares: Vec<f64> = squared_lengths(known).collect();
+        let squares: Vec<f64> = squared_lengths(known, &centre).collect();
         (self.with_row("Add", &doubled, &squares), wide)
     }
 
-    /// Estimated squared distances to known rows, in whole steps, without the squared length of each row.
-    fn estimates(&mut self, rows: &str, known: &Arc<Matrix>) -> String {
+    /// Estimated squared distances to known rows, in whole steps, without the squared length of each row. Known rows as near as the
+    /// nearest `count` are at most as long as the row and its distance to the last of them together.
+    fn estimates(&mut self, rows: &str, known: &Arc<Matrix>, count: usize) -> String {
         let (partial_distances, wide) = self.partial_distances(rows, known);
-        let longest = squared_lengths(known).fold(0.0, f64::max).sqrt().max(1e-30);
         let squares = self.node("Mul", &[&wide, &wide], None);
         let square = self.sum(&squares);
         let length = self.node("Sqrt", &[&square], None);
-        let both = self.with_row("Add", &length, &[longest]);
-        let step = self.with_row("Mul", &both, &[longest * STEP]);
+        let nearest = self.smallest(&partial_distances, count);
+        let nearest = self.node("GatherElements", &[&partial_distances, &nearest], [integer("axis", 1)]);
+        let last = self.node("ReduceMax", &[&nearest], [integers("axes", vec![1]), integer("keepdims", 1)]);
+        let last = self.node("Add", &[&last, &square], None);
+        let last = self.with_row("Max", &last, &[0.0]);
+        let distance = self.node("Sqrt", &[&last], None);
+        let longest = self.node("Add", &[&length, &distance], None);
+        let largest = self.node("Mul", &[&longest, &longest], None);
+        let step = self.with_row("Mul", &largest, &[STEP]);
+        let step = self.with_row("Max", &step, &[f64::MIN_POSITIVE]);
         let steps = self.node("Div", &[&partial_distances, &step], None);
         self.node("Floor", &[&steps], None)
     }
@@ -254,6 +266,19 @@ impl Nodes {
     }
 }
 
-fn squared_lengths(known: &Matrix) -> impl Iterator<Item = f64> + '_ {
-    known.cells.chunks_exact(known.shape[1]).map(|row| row.iter().map(|&cell| f64::from(cell).powi(2)).sum())
+/// The median of each column of known rows.
+fn medians(known: &Matrix) -> Vec<f64> {
+    let [rows, columns] = known.shape;
+    let median = |column: usize| {
+        let mut cells: Vec<f32> = known.cells[column..].iter().step_by(columns).copied().collect();
+        cells.select_nth_unstable_by(rows / 2, f32::total_cmp).1.to_owned().into()
+    };
+    if rows == 0 { vec![0.0; columns] } else { (0..columns).map(median).collect() }
+}
+
+/// The squared length of each known row, counted from a centre.
+fn squared_lengths<'a>(known: &'a Matrix, centre: &'a [f64]) -> impl Iterator<Item = f64> + 'a {
+    let square =
+        move |row: &[f32]| row.iter().zip(centre).map(|(&cell, middle)| (f64::from(cell) - middle).powi(2)).sum();
+    known.cells.chunks_exact(known.shape[1]).map(square)
 }

@@ -5,6 +5,9 @@ use anoonly_eval::Calibration;
 use super::nodes::{Nodes, integer};
 use super::proto::DataType;
 
+/// In a table with few distinct rows, new rows have the scores of held-out rows, from which the scores of a graph differ in the last digits.
+/// A score that is this much above a held-out score, or this share of it, still counts as equal, unless another held-out score is nearer.
+const EQUAL: f64 = 1e-5;
 /// The number of scores that a score is compared with at a time.
 const BRANCHES: usize = 16;
 
@@ -15,7 +18,7 @@ const BRANCHES: usize = 16;
 /// needs 48 comparisons for each row instead of 2000, and no operators but standard ones.
 pub fn add_p_value(nodes: &mut Nodes, calibration: &Calibration, score: &str, output: &str) {
     nodes.part = "p_value".into();
-    let held_out = calibration.scores();
+    let held_out = highest_equal(calibration.scores());
     // Infinity after the last score keeps every score within the tree.
     let mut leaves = BRANCHES;
     while leaves <= held_out.len() {
@@ -50,4 +53,64 @@ pub fn add_p_value(nodes: &mut Nodes, calibration: &Calibration, score: &str, ou
     let all = nodes.row(&[1.0 + calibration.rows() as f64]);
     let at_or_above = nodes.node("Sub", &[&all, &below], None);
     nodes.named("Div", &[&at_or_above, &all], None, output);
+}
+
+/// How far a score may be from a held-out one and still count as equal: at most half of the way to the next held-out one.
+fn gap(held_out: f64, next: f64) -> f64 {
+    (EQUAL * held_out.abs().max(1.0)).min((next - held_out).abs() / 2.0)
+}
+
+/// For each held-out score, in ascending order, the highest score that counts as equal to it.
+fn highest_equal(held_out: &[f32]) -> Vec<f32> {
+    let highest = |&score: &f32| {
+        let next = held_out.get(held_out.partition_point(|&other| other <= score));
+        let (score, next) = (f64::from(score), next.map_or(f64::from(f32::MAX), |&next| next.into()));
+        (score + gap(score, next.max(score))) as f32
+    };
+    held_out.iter().map(highest).collect()
+}
+
+/// A threshold that divides held-out scores, in ascending order, as the given one does, and is apart from the nearest ones if it can be.
+pub fn apart(threshold: f32, held_out: &[f32]) -> f32 {
+    let place = held_out.partition_point(|&score| score < threshold);
+    let below = place.checked_sub(1).map(|place| f64::from(held_out[place]));
+    let above = held_out.get(place).map(|&score| f64::from(score));
+    let threshold = f64::from(threshold);
+    let lowest = below.map_or(threshold, |below| below + gap(below, above.unwrap_or(f64::from(f32::MAX))));
+    let highest = above.map_or(threshold, |above| above - gap(above, below.unwrap_or(f64::from(f32::MIN))));
+    threshold.max(lowest).min(highest.max(lowest)) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scores_equal_to_held_out_ones_but_for_rounding_count_as_equal() {
+        let held_out = [-1.0, 0.5, 0.5, 0.500_001, 40.0];
+        let highest = highest_equal(&held_out);
+        assert!(highest.is_sorted());
+        let expected = [-0.999_99, 0.500_000_5, 0.500_000_5, 0.500_011, 40.0004];
+        assert!(highest.iter().zip(expected).all(|(a, b)| (a - b).abs() <= 3e-6), "{highest:?}");
+        assert!(highest[1] < held_out[3]);
+    }
+
+    #[test]
+    fn a_threshold_keeps_apart_from_the_scores_on_both_sides() {
+        let held_out = [-1.0, 0.5, 0.5, 2.0];
+        for (threshold, expected) in [
+            (0.5, 0.499_99),
+            (0.5f32.next_up(), 0.500_01),
+            (1.0, 1.0),
+            (2.0, 1.999_98),
+            (2.0f32.next_up(), 2.000_02),
+            (-3.0, -3.0),
+        ] {
+            let apart = apart(threshold, &held_out);
+            assert!((apart - expected).abs() < 3e-6, "{threshold}: {apart}");
+        }
+        assert_eq!(apart(0.7, &[]), 0.7);
+        let close = [1.0f32, 1.0f32.next_up()];
+        assert!(apart(close[1], &close) > close[0] && apart(close[1], &close) <= close[1]);
+    }
 }

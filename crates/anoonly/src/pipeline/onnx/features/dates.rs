@@ -20,7 +20,7 @@ const SHIFT: i64 = MOST_SECONDS + DAYS_TO_1970 * SECONDS_PER_DAY;
 const FIRST_WEEKDAY: usize = 2;
 /// The days from the 1st of March to the 31st of December.
 const DAYS_FROM_MARCH: i64 = 306;
-/// The time of day is looked up in two parts, so that the tables are small: in steps of so many seconds, and the rest.
+/// The time of day is looked up in two parts, so that the tables are small: in steps of this many seconds, and the rest.
 const STEP_SECONDS: i64 = 300;
 
 /// A sine and a cosine.
@@ -69,7 +69,7 @@ impl Builder<'_> {
     /// `days` since the 1st of March of year 0, up to whole cycles.
     fn day_of_year(&mut self, days: &str) -> Wave {
         let day = self.nodes.with_row("Mod", days, &[CYCLE_DAYS]);
-        // The year of the cycle, with years that begin in March: leap days, of which the last of a century is missing, count as none.
+        // The year of the cycle, with years that begin in March: leap days count as none, and a century lacks its last one.
         let [fours, centuries, cycles] =
             [1_460i64, 36_524, 146_096].map(|length| self.nodes.with_row("Div", &day, &[length]));
         let even = self.nodes.node("Sub", &[&day, &fours], None);
