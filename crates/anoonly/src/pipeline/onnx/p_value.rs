@@ -63,9 +63,10 @@ fn gap(held_out: f64, next: f64) -> f64 {
 /// For each held-out score, in ascending order, the highest score that counts as equal to it.
 fn highest_equal(held_out: &[f32]) -> Vec<f32> {
     let highest = |&score: &f32| {
-        let next = held_out.get(held_out.partition_point(|&other| other <= score));
-        let (score, next) = (f64::from(score), next.map_or(f64::from(f32::MAX), |&next| next.into()));
-        (score + gap(score, next.max(score))) as f32
+        let next = held_out.get(held_out.partition_point(|&other| other <= score)).copied().unwrap_or(f32::INFINITY);
+        let highest = (f64::from(score) + gap(score.into(), next.into())) as f32;
+        // There is no value between two neighbouring floats.
+        if highest < next { highest } else { score }
     };
     held_out.iter().map(highest).collect()
 }
@@ -75,10 +76,13 @@ pub fn apart(threshold: f32, held_out: &[f32]) -> f32 {
     let place = held_out.partition_point(|&score| score < threshold);
     let below = place.checked_sub(1).map(|place| f64::from(held_out[place]));
     let above = held_out.get(place).map(|&score| f64::from(score));
-    let threshold = f64::from(threshold);
-    let lowest = below.map_or(threshold, |below| below + gap(below, above.unwrap_or(f64::from(f32::MAX))));
-    let highest = above.map_or(threshold, |above| above - gap(above, below.unwrap_or(f64::from(f32::MIN))));
-    threshold.max(lowest).min(highest.max(lowest)) as f32
+    let given = f64::from(threshold);
+    let lowest = below.map_or(given, |below| below + gap(below, above.unwrap_or(f64::INFINITY)));
+    let highest = above.map_or(given, |above| above - gap(above, below.unwrap_or(f64::NEG_INFINITY)));
+    let apart = given.max(lowest).min(highest.max(lowest)) as f32;
+    let divides =
+        below.is_none_or(|below| f64::from(apart) > below) && above.is_none_or(|above| f64::from(apart) <= above);
+    if divides { apart } else { threshold }
 }
 
 #[cfg(test)]
@@ -111,6 +115,7 @@ mod tests {
         }
         assert_eq!(apart(0.7, &[]), 0.7);
         let close = [1.0f32, 1.0f32.next_up()];
+        assert_eq!(highest_equal(&close)[0], close[0]);
         assert!(apart(close[1], &close) > close[0] && apart(close[1], &close) <= close[1]);
     }
 }
