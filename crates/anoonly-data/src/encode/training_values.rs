@@ -19,7 +19,7 @@ pub enum TrainingValues {
 }
 
 /// Some of the numbers of a column. All are kept if there are at most 200. Otherwise, at most a hundredth of the rows lies between two
-/// that follow one another, and fewer near the lowest and the highest, both of which are kept.
+/// that follow one another, and fewer near the ends. The lowest and the highest number are always kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeptNumbers {

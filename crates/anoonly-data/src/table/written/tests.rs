@@ -11,7 +11,7 @@ fn read(text: &str) -> Option<(String, Option<f64>)> {
     Some((String::from_utf8(out).unwrap(), number.value()))
 }
 
-/// The text is as before, and the value is that of the standard library to the last bit.
+/// The text is what was read, and the value is that of the standard library to the last bit.
 fn check(text: &str) {
     let (written, value) = read(text).unwrap_or_else(|| panic!("{text} is a number"));
     assert_eq!(written, text);
