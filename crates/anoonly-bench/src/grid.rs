@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::summary::labels;
+use crate::workers::{self, Expected, LongestFirst, SharedRows};
 use crate::{BenchError, Results, Row, Store, Strategy, synthetic_name};
 use rows::TrialRows;
 
@@ -114,7 +115,7 @@ impl Grid {
     pub fn prepare(plan: Plan) -> Result<Self, BenchError> {
         plan.check()?;
         let entries = plan.source.select(&plan.datasets)?;
-        let datasets: Vec<Dataset> = entries.iter().map(|entry| entry.load()).collect::<Result<_, _>>()?;
+        let datasets: Vec<Dataset> = entries.par_iter().map(|entry| entry.load()).collect::<Result<_, _>>()?;
         let (mut rows, mut jobs, mut place) = (Vec::new(), Vec::new(), 0);
         for (index, dataset) in datasets.iter().enumerate() {
             let seeds = plan.seeds.iter().enumerate();
@@ -135,7 +136,7 @@ impl Grid {
                 }
             }
         }
-        let contents = datasets.iter().map(content).collect();
+        let contents = datasets.par_iter().map(content).collect();
         Ok(Self { plan, datasets, rows, program: program()?, contents, jobs, whole: place })
     }
 
@@ -157,17 +158,20 @@ impl Grid {
 
     /// The number of runs that are already in the store.
     pub fn measured(&self, store: &Store) -> usize {
-        let of = |job: &Job| {
-            let strategies = self.plan.strategies_of(job.model);
-            strategies.iter().filter(|strategy| self.known(*job, &self.key(*job, strategy), store).is_some()).count()
-        };
-        self.jobs.iter().map(of).sum()
+        self.jobs.iter().map(|job| self.measured_of(*job, store)).sum()
     }
 
-    /// Measures the runs that are not in the store yet, on `threads` threads, and adds each run to the store as soon as it is
-    /// measured. The strategies of one method on one split run one after the other. A run that fails or panics becomes a row with
-    /// the reason, and the other runs continue. Apart from the seconds, the results depend neither on the number of threads nor on
-    /// how often the bench was stopped.
+    /// The number of runs of a job that are already in the store.
+    fn measured_of(&self, job: Job, store: &Store) -> usize {
+        let strategies = self.plan.strategies_of(job.model);
+        strategies.iter().filter(|strategy| self.known(job, &self.key(job, strategy), store).is_some()).count()
+    }
+
+    /// Measures the runs that are not in the store yet, on `threads` threads, one run a thread, and adds each run to the store as soon
+    /// as it is measured. Runs that are expected to take long begin first, so that no thread is idle for long at the end. The
+    /// strategies of one method on one split run one after the other. A run that fails or panics becomes a row with the reason, and
+    /// the other runs continue. Apart from the seconds, the results depend neither on the number of threads nor on how often the bench
+    /// was stopped.
     ///
     /// No further run begins once `stop` is true.
     ///
@@ -180,33 +184,46 @@ impl Grid {
         stop: &AtomicBool,
         on_progress: impl Fn(Progress) + Sync,
     ) -> Result<Results, BenchError> {
-        let threads = threads.min(self.jobs.len());
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-        let pool = pool.map_err(|error| BenchError::Threads { threads, reason: error.to_string() })?;
         let done = AtomicUsize::new(self.measured(store));
         let total = self.runs();
-        let users = self.jobs.iter().fold(vec![0; self.rows.len()], |mut users, job| {
+        let on_row = || on_progress(Progress::Run { done: done.fetch_add(1, Ordering::Relaxed) + 1 });
+        let is_complete = |job: &Job| self.measured_of(*job, store) == self.plan.strategies_of(job.model).len();
+        let (complete, missing): (Vec<Job>, Vec<Job>) = self.jobs.iter().partition(|job| is_complete(job));
+        let mut rows = Vec::new();
+        for job in complete {
+            rows.push((job.place, self.run_job(job, store, stop, &on_row)?));
+        }
+        let users = missing.iter().fold(vec![0; self.rows.len()], |mut users, job| {
             users[job.rows] += 1;
             users
         });
         let users: Vec<AtomicUsize> = users.into_iter().map(AtomicUsize::new).collect();
-        let on_row = || on_progress(Progress::Run { done: done.fetch_add(1, Ordering::Relaxed) + 1 });
-        let run = |job: &Job| {
-            let name = self.name(*job);
+        let order = LongestFirst::new(missing.iter().map(|job| self.expected(*job)).collect());
+        rows.extend(workers::each(threads.min(missing.len()), order, |index| {
+            let job = missing[index];
+            let name = self.name(job);
             on_progress(Progress::Begun(name.clone()));
-            let rows = self.run_job(*job, store, stop, &on_row);
+            let rows = self.run_job(job, store, stop, &on_row);
             on_progress(Progress::Ended(name));
             if users[job.rows].fetch_sub(1, Ordering::Relaxed) == 1 {
                 self.rows[job.rows].forget();
             }
-            rows
-        };
-        let rows: Result<Vec<Vec<Row>>, BenchError> = pool.install(|| self.jobs.par_iter().map(run).collect());
-        let rows: Vec<Row> = rows?.into_iter().flatten().collect();
+            Ok((job.place, rows?))
+        })?);
+        rows.sort_by_key(|(place, _)| *place);
+        let rows: Vec<Row> = rows.into_iter().flat_map(|(_, rows)| rows).collect();
         match rows.len() {
             measured if measured < total => Err(BenchError::Stopped { measured, total }),
             _ => Ok(Results { rows }),
         }
+    }
+
+    /// What decides how long a job takes: its method, and the size of its data set.
+    fn expected(&self, job: Job) -> Expected {
+        let samples = &self.datasets[job.dataset].samples;
+        let made = matches!(self.rows[job.rows], TrialRows::Synthetic(..));
+        let rows = made.then_some(SharedRows(job.rows));
+        Expected { kind: job.model, size: (samples.rows() * samples.columns()) as f64, rows }
     }
 
     /// The data set, method and seed of a job, and in a sweep also its setting.

@@ -14,7 +14,6 @@ mod plan;
 mod report;
 mod row;
 mod tables;
-mod workers;
 
 pub use compared::{ComparedCurves, CurveFigure, Labeller};
 pub use draw::{DrawnRows, MOST_ROWS};

@@ -16,6 +16,7 @@ mod store;
 mod strategy;
 pub mod summary;
 pub mod usage;
+mod workers;
 
 pub use strategy::{Ablation, Strategy};
 

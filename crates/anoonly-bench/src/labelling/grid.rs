@@ -9,11 +9,12 @@ use anoonly_train::labelling::Refitter;
 use sha2::{Digest as _, Sha256};
 use tracing::{info, warn};
 
+use super::LabellingPlan;
 use super::analyst::Analyst;
 use super::draw::DrawnRows;
 use super::row::{Discovery, LabellingRow};
-use super::{LabellingPlan, workers};
 use crate::grid::{Digest, caught, content, hex, json, program, shard};
+use crate::workers::{self, Expected, LongestFirst};
 use crate::{BenchError, Key, Place, Progress, Results, Shard, Status, Store, Strategy};
 
 /// A plan with its data loaded and its rows drawn.
@@ -110,10 +111,15 @@ impl LabellingGrid {
         on_progress: impl Fn(Progress) + Sync,
     ) -> Result<Results<LabellingRow>, BenchError> {
         let done = AtomicUsize::new(self.measured(store));
-        let rows = workers::each(threads.min(self.runs.len()), &self.runs, |run| {
-            if let Some(known) = store.measured(&self.key(run)) {
-                return Ok(Some(LabellingRow { family: self.datasets[run.dataset].family.clone(), ..known.clone() }));
-            }
+        let known = |run: &Run| {
+            let known = store.measured(&self.key(run))?;
+            Some(LabellingRow { family: self.datasets[run.dataset].family.clone(), ..known.clone() })
+        };
+        let mut rows: Vec<Option<LabellingRow>> = self.runs.iter().map(known).collect();
+        let missing: Vec<usize> = (0..rows.len()).filter(|&run| rows[run].is_none()).collect();
+        let expected = missing.iter().map(|&run| self.expected(&self.runs[run])).collect();
+        let measured = workers::each(threads.min(missing.len()), LongestFirst::new(expected), |index| {
+            let run = &self.runs[missing[index]];
             if stop.load(Ordering::Relaxed) {
                 return Ok(None);
             }
@@ -128,11 +134,20 @@ impl LabellingGrid {
             on_progress(Progress::Ended(name));
             Ok(row)
         })?;
+        for (run, row) in missing.into_iter().zip(measured) {
+            rows[run] = row;
+        }
         let rows: Vec<LabellingRow> = rows.into_iter().flatten().collect();
         match (rows.len(), self.runs.len()) {
             (measured, total) if measured < total => Err(BenchError::Stopped { measured, total }),
             _ => Ok(Results { rows }),
         }
+    }
+
+    /// What decides how long a run takes: its method, and the size of its table.
+    fn expected(&self, run: &Run) -> Expected {
+        let values = self.rows(run).rows.len() * self.datasets[run.dataset].samples.columns();
+        Expected { kind: run.model, size: values as f64, rows: None }
     }
 
     /// Measures a run; `None` if it was stopped.
