@@ -2,10 +2,12 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{SyncSender, sync_channel};
 
+use anoonly::data::DataError;
 use anoonly::data::encode::{Unknown, UnseenValues};
-use anoonly::data::table::{CellValue, Table, TableWriter, Values};
-use anoonly::eval::ranks;
+use anoonly::data::table::{Blocks, CellValue, Table, TableWriter, Values};
+use anoonly::eval::{Calibration, ranks};
 use anoonly::pipeline::{Model, ScoreShift, Scored};
 use anoonly_page::markdown_table;
 use clap::Args;
@@ -77,9 +79,9 @@ impl Options {
         warn_of_unseen(&unseen);
         let shift = model.score_shift(&scores)?;
         self.warn_of_shift(&model, shift, scores.len())?;
-        let ranks = ranks(&scores);
-        let p_values: Option<Vec<f64>> =
-            model.calibration().ok().map(|known| scores.par_iter().map(|&score| known.p_value(score)).collect());
+        let p_value = |known: &Calibration| scores.par_iter().map(|&score| known.p_value(score)).collect();
+        let p_values = || -> Option<Vec<f64>> { model.calibration().ok().map(p_value) };
+        let (ranks, p_values) = rayon::join(|| ranks(&scores), p_values);
         let flags = model.flags(&scores)?;
         let mut writer = match &self.out {
             Some(path) if to_stdout => Some(TableWriter::stream(path, std::io::stdout())),
@@ -91,9 +93,9 @@ impl Options {
         }
         let mut highest = HighestRows::default();
         let mut start = 0;
-        for block in Table::parquet_blocks(Path::new(IDS), id_file)? {
-            let block = block?;
+        let mut write = |block: Table| -> Result<(), CommandError> {
             let rows = start..start + block.rows();
+            start = rows.end;
             let mut columns =
                 vec![("score", Values::Scores(&scores[rows.clone()])), ("rank", Values::Counts(&ranks[rows.clone()]))];
             columns.extend(p_values.as_ref().map(|p_values| ("p_value", Values::Shares(&p_values[rows.clone()]))));
@@ -101,9 +103,18 @@ impl Options {
             let block = block.with_columns(&columns)?;
             match &mut writer {
                 Some(writer) => writer.write(&block)?,
-                None => highest.add(&block, &ranks[rows.clone()], self.top),
+                None => highest.add(&block, &ranks[rows], self.top),
             }
-            start = rows.end;
+            Ok(())
+        };
+        let mut blocks = Table::parquet_blocks(Path::new(IDS), id_file)?;
+        let mut present = blocks.next();
+        while let Some(block) = present {
+            let block = block?;
+            // The next rows are read while these are written.
+            let (written, following) = rayon::join(|| write(block), || blocks.next());
+            written?;
+            present = following;
         }
         if let Some(writer) = writer {
             writer.finish()?;
@@ -133,44 +144,60 @@ impl Options {
         Ok(())
     }
 
-    /// Scores all rows, and writes the identifiers of the rows, or their numbers, to a file.
+    /// Scores all rows, and writes the identifiers of the rows, or their numbers, to a file. Rows are read, scored and written at the same
+    /// time.
     fn score_blocks(&self, model: &Model, id_file: &File) -> Result<Scored, CommandError> {
-        let unknown = if self.lenient { Unknown::Accept } else { Unknown::Refuse };
-        let mut blocks = self.reading.blocks(&self.table, columns_of(model, None))?;
         let file = id_file
             .try_clone()
             .map_err(|error| CommandError::Output { path: IDS.into(), reason: error.kind().to_string() })?;
-        let mut rows = TableWriter::parquet(Path::new(IDS), file);
+        let (sender, identifiers) = sync_channel(WAITING);
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(move || {
+                let mut rows = TableWriter::parquet(Path::new(IDS), file);
+                identifiers.into_iter().try_for_each(|ids: Table| rows.write(&ids))?;
+                rows.finish()
+            });
+            let scored = self.score_and_send(model, sender);
+            match writer.join() {
+                // If the identifiers cannot be written, nobody takes them, and the scores end early.
+                Ok(Err(error)) => Err(error.into()),
+                Ok(Ok(())) => scored,
+                Err(panicked) => std::panic::resume_unwind(panicked),
+            }
+        })
+    }
+
+    /// Scores all rows, and sends the identifiers of the rows, or their numbers, in the order of the rows.
+    fn score_and_send(&self, model: &Model, sender: SyncSender<Table>) -> Result<Scored, CommandError> {
+        let unknown = if self.lenient { Unknown::Accept } else { Unknown::Refuse };
+        let mut blocks = self.reading.blocks(&self.table, columns_of(model, None))?;
         let mut all = Scored { scores: Vec::new(), filled: 0, unseen: UnseenValues::default() };
         let ids_of = |block: &Table| match model.ids() {
             [] => block.select(&[])?.with_columns(&[("row", Values::Counts(&block.row_numbers()))]),
             ids => block.select(ids),
         };
+        let mut present = ReadBlocks::next(&mut blocks);
         loop {
-            // Several blocks at a time. What is wrong with their rows comes before a block that cannot be read.
-            let (mut together, mut unread) = (Vec::new(), None);
-            for block in blocks.by_ref().take(rayon::current_num_threads()) {
-                match block {
-                    Ok(block) => together.push(block),
-                    Err(error) => unread = Some(error),
-                }
-            }
-            let scored = together.par_iter().map(|block| Ok((ids_of(block)?, model.scored(block, unknown)?)));
-            for scored in scored.collect::<Vec<Result<(Table, Scored), CommandError>>>() {
+            let score = |block: &Table| Ok((ids_of(block)?, model.scored(block, unknown)?));
+            let (scored, following) = rayon::join(
+                || present.blocks.par_iter().map(score).collect::<Vec<Result<(Table, Scored), CommandError>>>(),
+                || ReadBlocks::next(&mut blocks),
+            );
+            for scored in scored {
                 let (ids, scored) = scored?;
-                rows.write(&ids)?;
+                if sender.send(ids).is_err() {
+                    return Ok(all);
+                }
                 all.scores.extend(scored.scores);
                 all.filled += scored.filled;
                 all.unseen.add(scored.unseen);
             }
-            match unread {
+            match present.unread {
                 Some(error) => return Err(error.into()),
-                None if together.is_empty() => break,
-                None => {}
+                None if present.blocks.is_empty() => return Ok(all),
+                None => present = following,
             }
         }
-        rows.finish()?;
-        Ok(all)
     }
 
     /// Warns if the scores do not look like those of the held-out rows, and says whether the table is the training table: then they
@@ -193,6 +220,29 @@ impl Options {
 
 /// What messages call the file of identifiers.
 const IDS: &str = "temporary file";
+
+/// The most blocks of identifiers that wait to be written.
+const WAITING: usize = 16;
+
+/// Some blocks that are scored at a time. What is wrong with their rows comes before a block that cannot be read.
+struct ReadBlocks {
+    blocks: Vec<Table>,
+    unread: Option<DataError>,
+}
+
+impl ReadBlocks {
+    /// The next blocks, one for each thread; none at the end.
+    fn next(blocks: &mut Blocks) -> Self {
+        let mut read = Self { blocks: Vec::new(), unread: None };
+        for block in blocks.take(rayon::current_num_threads()) {
+            match block {
+                Ok(block) => read.blocks.push(block),
+                Err(error) => read.unread = Some(error),
+            }
+        }
+        read
+    }
+}
 
 /// The rows with the highest scores.
 #[derive(Default)]

@@ -47,7 +47,10 @@ impl Samples {
         if rows == 0 || columns == 0 {
             return Err(CoreError::Empty { rows, columns });
         }
-        if let Some(((row, column), &value)) = features.indexed_iter().find(|(_, v)| !v.is_finite()) {
+        // The places are only needed for the error.
+        if !features.iter().all(|value| value.is_finite())
+            && let Some(((row, column), &value)) = features.indexed_iter().find(|(_, v)| !v.is_finite())
+        {
             return Err(CoreError::NotFinite { row: row + 1, column: column + 1, value });
         }
         Ok(Self { features, labels })

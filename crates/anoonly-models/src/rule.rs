@@ -7,6 +7,8 @@ use rand::Rng;
 
 use crate::graph::Graph;
 use crate::kernels::Scorer;
+#[cfg(feature = "fit")]
+use crate::kernels::products::StridedRows;
 use crate::{Method, SavedTensors};
 
 /// A method that is fitted without gradients.
@@ -175,6 +177,12 @@ impl RuleData {
     /// One row.
     pub fn row(&self, row: usize) -> &[f32] {
         &self.rows[row * self.columns..][..self.columns]
+    }
+
+    /// The rows at the given indices, where they are.
+    #[cfg(feature = "fit")]
+    pub(crate) fn at<'a>(&'a self, rows: &'a [usize]) -> StridedRows<'a> {
+        StridedRows { cells: &self.rows, width: self.columns, indices: Some(rows) }
     }
 
     /// The cells of the rows at the given indices, row by row.

@@ -28,9 +28,9 @@ const IN_MEMORY: &str = "model";
 /// A detector fitted on a table, with its whole pipeline: columns, encodings, scaling, members, held-out scores, threshold.
 ///
 /// A score is the mean of the members' standardised scores. Each member's scores are standardised by their mean and standard deviation
-/// on the training rows without an anomaly label, so that a typical row scores 0, and a row that scores 3 lies three standard
-/// deviations above. A row with a number that is infinite, or a million times the range of the training rows away from them, gets the
-/// highest score there is, `f32::MAX`.
+/// on the training rows without an anomaly label, or on 100 000 of them, drawn at random, if there are more. A typical row thus scores 0,
+/// and a row that scores 3 lies three standard deviations above. A row with a number that is infinite, or a million times the range of the
+/// training rows away from them, gets the highest score there is, `f32::MAX`.
 #[derive(Clone, Debug)]
 pub struct Model {
     pub(crate) encoder: Encoder,
@@ -47,7 +47,7 @@ pub struct Model {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ScoreScale {
-    /// The mean score of the training rows without an anomaly label.
+    /// The mean score of the training rows without an anomaly label, or of some of them.
     pub mean: f64,
     /// Their standard deviation, or 1 if all scores are equal.
     pub deviation: f64,

@@ -29,7 +29,7 @@ use anoonly_models::rules::pu_forest::PuForestConfig;
 use anoonly_models::rules::quorum::QuorumConfig;
 use anoonly_train::{ComputeDevice, Epoch, FittedDetector, Fitter, Supervision};
 use ndarray::{Array1, Array2, Axis};
-use rand::seq::SliceRandom;
+use rand::seq::{SliceRandom, index};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -78,6 +78,9 @@ const MEMBERS: usize = 5;
 
 /// The maximum number of held-out rows. With this number, the smallest p-value is 0.0005.
 const MOST_HELD_OUT: usize = 2000;
+
+/// The maximum number of rows whose scores give the scale of a member.
+const SCALE_ROWS: usize = 100_000;
 
 /// The columns of a table of scores, which identifier columns must not be named after.
 const SCORE_COLUMNS: [&str; 5] = ["row", "score", "rank", "p_value", "flagged"];
@@ -376,6 +379,18 @@ impl TableDetector {
         &self.columns
     }
 
+    /// The rows whose scores give the scale of a member: all of the given ones, or some if there are many. The mean and the standard
+    /// deviation of so many scores hardly differ from those of all.
+    fn scale_rows(&self, others: Vec<usize>) -> Vec<usize> {
+        if others.len() <= SCALE_ROWS {
+            return others;
+        }
+        let mut rng = self.seed.stream(&["score scale"]);
+        let mut drawn = index::sample(&mut rng, others.len(), SCALE_ROWS).into_vec();
+        drawn.sort_unstable();
+        drawn.into_iter().map(|place| others[place]).collect()
+    }
+
     /// Fits all members.
     fn fit_members(
         &self,
@@ -384,7 +399,7 @@ impl TableDetector {
         watch: &FitWatch<'_>,
     ) -> Result<Fitted, PipelineError> {
         let stopping = self.early_stopping.then(|| self.choose_epochs(samples, device)).transpose()?;
-        let others = samples.by_class().others;
+        let others = self.scale_rows(samples.by_class().others);
         let is_last = |epoch: usize| stopping.is_some_and(|stopping| epoch == stopping.epochs);
         let epochs = stopping.map(|stopping| stopping.epochs);
         let epochs = epochs.or_else(|| self.method.recipe().map(|recipe| recipe.epochs)).unwrap_or_default();
@@ -408,7 +423,11 @@ impl TableDetector {
             let scale = ScoreScale::of(&scores_of(&fitted, samples, &others)?);
             Ok((fitted, scale))
         };
-        let fits = (0..self.members).into_par_iter().map(fit).collect::<Result<Vec<_>, PipelineError>>()?;
+        // A single fit is not one job of many: some methods use all cores then.
+        let fits = match self.members {
+            1 => vec![fit(0)?],
+            members => (0..members).into_par_iter().map(fit).collect::<Result<Vec<_>, PipelineError>>()?,
+        };
         let (members, scales) = fits.into_iter().unzip();
         Ok(Fitted { members, scales, stopping })
     }

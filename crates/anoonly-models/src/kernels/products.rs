@@ -35,8 +35,9 @@ impl<'a> StridedRows<'a> {
         buffer
     }
 
+    /// One row.
     #[inline(always)]
-    fn row(self, place: usize) -> &'a [f32] {
+    pub fn row(self, place: usize) -> &'a [f32] {
         let row = self.indices.map_or(place, |indices| indices[place]);
         &self.cells[row * self.width..][..self.width]
     }

@@ -41,7 +41,7 @@ impl RuleMethod for FisherConfig {
 
     #[cfg(feature = "fit")]
     fn fit(&self, data: &RuleData, _: &mut impl Rng) -> Fisher {
-        let covariance = Covariance::ledoit_wolf(&data.other_rows(), data.columns);
+        let covariance = Covariance::ledoit_wolf_of(data.at(&data.others));
         let usual = if data.normals.is_empty() { covariance.mean.clone() } else { data.usual_mean() };
         let mut difference: Vec<f64> = usual.iter().map(|cell| -cell).collect();
         for anomaly in data.anomalous_rows().chunks_exact(data.columns) {

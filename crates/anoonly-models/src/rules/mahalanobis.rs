@@ -46,7 +46,7 @@ impl RuleMethod for MahalanobisConfig {
 
     #[cfg(feature = "fit")]
     fn fit(&self, data: &RuleData, _: &mut impl Rng) -> Mahalanobis {
-        let covariance = Covariance::ledoit_wolf(&data.other_rows(), data.columns);
+        let covariance = Covariance::ledoit_wolf_of(data.at(&data.others));
         Mahalanobis { whitening: Whitening::new(&covariance, 0.0) }
     }
 

@@ -51,21 +51,8 @@ impl RuleMethod for PcaConfig {
 
     #[cfg(feature = "fit")]
     fn fit(&self, data: &RuleData, _: &mut impl Rng) -> Pca {
-        let (rows, columns) = (data.other_rows(), data.columns);
-        let count = data.others.len() as f64;
-        let of_column = |column: usize| rows.iter().skip(column).step_by(columns).map(|&cell| f64::from(cell));
-        let means: Vec<f64> = (0..columns).map(|column| of_column(column).sum::<f64>() / count).collect();
-        let scale = |(column, mean): (usize, &f64)| {
-            let variance = of_column(column).map(|cell| (cell - mean).powi(2)).sum::<f64>() / count;
-            // A smaller variance is the rounding error of a constant column.
-            if variance > 1e-20 { variance.sqrt().recip() } else { 1.0 }
-        };
-        let scales: Vec<f64> = means.iter().enumerate().map(scale).collect();
-        let standard = |(place, &cell): (usize, &f32)| {
-            ((f64::from(cell) - means[place % columns]) * scales[place % columns]) as f32
-        };
-        let standard: Vec<f32> = rows.iter().enumerate().map(standard).collect();
-        let covariance = Covariance::of(&standard, columns);
+        let columns = data.columns;
+        let (covariance, scales) = Covariance::standardised(data.at(&data.others));
         let total: f64 = covariance.variances.iter().sum();
         let count = covariance.variances.len();
         let (mut axes, mut weights) = (vec![0.0; columns * count], vec![0.0; count]);
@@ -81,7 +68,7 @@ impl RuleMethod for PcaConfig {
             weights[place] = (total / variance) as f32;
         }
         let single = |cells: Vec<f64>| cells.into_iter().map(|cell| cell as f32).collect();
-        Pca::new(single(means), single(scales), axes, weights)
+        Pca::new(single(covariance.mean), single(scales), axes, weights)
     }
 
     #[cfg(feature = "fit")]

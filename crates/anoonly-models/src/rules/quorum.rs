@@ -83,7 +83,7 @@ impl RuleMethod for QuorumConfig {
     fn fit(&self, data: &RuleData, rng: &mut impl Rng) -> Quorum {
         let folds = Folds::of(self.folds, data, rng);
         let held_out = HeldOut::of(self, data, &folds, rng);
-        let opinions = self.opinions(data, &FitRows::all(data), folds.covariance(data, None), rng);
+        let opinions = self.opinions(data, FitRows::all(data), folds.covariance(data, None), rng);
         let scales = held_out.unlabelled.each_ref().map(|values| NormalScores::of(values));
         let joining = held_out.joining(&scales, self.trust);
         Quorum { opinions, scales, joining }
@@ -114,16 +114,16 @@ impl RuleMethod for QuorumConfig {
 #[cfg(feature = "fit")]
 impl QuorumConfig {
     /// Opinions fitted on these training rows, given the covariance of those that are no anomalies.
-    fn opinions(&self, data: &RuleData, rows: &FitRows, covariance: Covariance, rng: &mut impl Rng) -> Opinions {
-        let [kept, normals] = [&rows.unlabelled, &rows.normals].map(|rows| {
-            let mut kept = rows.clone();
-            if kept.len() > self.most_rows {
-                kept = kept.partial_shuffle(rng, self.most_rows).0.to_vec();
-                kept.sort_unstable();
+    fn opinions(&self, data: &RuleData, rows: FitRows, covariance: Covariance, rng: &mut impl Rng) -> Opinions {
+        let FitRows { unlabelled, normals, anomalies } = rows;
+        let [kept, normals] = [unlabelled, normals].map(|mut rows| {
+            if rows.len() > self.most_rows {
+                rows = rows.partial_shuffle(rng, self.most_rows).0.to_vec();
+                rows.sort_unstable();
             }
-            kept
+            rows
         });
-        Opinions::of(data, rows, covariance, [&kept, &normals], self.trees, rng)
+        Opinions::of(data, &anomalies, covariance, [&kept, &normals], self.trees, rng)
     }
 }
 

@@ -1,13 +1,16 @@
 //! The covariance of rows, as variances along orthogonal axes.
 //!
-//! Sums are in double precision. Products and decomposition come from faer and run on the calling thread.
+//! Sums are in double precision. Products and decomposition come from faer. Parts of many rows are summed on all cores, unless the caller
+//! runs on a thread pool; their number depends on the rows alone, and so do the bits of the result.
 
 mod sums;
 
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatRef, Par, Side};
 
-pub(crate) use self::sums::CovarianceSums;
+use self::sums::inverse_deviation;
+pub(crate) use self::sums::{CovarianceSums, rough_mean, summing_memory};
+use crate::kernels::products::StridedRows;
 
 /// The mean of rows and their covariance `Σ = Σⱼ variancesⱼ · axisⱼ · axisⱼᵀ + rest · P`, where `P` projects on what is orthogonal to
 /// all axes.
@@ -28,8 +31,6 @@ pub struct Covariance {
     rest: Option<f64>,
 }
 
-/// Rows that are multiplied at a time.
-const BLOCK: usize = 1024;
 /// A shrunk variance is at least this share of the mean variance. Two rows, for example, are not shrunk at all.
 const LEAST: f64 = 1e-6;
 /// Up to this number of columns, all variances and axes are computed: the matrices are small.
@@ -48,7 +49,7 @@ pub(crate) fn memory(rows: usize, columns: usize) -> u64 {
     let (rows, columns) = (rows as u64, columns as u64);
     match is_wide(rows as usize, columns as usize) {
         // Products and axes in double precision, and packed axes.
-        false => columns.saturating_mul(columns).saturating_mul(32),
+        false => columns.saturating_mul(columns).saturating_mul(32).saturating_add(summing_memory(1, columns as usize)),
         true => rows.saturating_mul(columns).saturating_mul(32),
     }
 }
@@ -59,7 +60,7 @@ impl Covariance {
     /// # Panics
     /// When there is no row, or a value is not finite.
     pub fn of(rows: &[f32], columns: usize) -> Self {
-        Self::plain(Spectrum::of(rows, columns))
+        Self::plain(Spectrum::of(StridedRows::all(rows, columns)))
     }
 
     fn plain(Spectrum { mean, values, axes, .. }: Spectrum) -> Self {
@@ -78,7 +79,42 @@ impl Covariance {
     /// # Panics
     /// When there is no row, or a value is not finite.
     pub fn ledoit_wolf(rows: &[f32], columns: usize) -> Self {
-        Self::shrunk(Spectrum::of(rows, columns))
+        Self::ledoit_wolf_of(StridedRows::all(rows, columns))
+    }
+
+    /// The same of rows that are read where they are.
+    ///
+    /// # Panics
+    /// As [`ledoit_wolf`](Self::ledoit_wolf).
+    pub(crate) fn ledoit_wolf_of(rows: StridedRows<'_>) -> Self {
+        Self::shrunk(Spectrum::of(rows))
+    }
+
+    /// The correlation of rows, at least one: the plain covariance of the rows in standard deviations of each column, with the mean of the
+    /// rows as they are. Also what each column is multiplied by, 1 for a constant one.
+    ///
+    /// # Panics
+    /// When there is no row, or a value is not finite.
+    pub(crate) fn standardised(rows: StridedRows<'_>) -> (Self, Vec<f64>) {
+        let columns = rows.width;
+        if !is_wide(rows.len(), columns) {
+            let (spectrum, scales) = CovarianceSums::of(rows, &rough_mean(rows)).standardised();
+            return (Self::plain(spectrum), scales);
+        }
+        let mut buffer = Vec::new();
+        let cells = rows.gathered(&mut buffer);
+        let (mean, count) = mean(cells, columns);
+        let mut variances = vec![0.0; columns];
+        for row in cells.chunks_exact(columns) {
+            let squares = row.iter().zip(&mean).map(|(&cell, mean)| (f64::from(cell) - mean).powi(2));
+            variances.iter_mut().zip(squares).for_each(|(sum, square)| *sum += square / count);
+        }
+        let scales: Vec<f64> = variances.into_iter().map(inverse_deviation).collect();
+        let standard = |(place, &cell): (usize, &f32)| {
+            ((f64::from(cell) - mean[place % columns]) * scales[place % columns]) as f32
+        };
+        let standard: Vec<f32> = cells.iter().enumerate().map(standard).collect();
+        (Self { mean, ..Self::of(&standard, columns) }, scales)
     }
 
     fn shrunk(Spectrum { mean, values, axes, level, square, fourth, count }: Spectrum) -> Self {
@@ -225,35 +261,17 @@ struct Spectrum {
 }
 
 impl Spectrum {
-    fn of(rows: &[f32], columns: usize) -> Self {
-        let count = rows.len() / columns.max(1);
-        assert!(count > 0, "a covariance needs at least one row");
-        match is_wide(count, columns) {
-            false => Self::of_columns(rows, columns),
-            true => Self::of_rows(rows, columns),
+    fn of(rows: StridedRows<'_>) -> Self {
+        assert!(rows.len() > 0, "a covariance needs at least one row");
+        match is_wide(rows.len(), rows.width) {
+            false => Self::of_columns(rows),
+            true => Self::of_rows(rows.gathered(&mut Vec::new()), rows.width),
         }
     }
 
     /// From the covariances of all pairs of columns.
-    fn of_columns(rows: &[f32], columns: usize) -> Self {
-        let (mean, count) = mean(rows, columns);
-        let mut products = Mat::zeros(columns, columns);
-        let mut fourth = 0.0;
-        let mut centred = Vec::with_capacity(BLOCK.min(rows.len() / columns) * columns);
-        for block in rows.chunks(BLOCK * columns) {
-            centred.clear();
-            for row in block.chunks_exact(columns) {
-                centred.extend(row.iter().zip(&mean).map(|(&cell, mean)| f64::from(cell) - mean));
-                let row = &centred[centred.len() - columns..];
-                fourth += row.iter().map(|cell| cell * cell).sum::<f64>().powi(2);
-            }
-            let rows = MatRef::from_row_major_slice(&centred, centred.len() / columns, columns);
-            matmul(products.as_mut(), Accum::Add, rows.transpose(), rows, 1.0 / count, Par::Seq);
-        }
-        let level = (0..columns).map(|column| products[(column, column)]).sum::<f64>() / columns as f64;
-        let square = products.squared_norm_l2();
-        let (values, axes) = eigen(&products);
-        Self { mean, values, axes, level, square, fourth, count }
+    fn of_columns(rows: StridedRows<'_>) -> Self {
+        CovarianceSums::of(rows, &rough_mean(rows)).spectrum()
     }
 
     /// From the products `G = XXᵀ/n` of all pairs of centred rows, which have the eigenvalues of the covariance `XᵀX/n` above 0. For an
@@ -379,7 +397,7 @@ mod tests {
         let cells: Vec<f32> =
             (0..12 * columns).map(|cell| ((cell * 7919 + cell / 7 * 104_729) % 997) as f32 / 997.0).collect();
         let (rows, others) = cells.split_at(9 * columns);
-        let whole = Covariance::shrunk(Spectrum::of_columns(rows, columns));
+        let whole = Covariance::shrunk(Spectrum::of_columns(StridedRows::all(rows, columns)));
         let few = Covariance::shrunk(Spectrum::of_rows(rows, columns));
         assert_eq!((few.variances.len(), few.axes.ncols(), whole.rest()), (8, 8, None));
         for covariance in [&few, &few.clone().spanning(others)] {
@@ -401,6 +419,30 @@ mod tests {
             (0..columns * columns).map(|cell| f32::from(u8::from(cell % (columns + 1) == 0))).collect();
         let all = plain.spanning(&identity);
         assert_eq!((all.rest(), all.axes.ncols()), (None, columns));
+    }
+
+    /// As the covariance of a copy of the rows, in either space; one column is constant.
+    #[test]
+    fn standardised_rows_have_the_covariance_of_a_standardised_copy() {
+        for (count, columns) in [(300, 6), (5, 1030)] {
+            let cell = |cell: usize| if cell % columns == 2 { 0.1 } else { ((cell * 7919 + cell / 5) % 997) as f32 };
+            let cells: Vec<f32> = (0..count * columns).map(cell).collect();
+            let (mean, _) = mean(&cells, columns);
+            let (ours, scales) = Covariance::standardised(StridedRows::all(&cells, columns));
+            let standard = |(place, &cell): (usize, &f32)| {
+                ((f64::from(cell) - mean[place % columns]) * scales[place % columns]) as f32
+            };
+            let copy: Vec<f32> = cells.iter().enumerate().map(standard).collect();
+            let expected = Covariance::of(&copy, columns);
+            assert_eq!(scales[2], 1.0);
+            close(&ours.mean, &mean);
+            let largest = expected.variances.last().unwrap();
+            for (ours, expected) in ours.variances.iter().zip(&expected.variances) {
+                assert!((ours - expected).abs() < 1e-6 * largest, "{ours}, not {expected}");
+            }
+            let total = ours.variances.iter().sum::<f64>() / (columns - 1) as f64;
+            assert!((total - 1.0).abs() < 1e-6, "{total}");
+        }
     }
 
     #[test]

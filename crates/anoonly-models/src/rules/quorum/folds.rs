@@ -5,18 +5,22 @@ use rand::seq::SliceRandom;
 
 use super::opinions::FitRows;
 use crate::RuleData;
-use crate::tools::covariance::{Covariance, CovarianceSums, is_wide};
+use crate::kernels::products::StridedRows;
+use crate::tools::covariance::{Covariance, CovarianceSums, is_wide, rough_mean, summing_memory};
 
 /// The most cells of all folds' products of columns that are kept: 256 MiB. Beyond, each covariance is computed from its rows.
 const MOST_CELLS: usize = 1 << 25;
+
+/// What stands for the fold of a row that is in none. A method has at most 100 folds.
+const NO_FOLD: u8 = u8::MAX;
 
 /// Training rows in random folds.
 pub(super) struct Folds {
     /// All rows, in random order. The row at a place is in the fold `place % count`.
     all: FitRows,
     count: usize,
-    /// The mean of the rows that are no anomalies.
-    mean: Vec<f64>,
+    /// About the mean of the rows that are no anomalies, from which the sums count.
+    origin: Vec<f64>,
     /// For each fold, the sums over its rows that are no anomalies; empty if they are not kept.
     sums: Vec<CovarianceSums>,
 }
@@ -27,14 +31,25 @@ impl Folds {
         let mut all = FitRows::all(data);
         [&mut all.unlabelled, &mut all.anomalies, &mut all.normals].into_iter().for_each(|rows| rows.shuffle(rng));
         let count = folds.min(all.unlabelled.len()).max(2);
-        let mut folds = Self { all, count, mean: data.mean(&data.others), sums: Vec::new() };
+        let mut folds = Self { all, count, origin: rough_mean(data.at(&data.others)), sums: Vec::new() };
         if folds.all.unlabelled.len() > 1
             && shared_cells(count, data.columns).is_some()
             && !is_wide(data.others.len(), data.columns)
         {
-            folds.sums = (0..count).map(|fold| folds.sums(data, &folds.inside(fold))).collect();
+            folds.sums = folds.sums_of_all(data);
         }
         folds
+    }
+
+    /// The sums of each fold, with all rows read once and in their order.
+    fn sums_of_all(&self, data: &RuleData) -> Vec<CovarianceSums> {
+        let all = StridedRows::all(&data.rows, data.columns);
+        let mut folds = vec![NO_FOLD; all.len()];
+        for rows in [&self.all.unlabelled, &self.all.normals] {
+            rows.iter().enumerate().for_each(|(place, &row)| folds[row] = (place % self.count) as u8);
+        }
+        let fold = |row: usize| Some(usize::from(folds[row])).filter(|_| folds[row] != NO_FOLD);
+        CovarianceSums::of_groups(all, &self.origin, self.count, fold)
     }
 
     /// The number of folds.
@@ -70,13 +85,14 @@ impl Folds {
 
     /// The shrunk covariance of the rows that are no anomalies, without those of a fold.
     pub fn covariance(&self, data: &RuleData, left_out: Option<usize>) -> Covariance {
-        let rows = left_out.map_or_else(|| self.all.clone(), |fold| self.outside(fold));
-        if is_wide(rows.unlabelled.len() + rows.normals.len(), data.columns) {
+        let rows = || left_out.map_or_else(|| self.all.clone(), |fold| self.outside(fold));
+        if is_wide(self.others(left_out), data.columns) {
+            let rows = rows();
             return Covariance::ledoit_wolf(&data.select(&[rows.unlabelled, rows.normals].concat()), data.columns);
         }
         let mut parts = self.sums.iter().enumerate().filter(|(fold, _)| Some(*fold) != left_out).map(|(_, sums)| sums);
         let sums = match parts.next() {
-            None => self.sums(data, &rows),
+            None => self.sums(data, &rows()),
             Some(first) => parts.fold(first.clone(), |mut sums, part| {
                 sums.join(part);
                 sums
@@ -85,9 +101,23 @@ impl Folds {
         sums.ledoit_wolf()
     }
 
+    /// The number of rows that are no anomalies, without those of a fold.
+    fn others(&self, left_out: Option<usize>) -> usize {
+        let count = |rows: &[usize]| match left_out {
+            // A place in the fold for every `count` places.
+            Some(fold) => rows.len() - rows.len().saturating_sub(fold).div_ceil(self.count),
+            None => rows.len(),
+        };
+        // A single unlabelled row is outside of every fold.
+        let unlabelled = count(&self.all.unlabelled).max(usize::from(self.all.unlabelled.len() == 1));
+        unlabelled + count(&self.all.normals)
+    }
+
     /// The sums over rows that are no anomalies.
     fn sums(&self, data: &RuleData, rows: &FitRows) -> CovarianceSums {
-        CovarianceSums::of(rows.unlabelled.iter().chain(&rows.normals).map(|&row| data.row(row)), &self.mean)
+        let mut rows = [&rows.unlabelled[..], &rows.normals].concat();
+        rows.sort_unstable();
+        CovarianceSums::of(data.at(&rows), &self.origin)
     }
 }
 
@@ -99,7 +129,8 @@ fn shared_cells(folds: usize, columns: usize) -> Option<usize> {
 /// The number of bytes that the sums of all folds and of one more take.
 pub(super) fn memory(folds: usize, columns: usize) -> u64 {
     let one = (columns as u64).saturating_mul(columns as u64).saturating_mul(8);
-    one.saturating_add(shared_cells(folds, columns).unwrap_or(0) as u64 * 8)
+    let shared = shared_cells(folds, columns).map_or(0, |cells| 8 * cells as u64 + summing_memory(folds, columns));
+    one.saturating_add(shared)
 }
 
 #[cfg(test)]
@@ -127,6 +158,7 @@ mod tests {
             for left_out in (0..folds.count()).map(Some).chain([None]) {
                 let rows = left_out.map_or_else(|| FitRows::all(&data), |fold| folds.outside(fold));
                 let rows = [rows.unlabelled, rows.normals].concat();
+                assert_eq!(folds.others(left_out), rows.len());
                 let expected = Covariance::ledoit_wolf(&data.select(&rows), 3);
                 let ours = folds.covariance(&data, left_out);
                 assert!((ours.shrinkage - expected.shrinkage).abs() < 1e-9, "{left_out:?}");

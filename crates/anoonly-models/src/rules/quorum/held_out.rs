@@ -32,7 +32,7 @@ impl HeldOut {
         let mut values =
             Self { unlabelled: Default::default(), normals: Default::default(), anomalies: Default::default() };
         for fold in 0..folds.count() {
-            let opinions = config.opinions(data, &folds.outside(fold), folds.covariance(data, Some(fold)), rng);
+            let opinions = config.opinions(data, folds.outside(fold), folds.covariance(data, Some(fold)), rng);
             let score = |rows: &[usize], values: &mut [Vec<f32>]| {
                 for rows in rows.chunks(BLOCK) {
                     let made = opinions.values(&data.select(rows));

@@ -217,7 +217,9 @@ struct Search {
     slack: f32,
 }
 
+/// What is called while products are in registers is compiled for their vectors.
 impl Search {
+    #[inline(always)]
     fn bounds(&self) -> Bounds {
         Bounds {
             most: if self.directed { -self.aligned.bound() - self.slack } else { f32::INFINITY },
@@ -226,6 +228,7 @@ impl Search {
         }
     }
 
+    #[inline(always)]
     fn add(&mut self, place: u32, length: f64, square: f32, product: f32) {
         if self.directed && length > SHORTEST && -product - self.slack <= self.aligned.bound() {
             self.aligned.add(place, -product, self.slack);
@@ -261,11 +264,13 @@ impl Least {
     }
 
     /// No value above this is wanted.
+    #[inline(always)]
     fn bound(&self) -> f32 {
         self.upper[self.count]
     }
 
     /// Adds a row, given its value and the largest error of it.
+    #[inline(always)]
     fn add(&mut self, row: u32, value: f32, slack: f32) {
         // Each place takes the larger of its predecessor and of the smaller of itself and the new value: no branch to mispredict.
         let (upper, old) = (value + slack, self.upper);

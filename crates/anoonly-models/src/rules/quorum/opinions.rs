@@ -83,14 +83,14 @@ impl Opinions {
     #[cfg(feature = "fit")]
     pub fn of(
         data: &RuleData,
-        rows: &FitRows,
+        anomalies: &[usize],
         covariance: Covariance,
         [kept, normals]: [&[usize]; 2],
         trees: usize,
         rng: &mut impl Rng,
     ) -> Self {
         let columns = data.columns;
-        let (kept, normal, anomalous) = (data.select(kept), data.select(normals), data.select(&rows.anomalies));
+        let (kept, normal, anomalous) = (data.select(kept), data.select(normals), data.select(anomalies));
         let covariance = covariance.spanning(&anomalous);
         let variances = covariance.coordinates();
         let median = covariance.median_variance();
@@ -100,7 +100,7 @@ impl Opinions {
         let width = whitening.width();
         let [white_kept, white_normals, white_anomalies] =
             [&kept, &normal, &anomalous].map(|rows| whitening.apply(rows));
-        let known = Known::new([&white_kept[..], &white_normals].concat(), width, rows.anomalies.is_empty());
+        let known = Known::new([&white_kept[..], &white_normals].concat(), width, anomalies.is_empty());
         let mut directions = vec![0.0; width * AXES];
         let mut squares = vec![0.0; width * AXES];
         for (column, (scale, variance)) in scales.iter().zip(&variances).enumerate() {

@@ -1,7 +1,7 @@
 //! The walk of many rows through trees.
 //!
-//! A step needs the node, then the row's cell, then the next node: each waits for the one before. Many walks take their steps in turn,
-//! so that their waits overlap.
+//! A step needs the node, then the row's cell, then the next node: each waits for the one before. Many walks take a few steps in turn, so
+//! that their waits overlap.
 
 use super::NODE;
 use crate::RowBlock;
@@ -53,8 +53,10 @@ impl TreeRows<'_> {
     }
 }
 
-/// The number of rows that go through a tree together.
-const BLOCK: usize = 512;
+/// The number of rows that go through a tree together. They stay in the nearest cache with the tree.
+const BLOCK: usize = 128;
+/// The number of steps that a walk takes in its turn. More would be in vain for walks that end early.
+const IN_TURN: usize = 2;
 /// The number of trees that a row goes through at once, if there are few rows.
 const TOGETHER: usize = 16;
 
@@ -62,8 +64,6 @@ const TOGETHER: usize = 16;
 struct Block {
     /// The row of each walk.
     rows: [u32; BLOCK],
-    /// Where the cells of each walk's row start.
-    starts: [u32; BLOCK],
     /// The node that each walk has reached.
     at: [u32; BLOCK],
     /// The node that each row has reached.
@@ -140,21 +140,26 @@ impl Block {
         let mut left = if tree.len() > 1 { count } else { 0 };
         for place in 0..left {
             self.rows[place] = place as u32;
-            self.starts[place] = (place * rows.stride + rows.skipped) as u32;
             self.at[place] = 0;
         }
         while left > 0 {
             let mut others = 0;
             for place in 0..left.min(BLOCK) {
-                let (row, start) = (self.rows[place], self.starts[place]);
-                let step = tree[self.at[place] as usize];
-                let beyond = u32::from(rows.cells[start as usize + step.column as usize] > step.threshold);
-                let at = step.child + beyond;
+                let (row, mut at) = (self.rows[place], self.at[place]);
+                let cells = &rows.cells[row as usize * rows.stride + rows.skipped..];
+                let mut goes_on = 0;
+                // A walk that ends on the way stays at its leaf.
+                for _ in 0..IN_TURN {
+                    let step = tree[at as usize];
+                    let beyond = u32::from(cells[step.column as usize] > step.threshold);
+                    at = step.child + beyond;
+                    goes_on = step.parents >> beyond & 1;
+                }
                 self.leaves[row as usize % BLOCK] = at;
                 // Walks that have not ended move to the front. There is no branch that depends on the row.
                 let to = others % BLOCK;
-                (self.rows[to], self.starts[to], self.at[to]) = (row, start, at);
-                others += (step.parents >> beyond & 1) as usize;
+                (self.rows[to], self.at[to]) = (row, at);
+                others += goes_on as usize;
             }
             left = others;
         }
@@ -164,6 +169,6 @@ impl Block {
 
 impl Default for Block {
     fn default() -> Self {
-        Self { rows: [0; BLOCK], starts: [0; BLOCK], at: [0; BLOCK], leaves: [0; BLOCK] }
+        Self { rows: [0; BLOCK], at: [0; BLOCK], leaves: [0; BLOCK] }
     }
 }
