@@ -73,7 +73,7 @@ fn detector(name: &str, supervision: Supervision, epochs: usize, steps: usize) -
 /// The GPU backend that is tested, on its first device.
 const GPU: BackendName = if cfg!(feature = "cuda") { BackendName::Cuda } else { BackendName::Wgpu };
 
-fn gpu() -> ComputeDevice {
+pub(crate) fn gpu() -> ComputeDevice {
     ComputeDevice::new(GPU, None).unwrap()
 }
 

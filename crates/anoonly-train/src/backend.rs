@@ -129,6 +129,11 @@ impl ComputeDevice {
         }
     }
 
+    /// Whether the device is a GPU, which many small networks share better than one.
+    pub(crate) fn is_gpu(&self) -> bool {
+        matches!(self.backend(), BackendName::Wgpu | BackendName::Cuda)
+    }
+
     /// The name that the device reports; `None` for the processor.
     pub fn name(&self) -> Option<&str> {
         match &self.0 {

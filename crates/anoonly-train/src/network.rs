@@ -10,9 +10,9 @@ use anoonly_core::scale::MinMaxScaler;
 use anoonly_models::graph::{Graph, GraphGradient};
 use anoonly_models::kernels::{Scorer, scorer};
 use anoonly_models::layers::norm::NormLayer;
-use anoonly_models::recipe::Augmentation;
+use anoonly_models::recipe::{Augmentation, Recipe};
 use anoonly_models::{
-    AnyNetwork, AnyNetworkMethod, Network, NetworkMethod, Norm, SavedTensor, SavedTensors, TrainingData,
+    AnyNetwork, AnyNetworkMethod, Network, NetworkMethod, Norm, SavedTensor, SavedTensors, TrainingData, members,
 };
 use burn::backend::Autodiff;
 use burn::module::{AutodiffModule, Module, ModuleVisitor, Param};
@@ -21,9 +21,10 @@ use burn::tensor::{Tensor, TensorData};
 use ndarray::Array2;
 
 use crate::detector::{Detector, Epoch, EpochWatch};
-use crate::fit::{Objective, train};
+use crate::fit::{MemberError, Objective, train};
 use crate::fitted::{FittedDetector, GradientSource, Ready};
 use crate::history::History;
+use crate::member_rows::MemberRows;
 use crate::steps::gradients_of_steps;
 use crate::{FitError, ScoreError, Supervision};
 
@@ -69,18 +70,6 @@ impl<B: Backend> NetworkFitter<B> {
         let method = without_norm(method);
         self.pretrained.iter().position(|known| known.seed == seed && known.method == method)
     }
-
-    /// The fitted detector around a trained network.
-    fn fitted(
-        &self,
-        detector: &Detector,
-        network: AnyNetwork<B>,
-        data: &TrainingData<B>,
-        history: History,
-    ) -> FittedDetector {
-        let ready = ReadyNetwork::new(network.finish(data), data.columns(), self.data.rows.device());
-        FittedDetector::new(detector.clone(), self.scaler.clone(), history, ready)
-    }
 }
 
 /// The method without normalisation: pretraining is the same for all its normalisations.
@@ -100,45 +89,123 @@ impl<B: Backend> NetworkFitting for NetworkFitter<B> {
             Augmentation::None => None,
             Augmentation::NngMix(mix) => Some(mix.augmented(&self.data, &mut seed.stream(&["augmentation"]))),
         };
-        // Initialised again for each training, because burn does not train the parameters of a clone.
-        let start = |data| method.init(data, &mut seed.stream(&["weights"]));
-        let mut network = start(augmented.as_ref().unwrap_or(&self.data));
-        if let Some(recipe) = method.pretraining() {
-            let known = match self.find_pretrained(method, seed) {
-                Some(known) => known,
-                None => {
-                    let began = Instant::now();
-                    let to_the_end = &mut |_: &History, _: &dyn Fn() -> AnyNetwork<B>| ControlFlow::Continue(());
-                    let start = start(&self.data);
-                    let (network, _) =
-                        train::<B, AnyNetworkMethod>(Objective::Pretrain, recipe, start, &self.data, seed, to_the_end)?;
-                    let (method, seconds) = (without_norm(method), began.elapsed().as_secs_f64());
-                    self.pretrained.push(Pretrained { method, seed, network, seconds });
-                    self.pretrained.len() - 1
-                }
-            };
-            network = network.pretrained(&self.pretrained[known].network);
-        }
-        let data = augmented.as_ref().unwrap_or(&self.data);
-        let mut watch = |history: &History, network: &dyn Fn() -> AnyNetwork<B>| {
-            watch(Epoch::new(history, &|| self.fitted(detector, network(), data, history.clone())))
+        let pretrained = match method.pretraining() {
+            None => None,
+            Some(recipe) => {
+                let known = match self.find_pretrained(method, seed) {
+                    Some(known) => known,
+                    None => {
+                        let began = Instant::now();
+                        let networks = pretrained(method, recipe, &MemberRows::all(&self.data, 1), &[seed]);
+                        let network = networks.map_err(|(_, error)| error)?.swap_remove(0);
+                        let (method, seconds) = (without_norm(method), began.elapsed().as_secs_f64());
+                        self.pretrained.push(Pretrained { method, seed, network, seconds });
+                        self.pretrained.len() - 1
+                    }
+                };
+                Some(vec![self.pretrained[known].network.clone()])
+            }
         };
-        // A loss that cannot be split trains as a whole under every strategy.
-        let objective =
-            Objective::Detect(if method.takes_strategy() { detector.supervision } else { Supervision::Full });
-        let (network, history) =
-            train::<B, AnyNetworkMethod>(objective, method.recipe(), network, data, seed, &mut watch)?;
-        let epoch = history.losses.len();
-        let fitted = self.fitted(detector, network, data, history);
-        let finite = |(_, tensor): (String, SavedTensor)| tensor.values.iter().all(|value| value.is_finite());
-        match fitted.ready.save().into_iter().all(finite) {
-            true => Ok(fitted),
-            false => Err(FitError::Diverged { epoch }),
-        }
+        let rows = MemberRows::all(augmented.as_ref().unwrap_or(&self.data), 1);
+        let detectors = [MemberDetector { detector, scaler: &self.scaler }];
+        let fitted = trained(method, &detectors, &rows, pretrained, &mut |_, epoch| watch(epoch));
+        Ok(fitted.map_err(|(_, error)| error)?.swap_remove(0))
     }
 
     fn spared_seconds(&self, method: &AnyNetworkMethod, seed: Seed) -> f64 {
         self.find_pretrained(method, seed).map_or(0.0, |known| self.pretrained[known].seconds)
+    }
+}
+
+/// What the network of a member becomes a fitted detector with.
+#[derive(Clone, Copy)]
+pub(crate) struct MemberDetector<'a> {
+    pub detector: &'a Detector,
+    pub scaler: &'a MinMaxScaler,
+}
+
+impl MemberDetector<'_> {
+    /// The fitted detector around a finished network.
+    fn fitted<B: Backend>(
+        self,
+        network: AnyNetwork<B>,
+        columns: usize,
+        device: B::Device,
+        history: History,
+    ) -> FittedDetector {
+        let ready = ReadyNetwork::new(network, columns, device);
+        FittedDetector::new(self.detector.clone(), self.scaler.clone(), history, ready)
+    }
+}
+
+/// The networks of `method` before their training, one for each member.
+fn starts<B: Backend>(method: &AnyNetworkMethod, rows: &MemberRows<'_, B>, seeds: &[Seed]) -> Vec<AnyNetwork<B>> {
+    let start = |(member, seed): (usize, &Seed)| method.init(&rows.of(member), &mut seed.stream(&["weights"]));
+    seeds.iter().enumerate().map(start).collect()
+}
+
+/// Pretrains a network for each member.
+pub(crate) fn pretrained<B: Backend>(
+    method: &AnyNetworkMethod,
+    recipe: &Recipe,
+    rows: &MemberRows<'_, B>,
+    seeds: &[Seed],
+) -> Result<Vec<AnyNetwork<B>>, MemberError> {
+    let to_the_end = &mut |_: usize, _: &History, _: &dyn Fn() -> AnyNetwork<B>| ControlFlow::Continue(());
+    let starts = starts(method, rows, seeds);
+    let ended = train::<B, AnyNetworkMethod>(Objective::Pretrain, recipe, starts, rows, seeds, to_the_end)?;
+    Ok(ended.into_iter().map(|(network, _)| network).collect())
+}
+
+/// Fits a detector for each member, with `method`, which is the method of all of them.
+pub(crate) fn trained<B: Backend>(
+    method: &AnyNetworkMethod,
+    detectors: &[MemberDetector<'_>],
+    rows: &MemberRows<'_, B>,
+    pretrained: Option<Vec<AnyNetwork<B>>>,
+    watch: &mut dyn FnMut(usize, Epoch<'_>) -> ControlFlow<()>,
+) -> Result<Vec<FittedDetector>, MemberError> {
+    let seeds: Vec<Seed> = detectors.iter().map(|of| of.detector.seed).collect();
+    // Initialised again for each training, because burn does not train the parameters of a clone.
+    let mut starts = starts(method, rows, &seeds);
+    if let Some(pretrained) = pretrained {
+        starts = starts.into_iter().zip(&pretrained).map(|(start, from)| start.pretrained(from)).collect();
+    }
+    let (columns, device) = rows.layout();
+    let finish = |member: usize, network: AnyNetwork<B>| network.finish(&rows.of(member));
+    let mut watch = |member: usize, history: &History, network: &dyn Fn() -> AnyNetwork<B>| {
+        let fitted = || {
+            let network = finish(member, network());
+            detectors[member].fitted(network, columns, device.clone(), history.clone())
+        };
+        watch(member, Epoch::new(history, &fitted))
+    };
+    // A loss that cannot be split trains as a whole under every strategy.
+    let supervision = if method.takes_strategy() { detectors[0].detector.supervision } else { Supervision::Full };
+    let objective = Objective::Detect(supervision);
+    let ended = train::<B, AnyNetworkMethod>(objective, method.recipe(), starts, rows, &seeds, &mut watch)?;
+    let mut networks = Vec::with_capacity(ended.len());
+    for (member, (network, history)) in ended.into_iter().enumerate() {
+        networks.push((finish(member, network), history));
+    }
+    check_finite(&networks)?;
+    let fitted = |((network, history), of): ((AnyNetwork<B>, History), &MemberDetector<'_>)| {
+        of.fitted(network, columns, device.clone(), history)
+    };
+    Ok(networks.into_iter().zip(detectors).map(fitted).collect())
+}
+
+/// Refuses networks with a value that is not finite. All values are read from the device at once.
+fn check_finite<B: Backend>(networks: &[(AnyNetwork<B>, History)]) -> Result<(), MemberError> {
+    let values: Vec<Tensor<B, 1>> = networks.iter().map(|(network, _)| members::all_values(network)).collect();
+    let each = values[0].dims()[0];
+    let values = Tensor::cat(values, 0).into_data();
+    match values.iter::<f32>().position(|value| !value.is_finite()) {
+        None => Ok(()),
+        Some(place) => {
+            let member = place / each;
+            Err((member, FitError::Diverged { member: None, epoch: networks[member].1.losses.len() }))
+        }
     }
 }
 
