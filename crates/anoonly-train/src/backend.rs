@@ -1,5 +1,6 @@
 //! The only place where the name of a backend and its device become types.
 
+use std::any::TypeId;
 use std::fmt;
 use std::str::FromStr;
 
@@ -156,6 +157,11 @@ impl ComputeDevice {
             Place::Cuda(found) => task.run::<burn_cuda::Cuda>(found.device.clone()),
         }
     }
+}
+
+/// Whether a backend computes on the processor.
+pub(crate) fn on_cpu<B: Backend>() -> bool {
+    [TypeId::of::<NdArray>(), TypeId::of::<Flex>()].contains(&TypeId::of::<B>())
 }
 
 /// Returns a function that multiplies two matrices of ones, `[m, k] · [k, n]`, with the kernels of [`BackendName::Flex`]. It

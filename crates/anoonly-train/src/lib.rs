@@ -56,7 +56,7 @@ pub use fitted::FittedDetector;
 pub use history::History;
 pub use supervision::Supervision;
 #[cfg(feature = "fit")]
-pub use together::{MemberFit, MemberWatch, fit_members};
+pub use together::{MemberFit, MemberWatch, fit_members, score_members};
 
 /// Runs the examples of the README as documentation tests.
 #[cfg(all(doctest, feature = "fit"))]

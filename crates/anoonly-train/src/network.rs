@@ -1,5 +1,6 @@
 //! Networks on a backend: training and fitted networks. The backend type ends here: what leaves this module does not have it.
 
+use std::any::Any;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -20,12 +21,14 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 use ndarray::Array2;
 
+use crate::backend::on_cpu;
 use crate::detector::{Detector, Epoch, EpochWatch};
 use crate::fit::{MemberError, Objective, train};
-use crate::fitted::{FittedDetector, GradientSource, Ready};
+use crate::fitted::{FittedDetector, GradientSource, Ready, StackedScore};
 use crate::history::History;
 use crate::member_rows::MemberRows;
 use crate::steps::gradients_of_steps;
+use crate::together::BYTES_PER_CELL;
 use crate::{FitError, ScoreError, Supervision};
 
 /// Fits networks on training rows that are on a device. It hides the type of the backend.
@@ -297,12 +300,39 @@ impl<B: Backend> Ready for ReadyNetwork<B> {
         self.network().graph()
     }
 
+    fn is_on_gpu(&self) -> bool {
+        !on_cpu::<B>()
+    }
+
+    fn stacked(&self, members: &[&dyn Ready]) -> Option<StackedScore> {
+        let network = |member: &&dyn Ready| {
+            let network: &Self = (*member as &dyn Any).downcast_ref()?;
+            Some(network.network())
+        };
+        let networks = members.iter().map(network).collect::<Option<Vec<AnyNetwork<B>>>>()?;
+        let count = networks.len();
+        let bytes_of_a_row = count * members::cells_of_a_row(&networks[0]) * BYTES_PER_CELL as usize;
+        let stack = members::stack::<Autodiff<B>, AnyNetwork<Autodiff<B>>>(networks).valid();
+        let device = self.device.clone();
+        let score = move |rows: Array2<f32>| {
+            let rows = to_tensor::<B>(rows, &device).repeat_dim(0, count);
+            stack.score(rows).into_data().iter::<f32>().collect()
+        };
+        Some((Box::new(score), (SCORED_BYTES / bytes_of_a_row.max(1)).clamp(MIN_SCORED, MAX_SCORED)))
+    }
+
     fn save(&self) -> SavedTensors {
         let mut collected = Collect::default();
         self.network().visit(&mut collected);
         collected.tensors.into_iter().collect()
     }
 }
+
+/// The memory that a stack takes to score a block of rows: 1 GiB.
+const SCORED_BYTES: usize = 1 << 30;
+/// The smallest and the largest number of rows that a stack scores at a time.
+const MIN_SCORED: usize = 64;
+const MAX_SCORED: usize = 1 << 16;
 
 /// Converts a matrix in standard layout to a tensor.
 pub(crate) fn to_tensor<B: Backend>(features: Array2<f32>, device: &B::Device) -> Tensor<B, 2> {

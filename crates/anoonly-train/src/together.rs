@@ -7,17 +7,17 @@ use anoonly_core::{ByClass, Label, Samples, Seed};
 use anoonly_models::recipe::{Augmentation, Recipe};
 use anoonly_models::{AnyNetworkMethod, MethodForm, NetworkMethod, Shapes, TrainingData, members};
 use burn::tensor::backend::Backend;
-use ndarray::Axis;
+use ndarray::{Array2, Axis};
 use rayon::prelude::*;
 
 use crate::backend::OnBackend;
 use crate::detector::{BYTES_PER_WEIGHT, Detector, Epoch, Fitter, MOST_MEMORY};
 use crate::fit::MemberError;
-use crate::fitted::FittedDetector;
+use crate::fitted::{FittedDetector, Ready, make_finite, not_finite};
 use crate::member_rows::{FoldRows, MemberRows};
 use crate::network::{MemberDetector, pretrained, to_tensor, trained};
 use crate::sampler::Sampler;
-use crate::{ComputeDevice, FitError};
+use crate::{ComputeDevice, FitError, ScoreError};
 
 /// One of several fits on the same samples.
 #[derive(Clone, Debug)]
@@ -60,6 +60,44 @@ impl Detector {
     pub fn trains_together(&self, device: &ComputeDevice) -> bool {
         device.is_gpu() && stackable(&[MemberFit { detector: self.clone(), rows: None }]).is_some()
     }
+}
+
+/// The scores of each member for the rows of `features`; `None` where members are not scored together: on the CPU, where each scores on all
+/// cores, and where they differ in more than their weights.
+///
+/// # Errors
+/// As [`FittedDetector::score`].
+pub fn score_members(members: &[FittedDetector], features: &Array2<f32>) -> Result<Option<Vec<Vec<f32>>>, ScoreError> {
+    match members {
+        [first, ..] if first.ready.is_on_gpu() => score_together(members, features),
+        _ => Ok(None),
+    }
+}
+
+/// As [`score_members`], on any backend.
+pub(crate) fn score_together(
+    members: &[FittedDetector],
+    features: &Array2<f32>,
+) -> Result<Option<Vec<Vec<f32>>>, ScoreError> {
+    let Some(first) = members.first() else { return Ok(None) };
+    let alike = |member: &FittedDetector| {
+        member.scaler() == first.scaler() && member.detector().method() == first.detector().method()
+    };
+    let stacks = matches!(first.detector().method().form(), MethodForm::Network(method) if method.stacks());
+    if !stacks || !members.iter().all(alike) {
+        return Ok(None);
+    }
+    let networks: Vec<&dyn Ready> = members.iter().map(|member| &*member.ready).collect();
+    let Some((score, block)) = first.ready.stacked(&networks) else { return Ok(None) };
+    let mut scores = vec![Vec::with_capacity(features.nrows()); members.len()];
+    for rows in first.blocks(features, block)? {
+        let count = rows.nrows();
+        let scaled = first.scaler().transform_finite(rows).ok_or_else(|| not_finite(features))?;
+        let all = score(scaled);
+        scores.iter_mut().zip(all.chunks(count)).for_each(|(scores, of_member)| scores.extend_from_slice(of_member));
+    }
+    scores.iter_mut().for_each(|scores| make_finite(scores));
+    Ok(Some(scores))
 }
 
 /// The method of all members, if their networks can be trained as one.
@@ -260,4 +298,4 @@ impl Together<'_> {
 }
 
 /// A cell of a layer, its gradient, and what the operations in between keep of it.
-const BYTES_PER_CELL: u64 = 8 * size_of::<f32>() as u64;
+pub(crate) const BYTES_PER_CELL: u64 = 8 * size_of::<f32>() as u64;

@@ -17,7 +17,7 @@ use crate::detector::MOST_MEMORY;
 use crate::fit::{Objective, train};
 use crate::member_rows::MemberRows;
 use crate::network::to_tensor;
-use crate::together::{MemberFit, MemberWatch, fit_together, stackable};
+use crate::together::{MemberFit, MemberWatch, fit_together, score_together, stackable};
 use crate::{Detector, FitError, FittedDetector, Fitter, Supervision};
 
 /// The largest difference between a member and the same network alone, as a share of the largest score.
@@ -120,6 +120,20 @@ fn one_step_agrees(name: &str, supervision: Supervision, device: &ComputeDevice)
     }
 }
 
+/// A stack scores as its members do.
+fn a_stack_scores_as_its_members(name: &str, device: &ComputeDevice) {
+    let samples = samples(false);
+    let fits = [0, 1, 2].map(|seed| MemberFit { detector: detector(name, Supervision::AnomalyOnly, seed), rows: None });
+    let members = together(&samples, &fits, device, MOST_MEMORY).unwrap();
+    let stack = score_together(&members, samples.features()).unwrap().unwrap();
+    for (stack, member) in stack.iter().zip(&members) {
+        let alone = member.score(samples.features()).unwrap();
+        let largest = alone.iter().fold(0.0f32, |max, score| max.max(score.abs()));
+        assert_eq!(stack.len(), alone.len());
+        assert!(stack.iter().zip(&alone).all(|(a, b)| (a - b).abs() <= TOLERANCE * largest), "{name}");
+    }
+}
+
 fn a_member_that_stops_keeps_its_last_epoch(device: &ComputeDevice) {
     let samples = samples(false);
     let fits: Vec<_> =
@@ -158,6 +172,16 @@ fn every_host_scores_as_it_does_alone() {
 #[test]
 fn a_network_without_labels_scores_as_it_does_alone() {
     members_score_as_they_do_alone("deepsvdd", Supervision::Full, false, &ndarray());
+}
+
+#[test]
+fn stacks_score_as_their_members() {
+    HOSTS.iter().for_each(|name| a_stack_scores_as_its_members(name, &ndarray()));
+    // Members on the CPU are not scored together, and those of different methods cannot be.
+    let fitted =
+        ["devnet", "mlp"].map(|name| detector(name, Supervision::Full, 1).fit(&samples(false), &ndarray()).unwrap());
+    assert_eq!(score_together(&fitted, samples(false).features()), Ok(None));
+    assert_eq!(crate::score_members(&fitted[..1], samples(false).features()), Ok(None));
 }
 
 #[test]
@@ -268,6 +292,11 @@ mod gpu_members {
                 members_score_as_they_do_alone(name, supervision, true, &gpu());
             }
         }
+    }
+
+    #[test]
+    fn score_as_a_stack() {
+        HOSTS.iter().for_each(|name| a_stack_scores_as_its_members(name, &gpu()));
     }
 
     #[test]
