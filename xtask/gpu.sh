@@ -1,30 +1,60 @@
 #!/bin/sh
 # Tests and measures the GPU backends.
 #
-#   xtask/gpu.sh build FOLDER             builds what a run needs into FOLDER, at most 64 MiB
+#   xtask/gpu.sh build FOLDER             builds what a run needs into FOLDER, less than 64 MiB
 #   FOLDER/gpu.sh run RESULT.json [tiny]  runs it there: tests on wgpu and CUDA, then training and scoring with 1, 16 and 256 members
 #                                         on each and on all cores of the processor, in at most 10 minutes
-#   FOLDER/gpu table RESULT.json          prints the result as Markdown
+#   FOLDER/gpu.sh table RESULT.json       prints the result as Markdown
 #
-# A run needs no network, no compiler and no source. `tiny` shows in a few seconds that everything works, also on Vulkan's software driver,
-# and says nothing about speed. CUDA needs the driver and NVRTC, its compiler, which this script looks for.
+# A run needs no network, no compiler and no source. `tiny` shows in a few minutes that everything works, also on Vulkan's software driver,
+# and says nothing about speed. CUDA needs the driver, and NVRTC with its headers, which `build` fetches with pip if it can.
 set -eu
 
+# The version of CUDA that the programs are built for. Drivers of this version and later can run them.
+cuda=12.4
+
 build() {
-    folder=$1
-    features='wgpu,cuda'
-    cargo build --release --package anoonly-train --features "$features" --example gpu
-    tests=$(cargo test --release --package anoonly-train --features "$features" --lib --no-run --message-format=json |
-        sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -1)
-    mkdir -p "$folder"
-    cp "${CARGO_TARGET_DIR:-target}/release/examples/gpu" "$folder/gpu"
-    cp "$tests" "$folder/gpu-tests"
-    strip "$folder/gpu" "$folder/gpu-tests"
-    cp "$0" "$folder/gpu.sh"
+    mkdir -p "$1"
+    folder=$(cd "$1" && pwd)
+    temporary
+    export CUDARC_CUDA_VERSION=12040
+    set -- --release --package anoonly-train --features wgpu,cuda
+    built() {
+        sed -n "s/.*\"executable\":\"\([^\"]*\)\".*/\1/p" | tail -1
+    }
+    cp "$(cargo build "$@" --example gpu --message-format=json | built)" "$work/gpu"
+    cp "$(cargo test "$@" --lib --no-run --message-format=json | built)" "$work/gpu-tests"
+    strip "$work/gpu" "$work/gpu-tests"
     # The loader of Vulkan drivers, for machines that have a driver only.
     loader=$(ldconfig -p | sed -n 's/.*libvulkan\.so\.1 .*=> //p' | head -1)
-    if [ -n "$loader" ]; then cp "$loader" "$folder/libvulkan.so.1"; fi
+    if [ -n "$loader" ]; then cp -L "$loader" "$work/libvulkan.so.1"; fi
+    mkdir "$work/fetched"
+    if python3 -m pip download --quiet --no-deps --dest "$work/fetched" "nvidia-cuda-nvrtc-cu12==$cuda.*" "nvidia-cuda-runtime-cu12==$cuda.*" \
+        "nvidia-cuda-nvcc-cu12==$cuda.*" nvidia-cuda-cccl-cu12; then
+        mkdir -p "$work/cuda/include" "$work/cuda/lib"
+        for wheel in "$work/fetched/"*.whl; do python3 -m zipfile -e "$wheel" "$work/fetched"; done
+        for part in runtime cccl nvcc; do cp -R "$work/fetched/nvidia/cuda_$part/include/." "$work/cuda/include"; done
+        cp "$work/fetched/nvidia/cuda_nvrtc/lib/"*.so* "$work/cuda/lib"
+        ln -s libnvrtc.so.12 "$work/cuda/lib/libnvrtc.so"
+    else
+        echo 'NVRTC is missing: the machine must have it' >&2
+    fi
+    rm -rf "$work/fetched"
+    tar -C "$work" -czf "$folder/programs.tar.gz" .
+    cp "$0" "$folder/gpu.sh"
     du -sh "$folder"
+}
+
+# A folder that is removed at the end.
+temporary() {
+    work=$(mktemp -d)
+    trap 'rm -rf "$work"' EXIT
+}
+
+# Unpacks the programs beside this script.
+unpack() {
+    temporary
+    tar -C "$work" -xzf "$(dirname "$0")/programs.tar.gz"
 }
 
 # Part NAME of the run, with LIMIT seconds at most, and no more than are left.
@@ -58,24 +88,22 @@ machine() {
 
 run() {
     result=$1 size=${2:-full}
-    folder=$(cd "$(dirname "$0")" && pwd)
-    work=$(mktemp -d)
-    trap 'rm -rf "$work"' EXIT
     end=$(($(date +%s) + 580))
+    unpack
     if [ "$size" = tiny ]; then tests='gpu_members::score_as_a_stack' words=tiny; else tests='gpu' words=; fi
 
-    if ! ldconfig -p | grep -q 'libvulkan\.so\.1' && [ -e "$folder/libvulkan.so.1" ]; then
-        export LD_LIBRARY_PATH="$folder${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
-    fi
+    libraries=
+    if ! ldconfig -p | grep -q 'libvulkan\.so\.1'; then libraries=$work; fi
     # A container may have NVIDIA's driver for Vulkan without the file that names it.
     if ldconfig -p | grep -q 'libGLX_nvidia\.so\.0' && ! ls /usr/share/vulkan/icd.d/nvidia* /etc/vulkan/icd.d/nvidia* >/dev/null 2>&1; then
         printf '{"file_format_version":"1.0.0","ICD":{"library_path":"libGLX_nvidia.so.0","api_version":"1.3.0"}}' >"$work/nvidia.json"
         export VK_ADD_DRIVER_FILES="$work/nvidia.json"
     fi
-    nvrtc=$(find / -xdev -name 'libnvrtc.so*' -not -path '/proc/*' 2>/dev/null | head -1 || true)
-    if [ -n "$nvrtc" ]; then
-        export LD_LIBRARY_PATH="$(dirname "$nvrtc")${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+    if [ -d "$work/cuda" ]; then
+        libraries="$work/cuda/lib${libraries:+:$libraries}"
+        export CUDA_PATH="$work/cuda"
     fi
+    export LD_LIBRARY_PATH="$libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 
     machine "$(date -u '+%Y-%m-%d %H:%M UTC'), sizes: $size"
     machine "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1), $(nproc) cores"
@@ -84,22 +112,23 @@ run() {
 
     set --
     for backend in cuda wgpu flex; do
-        if said=$("$folder/gpu" probe $backend 2>&1); then
+        if said=$("$work/gpu" probe $backend 2>&1); then
             machine "$backend: $said"
-            if [ $backend != flex ]; then part "tests on $backend" 120 env ANOONLY_GPU=$backend "$folder/gpu-tests" "$tests"; fi
+            if [ $backend != flex ]; then part "tests on $backend" 120 env ANOONLY_GPU=$backend "$work/gpu-tests" "$tests"; fi
             # shellcheck disable=SC2086 # no word where it is empty
-            part "measurement on $backend" 110 "$folder/gpu" measure $backend "$work/$backend.json" $words
+            part "measurement on $backend" 110 "$work/gpu" measure $backend "$work/$backend.json" $words
             set -- "$@" "$work/$backend.json"
         else
             printf '%s\tnot available\t0\t%s\n' "$backend" "$(echo "$said" | tail -3 | tr '\t\n' '  ')" >>"$work/parts"
         fi
     done
-    "$folder/gpu" join "$result" "$work/parts" "$@"
-    "$folder/gpu" table "$result"
+    "$work/gpu" join "$result" "$work/parts" "$@"
+    "$work/gpu" table "$result"
 }
 
 case ${1:-} in
 build) build "$2" ;;
 run) shift && run "$@" ;;
-*) sed -n '2,11s/^# \{0,1\}//p' "$0" && exit 2 ;;
+table) unpack && "$work/gpu" table "$2" ;;
+*) sed -n '2,12s/^# \{0,1\}//p' "$0" && exit 2 ;;
 esac

@@ -254,3 +254,87 @@ impl<B: Backend, I: Iterator<Item = FloatTensor<B>>> ModuleMapper<B> for Replace
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layers::host::{cells, tensor};
+    use crate::networks::deepsad::{DeepSad, DeepSadConfig};
+    use crate::{Batch, Network, NetworkMethod, Norm, StepRows, TrainingData};
+    use anoonly_core::Seed;
+    use burn::backend::Autodiff;
+    use burn_ndarray::NdArray;
+
+    type B = Autodiff<NdArray>;
+
+    fn numbers<const D: usize>(shape: [usize; D]) -> Tensor<NdArray, D> {
+        tensor((0..shape.iter().product()).map(|cell| cell as f32).collect(), shape, &Default::default())
+    }
+
+    #[test]
+    fn a_section_is_taken_from_each_member() {
+        let rows = numbers([6, 2]);
+        assert_eq!(cells(section(rows.clone(), 2, 1, 2)), [2.0, 3.0, 4.0, 5.0, 8.0, 9.0, 10.0, 11.0]);
+        assert_eq!(section(rows.clone(), 2, 1, 0).dims(), [0, 2]);
+        assert_eq!(cells(section(rows, 1, 1, 1)), [2.0, 3.0]);
+    }
+
+    #[test]
+    fn parts_are_joined_within_each_member() {
+        let [one, two] = [numbers([2]), numbers([4]).add_scalar(10.0)];
+        assert_eq!(cells(joined(vec![one.clone(), numbers([0]), two], 2)), [0.0, 10.0, 11.0, 1.0, 12.0, 13.0]);
+        assert_eq!(joined(vec![numbers([0]), numbers([0])], 2).dims(), [0]);
+        assert_eq!(cells(joined(vec![one], 2)), [0.0, 1.0]);
+    }
+
+    #[test]
+    fn sums_and_differences_are_those_of_each_member() {
+        assert_eq!(cells(sums(numbers([2, 3]), 2)), [3.0, 12.0]);
+        assert_eq!(cells(subtract(numbers([2, 2]), numbers([4]))), [0.0, 0.0, 0.0, 0.0]);
+        let (rows, weight) = (numbers([4, 1]), numbers([2, 1]).add_scalar(1.0));
+        assert_eq!(cells(linear(rows, weight, Some(numbers([2])))), [0.0, 1.0, 5.0, 7.0]);
+    }
+
+    /// Under both normalisations, in training and in scoring. Taking a member out leaves the stack as it is.
+    #[test]
+    fn a_stack_computes_what_its_members_compute() {
+        let rows = Tensor::<NdArray, 2>::from_data(
+            [[0.1, 0.9, 0.4], [0.8, 0.2, 0.3], [0.5, 0.6, 0.7], [0.2, 0.2, 0.9]],
+            &Default::default(),
+        );
+        let data = TrainingData { rows: rows.clone(), others: vec![0, 1, 2], anomalies: vec![3], normals: Vec::new() };
+        for norm in [Norm::None, Norm::Batch, Norm::Layer] {
+            let method = DeepSadConfig { widths: vec![5, 4, 2], norm, ..Default::default() };
+            let network = |seed| method.init(&data, &mut Seed(seed).stream(&["weights"]));
+            let seeds = [1, 2, 3];
+            let stack: DeepSad<B> = stack(seeds.map(network).into());
+            let step = StepRows { indices: vec![0, 1, 2, 3], unlabelled: 3, normals: 0 };
+            let steps = [(); 3].map(|()| step.clone());
+            let all = Tensor::from_inner(rows.clone().repeat_dim(0, 3));
+            let terms = stack.terms(&Batch::of_members(all, &steps));
+            let scores = cells(stack.valid().score(rows.clone().repeat_dim(0, 3)));
+            for (index, seed) in seeds.into_iter().enumerate() {
+                let alone = DeepSad::<B>::from_inner(network(seed));
+                let of_one = alone.terms(&Batch::gather(&data, &step));
+                let taken = member::<B, DeepSad<B>>(stack.valid(), index, 3);
+                for (of_stack, of_one) in [
+                    (cells(section(terms.normal.clone(), 3, 0, 3))[index * 3..][..3].to_vec(), cells(of_one.normal)),
+                    (vec![cells(terms.anomalous.clone())[index]], cells(of_one.anomalous)),
+                    (scores[index * 4..][..4].to_vec(), cells(alone.valid().score(rows.clone()))),
+                    (cells(taken.score(rows.clone())), cells(alone.valid().score(rows.clone()))),
+                ] {
+                    assert_eq!(of_stack.len(), of_one.len());
+                    for (a, b) in of_stack.iter().zip(&of_one) {
+                        assert!((a - b).abs() <= 1e-5 * (1.0 + b.abs()), "{norm:?}: {of_stack:?} and {of_one:?}");
+                    }
+                }
+            }
+            let others = stack.valid();
+            let fill = member::<B, DeepSad<B>>(stack.valid(), 0, 3);
+            let twice = self::stack::<B, DeepSad<B>>(vec![fill.clone(), fill.clone(), fill]).valid();
+            let mixed = replaced::<B, DeepSad<B>>(others, &twice, &[false, true, false]);
+            let scores_of = |index| cells(member::<B, DeepSad<B>>(mixed.clone(), index, 3).score(rows.clone()));
+            assert!(scores_of(0) == scores_of(1) && scores_of(1) != scores_of(2));
+        }
+    }
+}

@@ -9,6 +9,7 @@ use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
+use rayon::prelude::*;
 use tracing::debug;
 
 use crate::history::History;
@@ -109,7 +110,11 @@ pub(crate) fn train<B: Backend, M: Trainable<Autodiff<B>>>(
         let rate = recipe.learning_rate(epoch - 1);
         let steps = samplers[0].steps();
         for _ in 0..steps {
-            let drawn: Vec<StepRows> = samplers.iter_mut().map(Sampler::draw).collect();
+            // Draws for many members take longer than a step on a GPU.
+            let drawn: Vec<StepRows> = match members {
+                0..MANY => samplers.iter_mut().map(Sampler::draw).collect(),
+                _ => samplers.par_iter_mut().map(Sampler::draw).collect(),
+            };
             learner.step(objective, rate, &drawn, rows);
         }
         let running: Vec<usize> = (0..members).filter(|&member| results[member].is_none()).collect();
@@ -150,6 +155,9 @@ pub(crate) fn train<B: Backend, M: Trainable<Autodiff<B>>>(
     let ended = |result: Option<_>| result.expect("a member ends with the last epoch");
     Ok(results.into_iter().map(ended).zip(histories).collect())
 }
+
+/// The number of members whose batches are drawn in parallel.
+const MANY: usize = 16;
 
 /// The network as it scores after its training.
 fn finished<B: Backend, M: Trainable<Autodiff<B>>>(

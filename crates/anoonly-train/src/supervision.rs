@@ -223,6 +223,31 @@ mod tests {
         assert_eq!(loss(Supervision::Full), (30.0 + 0.75 * 4.0 + 1.5 * 4.0) / 12.0);
     }
 
+    /// In an uneven batch, each part has a value for every row. The values of rows of another kind do not count.
+    #[test]
+    fn members_with_uneven_batches_have_their_own_losses() {
+        let part = |values: &[f32]| Tensor::<NdArray, 1>::from_data(values, &Default::default());
+        let [normal, confirmed, anomalous] = [[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0], [9.0, 10.0, 11.0, 12.0]];
+        let both = |of: [f32; 4]| part(&[of, of].concat());
+        let counts = |normal, confirmed, anomalous| ExampleCounts { normal, confirmed, anomalous };
+        for counts in [[counts(2, 1, 1), counts(1, 0, 3)], [counts(3, 1, 0), counts(1, 1, 2)]] {
+            for supervision in [Supervision::Full, Supervision::AnomalyOnly] {
+                let terms = LossTerms { normal: both(normal), confirmed: both(confirmed), anomalous: both(anomalous) };
+                let losses = supervision.uneven_losses(terms, &counts).into_data().to_vec::<f32>().unwrap();
+                let alone = counts.map(|ExampleCounts { normal: unlabelled, confirmed: normals, .. }| {
+                    let others = unlabelled + normals;
+                    let terms = LossTerms {
+                        normal: part(&normal[..unlabelled]),
+                        confirmed: part(&confirmed[unlabelled..others]),
+                        anomalous: part(&anomalous[others..]),
+                    };
+                    supervision.loss(terms).into_scalar()
+                });
+                assert!(losses.iter().zip(alone).all(|(a, b)| (a - b).abs() < 1e-6), "{losses:?} and {alone:?}");
+            }
+        }
+    }
+
     #[test]
     fn a_batch_without_anomalies_has_a_gradient_of_zero() {
         let rows = Tensor::<NdArray, 2>::from_data([[0.1, 1.0], [0.3, 0.2]], &Default::default());
