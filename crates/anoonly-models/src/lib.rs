@@ -25,6 +25,8 @@ pub mod graph;
 pub mod kernels;
 #[cfg(feature = "fit")]
 pub mod layers;
+#[cfg(feature = "fit")]
+pub mod members;
 mod method;
 #[cfg(feature = "fit")]
 mod network;

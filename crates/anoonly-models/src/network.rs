@@ -6,8 +6,9 @@ use burn::tensor::{Int, Tensor, TensorData};
 use rand::Rng;
 
 use crate::graph::Graph;
-use crate::kernels::Direct;
+use crate::kernels::{Direct, ExampleCounts};
 use crate::layers::norm::NormLayer;
+use crate::members;
 use crate::recipe::Recipe;
 use crate::{Method, MethodKind, Norm, Shapes};
 
@@ -35,6 +36,11 @@ pub trait NetworkMethod: Method {
     /// Whether a strategy decides which part of the loss trains. The loss of a method without labels has only one part.
     fn takes_strategy(&self) -> bool {
         Self::INFO.kind == MethodKind::FewLabels
+    }
+
+    /// Whether a stack of networks ([`members`](crate::members)) can be trained as one network.
+    fn stacks(&self) -> bool {
+        false
     }
 
     /// The form that AnoOnly trains on the loss of the labelled anomalies only. It uses batch normalisation, through which the
@@ -69,8 +75,8 @@ pub trait Network<B: Backend>: Module<B> {
     /// The loss of each example of a batch, in parts.
     fn terms(&self, batch: &Batch<B>) -> LossTerms<B>;
 
-    /// A penalty on the weights, `[1]`. It is added to the mean loss under every strategy.
-    fn penalty(&self) -> Option<Tensor<B, 1>> {
+    /// A penalty on the weights of each member, `[members]`. It is added to the mean loss under every strategy.
+    fn penalty(&self, _members: usize) -> Option<Tensor<B, 1>> {
         None
     }
 
@@ -142,8 +148,12 @@ impl<B: Backend> LossTerms<B> {
     /// The losses of a method whose examples are the rows of a batch: of its unlabelled rows and confirmed normals, and of its
     /// labelled anomalies.
     pub(crate) fn by_row(batch: &Batch<B>, normal: Tensor<B, 1>, anomalous: Tensor<B, 1>) -> Self {
-        let confirmed = section(normal.clone(), batch.others - batch.normals, batch.normals);
-        let normal = if batch.normals == 0 { normal } else { section(normal, 0, batch.others - batch.normals) };
+        if batch.uneven.is_some() {
+            return Self { confirmed: normal.clone(), normal, anomalous };
+        }
+        let unlabelled = batch.others - batch.normals;
+        let confirmed = batch.section(normal.clone(), unlabelled, batch.normals);
+        let normal = if batch.normals == 0 { normal } else { batch.section(normal, 0, unlabelled) };
         Self { normal, confirmed, anomalous }
     }
 }
@@ -164,6 +174,12 @@ impl StepRows {
     pub fn others(&self) -> usize {
         self.unlabelled + self.normals
     }
+
+    /// The rows as examples.
+    pub fn examples(&self) -> ExampleCounts {
+        let anomalous = self.indices.len() - self.others();
+        ExampleCounts { normal: self.unlabelled, confirmed: self.normals, anomalous }
+    }
 }
 
 /// The rows of one training step: first the unlabelled rows, then the confirmed normals, then the labelled anomalies.
@@ -176,11 +192,16 @@ pub struct Batch<B: Backend> {
     distinct: Tensor<B, 2>,
     /// The index of each row of the batch among the distinct rows; `None` where all rows are distinct.
     places: Option<Tensor<B, 1, Int>>,
+    /// The number of rows of a member. A batch of one network has one member.
     rows: usize,
-    /// The number of rows that are not labelled anomalies.
+    /// The number of rows of a member that are not labelled anomalies.
     others: usize,
     /// The number of confirmed normals among them.
     normals: usize,
+    members: usize,
+    /// The numbers of examples of each member, if they differ. Every row of the batch is then in every part of the loss, and the strategy
+    /// gives a row no weight in the parts that it does not belong to.
+    uneven: Option<Vec<ExampleCounts>>,
 }
 
 /// The distinct rows of a batch: each labelled anomaly once.
@@ -221,7 +242,7 @@ impl<B: Backend> Batch<B> {
     pub fn new(rows: Tensor<B, 2>, unlabelled: usize) -> Self {
         let count = rows.dims()[0];
         assert!(unlabelled <= count, "a batch cannot hold more unlabelled rows than rows");
-        Self { distinct: rows, places: None, rows: count, others: unlabelled, normals: 0 }
+        Self { distinct: rows, places: None, rows: count, others: unlabelled, normals: 0, members: 1, uneven: None }
     }
 
     /// The same batch, in which the last `normals` of the unlabelled rows are confirmed normals.
@@ -257,7 +278,36 @@ impl<B: Backend> Batch<B> {
         };
         let distinct = Tensor::from_inner(data.select(&rows));
         let places = Some(index_tensor(&places, &distinct.device()));
-        Self { distinct, places, rows: indices.len(), others, normals }
+        Self { distinct, places, rows: indices.len(), others, normals, members: 1, uneven: None }
+    }
+
+    /// A batch of a stack: the rows of each member's step, `[members·rows, columns]`.
+    ///
+    /// # Panics
+    /// When there is no step, or the numbers of rows differ.
+    pub fn of_members(rows: Tensor<B, 2>, steps: &[StepRows]) -> Self {
+        let (first, members) = (&steps[0], steps.len());
+        let each = first.indices.len();
+        assert!(steps.iter().all(|step| step.indices.len() == each), "the members of a stack have batches of one size");
+        let (others, normals) = (first.others(), first.normals);
+        let even = steps.iter().all(|step| (step.others(), step.normals) == (others, normals));
+        let uneven = (!even).then(|| steps.iter().map(StepRows::examples).collect());
+        Self { distinct: rows, places: None, rows: each, others, normals, members, uneven }
+    }
+
+    /// The number of members.
+    pub fn members(&self) -> usize {
+        self.members
+    }
+
+    /// The numbers of rows of each kind, if the members differ in them. Each part of a loss then holds a value for every row.
+    pub fn uneven(&self) -> Option<&[ExampleCounts]> {
+        self.uneven.as_deref()
+    }
+
+    /// A range of each member's part of values of the batch.
+    pub(crate) fn section<const D: usize>(&self, values: Tensor<B, D>, from: usize, count: usize) -> Tensor<B, D> {
+        members::section(values, self.members, from, count)
     }
 
     /// The number of rows.
@@ -287,13 +337,20 @@ impl<B: Backend> Batch<B> {
 
     /// The values of the confirmed normals among values of the rows that are no anomalies; `None` if the batch has no such rows.
     pub(crate) fn confirmed(&self, values: Tensor<B, 1>) -> Option<Tensor<B, 1>> {
-        (self.normals > 0).then(|| section(values, self.others - self.normals, self.normals))
+        match &self.uneven {
+            Some(counts) => counts.iter().any(|counts| counts.confirmed > 0).then_some(values),
+            None => (self.normals > 0).then(|| self.section(values, self.others - self.normals, self.normals)),
+        }
     }
 
-    /// Splits one value per row, `[rows]`, into the values of the labelled anomalies, which come second, and those of all other rows.
+    /// Splits one value per row, `[rows]`, into the values of the labelled anomalies, which come second, and those of all other rows. If the
+    /// members of a stack differ in these numbers, both are the values of all rows.
     pub fn part(&self, values: Tensor<B, 1>) -> (Tensor<B, 1>, Tensor<B, 1>) {
+        if self.uneven.is_some() {
+            return (values.clone(), values);
+        }
         let anomalies = self.rows - self.others;
-        (section(values.clone(), 0, self.others), section(values, self.others, anomalies))
+        (self.section(values.clone(), 0, self.others), self.section(values, self.others, anomalies))
     }
 }
 
@@ -302,14 +359,9 @@ fn index_tensor<B: Backend>(indices: &[usize], device: &B::Device) -> Tensor<B, 
     Tensor::from_data(TensorData::new(values, [indices.len()]), device)
 }
 
-/// A range of the first dimension. It may be empty, which burn's `narrow` does not allow.
+/// A range of the first dimension. It may be empty.
 pub(crate) fn section<B: Backend, const D: usize>(tensor: Tensor<B, D>, from: usize, count: usize) -> Tensor<B, D> {
-    if count > 0 {
-        return tensor.narrow(0, from, count);
-    }
-    let mut shape = tensor.dims();
-    shape[0] = 0;
-    Tensor::zeros(shape, &tensor.device())
+    members::section(tensor, 1, from, count)
 }
 
 /// The training rows, on the device.

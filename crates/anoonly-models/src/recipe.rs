@@ -64,6 +64,16 @@ pub enum Batches {
     },
 }
 
+impl Batches {
+    /// The largest number of rows in a batch.
+    pub fn most_rows(&self) -> usize {
+        match *self {
+            Batches::Balanced { unlabelled, anomalies, .. } => unlabelled + anomalies,
+            Batches::Shuffled { rows } | Batches::Unlabelled { rows } => rows,
+        }
+    }
+}
+
 /// How the learning rate changes from epoch to epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]

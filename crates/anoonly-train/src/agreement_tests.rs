@@ -70,11 +70,14 @@ fn detector(name: &str, supervision: Supervision, epochs: usize, steps: usize) -
     Detector::new(shortened(name, epochs, steps), supervision, Seed(1)).unwrap()
 }
 
-/// The GPU backend that is tested, on its first device.
-const GPU: BackendName = if cfg!(feature = "cuda") { BackendName::Cuda } else { BackendName::Wgpu };
-
-fn gpu() -> ComputeDevice {
-    ComputeDevice::new(GPU, None).unwrap()
+/// The GPU backend that is tested, on its first device. In a build with both, the environment variable `ANOONLY_GPU` names one.
+pub(crate) fn gpu() -> ComputeDevice {
+    let backend = match std::env::var("ANOONLY_GPU") {
+        Ok(name) => name.parse().unwrap(),
+        Err(_) if cfg!(feature = "cuda") => BackendName::Cuda,
+        Err(_) => BackendName::Wgpu,
+    };
+    ComputeDevice::new(backend, None).unwrap()
 }
 
 fn ndarray() -> ComputeDevice {

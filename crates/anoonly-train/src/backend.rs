@@ -1,5 +1,6 @@
 //! The only place where the name of a backend and its device become types.
 
+use std::any::TypeId;
 use std::fmt;
 use std::str::FromStr;
 
@@ -129,6 +130,11 @@ impl ComputeDevice {
         }
     }
 
+    /// Whether the device is a GPU, which many small networks share better than one.
+    pub(crate) fn is_gpu(&self) -> bool {
+        matches!(self.backend(), BackendName::Wgpu | BackendName::Cuda)
+    }
+
     /// The name that the device reports; `None` for the processor.
     pub fn name(&self) -> Option<&str> {
         match &self.0 {
@@ -151,6 +157,11 @@ impl ComputeDevice {
             Place::Cuda(found) => task.run::<burn_cuda::Cuda>(found.device.clone()),
         }
     }
+}
+
+/// Whether a backend computes on the processor.
+pub(crate) fn on_cpu<B: Backend>() -> bool {
+    [TypeId::of::<NdArray>(), TypeId::of::<Flex>()].contains(&TypeId::of::<B>())
 }
 
 /// Returns a function that multiplies two matrices of ones, `[m, k] · [k, n]`, with the kernels of [`BackendName::Flex`]. It

@@ -143,9 +143,9 @@ pub struct Fitter<'a> {
 /// The purpose of the random numbers of a rule.
 pub(crate) const WEIGHTS: &str = "weights";
 /// The largest number of bytes that a fit may take besides the rows: 8 GiB.
-const MOST_MEMORY: u64 = 8 << 30;
+pub(crate) const MOST_MEMORY: u64 = 8 << 30;
 /// A weight, its gradient, two averages of the optimiser, and the weights of the best epoch and of the step before.
-const BYTES_PER_WEIGHT: u64 = 6 * size_of::<f32>() as u64;
+pub(crate) const BYTES_PER_WEIGHT: u64 = 6 * size_of::<f32>() as u64;
 
 impl<'a> Fitter<'a> {
     /// Prepares fits on these rows.

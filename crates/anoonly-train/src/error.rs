@@ -48,6 +48,9 @@ pub enum FitError {
     /// The fitted detector cannot score the rows.
     #[error(transparent)]
     Score(#[from] ScoreError),
+    /// The caller stopped the fit before this member had been fitted.
+    #[error("the fit was stopped")]
+    Stopped,
     /// There is no labelled anomaly, and the method needs one.
     #[error("no row is labelled an anomaly: {method} needs at least one")]
     NoAnomalies {
@@ -58,8 +61,13 @@ pub enum FitError {
     #[error("every row is labelled an anomaly: unlabelled or normal rows are needed too")]
     OnlyAnomalies,
     /// The loss or a weight became infinite or NaN.
-    #[error("the training loss or a weight is not a finite number after epoch {epoch}: lower the learning rate")]
+    #[error(
+        "{}the training loss or a weight is not a finite number after epoch {epoch}: lower the learning rate",
+        member.map(|member| format!("member {}: ", member + 1)).unwrap_or_default()
+    )]
     Diverged {
+        /// The member, counted from 0, if several were fitted.
+        member: Option<usize>,
         /// The epoch, counted from 1.
         epoch: usize,
     },

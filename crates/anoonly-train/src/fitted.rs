@@ -1,5 +1,6 @@
 //! Fitted detectors.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -33,8 +34,12 @@ pub struct FittedDetector {
 /// Computes the scores of scaled points, `[points, columns]`, and their gradients, of the same shape as the points.
 pub(crate) type GradientSource<'a> = Box<dyn Fn(Array2<f32>) -> Result<(Vec<f32>, Array2<f32>), ScoreError> + 'a>;
 
+/// Scores scaled rows with all members of a stack, member after member, and the number of rows to score at a time.
+#[cfg(feature = "fit")]
+pub(crate) type StackedScore = (Box<dyn Fn(Array2<f32>) -> Vec<f32>>, usize);
+
 /// The result of a fit. It holds everything that scoring needs, in the form that scoring needs. All rows it takes are scaled.
-pub(crate) trait Ready: Debug + Send + Sync {
+pub(crate) trait Ready: Any + Debug + Send + Sync {
     /// The form that scales and scores rows in one pass in plain memory, if there is one.
     fn scorer(&self) -> Option<&Scorer>;
 
@@ -62,6 +67,18 @@ pub(crate) trait Ready: Debug + Send + Sync {
     /// The tensors to save in a model file.
     #[cfg(feature = "fit")]
     fn save(&self) -> SavedTensors;
+
+    /// Whether the network is on a GPU.
+    #[cfg(feature = "fit")]
+    fn is_on_gpu(&self) -> bool {
+        false
+    }
+
+    /// Several networks of one method as one, this one among them; `None` unless all are networks on the same backend.
+    #[cfg(feature = "fit")]
+    fn stacked(&self, _members: &[&dyn Ready]) -> Option<StackedScore> {
+        None
+    }
 }
 
 /// The smallest number of rows in a block.
@@ -150,7 +167,11 @@ impl FittedDetector {
     }
 
     /// The features in blocks of at most `rows` rows.
-    fn blocks<'a>(&self, features: &'a Array2<f32>, rows: usize) -> Result<Vec<ArrayView2<'a, f32>>, ScoreError> {
+    pub(crate) fn blocks<'a>(
+        &self,
+        features: &'a Array2<f32>,
+        rows: usize,
+    ) -> Result<Vec<ArrayView2<'a, f32>>, ScoreError> {
         let (expected, found) = (self.columns(), features.ncols());
         if found != expected {
             return Err(ScoreError::Columns { expected, found });
@@ -218,7 +239,7 @@ pub(crate) fn make_finite(scores: &mut [f32]) {
 }
 
 /// The error that names the first value that is not finite.
-fn not_finite(features: &Array2<f32>) -> ScoreError {
+pub(crate) fn not_finite(features: &Array2<f32>) -> ScoreError {
     let bad = features.indexed_iter().find(|(_, value)| !value.is_finite());
     let (row, column) = bad.map_or((0, 0), |((row, column), _)| (row + 1, column + 1));
     ScoreError::NotFinite { row, column }

@@ -78,7 +78,7 @@ fn check<B: Backend>(index: usize, case: Case) {
     let mut losses = Vec::new();
     for batch in &case.batches {
         let terms = network.terms(&Batch::new(tensor(batch, ROWS), UNLABELLED));
-        let loss = supervision.loss(terms) + network.penalty().expect("a hidden layer has a penalty");
+        let loss = supervision.loss(terms) + network.penalty(1).expect("a hidden layer has a penalty");
         network = stepper.step(case.optimiser.learning_rate(), network, &loss);
         losses.push(loss.into_scalar().elem::<f32>());
     }

@@ -1,19 +1,21 @@
-//! A network in training.
+//! Networks in training.
 
 use anoonly_models::kernels::{Direct, Put};
+use anoonly_models::members::{self, stack};
 use anoonly_models::recipe::Optimiser;
-use anoonly_models::{Batch, Network, NetworkMethod, StepRows, Trainable, TrainingData};
+use anoonly_models::{Network, NetworkMethod, StepRows, Trainable};
 use burn::backend::Autodiff;
 use burn::module::{AutodiffModule, Module};
+use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use burn::tensor::{ElementConversion, Tensor};
 
 use crate::fit::Objective;
+use crate::member_rows::MemberRows;
 use crate::optimiser::{DirectStepper, Stepper};
 
 type Differentiating<B, M> = <M as NetworkMethod>::Network<Autodiff<B>>;
 
-/// A network and its optimiser.
+/// A network, or a stack of networks, and its optimiser.
 pub(crate) struct Learner<B: Backend, M: Trainable<Autodiff<B>>> {
     /// The network. It is `None` only during a step. With direct steps, it keeps its initial values.
     network: Option<Differentiating<B, M>>,
@@ -22,19 +24,26 @@ pub(crate) struct Learner<B: Backend, M: Trainable<Autodiff<B>>> {
 
 /// How steps are computed.
 enum StepMode<B: Backend, M: Trainable<Autodiff<B>>> {
-    /// Through burn's graph of operations. The losses are read back once an epoch, because reading a loss on a GPU waits for
-    /// its step.
+    /// Through burn's graph of operations. The losses of each member are read back once an epoch, because reading a loss on a GPU waits
+    /// for its step.
     Graph { stepper: Stepper<Autodiff<B>, Differentiating<B, M>>, losses: Option<Tensor<B, 1>> },
-    /// In plain memory, without a graph.
+    /// In plain memory, without a graph. For a single network.
     Direct { direct: Box<dyn Direct>, stepper: DirectStepper, losses: f64 },
 }
 
 impl<B: Backend, M: Trainable<Autodiff<B>>> Learner<B, M> {
-    pub fn new(objective: Objective, optimiser: &Optimiser, start: M::Network<B>, data: &TrainingData<B>) -> Self {
-        let network = Differentiating::<B, M>::from_inner(start);
+    /// `starts` are the networks before their training, one for each member of `rows`.
+    pub fn new(
+        objective: Objective,
+        optimiser: &Optimiser,
+        starts: Vec<M::Network<B>>,
+        rows: &MemberRows<'_, B>,
+    ) -> Self {
+        let alone = starts.len() == 1;
+        let network: Differentiating<B, M> = stack(starts);
         let direct = match objective {
-            Objective::Pretrain => None,
-            Objective::Detect(_) => network.direct(data),
+            Objective::Detect(_) if alone => network.direct(&rows.of(0)),
+            _ => None,
         };
         let mode = match direct {
             Some(direct) => StepMode::Direct { direct, stepper: DirectStepper::new(optimiser), losses: 0.0 },
@@ -43,36 +52,40 @@ impl<B: Backend, M: Trainable<Autodiff<B>>> Learner<B, M> {
         Self { network: Some(network), mode }
     }
 
-    /// Makes one step with the learning rate `rate` on the loss of a batch.
-    pub fn step(&mut self, objective: Objective, rate: f64, step: &StepRows, data: &TrainingData<B>) {
+    /// Makes one step with the learning rate `rate` on the loss of a batch for each member.
+    pub fn step(&mut self, objective: Objective, rate: f64, steps: &[StepRows], rows: &MemberRows<'_, B>) {
         match (&mut self.mode, objective) {
             (StepMode::Direct { direct, stepper, losses }, Objective::Detect(supervision)) => {
-                *losses += f64::from(direct.descend(step, &|counts| supervision.weights(counts)));
+                *losses += f64::from(direct.descend(&steps[0], &|counts| supervision.weights(counts)));
                 stepper.step(rate, direct.trained());
             }
             (StepMode::Direct { .. }, Objective::Pretrain) => unreachable!("pretraining uses the graph"),
             (StepMode::Graph { stepper, losses }, objective) => {
                 let Some(network) = self.network.take() else { unreachable!("a step puts the network back") };
-                let loss = objective.loss(&network, &Batch::gather(data, step));
+                let of_members = objective.losses(&network, &rows.batch(steps));
+                // The loss of a member depends on its own weights only, so the gradient of the sum is that of each member's loss.
+                let loss = if steps.len() == 1 { of_members.clone() } else { of_members.clone().sum() };
                 self.network = Some(stepper.step(rate, network, &loss));
-                let value = loss.inner();
+                let values = of_members.inner();
                 *losses = Some(match losses.take() {
-                    Some(losses) => losses + value,
-                    None => value,
+                    Some(losses) => losses + values,
+                    None => values,
                 });
             }
         }
     }
 
-    /// The sum of the losses of all steps since the last call.
-    pub fn sum_of_losses(&mut self) -> f64 {
+    /// The sum of each member's losses of all steps since the last call.
+    pub fn sums_of_losses(&mut self) -> Vec<f64> {
         match &mut self.mode {
-            StepMode::Graph { losses, .. } => losses.take().map_or(0.0, |losses| losses.into_scalar().elem::<f64>()),
-            StepMode::Direct { losses, .. } => std::mem::take(losses),
+            StepMode::Graph { losses, .. } => {
+                losses.take().map_or_else(Vec::new, |losses| losses.into_data().iter::<f64>().collect())
+            }
+            StepMode::Direct { losses, .. } => vec![std::mem::take(losses)],
         }
     }
 
-    /// The network as it is now.
+    /// The network or stack as it is now.
     pub fn network(&self) -> M::Network<B> {
         let Some(network) = &self.network else { unreachable!("a step puts the network back") };
         match &self.mode {
@@ -80,4 +93,22 @@ impl<B: Backend, M: Trainable<Autodiff<B>>> Learner<B, M> {
             StepMode::Direct { direct, .. } => network.valid().map(&mut Put(direct.values())),
         }
     }
+}
+
+/// Takes the network of one member out of a stack.
+pub(crate) fn member<B: Backend, M: Trainable<Autodiff<B>>>(
+    stack: M::Network<B>,
+    index: usize,
+    members: usize,
+) -> M::Network<B> {
+    members::member::<Autodiff<B>, Differentiating<B, M>>(stack, index, members)
+}
+
+/// The stack `old` with some members replaced by those of `new`.
+pub(crate) fn replaced<B: Backend, M: Trainable<Autodiff<B>>>(
+    old: M::Network<B>,
+    new: &M::Network<B>,
+    which: &[bool],
+) -> M::Network<B> {
+    members::replaced::<Autodiff<B>, Differentiating<B, M>>(old, new, which)
 }

@@ -20,6 +20,8 @@ mod history;
 pub mod labelling;
 #[cfg(feature = "fit")]
 mod learner;
+#[cfg(feature = "fit")]
+mod member_rows;
 pub mod model_file;
 #[cfg(feature = "fit")]
 mod network;
@@ -30,12 +32,17 @@ mod rule;
 mod sampler;
 mod steps;
 mod supervision;
+#[cfg(feature = "fit")]
+mod together;
 
 #[cfg(all(test, any(feature = "wgpu", feature = "cuda")))]
 mod agreement_tests;
 #[cfg(test)]
 #[cfg(feature = "fit")]
 mod golden_tests;
+#[cfg(test)]
+#[cfg(feature = "fit")]
+mod together_tests;
 
 pub use attribution::Attributions;
 #[cfg(feature = "fit")]
@@ -48,6 +55,8 @@ pub use error::{ModelFileError, ScoreError};
 pub use fitted::FittedDetector;
 pub use history::History;
 pub use supervision::Supervision;
+#[cfg(feature = "fit")]
+pub use together::{MemberFit, MemberWatch, fit_members, score_members};
 
 /// Runs the examples of the README as documentation tests.
 #[cfg(all(doctest, feature = "fit"))]

@@ -1,5 +1,6 @@
 //! Networks on a backend: training and fitted networks. The backend type ends here: what leaves this module does not have it.
 
+use std::any::Any;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -10,9 +11,9 @@ use anoonly_core::scale::MinMaxScaler;
 use anoonly_models::graph::{Graph, GraphGradient};
 use anoonly_models::kernels::{Scorer, scorer};
 use anoonly_models::layers::norm::NormLayer;
-use anoonly_models::recipe::Augmentation;
+use anoonly_models::recipe::{Augmentation, Recipe};
 use anoonly_models::{
-    AnyNetwork, AnyNetworkMethod, Network, NetworkMethod, Norm, SavedTensor, SavedTensors, TrainingData,
+    AnyNetwork, AnyNetworkMethod, Network, NetworkMethod, Norm, SavedTensor, SavedTensors, TrainingData, members,
 };
 use burn::backend::Autodiff;
 use burn::module::{AutodiffModule, Module, ModuleVisitor, Param};
@@ -20,11 +21,14 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 use ndarray::Array2;
 
+use crate::backend::on_cpu;
 use crate::detector::{Detector, Epoch, EpochWatch};
-use crate::fit::{Objective, train};
-use crate::fitted::{FittedDetector, GradientSource, Ready};
+use crate::fit::{MemberError, Objective, train};
+use crate::fitted::{FittedDetector, GradientSource, Ready, StackedScore};
 use crate::history::History;
+use crate::member_rows::MemberRows;
 use crate::steps::gradients_of_steps;
+use crate::together::BYTES_PER_CELL;
 use crate::{FitError, ScoreError, Supervision};
 
 /// Fits networks on training rows that are on a device. It hides the type of the backend.
@@ -69,18 +73,6 @@ impl<B: Backend> NetworkFitter<B> {
         let method = without_norm(method);
         self.pretrained.iter().position(|known| known.seed == seed && known.method == method)
     }
-
-    /// The fitted detector around a trained network.
-    fn fitted(
-        &self,
-        detector: &Detector,
-        network: AnyNetwork<B>,
-        data: &TrainingData<B>,
-        history: History,
-    ) -> FittedDetector {
-        let ready = ReadyNetwork::new(network.finish(data), data.columns(), self.data.rows.device());
-        FittedDetector::new(detector.clone(), self.scaler.clone(), history, ready)
-    }
 }
 
 /// The method without normalisation: pretraining is the same for all its normalisations.
@@ -100,45 +92,123 @@ impl<B: Backend> NetworkFitting for NetworkFitter<B> {
             Augmentation::None => None,
             Augmentation::NngMix(mix) => Some(mix.augmented(&self.data, &mut seed.stream(&["augmentation"]))),
         };
-        // Initialised again for each training, because burn does not train the parameters of a clone.
-        let start = |data| method.init(data, &mut seed.stream(&["weights"]));
-        let mut network = start(augmented.as_ref().unwrap_or(&self.data));
-        if let Some(recipe) = method.pretraining() {
-            let known = match self.find_pretrained(method, seed) {
-                Some(known) => known,
-                None => {
-                    let began = Instant::now();
-                    let to_the_end = &mut |_: &History, _: &dyn Fn() -> AnyNetwork<B>| ControlFlow::Continue(());
-                    let start = start(&self.data);
-                    let (network, _) =
-                        train::<B, AnyNetworkMethod>(Objective::Pretrain, recipe, start, &self.data, seed, to_the_end)?;
-                    let (method, seconds) = (without_norm(method), began.elapsed().as_secs_f64());
-                    self.pretrained.push(Pretrained { method, seed, network, seconds });
-                    self.pretrained.len() - 1
-                }
-            };
-            network = network.pretrained(&self.pretrained[known].network);
-        }
-        let data = augmented.as_ref().unwrap_or(&self.data);
-        let mut watch = |history: &History, network: &dyn Fn() -> AnyNetwork<B>| {
-            watch(Epoch::new(history, &|| self.fitted(detector, network(), data, history.clone())))
+        let pretrained = match method.pretraining() {
+            None => None,
+            Some(recipe) => {
+                let known = match self.find_pretrained(method, seed) {
+                    Some(known) => known,
+                    None => {
+                        let began = Instant::now();
+                        let networks = pretrained(method, recipe, &MemberRows::all(&self.data, 1), &[seed]);
+                        let network = networks.map_err(|(_, error)| error)?.swap_remove(0);
+                        let (method, seconds) = (without_norm(method), began.elapsed().as_secs_f64());
+                        self.pretrained.push(Pretrained { method, seed, network, seconds });
+                        self.pretrained.len() - 1
+                    }
+                };
+                Some(vec![self.pretrained[known].network.clone()])
+            }
         };
-        // A loss that cannot be split trains as a whole under every strategy.
-        let objective =
-            Objective::Detect(if method.takes_strategy() { detector.supervision } else { Supervision::Full });
-        let (network, history) =
-            train::<B, AnyNetworkMethod>(objective, method.recipe(), network, data, seed, &mut watch)?;
-        let epoch = history.losses.len();
-        let fitted = self.fitted(detector, network, data, history);
-        let finite = |(_, tensor): (String, SavedTensor)| tensor.values.iter().all(|value| value.is_finite());
-        match fitted.ready.save().into_iter().all(finite) {
-            true => Ok(fitted),
-            false => Err(FitError::Diverged { epoch }),
-        }
+        let rows = MemberRows::all(augmented.as_ref().unwrap_or(&self.data), 1);
+        let detectors = [MemberDetector { detector, scaler: &self.scaler }];
+        let fitted = trained(method, &detectors, &rows, pretrained, &mut |_, epoch| watch(epoch));
+        Ok(fitted.map_err(|(_, error)| error)?.swap_remove(0))
     }
 
     fn spared_seconds(&self, method: &AnyNetworkMethod, seed: Seed) -> f64 {
         self.find_pretrained(method, seed).map_or(0.0, |known| self.pretrained[known].seconds)
+    }
+}
+
+/// What the network of a member becomes a fitted detector with.
+#[derive(Clone, Copy)]
+pub(crate) struct MemberDetector<'a> {
+    pub detector: &'a Detector,
+    pub scaler: &'a MinMaxScaler,
+}
+
+impl MemberDetector<'_> {
+    /// The fitted detector around a finished network.
+    fn fitted<B: Backend>(
+        self,
+        network: AnyNetwork<B>,
+        columns: usize,
+        device: B::Device,
+        history: History,
+    ) -> FittedDetector {
+        let ready = ReadyNetwork::new(network, columns, device);
+        FittedDetector::new(self.detector.clone(), self.scaler.clone(), history, ready)
+    }
+}
+
+/// The networks of `method` before their training, one for each member.
+fn starts<B: Backend>(method: &AnyNetworkMethod, rows: &MemberRows<'_, B>, seeds: &[Seed]) -> Vec<AnyNetwork<B>> {
+    let start = |(member, seed): (usize, &Seed)| method.init(&rows.of(member), &mut seed.stream(&["weights"]));
+    seeds.iter().enumerate().map(start).collect()
+}
+
+/// Pretrains a network for each member.
+pub(crate) fn pretrained<B: Backend>(
+    method: &AnyNetworkMethod,
+    recipe: &Recipe,
+    rows: &MemberRows<'_, B>,
+    seeds: &[Seed],
+) -> Result<Vec<AnyNetwork<B>>, MemberError> {
+    let to_the_end = &mut |_: usize, _: &History, _: &dyn Fn() -> AnyNetwork<B>| ControlFlow::Continue(());
+    let starts = starts(method, rows, seeds);
+    let ended = train::<B, AnyNetworkMethod>(Objective::Pretrain, recipe, starts, rows, seeds, to_the_end)?;
+    Ok(ended.into_iter().map(|(network, _)| network).collect())
+}
+
+/// Fits a detector for each member, with `method`, which is the method of all of them.
+pub(crate) fn trained<B: Backend>(
+    method: &AnyNetworkMethod,
+    detectors: &[MemberDetector<'_>],
+    rows: &MemberRows<'_, B>,
+    pretrained: Option<Vec<AnyNetwork<B>>>,
+    watch: &mut dyn FnMut(usize, Epoch<'_>) -> ControlFlow<()>,
+) -> Result<Vec<FittedDetector>, MemberError> {
+    let seeds: Vec<Seed> = detectors.iter().map(|of| of.detector.seed).collect();
+    // Initialised again for each training, because burn does not train the parameters of a clone.
+    let mut starts = starts(method, rows, &seeds);
+    if let Some(pretrained) = pretrained {
+        starts = starts.into_iter().zip(&pretrained).map(|(start, from)| start.pretrained(from)).collect();
+    }
+    let (columns, device) = rows.layout();
+    let finish = |member: usize, network: AnyNetwork<B>| network.finish(&rows.of(member));
+    let mut watch = |member: usize, history: &History, network: &dyn Fn() -> AnyNetwork<B>| {
+        let fitted = || {
+            let network = finish(member, network());
+            detectors[member].fitted(network, columns, device.clone(), history.clone())
+        };
+        watch(member, Epoch::new(history, &fitted))
+    };
+    // A loss that cannot be split trains as a whole under every strategy.
+    let supervision = if method.takes_strategy() { detectors[0].detector.supervision } else { Supervision::Full };
+    let objective = Objective::Detect(supervision);
+    let ended = train::<B, AnyNetworkMethod>(objective, method.recipe(), starts, rows, &seeds, &mut watch)?;
+    let mut networks = Vec::with_capacity(ended.len());
+    for (member, (network, history)) in ended.into_iter().enumerate() {
+        networks.push((finish(member, network), history));
+    }
+    check_finite(&networks)?;
+    let fitted = |((network, history), of): ((AnyNetwork<B>, History), &MemberDetector<'_>)| {
+        of.fitted(network, columns, device.clone(), history)
+    };
+    Ok(networks.into_iter().zip(detectors).map(fitted).collect())
+}
+
+/// Refuses networks with a value that is not finite. All values are read from the device at once.
+fn check_finite<B: Backend>(networks: &[(AnyNetwork<B>, History)]) -> Result<(), MemberError> {
+    let values: Vec<Tensor<B, 1>> = networks.iter().map(|(network, _)| members::all_values(network)).collect();
+    let each = values[0].dims()[0];
+    let values = Tensor::cat(values, 0).into_data();
+    match values.iter::<f32>().position(|value| !value.is_finite()) {
+        None => Ok(()),
+        Some(place) => {
+            let member = place / each;
+            Err((member, FitError::Diverged { member: None, epoch: networks[member].1.losses.len() }))
+        }
     }
 }
 
@@ -230,12 +300,39 @@ impl<B: Backend> Ready for ReadyNetwork<B> {
         self.network().graph()
     }
 
+    fn is_on_gpu(&self) -> bool {
+        !on_cpu::<B>()
+    }
+
+    fn stacked(&self, members: &[&dyn Ready]) -> Option<StackedScore> {
+        let network = |member: &&dyn Ready| {
+            let network: &Self = (*member as &dyn Any).downcast_ref()?;
+            Some(network.network())
+        };
+        let networks = members.iter().map(network).collect::<Option<Vec<AnyNetwork<B>>>>()?;
+        let count = networks.len();
+        let bytes_of_a_row = count * members::cells_of_a_row(&networks[0]) * BYTES_PER_CELL as usize;
+        let stack = members::stack::<Autodiff<B>, AnyNetwork<Autodiff<B>>>(networks).valid();
+        let device = self.device.clone();
+        let score = move |rows: Array2<f32>| {
+            let rows = to_tensor::<B>(rows, &device).repeat_dim(0, count);
+            stack.score(rows).into_data().iter::<f32>().collect()
+        };
+        Some((Box::new(score), (SCORED_BYTES / bytes_of_a_row.max(1)).clamp(MIN_SCORED, MAX_SCORED)))
+    }
+
     fn save(&self) -> SavedTensors {
         let mut collected = Collect::default();
         self.network().visit(&mut collected);
         collected.tensors.into_iter().collect()
     }
 }
+
+/// The memory that a stack takes to score a block of rows: 1 GiB.
+const SCORED_BYTES: usize = 1 << 30;
+/// The smallest and the largest number of rows that a stack scores at a time.
+const MIN_SCORED: usize = 64;
+const MAX_SCORED: usize = 1 << 16;
 
 /// Converts a matrix in standard layout to a tensor.
 pub(crate) fn to_tensor<B: Backend>(features: Array2<f32>, device: &B::Device) -> Tensor<B, 2> {

@@ -51,16 +51,33 @@ impl<'a, R: Rng> Sampler<'a, R> {
         }
     }
 
+    /// What networks must share to be trained together: the number of steps in an epoch, of rows in a batch and, where it is constant, of
+    /// confirmed normals among them.
+    pub fn shape(&self) -> [usize; 3] {
+        let (rows, normals) = match *self.batches {
+            Batches::Balanced { unlabelled, anomalies, .. } => {
+                (unlabelled + anomalies, self.normals_in_batch(unlabelled))
+            }
+            Batches::Shuffled { rows } => (rows.min(self.others.len() + self.anomalies.len()), 0),
+            Batches::Unlabelled { rows } => (rows.min(self.others.len()), 0),
+        };
+        [self.steps(), rows, normals]
+    }
+
+    /// The number of confirmed normals in a balanced batch: half of the rows that are no anomalies at most, and no more than there are, so
+    /// that a few false alarms do not make up the statistics of the batch.
+    fn normals_in_batch(&self, others: usize) -> usize {
+        match self.unlabelled.is_empty() {
+            true => others,
+            false => (others / 2).min(self.normals.len()),
+        }
+    }
+
     /// Draws the rows of the next step.
     pub fn draw(&mut self) -> StepRows {
         match *self.batches {
             Batches::Balanced { unlabelled: others, anomalies, .. } => {
-                // Half of the rows that are no anomalies at most, and no more than there are, so that a few false alarms do not make up the
-                // statistics of the batch.
-                let normals = match self.unlabelled.is_empty() {
-                    true => others,
-                    false => (others / 2).min(self.normals.len()),
-                };
+                let normals = self.normals_in_batch(others);
                 let unlabelled = others - normals;
                 let mut indices = Vec::with_capacity(others + anomalies);
                 for (from, count) in

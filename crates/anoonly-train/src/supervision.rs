@@ -8,6 +8,8 @@ use anoonly_models::Norm;
 #[cfg(feature = "fit")]
 use anoonly_models::kernels::{ExampleCounts, NormalWeights};
 #[cfg(feature = "fit")]
+use anoonly_models::members::sums;
+#[cfg(feature = "fit")]
 use anoonly_models::{LossTerms, NetworkMethod};
 #[cfg(feature = "fit")]
 use burn::tensor::Tensor;
@@ -83,13 +85,19 @@ impl Supervision {
     /// The loss of a batch, `[1]`: `(ν·Σ normal + κ·Σ confirmed + Σ anomalous) / examples` with the [`weights`](Self::weights) ν and κ. A
     /// part without weight has a gradient of zero.
     pub fn loss<B: Backend>(self, terms: LossTerms<B>) -> Tensor<B, 1> {
+        self.losses(terms, 1)
+    }
+
+    /// The [`loss`](Self::loss) of each member of a stack, `[members]`, whose batches have the same numbers of examples.
+    pub fn losses<B: Backend>(self, terms: LossTerms<B>, members: usize) -> Tensor<B, 1> {
         let LossTerms { normal, confirmed, anomalous } = terms;
-        let [normals, confirmations, anomalies] = [&normal, &confirmed, &anomalous].map(|part| part.dims()[0]);
+        let [normals, confirmations, anomalies] =
+            [&normal, &confirmed, &anomalous].map(|part| part.dims()[0] / members);
         let counts = ExampleCounts { normal: normals, confirmed: confirmations, anomalous: anomalies };
         let weights = self.weights(counts);
-        let mut sum = Tensor::zeros([1], &anomalous.device());
+        let mut sum = Tensor::zeros([members], &anomalous.device());
         if anomalies > 0 {
-            sum = sum + anomalous.sum();
+            sum = sum + sums(anomalous, members);
         }
         for (part, examples, weight) in
             [(normal, normals, weights.normal), (confirmed, confirmations, weights.confirmed)]
@@ -97,10 +105,38 @@ impl Supervision {
             // In a batch without anomalies, the gradient must be zero and not missing: an optimiser with momentum still makes a
             // step.
             if examples > 0 && (weight > 0.0 || anomalies == 0) {
-                sum = sum + part.sum().mul_scalar(weight);
+                sum = sum + sums(part, members).mul_scalar(weight);
             }
         }
         sum.div_scalar(counts.total().max(1) as f64)
+    }
+
+    /// The [`loss`](Self::loss) of each member of a stack, `[members]`, whose batches have the given numbers of rows of each kind. Each part
+    /// holds a value for every row ([`Batch::uneven`](anoonly_models::Batch::uneven)).
+    pub fn uneven_losses<B: Backend>(self, terms: LossTerms<B>, counts: &[ExampleCounts]) -> Tensor<B, 1> {
+        let LossTerms { normal, confirmed, anomalous } = terms;
+        let device = anomalous.device();
+        let mut factors = [(); 3].map(|()| Vec::with_capacity(anomalous.dims()[0]));
+        for &counts in counts {
+            let NormalWeights { normal, confirmed } = self.weights(counts);
+            let examples = counts.total().max(1) as f64;
+            let kinds = [(counts.normal, normal), (counts.confirmed, confirmed), (counts.anomalous, 1.0)];
+            for (kind, (rows, weight)) in kinds.into_iter().enumerate() {
+                for (part, factors) in factors.iter_mut().enumerate() {
+                    let factor = if part == kind { weight / examples } else { 0.0 };
+                    factors.extend(std::iter::repeat_n(factor as f32, rows));
+                }
+            }
+        }
+        let labelled = counts.iter().any(|counts| counts.anomalous > 0);
+        let mut sum = Tensor::zeros([counts.len()], &device);
+        for (part, factors) in [normal, confirmed, anomalous].into_iter().zip(factors) {
+            // A part without weight may be infinite, so it is left out; without anomalies, it makes the gradient zero and not missing.
+            if !labelled || factors.iter().any(|factor| *factor > 0.0) {
+                sum = sum + sums(part * Tensor::from_data(factors.as_slice(), &device), counts.len());
+            }
+        }
+        sum
     }
 }
 
@@ -185,6 +221,31 @@ mod tests {
         };
         assert_eq!(loss(Supervision::AnomalyOnly), (30.0 + 3.0 * 4.0) / 12.0);
         assert_eq!(loss(Supervision::Full), (30.0 + 0.75 * 4.0 + 1.5 * 4.0) / 12.0);
+    }
+
+    /// In an uneven batch, each part has a value for every row. The values of rows of another kind do not count.
+    #[test]
+    fn members_with_uneven_batches_have_their_own_losses() {
+        let part = |values: &[f32]| Tensor::<NdArray, 1>::from_data(values, &Default::default());
+        let [normal, confirmed, anomalous] = [[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0], [9.0, 10.0, 11.0, 12.0]];
+        let both = |of: [f32; 4]| part(&[of, of].concat());
+        let counts = |normal, confirmed, anomalous| ExampleCounts { normal, confirmed, anomalous };
+        for counts in [[counts(2, 1, 1), counts(1, 0, 3)], [counts(3, 1, 0), counts(1, 1, 2)]] {
+            for supervision in [Supervision::Full, Supervision::AnomalyOnly] {
+                let terms = LossTerms { normal: both(normal), confirmed: both(confirmed), anomalous: both(anomalous) };
+                let losses = supervision.uneven_losses(terms, &counts).into_data().to_vec::<f32>().unwrap();
+                let alone = counts.map(|ExampleCounts { normal: unlabelled, confirmed: normals, .. }| {
+                    let others = unlabelled + normals;
+                    let terms = LossTerms {
+                        normal: part(&normal[..unlabelled]),
+                        confirmed: part(&confirmed[unlabelled..others]),
+                        anomalous: part(&anomalous[others..]),
+                    };
+                    supervision.loss(terms).into_scalar()
+                });
+                assert!(losses.iter().zip(alone).all(|(a, b)| (a - b).abs() < 1e-6), "{losses:?} and {alone:?}");
+            }
+        }
     }
 
     #[test]

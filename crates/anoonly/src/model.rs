@@ -95,6 +95,11 @@ pub(crate) fn mean_scores(
     scales: &[ScoreScale],
     features: &Array2<f32>,
 ) -> Result<Vec<f32>, PipelineError> {
+    #[cfg(feature = "fit")]
+    if let Some(scores) = anoonly_train::score_members(members, features)? {
+        let mut scores = scores.into_iter();
+        return mean_scores_by(members, scales, features, |_, _| Ok(scores.next().unwrap_or_default()));
+    }
     mean_scores_by(members, scales, features, FittedDetector::score)
 }
 
@@ -103,7 +108,7 @@ fn mean_scores_by(
     members: &[FittedDetector],
     scales: &[ScoreScale],
     features: &Array2<f32>,
-    score: impl Fn(&FittedDetector, &Array2<f32>) -> Result<Vec<f32>, ScoreError>,
+    mut score: impl FnMut(&FittedDetector, &Array2<f32>) -> Result<Vec<f32>, ScoreError>,
 ) -> Result<Vec<f32>, PipelineError> {
     let mut sums = vec![0.0; features.nrows()];
     for (member, scale) in members.iter().zip(scales) {

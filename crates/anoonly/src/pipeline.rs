@@ -15,6 +15,7 @@ mod validation;
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anoonly_core::{Digest, FeatureDigest, Label, Samples, Seed, excerpt};
 use anoonly_data::encode::{Encoder, EncoderOptions, LeftOut, Unknown};
@@ -27,7 +28,7 @@ use anoonly_models::networks::feawad::FeawadConfig;
 use anoonly_models::networks::prenet::PReNetConfig;
 use anoonly_models::rules::pu_forest::PuForestConfig;
 use anoonly_models::rules::quorum::QuorumConfig;
-use anoonly_train::{ComputeDevice, Epoch, FittedDetector, Fitter, Supervision};
+use anoonly_train::{ComputeDevice, Epoch, FitError, FittedDetector, MemberFit, Supervision, fit_members};
 use ndarray::{Array1, Array2, Axis};
 use rand::seq::{SliceRandom, index};
 use rayon::prelude::*;
@@ -398,38 +399,86 @@ impl TableDetector {
         device: &ComputeDevice,
         watch: &FitWatch<'_>,
     ) -> Result<Fitted, PipelineError> {
-        let stopping = self.early_stopping.then(|| self.choose_epochs(samples, device)).transpose()?;
-        let others = self.scale_rows(samples.by_class().others);
-        let is_last = |epoch: usize| stopping.is_some_and(|stopping| epoch == stopping.epochs);
-        let epochs = stopping.map(|stopping| stopping.epochs);
-        let epochs = epochs.or_else(|| self.method.recipe().map(|recipe| recipe.epochs)).unwrap_or_default();
-        let fit = |member: usize| {
-            let step = |epoch: usize| FitStep { member, members: self.members, epoch, epochs };
-            let mut stopped = watch(step(0)).is_break();
-            if stopped {
-                return Err(PipelineError::Stopped);
-            }
-            let after_epoch = |epoch: Epoch<'_>| {
-                stopped = watch(step(epoch.number())).is_break();
-                match stopped || is_last(epoch.number()) {
-                    true => ControlFlow::Break(()),
-                    false => ControlFlow::Continue(()),
-                }
-            };
-            let fitted = Fitter::new(samples, device)?.fit_watched(&self.member(member)?, after_epoch)?;
-            if stopped {
-                return Err(PipelineError::Stopped);
-            }
-            let scale = ScoreScale::of(&scores_of(&fitted, samples, &others)?);
-            Ok((fitted, scale))
+        Ok(self.fit_folds(samples, &[None], device, watch)?.swap_remove(0))
+    }
+
+    /// Fits all members on each of several parts of the rows; `None` stands for all rows.
+    fn fit_folds(
+        &self,
+        samples: &Samples,
+        folds: &[Option<&[usize]>],
+        device: &ComputeDevice,
+        watch: &FitWatch<'_>,
+    ) -> Result<Vec<Fitted>, PipelineError> {
+        let choose = |rows: &Option<&[usize]>| match rows {
+            Some(rows) => self.choose_epochs(&samples.select(rows), device),
+            None => self.choose_epochs(samples, device),
         };
-        // A single fit is not one job of many: some methods use all cores then.
-        let fits = match self.members {
-            1 => vec![fit(0)?],
-            members => (0..members).into_par_iter().map(fit).collect::<Result<Vec<_>, PipelineError>>()?,
+        let stopping = |rows| self.early_stopping.then(|| choose(rows)).transpose();
+        let stoppings = folds.iter().map(stopping).collect::<Result<Vec<_>, _>>()?;
+        let all_epochs = self.method.recipe().map(|recipe| recipe.epochs).unwrap_or_default();
+        let stopped = AtomicBool::new(false);
+        let watch_members = |index: usize, epoch: Option<Epoch<'_>>| {
+            let last = stoppings[index / self.members].map(|stopping| stopping.epochs);
+            let (member, epoch) = (index % self.members, epoch.map_or(0, |epoch| epoch.number()));
+            let step = FitStep { member, members: self.members, epoch, epochs: last.unwrap_or(all_epochs) };
+            if stopped.load(Ordering::Relaxed) || watch(step).is_break() {
+                stopped.store(true, Ordering::Relaxed);
+                return ControlFlow::Break(());
+            }
+            if last == Some(epoch) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
-        let (members, scales) = fits.into_iter().unzip();
-        Ok(Fitted { members, scales, stopping })
+        let fits = self.fits_of(folds)?;
+        let fitted = fit_members(samples, &fits, device, &watch_members);
+        if stopped.into_inner() {
+            return Err(PipelineError::Stopped);
+        }
+        let fitted = fitted.map_err(|error| self.of_member(error))?;
+        let classes = samples.by_class();
+        let others_of = |rows: &Option<&[usize]>| -> Vec<usize> {
+            let is_other = |row: &usize| classes.others.binary_search(row).is_ok();
+            rows.map_or_else(|| classes.others.clone(), |rows| rows.iter().copied().filter(is_other).collect())
+        };
+        let others: Vec<Vec<usize>> = folds.iter().map(|rows| self.scale_rows(others_of(rows))).collect();
+        let scale = |(index, fitted): (usize, &FittedDetector)| {
+            Ok(ScoreScale::of(&scores_of(fitted, samples, &others[index / self.members])?))
+        };
+        let scales = fitted.par_iter().enumerate().map(scale).collect::<Result<Vec<_>, PipelineError>>()?;
+        let mut fitted = fitted.into_iter();
+        let mut members = || fitted.by_ref().take(self.members).collect();
+        let of_fold = |(stopping, scales): (Option<Stopping>, &[ScoreScale])| Fitted {
+            members: members(),
+            scales: scales.to_vec(),
+            stopping,
+        };
+        Ok(stoppings.into_iter().zip(scales.chunks(self.members)).map(of_fold).collect())
+    }
+
+    /// The members on each of several parts of the rows.
+    fn fits_of<'a>(&self, folds: &[Option<&'a [usize]>]) -> Result<Vec<MemberFit<'a>>, PipelineError> {
+        let mut fits = Vec::with_capacity(folds.len() * self.members);
+        for &rows in folds {
+            for member in 0..self.members {
+                fits.push(MemberFit { detector: self.member(member)?, rows });
+            }
+        }
+        Ok(fits)
+    }
+
+    /// The number of folds to fit at a time. Members that are trained together gain from more of them; others only take more memory.
+    fn folds_at_once(&self, folds: usize, device: &ComputeDevice) -> Result<usize, PipelineError> {
+        Ok(if self.member(0)?.trains_together(device) { folds } else { 1 })
+    }
+
+    /// The error of a fit of members on folds, which names the member and not its place among all fits.
+    fn of_member(&self, error: FitError) -> PipelineError {
+        match error {
+            FitError::Diverged { member: Some(index), epoch } => {
+                let member = (self.members > 1).then_some(index % self.members);
+                FitError::Diverged { member, epoch }.into()
+            }
+            error => error.into(),
+        }
     }
 }
 

@@ -97,7 +97,7 @@ fn batch_normalisation_matches_burns_operations() {
 fn a_sum_of_squares_matches_burns_operations() {
     fn results<B: AutodiffBackend>() -> Vec<Vec<f32>> {
         let weights = numbers::<B, 2>([13, 17], 3).require_grad();
-        let sum = sum_of_squares(weights.clone());
+        let sum = sum_of_squares(weights.clone(), 1);
         let gradients = sum.clone().mul_scalar(0.3).backward();
         vec![cells(sum), cells(weights.grad(&gradients).unwrap())]
     }

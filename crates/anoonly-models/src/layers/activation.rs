@@ -8,6 +8,7 @@ use burn::tensor::backend::Backend;
 use crate::graph::{Graph, Step, Value};
 use crate::kernels;
 use crate::layers::host::{cells, matrix};
+use crate::members;
 
 /// The activation after a linear layer or a normalisation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +42,10 @@ impl Activation {
 
 /// `activation(rows · weight + bias)`, `[rows, inputs]` to `[rows, outputs]`.
 pub(crate) fn dense<B: Backend>(rows: Tensor<B, 2>, layer: &Linear<B>, activation: Activation) -> Tensor<B, 2> {
+    if layer.weight.dims()[0] > rows.dims()[1] {
+        let bias = layer.bias.as_ref().map(|bias| bias.val());
+        return activation.apply(members::linear(rows, layer.weight.val(), bias));
+    }
     kernels::dense(rows, layer, activation).unwrap_or_else(|rows| activation.apply(layer.forward(rows)))
 }
 
@@ -57,9 +62,12 @@ pub(crate) fn length<B: Backend>(rows: Tensor<B, 2>, gap: f64) -> Tensor<B, 2> {
 /// The gap of [`length`] that most networks use.
 pub(crate) const LENGTH_GAP: f64 = 1e-12;
 
-/// The sum of the squared weights, `[1]`.
-pub(crate) fn sum_of_squares<B: Backend>(weights: Tensor<B, 2>) -> Tensor<B, 1> {
-    kernels::sum_of_squares(weights).unwrap_or_else(|weights| weights.square().sum())
+/// The sum of each member's squared weights, `[members]`.
+pub(crate) fn sum_of_squares<B: Backend>(weights: Tensor<B, 2>, members: usize) -> Tensor<B, 1> {
+    match members {
+        1 => kernels::sum_of_squares(weights).unwrap_or_else(|weights| weights.square().sum()),
+        _ => members::sums(weights.square(), members),
+    }
 }
 
 impl Graph {

@@ -9,6 +9,7 @@ use crate::graph::{Graph, Step, Value};
 use crate::kernels;
 use crate::layers::activation::Activation;
 use crate::layers::host::cells;
+use crate::members;
 pub use crate::norm::{Norm, NormSettings};
 
 /// A normalisation layer. It may be empty.
@@ -71,7 +72,14 @@ impl<B: Backend> NormLayer<B> {
 
     /// Normalises `[rows, width]` and applies an activation.
     pub(crate) fn then(&self, rows: Tensor<B, 2>, activation: Activation) -> Tensor<B, 2> {
+        let width = rows.dims()[1];
         match (&self.batch, &self.layer) {
+            (Some(batch), _) if batch.gamma.dims()[0] > width => {
+                activation.apply(by_statistics_of_members(rows, batch))
+            }
+            (None, Some(layer)) if layer.gamma.dims()[0] > width => {
+                activation.apply(by_row_of_members(rows, layer, self.epsilon))
+            }
             (Some(batch), _) if self.frozen => activation.apply(by_running_statistics(rows, batch)),
             (Some(batch), _) => kernels::batch_norm(rows, batch, activation)
                 .unwrap_or_else(|rows| activation.apply(batch.forward(rows))),
@@ -121,6 +129,40 @@ impl<B: Backend> NormLayer<B> {
     pub(crate) fn batch_mut(&mut self) -> Option<&mut BatchNorm<B>> {
         self.batch.as_mut()
     }
+}
+
+/// Batch normalisation of a stack of members. Each has its own statistics.
+fn by_statistics_of_members<B: Backend>(rows: Tensor<B, 2>, norm: &BatchNorm<B>) -> Tensor<B, 2> {
+    let members = members::count(norm.gamma.dims()[0], rows.dims()[1]);
+    let rows = members::apart(rows, members);
+    let (mean, variance) = if B::ad_enabled(&rows.device()) {
+        let mean = rows.clone().mean_dim(1);
+        let variance = (rows.clone() - mean.clone()).square().mean_dim(1);
+        for (running, value) in [(&norm.running_mean, &mean), (&norm.running_var, &variance)] {
+            let old = running.value_sync();
+            let new = value.clone().detach().reshape(old.dims()).mul_scalar(norm.momentum);
+            running.update((old.mul_scalar(1.0 - norm.momentum) + new).detach());
+        }
+        (mean, variance)
+    } else {
+        let of = |running: Tensor<B, 1>| members::row_each(running, members);
+        (of(norm.running_mean.value()), of(norm.running_var.value()))
+    };
+    let whitened = (rows - mean) / variance.add_scalar(norm.epsilon).sqrt();
+    let [scale, shift] = [&norm.gamma, &norm.beta].map(|param| members::row_each(param.val(), members));
+    members::together(whitened * scale + shift)
+}
+
+/// Layer normalisation of a stack of members.
+fn by_row_of_members<B: Backend>(rows: Tensor<B, 2>, norm: &LayerNorm<B>, epsilon: f64) -> Tensor<B, 2> {
+    let members = members::count(norm.gamma.dims()[0], rows.dims()[1]);
+    let centred = rows.clone() - rows.mean_dim(1);
+    let deviation = centred.clone().square().mean_dim(1).add_scalar(epsilon).sqrt();
+    let scaled = members::apart(centred / deviation, members) * members::row_each(norm.gamma.val(), members);
+    members::together(match &norm.beta {
+        Some(beta) => scaled + members::row_each(beta.val(), members),
+        None => scaled,
+    })
 }
 
 fn by_running_statistics<B: Backend>(rows: Tensor<B, 2>, norm: &BatchNorm<B>) -> Tensor<B, 2> {

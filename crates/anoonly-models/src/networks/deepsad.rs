@@ -19,6 +19,7 @@ use crate::layers::hidden;
 use crate::layers::host::cells;
 use crate::layers::init::{WeightInit, layer_sizes, linear_weights, total};
 use crate::layers::norm::{NormLayer, NormSettings};
+use crate::members;
 use crate::network::recipe_accessors;
 use crate::recipe::{Batches, Optimiser, Recipe};
 use crate::{
@@ -84,6 +85,10 @@ impl NetworkMethod for DeepSadConfig {
     type Network<B: Backend> = DeepSad<B>;
 
     recipe_accessors!();
+
+    fn stacks(&self) -> bool {
+        true
+    }
 
     fn with_norm(self, norm: Norm) -> Self {
         Self { norm, ..self }
@@ -177,6 +182,6 @@ impl<B: Backend> Network<B> for DeepSad<B> {
     }
 
     fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
-        (self.embed(rows) - self.centre.val().unsqueeze_dim(0)).square().sum_dim(1).squeeze_dim(1)
+        members::subtract(self.embed(rows), self.centre.val()).square().sum_dim(1).squeeze_dim(1)
     }
 }

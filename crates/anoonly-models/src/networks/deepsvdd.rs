@@ -73,6 +73,10 @@ impl NetworkMethod for DeepSvddConfig {
 
     recipe_accessors!();
 
+    fn stacks(&self) -> bool {
+        true
+    }
+
     /// Learns without labels, so no strategy changes the normalisation.
     fn with_norm(self, _norm: Norm) -> Self {
         self

@@ -146,6 +146,10 @@ impl NetworkMethod for DevNetConfig {
 
     recipe_accessors!();
 
+    fn stacks(&self) -> bool {
+        true
+    }
+
     fn anomaly_only(self) -> Self {
         Self { norm: Norm::Batch, anomaly_loss: AnomalyLoss::Unbounded, ..self }
     }
@@ -236,8 +240,8 @@ impl<B: Backend> Network<B> for DevNet<B> {
         }
     }
 
-    fn penalty(&self) -> Option<Tensor<B, 1>> {
-        let squares = self.hidden.iter().map(|layer| sum_of_squares(layer.linear.weight.val()));
+    fn penalty(&self, members: usize) -> Option<Tensor<B, 1>> {
+        let squares = self.hidden.iter().map(|layer| sum_of_squares(layer.linear.weight.val(), members));
         let sum = squares.reduce(|sum, square| sum + square)?;
         (self.l2 > 0.0).then(|| sum.mul_scalar(self.l2))
     }

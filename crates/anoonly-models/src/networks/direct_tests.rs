@@ -97,7 +97,7 @@ fn by_graph(method: &AnyNetworkMethod, batch: &StepRows, normal_weight: f64) -> 
     };
     let normal = sum(normal).mul_scalar(weights.normal) + sum(confirmed).mul_scalar(weights.confirmed);
     let mut loss = (normal + sum(anomalous)).div_scalar(counts.total().max(1) as f32);
-    if let Some(penalty) = Network::<B>::penalty(&network) {
+    if let Some(penalty) = Network::<B>::penalty(&network, 1) {
         loss = loss + penalty;
     }
     let gradients = collect(&network, Some(&loss.backward()), |_| true);

@@ -111,6 +111,10 @@ impl NetworkMethod for FeawadConfig {
         Some(&mut self.pretraining)
     }
 
+    fn stacks(&self) -> bool {
+        true
+    }
+
     fn with_norm(self, norm: Norm) -> Self {
         Self { norm, ..self }
     }

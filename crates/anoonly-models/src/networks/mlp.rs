@@ -78,6 +78,11 @@ impl NetworkMethod for MlpConfig {
 
     recipe_accessors!();
 
+    /// The weights of the classes follow from the counts of a batch, which must be the same for all members.
+    fn stacks(&self) -> bool {
+        matches!(self.recipe.batches, Batches::Balanced { .. })
+    }
+
     fn with_norm(self, norm: Norm) -> Self {
         Self { norm, ..self }
     }

@@ -21,7 +21,8 @@ use crate::layers::activation::{Activation, dense, linear_score};
 use crate::layers::host::{cells, matrix};
 use crate::layers::init::{WeightInit, linear_weights};
 use crate::layers::norm::{NormLayer, NormSettings};
-use crate::network::{recipe_accessors, section};
+use crate::members::{self, joined};
+use crate::network::recipe_accessors;
 use crate::recipe::{Batches, EpsilonAt, Optimiser, Recipe, Schedule};
 use crate::{
     Batch, ConfigError, LossTerms, Method, MethodInfo, MethodKind, Network, NetworkMethod, Norm, Shapes, TrainingData,
@@ -96,6 +97,11 @@ impl NetworkMethod for PReNetConfig {
     type Network<B: Backend> = PReNet<B>;
 
     recipe_accessors!();
+
+    /// All members must have the same numbers of pairs.
+    fn stacks(&self) -> bool {
+        matches!(self.recipe.batches, Batches::Balanced { .. })
+    }
 
     fn with_norm(self, norm: Norm) -> Self {
         Self { norm, ..self }
@@ -219,8 +225,10 @@ impl<B: Backend> PReNet<B> {
     /// The weights of the left and of the right side, `[width, 1]` each.
     fn sides(&self) -> (Tensor<B, 2>, Tensor<B, 2>) {
         let weights = self.pair.weight.val();
-        let width = weights.dims()[0] / 2;
-        (weights.clone().narrow(0, 0, width), weights.narrow(0, width, width))
+        let members = self.offset.dims()[0];
+        let width = weights.dims()[0] / (2 * members);
+        let [left, right] = [0, width].map(|from| members::section(weights.clone(), members, from, width));
+        (left, right)
     }
 }
 
@@ -231,19 +239,20 @@ impl<B: Backend> Network<B> for PReNet<B> {
         let pairs = Pairs::of(batch.rows(), batch.others(), batch.normals());
         let hidden = batch.by_row(|rows| self.hidden(rows));
         let take = |ranges: [Range<usize>; 3]| {
-            joined(ranges.map(|range| section(hidden.clone(), range.start, range.len())).into())
+            let of = |range: Range<usize>| batch.section(hidden.clone(), range.start, range.len());
+            joined(ranges.map(of).into(), batch.members())
         };
         let scores = self.pair_scores_of_hidden(take(pairs.left()), take(pairs.right()));
-        let part = |from, count, target: f64| section(scores.clone(), from, count).sub_scalar(target).abs();
+        let part = |from, count, target: f64| batch.section(scores.clone(), from, count).sub_scalar(target).abs();
         let Pairs { anomalies, mixed, unlabelled, confirmed, .. } = pairs;
         let anomalous = vec![part(0, anomalies, self.anomalous_target), part(anomalies, mixed, self.mixed_target)];
         LossTerms {
             normal: part(anomalies + mixed, unlabelled, 0.0),
-            confirmed: match section(scores.clone(), anomalies + mixed + unlabelled, confirmed) {
+            confirmed: match batch.section(scores.clone(), anomalies + mixed + unlabelled, confirmed) {
                 none if confirmed == 0 => none,
                 scores => relu(scores),
             },
-            anomalous: joined(anomalous),
+            anomalous: joined(anomalous, batch.members()),
         }
     }
 
@@ -292,21 +301,13 @@ impl<B: Backend> Network<B> for PReNet<B> {
     /// constant.
     fn score(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
         let (left, right) = self.sides();
-        let own: Tensor<B, 1> = self.represent(rows).matmul(left + right).squeeze_dim(1);
-        own + self.offset.val()
+        let code = self.represent(rows);
+        members::linear(code, left + right, Some(self.offset.val())).squeeze_dim(1)
     }
 }
 
 /// The number of rows in a block.
 const BLOCK: usize = 2048;
-
-/// Concatenates the parts and skips empty ones. If all are empty, the result is empty, too.
-fn joined<B: Backend, const D: usize>(mut parts: Vec<Tensor<B, D>>) -> Tensor<B, D> {
-    if parts.iter().any(|part| part.dims()[0] > 0) {
-        parts.retain(|part| part.dims()[0] > 0);
-    }
-    Tensor::cat(parts, 0)
-}
 
 #[cfg(test)]
 mod tests {

@@ -281,6 +281,12 @@ macro_rules! registry {
                 }
             }
 
+            fn stacks(&self) -> bool {
+                match self {
+                    $(AnyNetworkMethod::$network(method) => method.stacks(),)*
+                }
+            }
+
             fn anomaly_only(self) -> Self {
                 match self {
                     $(AnyNetworkMethod::$network(method) => AnyNetworkMethod::$network(method.anomaly_only()),)*
@@ -323,9 +329,9 @@ macro_rules! registry {
                 }
             }
 
-            fn penalty(&self) -> Option<Tensor<B, 1>> {
+            fn penalty(&self, members: usize) -> Option<Tensor<B, 1>> {
                 match self {
-                    $(AnyNetwork::$network(network) => Network::<B>::penalty(network),)*
+                    $(AnyNetwork::$network(network) => Network::<B>::penalty(network, members),)*
                 }
             }
 

@@ -1,11 +1,11 @@
 //! The number of training epochs, chosen by cross-validation on the training rows.
 
 use std::ops::ControlFlow;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use anoonly_core::{Samples, Seed};
 use anoonly_eval::average_precision;
-use anoonly_train::{ComputeDevice, Epoch, Fitter};
-use rayon::prelude::*;
+use anoonly_train::{ComputeDevice, Epoch, ScoreError, fit_members};
 
 use super::folds::{Fold, Folds};
 use super::{PipelineError, ScoreScale, Stopping, TableDetector, TableSetting};
@@ -25,10 +25,12 @@ impl TableDetector {
         if folds.count < LEAST {
             return invalid(format!("at least {LEAST} labelled anomalies and {LEAST} other rows are needed"));
         }
-        let curves: Vec<Vec<f64>> = folds
-            .iter()
-            .map(|fold| self.precision_by_epoch(samples, &fold, device))
-            .collect::<Result<_, PipelineError>>()?;
+        let at_once = self.folds_at_once(folds.count, device)?;
+        let all: Vec<Fold> = folds.iter().collect();
+        let mut curves = Vec::with_capacity(folds.count);
+        for some in all.chunks(at_once) {
+            curves.extend(self.precisions_by_epoch(samples, some, device)?);
+        }
         let mean = |epoch: usize| curves.iter().map(|curve| curve[epoch]).sum::<f64>() / curves.len() as f64;
         let last = recipe.epochs - 1;
         let chosen = choose(&curves);
@@ -41,40 +43,50 @@ impl TableDetector {
         })
     }
 
-    /// The average precision on the left-out rows of a fold after each epoch.
-    fn precision_by_epoch(
+    /// The average precision on the left-out rows of each fold after each epoch.
+    fn precisions_by_epoch(
         &self,
         samples: &Samples,
-        Fold { fitted_on, left_out }: &Fold,
+        folds: &[Fold],
         device: &ComputeDevice,
-    ) -> Result<Vec<f64>, PipelineError> {
-        let (fitted_on, left_out) = (samples.select(fitted_on), samples.select(left_out));
-        let others = left_out.by_class().others;
-        let of_member = |member: usize| -> Result<Vec<Vec<f64>>, PipelineError> {
-            let (mut epochs, mut failed) = (Vec::new(), None);
-            let watch = |epoch: Epoch<'_>| match epoch.fitted().score_on_one_thread(left_out.features()) {
+    ) -> Result<Vec<Vec<f64>>, PipelineError> {
+        let left_out: Vec<Samples> = folds.iter().map(|fold| samples.select(&fold.left_out)).collect();
+        let others: Vec<Vec<usize>> = left_out.iter().map(|rows| rows.by_class().others).collect();
+        // The standardised scores of the left-out rows after each epoch of each member.
+        let epochs: Vec<Mutex<Vec<Vec<f64>>>> = (0..folds.len() * self.members).map(|_| Mutex::default()).collect();
+        let failed: OnceLock<ScoreError> = OnceLock::new();
+        let watch = |index: usize, epoch: Option<Epoch<'_>>| {
+            let (fold, Some(epoch)) = (index / self.members, epoch) else { return ControlFlow::Continue(()) };
+            match epoch.fitted().score_on_one_thread(left_out[fold].features()) {
                 Ok(scores) => {
-                    let of_others: Vec<f32> = others.iter().map(|&row| scores[row]).collect();
+                    let of_others: Vec<f32> = others[fold].iter().map(|&row| scores[row]).collect();
                     let ScoreScale { mean, deviation } = ScoreScale::of(&of_others);
-                    epochs.push(scores.iter().map(|&score| (f64::from(score) - mean) / deviation).collect());
+                    let scores = scores.iter().map(|&score| (f64::from(score) - mean) / deviation).collect();
+                    epochs[index].lock().unwrap_or_else(PoisonError::into_inner).push(scores);
                     ControlFlow::Continue(())
                 }
                 Err(error) => {
-                    failed = Some(error);
+                    failed.get_or_init(|| error);
                     ControlFlow::Break(())
                 }
+            }
+        };
+        let rows: Vec<Option<&[usize]>> = folds.iter().map(|fold| Some(&fold.fitted_on[..])).collect();
+        fit_members(samples, &self.fits_of(&rows)?, device, &watch).map_err(|error| self.of_member(error))?;
+        if let Some(error) = failed.into_inner() {
+            return Err(error.into());
+        }
+        let epochs: Vec<Vec<Vec<f64>>> =
+            epochs.into_iter().map(|of| of.into_inner().unwrap_or_else(PoisonError::into_inner)).collect();
+        let curve = |(left_out, members): (&Samples, &[Vec<Vec<f64>>])| {
+            let truth = left_out.anomalous();
+            let precision = |epoch: usize| {
+                let sum = |row: usize| members.iter().map(|epochs| epochs[epoch][row]).sum::<f64>() as f32;
+                Ok(average_precision(&(0..left_out.rows()).map(sum).collect::<Vec<_>>(), &truth)?)
             };
-            Fitter::new(&fitted_on, device)?.fit_watched(&self.member(member)?, watch)?;
-            failed.map_or(Ok(epochs), |error| Err(error.into()))
+            (0..members[0].len()).map(precision).collect()
         };
-        let members: Vec<Vec<Vec<f64>>> =
-            (0..self.members).into_par_iter().map(of_member).collect::<Result<_, PipelineError>>()?;
-        let truth = left_out.anomalous();
-        let precision = |epoch: usize| {
-            let sum = |row: usize| members.iter().map(|epochs| epochs[epoch][row]).sum::<f64>() as f32;
-            Ok(average_precision(&(0..left_out.rows()).map(sum).collect::<Vec<_>>(), &truth)?)
-        };
-        (0..members[0].len()).map(precision).collect()
+        left_out.iter().zip(epochs.chunks(self.members)).map(curve).collect()
     }
 
     /// The detector of a member before its fit.

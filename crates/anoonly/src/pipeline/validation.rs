@@ -33,12 +33,15 @@ impl TableDetector {
             return Err(PipelineError::Setting { setting: TableSetting::Validation, reason });
         }
         let mut scores = vec![0.0; samples.rows()];
-        for Fold { fitted_on, left_out } in folds.iter() {
-            let Fitted { members, scales, .. } =
-                self.fit_members(&samples.select(&fitted_on), device, &|_| ControlFlow::Continue(()))?;
-            let left_out_scores = mean_scores(&members, &scales, samples.select(&left_out).features())?;
-            for (row, score) in left_out.iter().zip(left_out_scores) {
-                scores[*row] = score;
+        let all: Vec<Fold> = folds.iter().collect();
+        for some in all.chunks(self.folds_at_once(folds.count, device)?) {
+            let rows: Vec<Option<&[usize]>> = some.iter().map(|fold| Some(&fold.fitted_on[..])).collect();
+            let fitted = self.fit_folds(&samples, &rows, device, &|_| ControlFlow::Continue(()))?;
+            for (Fold { left_out, .. }, Fitted { members, scales, .. }) in some.iter().zip(fitted) {
+                let left_out_scores = mean_scores(&members, &scales, samples.select(left_out).features())?;
+                for (row, score) in left_out.iter().zip(left_out_scores) {
+                    scores[*row] = score;
+                }
             }
         }
         let anomalous = samples.anomalous();
