@@ -13,6 +13,7 @@ mod batch_norm;
 mod dense;
 #[cfg(feature = "fit")]
 pub(crate) mod direct;
+pub(crate) mod exponential;
 #[cfg(feature = "fit")]
 mod on_flex;
 pub(crate) mod panels;
