@@ -9,6 +9,7 @@
 
 #[cfg(feature = "fit")]
 mod batch_norm;
+pub(crate) mod boxes;
 #[cfg(feature = "fit")]
 mod dense;
 #[cfg(feature = "fit")]

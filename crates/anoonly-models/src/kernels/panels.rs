@@ -1,5 +1,6 @@
 //! Products of many rows with weights that are packed once.
 
+pub(crate) mod near;
 pub(crate) mod scan;
 
 use std::ops::Range;
@@ -175,16 +176,18 @@ fn by_width<S: Simd>(simd: S, panels: Range<usize>, work: &mut impl OnPanels) {
     }
 }
 
-/// Adds the products of the rows with vectors of weights to the sums. All slices have the same length.
+/// The sums and the products of the rows with vectors of weights, for some of the terms.
 #[inline(always)]
 fn add_products<S: Simd, const R: usize, const V: usize>(
     simd: S,
     rows: [&[f32]; R],
     weights: [&[S::f32s]; V],
     terms: Range<usize>,
-    sums: &mut [[S::f32s; V]; R],
-) {
-    for term in terms {
+    mut sums: [[S::f32s; V]; R],
+) -> [[S::f32s; V]; R] {
+    // Slices of equal length, so that the compiler removes the bounds checks in the loop.
+    let (rows, weights) = (rows.map(|row| &row[terms.clone()]), weights.map(|weights| &weights[terms.clone()]));
+    for term in 0..terms.len() {
         let weights: [S::f32s; V] = std::array::from_fn(|offset| weights[offset][term]);
         for (sums, row) in sums.iter_mut().zip(rows) {
             let cell = simd.splat_f32s(row[term]);
@@ -193,6 +196,7 @@ fn add_products<S: Simd, const R: usize, const V: usize>(
             }
         }
     }
+    sums
 }
 
 impl OnPanels for Multiply<'_> {
@@ -236,7 +240,7 @@ impl Multiply<'_> {
             sums.copy_from_slice(S::as_simd_f32s(before).0);
         }
         for from in (0..terms).step_by(LINE) {
-            add_products(simd, rows, weights, from..(from + LINE).min(terms), &mut sums);
+            sums = add_products(simd, rows, weights, from..(from + LINE).min(terms), sums);
             self.ahead.fetch();
         }
         if part.end == *inputs {

@@ -47,7 +47,7 @@ impl ScanVectors {
 }
 
 /// The most lanes of a vector.
-const MOST_LANES: usize = 16;
+pub(super) const MOST_LANES: usize = 16;
 
 struct Scan<'a, F> {
     vectors: &'a ScanVectors,
@@ -85,8 +85,7 @@ impl<F: FnMut(usize, usize, f32) -> Bounds> Scan<'_, F> {
         let weights: [&[S::f32s]; V] = std::array::from_fn(|offset| {
             &S::as_simd_f32s(&weights[(column + offset) * inputs * lanes..][..inputs * lanes]).0[..inputs]
         });
-        let mut sums = [[simd.splat_f32s(0.0); V]; R];
-        add_products(simd, rows, weights, 0..inputs, &mut sums);
+        let sums = add_products(simd, rows, weights, 0..inputs, [[simd.splat_f32s(0.0); V]; R]);
         let place = column * lanes..(column + V) * lanes;
         let lengths = &S::as_simd_f32s(&self.vectors.lengths[place.clone()]).0[..V];
         let squares = &S::as_simd_f32s(&self.vectors.squares[place]).0[..V];
@@ -121,7 +120,7 @@ impl<F: FnMut(usize, usize, f32) -> Bounds> Scan<'_, F> {
 
 /// The marked lanes as bits, the first lane as the lowest bit.
 #[inline(always)]
-fn bits<S: Simd>(mask: S::m32s) -> u32 {
+pub(in crate::kernels) fn bits<S: Simd>(mask: S::m32s) -> u32 {
     let bytes = pulp::bytemuck::bytes_of(&mask);
     match *bytes {
         // AVX-512 has masks of bits.
