@@ -1,6 +1,7 @@
 //! Products of many rows with weights that are packed once.
 
 pub(crate) mod near;
+pub(crate) mod packed_rows;
 pub(crate) mod scan;
 
 use std::ops::Range;
