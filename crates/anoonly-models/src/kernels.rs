@@ -9,10 +9,12 @@
 
 #[cfg(feature = "fit")]
 mod batch_norm;
+pub(crate) mod boxes;
 #[cfg(feature = "fit")]
 mod dense;
 #[cfg(feature = "fit")]
 pub(crate) mod direct;
+pub(crate) mod exponential;
 #[cfg(feature = "fit")]
 mod on_flex;
 pub(crate) mod panels;

@@ -1,5 +1,7 @@
 //! Products of many rows with weights that are packed once.
 
+pub(crate) mod near;
+pub(crate) mod packed_rows;
 pub(crate) mod scan;
 
 use std::ops::Range;
@@ -37,6 +39,19 @@ impl Panels {
             }
         }
         Self { inputs, outputs, lanes, weights, bias: bias.map_or_else(|| padded(&vec![0.0; outputs]), padded) }
+    }
+
+    /// Packs rows `[outputs, inputs]` as weights: each is multiplied by `factor`, and each product is one with a row.
+    pub fn of_rows(rows: &[f32], inputs: usize, factor: f32) -> Self {
+        let (outputs, lanes) = (rows.len() / inputs, lanes());
+        let stride = outputs.next_multiple_of(lanes);
+        let mut weights = vec![0.0; inputs * stride];
+        for (panel, rows) in weights.chunks_exact_mut(inputs * lanes).zip(rows.chunks(lanes * inputs)) {
+            for (lane, row) in rows.chunks_exact(inputs).enumerate() {
+                panel[lane..].iter_mut().step_by(lanes).zip(row).for_each(|(to, cell)| *to = factor * cell);
+            }
+        }
+        Self { inputs, outputs, lanes, weights, bias: vec![0.0; stride] }
     }
 
     /// The number of weights.
@@ -135,26 +150,60 @@ impl WithSimd for Multiply<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        // The sums of this number of panels fill the registers.
-        let most = if S::F32_LANES >= 16 { 4 } else { 2 };
-        let columns = self.panels.stride() / self.panels.lanes;
-        let mut column = 0;
-        while column < columns {
-            let left = (columns - column).min(most);
-            match left {
-                4 => self.panel::<S, 4>(simd, column),
-                2 | 3 => self.panel::<S, 2>(simd, column),
-                _ => self.panel::<S, 1>(simd, column),
-            }
-            column += [1, 1, 2, 2, 4][left];
-        }
+        let panels = self.panels.stride() / self.panels.lanes;
+        by_width(simd, 0..panels, &mut self);
     }
 }
 
-impl Multiply<'_> {
+/// Work on consecutive panels.
+trait OnPanels {
+    /// Works on the `V` panels that begin with `panel`.
+    fn some<S: Simd, const V: usize>(&mut self, simd: S, panel: usize);
+}
+
+/// Passes the panels on, as many together as fill the registers with their sums.
+#[inline(always)]
+fn by_width<S: Simd>(simd: S, panels: Range<usize>, work: &mut impl OnPanels) {
+    let most = if S::F32_LANES >= 16 { 4 } else { 2 };
+    let mut panel = panels.start;
+    while panel < panels.end {
+        let left = (panels.end - panel).min(most);
+        match left {
+            4 => work.some::<S, 4>(simd, panel),
+            2 | 3 => work.some::<S, 2>(simd, panel),
+            _ => work.some::<S, 1>(simd, panel),
+        }
+        panel += [1, 1, 2, 2, 4][left];
+    }
+}
+
+/// The sums and the products of the rows with vectors of weights, for some of the terms.
+#[inline(always)]
+fn add_products<S: Simd, const R: usize, const V: usize>(
+    simd: S,
+    rows: [&[f32]; R],
+    weights: [&[S::f32s]; V],
+    terms: Range<usize>,
+    mut sums: [[S::f32s; V]; R],
+) -> [[S::f32s; V]; R] {
+    // Slices of equal length, so that the compiler removes the bounds checks in the loop.
+    let (rows, weights) = (rows.map(|row| &row[terms.clone()]), weights.map(|weights| &weights[terms.clone()]));
+    for term in 0..terms.len() {
+        let weights: [S::f32s; V] = std::array::from_fn(|offset| weights[offset][term]);
+        for (sums, row) in sums.iter_mut().zip(rows) {
+            let cell = simd.splat_f32s(row[term]);
+            for (sum, weight) in sums.iter_mut().zip(weights) {
+                *sum = simd.mul_add_e_f32s(cell, weight, *sum);
+            }
+        }
+    }
+    sums
+}
+
+impl OnPanels for Multiply<'_> {
     /// Computes `V` panels of the product. The weights are processed in parts that stay in the L1 cache from row to row.
     #[inline(always)]
-    fn panel<S: Simd, const V: usize>(&mut self, simd: S, column: usize) {
+    fn some<S: Simd, const V: usize>(&mut self, simd: S, column: usize) {
         let count = self.rows.len() / self.stride;
         let whole = count - count % TALL;
         let inputs = self.panels.inputs;
@@ -164,7 +213,9 @@ impl Multiply<'_> {
             (whole..count).for_each(|row| self.tile::<S, 1, V>(simd, row, column, part.clone()));
         }
     }
+}
 
+impl Multiply<'_> {
     #[inline(always)]
     fn tile<S: Simd, const R: usize, const V: usize>(
         &mut self,
@@ -190,15 +241,7 @@ impl Multiply<'_> {
             sums.copy_from_slice(S::as_simd_f32s(before).0);
         }
         for from in (0..terms).step_by(LINE) {
-            for term in from..(from + LINE).min(terms) {
-                let weights: [S::f32s; V] = std::array::from_fn(|offset| weights[offset][term]);
-                for (sums, row) in sums.iter_mut().zip(rows) {
-                    let cell = simd.splat_f32s(row[term]);
-                    for (sum, weight) in sums.iter_mut().zip(weights) {
-                        *sum = simd.mul_add_e_f32s(cell, weight, *sum);
-                    }
-                }
-            }
+            sums = add_products(simd, rows, weights, from..(from + LINE).min(terms), sums);
             self.ahead.fetch();
         }
         if part.end == *inputs {

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use pulp::Arch;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
@@ -101,6 +102,7 @@ const NEAREST: f32 = 1e-30;
 
 impl Cblof {
     /// The nearest centre of a row, and its squared distance.
+    #[inline(always)]
     fn nearest(&self, row: &[f32]) -> (&[f32], f32) {
         let mut centres = self.centres.chunks_exact(self.columns);
         let measured = |centre| (centre, squared_distance(row, centre) as f32);
@@ -113,7 +115,13 @@ impl FittedRule for Cblof {
     fn score(&self, rows: RowBlock<'_>) -> Vec<f32> {
         // Unlike `f32::max`, this keeps NaN.
         let distance = |square: f32| if square < NEAREST { NEAREST } else { square }.sqrt();
-        rows.iter().map(|row| distance(self.nearest(row).1)).collect()
+        let mut scores = Vec::with_capacity(rows.count());
+        Arch::new().dispatch(#[inline(always)] || {
+            for row in rows.iter() {
+                scores.push(distance(self.nearest(row).1));
+            }
+        });
+        scores
     }
 
     fn graph(&self) -> Option<Graph> {

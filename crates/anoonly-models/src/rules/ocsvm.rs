@@ -3,24 +3,22 @@
 //! Schölkopf, Platt, Shawe-Taylor, Smola and Williamson, "Estimating the Support of a High-Dimensional Distribution", Neural
 //! Computation 2001.
 
+mod cache;
+mod kernel;
 mod solver;
 
 use std::sync::Arc;
 
-#[cfg(feature = "fit")]
-use faer::linalg::matmul::matmul;
-#[cfg(feature = "fit")]
-use faer::{Accum, MatMut, MatRef, Par};
+use pulp::Arch;
 use rand::Rng;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
+use self::kernel::Kernel;
 use self::solver::{Solution, solve};
 use crate::error::Checks;
 use crate::graph::{Function, GeneralStep, Graph, Matrix, Value};
-use crate::kernels::panels::Panels;
 use crate::kernels::products::{Factors, StridedRows, sums};
-use crate::tools::neighbours::squares;
 use crate::{
     ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleGradient, RuleMethod, SavedTensors,
 };
@@ -36,8 +34,8 @@ pub struct OcsvmConfig {
     pub nu: f64,
     /// The largest violation of the optimality conditions.
     pub tolerance: f64,
-    /// The largest number of unlabelled rows to fit on; if there are more, they are drawn at random. The kernels of all pairs are in
-    /// memory during the fit: 400 MB for 10 000 rows.
+    /// The largest number of unlabelled rows to fit on; if there are more, they are drawn at random. The time of a fit grows with the
+    /// square of this number.
     pub most_rows: usize,
 }
 
@@ -46,9 +44,6 @@ impl Default for OcsvmConfig {
         Self { nu: 0.5, tolerance: 1e-3, most_rows: 10_000 }
     }
 }
-
-/// The largest number of rows to fit on: the kernels of all pairs take 4 GiB.
-const MOST_ROWS: usize = 1 << 15;
 
 impl Method for OcsvmConfig {
     const INFO: MethodInfo = MethodInfo {
@@ -62,7 +57,7 @@ impl Method for OcsvmConfig {
         Checks::of(Self::INFO.name)
             .that(self.nu > 0.0 && self.nu <= 1.0, "nu", self.nu, "above 0 and at most 1")
             .positive("tolerance", self.tolerance)
-            .that((1..=MOST_ROWS).contains(&self.most_rows), "most_rows", self.most_rows, "from 1 to 32768")
+            .at_least_one("most_rows", self.most_rows)
             .done()
     }
 }
@@ -79,8 +74,7 @@ impl RuleMethod for OcsvmConfig {
             drawn.sort_unstable();
         }
         let rows = data.select(&drawn);
-        let Solution { weights, offset } =
-            solve(&kernels(&rows, columns), drawn.len(), self.nu * drawn.len() as f64, self.tolerance);
+        let Solution { weights, offset } = solve(&rows, columns, self.nu * drawn.len() as f64, self.tolerance);
         let support = rows.chunks_exact(columns).zip(&weights).filter(|(_, weight)| **weight > 0.0);
         let (vectors, weights): (Vec<&[f32]>, Vec<f32>) = support.map(|(row, &weight)| (row, weight as f32)).unzip();
         Ocsvm::new(vectors.concat(), weights, offset as f32)
@@ -89,7 +83,7 @@ impl RuleMethod for OcsvmConfig {
     #[cfg(feature = "fit")]
     fn memory(&self, rows: usize, _: usize) -> u64 {
         let rows = rows.min(self.most_rows) as u64;
-        rows.saturating_mul(rows).saturating_mul(size_of::<f32>() as u64)
+        rows.saturating_mul(rows).saturating_mul(size_of::<f32>() as u64).min(solver::CACHE as u64)
     }
 
     fn restore(&self, columns: usize, saved: &mut SavedTensors) -> Result<Ocsvm, String> {
@@ -101,23 +95,6 @@ impl RuleMethod for OcsvmConfig {
     }
 }
 
-/// The kernels of all pairs of rows.
-#[cfg(feature = "fit")]
-fn kernels(rows: &[f32], columns: usize) -> Vec<f32> {
-    let count = rows.len() / columns;
-    let squares: Vec<f32> = rows.chunks_exact(columns).map(|row| row.iter().map(|cell| cell * cell).sum()).collect();
-    let mut kernels = vec![0.0f32; count * count];
-    let all = MatRef::from_row_major_slice(rows, count, columns);
-    let products = MatMut::from_row_major_slice_mut(&mut kernels, count, count);
-    matmul(products, Accum::Replace, all, all.transpose(), 2.0, Par::Seq);
-    for (row, (kernels, square)) in kernels.chunks_exact_mut(count).zip(&squares).enumerate() {
-        let cells = kernels.iter_mut().zip(&squares);
-        cells.for_each(|(cell, other)| *cell = (-(square + other - *cell).max(0.0) / columns as f32).exp());
-        kernels[row] = 1.0;
-    }
-    kernels
-}
-
 /// The support vectors and their weights.
 #[derive(Debug)]
 pub struct Ocsvm {
@@ -127,10 +104,8 @@ pub struct Ocsvm {
     weights: Vec<f32>,
     /// ρ.
     offset: f32,
-    /// The squared lengths of the vectors, `[vectors]`.
-    squares: Vec<f32>,
-    /// Multiplies rows by twice the vectors, transposed.
-    product: Panels,
+    /// The vectors, ready to be compared with rows.
+    kernel: Kernel,
 }
 
 /// The number of kernels in memory at a time: 1 MiB.
@@ -141,33 +116,33 @@ const ROWS: usize = 240;
 impl Ocsvm {
     /// From support vectors, `[vectors, columns]`, at least one; their weights, `[vectors]`; and ρ.
     fn new(vectors: Vec<f32>, weights: Vec<f32>, offset: f32) -> Self {
-        let (count, columns) = (weights.len(), vectors.len() / weights.len());
-        let doubled =
-            (0..columns).flat_map(|column| vectors.iter().skip(column).step_by(columns).map(|cell| 2.0 * cell));
-        let product = Panels::new(&Matrix { shape: [columns, count], cells: doubled.collect() }, None);
-        Self { squares: squares(&vectors, columns), vectors, weights, offset, product }
+        let kernel = Kernel::new(&vectors, vectors.len() / weights.len());
+        Self { kernel, vectors, weights, offset }
     }
 
-    /// Blocks of rows with their kernels, `[rows, product.stride()]`; cells behind those of the vectors are padding. The kernel is 0
-    /// for a row whose squared length overflows, and `clamped` for a squared distance that rounding has made negative.
+    /// Blocks of rows with their kernels, `[rows, kernel.stride()]`; cells behind those of the vectors are padding.
     fn kernels<'a>(&'a self, rows: RowBlock<'a>, clamped: f32) -> impl Iterator<Item = (RowBlock<'a>, Vec<f32>)> + 'a {
-        let (columns, stride, scale) = (rows.columns(), self.product.stride(), (-1.0 / rows.columns() as f64) as f32);
+        let stride = self.kernel.stride();
         rows.blocks((BLOCK / stride).clamp(1, ROWS)).map(move |block| {
             let mut kernels = vec![0.0; block.count() * stride];
-            self.product.multiply(block.cells(), columns, &[], &[], &mut kernels);
-            for (kernels, square) in kernels.chunks_exact_mut(stride).zip(squares(block.cells(), columns)) {
-                for (cell, vector_square) in kernels.iter_mut().zip(&self.squares) {
-                    let distance = square + vector_square - *cell;
-                    *cell = match distance {
-                        _ if !square.is_finite() => 0.0,
-                        _ if distance < 0.0 => clamped,
-                        _ => (distance * scale).exp(),
-                    };
-                }
-            }
+            self.kernel.of(block.cells(), clamped, &mut kernels);
             (block, kernels)
         })
     }
+}
+
+/// The sum of the products, in double precision. The order of the sum is the same for all rows.
+#[inline(always)]
+fn weighted(kernels: &[f32], weights: &[f32]) -> f64 {
+    const LANES: usize = 32;
+    let mut sums = [0.0; LANES];
+    let whole = weights.len() / LANES * LANES;
+    for (kernels, weights) in kernels[..whole].chunks_exact(LANES).zip(weights.chunks_exact(LANES)) {
+        let products = kernels.iter().zip(weights).map(|(&cell, &weight)| f64::from(cell) * f64::from(weight));
+        sums.iter_mut().zip(products).for_each(|(sum, product)| *sum += product);
+    }
+    let rest = kernels[whole..].iter().zip(&weights[whole..]);
+    sums.iter().sum::<f64>() + rest.map(|(&cell, &weight)| f64::from(cell) * f64::from(weight)).sum::<f64>()
 }
 
 impl Ocsvm {
@@ -189,11 +164,14 @@ impl FittedRule for Ocsvm {
     fn score(&self, rows: RowBlock<'_>) -> Vec<f32> {
         let mut scores = Vec::with_capacity(rows.count());
         for (_, kernels) in self.kernels(rows, 1.0) {
-            for kernels in kernels.chunks_exact(self.product.stride()) {
-                let products =
-                    kernels.iter().zip(&self.weights).map(|(&cell, &weight)| f64::from(cell) * f64::from(weight));
-                scores.push((f64::from(self.offset) - products.sum::<f64>()) as f32);
-            }
+            Arch::new().dispatch(
+                #[inline(always)]
+                || {
+                    let sums =
+                        kernels.chunks_exact(self.kernel.stride()).map(|kernels| weighted(kernels, &self.weights));
+                    scores.extend(sums.map(|sum| (f64::from(self.offset) - sum) as f32));
+                },
+            );
         }
         scores
     }
@@ -220,7 +198,7 @@ impl FittedRule for Ocsvm {
 impl RuleGradient for Ocsvm {
     /// `2/columns · Σ αᵢk(xᵢ, x)·(x − xᵢ)`, without the vectors whose squared distance rounding has made negative.
     fn gradient(&self, rows: RowBlock<'_>) -> Vec<f32> {
-        let (columns, stride) = (rows.columns(), self.product.stride());
+        let (columns, stride) = (rows.columns(), self.kernel.stride());
         let factor = 2.0 / columns as f32;
         let mut gradient = Vec::with_capacity(rows.cells().len());
         for (block, mut kernels) in self.kernels(rows, 0.0) {

@@ -5,6 +5,9 @@
 
 use rand::{Rng, RngExt};
 
+use super::neighbours::{slack, squares};
+use crate::kernels::panels::packed_rows::{PackedRows, SUMS};
+
 /// The most rounds, as in scikit-learn.
 const ROUNDS: usize = 300;
 /// How many candidates are drawn for each further centre; the best is taken. `2 + ln k`, as in scikit-learn.
@@ -24,59 +27,96 @@ pub(crate) struct Clusters {
 impl Clusters {
     /// Finds `count` clusters of rows `[rows, columns]`, at least one row; fewer if there are fewer distinct rows.
     pub fn of(rows: &[f32], columns: usize, count: usize, rng: &mut impl Rng) -> Self {
-        let mut centres = seeded(rows, columns, count, rng);
-        let mut nearest = assigned(rows, columns, &centres);
-        let mut sizes = Vec::new();
+        let packed = PackedRows::new(rows, columns);
+        let mut centres = seeded(rows, columns, &packed, count, rng);
+        let assignment = Assignment { rows, columns, packed, squares: squares(rows, columns) };
+        let mut nearest = assignment.of(&centres);
+        let mut means = Means::of(rows, columns, &nearest, centres.len() / columns);
         for _ in 0..ROUNDS {
-            let mut sums = vec![0.0f64; centres.len()];
-            sizes = vec![0usize; centres.len() / columns];
-            for (row, &cluster) in rows.chunks_exact(columns).zip(&nearest) {
-                let sum = &mut sums[cluster * columns..][..columns];
-                sum.iter_mut().zip(row).for_each(|(sum, &cell)| *sum += f64::from(cell));
-                sizes[cluster] += 1;
-            }
-            for ((centre, sum), &size) in centres.chunks_exact_mut(columns).zip(sums.chunks_exact(columns)).zip(&sizes)
-            {
-                if size > 0 {
-                    centre.iter_mut().zip(sum).for_each(|(cell, sum)| *cell = (sum / size as f64) as f32);
-                }
-            }
-            let next = assigned(rows, columns, &centres);
+            means.put(&mut centres);
+            let next = assignment.of(&centres);
             if next == nearest {
                 break;
             }
+            for (row, (&from, &to)) in rows.chunks_exact(columns).zip(nearest.iter().zip(&next)) {
+                if from != to {
+                    means.take(row, from);
+                    means.add(row, to);
+                }
+            }
             nearest = next;
         }
-        let filled = centres.chunks_exact(columns).zip(&sizes).filter(|(_, size)| **size > 0);
+        // Without the rounding errors of all rows that have come and gone.
+        let means = Means::of(rows, columns, &nearest, centres.len() / columns);
+        means.put(&mut centres);
+        let filled = centres.chunks_exact(columns).zip(&means.sizes).filter(|(_, size)| **size > 0);
         let (centres, sizes): (Vec<&[f32]>, Vec<usize>) = filled.map(|(centre, &size)| (centre, size)).unzip();
         Self { centres: centres.concat(), sizes }
     }
 }
 
+/// The sums of the rows of each cluster.
+struct Means {
+    columns: usize,
+    /// `[clusters, columns]`.
+    sums: Vec<f64>,
+    sizes: Vec<usize>,
+}
+
+impl Means {
+    /// Of rows, given the cluster of each.
+    fn of(rows: &[f32], columns: usize, nearest: &[usize], clusters: usize) -> Self {
+        let mut means = Self { columns, sums: vec![0.0; clusters * columns], sizes: vec![0; clusters] };
+        rows.chunks_exact(columns).zip(nearest).for_each(|(row, &cluster)| means.add(row, cluster));
+        means
+    }
+
+    fn add(&mut self, row: &[f32], cluster: usize) {
+        let sum = &mut self.sums[cluster * self.columns..][..self.columns];
+        sum.iter_mut().zip(row).for_each(|(sum, &cell)| *sum += f64::from(cell));
+        self.sizes[cluster] += 1;
+    }
+
+    fn take(&mut self, row: &[f32], cluster: usize) {
+        let sum = &mut self.sums[cluster * self.columns..][..self.columns];
+        sum.iter_mut().zip(row).for_each(|(sum, &cell)| *sum -= f64::from(cell));
+        self.sizes[cluster] -= 1;
+    }
+
+    /// Moves the centres of clusters with rows to the means of these.
+    fn put(&self, centres: &mut [f32]) {
+        let sums = self.sums.chunks_exact(self.columns).zip(&self.sizes);
+        for (centre, (sum, &size)) in centres.chunks_exact_mut(self.columns).zip(sums) {
+            if size > 0 {
+                centre.iter_mut().zip(sum).for_each(|(cell, sum)| *cell = (sum / size as f64) as f32);
+            }
+        }
+    }
+}
+
 /// Draws rows as centres, each with a probability proportional to its squared distance from the centres before. Several candidates are
 /// drawn for each, and the one that leaves the smallest sum of squares is taken.
-fn seeded(rows: &[f32], columns: usize, count: usize, rng: &mut impl Rng) -> Vec<f32> {
+fn seeded(rows: &[f32], columns: usize, packed: &PackedRows, count: usize, rng: &mut impl Rng) -> Vec<f32> {
     let row = |place: usize| &rows[place * columns..][..columns];
     let given = rows.len() / columns;
     let mut centres = row(rng.random_range(0..given)).to_vec();
-    let mut distances: Vec<f64> = rows.chunks_exact(columns).map(|row| squared_distance(row, &centres)).collect();
+    let mut distances = packed.squared_distances(&centres);
     while centres.len() < count * columns {
-        let total: f64 = distances.iter().sum();
+        let total: f64 = distances.iter().map(|&distance| f64::from(distance)).sum();
         if total <= 0.0 {
             break;
         }
-        let mut best: Option<(f64, usize, Vec<f64>)> = None;
+        let mut best: Option<(f64, usize, Vec<f32>)> = None;
         for _ in 0..candidates(count) {
             let mut left = rng.random::<f64>() * total;
-            let passed = |distance: &f64| {
-                left -= distance;
+            let passed = |&distance: &f32| {
+                left -= f64::from(distance);
                 left < 0.0
             };
             let drawn = distances.iter().position(passed).unwrap_or(given - 1);
-            let closer = rows.chunks_exact(columns).zip(&distances);
-            let closer: Vec<f64> =
-                closer.map(|(other, &known)| squared_distance(other, row(drawn)).min(known)).collect();
-            let sum = closer.iter().sum();
+            let mut closer = packed.squared_distances(row(drawn));
+            closer.iter_mut().zip(&distances).for_each(|(new, &known)| *new = if known < *new { known } else { *new });
+            let sum = closer.iter().map(|&distance| f64::from(distance)).sum();
             if best.as_ref().is_none_or(|(least, ..)| sum < *least) {
                 best = Some((sum, drawn, closer));
             }
@@ -88,22 +128,44 @@ fn seeded(rows: &[f32], columns: usize, count: usize, rng: &mut impl Rng) -> Vec
     centres
 }
 
-/// The nearest centre of each row.
-fn assigned(rows: &[f32], columns: usize, centres: &[f32]) -> Vec<usize> {
-    let nearest = |row: &[f32]| {
-        let distances = centres.chunks_exact(columns).map(|centre| squared_distance(row, centre));
-        distances.enumerate().min_by(|a, b| a.1.total_cmp(&b.1)).map_or(0, |(cluster, _)| cluster)
-    };
-    rows.chunks_exact(columns).map(nearest).collect()
+/// Rows that are assigned to centres.
+struct Assignment<'a> {
+    rows: &'a [f32],
+    columns: usize,
+    packed: PackedRows,
+    /// The squared length of each row.
+    squares: Vec<f32>,
+}
+
+impl Assignment<'_> {
+    /// The nearest centre of each row, by [`squared_distance`].
+    fn of(&self, centres: &[f32]) -> Vec<usize> {
+        let centre_squares = squares(centres, self.columns);
+        let largest = centre_squares.iter().fold(0.0f32, |most, &square| most.max(square));
+        let nearest = self.packed.nearest(centres, &centre_squares);
+        let rows = self.rows.chunks_exact(self.columns).zip(&self.squares);
+        let exact = |row: &[f32]| {
+            let distances = centres.chunks_exact(self.columns).map(|centre| squared_distance(row, centre));
+            distances.enumerate().min_by(|a, b| a.1.total_cmp(&b.1)).map_or(0, |(cluster, _)| cluster)
+        };
+        // The errors of both ways to compute the distances of two centres.
+        let error = 4.0 * slack(self.columns);
+        let pairs = nearest.iter().zip(rows);
+        let clusters = pairs.map(|(nearest, (row, square))| match nearest.gap > error * (square + largest) {
+            true => nearest.index,
+            false => exact(row),
+        });
+        clusters.collect()
+    }
 }
 
 /// The squared distance, summed in single precision.
+#[inline(always)]
 pub(crate) fn squared_distance(a: &[f32], b: &[f32]) -> f64 {
-    const LANES: usize = 16;
     let square = |a: f32, b: f32| (a - b) * (a - b);
-    let mut sums = [0.0f32; LANES];
-    let wide = a.len() / LANES * LANES;
-    for (a, b) in a[..wide].chunks_exact(LANES).zip(b.chunks_exact(LANES)) {
+    let mut sums = [0.0f32; SUMS];
+    let wide = a.len() / SUMS * SUMS;
+    for (a, b) in a[..wide].chunks_exact(SUMS).zip(b.chunks_exact(SUMS)) {
         sums.iter_mut().zip(a.iter().zip(b)).for_each(|(sum, (&a, &b))| *sum += square(a, b));
     }
     let rest: f32 = a[wide..].iter().zip(&b[wide..]).map(|(&a, &b)| square(a, b)).sum();

@@ -3,7 +3,7 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::{Panels, TALL};
+use super::{OnPanels, Panels, TALL, add_products, by_width};
 
 /// Which products of one row are picked out: for the vector `v`, those that are at least `most`, and those for which
 /// `squaresᵥ + factor · lengthsᵥ · product` is at most `far`.
@@ -47,7 +47,7 @@ impl ScanVectors {
 }
 
 /// The most lanes of a vector.
-const MOST_LANES: usize = 16;
+pub(super) const MOST_LANES: usize = 16;
 
 struct Scan<'a, F> {
     vectors: &'a ScanVectors,
@@ -61,30 +61,22 @@ impl<F: FnMut(usize, usize, f32) -> Bounds> WithSimd for Scan<'_, F> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        let most = if S::F32_LANES >= 16 { 4 } else { 2 };
-        let columns = self.vectors.panels.stride() / self.vectors.panels.lanes;
-        let mut column = 0;
-        while column < columns {
-            let left = (columns - column).min(most);
-            match left {
-                4 => self.panel::<S, 4>(simd, column),
-                2 | 3 => self.panel::<S, 2>(simd, column),
-                _ => self.panel::<S, 1>(simd, column),
-            }
-            column += [1, 1, 2, 2, 4][left];
-        }
+        let panels = self.vectors.panels.stride() / self.vectors.panels.lanes;
+        by_width(simd, 0..panels, &mut self);
     }
 }
 
-impl<F: FnMut(usize, usize, f32) -> Bounds> Scan<'_, F> {
+impl<F: FnMut(usize, usize, f32) -> Bounds> OnPanels for Scan<'_, F> {
     #[inline(always)]
-    fn panel<S: Simd, const V: usize>(&mut self, simd: S, column: usize) {
+    fn some<S: Simd, const V: usize>(&mut self, simd: S, column: usize) {
         let count = self.bounds.len();
         let whole = count - count % TALL;
         (0..whole).step_by(TALL).for_each(|row| self.tile::<S, TALL, V>(simd, row, column));
         (whole..count).for_each(|row| self.tile::<S, 1, V>(simd, row, column));
     }
+}
 
+impl<F: FnMut(usize, usize, f32) -> Bounds> Scan<'_, F> {
     #[inline(always)]
     fn tile<S: Simd, const R: usize, const V: usize>(&mut self, simd: S, row: usize, column: usize) {
         let Panels { inputs, ref weights, .. } = self.vectors.panels;
@@ -93,16 +85,7 @@ impl<F: FnMut(usize, usize, f32) -> Bounds> Scan<'_, F> {
         let weights: [&[S::f32s]; V] = std::array::from_fn(|offset| {
             &S::as_simd_f32s(&weights[(column + offset) * inputs * lanes..][..inputs * lanes]).0[..inputs]
         });
-        let mut sums = [[simd.splat_f32s(0.0); V]; R];
-        for term in 0..inputs {
-            let weights: [S::f32s; V] = std::array::from_fn(|offset| weights[offset][term]);
-            for (sums, row) in sums.iter_mut().zip(rows) {
-                let cell = simd.splat_f32s(row[term]);
-                for (sum, weight) in sums.iter_mut().zip(weights) {
-                    *sum = simd.mul_add_e_f32s(cell, weight, *sum);
-                }
-            }
-        }
+        let sums = add_products(simd, rows, weights, 0..inputs, [[simd.splat_f32s(0.0); V]; R]);
         let place = column * lanes..(column + V) * lanes;
         let lengths = &S::as_simd_f32s(&self.vectors.lengths[place.clone()]).0[..V];
         let squares = &S::as_simd_f32s(&self.vectors.squares[place]).0[..V];
@@ -137,7 +120,7 @@ impl<F: FnMut(usize, usize, f32) -> Bounds> Scan<'_, F> {
 
 /// The marked lanes as bits, the first lane as the lowest bit.
 #[inline(always)]
-fn bits<S: Simd>(mask: S::m32s) -> u32 {
+pub(in crate::kernels) fn bits<S: Simd>(mask: S::m32s) -> u32 {
     let bytes = pulp::bytemuck::bytes_of(&mask);
     match *bytes {
         // AVX-512 has masks of bits.
