@@ -1,4 +1,4 @@
-//! The speed of training and scoring compared with a limit of the machine, and the memory of a fit.
+//! The speed of training and scoring compared with a limit of the machine, the memory of a fit, and the speed of every method.
 
 use std::time::Instant;
 
@@ -15,9 +15,11 @@ use crate::usage::peak_mib;
 
 mod limit;
 mod memory;
+mod zoo;
 
 pub use limit::Machine;
 pub use memory::{Memory, memory_of_a_fit};
+pub use zoo::{Clock, FitAndScore, LABELLED, ZooTable, fit_and_score, zoo};
 
 /// A task whose speed is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,6 +1,6 @@
 //! Memory and processor time of this process, read from `/proc` on Linux and unknown elsewhere.
 
-use std::fs::read_to_string;
+use std::fs::{DirEntry, read_to_string};
 use std::time::Instant;
 
 /// Measures the seconds that this thread spends on some work.
@@ -27,9 +27,7 @@ impl Stopwatch {
 
 /// The processor seconds of this thread; `None` if unknown.
 fn thread_seconds() -> Option<f64> {
-    let text = read_to_string("/proc/thread-self/schedstat").ok()?;
-    let nanoseconds: f64 = text.split_whitespace().next()?.parse().ok()?;
-    Some(nanoseconds / 1e9)
+    schedule(&read_to_string("/proc/thread-self/schedstat").ok()?)
 }
 
 /// The peak resident memory of this process in MiB; 0 if unknown.
@@ -52,6 +50,20 @@ pub fn cpu_seconds() -> Option<f64> {
     Some((ticks(11)? + ticks(12)?) / 100.0)
 }
 
+/// The processor seconds of all present threads of this process together, to the nanosecond or to a tick of the kernel; `None` if unknown.
+pub fn threads_seconds() -> Option<f64> {
+    let threads = std::fs::read_dir("/proc/self/task").ok()?;
+    let seconds =
+        |thread: std::io::Result<DirEntry>| schedule(&read_to_string(thread.ok()?.path().join("schedstat")).ok()?);
+    threads.map(seconds).sum()
+}
+
+/// The processor seconds in the kernel's account of a thread.
+fn schedule(text: &str) -> Option<f64> {
+    let nanoseconds: f64 = text.split_whitespace().next()?.parse().ok()?;
+    Some(nanoseconds / 1e9)
+}
+
 fn memory(name: &str) -> f64 {
     let status = read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix(name));
@@ -69,7 +81,7 @@ mod tests {
         while start.elapsed().as_secs_f64() < 0.2 {
             std::hint::black_box(vec![1u8; 1 << 16]);
         }
-        assert!(cpu_seconds().unwrap() > before);
+        assert!(cpu_seconds().unwrap() > before && threads_seconds().unwrap() > 0.0);
         let (seconds, processor) = watch.seconds();
         assert!(seconds > 0.0 && (seconds <= start.elapsed().as_secs_f64() || !processor), "{seconds}");
         assert!(peak_mib() >= resident_mib() && resident_mib() > 1.0);

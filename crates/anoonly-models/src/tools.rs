@@ -1,6 +1,7 @@
 //! What rules share. Nothing here knows a method.
 
 pub(crate) mod balance;
+pub(crate) mod columns;
 #[cfg(feature = "fit")]
 pub mod covariance;
 pub(crate) mod histogram;

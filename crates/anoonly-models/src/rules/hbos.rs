@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
 use crate::graph::{GeneralStep, Graph, LookupTable, Matrix, Value};
+use crate::tools::columns::transpose;
+#[cfg(feature = "fit")]
+use crate::tools::columns::transposed_of;
 use crate::tools::histogram::{Bins, at_least};
 use crate::{ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleMethod, SavedTensors};
 
@@ -34,6 +37,9 @@ impl Default for HbosConfig {
     }
 }
 
+/// Rows that are scored at a time.
+const BLOCK: usize = 256;
+
 impl Method for HbosConfig {
     const INFO: MethodInfo = MethodInfo {
         name: "hbos",
@@ -56,16 +62,15 @@ impl RuleMethod for HbosConfig {
 
     #[cfg(feature = "fit")]
     fn fit(&self, data: &RuleData, _: &mut impl Rng) -> Hbos {
-        let (rows, columns) = (data.other_rows(), data.columns);
+        let by_column = transposed_of(&data.rows, data.columns, &data.others);
         let (mut ends, mut rarities) = (Vec::new(), Vec::new());
-        for column in 0..columns {
-            let values = || rows.iter().skip(column).step_by(columns).copied();
-            let range = Bins::ends(values());
+        for values in by_column.chunks_exact(data.others.len()) {
+            let range = Bins::ends(values);
             let bins = Bins::new(range, self.bins);
             let whole = data.others.len() as f64 * bins.width();
             let rarity = |count: usize| -(count as f64 / whole + self.alpha).log2() as f32;
             ends.extend(range);
-            rarities.extend(bins.counts(values()).into_iter().map(rarity));
+            rarities.extend(bins.counts(values).into_iter().map(rarity));
         }
         Hbos::new(ends, rarities, self)
     }
@@ -136,15 +141,25 @@ impl Hbos {
 impl FittedRule for Hbos {
     fn score(&self, rows: RowBlock<'_>) -> Vec<f32> {
         let width = self.rarities.len() / self.columns.len();
-        let cell = |((&value, column), rarities): ((&f32, &Column), &[f32])| {
-            let inside = f64::from(value) >= column.inside.start && f64::from(value) <= column.inside.end;
-            f64::from(if inside { rarities[column.bins.of(value)] } else { column.rarest })
-        };
-        let score = |row: &[f32]| {
-            let cells = row.iter().zip(&self.columns).zip(self.rarities.chunks_exact(width)).map(cell);
-            cells.fold(0.0, |sum, rarity| sum + rarity) as f32
-        };
-        rows.iter().map(score).collect()
+        let mut scores = Vec::with_capacity(rows.count());
+        let (mut cells, mut sums, mut bins) = (vec![0.0; BLOCK * rows.columns()], [0.0f64; BLOCK], [0; BLOCK]);
+        for block in rows.blocks(BLOCK) {
+            let (cells, sums) = (&mut cells[..block.cells().len()], &mut sums[..block.count()]);
+            transpose(block.cells(), block.columns(), cells);
+            sums.fill(0.0);
+            let columns = self.columns.iter().zip(self.rarities.chunks_exact(width));
+            for ((column, rarities), values) in columns.zip(cells.chunks_exact(block.count())) {
+                column.bins.find(values, &mut bins);
+                for ((sum, &value), &bin) in sums.iter_mut().zip(values).zip(&bins) {
+                    let value = f64::from(value);
+                    let inside = value >= column.inside.start && value <= column.inside.end;
+                    let rarity = rarities[bin as usize];
+                    *sum += f64::from(if inside { rarity } else { column.rarest });
+                }
+            }
+            scores.extend(sums.iter().map(|&sum| sum as f32));
+        }
+        scores
     }
 
     fn graph(&self) -> Option<Graph> {

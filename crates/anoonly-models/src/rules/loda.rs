@@ -2,6 +2,7 @@
 //!
 //! Pevný, "Loda: Lightweight on-line detector of anomalies", Machine Learning 2016.
 
+use pulp::Arch;
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
 #[cfg(feature = "fit")]
@@ -10,6 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
 use crate::graph::{GeneralStep, Graph, LookupTable, Matrix};
+use crate::tools::columns::transpose;
+#[cfg(feature = "fit")]
+use crate::tools::columns::transposed_of;
 use crate::tools::histogram::Bins;
 use crate::{ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleMethod, SavedTensors};
 
@@ -33,6 +37,8 @@ impl Default for LodaConfig {
     }
 }
 
+/// Rows that are projected at a time.
+const BLOCK: usize = 256;
 /// Added to the number of rows in a bin, so that an empty bin has a logarithm.
 const EMPTY: f64 = 1e-12;
 
@@ -54,7 +60,9 @@ impl RuleMethod for LodaConfig {
 
     #[cfg(feature = "fit")]
     fn fit(&self, data: &RuleData, rng: &mut impl Rng) -> Loda {
-        let (rows, columns) = (data.other_rows(), data.columns);
+        let (columns, rows) = (data.columns, data.others.len());
+        let by_column = transposed_of(&data.rows, columns, &data.others);
+        let mut values = vec![0.0; rows];
         let kept = columns.isqrt();
         let mut order: Vec<usize> = (0..columns).collect();
         let mut cuts = Vec::with_capacity(self.cuts);
@@ -64,9 +72,12 @@ impl RuleMethod for LodaConfig {
                 projection[column] = rng.sample::<f64, _>(StandardNormal) as f32;
             }
             let weights = non_zero(&projection);
-            let values: Vec<f32> = rows.chunks_exact(columns).map(|row| project(&weights, row)).collect();
-            let ends = Bins::ends(values.iter().copied());
-            let counts = Bins::new(ends, self.bins).counts(values.iter().copied());
+            for first in (0..rows).step_by(BLOCK) {
+                let last = rows.min(first + BLOCK);
+                project(&weights, |column| &by_column[column * rows..][first..last], &mut values[first..last]);
+            }
+            let ends = Bins::ends(&values);
+            let counts = Bins::new(ends, self.bins).counts(&values);
             let total = values.len() as f64 + EMPTY * self.bins as f64;
             let rarities = counts.into_iter().map(|count| -((count as f64 + EMPTY) / total).ln() as f32).collect();
             cuts.push(Cut { weights, ends, rarities });
@@ -106,9 +117,17 @@ fn non_zero(projection: &[f32]) -> Vec<(usize, f32)> {
     projection.iter().copied().enumerate().filter(|(_, weight)| *weight != 0.0).collect()
 }
 
-/// The projection of a row. The order of the sum is fixed, so that a row always falls into the same bin.
-fn project(weights: &[(usize, f32)], row: &[f32]) -> f32 {
-    weights.iter().map(|&(column, weight)| f64::from(weight) * f64::from(row[column])).sum::<f64>() as f32
+/// Writes the projections of at most [`BLOCK`] rows, given by column. The order of a row's sum is fixed, so that it always falls into the
+/// same bin.
+fn project<'a>(weights: &[(usize, f32)], of_column: impl Fn(usize) -> &'a [f32], values: &mut [f32]) {
+    Arch::new().dispatch(|| {
+        let mut sums = [0.0f64; BLOCK];
+        for &(column, weight) in weights {
+            let weight = f64::from(weight);
+            sums.iter_mut().zip(of_column(column)).for_each(|(sum, &cell)| *sum += weight * f64::from(cell));
+        }
+        values.iter_mut().zip(&sums).for_each(|(value, &sum)| *value = sum as f32);
+    });
 }
 
 /// The projections with their histograms.
@@ -120,16 +139,22 @@ pub struct Loda {
 
 impl FittedRule for Loda {
     fn score(&self, rows: RowBlock<'_>) -> Vec<f32> {
-        let rarity = |cut: &Cut, row: &[f32]| {
-            let bin = Bins::new(cut.ends, cut.rarities.len()).of(project(&cut.weights, row));
-            f64::from(cut.rarities[bin])
-        };
-        let score = |row: &[f32]| {
-            let mut sum = 0.0;
-            self.cuts.iter().for_each(|cut| sum += rarity(cut, row));
-            (sum / self.cuts.len() as f64) as f32
-        };
-        rows.iter().map(score).collect()
+        let mut scores = Vec::with_capacity(rows.count());
+        let mut cells = vec![0.0; BLOCK * self.columns];
+        let (mut sums, mut values, mut bins) = ([0.0f64; BLOCK], [0.0; BLOCK], [0; BLOCK]);
+        for block in rows.blocks(BLOCK) {
+            let count = block.count();
+            let (cells, sums, values) = (&mut cells[..block.cells().len()], &mut sums[..count], &mut values[..count]);
+            transpose(block.cells(), self.columns, cells);
+            sums.fill(0.0);
+            for cut in &self.cuts {
+                project(&cut.weights, |column| &cells[column * count..][..count], values);
+                Bins::new(cut.ends, cut.rarities.len()).find(values, &mut bins);
+                sums.iter_mut().zip(&bins).for_each(|(sum, &bin)| *sum += f64::from(cut.rarities[bin as usize]));
+            }
+            scores.extend(sums.iter().map(|sum| (sum / self.cuts.len() as f64) as f32));
+        }
+        scores
     }
 
     fn graph(&self) -> Option<Graph> {

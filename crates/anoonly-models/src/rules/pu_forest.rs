@@ -21,6 +21,7 @@ use self::start::{Start, StartRows};
 use crate::error::Checks;
 use crate::graph::Graph;
 use crate::rule::{RefittedRule, RuleRefits};
+use crate::tools::columns::transposed;
 use crate::tools::trees::Forest;
 use crate::{ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleMethod, SavedTensors};
 
@@ -116,11 +117,8 @@ impl RuleMethod for PuForestConfig {
 
 /// The values of each column of rows, `[rows, columns]`.
 fn by_column(rows: &[f32], columns: usize) -> Vec<Vec<f32>> {
-    let mut by_column: Vec<Vec<f32>> = (0..columns).map(|_| Vec::with_capacity(rows.len() / columns)).collect();
-    for row in rows.chunks_exact(columns) {
-        by_column.iter_mut().zip(row).for_each(|(column, &cell)| column.push(cell));
-    }
-    by_column
+    let count = (rows.len() / columns).max(1);
+    transposed(rows, columns).chunks_exact(count).map(<[f32]>::to_vec).collect()
 }
 
 /// Fits on the same rows. The start is worked out once.

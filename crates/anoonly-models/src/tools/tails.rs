@@ -1,6 +1,11 @@
 //! How far a row lies in the tails of its columns' distributions, compared with the training rows.
 
+use pulp::Arch;
+
 use crate::graph::{Combination, GeneralStep, Graph, LookupTable, Matrix, Value};
+#[cfg(feature = "fit")]
+use crate::tools::columns::transposed_of;
+use crate::tools::columns::{transpose, transposed};
 use crate::{RowBlock, RuleData, SavedTensors};
 
 /// The empirical distribution of each column.
@@ -10,6 +15,10 @@ pub struct Tails {
     sorted: Vec<f32>,
     /// The sign of each column's skew, `[columns]`: −1 for a longer left tail, 1 for a longer right tail, 0 for neither.
     skews: Vec<f32>,
+    /// The first of each [`PART`] sorted values of each column, `[columns, parts]`.
+    firsts: Vec<f32>,
+    /// `−ln` of the share of values, given how many there are besides the value itself, `[rows + 1]`.
+    rarities: Vec<f64>,
 }
 
 /// How rare it is to be as far out as a value, by the left tail, the right tail, and the tail that the column is skewed to.
@@ -24,17 +33,29 @@ pub(crate) struct Tail {
 
 /// Rows whose columns are compared together: a column's sorted values stay in the cache from row to row.
 const BLOCK: usize = 1024;
+/// Values of a column of which the first is kept for searches: as many as are compared in a moment.
+const PART: usize = 64;
+/// Values that are searched at a time: each step waits for the one before, and the waits of several searches overlap.
+const TOGETHER: usize = 16;
 
 impl Tails {
     /// The distributions of the unlabelled rows.
     pub(crate) fn of(data: &RuleData) -> Self {
-        let mut sorted = transposed(&data.other_rows(), data.columns);
+        let mut sorted = transposed_of(&data.rows, data.columns, &data.others);
         let mut skews = Vec::with_capacity(data.columns);
         for column in sorted.chunks_exact_mut(data.others.len()) {
             column.sort_unstable_by(f32::total_cmp);
             skews.push(skew(column));
         }
-        Self { sorted, skews }
+        Self::new(sorted, skews)
+    }
+
+    /// From sorted values, `[columns, rows]`, and the signs of skews, `[columns]`.
+    fn new(sorted: Vec<f32>, skews: Vec<f32>) -> Self {
+        let known = sorted.len() / skews.len();
+        let firsts = sorted.chunks_exact(known).flat_map(|column| column.iter().step_by(PART)).copied().collect();
+        let rarity = |seen: usize| -((seen + 1) as f64 / (known + 1) as f64).ln();
+        Self { sorted, skews, firsts, rarities: (0..=known).map(rarity).collect() }
     }
 
     /// The sum over the columns of each row of what `worth` makes of the column's tails.
@@ -45,14 +66,15 @@ impl Tails {
     fn score_block(&self, block: RowBlock<'_>, worth: impl Fn(Tail) -> f64) -> Vec<f32> {
         let known = self.known();
         let mut scores = vec![0.0f64; block.count()];
-        let rows = transposed(block.cells(), block.columns());
-        let columns = self.sorted.chunks_exact(known).zip(&self.skews).zip(rows.chunks_exact(block.count()));
-        for ((sorted, &skew), column) in columns {
-            for (score, &value) in scores.iter_mut().zip(column) {
-                // The value itself counts as one more.
-                let rarity = |seen: usize| -((seen + 1) as f64 / (known + 1) as f64).ln();
-                let left = rarity(sorted.partition_point(|&other| other <= value));
-                let right = rarity(known - sorted.partition_point(|&other| other < value));
+        let mut rows = vec![0.0; block.cells().len()];
+        transpose(block.cells(), block.columns(), &mut rows);
+        let (sorted, firsts) = (self.sorted.chunks_exact(known), self.firsts.chunks_exact(known.div_ceil(PART)));
+        let columns = sorted.zip(firsts).zip(&self.skews).zip(rows.chunks_exact(block.count()));
+        let mut ranks = vec![[0; 2]; block.count()];
+        for (((sorted, firsts), &skew), column) in columns {
+            Arch::new().dispatch(|| find_ranks(sorted, firsts, column, &mut ranks));
+            for (score, &[below, up_to]) in scores.iter_mut().zip(&ranks) {
+                let (left, right) = (self.rarities[up_to], self.rarities[known - below]);
                 let skewed = match skew {
                     _ if skew < 0.0 => left,
                     _ if skew > 0.0 => right,
@@ -69,11 +91,12 @@ impl Tails {
     pub(crate) fn describe(&self, graph: &mut Graph) -> [Value; 3] {
         let (known, columns) = (self.known(), self.skews.len());
         let knots = Matrix { shape: [columns, known], cells: self.sorted.clone() };
-        let rarity = |seen: usize| -((seen + 1) as f64 / (known + 1) as f64).ln();
         let mut side = |equal: bool, seen: &dyn Fn(usize) -> usize| {
             let rank = graph.general(GeneralStep::Rank { of: Graph::ROWS, knots: knots.clone(), equal });
-            let table =
-                LookupTable { shape: [1, known + 1], cells: (0..=known).map(|place| rarity(seen(place))).collect() };
+            let table = LookupTable {
+                shape: [1, known + 1],
+                cells: (0..=known).map(|place| self.rarities[seen(place)]).collect(),
+            };
             graph.general(GeneralStep::Lookup { at: rank, table })
         };
         let [left, right] = [side(true, &|place| place), side(false, &|place| known - place)];
@@ -103,7 +126,7 @@ impl Tails {
         if sorted.is_empty() {
             return Err("tensor `sorted` has no rows".into());
         }
-        let tails = Self { sorted: transposed(&sorted, columns), skews: saved.take("skews", &[columns])? };
+        let tails = Self::new(transposed(&sorted, columns), saved.take("skews", &[columns])?);
         if let Some(path) = saved.left() {
             return Err(format!("distributions of columns have no tensor `{path}`"));
         }
@@ -114,6 +137,50 @@ impl Tails {
     }
 }
 
+/// Writes, for each value, how many sorted values are less, and how many are not more. `firsts` has the first of each [`PART`] of them.
+#[inline(always)]
+fn find_ranks(sorted: &[f32], firsts: &[f32], values: &[f32], ranks: &mut [[usize; 2]]) {
+    for (values, ranks) in values.chunks(TOGETHER).zip(ranks.chunks_mut(TOGETHER)) {
+        let mut sought = [0.0; TOGETHER];
+        sought[..values.len()].copy_from_slice(values);
+        let parts = parts_below(firsts, &sought);
+        for ((rank, &value), &parts) in ranks.iter_mut().zip(values).zip(&parts) {
+            let start = parts.saturating_sub(1) * PART;
+            let part = &sorted[start..(parts * PART).min(sorted.len())];
+            let below = start + count(part, |other| other < value);
+            // Equal values may go on in the next part.
+            let next = parts * PART;
+            let up_to = match sorted.get(next) {
+                Some(&first) if first == value => next + sorted[next..].partition_point(|&other| other <= value),
+                _ => start + count(part, |other| other <= value),
+            };
+            *rank = [below, up_to];
+        }
+    }
+}
+
+/// How many of the ascending values are less than each of those sought.
+#[inline(always)]
+fn parts_below(firsts: &[f32], sought: &[f32; TOGETHER]) -> [usize; TOGETHER] {
+    let (mut starts, mut left) = ([0; TOGETHER], firsts.len());
+    while left > 1 {
+        let half = left / 2;
+        for (start, &value) in starts.iter_mut().zip(sought) {
+            // There is no branch that depends on the value.
+            *start += half * usize::from(firsts[*start + half - 1] < value);
+        }
+        left -= half;
+    }
+    let last = |start: usize, value: f32| start + usize::from(firsts.get(start).is_some_and(|&first| first < value));
+    std::array::from_fn(|place| last(starts[place], sought[place]))
+}
+
+/// The number of values that are as they should be.
+#[inline(always)]
+fn count(values: &[f32], counts: impl Fn(f32) -> bool) -> usize {
+    values.iter().map(|&value| u32::from(counts(value))).sum::<u32>() as usize
+}
+
 /// The sign of the third central moment of sorted values.
 fn skew(sorted: &[f32]) -> f32 {
     if sorted.first() == sorted.last() {
@@ -122,16 +189,6 @@ fn skew(sorted: &[f32]) -> f32 {
     let mean = sorted.iter().map(|&value| f64::from(value)).sum::<f64>() / sorted.len() as f64;
     let moment: f64 = sorted.iter().map(|&value| (f64::from(value) - mean).powi(3)).sum();
     if moment == 0.0 { 0.0 } else { moment.signum() as f32 }
-}
-
-/// The transposed matrix of rows, `[rows, columns]` to `[columns, rows]`.
-fn transposed(cells: &[f32], columns: usize) -> Vec<f32> {
-    let rows = cells.len() / columns;
-    let mut transposed = vec![0.0; cells.len()];
-    for (row, cells) in cells.chunks_exact(columns).enumerate() {
-        cells.iter().enumerate().for_each(|(column, &cell)| transposed[column * rows + row] = cell);
-    }
-    transposed
 }
 
 #[cfg(test)]
@@ -145,11 +202,22 @@ mod tests {
         assert_eq!(skews, [-1.0, 1.0, 0.0, 0.0, 0.0]);
     }
 
+    /// Few different values, so that equal ones lie in several parts; and all different ones.
     #[test]
-    fn a_matrix_transposed_twice_is_the_same() {
-        let cells: Vec<f32> = (0..6).map(|cell| cell as f32).collect();
-        assert_eq!(transposed(&cells, 3), [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
-        assert_eq!(transposed(&transposed(&cells, 3), 2), cells);
+    fn ranks_are_those_of_a_plain_search() {
+        for (count, distinct) in [(1, 1), (63, 5), (64, 64), (65, 2), (129, 1), (500, 7), (1000, 1000)] {
+            let mut sorted: Vec<f32> = (0..count).map(|place| (place * 7919 % distinct) as f32).collect();
+            sorted.sort_by(f32::total_cmp);
+            let firsts: Vec<f32> = sorted.iter().step_by(PART).copied().collect();
+            let values: Vec<f32> = (-1..=2 * distinct).map(|value| value as f32 / 2.0).collect();
+            let mut ranks = vec![[0; 2]; values.len()];
+            find_ranks(&sorted, &firsts, &values, &mut ranks);
+            for (&value, rank) in values.iter().zip(ranks) {
+                let plain =
+                    [sorted.partition_point(|&other| other < value), sorted.partition_point(|&other| other <= value)];
+                assert_eq!(rank, plain, "{value} among {count} values, {distinct} different ones");
+            }
+        }
     }
 
     #[test]

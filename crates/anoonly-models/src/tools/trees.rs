@@ -1,5 +1,6 @@
 //! Trees of splits as plain values: their layout, saving and evaluation, whatever grew them.
 
+mod best;
 mod classes;
 pub(crate) mod isolation;
 mod random;
@@ -46,8 +47,13 @@ impl Forest {
     /// The sum of each row's values in all trees. A row's sum does not depend on the other rows.
     pub fn sums(&self, rows: TreeRows<'_>) -> Vec<f64> {
         let mut sums = vec![0.0; rows.count()];
-        self.walks.each_leaf(rows, |row, leaf| sums[row] += f64::from(self.nodes[leaf * NODE + 3]));
+        self.each_value(rows, |row, value| sums[row] += f64::from(value));
         sums
+    }
+
+    /// Calls `visit` with the index of each row and its value in each tree; for each row in the order of the trees.
+    pub fn each_value(&self, rows: TreeRows<'_>, mut visit: impl FnMut(usize, f32)) {
+        self.walks.each_leaf(rows, |row, leaf| visit(row, self.nodes[leaf * NODE + 3]));
     }
 
     /// The mean of each row's values over the trees; 0 without trees.

@@ -5,6 +5,7 @@ use rand::Rng;
 use rand::seq::SliceRandom;
 
 use super::PuForestConfig;
+use crate::RowBlock;
 use crate::tools::trees::{Forest, Kind, NODE, Splits, TreeGrower, leaf_value};
 
 /// The share of the reliable unlabelled rows that a tree of the second pass sees at most.
@@ -13,6 +14,9 @@ const MOST_SEEN: f64 = 2.0 / 3.0;
 const LABELLED: usize = 8;
 /// The most unlabelled rows that the first pass scores, to find reliable ones among them.
 const MOST_SCORED: usize = 10_000;
+
+/// Rows whose scores are found at a time.
+const BLOCK: usize = 1024;
 
 /// The rows that trees are grown from.
 pub(super) struct Bagged<'a> {
@@ -100,20 +104,21 @@ impl Grown {
     /// over all trees if there are none.
     fn scores_of(&self, indices: &[u32], rows: &[f32], columns: usize) -> Vec<f32> {
         let trees = self.seen.len();
+        let row = |row: u32| &rows[row as usize * columns..][..columns];
         // The sum over all trees, and the sum and number of those that have seen the row.
         let mut sums = vec![(0.0f32, 0.0f32, 0usize); indices.len()];
+        for (indices, sums) in indices.chunks(BLOCK).zip(sums.chunks_mut(BLOCK)) {
+            let cells: Vec<f32> = indices.iter().flat_map(|&index| row(index)).copied().collect();
+            self.forest.each_value(RowBlock::new(&cells, columns).into(), |place, value| sums[place].0 += value);
+        }
         let mut rest = &self.forest.nodes[..];
         for (&size, seen) in self.forest.sizes.iter().zip(&self.seen) {
             let (tree, others) = rest.split_at(size as usize * NODE);
             rest = others;
-            let mut seen = seen.iter().peekable();
-            for (&row, sum) in indices.iter().zip(&mut sums) {
-                let value = leaf_value(tree, &rows[row as usize * columns..][..columns]);
-                sum.0 += value;
-                while seen.next_if(|&&other| other < row).is_some() {}
-                if seen.peek() == Some(&&row) {
-                    sum.1 += value;
-                    sum.2 += 1;
+            for &index in seen {
+                if let Ok(place) = indices.binary_search(&index) {
+                    sums[place].1 += leaf_value(tree, row(index));
+                    sums[place].2 += 1;
                 }
             }
         }

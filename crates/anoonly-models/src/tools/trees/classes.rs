@@ -5,8 +5,9 @@
 
 use rand::{Rng, RngExt};
 
-use super::{Forest, MOST_ROWS, NODE, between};
+use super::{Forest, MOST_ROWS};
 use crate::tools::balance::{ClassRows, weight_divisors};
+use crate::tools::columns::transposed;
 
 /// How trees are grown. The value of a leaf is its share of anomalies, by weight.
 pub(crate) struct Classes {
@@ -57,18 +58,16 @@ pub(crate) struct TreeGrower<'a, R> {
     pub rng: &'a mut R,
 }
 
-struct Split {
-    column: usize,
-    threshold: f32,
-    impurity: f64,
-}
-
 impl Classes {
     /// Grows trees from rows with `columns` columns.
     pub fn grow(&self, rows: ClassRows<'_>, columns: usize, rng: &mut impl Rng) -> Forest {
         let counts = rows.counts(columns);
         let count: usize = counts.iter().sum();
-        let column = |column: usize| rows.iter(columns).map(|row| row[column]).collect();
+        let parts = [rows.unlabelled, rows.normals, rows.anomalies].map(|rows| transposed(rows, columns));
+        let column = |column: usize| {
+            let parts = parts.iter().zip(counts).map(|(part, count)| &part[column * count..][..count]);
+            parts.collect::<Vec<_>>().concat()
+        };
         let kinds = counts.into_iter().zip(Kind::ALL).flat_map(|(count, kind)| std::iter::repeat_n(kind, count));
         let mut grower = TreeGrower {
             columns: &(0..columns).map(column).collect::<Vec<_>>(),
@@ -82,7 +81,10 @@ impl Classes {
         for _ in 0..self.trees {
             let mut rows: Vec<u32> = match self.splits {
                 Splits::Random => (0..count as u32).collect(),
-                Splits::Best => (0..count.min(MOST_ROWS)).map(|_| grower.rng.random_range(0..count as u32)).collect(),
+                Splits::Best => {
+                    let drawn = (0..count.min(MOST_ROWS)).map(|_| grower.rng.random_range(0..count as u32));
+                    in_order(drawn, count)
+                }
             };
             forest.push(&grower.tree(&mut rows));
         }
@@ -91,104 +93,18 @@ impl Classes {
 }
 
 impl<R: Rng> TreeGrower<'_, R> {
-    /// The nodes of a tree grown from the rows at these indices, whose order changes.
-    pub fn tree(&mut self, rows: &mut [u32]) -> Vec<f32> {
-        if self.splits == Splits::Random {
-            return self.random_tree(rows);
-        }
-        let mut tree = vec![0.0; NODE];
-        self.node(&mut tree, 0, rows);
-        tree
-    }
-
-    /// Grows the node at an index of the tree, and everything below it.
-    fn node(&mut self, nodes: &mut Vec<f32>, index: usize, rows: &mut [u32]) {
-        let sums = self.sums(rows.iter().copied());
-        nodes[index * NODE + 3] = (sums[1] / (sums[0] + sums[1])) as f32;
-        if sums.contains(&0.0) || rows.len() < 2 * self.leaf {
-            return;
-        }
-        let Some(split) = self.split(rows, sums) else { return };
-        let cells = &self.columns[split.column];
-        let mut first = 0;
-        for at in 0..rows.len() {
-            if cells[rows[at] as usize] <= split.threshold {
-                rows.swap(first, at);
-                first += 1;
-            }
-        }
-        let child = nodes.len() / NODE;
-        nodes[index * NODE..][..3].copy_from_slice(&[split.column as f32, split.threshold, child as f32]);
-        nodes.extend([0.0; 2 * NODE]);
-        let (left, right) = rows.split_at_mut(first);
-        self.node(nodes, child, left);
-        self.node(nodes, child + 1, right);
-    }
-
-    /// The total weight of each class: of the rows that are no anomalies, and of the anomalies.
-    fn sums(&self, rows: impl Iterator<Item = u32>) -> [f64; 2] {
-        let mut counts = [0; 3];
-        rows.for_each(|row| counts[self.kinds[row as usize] as usize] += 1);
-        self.weigh(counts)
-    }
-
     /// The total weight of each class, given the number of rows of each kind.
     pub(super) fn weigh(&self, counts: [usize; 3]) -> [f64; 2] {
         let weight = |kind: usize| counts[kind] as f64 * self.weights[kind];
         [weight(0) + weight(1), weight(2)]
     }
+}
 
-    /// The best split at the best thresholds of random columns that are not constant among the rows.
-    fn split(&mut self, rows: &[u32], sums: [f64; 2]) -> Option<Split> {
-        let mut columns: Vec<usize> = (0..self.columns.len()).collect();
-        let (candidates, mut best, mut compared) = (candidates(columns.len()), None::<Split>, 0);
-        for drawn in 0..columns.len() {
-            if compared == candidates {
-                break;
-            }
-            let other = self.rng.random_range(drawn..columns.len());
-            columns.swap(drawn, other);
-            let column = columns[drawn];
-            let cells = &self.columns[column];
-            let ends = (f32::INFINITY, f32::NEG_INFINITY);
-            let (low, high) = rows.iter().fold(ends, |(low, high), &row| {
-                let cell = cells[row as usize];
-                (low.min(cell), high.max(cell))
-            });
-            if low >= high {
-                continue;
-            }
-            compared += 1;
-            if let Some((threshold, impurity)) = self.best_threshold(column, rows, sums)
-                && best.as_ref().is_none_or(|best| impurity < best.impurity)
-            {
-                best = Some(Split { column, threshold, impurity });
-            }
-        }
-        best
-    }
-
-    /// The threshold of a column with the least impurity, and this impurity.
-    fn best_threshold(&self, column: usize, rows: &[u32], sums: [f64; 2]) -> Option<(f32, f64)> {
-        let cells = &self.columns[column];
-        let mut sorted: Vec<(f32, Kind)> =
-            rows.iter().map(|&row| (cells[row as usize], self.kinds[row as usize])).collect();
-        sorted.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
-        let (mut left, mut best) = ([0.0; 2], None::<(f32, f64)>);
-        for (place, pair) in sorted.windows(2).enumerate() {
-            let kind = pair[0].1 as usize;
-            left[kind / 2] += self.weights[kind];
-            let large = place + 1 >= self.leaf && rows.len() - place > self.leaf;
-            if !large || pair[0].0 == pair[1].0 {
-                continue;
-            }
-            let impurity = impurity(left, sums);
-            if best.is_none_or(|(_, best)| impurity < best) {
-                best = Some((between(pair[0].0, pair[1].0), impurity));
-            }
-        }
-        best
-    }
+/// The indices below `count` in ascending order, which is that of the rows in memory; the growth of a tree does not depend on it.
+fn in_order(indices: impl Iterator<Item = u32>, count: usize) -> Vec<u32> {
+    let mut times = vec![0u32; count];
+    indices.for_each(|index| times[index as usize] += 1);
+    (0..).zip(times).flat_map(|(index, times)| std::iter::repeat_n(index, times as usize)).collect()
 }
 
 /// The number of columns that are compared for a split.
@@ -246,18 +162,5 @@ mod tests {
         let forest = classes.grow(rows, 1, &mut Seed(1).stream(&[]));
         let share = |cell: f32| forest.mean(&[cell]);
         assert!(share(0.0) < 0.35 && share(1.0) > 0.65, "{} {}", share(0.0), share(1.0));
-    }
-
-    /// The threshold in the middle of the gap leaves no impurity.
-    #[test]
-    fn the_best_threshold_is_between_the_classes() {
-        let kinds = &[Kind::Unlabelled, Kind::Anomaly, Kind::Normal, Kind::Anomaly];
-        let columns = &[vec![0.0, 0.8, 0.4, 1.0]];
-        let rng = &mut Seed(1).stream(&[]);
-        let grower = TreeGrower { columns, kinds, weights: [1.0; 3], leaf: 1, splits: Splits::Best, rng };
-        let (threshold, impurity) = grower.best_threshold(0, &[0, 1, 2, 3], [2.0; 2]).unwrap();
-        assert!((threshold - 0.6).abs() < 1e-6 && impurity == 0.0, "{threshold} {impurity}");
-        let leaf = TreeGrower { leaf: 3, ..grower };
-        assert_eq!(leaf.best_threshold(0, &[0, 1, 2, 3], [2.0; 2]), None);
     }
 }

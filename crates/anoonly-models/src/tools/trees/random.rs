@@ -1,4 +1,4 @@
-//! Growth of trees with one random threshold for each column.
+//! Growth of trees, with one random threshold for each column or with the best ones.
 //!
 //! The rows of a node are kept apart by their kind. What a split needs, the ends of a column and the number of rows of each kind up to a
 //! threshold, are then plain passes over the cells of the column, which are gathered once.
@@ -6,8 +6,10 @@
 use pulp::Arch;
 use rand::{Rng, RngExt};
 
+use super::best::{Best, SideWeights};
 use super::classes::{TreeGrower, candidates, impurity};
-use super::{Kind, NODE};
+use super::{Kind, NODE, Splits};
+use crate::tools::histogram::ends;
 
 /// What a tree's growth works with.
 struct Workspace {
@@ -17,11 +19,13 @@ struct Workspace {
     cells: Vec<f32>,
     /// The rows beyond a threshold.
     beyond: Vec<u32>,
+    /// The weights of numbers of rows, for the best thresholds.
+    sides: SideWeights,
 }
 
 impl<R: Rng> TreeGrower<'_, R> {
     /// The nodes of a tree grown from the rows at these indices, whose order changes.
-    pub(super) fn random_tree(&mut self, rows: &mut [u32]) -> Vec<f32> {
+    pub fn tree(&mut self, rows: &mut [u32]) -> Vec<f32> {
         let (mut tree, count) = (vec![0.0; NODE], rows.len());
         let kind = |row: u32| self.kinds[row as usize];
         rows.sort_by_key(|&row| kind(row) as usize);
@@ -33,22 +37,24 @@ impl<R: Rng> TreeGrower<'_, R> {
             order: (0..self.columns.len()).collect(),
             cells: Vec::with_capacity(first),
             beyond: vec![0; count],
+            sides: match self.splits {
+                Splits::Random => SideWeights::default(),
+                Splits::Best => SideWeights::new(self.weights, [first, second - first, count - second]),
+            },
         };
-        self.random_node(&mut tree, 0, [unlabelled, normals, anomalies], &mut space);
+        self.node(&mut tree, 0, [unlabelled, normals, anomalies], &mut space);
         tree
     }
 
     /// Grows the node at an index of the tree, and everything below it, from rows of each kind.
-    fn random_node(&mut self, nodes: &mut Vec<f32>, index: usize, rows: [&mut [u32]; 3], space: &mut Workspace) {
+    fn node(&mut self, nodes: &mut Vec<f32>, index: usize, rows: [&mut [u32]; 3], space: &mut Workspace) {
         let counts = rows.each_ref().map(|rows| rows.len());
         let sums = self.weigh(counts);
         nodes[index * NODE + 3] = (sums[1] / (sums[0] + sums[1])) as f32;
         if sums.contains(&0.0) || counts.iter().sum::<usize>() < 2 * self.leaf {
             return;
         }
-        let Some((column, threshold)) = self.random_split(rows.each_ref().map(|rows| &**rows), sums, space) else {
-            return;
-        };
+        let Some((column, threshold)) = self.split(rows.each_ref().map(|rows| &**rows), sums, space) else { return };
         let cells = &self.columns[column][..];
         let [unlabelled, normals, anomalies] = rows.map(|rows| {
             let first = divide(rows, &mut space.beyond, |row| cells[row as usize] <= threshold);
@@ -57,14 +63,14 @@ impl<R: Rng> TreeGrower<'_, R> {
         let child = nodes.len() / NODE;
         nodes[index * NODE..][..3].copy_from_slice(&[column as f32, threshold, child as f32]);
         nodes.extend([0.0; 2 * NODE]);
-        self.random_node(nodes, child, [unlabelled.0, normals.0, anomalies.0], space);
-        self.random_node(nodes, child + 1, [unlabelled.1, normals.1, anomalies.1], space);
+        self.node(nodes, child, [unlabelled.0, normals.0, anomalies.0], space);
+        self.node(nodes, child + 1, [unlabelled.1, normals.1, anomalies.1], space);
     }
 
-    /// The best of the splits on random columns that are not constant among the rows, with one random threshold each.
-    fn random_split(&mut self, rows: [&[u32]; 3], sums: [f64; 2], space: &mut Workspace) -> Option<(usize, f32)> {
-        let Workspace { order, cells, .. } = space;
-        let total: usize = rows.iter().map(|rows| rows.len()).sum();
+    /// The best of the splits on random columns that are not constant among the rows, with one threshold each.
+    fn split(&mut self, rows: [&[u32]; 3], sums: [f64; 2], space: &mut Workspace) -> Option<(usize, f32)> {
+        let Workspace { order, cells, sides, .. } = space;
+        let lengths = rows.map(<[u32]>::len);
         let (candidates, mut best, mut least) = (candidates(order.len()), None, f64::INFINITY);
         let (mut compared, mut swapped) = (0, Vec::with_capacity(candidates));
         for drawn in 0..order.len() {
@@ -82,19 +88,14 @@ impl<R: Rng> TreeGrower<'_, R> {
                 continue;
             }
             compared += 1;
-            let threshold = self.rng.random_range(low..high);
-            let mut rest = &cells[..];
-            let counts = rows.map(|rows| {
-                let (part, others) = rest.split_at(rows.len());
-                rest = others;
-                Arch::new().dispatch(|| count_up_to(part, threshold))
-            });
-            let count: usize = counts.iter().sum();
-            if count < self.leaf || total - count < self.leaf {
-                continue;
-            }
-            let impurity = impurity(self.weigh(counts), sums);
-            if best.is_none() || impurity < least {
+            let found = match self.splits {
+                Splits::Random => self.random_threshold(cells, lengths, [low, high], sums),
+                Splits::Best => Best { cells, lengths, leaf: self.leaf, sides, sums }.below(least),
+            };
+            // An impurity that is not a number is taken only if there is no other.
+            if let Some((threshold, impurity)) = found
+                && (best.is_none() || impurity < least)
+            {
                 (best, least) = (Some((column, threshold)), impurity);
             }
         }
@@ -102,6 +103,28 @@ impl<R: Rng> TreeGrower<'_, R> {
             order.swap(drawn, other);
         }
         best
+    }
+}
+
+impl<R: Rng> TreeGrower<'_, R> {
+    /// A random threshold between the ends of a node's cells, and the impurity that it leaves; `None` if a side is too small.
+    fn random_threshold(
+        &mut self,
+        cells: &[f32],
+        lengths: [usize; 3],
+        [low, high]: [f32; 2],
+        sums: [f64; 2],
+    ) -> Option<(f32, f64)> {
+        let threshold = self.rng.random_range(low..high);
+        let mut rest = cells;
+        let counts = lengths.map(|length| {
+            let (part, others) = rest.split_at(length);
+            rest = others;
+            Arch::new().dispatch(|| count_up_to(part, threshold))
+        });
+        let count: usize = counts.iter().sum();
+        let large = count >= self.leaf && cells.len() - count >= self.leaf;
+        large.then(|| (threshold, impurity(self.weigh(counts), sums)))
     }
 }
 
@@ -128,27 +151,8 @@ fn divide(rows: &mut [u32], others: &mut [u32], below: impl Fn(u32) -> bool) -> 
     first
 }
 
-/// The number of cells that are compared at a time.
-const LANES: usize = 16;
-
-/// The smallest and the largest cell.
-#[inline(always)]
-fn ends(cells: &[f32]) -> (f32, f32) {
-    let (mut low, mut high) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
-    let (whole, rest) = cells.as_chunks::<LANES>();
-    let mut compare = |place: usize, cell: f32| {
-        low[place] = if cell < low[place] { cell } else { low[place] };
-        high[place] = if cell > high[place] { cell } else { high[place] };
-    };
-    for part in whole {
-        part.iter().enumerate().for_each(|(place, &cell)| compare(place, cell));
-    }
-    rest.iter().enumerate().for_each(|(place, &cell)| compare(place, cell));
-    (low.into_iter().fold(f32::INFINITY, f32::min), high.into_iter().fold(f32::NEG_INFINITY, f32::max))
-}
-
 /// The number of cells up to a threshold.
 #[inline(always)]
-fn count_up_to(cells: &[f32], threshold: f32) -> usize {
+pub(super) fn count_up_to(cells: &[f32], threshold: f32) -> usize {
     cells.iter().map(|&cell| u32::from(cell <= threshold)).sum::<u32>() as usize
 }
