@@ -15,6 +15,8 @@ mod dense;
 pub(crate) mod direct;
 #[cfg(feature = "fit")]
 mod on_flex;
+#[cfg(feature = "fit")]
+pub(crate) mod packed;
 pub(crate) mod panels;
 pub(crate) mod products;
 mod scorer;

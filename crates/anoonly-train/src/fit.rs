@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use anoonly_core::Seed;
+use anoonly_models::kernels::{ExampleCounts, NormalWeights};
 use anoonly_models::recipe::{Keep, Recipe, Statistics};
 use anoonly_models::{Batch, Network, NetworkMethod, Trainable, TrainingData};
 use burn::backend::Autodiff;
@@ -26,6 +27,14 @@ pub(crate) enum Objective {
 }
 
 impl Objective {
+    /// The weights of the examples of a batch. All rows of pretraining weigh the same.
+    pub fn weights(self, counts: ExampleCounts) -> NormalWeights {
+        match self {
+            Objective::Pretrain => NormalWeights { normal: 1.0, confirmed: 1.0 },
+            Objective::Detect(supervision) => supervision.weights(counts),
+        }
+    }
+
     /// The loss of a batch, `[1]`.
     pub fn loss<B: Backend>(self, network: &impl Network<B>, batch: &Batch<B>) -> Tensor<B, 1> {
         match self {

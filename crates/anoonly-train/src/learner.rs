@@ -33,7 +33,7 @@ impl<B: Backend, M: Trainable<Autodiff<B>>> Learner<B, M> {
     pub fn new(objective: Objective, optimiser: &Optimiser, start: M::Network<B>, data: &TrainingData<B>) -> Self {
         let network = Differentiating::<B, M>::from_inner(start);
         let direct = match objective {
-            Objective::Pretrain => None,
+            Objective::Pretrain => network.direct_pretraining(data),
             Objective::Detect(_) => network.direct(data),
         };
         let mode = match direct {
@@ -46,11 +46,10 @@ impl<B: Backend, M: Trainable<Autodiff<B>>> Learner<B, M> {
     /// Makes one step with the learning rate `rate` on the loss of a batch.
     pub fn step(&mut self, objective: Objective, rate: f64, step: &StepRows, data: &TrainingData<B>) {
         match (&mut self.mode, objective) {
-            (StepMode::Direct { direct, stepper, losses }, Objective::Detect(supervision)) => {
-                *losses += f64::from(direct.descend(step, &|counts| supervision.weights(counts)));
+            (StepMode::Direct { direct, stepper, losses }, objective) => {
+                *losses += f64::from(direct.descend(step, &|counts| objective.weights(counts)));
                 stepper.step(rate, direct.trained());
             }
-            (StepMode::Direct { .. }, Objective::Pretrain) => unreachable!("pretraining uses the graph"),
             (StepMode::Graph { stepper, losses }, objective) => {
                 let Some(network) = self.network.take() else { unreachable!("a step puts the network back") };
                 let loss = objective.loss(&network, &Batch::gather(data, step));

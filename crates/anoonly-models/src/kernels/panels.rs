@@ -143,10 +143,11 @@ impl WithSimd for Multiply<'_> {
             let left = (columns - column).min(most);
             match left {
                 4 => self.panel::<S, 4>(simd, column),
-                2 | 3 => self.panel::<S, 2>(simd, column),
+                3 => self.panel::<S, 3>(simd, column),
+                2 => self.panel::<S, 2>(simd, column),
                 _ => self.panel::<S, 1>(simd, column),
             }
-            column += [1, 1, 2, 2, 4][left];
+            column += left;
         }
     }
 }

@@ -27,16 +27,8 @@ impl<'a> StridedRows<'a> {
         self.indices.map_or(self.cells.len() / self.width, <[usize]>::len)
     }
 
-    /// The cells of the rows, row by row. Rows at indices are copied to `buffer`.
-    pub fn gathered(self, buffer: &'a mut Vec<f32>) -> &'a [f32] {
-        let Some(indices) = self.indices else { return self.cells };
-        buffer.clear();
-        indices.iter().for_each(|row| buffer.extend_from_slice(&self.cells[row * self.width..][..self.width]));
-        buffer
-    }
-
     #[inline(always)]
-    fn row(self, place: usize) -> &'a [f32] {
+    pub fn row(self, place: usize) -> &'a [f32] {
         let row = self.indices.map_or(place, |indices| indices[place]);
         &self.cells[row * self.width..][..self.width]
     }
@@ -98,7 +90,7 @@ pub(crate) fn dots_with(rows: &[f32], vector: &[f32]) -> Vec<f32> {
     out
 }
 
-/// With fewer terms than this, [`sums`] with untransposed weights is faster than [`dots`].
+/// With fewer terms than this, a product with packed weights is faster than [`dots`].
 pub(crate) const FEW: usize = 256;
 
 /// With more outputs than this, the general product is faster than [`dots`].
