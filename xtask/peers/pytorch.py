@@ -114,7 +114,49 @@ class Feawad(nn.Module):
         return anomalous.mean() if ANOONLY else ((1 - y) * (s.abs() + e) + anomalous).mean()
 
 
-MODELS = {"devnet": DevNet, "prenet": PReNet, "deepsad": DeepSad, "feawad": Feawad}
+def balanced(s, y):
+    """The cross-entropy of each row with equal weights of the two classes, and the part that trains."""
+    weight = len(y) / 2 / torch.where(y == 1, (y == 1).sum(), (y == 0).sum())
+    loss = weight * nn.functional.binary_cross_entropy_with_logits(s, y, reduction="none")
+    return loss[y == 1].sum() / len(y) if ANOONLY else loss.mean()
+
+
+class Mlp(nn.Module):
+    def __init__(self, d):
+        super().__init__()
+        self.hidden = nn.Linear(d, 100)
+        self.norm = nn.BatchNorm1d(100) if ANOONLY else nn.Identity()
+        self.output = nn.Linear(100, 1)
+
+    def forward(self, x):
+        return self.output(self.norm(torch.relu(self.hidden(x)))).squeeze(1)
+
+    def loss(self, x, y):
+        return balanced(self(x), y)
+
+
+class ResNet(nn.Module):
+    def __init__(self, d):
+        super().__init__()
+        self.input = nn.Linear(d, 128)
+        block = lambda: nn.Sequential(
+            nn.BatchNorm1d(128), nn.Linear(128, 256), nn.ReLU(), nn.Dropout(0.2), nn.Linear(256, 128)
+        )
+        self.blocks = nn.ModuleList([block(), block()])
+        self.norm = nn.BatchNorm1d(128)
+        self.output = nn.Linear(128, 1)
+
+    def forward(self, x):
+        x = self.input(x)
+        for block in self.blocks:
+            x = x + block(x)
+        return self.output(torch.relu(self.norm(x))).squeeze(1)
+
+    def loss(self, x, y):
+        return balanced(self(x), y)
+
+
+MODELS = {"devnet": DevNet, "prenet": PReNet, "deepsad": DeepSad, "feawad": Feawad, "mlp": Mlp, "resnet": ResNet}
 
 
 def data(rows, d, anomalies):
@@ -155,6 +197,11 @@ def train(model, x, anomalies, others, epochs):
         optimiser = torch.optim.Adam(model.parameters(), lr=1e-4, eps=1e-7)
         target = torch.cat([torch.zeros(256), torch.ones(256)])
         batch = lambda: (x[torch.cat([draw(others, 256), draw(anomalies, 256)])], target)
+    elif MODEL in ("mlp", "resnet"):
+        count, decay = (100, 1e-4) if MODEL == "mlp" else (32, 0)
+        optimiser = torch.optim.Adam(model.parameters(), lr=1e-3, weight_decay=decay)
+        target = torch.cat([torch.zeros(count), torch.ones(count)])
+        batch = lambda: (x[torch.cat([draw(others, count), draw(anomalies, count)])], target)
     if MODEL == "deepsad":
         optimiser = torch.optim.Adam(model.parameters(), lr=1e-4, weight_decay=1e-6)
         y = torch.zeros(len(x))

@@ -149,10 +149,10 @@ fn best(turns: usize, mut turn: impl FnMut() -> Result<(), BenchError>) -> Resul
     Ok(best)
 }
 
-/// The methods that are measured: the hosts of the AnoOnly paper.
+/// The methods that are measured: the hosts of the AnoOnly paper and two classifiers.
 pub fn methods() -> Vec<AnyMethod> {
-    let hosts = |method: &AnyMethod| ["devnet", "prenet", "feawad", "deepsad"].contains(&method.info().name);
-    AnyMethod::all().into_iter().filter(hosts).collect()
+    let measured = ["devnet", "prenet", "feawad", "deepsad", "mlp", "resnet"];
+    AnyMethod::all().into_iter().filter(|method| measured.contains(&method.info().name)).collect()
 }
 
 /// The number of turns. A fit with pretraining is long enough for one turn to be precise.
@@ -207,12 +207,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_hosts_of_the_paper_are_measured() {
+    fn the_hosts_of_the_paper_and_two_classifiers_are_measured() {
         let names: Vec<&str> = methods().iter().map(|method| method.info().name).collect();
-        assert_eq!(names, ["devnet", "prenet", "feawad", "deepsad"]);
+        assert_eq!(names, ["devnet", "prenet", "feawad", "deepsad", "mlp", "resnet"]);
         assert_eq!(
             methods().iter().map(|method| steps(Task::Train, method)).collect::<Vec<_>>(),
-            [1000, 1000, 2600, 1950]
+            [1000, 1000, 2600, 1950, 1000, 1000]
         );
     }
 }

@@ -17,6 +17,8 @@ pub(crate) mod direct;
 pub(crate) mod exponential;
 #[cfg(feature = "fit")]
 mod on_flex;
+#[cfg(feature = "fit")]
+pub(crate) mod packed;
 pub(crate) mod panels;
 pub(crate) mod products;
 mod scorer;

@@ -101,6 +101,14 @@ pub trait Network<B: Backend>: Module<B> {
         None
     }
 
+    /// The training steps of [`pretraining_loss`](Self::pretraining_loss) in plain memory; `None` where there is no such shortcut.
+    fn direct_pretraining(&self, _data: &TrainingData<B::InnerBackend>) -> Option<Box<dyn Direct>>
+    where
+        B: AutodiffBackend,
+    {
+        None
+    }
+
     /// Computes what the network needs from the training rows after its weights are fitted.
     fn finish(self, _data: &TrainingData<B>) -> Self {
         self

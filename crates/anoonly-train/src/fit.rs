@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use anoonly_core::Seed;
+use anoonly_models::kernels::{ExampleCounts, NormalWeights};
 use anoonly_models::recipe::{Keep, Recipe, Statistics};
 use anoonly_models::{Batch, Network, NetworkMethod, StepRows, Trainable, TrainingData, members};
 use burn::backend::Autodiff;
@@ -28,6 +29,14 @@ pub(crate) enum Objective {
 }
 
 impl Objective {
+    /// The weights of the examples of a batch. All rows of pretraining weigh the same.
+    pub fn weights(self, counts: ExampleCounts) -> NormalWeights {
+        match self {
+            Objective::Pretrain => NormalWeights { normal: 1.0, confirmed: 1.0 },
+            Objective::Detect(supervision) => supervision.weights(counts),
+        }
+    }
+
     /// The loss of each member's batch, `[members]`. A single network is one member.
     pub fn losses<B: Backend>(self, network: &impl Network<B>, batch: &Batch<B>) -> Tensor<B, 1> {
         let members = batch.members();

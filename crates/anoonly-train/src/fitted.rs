@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::borrow::Cow;
 use std::fmt::Debug;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use anoonly_core::Seed;
 use anoonly_core::scale::MinMaxScaler;
@@ -29,6 +29,8 @@ pub struct FittedDetector {
     pub(crate) scaler: MinMaxScaler,
     pub(crate) history: History,
     pub(crate) ready: Arc<dyn Ready>,
+    /// The form that scores rows in original units. It is made when rows are first scored.
+    pub(crate) unscaled: Arc<OnceLock<Option<Scorer>>>,
 }
 
 /// Computes the scores of scaled points, `[points, columns]`, and their gradients, of the same shape as the points.
@@ -93,7 +95,7 @@ const SCORER_CELLS: usize = 1 << 20;
 impl FittedDetector {
     #[cfg(feature = "fit")]
     pub(crate) fn new(detector: Detector, scaler: MinMaxScaler, history: History, ready: impl Ready + 'static) -> Self {
-        Self { seed: detector.seed, detector, scaler, history, ready: Arc::new(ready) }
+        Self { seed: detector.seed, detector, scaler, history, ready: Arc::new(ready), unscaled: Arc::default() }
     }
 
     /// One anomaly score for each row of `features`, `[rows, columns]` in their original units. Higher means more anomalous.
@@ -130,13 +132,29 @@ impl FittedDetector {
 
     /// The scores of a block of rows; `None` when a value is not finite.
     fn score_block(&self, block: ArrayView2<'_, f32>) -> Option<Vec<f32>> {
-        match self.ready.scorer() {
-            Some(scorer) => {
-                let scaler = self.scaler.by_row();
-                scorer.score(&cells_by_row(block), |rows, to, stride| scaler.scale(rows, to, stride))
+        let Some(scorer) = self.ready.scorer() else {
+            return Some(self.ready.score(self.scaler.transform_finite(block)?));
+        };
+        let (cells, scaler) = (cells_by_row(block), self.scaler.by_row());
+        let scaled = |rows: &[f32]| scorer.score(rows, |rows, to, stride| scaler.scale(rows, to, stride));
+        let Some(unscaled) = self.unscaled() else { return scaled(&cells) };
+        let mut scores = unscaled.score(&cells, |_, _, _| false)?;
+        for (score, row) in scores.iter_mut().zip(cells.chunks_exact(self.columns())) {
+            // A value that is not finite, or one so large that the product overflows before its scaling.
+            if !score.is_finite() {
+                *score = *scaled(row)?.first()?;
             }
-            None => Some(self.ready.score(self.scaler.transform_finite(block)?)),
         }
+        Some(scores)
+    }
+
+    /// The scorer of rows in original units, if scaling its weights is as precise as scaling rows.
+    fn unscaled(&self) -> Option<&Scorer> {
+        let make = || {
+            let graph = self.ready.graph().filter(Graph::is_dense)?;
+            Scorer::unscaled(&graph, self.scaler.minimum(), &self.scaler.short_scale()?)
+        };
+        self.unscaled.get_or_init(make).as_ref()
     }
 
     /// The output of the layer before the score, `[rows, width]`; `None` for a method without such a layer.

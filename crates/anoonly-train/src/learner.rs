@@ -42,8 +42,9 @@ impl<B: Backend, M: Trainable<Autodiff<B>>> Learner<B, M> {
         let alone = starts.len() == 1;
         let network: Differentiating<B, M> = stack(starts);
         let direct = match objective {
-            Objective::Detect(_) if alone => network.direct(&rows.of(0)),
-            _ => None,
+            _ if !alone => None,
+            Objective::Pretrain => network.direct_pretraining(&rows.of(0)),
+            Objective::Detect(_) => network.direct(&rows.of(0)),
         };
         let mode = match direct {
             Some(direct) => StepMode::Direct { direct, stepper: DirectStepper::new(optimiser), losses: 0.0 },
@@ -55,11 +56,10 @@ impl<B: Backend, M: Trainable<Autodiff<B>>> Learner<B, M> {
     /// Makes one step with the learning rate `rate` on the loss of a batch for each member.
     pub fn step(&mut self, objective: Objective, rate: f64, steps: &[StepRows], rows: &MemberRows<'_, B>) {
         match (&mut self.mode, objective) {
-            (StepMode::Direct { direct, stepper, losses }, Objective::Detect(supervision)) => {
-                *losses += f64::from(direct.descend(&steps[0], &|counts| supervision.weights(counts)));
+            (StepMode::Direct { direct, stepper, losses }, objective) => {
+                *losses += f64::from(direct.descend(&steps[0], &|counts| objective.weights(counts)));
                 stepper.step(rate, direct.trained());
             }
-            (StepMode::Direct { .. }, Objective::Pretrain) => unreachable!("pretraining uses the graph"),
             (StepMode::Graph { stepper, losses }, objective) => {
                 let Some(network) = self.network.take() else { unreachable!("a step puts the network back") };
                 let of_members = objective.losses(&network, &rows.batch(steps));

@@ -53,6 +53,8 @@ fn widths(method: &AnyMethod, columns: usize) -> Vec<usize> {
         AnyMethod::DevNet(_) | AnyMethod::PReNet(_) => vec![columns, 20],
         AnyMethod::DeepSad(_) => vec![columns, 100, 20, 10],
         AnyMethod::Feawad(_) => vec![columns, columns, 128, 64, 128, columns, 256, 32],
+        AnyMethod::Mlp(_) => vec![columns, 100],
+        AnyMethod::ResNet(_) => vec![columns, 128, 256, 128, 256, 128],
         _ => Vec::new(),
     }
 }
@@ -79,7 +81,8 @@ fn training(method: &AnyMethod) -> Vec<Product> {
         };
         pairs(widths).enumerate().flat_map(of).collect::<Vec<_>>()
     };
-    // A batch that draws an anomaly several times computes it once. 32 draws from 25 anomalies give 18 different ones on average.
+    // A batch that draws an anomaly several times computes it once. 32 draws from 25 anomalies give 18 different ones on average. Batch
+    // normalisation needs the repetitions.
     let anomalies = TRAINING.2;
     match method {
         AnyMethod::DevNet(_) => layers(32 + 18, 1.0, &[columns, 20]),
@@ -93,6 +96,19 @@ fn training(method: &AnyMethod) -> Vec<Product> {
             let mut head = layers(256 + anomalies, second, &[columns + 65, 256]);
             head.push((second, [256 + anomalies, 256, columns + 65]));
             all.extend(head);
+            all
+        }
+        AnyMethod::Mlp(_) => layers(100 + anomalies, 1.0, &[columns, 100]),
+        AnyMethod::ResNet(_) => {
+            let mut all = layers(32 + 18, 1.0, &[columns, 128]);
+            for [inputs, outputs] in [[128, 256], [256, 128], [128, 256], [256, 128]] {
+                let rows = 64;
+                all.extend([
+                    (1.0, [rows, inputs, outputs]),
+                    (1.0, [inputs, rows, outputs]),
+                    (1.0, [rows, outputs, inputs]),
+                ]);
+            }
             all
         }
         _ => Vec::new(),

@@ -163,6 +163,23 @@ pub(crate) fn total(
     loss
 }
 
+/// The loss and its slope of a row of [`balanced_cross_entropy`](crate::layers::cross_entropy::balanced_cross_entropy) for a batch
+/// with the given numbers of other rows and of labelled anomalies.
+pub(crate) fn balanced_cross_entropy(counts: [usize; 2]) -> impl Fn(usize, f32) -> (f32, f32) {
+    let weight = |count: usize| (counts[0] + counts[1]) as f32 / (2 * count.max(1)) as f32;
+    let weights = counts.map(weight);
+    move |row, score| {
+        let [weight, sign] = if row < counts[0] { [weights[0], 1.0] } else { [weights[1], -1.0] };
+        let odds = sign * score;
+        let small = (-odds.abs()).exp();
+        let larger = 1.0 / (1.0 + small);
+        let share = if odds > 0.0 { larger } else { small * larger };
+        // `max` would drop NaN.
+        let above = if odds <= 0.0 { 0.0 } else { odds };
+        (weight * (above + small.ln_1p()), weight * sign * share)
+    }
+}
+
 /// The sign of a value; 0 at 0.
 pub(crate) fn sign(value: f32) -> f32 {
     if value == 0.0 { 0.0 } else { value.signum() }

@@ -99,7 +99,7 @@ pub(crate) fn dots_with(rows: &[f32], vector: &[f32]) -> Vec<f32> {
     out
 }
 
-/// With fewer terms than this, [`sums`] with untransposed weights is faster than [`dots`].
+/// With fewer terms than this, a product with packed weights is faster than [`dots`].
 pub(crate) const FEW: usize = 256;
 
 /// With more outputs than this, the general product is faster than [`dots`].

@@ -45,12 +45,16 @@ pub(crate) fn dropout<B: Backend>(rows: Tensor<B, 2>, rate: f64, rng: &mut impl 
     if rate == 0.0 {
         return rows;
     }
-    let (shape, kept) = (rows.dims(), (1.0 / (1.0 - rate)) as f32);
+    let (shape, device) = (rows.dims(), rows.device());
+    rows * tensor(dropout_factors(shape[0] * shape[1], rate, rng).collect(), shape, &device)
+}
+
+/// The factors by which [`dropout`] multiplies the cells, in their order.
+pub(crate) fn dropout_factors(cells: usize, rate: f64, rng: &mut impl Rng) -> impl Iterator<Item = f32> {
+    let kept = (1.0 / (1.0 - rate)) as f32;
     // 32 bits resolve the rate to 2⁻³² and cost half as much as 64.
     let limit = (rate * 2f64.powi(32)) as u32;
-    let mask = (0..shape[0] * shape[1]).map(|_| if rng.random::<u32>() < limit { 0.0 } else { kept }).collect();
-    let device = rows.device();
-    rows * tensor(mask, shape, &device)
+    (0..cells).map(move |_| if rng.random::<u32>() < limit { 0.0 } else { kept })
 }
 
 #[cfg(test)]

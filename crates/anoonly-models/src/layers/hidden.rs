@@ -98,6 +98,11 @@ impl<B: Backend> HiddenLayers<B> {
         })
     }
 
+    /// Each layer with its normalisation.
+    pub fn layers(&self) -> impl Iterator<Item = (&Linear<B>, &NormLayer<B>)> {
+        self.layers.iter().zip(&self.norms)
+    }
+
     pub fn norms_mut(&mut self) -> impl Iterator<Item = &mut NormLayer<B>> {
         self.norms.iter_mut()
     }

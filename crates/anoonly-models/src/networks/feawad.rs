@@ -3,16 +3,19 @@
 //! Zhou, Song, Zhang, Liu, Zhu and Liu, "Feature Encoding with AutoEncoders for Weakly-supervised Anomaly Detection", IEEE
 //! Transactions on Neural Networks and Learning Systems 2021.
 
+mod direct;
+
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
-use burn::tensor::backend::Backend;
+use burn::tensor::backend::{AutodiffBackend, Backend};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
 use crate::graph::{Graph, Step};
+use crate::kernels::Direct;
 use crate::layers::activation::{Activation, LENGTH_GAP, dense, length, linear_score};
 use crate::layers::init::{WeightInit, linear_weights, total, trainable_copy};
 use crate::layers::norm::{NormLayer, NormSettings};
@@ -218,6 +221,20 @@ impl<B: Backend> Network<B> for Feawad<B> {
             (Some(score), Some(error)) => LossTerms { confirmed: relu(score) + term(error), ..terms },
             _ => terms,
         }
+    }
+
+    fn direct(&self, data: &TrainingData<B::InnerBackend>) -> Option<Box<dyn Direct>>
+    where
+        B: AutodiffBackend,
+    {
+        direct::direct(self, data)
+    }
+
+    fn direct_pretraining(&self, data: &TrainingData<B::InnerBackend>) -> Option<Box<dyn Direct>>
+    where
+        B: AutodiffBackend,
+    {
+        direct::pretraining(self, data)
     }
 
     fn norms_mut(&mut self) -> Vec<&mut NormLayer<B>> {

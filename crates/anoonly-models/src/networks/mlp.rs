@@ -3,15 +3,18 @@
 //! Rumelhart, Hinton and Williams, "Learning representations by back-propagating errors", Nature 1986. The class weights are from
 //! King and Zeng, "Logistic Regression in Rare Events Data", Political Analysis 2001.
 
+mod direct;
+
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::Tensor;
-use burn::tensor::backend::Backend;
+use burn::tensor::backend::{AutodiffBackend, Backend};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
 use crate::graph::Graph;
+use crate::kernels::Direct;
 use crate::layers::activation::{Activation, linear_score};
 use crate::layers::cross_entropy::balanced_cross_entropy;
 use crate::layers::hidden::{self, HiddenLayers, HiddenPlan};
@@ -117,6 +120,13 @@ impl<B: Backend> Network<B> for Mlp<B> {
     fn terms(&self, batch: &Batch<B>) -> LossTerms<B> {
         let (others, anomalies) = batch.part(self.scores(self.hidden.of_batch(batch)));
         balanced_cross_entropy(batch, others, anomalies)
+    }
+
+    fn direct(&self, data: &TrainingData<B::InnerBackend>) -> Option<Box<dyn Direct>>
+    where
+        B: AutodiffBackend,
+    {
+        direct::direct(self, data)
     }
 
     fn norms_mut(&mut self) -> Vec<&mut NormLayer<B>> {

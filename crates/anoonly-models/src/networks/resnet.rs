@@ -2,15 +2,18 @@
 //!
 //! Gorishniy, Rubachev, Khrulkov and Babenko, "Revisiting Deep Learning Models for Tabular Data", NeurIPS 2021.
 
+mod direct;
+
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::Tensor;
-use burn::tensor::backend::Backend;
+use burn::tensor::backend::{AutodiffBackend, Backend};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
 use crate::graph::{Graph, Step};
+use crate::kernels::Direct;
 use crate::layers::activation::{Activation, dense, linear_score};
 use crate::layers::cross_entropy::balanced_cross_entropy;
 use crate::layers::draws::{Draws, dropout};
@@ -160,6 +163,13 @@ impl<B: Backend> Network<B> for ResNet<B> {
         let code = self.code(batch, |hidden| dropout(hidden, self.dropout, &mut rng));
         let (others, anomalies) = batch.part(self.scores(code));
         balanced_cross_entropy(batch, others, anomalies)
+    }
+
+    fn direct(&self, data: &TrainingData<B::InnerBackend>) -> Option<Box<dyn Direct>>
+    where
+        B: AutodiffBackend,
+    {
+        direct::direct(self, data)
     }
 
     fn norms_mut(&mut self) -> Vec<&mut NormLayer<B>> {

@@ -359,6 +359,15 @@ macro_rules! registry {
                 }
             }
 
+            fn direct_pretraining(&self, data: &TrainingData<B::InnerBackend>) -> Option<Box<dyn Direct>>
+            where
+                B: AutodiffBackend,
+            {
+                match self {
+                    $(AnyNetwork::$network(network) => network.direct_pretraining(data),)*
+                }
+            }
+
             fn finish(self, data: &TrainingData<B>) -> Self {
                 match self {
                     $(AnyNetwork::$network(network) => AnyNetwork::$network(network.finish(data)),)*

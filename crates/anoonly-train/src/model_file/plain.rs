@@ -111,6 +111,7 @@ impl Member {
             scaler: self.scaler,
             history: self.history,
             ready: std::sync::Arc::new(ready),
+            unscaled: std::sync::Arc::default(),
         })
     }
 }

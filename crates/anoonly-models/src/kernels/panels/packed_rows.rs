@@ -103,7 +103,8 @@ impl Centres<'_> {
         });
         let sums = add_products(simd, centres, weights, 0..inputs, [[simd.splat_f32s(0.0); V]; R]);
         for (centre, sums) in (from..from + R).zip(sums) {
-            let [minus_two, square, index] = [-2.0, self.squares[centre], centre as f32].map(|cell| simd.splat_f32s(cell));
+            let [minus_two, square, index] =
+                [-2.0, self.squares[centre], centre as f32].map(|cell| simd.splat_f32s(cell));
             for (vector, sum) in sums.into_iter().enumerate() {
                 let value = simd.mul_add_e_f32s(minus_two, sum, square);
                 let first = least.first[vector];
@@ -163,7 +164,8 @@ mod tests {
         for (columns, count) in [(3, 1), (16, 4), (37, 9)] {
             let (rows, centres) = (cells(150 * columns, 7919), cells(count * columns, 104_729));
             let packed = PackedRows::new(&rows, columns);
-            let squares: Vec<f32> = centres.chunks(columns).map(|row| row.iter().map(|cell| cell * cell).sum()).collect();
+            let squares: Vec<f32> =
+                centres.chunks(columns).map(|row| row.iter().map(|cell| cell * cell).sum()).collect();
             let nearest = packed.nearest(&centres, &squares);
             assert_eq!(nearest.len(), 150);
             for (row, nearest) in rows.chunks(columns).zip(nearest) {
