@@ -545,3 +545,20 @@ pub(crate) fn typical_row(features: &Array2<f32>, rows: &[usize]) -> Vec<f32> {
     let nearest = (0..distances.len()).min_by(|&a, &b| distances[a].total_cmp(&distances[b]));
     nearest.map(|place| features.row(rows[place]).to_vec()).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_rows_some_give_the_scale_of_scores() {
+        let detector = TableDetector::quorum();
+        let rows = |count: usize| (0..count).map(|row| 3 * row).collect::<Vec<_>>();
+        assert_eq!(detector.scale_rows(rows(SCALE_ROWS)), rows(SCALE_ROWS));
+        let drawn = detector.scale_rows(rows(3 * SCALE_ROWS));
+        assert!(drawn.len() == SCALE_ROWS && drawn.is_sorted_by(|a, b| a < b) && drawn.iter().all(|row| row % 3 == 0));
+        let middle = drawn.iter().filter(|&&row| row < 9 * SCALE_ROWS / 2).count() as f64 / SCALE_ROWS as f64;
+        assert!((middle - 0.5).abs() < 0.01, "{middle}");
+        assert_ne!(drawn, TableDetector::quorum().seed(Seed(2)).scale_rows(rows(3 * SCALE_ROWS)));
+    }
+}

@@ -44,8 +44,8 @@ impl CovarianceSums {
         sums.remove(0)
     }
 
-    /// The sums over the rows of each group, given the group of the row at each place, if it is in any. The nearer the origin is to the mean
-    /// of the rows, the smaller are the rounding errors. Rows are read in their order and copied in small blocks.
+    /// The sums over the rows of each group, given the group of the row at each place, if it is in any. The nearer the origin is to the
+    /// mean of the rows, the smaller are the rounding errors. Rows are read in their order and copied in small blocks.
     pub fn of_groups(
         rows: StridedRows<'_>,
         origin: &[f64],
