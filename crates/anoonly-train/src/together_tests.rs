@@ -284,13 +284,21 @@ mod gpu_members {
     use super::*;
     use crate::agreement_tests::gpu;
 
+    /// One step of every host, because a software driver compiles programs for each shape of a tensor.
     #[test]
-    fn score_as_they_do_alone() {
+    fn score_as_they_do_alone_after_a_step() {
         for name in HOSTS {
             for supervision in [Supervision::Full, Supervision::AnomalyOnly] {
                 one_step_agrees(name, supervision, &gpu());
-                members_score_as_they_do_alone(name, supervision, true, &gpu());
             }
+        }
+    }
+
+    /// Balanced batches, and shuffled ones, in which members have different numbers of anomalies.
+    #[test]
+    fn score_as_they_do_alone() {
+        for name in ["devnet", "deepsad"] {
+            members_score_as_they_do_alone(name, Supervision::AnomalyOnly, true, &gpu());
         }
     }
 
