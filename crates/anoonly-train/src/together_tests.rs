@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use anoonly_core::{Label, Samples, Seed};
 use anoonly_models::networks::devnet::DevNetConfig;
-use anoonly_models::recipe::{Batches, Recipe};
+use anoonly_models::recipe::{Batches, Optimiser, Recipe};
 use anoonly_models::{AnyMethod, MethodForm, NetworkMethod, TrainingData};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::Tensor;
@@ -31,6 +31,11 @@ fn tolerance_of_training(name: &str) -> f32 {
 
 const ROWS: usize = 200;
 const HOSTS: [&str; 5] = ["devnet", "deepsad", "prenet", "feawad", "mlp"];
+
+/// The tolerance after one step.
+fn tolerance_of_a_step(name: &str) -> f32 {
+    if name == "feawad" { 1e-3 } else { TOLERANCE }
+}
 
 /// Rows with an anomaly in each ten and, with `normals`, a confirmed normal in each twenty.
 fn samples(normals: bool) -> Samples {
@@ -116,7 +121,7 @@ fn one_step_agrees(name: &str, supervision: Supervision, device: &ComputeDevice)
     let detector = |seed| shortened(name, supervision, seed, [1, 1]);
     let fits = [0, 1].map(|seed| MemberFit { detector: detector(seed), rows: None });
     for (member, fit) in together(&samples, &fits, device, MOST_MEMORY).unwrap().iter().zip(&fits) {
-        same_scores(member, &fit.detector.fit(&samples, device).unwrap(), &samples, TOLERANCE, name);
+        same_scores(member, &fit.detector.fit(&samples, device).unwrap(), &samples, tolerance_of_a_step(name), name);
     }
 }
 
@@ -252,9 +257,7 @@ fn a_member_that_diverges_is_named() {
 #[test]
 fn the_error_of_a_fit_names_the_member() {
     let mut method = DevNetConfig::default();
-    if let anoonly_models::recipe::Optimiser::RmsProp { learning_rate, .. } = &mut method.recipe.optimiser {
-        *learning_rate = 1e12;
-    }
+    method.recipe.optimiser = Optimiser::Sgd { learning_rate: 1e12, momentum: 0.9 };
     let fits = [1, 2].map(|seed| {
         let detector = Detector::new(method.clone(), Supervision::Full, Seed(seed)).unwrap();
         MemberFit { detector, rows: None }
