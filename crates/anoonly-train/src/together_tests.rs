@@ -90,6 +90,10 @@ fn same_scores(together: &FittedDetector, alone: &FittedDetector, samples: &Samp
     let largest = b.iter().fold(0.0f32, |max, score| max.max(score.abs()));
     let worst = a.iter().zip(&b).fold(0.0f32, |max, (a, b)| max.max((a - b).abs()));
     assert!(worst <= tolerance * largest, "{what}: {worst:e} of {largest:e}");
+    let [losses, of_alone] = [together, alone].map(|fitted| &fitted.history().losses);
+    assert_eq!(losses.len(), of_alone.len(), "{what}");
+    let close = |(a, b): (&f64, &f64)| (a - b).abs() <= f64::from(tolerance) * (1.0 + b.abs());
+    assert!(losses.iter().zip(of_alone).all(close), "{what}: {losses:?} and {of_alone:?}");
     assert_eq!(together.history().kept_epoch, alone.history().kept_epoch, "{what}");
     assert_eq!(together.detector(), alone.detector(), "{what}");
     assert_eq!(together.scaler(), alone.scaler(), "{what}");
