@@ -116,11 +116,14 @@ impl FittedRule for Cblof {
         // Unlike `f32::max`, this keeps NaN.
         let distance = |square: f32| if square < NEAREST { NEAREST } else { square }.sqrt();
         let mut scores = Vec::with_capacity(rows.count());
-        Arch::new().dispatch(#[inline(always)] || {
-            for row in rows.iter() {
-                scores.push(distance(self.nearest(row).1));
-            }
-        });
+        Arch::new().dispatch(
+            #[inline(always)]
+            || {
+                for row in rows.iter() {
+                    scores.push(distance(self.nearest(row).1));
+                }
+            },
+        );
         scores
     }
 

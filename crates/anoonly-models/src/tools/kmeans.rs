@@ -6,7 +6,7 @@
 use rand::{Rng, RngExt};
 
 use super::neighbours::{slack, squares};
-use crate::kernels::panels::packed_rows::{PackedRows, SUMS};
+use crate::kernels::panels::packed_rows::{NearestCentre, PackedRows, SUMS};
 
 /// The most rounds, as in scikit-learn.
 const ROUNDS: usize = 300;
@@ -29,25 +29,23 @@ impl Clusters {
     pub fn of(rows: &[f32], columns: usize, count: usize, rng: &mut impl Rng) -> Self {
         let packed = PackedRows::new(rows, columns);
         let mut centres = seeded(rows, columns, &packed, count, rng);
-        let assignment = Assignment { rows, columns, packed, squares: squares(rows, columns) };
-        let mut nearest = assignment.of(&centres);
-        let mut means = Means::of(rows, columns, &nearest, centres.len() / columns);
+        let mut assignment = Assignment::new(rows, columns, packed);
+        assignment.update(&centres, f64::INFINITY, |_, _, _| ());
+        let mut means = Means::of(rows, columns, &assignment.clusters, centres.len() / columns);
         for _ in 0..ROUNDS {
-            means.put(&mut centres);
-            let next = assignment.of(&centres);
-            if next == nearest {
+            let moved = means.put(&mut centres);
+            let mut changed = false;
+            assignment.update(&centres, moved, |row, from, to| {
+                means.take(row, from);
+                means.add(row, to);
+                changed = true;
+            });
+            if !changed {
                 break;
             }
-            for (row, (&from, &to)) in rows.chunks_exact(columns).zip(nearest.iter().zip(&next)) {
-                if from != to {
-                    means.take(row, from);
-                    means.add(row, to);
-                }
-            }
-            nearest = next;
         }
         // Without the rounding errors of all rows that have come and gone.
-        let means = Means::of(rows, columns, &nearest, centres.len() / columns);
+        let means = Means::of(rows, columns, &assignment.clusters, centres.len() / columns);
         means.put(&mut centres);
         let filled = centres.chunks_exact(columns).zip(&means.sizes).filter(|(_, size)| **size > 0);
         let (centres, sizes): (Vec<&[f32]>, Vec<usize>) = filled.map(|(centre, &size)| (centre, size)).unzip();
@@ -83,14 +81,22 @@ impl Means {
         self.sizes[cluster] -= 1;
     }
 
-    /// Moves the centres of clusters with rows to the means of these.
-    fn put(&self, centres: &mut [f32]) {
+    /// Moves the centres of clusters with rows to the means of these. Returns the largest distance that a centre has moved.
+    fn put(&self, centres: &mut [f32]) -> f64 {
         let sums = self.sums.chunks_exact(self.columns).zip(&self.sizes);
-        for (centre, (sum, &size)) in centres.chunks_exact_mut(self.columns).zip(sums) {
-            if size > 0 {
-                centre.iter_mut().zip(sum).for_each(|(cell, sum)| *cell = (sum / size as f64) as f32);
+        let mut most = 0.0f64;
+        for (centre, (sum, &size)) in
+            centres.chunks_exact_mut(self.columns).zip(sums).filter(|(_, (_, size))| **size > 0)
+        {
+            let mut square = 0.0;
+            for (cell, sum) in centre.iter_mut().zip(sum) {
+                let mean = (sum / size as f64) as f32;
+                square += (f64::from(mean) - f64::from(*cell)).powi(2);
+                *cell = mean;
             }
+            most = most.max(square.sqrt());
         }
+        most
     }
 }
 
@@ -129,33 +135,93 @@ fn seeded(rows: &[f32], columns: usize, packed: &PackedRows, count: usize, rng: 
 }
 
 /// Rows that are assigned to centres.
+///
+/// While centres move less than the rows of a panel are closer to their own centre than to the next, these rows stay with their
+/// centres: Hamerly, "Making k-means Even Faster", SDM 2010.
 struct Assignment<'a> {
     rows: &'a [f32],
     columns: usize,
     packed: PackedRows,
     /// The squared length of each row.
     squares: Vec<f32>,
+    /// The cluster of each row.
+    clusters: Vec<usize>,
+    /// For each panel, how far centres may move in all before its rows are compared with them again.
+    until: Vec<f64>,
+    /// How far they have moved.
+    moved: f64,
 }
 
-impl Assignment<'_> {
-    /// The nearest centre of each row, by [`squared_distance`].
-    fn of(&self, centres: &[f32]) -> Vec<usize> {
+/// Panels that are compared with centres together.
+const PANELS: usize = 64;
+
+impl<'a> Assignment<'a> {
+    fn new(rows: &'a [f32], columns: usize, packed: PackedRows) -> Self {
+        let squares = squares(rows, columns);
+        let (clusters, until) = (vec![0; squares.len()], vec![0.0; squares.len().div_ceil(packed.lanes())]);
+        Self { rows, columns, packed, squares, clusters, until, moved: 0.0 }
+    }
+
+    /// Assigns each row to the nearest centre, by [`squared_distance`], given how far a centre has moved at most. Calls `changed` with
+    /// each row whose cluster changes, and with the old and the new cluster.
+    fn update(&mut self, centres: &[f32], moved: f64, mut changed: impl FnMut(&[f32], usize, usize)) {
+        self.moved = if moved.is_finite() { self.moved + moved } else { 0.0 };
         let centre_squares = squares(centres, self.columns);
         let largest = centre_squares.iter().fold(0.0f32, |most, &square| most.max(square));
-        let nearest = self.packed.nearest(centres, &centre_squares);
-        let rows = self.rows.chunks_exact(self.columns).zip(&self.squares);
-        let exact = |row: &[f32]| {
-            let distances = centres.chunks_exact(self.columns).map(|centre| squared_distance(row, centre));
-            distances.enumerate().min_by(|a, b| a.1.total_cmp(&b.1)).map_or(0, |(cluster, _)| cluster)
-        };
+        let (mut nearest, lanes) = (Vec::new(), self.packed.lanes());
+        let mut from = 0;
+        while from < self.until.len() {
+            let due = |panel: &usize| self.until[*panel] <= self.moved;
+            let Some(start) = (from..self.until.len()).find(due) else { break };
+            let end = (start..self.until.len().min(start + PANELS)).find(|panel| !due(panel));
+            from = end.unwrap_or(self.until.len().min(start + PANELS));
+            self.packed.nearest(start..from, centres, &centre_squares, &mut nearest);
+            for (panel, nearest) in (start..from).zip(nearest.chunks(lanes)) {
+                self.panel(panel, nearest, centres, largest, &mut changed);
+            }
+        }
+    }
+
+    /// Takes the nearest centres of the rows of a panel.
+    fn panel(
+        &mut self,
+        panel: usize,
+        nearest: &[NearestCentre],
+        centres: &[f32],
+        largest: f32,
+        changed: &mut impl FnMut(&[f32], usize, usize),
+    ) {
         // The errors of both ways to compute the distances of two centres.
         let error = 4.0 * slack(self.columns);
-        let pairs = nearest.iter().zip(rows);
-        let clusters = pairs.map(|(nearest, (row, square))| match nearest.gap > error * (square + largest) {
-            true => nearest.index,
-            false => exact(row),
-        });
-        clusters.collect()
+        let (mut gap, mut farthest) = (f32::INFINITY, 0.0f32);
+        for (place, nearest) in (panel * self.packed.lanes()..).zip(nearest) {
+            let error = error * (self.squares[place] + largest);
+            let row = &self.rows[place * self.columns..][..self.columns];
+            let sure = nearest.gap > error;
+            let cluster = if sure { nearest.index } else { self.exact(row, centres) };
+            let certain = if sure { nearest.gap - error } else { 0.0 };
+            gap = if certain < gap { certain } else { gap };
+            farthest = farthest.max(self.squares[place] + nearest.value + nearest.gap + error);
+            if cluster != self.clusters[place] {
+                changed(row, self.clusters[place], cluster);
+                self.clusters[place] = cluster;
+            }
+        }
+        // The difference of squared distances is that of the distances times their sum, at most twice the larger one. Either distance may
+        // change by what a centre moves.
+        let margin = f64::from(gap) / (2.0 * f64::from(farthest).sqrt());
+        // The factor is for rounding. A margin that is not known is none.
+        self.until[panel] = self.moved + 0.499 * margin.max(0.0);
+    }
+
+    #[inline(always)]
+    fn exact(&self, row: &[f32], centres: &[f32]) -> usize {
+        let (mut nearest, mut least) = (0, f64::INFINITY);
+        for (cluster, centre) in centres.chunks_exact(self.columns).enumerate() {
+            let square = squared_distance(row, centre);
+            (nearest, least) = if square < least { (cluster, square) } else { (nearest, least) };
+        }
+        nearest
     }
 }
 

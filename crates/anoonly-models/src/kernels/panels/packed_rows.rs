@@ -1,5 +1,7 @@
 //! Rows packed once and compared with a few others again and again.
 
+use std::ops::Range;
+
 use pulp::{Arch, Simd, WithSimd};
 
 use super::{OnPanels, Panels, add_products, by_width};
@@ -14,6 +16,8 @@ pub(crate) struct PackedRows {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct NearestCentre {
     pub index: usize,
+    /// Its squared distance minus the squared length of the row.
+    pub value: f32,
     /// How much farther the next one is, as a difference of squared distances.
     pub gap: f32,
 }
@@ -24,13 +28,18 @@ impl PackedRows {
         Self { panels: Panels::of_rows(rows, columns, 1.0) }
     }
 
-    /// The nearest centre of each row, of `[centres, columns]` with these squared lengths. The result is rounded as
+    /// The number of rows in a panel; the last one may have fewer.
+    pub fn lanes(&self) -> usize {
+        self.panels.lanes
+    }
+
+    /// The nearest centre of each row in some panels, of `[centres, columns]` with these squared lengths. The result is rounded as
     /// `|centre|² − 2 · row · centre` is; of centres at the same distance it is the first one.
-    pub fn nearest(&self, centres: &[f32], squares: &[f32]) -> Vec<NearestCentre> {
-        let mut nearest = Vec::with_capacity(self.panels.stride());
-        Arch::new().dispatch(Centres { rows: &self.panels, centres, squares, nearest: &mut nearest });
-        nearest.truncate(self.panels.outputs);
-        nearest
+    pub fn nearest(&self, panels: Range<usize>, centres: &[f32], squares: &[f32], nearest: &mut Vec<NearestCentre>) {
+        nearest.clear();
+        let rows = panels.start * self.panels.lanes..self.panels.outputs.min(panels.end * self.panels.lanes);
+        Arch::new().dispatch(Centres { rows: &self.panels, panels, centres, squares, nearest });
+        nearest.truncate(rows.len());
     }
 
     /// The squared distance of each row from one row, with the bits of [`squared_distance`](crate::tools::kmeans::squared_distance).
@@ -44,6 +53,7 @@ impl PackedRows {
 
 struct Centres<'a> {
     rows: &'a Panels,
+    panels: Range<usize>,
     centres: &'a [f32],
     squares: &'a [f32],
     nearest: &'a mut Vec<NearestCentre>,
@@ -54,8 +64,7 @@ impl WithSimd for Centres<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        let panels = self.rows.stride() / self.rows.lanes;
-        by_width(simd, 0..panels, &mut self);
+        by_width(simd, self.panels.clone(), &mut self);
     }
 }
 
@@ -80,9 +89,11 @@ impl OnPanels for Centres<'_> {
         (whole..count).for_each(|from| self.tile::<S, 1, V>(simd, panel, from, &mut least));
         for ((first, second), index) in least.first.iter().zip(&least.second).zip(&least.index) {
             let gaps = simd.sub_f32s(*second, *first);
-            let [gaps, indices] = [&gaps, index].map(|vector| pulp::bytemuck::cast_slice(std::slice::from_ref(vector)));
-            let pairs = indices.iter().zip(gaps);
-            self.nearest.extend(pairs.map(|(&index, &gap): (&f32, &f32)| NearestCentre { index: index as usize, gap }));
+            let cells = [index, first, &gaps].map(|vector| pulp::bytemuck::cast_slice(std::slice::from_ref(vector)));
+            let [indices, values, gaps]: [&[f32]; 3] = cells;
+            let rows = indices.iter().zip(values.iter().zip(gaps));
+            let nearest = rows.map(|(&index, (&value, &gap))| NearestCentre { index: index as usize, value, gap });
+            self.nearest.extend(nearest);
         }
     }
 }
@@ -103,7 +114,8 @@ impl Centres<'_> {
         });
         let sums = add_products(simd, centres, weights, 0..inputs, [[simd.splat_f32s(0.0); V]; R]);
         for (centre, sums) in (from..from + R).zip(sums) {
-            let [minus_two, square, index] = [-2.0, self.squares[centre], centre as f32].map(|cell| simd.splat_f32s(cell));
+            let [minus_two, square, index] =
+                [-2.0, self.squares[centre], centre as f32].map(|cell| simd.splat_f32s(cell));
             for (vector, sum) in sums.into_iter().enumerate() {
                 let value = simd.mul_add_e_f32s(minus_two, sum, square);
                 let first = least.first[vector];
@@ -134,17 +146,20 @@ impl WithSimd for Squares<'_> {
         let wide = inputs / SUMS * SUMS;
         let panels = S::as_simd_f32s(&self.rows.weights).0.chunks_exact(inputs);
         for (square, cells) in S::as_mut_simd_f32s(self.squares).0.iter_mut().zip(panels) {
-            let sum = |columns: &mut dyn Iterator<Item = usize>| {
-                columns.fold(simd.splat_f32s(0.0), |sum, column| {
-                    let difference = simd.sub_f32s(cells[column], simd.splat_f32s(self.row[column]));
-                    simd.add_f32s(sum, simd.mul_f32s(difference, difference))
-                })
-            };
             let mut all = simd.splat_f32s(0.0);
-            for first in 0..SUMS.min(wide) {
-                all = simd.add_f32s(all, sum(&mut (first..wide).step_by(SUMS)));
+            // The columns of each sum, and then the columns that are left over.
+            for first in 0..SUMS.min(wide) + 1 {
+                let (columns, step) = if first < SUMS.min(wide) { (first..wide, SUMS) } else { (wide..inputs, 1) };
+                let mut sum = simd.splat_f32s(0.0);
+                let mut column = columns.start;
+                while column < columns.end {
+                    let difference = simd.sub_f32s(cells[column], simd.splat_f32s(self.row[column]));
+                    sum = simd.add_f32s(sum, simd.mul_f32s(difference, difference));
+                    column += step;
+                }
+                all = simd.add_f32s(all, sum);
             }
-            *square = simd.add_f32s(all, sum(&mut (wide..inputs)));
+            *square = all;
         }
     }
 }
@@ -163,16 +178,20 @@ mod tests {
         for (columns, count) in [(3, 1), (16, 4), (37, 9)] {
             let (rows, centres) = (cells(150 * columns, 7919), cells(count * columns, 104_729));
             let packed = PackedRows::new(&rows, columns);
-            let squares: Vec<f32> = centres.chunks(columns).map(|row| row.iter().map(|cell| cell * cell).sum()).collect();
-            let nearest = packed.nearest(&centres, &squares);
-            assert_eq!(nearest.len(), 150);
-            for (row, nearest) in rows.chunks(columns).zip(nearest) {
+            let squares: Vec<f32> =
+                centres.chunks(columns).map(|row| row.iter().map(|cell| cell * cell).sum()).collect();
+            let (mut nearest, lanes) = (Vec::new(), packed.lanes());
+            packed.nearest(1..150usize.div_ceil(lanes), &centres, &squares, &mut nearest);
+            assert_eq!(nearest.len(), 150 - lanes);
+            for (row, nearest) in rows.chunks(columns).skip(lanes).zip(nearest) {
                 let square = |centre: &[f32]| -> f64 {
                     row.iter().zip(centre).map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2)).sum()
                 };
                 let mut all: Vec<(f64, usize)> = centres.chunks(columns).map(square).zip(0..).collect();
                 all.sort_by(|a, b| a.0.total_cmp(&b.0));
                 assert_eq!(nearest.index, all[0].1);
+                let length: f64 = row.iter().map(|&cell| f64::from(cell).powi(2)).sum();
+                assert!((f64::from(nearest.value) + length - all[0].0).abs() < 1e-5, "{nearest:?}");
                 let gap = all.get(1).map_or(f64::INFINITY, |next| next.0 - all[0].0);
                 assert!(f64::from(nearest.gap) == gap || (f64::from(nearest.gap) - gap).abs() < 1e-5, "{nearest:?}");
             }
