@@ -6,7 +6,7 @@
 use rand::{Rng, RngExt};
 
 use super::neighbours::{slack, squares};
-use crate::kernels::panels::packed_rows::{NearestCentre, PackedRows, SUMS};
+use crate::kernels::panels::packed_rows::{Centres, PackedRows, SUMS};
 
 /// The most rounds, as in scikit-learn.
 const ROUNDS: usize = 300;
@@ -30,8 +30,8 @@ impl Clusters {
         let packed = PackedRows::new(rows, columns);
         let mut centres = seeded(rows, columns, &packed, count, rng);
         let mut assignment = Assignment::new(rows, columns, packed);
-        assignment.update(&centres, f64::INFINITY, |_, _, _| ());
-        let mut means = Means::of(rows, columns, &assignment.clusters, centres.len() / columns);
+        assignment.update(&centres, 0.0, |_, _, _| ());
+        let mut means = Means::of(rows, columns, assignment.clusters(), centres.len() / columns);
         for _ in 0..ROUNDS {
             let moved = means.put(&mut centres);
             let mut changed = false;
@@ -45,7 +45,7 @@ impl Clusters {
             }
         }
         // Without the rounding errors of all rows that have come and gone.
-        let means = Means::of(rows, columns, &assignment.clusters, centres.len() / columns);
+        let means = Means::of(rows, columns, assignment.clusters(), centres.len() / columns);
         means.put(&mut centres);
         let filled = centres.chunks_exact(columns).zip(&means.sizes).filter(|(_, size)| **size > 0);
         let (centres, sizes): (Vec<&[f32]>, Vec<usize>) = filled.map(|(centre, &size)| (centre, size)).unzip();
@@ -63,9 +63,9 @@ struct Means {
 
 impl Means {
     /// Of rows, given the cluster of each.
-    fn of(rows: &[f32], columns: usize, nearest: &[usize], clusters: usize) -> Self {
+    fn of(rows: &[f32], columns: usize, nearest: impl Iterator<Item = usize>, clusters: usize) -> Self {
         let mut means = Self { columns, sums: vec![0.0; clusters * columns], sizes: vec![0; clusters] };
-        rows.chunks_exact(columns).zip(nearest).for_each(|(row, &cluster)| means.add(row, cluster));
+        rows.chunks_exact(columns).zip(nearest).for_each(|(row, cluster)| means.add(row, cluster));
         means
     }
 
@@ -142,10 +142,10 @@ struct Assignment<'a> {
     rows: &'a [f32],
     columns: usize,
     packed: PackedRows,
-    /// The squared length of each row.
+    /// The squared length of each row, and padding.
     squares: Vec<f32>,
-    /// The cluster of each row.
-    clusters: Vec<usize>,
+    /// The cluster of each row, and padding.
+    clusters: Vec<f32>,
     /// For each panel, how far centres may move in all before its rows are compared with them again.
     until: Vec<f64>,
     /// How far they have moved.
@@ -157,61 +157,51 @@ const PANELS: usize = 64;
 
 impl<'a> Assignment<'a> {
     fn new(rows: &'a [f32], columns: usize, packed: PackedRows) -> Self {
-        let squares = squares(rows, columns);
-        let (clusters, until) = (vec![0; squares.len()], vec![0.0; squares.len().div_ceil(packed.lanes())]);
-        Self { rows, columns, packed, squares, clusters, until, moved: 0.0 }
+        let (mut squares, stride) = (squares(rows, columns), packed.stride());
+        squares.resize(stride, 0.0);
+        let until = vec![0.0; stride / packed.lanes()];
+        Self { rows, columns, packed, squares, clusters: vec![0.0; stride], until, moved: 0.0 }
+    }
+
+    /// The cluster of each row.
+    fn clusters(&self) -> impl Iterator<Item = usize> {
+        self.clusters[..self.rows.len() / self.columns].iter().map(|&cluster| cluster as usize)
     }
 
     /// Assigns each row to the nearest centre, by [`squared_distance`], given how far a centre has moved at most. Calls `changed` with
     /// each row whose cluster changes, and with the old and the new cluster.
     fn update(&mut self, centres: &[f32], moved: f64, mut changed: impl FnMut(&[f32], usize, usize)) {
-        self.moved = if moved.is_finite() { self.moved + moved } else { 0.0 };
-        let centre_squares = squares(centres, self.columns);
-        let largest = centre_squares.iter().fold(0.0f32, |most, &square| most.max(square));
-        let (mut nearest, lanes) = (Vec::new(), self.packed.lanes());
+        self.moved += moved;
+        let squares = squares(centres, self.columns);
+        let largest = squares.iter().fold(0.0f32, |most, &square| most.max(square));
+        // The errors of both ways to compute the distances of two centres.
+        let given = Centres { cells: centres, squares: &squares, error: 4.0 * slack(self.columns), largest };
         let mut from = 0;
         while from < self.until.len() {
             let due = |panel: &usize| self.until[*panel] <= self.moved;
             let Some(start) = (from..self.until.len()).find(due) else { break };
-            let end = (start..self.until.len().min(start + PANELS)).find(|panel| !due(panel));
-            from = end.unwrap_or(self.until.len().min(start + PANELS));
-            self.packed.nearest(start..from, centres, &centre_squares, &mut nearest);
-            for (panel, nearest) in (start..from).zip(nearest.chunks(lanes)) {
-                self.panel(panel, nearest, centres, largest, &mut changed);
+            let most = self.until.len().min(start + PANELS);
+            from = (start..most).find(|panel| !due(panel)).unwrap_or(most);
+            let mut others = Vec::new();
+            let other = |row, cluster, certain| others.push((row, cluster, certain));
+            let seen = self.packed.compare(start..from, given, &self.squares, &self.clusters, other);
+            for (row, cluster, certain) in others {
+                let cells = &self.rows[row * self.columns..][..self.columns];
+                let cluster = if certain { cluster } else { self.exact(cells, centres) };
+                let before = self.clusters[row] as usize;
+                if cluster != before {
+                    changed(cells, before, cluster);
+                    self.clusters[row] = cluster as f32;
+                }
+            }
+            for (until, seen) in self.until[start..from].iter_mut().zip(seen) {
+                // The difference of squared distances is that of the distances times their sum, at most twice the larger one. Either
+                // distance may change by what a centre moves.
+                let margin = f64::from(seen.gap) / (2.0 * f64::from(seen.farthest).sqrt());
+                // The factor is for rounding. A margin that is not known is none.
+                *until = self.moved + 0.499 * margin.max(0.0);
             }
         }
-    }
-
-    /// Takes the nearest centres of the rows of a panel.
-    fn panel(
-        &mut self,
-        panel: usize,
-        nearest: &[NearestCentre],
-        centres: &[f32],
-        largest: f32,
-        changed: &mut impl FnMut(&[f32], usize, usize),
-    ) {
-        // The errors of both ways to compute the distances of two centres.
-        let error = 4.0 * slack(self.columns);
-        let (mut gap, mut farthest) = (f32::INFINITY, 0.0f32);
-        for (place, nearest) in (panel * self.packed.lanes()..).zip(nearest) {
-            let error = error * (self.squares[place] + largest);
-            let row = &self.rows[place * self.columns..][..self.columns];
-            let sure = nearest.gap > error;
-            let cluster = if sure { nearest.index } else { self.exact(row, centres) };
-            let certain = if sure { nearest.gap - error } else { 0.0 };
-            gap = if certain < gap { certain } else { gap };
-            farthest = farthest.max(self.squares[place] + nearest.value + nearest.gap + error);
-            if cluster != self.clusters[place] {
-                changed(row, self.clusters[place], cluster);
-                self.clusters[place] = cluster;
-            }
-        }
-        // The difference of squared distances is that of the distances times their sum, at most twice the larger one. Either distance may
-        // change by what a centre moves.
-        let margin = f64::from(gap) / (2.0 * f64::from(farthest).sqrt());
-        // The factor is for rounding. A margin that is not known is none.
-        self.until[panel] = self.moved + 0.499 * margin.max(0.0);
     }
 
     #[inline(always)]
