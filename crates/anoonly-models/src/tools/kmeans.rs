@@ -253,4 +253,35 @@ mod tests {
         assert_eq!(clusters.sizes.len(), 2);
         assert_eq!(Clusters::of(&[3.0; 17], 17, 8, &mut Seed(1).stream(&[])).centres, [3.0; 17]);
     }
+
+    /// Groups that overlap, so that many rounds pass before rows stay where they are.
+    #[test]
+    fn rows_that_are_not_compared_again_are_where_a_comparison_would_put_them() {
+        let rows: Vec<f32> =
+            (0..3000).map(|cell| (cell * 7919 % 10_007) as f32 / 10_007.0 + (cell % 5) as f32 / 5.0).collect();
+        let mut centres = seeded(&rows, 3, &PackedRows::new(&rows, 3), 8, &mut Seed(1).stream(&[]));
+        let (mut nearest, mut sizes, mut rounds) = (Vec::new(), [0; 8], 0);
+        loop {
+            let exact = |row: &[f32]| {
+                let distances = centres.chunks_exact(3).map(|centre| squared_distance(row, centre)).enumerate();
+                distances.min_by(|a, b| a.1.total_cmp(&b.1)).unwrap().0
+            };
+            let next: Vec<usize> = rows.chunks_exact(3).map(exact).collect();
+            if next == nearest {
+                break;
+            }
+            nearest = next;
+            rounds += 1;
+            for (cluster, centre) in centres.chunks_exact_mut(3).enumerate() {
+                let own: Vec<&[f32]> =
+                    rows.chunks_exact(3).zip(&nearest).filter(|row| *row.1 == cluster).map(|row| row.0).collect();
+                sizes[cluster] = own.len();
+                for (column, cell) in centre.iter_mut().enumerate() {
+                    *cell = (own.iter().map(|row| f64::from(row[column])).sum::<f64>() / own.len() as f64) as f32;
+                }
+            }
+        }
+        assert!(rounds > 10, "{rounds}");
+        assert_eq!(Clusters::of(&rows, 3, 8, &mut Seed(1).stream(&[])), Clusters { centres, sizes: sizes.to_vec() });
+    }
 }
