@@ -1,7 +1,10 @@
 //! Rows packed once and compared with a few others again and again.
 
+use std::ops::Range;
+
 use pulp::{Arch, Simd, WithSimd};
 
+use super::scan::{MOST_LANES, bits};
 use super::{OnPanels, Panels, add_products, by_width};
 
 /// Rows, packed into panels.
@@ -10,12 +13,26 @@ pub(crate) struct PackedRows {
     panels: Panels,
 }
 
-/// Which of some centres is nearest to a row.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct NearestCentre {
-    pub index: usize,
-    /// How much farther the next one is, as a difference of squared distances.
+/// Centres that rows are compared with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Centres<'a> {
+    /// `[centres, columns]`.
+    pub cells: &'a [f32],
+    /// Their squared lengths.
+    pub squares: &'a [f32],
+    /// The rounding error of a squared distance, as a share of the two squared lengths together.
+    pub error: f32,
+    /// The largest squared length.
+    pub largest: f32,
+}
+
+/// How the rows of a panel lie between their two nearest centres.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Between {
+    /// The smallest difference of the two squared distances, and 0 if rounding may have decided.
     pub gap: f32,
+    /// The largest squared distance from the second centre.
+    pub farthest: f32,
 }
 
 impl PackedRows {
@@ -24,13 +41,31 @@ impl PackedRows {
         Self { panels: Panels::of_rows(rows, columns, 1.0) }
     }
 
-    /// The nearest centre of each row, of `[centres, columns]` with these squared lengths. The result is rounded as
-    /// `|centre|² − 2 · row · centre` is; of centres at the same distance it is the first one.
-    pub fn nearest(&self, centres: &[f32], squares: &[f32]) -> Vec<NearestCentre> {
-        let mut nearest = Vec::with_capacity(self.panels.stride());
-        Arch::new().dispatch(Centres { rows: &self.panels, centres, squares, nearest: &mut nearest });
-        nearest.truncate(self.panels.outputs);
-        nearest
+    /// The number of rows in a panel; the last one may have fewer.
+    pub fn lanes(&self) -> usize {
+        self.panels.lanes
+    }
+
+    /// The number of rows and of the padding after them.
+    pub fn stride(&self) -> usize {
+        self.panels.stride()
+    }
+
+    /// Compares the rows in some panels, whose squared lengths are given, with all centres. Calls `other` with a row, the index of its
+    /// nearest centre and whether it is certain, if it is not certain or not the one in `known`. Returns what it has seen of each panel.
+    ///
+    /// `squares` and `known` are `[stride]`.
+    pub fn compare(
+        &self,
+        panels: Range<usize>,
+        centres: Centres<'_>,
+        squares: &[f32],
+        known: &[f32],
+        other: impl FnMut(usize, usize, bool),
+    ) -> Vec<Between> {
+        let mut seen = Vec::with_capacity(panels.len());
+        Arch::new().dispatch(Compare { rows: &self.panels, panels, centres, squares, known, other, seen: &mut seen });
+        seen
     }
 
     /// The squared distance of each row from one row, with the bits of [`squared_distance`](crate::tools::kmeans::squared_distance).
@@ -42,20 +77,22 @@ impl PackedRows {
     }
 }
 
-struct Centres<'a> {
+struct Compare<'a, F> {
     rows: &'a Panels,
-    centres: &'a [f32],
+    panels: Range<usize>,
+    centres: Centres<'a>,
     squares: &'a [f32],
-    nearest: &'a mut Vec<NearestCentre>,
+    known: &'a [f32],
+    other: F,
+    seen: &'a mut Vec<Between>,
 }
 
-impl WithSimd for Centres<'_> {
+impl<F: FnMut(usize, usize, bool)> WithSimd for Compare<'_, F> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        let panels = self.rows.stride() / self.rows.lanes;
-        by_width(simd, 0..panels, &mut self);
+        by_width(simd, self.panels.clone(), &mut self);
     }
 }
 
@@ -69,25 +106,48 @@ struct Least<T, const V: usize> {
 /// The number of centres in a tile.
 const TALL: usize = 4;
 
-impl OnPanels for Centres<'_> {
+impl<F: FnMut(usize, usize, bool)> OnPanels for Compare<'_, F> {
     #[inline(always)]
     fn some<S: Simd, const V: usize>(&mut self, simd: S, panel: usize) {
         let infinity = [simd.splat_f32s(f32::INFINITY); V];
         let mut least = Least { first: infinity, second: infinity, index: [simd.splat_f32s(0.0); V] };
-        let count = self.squares.len();
+        let count = self.centres.squares.len();
         let whole = count - count % TALL;
         (0..whole).step_by(TALL).for_each(|from| self.tile::<S, TALL, V>(simd, panel, from, &mut least));
         (whole..count).for_each(|from| self.tile::<S, 1, V>(simd, panel, from, &mut least));
-        for ((first, second), index) in least.first.iter().zip(&least.second).zip(&least.index) {
-            let gaps = simd.sub_f32s(*second, *first);
-            let [gaps, indices] = [&gaps, index].map(|vector| pulp::bytemuck::cast_slice(std::slice::from_ref(vector)));
-            let pairs = indices.iter().zip(gaps);
-            self.nearest.extend(pairs.map(|(&index, &gap): (&f32, &f32)| NearestCentre { index: index as usize, gap }));
-        }
+        (0..V).for_each(|offset| self.panel(simd, panel + offset, offset, &least));
     }
 }
 
-impl Centres<'_> {
+impl<F: FnMut(usize, usize, bool)> Compare<'_, F> {
+    /// Passes on what is not as it was in a panel.
+    #[inline(always)]
+    fn panel<S: Simd, const V: usize>(&mut self, simd: S, panel: usize, offset: usize, least: &Least<S::f32s, V>) {
+        let lanes = S::F32_LANES;
+        let [squares, known] = [self.squares, self.known].map(|cells| S::as_simd_f32s(cells).0[panel]);
+        let [zero, error, largest] = [0.0, self.centres.error, self.centres.largest].map(|cell| simd.splat_f32s(cell));
+        let errors = simd.mul_f32s(error, simd.add_f32s(squares, largest));
+        let (second, index) = (least.second[offset], least.index[offset]);
+        let gaps = simd.sub_f32s(second, least.first[offset]);
+        let certain = simd.greater_than_f32s(gaps, errors);
+        let gaps = simd.select_f32s(certain, simd.sub_f32s(gaps, errors), zero);
+        let farthest = simd.add_f32s(simd.add_f32s(squares, second), errors);
+        self.seen.push(Between { gap: simd.reduce_min_f32s(gaps), farthest: simd.reduce_max_f32s(farthest) });
+        let same = bits::<S>(simd.and_m32s(certain, simd.equal_f32s(index, known)));
+        let mut others = !same & (u32::MAX >> (32 - lanes));
+        let certain = bits::<S>(certain);
+        let indices = &mut [0.0; MOST_LANES][..lanes];
+        S::as_mut_simd_f32s(indices).0.copy_from_slice(&[index]);
+        while others > 0 {
+            let lane = others.trailing_zeros() as usize;
+            let row = panel * lanes + lane;
+            if row < self.rows.outputs {
+                (self.other)(row, indices[lane] as usize, certain >> lane & 1 == 1);
+            }
+            others &= others - 1;
+        }
+    }
+
     #[inline(always)]
     fn tile<S: Simd, const R: usize, const V: usize>(
         &self,
@@ -97,14 +157,15 @@ impl Centres<'_> {
         least: &mut Least<S::f32s, V>,
     ) {
         let Panels { inputs, lanes, ref weights, .. } = *self.rows;
-        let centres: [&[f32]; R] = std::array::from_fn(|offset| &self.centres[(from + offset) * inputs..][..inputs]);
+        let centres: [&[f32]; R] =
+            std::array::from_fn(|offset| &self.centres.cells[(from + offset) * inputs..][..inputs]);
         let weights: [&[S::f32s]; V] = std::array::from_fn(|offset| {
             &S::as_simd_f32s(&weights[(panel + offset) * inputs * lanes..][..inputs * lanes]).0[..inputs]
         });
         let sums = add_products(simd, centres, weights, 0..inputs, [[simd.splat_f32s(0.0); V]; R]);
         for (centre, sums) in (from..from + R).zip(sums) {
             let [minus_two, square, index] =
-                [-2.0, self.squares[centre], centre as f32].map(|cell| simd.splat_f32s(cell));
+                [-2.0, self.centres.squares[centre], centre as f32].map(|cell| simd.splat_f32s(cell));
             for (vector, sum) in sums.into_iter().enumerate() {
                 let value = simd.mul_add_e_f32s(minus_two, sum, square);
                 let first = least.first[vector];
@@ -135,17 +196,20 @@ impl WithSimd for Squares<'_> {
         let wide = inputs / SUMS * SUMS;
         let panels = S::as_simd_f32s(&self.rows.weights).0.chunks_exact(inputs);
         for (square, cells) in S::as_mut_simd_f32s(self.squares).0.iter_mut().zip(panels) {
-            let sum = |columns: &mut dyn Iterator<Item = usize>| {
-                columns.fold(simd.splat_f32s(0.0), |sum, column| {
-                    let difference = simd.sub_f32s(cells[column], simd.splat_f32s(self.row[column]));
-                    simd.add_f32s(sum, simd.mul_f32s(difference, difference))
-                })
-            };
             let mut all = simd.splat_f32s(0.0);
-            for first in 0..SUMS.min(wide) {
-                all = simd.add_f32s(all, sum(&mut (first..wide).step_by(SUMS)));
+            // The columns of each sum, and then the columns that are left over.
+            for first in 0..SUMS.min(wide) + 1 {
+                let (columns, step) = if first < SUMS.min(wide) { (first..wide, SUMS) } else { (wide..inputs, 1) };
+                let mut sum = simd.splat_f32s(0.0);
+                let mut column = columns.start;
+                while column < columns.end {
+                    let difference = simd.sub_f32s(cells[column], simd.splat_f32s(self.row[column]));
+                    sum = simd.add_f32s(sum, simd.mul_f32s(difference, difference));
+                    column += step;
+                }
+                all = simd.add_f32s(all, sum);
             }
-            *square = simd.add_f32s(all, sum(&mut (wide..inputs)));
+            *square = all;
         }
     }
 }
@@ -166,17 +230,43 @@ mod tests {
             let packed = PackedRows::new(&rows, columns);
             let squares: Vec<f32> =
                 centres.chunks(columns).map(|row| row.iter().map(|cell| cell * cell).sum()).collect();
-            let nearest = packed.nearest(&centres, &squares);
-            assert_eq!(nearest.len(), 150);
-            for (row, nearest) in rows.chunks(columns).zip(nearest) {
+            let lengths: Vec<f32> = rows.chunks(columns).map(|row| row.iter().map(|cell| cell * cell).sum()).collect();
+            let padded = |mut cells: Vec<f32>| {
+                cells.resize(packed.stride(), 0.0);
+                cells
+            };
+            // The first panel is left out, and every third row has another centre than before.
+            let (first, all) = (packed.lanes(), padded(vec![0.0; 150]));
+            let by_hand = |row: usize| {
                 let square = |centre: &[f32]| -> f64 {
-                    row.iter().zip(centre).map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2)).sum()
+                    let pairs = rows[row * columns..].iter().zip(centre);
+                    pairs.map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2)).sum()
                 };
                 let mut all: Vec<(f64, usize)> = centres.chunks(columns).map(square).zip(0..).collect();
                 all.sort_by(|a, b| a.0.total_cmp(&b.0));
-                assert_eq!(nearest.index, all[0].1);
-                let gap = all.get(1).map_or(f64::INFINITY, |next| next.0 - all[0].0);
-                assert!(f64::from(nearest.gap) == gap || (f64::from(nearest.gap) - gap).abs() < 1e-5, "{nearest:?}");
+                all
+            };
+            let known =
+                padded((0..150).map(|row| by_hand(row)[0].1 as f32 + f32::from(u8::from(row % 3 == 0))).collect());
+            let given = Centres { cells: &centres, squares: &squares, error: 1e-6, largest: 0.0 };
+            let mut found = Vec::new();
+            let panels = 1..all.len() / first;
+            let seen = packed.compare(panels, given, &padded(lengths), &known, |row, index, certain| {
+                assert!(certain, "{row}");
+                assert_eq!(index, by_hand(row)[0].1);
+                found.push(row);
+            });
+            assert_eq!(found, (first..150).filter(|row| row % 3 == 0).collect::<Vec<_>>());
+            if count > 1 {
+                for (panel, seen) in seen.iter().enumerate().take(150 / first - 1) {
+                    let rows = ((panel + 1) * first..(panel + 2) * first).map(by_hand);
+                    let [gap, farthest] = rows.fold([f64::INFINITY, 0.0], |[gap, farthest], all| {
+                        [gap.min(all[1].0 - all[0].0), farthest.max(all[1].0)]
+                    });
+                    assert!(
+                        (f64::from(seen.gap) - gap).abs() < 1e-4 && (f64::from(seen.farthest) - farthest).abs() < 1e-4
+                    );
+                }
             }
             let ours = packed.squared_distances(&centres[..columns]);
             let by_row = rows.chunks(columns).map(|row| squared_distance(row, &centres[..columns]) as f32);
