@@ -103,7 +103,11 @@ fn training(method: &AnyMethod) -> Vec<Product> {
             let mut all = layers(32 + 18, 1.0, &[columns, 128]);
             for [inputs, outputs] in [[128, 256], [256, 128], [128, 256], [256, 128]] {
                 let rows = 64;
-                all.extend([(1.0, [rows, inputs, outputs]), (1.0, [inputs, rows, outputs]), (1.0, [rows, outputs, inputs])]);
+                all.extend([
+                    (1.0, [rows, inputs, outputs]),
+                    (1.0, [inputs, rows, outputs]),
+                    (1.0, [rows, outputs, inputs]),
+                ]);
             }
             all
         }

@@ -256,7 +256,8 @@ impl<F: Factor> Product<'_, F> {
             }
         }
         let zero = simd.splat_f32s(0.0);
-        let slope = self.finish.filter(|finish| part.end == self.terms && finish.slope != 1.0).map(|finish| finish.slope);
+        let slope =
+            self.finish.filter(|finish| part.end == self.terms && finish.slope != 1.0).map(|finish| finish.slope);
         let done = tile;
         for (row, vectors) in done.iter().enumerate() {
             for (offset, &vector) in vectors.iter().enumerate() {
@@ -341,8 +342,10 @@ mod tests {
             }
 
             // The transpose of the rows, with a row for each term.
-            let columns: Vec<f32> =
-                (0..terms).flat_map(|k| indices.iter().map(move |row| (row, k))).map(|(row, k)| rows[row * terms + k]).collect();
+            let columns: Vec<f32> = (0..terms)
+                .flat_map(|k| indices.iter().map(move |row| (row, k)))
+                .map(|(row, k)| rows[row * terms + k])
+                .collect();
             let mut panels = vec![f32::NAN; Packed::cells(sums, width)];
             product(Left::Columns(StridedRows::all(&columns, sums)), packed, None, Order::Panels, &mut panels);
             let unpacked = Packed { cells: &panels, width }.unpacked(sums);
@@ -352,7 +355,8 @@ mod tests {
 
             let mut transposed = vec![f32::NAN; 2];
             packed.transpose(terms, &mut transposed);
-            let expected: Vec<f32> = (0..width * terms).map(|place| right[place % terms * width + place / terms]).collect();
+            let expected: Vec<f32> =
+                (0..width * terms).map(|place| right[place % terms * width + place / terms]).collect();
             assert_eq!(Packed { cells: &transposed, width: terms }.unpacked(width), expected, "{what}");
         }
     }

@@ -278,7 +278,9 @@ impl Scorer {
                 // 0 · x is NaN where x is not finite.
                 if self.unscaled && sum(result, |cell| 0.0 * cell).is_nan() {
                     let rows = result.chunks_exact(width).enumerate();
-                    bad.extend(rows.filter(|(_, row)| row.iter().any(|cell| !cell.is_finite())).map(|(row, _)| from + row));
+                    bad.extend(
+                        rows.filter(|(_, row)| row.iter().any(|cell| !cell.is_finite())).map(|(row, _)| from + row),
+                    );
                 }
             }
             from = to;
@@ -505,7 +507,10 @@ mod tests {
                 cells[7 * columns + 1] = f32::INFINITY;
                 cells[9 * columns + 2] = f32::NAN;
                 for (row, (found, score)) in unscaled.score(&cells, copy).unwrap().iter().zip(&scores).enumerate() {
-                    assert!(if [7, 9].contains(&row) { found.is_nan() } else { found == score }, "{method:?}, row {row}");
+                    assert!(
+                        if [7, 9].contains(&row) { found.is_nan() } else { found == score },
+                        "{method:?}, row {row}"
+                    );
                 }
                 // The smallest value of a column is far from 0.
                 let far = [vec![1e4], minimum[1..].to_vec()].concat();

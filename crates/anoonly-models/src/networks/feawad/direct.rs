@@ -196,7 +196,9 @@ impl DirectFeawad {
         errors.clear();
         errors.extend(residuals.clone().map(|row| (squares(row) + LENGTH_GAP as f32).sqrt()));
         all.clear();
-        for ((residual, code), error) in residuals.zip(autoencoder.code().chunks_exact(autoencoder.code_width())).zip(&*errors) {
+        for ((residual, code), error) in
+            residuals.zip(autoencoder.code().chunks_exact(autoencoder.code_width())).zip(&*errors)
+        {
             all.extend(residual.iter().map(|cell| cell / error));
             all.extend_from_slice(code);
             all.push(*error);
@@ -260,9 +262,8 @@ impl DirectFeawad {
             // The direction r/e depends on the residual r itself and on its length e, whose gradient is r/e.
             let along: f32 = of_direction.iter().zip(residual).map(|(cell, residual)| cell * residual).sum();
             let of_error = of_error + others[code_width] - along / (error * error);
-            of_residual.extend(
-                of_direction.iter().zip(residual).map(|(cell, residual)| (cell + of_error * residual) / error),
-            );
+            of_residual
+                .extend(of_direction.iter().zip(residual).map(|(cell, residual)| (cell + of_error * residual) / error));
         }
         autoencoder.backward(rows, of_code);
     }
