@@ -101,15 +101,12 @@ impl DirectDense {
             bias.gradient.fill(0.0);
             add_rows(gradient, &mut bias.gradient);
         }
-        let of_rows = of_rows.map(|of_rows| {
-            of_rows.resize(rows.len() * self.inputs, 0.0);
-            of_rows
-        });
         match self.shape {
             WeightOrder::Transposed => {
                 let factors = Factors { cells: gradient, strides: [1, self.outputs] };
                 sums(factors, rows, &mut self.weight.gradient);
                 if let Some(of_rows) = of_rows {
+                    of_rows.resize(rows.len() * self.inputs, 0.0);
                     let factors = Factors { cells: gradient, strides: [self.outputs, 1] };
                     sums(factors, StridedRows::all(&self.weight.values, self.inputs), of_rows);
                 }
@@ -120,6 +117,7 @@ impl DirectDense {
                 let rows = if rows.indices.is_some() { StridedRows::all(&self.gathered, self.inputs) } else { rows };
                 product(Left::Columns(rows), packed, None, Order::Panels, &mut self.weight.gradient);
                 if let Some(of_rows) = of_rows {
+                    of_rows.resize(rows.len() * self.inputs, 0.0);
                     let weight = Packed { cells: &self.weight.values, width: self.outputs };
                     weight.transpose(self.inputs, &mut self.transposed);
                     let weight = Packed { cells: &self.transposed, width: self.inputs };
