@@ -112,7 +112,7 @@ trait Factor: Copy {
     const BY_ROW: bool;
 
     /// The rows of `R` consecutive sums, cut to a part of the terms; empty where a row is one of a term.
-    fn rows<'a, const R: usize>(&'a self, sum: usize, part: Range<usize>) -> [&'a [f32]; R];
+    fn rows<const R: usize>(&self, sum: usize, part: Range<usize>) -> [&[f32]; R];
 
     /// The cells of `R` consecutive sums at a term of the part.
     fn at<const R: usize>(&self, rows: &[&[f32]; R], sum: usize, start: usize, term: usize) -> [f32; R];
@@ -125,7 +125,7 @@ impl Factor for ByRow<'_> {
     const BY_ROW: bool = true;
 
     #[inline(always)]
-    fn rows<'a, const R: usize>(&'a self, sum: usize, part: Range<usize>) -> [&'a [f32]; R] {
+    fn rows<const R: usize>(&self, sum: usize, part: Range<usize>) -> [&[f32]; R] {
         std::array::from_fn(|offset| &self.0.row(sum + offset)[part.start..][..part.end - part.start])
     }
 
@@ -144,7 +144,7 @@ impl Factor for ByColumn<'_> {
     const BY_ROW: bool = false;
 
     #[inline(always)]
-    fn rows<'a, const R: usize>(&'a self, _: usize, _: Range<usize>) -> [&'a [f32]; R] {
+    fn rows<const R: usize>(&self, _: usize, _: Range<usize>) -> [&[f32]; R] {
         [&[]; R]
     }
 

@@ -22,6 +22,8 @@ pub(crate) struct DirectDense {
     shape: WeightOrder,
     /// The output for the last rows, `[rows, outputs]`.
     pub output: Vec<f32>,
+    /// The last rows, if they were at indices of a larger matrix. Their product reads them several times.
+    gathered: Vec<f32>,
     /// Buffers for the padded bias, the packed gradient of the output, and the packed transpose of the weights.
     padded: Vec<f32>,
     packed: Vec<f32>,
@@ -52,9 +54,9 @@ impl DirectDense {
         };
         let weight = Trained::new(layer.weight.id, weight);
         let bias = layer.bias.as_ref().map(Trained::of);
-        let [output, padded, packed, transposed] = Default::default();
+        let [output, gathered, padded, packed, transposed] = Default::default();
         let slope = activation.slope();
-        Self { weight, bias, inputs, outputs, slope, shape, output, padded, packed, transposed }
+        Self { weight, bias, inputs, outputs, slope, shape, output, gathered, padded, packed, transposed }
     }
 
     pub fn outputs(&self) -> usize {
@@ -76,6 +78,14 @@ impl DirectDense {
                 self.padded.extend_from_slice(bias);
                 self.padded.resize(Packed::cells(1, self.outputs), 0.0);
                 let finish = Finish { bias: &self.padded, slope: self.slope };
+                self.gathered.clear();
+                let rows = match rows.indices {
+                    Some(indices) => {
+                        (0..indices.len()).for_each(|row| self.gathered.extend_from_slice(rows.row(row)));
+                        StridedRows::all(&self.gathered, self.inputs)
+                    }
+                    None => rows,
+                };
                 let weight = Packed { cells: &self.weight.values, width: self.outputs };
                 product(Left::Rows(rows), weight, Some(finish), Order::Rows, &mut self.output);
             }
@@ -91,15 +101,12 @@ impl DirectDense {
             bias.gradient.fill(0.0);
             add_rows(gradient, &mut bias.gradient);
         }
-        let of_rows = of_rows.map(|of_rows| {
-            of_rows.resize(rows.len() * self.inputs, 0.0);
-            of_rows
-        });
         match self.shape {
             WeightOrder::Transposed => {
                 let factors = Factors { cells: gradient, strides: [1, self.outputs] };
                 sums(factors, rows, &mut self.weight.gradient);
                 if let Some(of_rows) = of_rows {
+                    of_rows.resize(rows.len() * self.inputs, 0.0);
                     let factors = Factors { cells: gradient, strides: [self.outputs, 1] };
                     sums(factors, StridedRows::all(&self.weight.values, self.inputs), of_rows);
                 }
@@ -107,8 +114,10 @@ impl DirectDense {
             WeightOrder::Panels => {
                 Packed::pack(StridedRows::all(gradient, self.outputs), &mut self.packed);
                 let packed = Packed { cells: &self.packed, width: self.outputs };
+                let rows = if rows.indices.is_some() { StridedRows::all(&self.gathered, self.inputs) } else { rows };
                 product(Left::Columns(rows), packed, None, Order::Panels, &mut self.weight.gradient);
                 if let Some(of_rows) = of_rows {
+                    of_rows.resize(rows.len() * self.inputs, 0.0);
                     let weight = Packed { cells: &self.weight.values, width: self.outputs };
                     weight.transpose(self.inputs, &mut self.transposed);
                     let weight = Packed { cells: &self.transposed, width: self.inputs };

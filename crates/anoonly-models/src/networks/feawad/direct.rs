@@ -25,16 +25,19 @@ struct DirectAutoencoder {
     code: usize,
     /// The residuals of the last rows, `[rows, columns]`.
     residual: Vec<f32>,
-    /// Buffers for the gradients of a layer's output and input.
-    gradients: [Vec<f32>; 2],
+    /// The gradient of the residual, and then of the decoded rows.
+    of_residual: Vec<f32>,
+    /// The gradient of each layer's output but the last one's.
+    gradients: Vec<Vec<f32>>,
 }
 
 impl DirectAutoencoder {
     fn new(network: &Feawad<Differentiating>) -> Self {
         let layers = network.encoder.iter().chain(&network.decoder);
-        let layers = layers.map(|layer| DirectDense::new(layer, Activation::Relu)).collect();
-        let (residual, gradients) = Default::default();
-        Self { layers, code: network.encoder.len() - 1, residual, gradients }
+        let layers: Vec<_> = layers.map(|layer| DirectDense::new(layer, Activation::Relu)).collect();
+        let gradients = vec![Vec::new(); layers.len()];
+        let (residual, of_residual) = Default::default();
+        Self { layers, code: network.encoder.len() - 1, residual, of_residual, gradients }
     }
 
     fn code(&self) -> &[f32] {
@@ -62,12 +65,14 @@ impl DirectAutoencoder {
         }
     }
 
-    /// Computes the gradients of the weights from those of the residual, in `gradients[0]`, and of the code.
+    /// Computes the gradients of the weights from those of the residual, in `of_residual`, and of the code.
     fn backward(&mut self, rows: StridedRows<'_>, of_code: &[f32]) {
-        let Self { layers, code, gradients: [of_output, of_input], .. } = self;
-        Arch::new().dispatch(|| of_output.iter_mut().for_each(|cell| *cell = -*cell));
+        let Self { layers, code, of_residual, gradients, .. } = self;
+        Arch::new().dispatch(|| of_residual.iter_mut().for_each(|cell| *cell = -*cell));
+        let mut of_output = of_residual;
         let mut left = &mut layers[..];
-        while let Some((layer, before)) = left.split_last_mut() {
+        for of_input in gradients.iter_mut().rev() {
+            let Some((layer, before)) = left.split_last_mut() else { return };
             if before.len() == *code {
                 of_output.iter_mut().zip(of_code).for_each(|(sum, cell)| *sum += cell);
             }
@@ -77,8 +82,7 @@ impl DirectAutoencoder {
                 }
                 None => layer.backward(rows, of_output, None),
             }
-            std::mem::swap(of_output, of_input);
-            left = before;
+            (of_output, left) = (of_input, before);
         }
     }
 
@@ -113,9 +117,8 @@ impl Direct for DirectPretraining {
         let rows = StridedRows { cells: values(rows), width: columns(rows), indices: Some(&step.indices) };
         autoencoder.forward(rows);
         let share = 1.0 / autoencoder.residual.len().max(1) as f32;
-        let [of_residual, _] = &mut autoencoder.gradients;
-        of_residual.clear();
-        of_residual.extend_from_slice(&autoencoder.residual);
+        let of_residual = &mut autoencoder.of_residual;
+        of_residual.clone_from(&autoencoder.residual);
         Arch::new().dispatch(|| of_residual.iter_mut().for_each(|cell| *cell *= 2.0 * share));
         let loss = share * squares(&autoencoder.residual);
         autoencoder.backward(rows, &[]);
@@ -252,8 +255,9 @@ impl DirectFeawad {
         let code_width = autoencoder.code_width();
         let width = rows.width + code_width + 1;
         first.backward(StridedRows::all(all, width), of_hidden, Some(of_all));
-        let [of_residual, _] = &mut autoencoder.gradients;
-        (of_residual.clear(), of_code.clear());
+        let of_residual = &mut autoencoder.of_residual;
+        of_residual.clear();
+        of_code.clear();
         for (((cells, residual), error), of_error) in
             of_all.chunks_exact(width).zip(autoencoder.residual.chunks_exact(rows.width)).zip(&*errors).zip(&*of_errors)
         {
