@@ -16,7 +16,7 @@ const HELP: &str = "\
 Usage: cargo xtask TASK
 
   bench [OPTIONS]        Build the release program and run `anoonly bench` with the options; --help lists them
-  bench-speed [OPTIONS]  Measure speed and memory; with --python PROGRAM also PyTorch's, for docs/performance.md
+  bench-speed [OPTIONS]  Measure speed and memory; with --python PROGRAM also those of other packages, for docs/performance.md
   bench-label [SIZE…]    Measure in Chromium how long a person who labels rows waits, on tables such as 5000x10
   check                  Check format, lints, documentation and the layers of crates: the fast part of CI
   check-fresh [OPTIONS]  Check that the builds of the main job, the tests and the workspace leave one another fresh;

@@ -47,7 +47,8 @@ impl RuleMethod for IsolationForestConfig {
 
     #[cfg(feature = "fit")]
     fn fit(&self, data: &RuleData, rng: &mut impl Rng) -> IsolationForest {
-        let forest = isolation::grow(&data.other_rows(), data.columns, self.trees, self.sample, rng);
+        let others = data.others.iter().map(|&row| row as u32).collect();
+        let forest = isolation::grow_from(others, &data.rows, data.columns, self.trees, self.sample, rng);
         IsolationForest { forest }
     }
 

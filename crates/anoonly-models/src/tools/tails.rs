@@ -34,7 +34,7 @@ pub(crate) struct Tail {
 /// Rows whose columns are compared together: a column's sorted values stay in the cache from row to row.
 const BLOCK: usize = 1024;
 /// Values of a column of which the first is kept for searches: as many as are compared in a moment.
-const PART: usize = 64;
+const PART: usize = 16;
 /// Values that are searched at a time: each step waits for the one before, and the waits of several searches overlap.
 const TOGETHER: usize = 16;
 
@@ -146,15 +146,17 @@ fn find_ranks(sorted: &[f32], firsts: &[f32], values: &[f32], ranks: &mut [[usiz
         let parts = parts_below(firsts, &sought);
         for ((rank, &value), &parts) in ranks.iter_mut().zip(values).zip(&parts) {
             let start = parts.saturating_sub(1) * PART;
-            let part = &sorted[start..(parts * PART).min(sorted.len())];
-            let below = start + count(part, |other| other < value);
-            // Equal values may go on in the next part.
             let next = parts * PART;
+            let [below, up_to] = match sorted[start..].first_chunk::<PART>() {
+                Some(part) if parts > 0 => counts(part, value),
+                _ => counts(&sorted[start..next.min(sorted.len())], value),
+            };
+            // Equal values may go on in the next part.
             let up_to = match sorted.get(next) {
                 Some(&first) if first == value => next + sorted[next..].partition_point(|&other| other <= value),
-                _ => start + count(part, |other| other <= value),
+                _ => start + up_to,
             };
-            *rank = [below, up_to];
+            *rank = [start + below, up_to];
         }
     }
 }
@@ -175,10 +177,15 @@ fn parts_below(firsts: &[f32], sought: &[f32; TOGETHER]) -> [usize; TOGETHER] {
     std::array::from_fn(|place| last(starts[place], sought[place]))
 }
 
-/// The number of values that are as they should be.
+/// How many values are less than another one, and how many are not more.
 #[inline(always)]
-fn count(values: &[f32], counts: impl Fn(f32) -> bool) -> usize {
-    values.iter().map(|&value| u32::from(counts(value))).sum::<u32>() as usize
+fn counts(values: &[f32], value: f32) -> [usize; 2] {
+    let (mut below, mut up_to) = (0u32, 0u32);
+    for &other in values {
+        below += u32::from(other < value);
+        up_to += u32::from(other <= value);
+    }
+    [below as usize, up_to as usize]
 }
 
 /// The sign of the third central moment of sorted values.
@@ -205,7 +212,7 @@ mod tests {
     /// Few different values, so that equal ones lie in several parts; and all different ones.
     #[test]
     fn ranks_are_those_of_a_plain_search() {
-        for (count, distinct) in [(1, 1), (63, 5), (64, 64), (65, 2), (129, 1), (500, 7), (1000, 1000)] {
+        for (count, distinct) in [(1, 1), (15, 5), (16, 16), (17, 2), (33, 1), (64, 64), (500, 7), (1000, 1000)] {
             let mut sorted: Vec<f32> = (0..count).map(|place| (place * 7919 % distinct) as f32).collect();
             sorted.sort_by(f32::total_cmp);
             let firsts: Vec<f32> = sorted.iter().step_by(PART).copied().collect();

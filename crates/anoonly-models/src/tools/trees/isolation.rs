@@ -12,7 +12,18 @@ use crate::graph::{Function, Graph, Value};
 /// Grows trees, each from `sample` of the rows, `[rows, columns]`, drawn without replacement, or from all if there are fewer. The
 /// value of a leaf is the length of its path, divided by the mean length of a search among the sampled rows.
 pub(crate) fn grow(rows: &[f32], columns: usize, trees: usize, sample: usize, rng: &mut impl Rng) -> Forest {
-    let mut all: Vec<u32> = (0..(rows.len() / columns) as u32).collect();
+    grow_from((0..(rows.len() / columns) as u32).collect(), rows, columns, trees, sample, rng)
+}
+
+/// As [`grow`], from the rows at these indices.
+pub(crate) fn grow_from(
+    mut all: Vec<u32>,
+    rows: &[f32],
+    columns: usize,
+    trees: usize,
+    sample: usize,
+    rng: &mut impl Rng,
+) -> Forest {
     let sample = sample.min(all.len());
     let unit = mean_search(sample);
     let highest = (sample.max(2) as f64).log2().ceil() as usize;

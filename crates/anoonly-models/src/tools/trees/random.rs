@@ -19,6 +19,8 @@ struct Workspace {
     cells: Vec<f32>,
     /// The rows beyond a threshold.
     beyond: Vec<u32>,
+    /// The columns that were exchanged for a split.
+    swapped: Vec<usize>,
     /// The weights of numbers of rows, for the best thresholds.
     sides: SideWeights,
 }
@@ -37,6 +39,7 @@ impl<R: Rng> TreeGrower<'_, R> {
             order: (0..self.columns.len()).collect(),
             cells: Vec::with_capacity(first),
             beyond: vec![0; count],
+            swapped: Vec::with_capacity(self.columns.len()),
             sides: match self.splits {
                 Splits::Random => SideWeights::default(),
                 Splits::Best => SideWeights::new(self.weights, [first, second - first, count - second]),
@@ -54,7 +57,8 @@ impl<R: Rng> TreeGrower<'_, R> {
         if sums.contains(&0.0) || counts.iter().sum::<usize>() < 2 * self.leaf {
             return;
         }
-        let Some((column, threshold)) = self.split(rows.each_ref().map(|rows| &**rows), sums, space) else { return };
+        let lists = rows.each_ref().map(|rows| &**rows);
+        let Some((column, threshold)) = Arch::new().dispatch(|| self.split(lists, sums, space)) else { return };
         let cells = &self.columns[column][..];
         let [unlabelled, normals, anomalies] = rows.map(|rows| {
             let first = divide(rows, &mut space.beyond, |row| cells[row as usize] <= threshold);
@@ -68,11 +72,13 @@ impl<R: Rng> TreeGrower<'_, R> {
     }
 
     /// The best of the splits on random columns that are not constant among the rows, with one threshold each.
+    #[inline(always)]
     fn split(&mut self, rows: [&[u32]; 3], sums: [f64; 2], space: &mut Workspace) -> Option<(usize, f32)> {
-        let Workspace { order, cells, sides, .. } = space;
+        let Workspace { order, cells, sides, swapped, .. } = space;
         let lengths = rows.map(<[u32]>::len);
         let (candidates, mut best, mut least) = (candidates(order.len()), None, f64::INFINITY);
-        let (mut compared, mut swapped) = (0, Vec::with_capacity(candidates));
+        let mut compared = 0;
+        swapped.clear();
         for drawn in 0..order.len() {
             if compared == candidates {
                 break;
@@ -83,7 +89,7 @@ impl<R: Rng> TreeGrower<'_, R> {
             let column = order[drawn];
             let values = &self.columns[column][..];
             gather(rows, values, cells);
-            let (low, high) = Arch::new().dispatch(|| ends(cells));
+            let (low, high) = ends(cells);
             if low >= high {
                 continue;
             }
@@ -99,7 +105,7 @@ impl<R: Rng> TreeGrower<'_, R> {
                 (best, least) = (Some((column, threshold)), impurity);
             }
         }
-        for (drawn, other) in swapped.into_iter().enumerate().rev() {
+        for (drawn, other) in swapped.drain(..).enumerate().rev() {
             order.swap(drawn, other);
         }
         best
@@ -108,6 +114,7 @@ impl<R: Rng> TreeGrower<'_, R> {
 
 impl<R: Rng> TreeGrower<'_, R> {
     /// A random threshold between the ends of a node's cells, and the impurity that it leaves; `None` if a side is too small.
+    #[inline(always)]
     fn random_threshold(
         &mut self,
         cells: &[f32],
@@ -120,7 +127,7 @@ impl<R: Rng> TreeGrower<'_, R> {
         let counts = lengths.map(|length| {
             let (part, others) = rest.split_at(length);
             rest = others;
-            Arch::new().dispatch(|| count_up_to(part, threshold))
+            count_up_to(part, threshold)
         });
         let count: usize = counts.iter().sum();
         let large = count >= self.leaf && cells.len() - count >= self.leaf;
@@ -129,6 +136,7 @@ impl<R: Rng> TreeGrower<'_, R> {
 }
 
 /// Writes the values of rows, kind after kind.
+#[inline(always)]
 fn gather(rows: [&[u32]; 3], values: &[f32], cells: &mut Vec<f32>) {
     cells.clear();
     for rows in rows {
