@@ -44,7 +44,7 @@ struct Peer {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Taken {
-    Taken(FitAndScore),
+    Measured(FitAndScore),
     /// More than these seconds.
     Longer(u64),
     /// An error.
@@ -97,7 +97,7 @@ impl Options {
             std::thread::sleep(Duration::from_millis(20));
         }
         let output = child.wait_with_output().map_err(|error| failed(&command, error))?;
-        measurement(&command, &output).map(Taken::Taken)
+        measurement(&command, &output).map(Taken::Measured)
     }
 
     /// Starts the script that measures the other packages on a table and a number of threads, if a Python is given.
@@ -231,7 +231,7 @@ impl Taken {
     /// The seconds of the fit and of the scores, or the reason why there are none.
     fn cells(&self) -> [String; 2] {
         match self {
-            Taken::Taken(taken) => [taken.fit, taken.score].map(seconds),
+            Taken::Measured(taken) => [taken.fit, taken.score].map(seconds),
             Taken::Longer(limit) => [format!("> {limit}"), "–".to_owned()],
             Taken::Problem(problem) => [problem.clone(), "–".to_owned()],
         }
@@ -242,7 +242,7 @@ impl Taken {
         let dash = || "–".to_owned();
         match (self, peer, self.ratios(peer)) {
             (_, _, Some(ratios)) => ratios.map(digits),
-            (Taken::Taken(ours), &Taken::Longer(limit), _) => {
+            (Taken::Measured(ours), &Taken::Longer(limit), _) => {
                 [dash(), dash(), format!("> {}", digits(limit as f64 / ours.sum()))]
             }
             _ => [dash(), dash(), dash()],
@@ -251,7 +251,7 @@ impl Taken {
 
     /// How many times as fast as a peer: the fit, the scores, and both.
     fn ratios(&self, peer: &Taken) -> Option<[f64; 3]> {
-        let (Taken::Taken(ours), Taken::Taken(theirs)) = (self, peer) else { return None };
+        let (Taken::Measured(ours), Taken::Measured(theirs)) = (self, peer) else { return None };
         Some([theirs.fit / ours.fit, theirs.score / ours.score, theirs.sum() / ours.sum()])
     }
 }
