@@ -9,6 +9,7 @@ memory of training is the peak of the process, as a multiple of the features, wh
 """
 
 import argparse
+import multiprocessing
 import os
 import re
 import subprocess
@@ -77,7 +78,10 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         table, scores, printed = (Path(folder) / name for name in ("t.csv", "scores.csv", "printed"))
         models = {method: Path(folder) / f"{method}.anoonly" for method in methods}
-        write_table(table, options.rows)
+        # In a process of its own: the peak memory of a process includes that of the one that started it.
+        writer = multiprocessing.Process(target=write_table, args=(table, options.rows))
+        writer.start()
+        writer.join()
         print(f"{options.rows} rows × 40 columns and identifiers, {table.stat().st_size / 1e6:.0f} MB, {cores} cores.\n")
         print("| training | seconds | seconds of the processor | peak memory | features | multiple |")
         print("|----------|---------|--------------------------|-------------|----------|----------|")
@@ -102,4 +106,5 @@ def main():
             print(f"| {name} | {wall:.2f} | {cpu:.2f} | {rate:.2f} M | {ratio:.2f} | {peak / 2**20:.0f} MiB |", flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()
