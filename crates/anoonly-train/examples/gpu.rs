@@ -8,12 +8,13 @@
 //! gpu table FILE                    # prints a joined file as Markdown
 //! ```
 
-#![expect(clippy::print_stdout, reason = "an example prints its results")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "an example prints its results")]
 
 use std::error::Error;
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::process::ExitCode;
 use std::time::Instant;
 
 use anoonly_core::{Label, Samples, Seed};
@@ -83,7 +84,17 @@ struct Run {
     figures: Vec<Figure>,
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["probe", backend] => {
