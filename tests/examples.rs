@@ -26,7 +26,7 @@ fn names() -> Vec<String> {
 fn every_crate_has_an_example_that_runs() {
     let tests = std::env::current_exe().unwrap();
     let folder = tests.parent().and_then(Path::parent).unwrap().join("examples");
-    // A small data set for the example that would otherwise measure on all embedded sets.
+    // A small data set for the example that would otherwise measure on all embedded sets, and small sizes for others.
     let data = tempfile::tempdir().unwrap();
     let row = |row: usize| {
         let anomaly = row.is_multiple_of(5);
@@ -39,11 +39,16 @@ fn every_crate_has_an_example_that_runs() {
         let program = folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
         assert!(program.is_file(), "{name} is not built: run the tests with --workspace");
         let mut command = Command::new(program);
-        if name == "training_defaults" {
-            command.arg(data.path()).arg("1");
-        }
+        let figures = data.path().join("figures.json");
+        match &*name {
+            "training_defaults" => command.arg(data.path()).arg("1"),
+            "growth" => command.arg("1000000"),
+            "gpu" => command.args(["measure", "flex"]).arg(&figures).arg("tiny"),
+            _ => &mut command,
+        };
         let output = command.output().unwrap();
         assert!(output.status.success(), "{name}: {}", stderr(&output));
-        assert!(output.stdout.len() > 50, "{name} prints next to nothing");
+        let printed = if name == "gpu" { fs::read(figures).unwrap() } else { output.stdout };
+        assert!(printed.len() > 50, "{name} prints next to nothing");
     }
 }

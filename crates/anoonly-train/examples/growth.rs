@@ -4,6 +4,8 @@
 //! cargo run --release -p anoonly-train --example growth
 //! ```
 //!
+//! A number as an argument leaves out tables with more cells than that.
+//!
 //! Seconds are those of the processor on all cores together; where the system does not tell them, those of the clock.
 
 #![expect(clippy::print_stdout, reason = "an example prints its results")]
@@ -34,9 +36,10 @@ const SHORT: f64 = 0.5;
 type Costs = [[Option<[f64; 2]>; ROWS.len()]; COLUMNS.len()];
 
 fn main() -> Result<(), Failed> {
+    let most_cells = std::env::args().nth(1).map_or(Ok(MOST_CELLS), |cells| cells.parse())?;
     let mut costs = vec![Costs::default(); METHODS.len()];
     for (column, columns) in COLUMNS.into_iter().enumerate() {
-        for (row, rows) in ROWS.into_iter().enumerate().filter(|(_, rows)| rows * columns <= MOST_CELLS) {
+        for (row, rows) in ROWS.into_iter().enumerate().filter(|(_, rows)| rows * columns <= most_cells) {
             let samples = samples(rows, columns)?;
             for (costs, name) in costs.iter_mut().zip(METHODS) {
                 costs[column][row] = Some(measured(name, &samples)?);
