@@ -6,8 +6,8 @@
 #                                         on each and on all cores of the processor, in at most 10 minutes
 #   FOLDER/gpu.sh table RESULT.json       prints the result as Markdown
 #
-# A run needs no network, no compiler and no source. `tiny` shows in a few minutes that everything works, also on Vulkan's software driver,
-# and says nothing about speed. CUDA needs the driver, and NVRTC with its headers, which `build` fetches with pip if it can.
+# A run needs no network, no compiler and no source. `tiny` shows that everything works, also on Vulkan's software driver, where it
+# may take 40 minutes at most, and says nothing about speed. CUDA needs the driver, and NVRTC with its headers, which `build` fetches with pip if it can.
 set -eu
 
 # The version of CUDA that the programs are built for. Drivers of this version and later can run them.
@@ -115,7 +115,7 @@ run() {
 
     set --
     for backend in cuda wgpu flex; do
-        if said=$("$work/gpu" probe $backend 2>&1); then
+        if said=$(timeout 30 "$work/gpu" probe $backend 2>&1); then
             machine "$backend: $said"
             if [ $backend != flex ]; then part "tests on $backend" $testing env ANOONLY_GPU=$backend "$work/gpu-tests" "$tests"; fi
             # shellcheck disable=SC2086 # no word where it is empty

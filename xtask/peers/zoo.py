@@ -141,7 +141,7 @@ def main():
             if made is None:
                 taken = {"longer": limit}
             elif isinstance(made, list):
-                taken = {"taken": {"fit": made[0], "score": made[1]}}
+                taken = {"measured": {"fit": made[0], "score": made[1]}}
             else:
                 taken = {"problem": made}
             answers.append({"package": package} | taken)

@@ -115,7 +115,8 @@ impl Grid {
     pub fn prepare(plan: Plan) -> Result<Self, BenchError> {
         plan.check()?;
         let entries = plan.source.select(&plan.datasets)?;
-        let datasets: Vec<Dataset> = entries.par_iter().map(|entry| entry.load()).collect::<Result<_, _>>()?;
+        let datasets: Vec<_> = entries.par_iter().map(|entry| entry.load()).collect();
+        let datasets: Vec<Dataset> = datasets.into_iter().collect::<Result<_, _>>()?;
         let (mut rows, mut jobs, mut place) = (Vec::new(), Vec::new(), 0);
         for (index, dataset) in datasets.iter().enumerate() {
             let seeds = plan.seeds.iter().enumerate();

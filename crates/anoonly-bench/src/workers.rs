@@ -24,7 +24,10 @@ pub(crate) fn each<T: Send>(
     let done: Mutex<Vec<(usize, T)>> = Mutex::default();
     let run = || {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build();
-        let pool = pool.map_err(|error| BenchError::Threads { threads, reason: error.to_string() })?;
+        let pool = pool.map_err(|error| {
+            order().close();
+            BenchError::Threads { threads, reason: error.to_string() }
+        })?;
         pool.install(|| {
             loop {
                 let Some(job) = order().begin() else { return Ok(()) };

@@ -34,8 +34,13 @@ pub(super) fn solve(rows: &[f32], columns: usize, sum: f64, tolerance: f64) -> S
     let weights: Vec<f64> = (0..count).map(|row| (sum - row as f64).clamp(0.0, 1.0)).collect();
     let gradient = sums(rows, &weights, rows, columns);
     let mut problem = Problem { rows, columns, tolerance, weights, gradient, steps: STEPS.saturating_mul(count) };
-    while problem.steps > 0 && violation(&problem.weights, &problem.gradient) >= tolerance {
+    while violation(&problem.weights, &problem.gradient) >= tolerance {
+        let steps = problem.steps;
         problem.improve();
+        // Without a step, another round would change nothing either.
+        if problem.steps == 0 || problem.steps == steps {
+            break;
+        }
     }
     Solution { offset: offset(&problem.weights, &problem.gradient), weights: problem.weights }
 }
@@ -72,6 +77,9 @@ impl Problem<'_> {
                 }
                 // The kernels of what is left are computed again, so little must be left.
                 let left = active.undecided();
+                if left.is_empty() {
+                    break None;
+                }
                 if left.len() <= places.len() / 2 {
                     break Some(left);
                 }
