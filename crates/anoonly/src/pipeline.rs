@@ -380,8 +380,9 @@ impl TableDetector {
         &self.columns
     }
 
-    /// The rows whose scores give the scale of a member: all of the given ones, or some if there are many. The mean and the standard
-    /// deviation of so many scores hardly differ from those of all.
+    /// The rows whose scores give the scale of a member: all of the given ones, or some drawn ones if there are many, because the scores of
+    /// millions of rows take longer than a fit. All members have the same rows, and a scale changes no ranking. Where a few rows have
+    /// scores far above all others, the scale depends on whether they are drawn.
     fn scale_rows(&self, others: Vec<usize>) -> Vec<usize> {
         if others.len() <= SCALE_ROWS {
             return others;
