@@ -3,9 +3,7 @@
 use pulp::Arch;
 
 use crate::graph::{Combination, GeneralStep, Graph, LookupTable, Matrix, Value};
-#[cfg(feature = "fit")]
-use crate::tools::columns::transposed_of;
-use crate::tools::columns::{transpose, transposed};
+use crate::tools::columns::{transpose, transposed, transposed_of};
 use crate::{RowBlock, RuleData, SavedTensors};
 
 /// The empirical distribution of each column.
