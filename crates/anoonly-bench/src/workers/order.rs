@@ -19,9 +19,9 @@ pub(crate) struct SharedRows(pub usize);
 
 /// Jobs in order of the seconds that they are expected to take, the longest first.
 ///
-/// The seconds per value of a kind are those of its jobs that have ended. A kind of which no job has ended is expected to be as slow as
-/// the slowest known one. Jobs whose rows are there go before jobs whose rows have to be made, so that few rows are kept in memory, and
-/// jobs whose rows are being made go last, because they would wait.
+/// The seconds per value of a kind are measured on its jobs that have ended. Until then, a kind is expected to be as slow as the slowest known
+/// one. Jobs whose rows are there go before jobs whose rows have to be made, so that few rows are kept in memory. Jobs whose rows are being
+/// made go last, because they would wait.
 #[derive(Debug)]
 pub(crate) struct LongestFirst {
     jobs: Vec<Expected>,

@@ -31,7 +31,7 @@ pub(crate) struct Tail {
 
 /// Rows whose columns are compared together: a column's sorted values stay in the cache from row to row.
 const BLOCK: usize = 1024;
-/// Values of a column of which the first is kept for searches: as many as are compared in a moment.
+/// The number of consecutive sorted values of a column that a search compares one by one. The first of each such part is kept apart.
 const PART: usize = 16;
 /// Values that are searched at a time: each step waits for the one before, and the waits of several searches overlap.
 const TOGETHER: usize = 16;
