@@ -389,7 +389,7 @@ fn without_labels_only_methods_that_need_none_are_measured() {
     let output = anoonly([&options[..], &["0,2", "--models", "mean-difference,knn"]].concat());
     assert!(output.status.success(), "{}", stderr(&output));
     assert!(
-        stderr(&output).contains("without labels, mean-difference is left out, which needs"),
+        stderr(&output).contains("left out at 0 labels, because they need at least one: mean-difference"),
         "{}",
         stderr(&output)
     );

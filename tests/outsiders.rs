@@ -60,10 +60,10 @@ fn a_method_of_another_program_stands_beside_ours() {
     let output = import(place, &[&labelled[..], &[elsewhere]].concat(), &["--standings"]);
     assert!(output.status.success(), "{}", stderr(&output));
     for said in [
-        "without labels, logistic is left out, which needs at least one",
+        "left out at 0 labels, because they need at least one: logistic",
         "4 runs of other programs: first-column",
         "1 line is left out, for splits that are not in this bench",
-        "without labels, first-column is left out, which has no lines there",
+        "left out at 0 labels, because they have no line there: first-column",
         "16 runs on",
     ] {
         assert!(stderr(&output).contains(said), "{said}: {}", stderr(&output));
@@ -111,10 +111,10 @@ fn scores_that_cannot_be_used_are_refused_with_advice() {
         (first("NaN"), &["line 3: NaN is not a finite number", "has `error` instead of scores"]),
         (changed("model", "knn".into()), &["line 3: `knn` is the name of a method", "another name"]),
         (cut_off, &["line 9: not a run on a split"]),
-        (with(text[1].clone()), &["line 3: scores of first-column for data set wine", "already", "line 2"]),
+        (with(text[1].clone()), &["line 3: scores of first-column for data set penguins", "already in", "line 2"]),
         (
             [&text[..3], &text[4..]].concat(),
-            &["no line for 1 of 8 splits; the first is data set wine, seed 2", "--label-count"],
+            &["no line for 1 of 8 splits; the first is data set penguins, seed 2", "--label-count"],
         ),
         (changed("settings", "other".into()), &["line 3: the settings of first-column are `other`", "another name"]),
     ] {

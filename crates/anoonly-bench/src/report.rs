@@ -98,7 +98,12 @@ fn head(results: &Results, view: &View<'_>, setting: Setting, settings: usize) -
         dl {
             dt { "protocol" }
             dd { (protocol) ": " (describe_protocol(protocol)) }
-            dt { "labels" } dd { (summary::labels(setting.budget)) }
+            dt { "labels" }
+            dd {
+                (summary::labels(setting.budget))
+                @let measured = summary::sets(view.results);
+                @if measured < sets.len() { ", on the " (counted(measured, "data set", "data sets")) " that have as many" }
+            }
             dt { "noise" } dd { (setting.noise) }
             @if let Some(kind) = setting.synthetic {
                 dt { "synthetic anomalies" }

@@ -92,7 +92,7 @@ pub enum OutsiderFault {
         reason: String,
     },
     /// A line before this one has scores of the same method for the same split.
-    #[error("scores of {model} for {split} stand already in {}, line {line}", path.display())]
+    #[error("scores of {model} for {split} are already in {}, line {line}", path.display())]
     Twice {
         /// The name of the method.
         model: String,

@@ -158,7 +158,7 @@ fn a_wrong_line_is_refused_with_its_number() {
     let scores = good[1]["scores"].as_array().unwrap();
     let (rows, text) = (scores.len(), good[1].to_string());
     let key = good[1]["split"].as_str().unwrap();
-    let split = format!("data set wine, seed 1, 2 labelled anomalies (split {key})");
+    let split = format!("data set penguins, seed 1, 2 labelled anomalies (split {key})");
     for (line, expected) in [
         (
             with("scores", json!(scores[1..])),
@@ -175,7 +175,7 @@ fn a_wrong_line_is_refused_with_its_number() {
         (with("fit_seconds", Value::Null), "a run has either `scores`".into()),
         (with("error", "why".into()), "a run has either `scores`".into()),
         (with("settings", "others".into()), "the settings of perfect are `others`, but `exact` in FILE, line 1".into()),
-        (good[0].to_string(), "scores of perfect for data set wine, seed 1, 0 labelled anomalies (split ".into()),
+        (good[0].to_string(), "scores of perfect for data set penguins, seed 1, 0 labelled anomalies (split ".into()),
     ] {
         let message = refused(&good, 1, &line);
         assert!(message.starts_with(&format!("FILE: line 2: {expected}")), "{message}\n{expected}");
@@ -192,7 +192,7 @@ fn a_missing_split_is_refused_with_its_name() {
     let mut message =
         |lines: &[Value]| grid.import(&[write(folder.path(), "scores.jsonl", lines)]).unwrap_err().to_string();
     let first = format!(
-        "the first is data set wine, seed 2, 2 labelled anomalies (split {})",
+        "the first is data set penguins, seed 2, 2 labelled anomalies (split {})",
         perfect[3]["split"].as_str().unwrap()
     );
     let some: Vec<Value> = [0, 1, 2, 4, 5, 6].map(|place| perfect[place].clone()).into();
@@ -287,14 +287,14 @@ fn an_export_has_the_rows_as_a_method_sees_them() {
 fn keys_of_splits_never_change() {
     let grid = Grid::prepare(plan(&[2], &["knn"])).unwrap();
     let keys = grid.each_split(|drawn| Ok(drawn.key().to_string())).unwrap();
-    assert_eq!(keys[0], "KEY");
+    assert_eq!(keys[0], "499fdd93dce1ab780da58b2151bb10f5cec7019605b1b6fc3e994fad03b78c55");
 }
 
 #[test]
 fn a_set_is_left_out_at_label_counts_that_it_does_not_have() {
-    let grid = Grid::prepare(plan(&[1000, 8, 2], &["mean-difference", "knn"])).unwrap();
+    let grid = Grid::prepare(plan(&[1000, 12, 2], &["mean-difference", "knn"])).unwrap();
     let of: Vec<(LabelBudget, usize)> = grid.sets_of_budgets();
-    assert_eq!(of, [(LabelBudget::Count(1000), 0), (LabelBudget::Count(8), 1), (LabelBudget::Count(2), 2)]);
+    assert_eq!(of, [(LabelBudget::Count(1000), 0), (LabelBudget::Count(12), 1), (LabelBudget::Count(2), 2)]);
     assert_eq!((grid.sets(), grid.runs()), (2, 2 * 2 * (1 + 2)));
     let message = Grid::prepare(plan(&[1000, 900], &["knn"])).unwrap_err().to_string();
     assert!(message.contains("900 labelled anomalies were requested, but the training rows hold only"), "{message}");

@@ -27,7 +27,7 @@ pub(super) fn note_what_is_left_out(grid: &Grid) {
     note_sets_of_budgets(grid);
     let methods = grid.left_out_without_labels();
     if !methods.is_empty() {
-        note(&format!("without labels, {} left out, which need at least one", listed(&methods, ["is", "are"])));
+        note(&format!("left out at 0 labels, because they need at least one: {}", methods.join(", ")));
     }
 }
 
@@ -53,12 +53,7 @@ pub(super) fn import(grid: &mut Grid, files: &[PathBuf]) -> Result<Vec<OutsiderM
     let unlabelled: Vec<&str> =
         methods.iter().filter(|method| method.needs_labels).map(|method| method.name.as_str()).collect();
     if !unlabelled.is_empty() {
-        note(&format!("without labels, {} left out, which have no lines there", listed(&unlabelled, ["is", "are"])));
+        note(&format!("left out at 0 labels, because they have no line there: {}", unlabelled.join(", ")));
     }
     Ok(methods)
-}
-
-/// Names with the form of a verb for one or several.
-fn listed(names: &[&str], verb: [&str; 2]) -> String {
-    format!("{} {}", names.join(", "), verb[usize::from(names.len() > 1)])
 }

@@ -24,6 +24,33 @@ struct Sweep<'a> {
     fixed: String,
 }
 
+/// Where the levels of a sweep are drawn.
+struct SweepAxis {
+    kind: ScaleKind,
+    /// The place of level 0 on a logarithmic axis, which has none.
+    zero: f64,
+}
+
+impl SweepAxis {
+    /// A logarithmic axis for levels that differ by a factor of 20 or more. Of level 0 it shows only that it is below the others, which
+    /// is enough for numbers of labels but not for noise.
+    fn of(levels: &[f64], zero_may_move: bool) -> Self {
+        let positive: Vec<f64> = levels.iter().copied().filter(|level| *level > 0.0).collect();
+        let spread = match positive.as_slice() {
+            [first, .., last] => last / first >= 20.0,
+            _ => false,
+        };
+        match spread && (zero_may_move || levels[0] > 0.0) {
+            true => Self { kind: ScaleKind::Log, zero: positive[0] / 3.0 },
+            false => Self { kind: ScaleKind::Linear, zero: 0.0 },
+        }
+    }
+
+    fn at(&self, level: f64) -> f64 {
+        if level > 0.0 { level } else { self.zero }
+    }
+}
+
 /// A figure for a sweep of labels and one for a sweep of noise levels, if the settings have them.
 pub fn figures(settings: &[(Setting, Results)]) -> Vec<Figure> {
     let Some((first, _)) = settings.first() else { return Vec::new() };
@@ -76,16 +103,17 @@ fn figure(sweep: Sweep<'_>) -> Figure {
     let sets_by_level = sweep.levels.iter().zip(&sets).map(|((level, _), sets)| format!("{sets} at {level}"));
     let sets_by_level = sets_by_level.collect::<Vec<String>>().join(", ");
     let values: Vec<f64> = sweep.levels.iter().map(|(level, _)| *level).collect();
-    let spread = values[0] > 0.0 && values[values.len() - 1] / values[0] >= 20.0;
+    let axis = SweepAxis::of(&values, sweep.id == "sweep-labels");
     let x = Axis {
         label: sweep.axis.into(),
-        kind: if spread { ScaleKind::Log } else { ScaleKind::Linear },
-        domain: (values[0], values[values.len() - 1]),
-        ticks: Some(values.iter().map(|value| (*value, value.to_string())).collect()),
+        kind: axis.kind,
+        domain: (axis.at(values[0]), axis.at(values[values.len() - 1])),
+        ticks: Some(values.iter().map(|value| (axis.at(*value), value.to_string())).collect()),
     };
     let group = |(title, metric): &(&str, Metric)| {
         let models = if view.trained.is_empty() { &view.without_strategy } else { &view.trained };
-        let curves = models.iter().map(|model| (model, curves(&view, &sweep, model, *metric))).collect::<Vec<_>>();
+        let curves =
+            models.iter().map(|model| (model, curves(&view, &sweep, &axis, model, *metric))).collect::<Vec<_>>();
         // All methods share an axis. It covers the lines; bands are clipped to it.
         let lines = curves.iter().flat_map(|(_, curves)| {
             curves.iter().flat_map(|mark| match mark {
@@ -129,7 +157,7 @@ fn figure(sweep: Sweep<'_>) -> Figure {
 }
 
 /// The curves of the methods without a strategy and of the strategies of one method, above their bands.
-fn curves(view: &View<'_>, sweep: &Sweep<'_>, model: &str, metric: Metric) -> Vec<Mark> {
+fn curves(view: &View<'_>, sweep: &Sweep<'_>, axis: &SweepAxis, model: &str, metric: Metric) -> Vec<Mark> {
     let others = view.without_strategy.iter().map(|model| (*model, "none"));
     let strategies = view.strategies.iter().filter(|_| !view.trained.is_empty()).map(|strategy| (model, *strategy));
     let (mut bands, mut lines) = (Vec::new(), Vec::new());
@@ -141,9 +169,10 @@ fn curves(view: &View<'_>, sweep: &Sweep<'_>, model: &str, metric: Metric) -> Ve
             let values: Vec<f64> =
                 by_seed(&rows, &[strategy], metric).into_values().map(|value| 100.0 * value).collect();
             let Some(interval) = mean_interval(&values, LEVEL) else { continue };
-            points.push((*level, interval.estimate));
+            let at = axis.at(*level);
+            points.push((at, interval.estimate));
             if interval.low.is_finite() {
-                band.push((*level, interval.low, interval.high));
+                band.push((at, interval.low, interval.high));
             }
             titles.push(format!(
                 "{} at {level}: {:.1}",
@@ -167,5 +196,23 @@ fn clipped(mark: Mark, (low, high): (f64, f64)) -> Mark {
             Mark::Band(band.into_iter().map(cut).collect(), look)
         }
         mark => mark,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wide_sweep_is_drawn_on_a_logarithmic_axis_also_from_0_labels_on() {
+        let places = |levels: &[f64], labels| {
+            let axis = SweepAxis::of(levels, labels);
+            (axis.kind == ScaleKind::Log, axis.at(levels[0]))
+        };
+        assert_eq!(places(&[1.0, 5.0, 100.0], true), (true, 1.0));
+        assert_eq!(places(&[0.0, 3.0, 100.0], true), (true, 1.0));
+        assert_eq!(places(&[0.0, 0.01, 0.5], false), (false, 0.0));
+        assert_eq!(places(&[0.0, 1.0, 10.0], true), (false, 0.0));
+        assert_eq!(places(&[0.0, 1.0], true), (false, 0.0));
     }
 }
