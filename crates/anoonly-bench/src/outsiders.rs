@@ -7,21 +7,18 @@
 
 mod export;
 mod fault;
+mod found;
 mod lines;
 mod measured;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
-
-use anoonly_core::budget::LabelBudget;
 
 use crate::grid::{DrawnSplit, SplitSource};
 use crate::store::PlaceOrder;
 use crate::{BenchError, Grid, Key, Place, Row, RunRecord, Store};
-use lines::ScoreLines;
-use measured::MeasuredLine;
+use found::FoundLines;
 
 pub use export::ExportedSplits;
 pub use fault::{OutsiderFault, OutsiderSplit};
@@ -89,44 +86,10 @@ impl Grid {
     /// drawn.
     pub fn import(&mut self, files: &[PathBuf]) -> Result<ImportedScores, BenchError> {
         let targets = self.each_split(|drawn| Ok(Target::of(drawn)))?;
-        let of_key: HashMap<&str, usize> =
-            targets.iter().enumerate().map(|(index, target)| (target.name.key.as_str(), index)).collect();
-        let mut models: BTreeSet<String> = BTreeSet::new();
-        let mut found: BTreeMap<(usize, String), MeasuredLine> = BTreeMap::new();
-        let mut elsewhere = 0;
-        for path in files {
-            let mut lines = ScoreLines::open(path)?;
-            let mut none = true;
-            loop {
-                let some = lines.next(&targets, &of_key)?;
-                if some.is_empty() {
-                    break;
-                }
-                none = false;
-                for line in some {
-                    models.insert(line.model.clone());
-                    match line.split {
-                        None => elsewhere += 1,
-                        Some(split) => {
-                            let place = (split, line.model.clone());
-                            let kept = match found.remove(&place) {
-                                None => line,
-                                Some(before) => before.or(line, &targets[split].name)?,
-                            };
-                            found.insert(place, kept);
-                        }
-                    }
-                }
-            }
-            if none {
-                return Err(BenchError::File { path: path.clone(), reason: "it has no lines".into() });
-            }
-        }
-        let methods: Vec<OutsiderMethod> =
-            models.into_iter().map(|name| method(name, &targets, &found)).collect::<Result<_, _>>()?;
-        let runs_of = |model: &OutsiderMethod| found.keys().filter(|(_, name)| *name == model.name).count();
-        let sizes: Vec<usize> = methods.iter().map(runs_of).collect();
-        let runs = found.into_iter().enumerate().map(|(index, ((split, name), line))| {
+        let found = FoundLines::read(files, &targets)?;
+        let (methods, elsewhere) = (found.methods(&targets)?, found.elsewhere);
+        let sizes: Vec<usize> = methods.iter().map(|method| found.runs_of(&method.name)).collect();
+        let runs = found.lines.into_iter().enumerate().map(|(index, ((split, name), line))| {
             let model = methods.iter().position(|method| method.name == name).unwrap_or_default();
             let target = &targets[split];
             let (key, made_by) = (line.key(&target.name.key), line.maker());
@@ -136,31 +99,6 @@ impl Grid {
         self.outsiders = runs.collect();
         Ok(ImportedScores { methods, runs: self.outsiders.len(), elsewhere })
     }
-}
-
-/// Checks that a method has one line for each split, all with the same settings.
-fn method(
-    name: String,
-    targets: &[Target],
-    found: &BTreeMap<(usize, String), MeasuredLine>,
-) -> Result<OutsiderMethod, BenchError> {
-    let line = |split: usize| found.get(&(split, name.clone()));
-    let unlabelled = |split: &usize| targets[*split].source.budget == LabelBudget::Count(0);
-    let all = || 0..targets.len();
-    let needs_labels =
-        all().any(|split| unlabelled(&split)) && all().filter(unlabelled).all(|split| line(split).is_none());
-    let wanted: Vec<usize> = all().filter(|split| !(needs_labels && unlabelled(split))).collect();
-    let missing: Vec<usize> = wanted.iter().copied().filter(|&split| line(split).is_none()).collect();
-    if let Some(&first) = missing.first() {
-        let first = Box::new(targets[first].name.clone());
-        return Err(BenchError::MissingScores { model: name, missing: missing.len(), splits: wanted.len(), first });
-    }
-    let lines: Vec<&MeasuredLine> = wanted.iter().filter_map(|&split| line(split)).collect();
-    let Some(first) = lines.first() else {
-        return Ok(OutsiderMethod { name, settings: String::new(), needs_labels });
-    };
-    lines.iter().try_for_each(|line| line.check_settings(first))?;
-    Ok(OutsiderMethod { settings: first.settings.clone(), name, needs_labels })
 }
 
 impl OutsiderRun {

@@ -97,10 +97,11 @@ impl ScoreLines {
 
 /// Why a line cannot be read. Many programs write numbers that are not finite, although JSON has none.
 fn unreadable(text: &[u8], error: &serde_json::Error) -> OutsiderFault {
-    let at = text.get(error.column().saturating_sub(1)..).unwrap_or_default();
-    let value = ["NaN", "Infinity", "-Infinity"].into_iter().find(|value| at.starts_with(value.as_bytes()));
+    let at = error.column().saturating_sub(1).min(text.len());
+    let value = ["NaN", "Infinity"].into_iter().find(|value| text[at..].starts_with(value.as_bytes()));
+    let sign = if text[..at].ends_with(b"-") { "-" } else { "" };
     match value {
-        Some(value) => OutsiderFault::NotFinite { value: value.into() },
+        Some(value) => OutsiderFault::NotFinite { value: format!("{sign}{value}") },
         None => OutsiderFault::Unreadable { reason: error.to_string() },
     }
 }
