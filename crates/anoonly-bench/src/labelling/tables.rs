@@ -97,7 +97,7 @@ impl ComparedCurves {
                     .iter()
                     .map(|&figure| mean(figure).map_or_else(dash, |interval| percent_and_half_width(interval, false))),
             );
-            cells.extend(ranks.iter().flatten().flat_map(|ranks| ranks.cells(place)));
+            cells.extend(ranks.iter().flatten().flat_map(|ranks| ranks.cells(Some(place))));
             cells.push(self.refit_seconds(place).map_or_else(dash, short_seconds));
             table.add_row(cells);
         }

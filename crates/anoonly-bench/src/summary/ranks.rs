@@ -37,7 +37,8 @@ pub(crate) const ALPHA: f64 = 0.05;
 ///
 /// A method of rank 1 is the best on every data set. The p-value beside a rank is that of the Wilcoxon signed-rank test between the
 /// line with the best average rank and this line, with Holm's correction for all lines. The tests compare means over seeds on the
-/// data sets on which all lines were measured. There are no ranks for fewer than ten such data sets or fewer than three lines.
+/// data sets on which all lines were measured. There are no ranks for fewer than ten such data sets or fewer than three lines, and a line
+/// that was measured on no data set has no rank.
 ///
 /// The test assumes independent data sets, but sets of one family are not independent, and the best line was chosen on the same
 /// values. The p-values are therefore too small rather than too large.
@@ -51,7 +52,12 @@ pub fn standings(results: &Results) -> Standings {
         .collect();
     let families = in_order(results, |row| &row.family);
     let shown_families: &[&str] = if families.len() > 1 { &families } else { &[] };
-    let compared = METRICS.map(|(_, metric)| Ranks::new(&compare(results, &contestants, metric)?));
+    let ranked: Vec<(&str, &str)> = contestants
+        .iter()
+        .copied()
+        .filter(|(model, strategy)| is_measured(results, &families, model, strategy))
+        .collect();
+    let compared = METRICS.map(|(_, metric)| Ranks::new(&compare(results, &ranked, metric)?));
     let ranks = match &compared {
         [Some(auroc), Some(ap)] => Some([auroc, ap]),
         _ => None,
@@ -64,7 +70,8 @@ pub fn standings(results: &Results) -> Standings {
     header.push("seconds a fit");
     let mut table = markdown_table(&header, 2);
     let mut lines: Vec<(f64, Vec<String>)> = Vec::new();
-    for (place, &(model, strategy)) in contestants.iter().enumerate() {
+    for &(model, strategy) in &contestants {
+        let rank = ranked.iter().position(|contestant| *contestant == (model, strategy));
         let cell = |families: &[&str], metric: Metric| {
             let values = by_seed(&complete_rows(results, families, model), &[strategy], metric);
             mean_interval(&values.into_values().collect::<Vec<_>>(), LEVEL)
@@ -78,11 +85,11 @@ pub fn standings(results: &Results) -> Standings {
         let mut cells = vec![model.to_owned(), strategy.to_owned()];
         cells.extend(shown_families.iter().map(|family| mean(cell(&[family], METRICS[0].1))));
         cells.extend([with_interval(auroc), with_interval(ap)]);
-        cells.extend(ranks.iter().flatten().flat_map(|ranks| ranks.cells(place)));
+        cells.extend(ranks.iter().flatten().flat_map(|ranks| ranks.cells(rank)));
         cells.push(seconds(results, model, strategy));
         // Without ranks, the lines are sorted by AUROC.
         let order = match &ranks {
-            Some([auroc, _]) => auroc.average[place],
+            Some([auroc, _]) => rank.map_or(f64::INFINITY, |rank| auroc.average[rank]),
             None => auroc.map_or(f64::INFINITY, |interval| -interval.estimate),
         };
         lines.push((order, cells));
@@ -94,9 +101,15 @@ pub fn standings(results: &Results) -> Standings {
     let name = |(model, strategy): &(&str, &str)| {
         if *strategy == "none" { (*model).to_owned() } else { format!("{model} {strategy}") }
     };
-    let names: Vec<String> = contestants.iter().map(name).collect();
+    let names: Vec<String> = ranked.iter().map(name).collect();
     let ranks = ranks.map(|[auroc, _]| Ranked { sets: auroc.sets, diagram: auroc.diagram(&names, "AUROC") });
     Standings { table, ranks }
+}
+
+/// Whether a line was measured on a data set, with no failed run there. Otherwise it would take all data sets from the others' ranks.
+fn is_measured(results: &Results, families: &[&str], model: &str, strategy: &str) -> bool {
+    let rows = complete_rows(results, families, model);
+    rows.iter().any(|row| row.strategy.name() == strategy && matches!(row.status, Status::Ok(_)))
 }
 
 /// The median seconds of a fit.
@@ -174,7 +187,9 @@ impl Ranks {
         format!("{title}\n\n```text\n{}\n```", lines.join("\n"))
     }
 
-    pub fn cells(&self, place: usize) -> [String; 2] {
+    /// The cells of a line: its rank and the p-value. Both are empty for a line without a rank.
+    pub fn cells(&self, place: Option<usize>) -> [String; 2] {
+        let Some(place) = place else { return [dash(), dash()] };
         [format!("{:.2}", self.average[place]), self.p_values[place].map_or_else(|| "best".into(), short_p_value)]
     }
 }
@@ -269,6 +284,19 @@ mod tests {
         let mut gap = results(10);
         gap.rows.remove(0);
         assert!(standings(&gap).ranks.is_none());
+    }
+
+    #[test]
+    fn a_line_that_failed_everywhere_has_no_rank_and_leaves_those_of_the_others() {
+        let mut all = results(10);
+        for set in 0..10 {
+            let status = Status::Failed("one label is too few".into());
+            all.rows.push(Row { model: "none".into(), dataset: format!("set {set}"), status, ..Row::made() });
+        }
+        let Standings { table, ranks } = standings(&all);
+        assert!(!ranks.unwrap().diagram.contains("none"));
+        assert_eq!(cells(&table, 0), ["high", "anoonly", "74.5", "25.5", "1.00", "best", "3.00", "0.004", "1.00"]);
+        assert_eq!(cells(&table, 3), ["none", "anoonly", "–", "–", "–", "–", "–", "–", "–"]);
     }
 
     #[test]

@@ -18,7 +18,9 @@ const TIE: f64 = 0.001;
 
 /// The critical-difference diagram.
 pub fn diagram(view: &View<'_>) -> Figure {
-    let contestants = view.contestants();
+    // A method that was measured nowhere would take all families from the others.
+    let mut contestants = view.contestants();
+    contestants.retain(|(model, strategy)| !view.nested(&view.families, model, strategy, METRICS[0].1).is_empty());
     let compared = compare(view, &contestants);
     let caption = match &compared {
         Err(_) => html! {},
