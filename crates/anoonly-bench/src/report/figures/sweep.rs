@@ -14,18 +14,24 @@ use anoonly_page::panels::{self, Axis, Mark, Panel, PanelGroup};
 use anoonly_page::scale::{ScaleKind, span};
 
 /// A sweep over one setting.
-struct Sweep<'a> {
+pub struct Sweep<'a> {
     id: &'static str,
     name: String,
-    axis: &'static str,
+    /// What the levels are, with their unit.
+    pub axis: &'static str,
     /// The levels with their results, lowest first.
-    levels: Vec<(f64, &'a Results)>,
+    pub levels: Vec<(f64, &'a Results)>,
     /// The settings that all levels share.
-    fixed: String,
+    pub fixed: String,
 }
 
-/// A figure for a sweep of labels and one for a sweep of noise levels, if the settings have them.
+/// A figure for each sweep.
 pub fn figures(settings: &[(Setting, Results)]) -> Vec<Figure> {
+    sweeps(settings).into_iter().map(figure).collect()
+}
+
+/// A sweep of labels and one of noise levels, if the settings have them.
+pub fn sweeps(settings: &[(Setting, Results)]) -> Vec<Sweep<'_>> {
     let Some((first, _)) = settings.first() else { return Vec::new() };
     let levels = |level: &dyn Fn(&Setting) -> Option<f64>| {
         let mut levels: Vec<(f64, &Results)> =
@@ -64,7 +70,7 @@ pub fn figures(settings: &[(Setting, Results)]) -> Vec<Figure> {
             fixed: crate::summary::labels(first.budget) + &synthetic,
         },
     ];
-    sweeps.into_iter().filter(|sweep| sweep.levels.len() > 1).map(figure).collect()
+    sweeps.into_iter().filter(|sweep| sweep.levels.len() > 1).collect()
 }
 
 fn figure(sweep: Sweep<'_>) -> Figure {
@@ -150,7 +156,7 @@ fn curves(view: &View<'_>, sweep: &Sweep<'_>, model: &str, metric: Metric) -> Ve
 }
 
 /// A band cut to the axis.
-fn clipped(mark: Mark, (low, high): (f64, f64)) -> Mark {
+pub fn clipped(mark: Mark, (low, high): (f64, f64)) -> Mark {
     match mark {
         Mark::Band(band, look) => {
             let cut = |(x, a, b): (f64, f64, f64)| (x, a.clamp(low, high), b.clamp(low, high));

@@ -39,6 +39,7 @@ const EVERY: [&str; 27] = [
     "--shard=2/5",
     "--out=o",
     "--report=r.html",
+    "--figure=f.svg",
     "--standings",
     "--json",
 ];
