@@ -380,18 +380,63 @@ fn the_plans_in_the_documentation_are_valid() {
     }
 }
 
-/// Without labels, methods that need none are measured, and a run of any other is a row with the reason.
+/// Without labels, methods that need none are measured, and the others are left out.
 #[test]
-fn without_labels_methods_that_need_none_are_measured() {
+fn without_labels_only_methods_that_need_none_are_measured() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().to_str().unwrap();
-    let options = ["--datasets", "wine", "--seeds", "1", "--label-count", "0", "--models", "knn,mean-difference"];
-    let output = anoonly([&["bench", "--out", out][..], &options].concat());
-    assert_eq!(output.status.code(), Some(1));
+    let options = ["bench", "--out", out, "--datasets", "wine", "--seeds", "1", "--label-count"];
+    let output = anoonly([&options[..], &["0,2", "--models", "mean-difference,knn"]].concat());
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("without labels, mean-difference is left out, which needs"),
+        "{}",
+        stderr(&output)
+    );
     let rows = rows(&folder.path().join("results.csv"));
-    let found: Vec<[&str; 4]> =
-        rows.iter().map(|row| [&row[2], &row[6], &row[17], &row[18]].map(String::as_str)).collect();
-    let reason = "no row is labelled an anomaly: mean-difference needs at least one";
-    assert_eq!(found, [["knn", "0", "ok", ""], ["mean-difference", "0", "failed", reason]]);
+    let found: Vec<[&str; 3]> = rows.iter().map(|row| [&row[2], &row[6], &row[17]].map(String::as_str)).collect();
+    assert_eq!(found, [["knn", "0", "ok"], ["mean-difference", "2", "ok"], ["knn", "2", "ok"]]);
     assert!(rows[0][13].parse::<f64>().unwrap() > 0.5);
+    let table = String::from_utf8(output.stdout).unwrap();
+    let swept = table.split("AUROC by labels").nth(1).unwrap();
+    let line = swept.lines().find(|line| line.starts_with("| mean-difference")).unwrap();
+    assert_eq!(line.split('|').nth(3).unwrap().trim(), "–", "{line}");
+
+    let output = anoonly([&options[..], &["0", "--models", "mean-difference,logistic"]].concat());
+    assert_eq!(output.status.code(), Some(2));
+    let message = stderr(&output);
+    assert!(message.contains("none of these methods can be fitted: mean-difference, logistic; choose"), "{message}");
+    assert!(message.contains("with --models: ") && message.contains("isolation-forest"), "{message}");
+}
+
+/// A sweep over label counts works on data sets that have fewer anomalies, and says on how many each count was measured.
+#[test]
+fn a_set_is_left_out_at_label_counts_that_it_does_not_have() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().to_str().unwrap();
+    let report = folder.path().join("report.html");
+    let options = ["bench", "--datasets", "wine,digits_4", "--models", "mean-difference,knn", "--seeds", "1,2"];
+    let words = ["--label-count", "20,3", "--out", out, "--report", report.to_str().unwrap()];
+    let output = anoonly([&options[..], &words].concat());
+    assert!(output.status.success(), "{}", stderr(&output));
+    let note = "data sets without enough training anomalies are left out: 20 labelled anomalies on 1 of 2";
+    assert!(stderr(&output).contains(note), "{}", stderr(&output));
+    let rows = rows(&folder.path().join("results.csv"));
+    let of = |count: &str| rows.iter().filter(|row| row[6] == count).map(|row| row[0].as_str()).collect::<HashSet<_>>();
+    assert_eq!((of("20"), of("3")), (HashSet::from(["digits_4"]), HashSet::from(["digits_4", "wine"])));
+    let table = String::from_utf8(output.stdout).unwrap();
+    for part in [
+        "Protocol clean, 20 labelled anomalies, 1 of 2 data sets, backend",
+        "Protocol clean, 3 labelled anomalies, backend",
+        "20 labelled, 1 set | 3 labelled, 2 sets",
+        "mean over families of the data sets that have a setting",
+    ] {
+        assert!(table.contains(part), "{part}: {table}");
+    }
+    let page = std::fs::read_to_string(report).unwrap();
+    assert!(page.contains("Data sets: 2 at 3, 1 at 20."), "the figure says nothing about the sets");
+
+    let output = anoonly([&options[..], &["--label-count", "30,20", "--out", out, "--datasets", "wine"]].concat());
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("data set `wine`: 20 labelled anomalies were requested"), "{}", stderr(&output));
 }

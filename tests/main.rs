@@ -18,6 +18,7 @@ mod labelling_bench;
 mod labels;
 mod options;
 mod outputs;
+mod outsiders;
 mod pages;
 mod reading;
 mod real_data;

@@ -48,9 +48,7 @@ impl Details {
     /// # Errors
     /// The reason why a curve or the layer cannot be computed.
     pub(crate) fn of(fitted: &FittedDetector, trial: &Trial, scores: &[f32], seed: Seed) -> Result<Self, String> {
-        let truth = trial.test.anomalous();
-        let roc = roc_curve(scores, &truth, Some(POINTS)).map_err(|error| error.to_string())?;
-        let recall = precision_recall_curve(scores, &truth, Some(POINTS)).map_err(|error| error.to_string())?;
+        let curves = Self::of_scores(scores, &trial.test.anomalous())?;
         let (kinds, rows) = some_rows(trial, &mut seed.stream(&["rows of the layer"]));
         let layer = fitted.representation(&rows).map_err(|error| error.to_string())?;
         let kept = |layer: Array2<f32>| {
@@ -58,14 +56,28 @@ impl Details {
             kinds.into_iter().zip(rows).collect()
         };
         Ok(Self {
+            history: fitted.history().clone(),
+            // JSON has no infinite numbers.
+            layer: layer.filter(|layer| layer.iter().all(|cell| cell.is_finite())).map(kept),
+            ..curves
+        })
+    }
+
+    /// The curves of the scores of a method that shows nothing else.
+    ///
+    /// # Errors
+    /// The reason why a curve cannot be computed.
+    pub(crate) fn of_scores(scores: &[f32], truth: &[bool]) -> Result<Self, String> {
+        let roc = roc_curve(scores, truth, Some(POINTS)).map_err(|error| error.to_string())?;
+        let recall = precision_recall_curve(scores, truth, Some(POINTS)).map_err(|error| error.to_string())?;
+        Ok(Self {
             roc: roc
                 .iter()
                 .map(|p| (short(p.false_positive_rate as f32), short(p.true_positive_rate as f32)))
                 .collect(),
             precision_recall: recall.iter().map(|p| (short(p.recall as f32), short(p.precision as f32))).collect(),
-            history: fitted.history().clone(),
-            // JSON has no infinite numbers.
-            layer: layer.filter(|layer| layer.iter().all(|cell| cell.is_finite())).map(kept),
+            history: History::default(),
+            layer: None,
         })
     }
 }

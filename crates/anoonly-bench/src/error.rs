@@ -9,6 +9,8 @@ use anoonly_models::ConfigError;
 use anoonly_page::PageError;
 use anoonly_train::BackendError;
 
+use crate::outsiders::{OutsiderFault, OutsiderSplit};
+
 /// Why a bench cannot run or its results cannot be written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -67,6 +69,44 @@ pub enum BenchError {
         expected: &'static str,
         /// Why the line cannot be read.
         reason: String,
+    },
+    /// No method of a bench without labels can be fitted.
+    #[error("without a labelled anomaly, none of these methods can be fitted: {}", models.join(", "))]
+    NeedLabels {
+        /// The methods.
+        models: Vec<String>,
+    },
+    /// The rows of a split cannot be drawn.
+    #[error("data set {dataset}, seed {seed}: its rows cannot be drawn: {reason}")]
+    Split {
+        /// The data set.
+        dataset: String,
+        /// The seed.
+        seed: u64,
+        /// The reason.
+        reason: String,
+    },
+    /// A line with scores of another program cannot be used.
+    #[error("{}: line {line}: {fault}", path.display())]
+    Outsider {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        fault: Box<OutsiderFault>,
+    },
+    /// Another program has no scores for some splits of a bench.
+    #[error("{model} has no line for {missing} of {splits} splits; the first is {first}")]
+    MissingScores {
+        /// The name of its method.
+        model: String,
+        /// The number of splits without a line.
+        missing: usize,
+        /// The number of splits.
+        splits: usize,
+        /// The first split without a line.
+        first: Box<OutsiderSplit>,
     },
     /// An input file or folder cannot be used.
     #[error("{}: {reason}", path.display())]

@@ -1,32 +1,37 @@
 //! The grid of runs: every combination of data set, seed, method and strategy.
 
 mod digest;
+mod drawn;
 mod fitting;
 mod job;
 mod plan;
 mod rows;
+mod shard;
 
-use std::str::FromStr;
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use anoonly_core::Dataset;
 use anoonly_core::budget::LabelBudget;
-use anoonly_core::noise::Noise;
-use anoonly_core::synthetic::Synthetic;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::outsiders::OutsiderRun;
+use crate::store::PlaceOrder;
 use crate::summary::labels;
 use crate::workers::{self, Expected, LongestFirst, SharedRows};
 use crate::{BenchError, Results, Row, Store, Strategy, synthetic_name};
 use rows::TrialRows;
 
 pub(crate) use digest::{Digest, content, hex, json, program};
+pub(crate) use drawn::{DrawnSplit, SplitSource};
 pub(crate) use fitting::caught;
 pub use plan::Plan;
 pub(crate) use plan::check_list;
+pub use shard::Shard;
+pub(crate) use shard::shard;
 
 /// A plan with its data loaded and its splits drawn.
 #[derive(Debug)]
@@ -39,9 +44,13 @@ pub struct Grid {
     program: Digest,
     /// The digest of the rows of each data set.
     contents: Vec<Digest>,
+    /// The splits of the whole grid, including those of other shards.
+    splits: Vec<SplitSource>,
     jobs: Vec<Job>,
-    /// The number of runs of the whole grid, including those of other shards.
+    /// The number of runs of methods in the whole grid, including those of other shards.
     whole: usize,
+    /// The runs that other programs measured.
+    pub(crate) outsiders: Vec<OutsiderRun>,
 }
 
 /// The key of a run: the digest of everything that determines it, in hexadecimal.
@@ -49,45 +58,10 @@ pub struct Grid {
 #[serde(transparent)]
 pub struct Key(pub(crate) String);
 
-/// A part of a grid, for one of several machines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shard {
-    /// The part, counted from 1.
-    pub part: usize,
-    /// The number of parts.
-    pub of: usize,
-}
-
-impl FromStr for Shard {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let numbers = text.split_once('/').and_then(|(part, of)| Some((part.parse().ok()?, of.parse().ok()?)));
-        match numbers {
-            Some((part, of)) if (1..=of).contains(&part) => Ok(Self { part, of }),
-            _ => Err("give PART/PARTS, as 2/5 for the second part of five".into()),
-        }
-    }
-}
-
-/// Keeps a part of some jobs, with the same share of the jobs of each method, in the order of their places.
-pub(crate) fn shard<J>(jobs: &mut Vec<J>, part: Shard, model: impl Fn(&J) -> usize, place: impl Fn(&J) -> usize) {
-    let mut all = std::mem::take(jobs);
-    all.sort_by_key(|job| (model(job), place(job)));
-    *jobs = all.into_iter().skip(part.part - 1).step_by(part.of).collect();
-    jobs.sort_by_key(place);
-}
-
 /// The runs of one method on one split. They share everything that does not depend on the strategy.
 #[derive(Clone, Copy, Debug)]
 struct Job {
-    dataset: usize,
-    seed: usize,
-    budget: LabelBudget,
-    noise: Noise,
-    synthetic: Option<Synthetic>,
-    /// The index in the rows of the grid.
-    rows: usize,
+    split: SplitSource,
     model: usize,
     /// The position of its first run in the grid.
     place: usize,
@@ -117,34 +91,75 @@ impl Grid {
         let entries = plan.source.select(&plan.datasets)?;
         let datasets: Vec<_> = entries.par_iter().map(|entry| entry.load()).collect();
         let datasets: Vec<Dataset> = datasets.into_iter().collect::<Result<_, _>>()?;
-        let (mut rows, mut jobs, mut place) = (Vec::new(), Vec::new(), 0);
+        let (mut rows, mut splits, mut jobs, mut place) = (Vec::new(), Vec::new(), Vec::new(), 0);
         for (index, dataset) in datasets.iter().enumerate() {
-            let seeds = plan.seeds.iter().enumerate();
-            for ((seed, number), &synthetic) in
-                seeds.flat_map(|seed| plan.synthetic.iter().map(move |kind| (seed, kind)))
-            {
-                rows.push(match synthetic {
-                    None => TrialRows::Own(plan.own_rows(dataset, *number)?),
-                    Some(kind) => TrialRows::Synthetic(kind, Mutex::default()),
-                });
-                let settings = plan.budgets.iter().flat_map(|&budget| plan.noises.iter().map(move |&n| (budget, n)));
+            let own = plan.own_splits(dataset)?;
+            let budgets = plan.budgets_on(dataset, &own)?;
+            let kinds = own.iter().enumerate().flat_map(|own| plan.synthetic.iter().map(move |&kind| (own, kind)));
+            for ((seed, own), synthetic) in kinds {
+                let made = synthetic.map(|kind| TrialRows::Synthetic(kind, Mutex::default()));
+                rows.extend(made.or_else(|| own.clone().map(TrialRows::Own)));
+                let settings = budgets.iter().flat_map(|&budget| plan.noises.iter().map(move |&n| (budget, n)));
                 for (budget, noise) in settings {
-                    for model in 0..plan.models.len() {
-                        let rows = rows.len() - 1;
-                        jobs.push(Job { dataset: index, seed, budget, noise, synthetic, rows, model, place });
+                    let end = place + plan.runs_on(budget);
+                    let split =
+                        SplitSource { dataset: index, seed, budget, noise, synthetic, rows: rows.len() - 1, end };
+                    splits.push(split);
+                    for model in plan.models_on(budget) {
+                        jobs.push(Job { split, model, place });
                         place += plan.strategies_of(model).len();
                     }
                 }
             }
         }
+        if jobs.is_empty() {
+            let models = plan.models.iter().map(|model| model.info().name.to_owned()).collect();
+            return Err(BenchError::NeedLabels { models });
+        }
         let contents = datasets.par_iter().map(content).collect();
-        Ok(Self { plan, datasets, rows, program: program()?, contents, jobs, whole: place })
+        Ok(Self {
+            plan,
+            datasets,
+            rows,
+            program: program()?,
+            contents,
+            splits,
+            jobs,
+            whole: place,
+            outsiders: Vec::new(),
+        })
     }
 
     /// Keeps one part of the grid. Every part gets the same share of the jobs of each method, because methods differ in the time
     /// they take.
     pub fn shard(&mut self, part: Shard) {
         shard(&mut self.jobs, part, |job| job.model, |job| job.place);
+        shard(&mut self.outsiders, part, |run| run.model, |run| run.index);
+    }
+
+    /// Each label budget with the number of data sets that are measured with it. A data set is left out at a count of labels that its
+    /// training rows do not have at every seed.
+    pub fn sets_of_budgets(&self) -> Vec<(LabelBudget, usize)> {
+        let sets = |budget: LabelBudget| {
+            let of = self.splits.iter().filter(|split| split.budget == budget).map(|split| split.dataset);
+            of.collect::<BTreeSet<usize>>().len()
+        };
+        self.plan.budgets.iter().map(|&budget| (budget, sets(budget))).collect()
+    }
+
+    /// The number of data sets.
+    pub fn sets(&self) -> usize {
+        self.datasets.len()
+    }
+
+    /// The methods that are left out where no row is labelled, because they need a labelled anomaly.
+    pub fn left_out_without_labels(&self) -> Vec<&'static str> {
+        let left_out = |budget: &LabelBudget| {
+            let runs: Vec<usize> = self.plan.models_on(*budget).collect();
+            (0..self.plan.models.len()).filter(move |model| !runs.contains(model))
+        };
+        let names: BTreeSet<usize> = self.plan.budgets.iter().flat_map(left_out).collect();
+        names.into_iter().map(|model| self.plan.models[model].info().name).collect()
     }
 
     /// The number of jobs. The runs of one method on one split are one job and run one after the other.
@@ -152,14 +167,16 @@ impl Grid {
         self.jobs.len()
     }
 
-    /// The number of runs.
+    /// The number of runs, including those of other programs.
     pub fn runs(&self) -> usize {
-        self.jobs.iter().map(|job| self.plan.strategies_of(job.model).len()).sum()
+        let of_methods: usize = self.jobs.iter().map(|job| self.plan.strategies_of(job.model).len()).sum();
+        of_methods + self.outsiders.len()
     }
 
     /// The number of runs that are already in the store.
     pub fn measured(&self, store: &Store) -> usize {
-        self.jobs.iter().map(|job| self.measured_of(*job, store)).sum()
+        let of_methods: usize = self.jobs.iter().map(|job| self.measured_of(*job, store)).sum();
+        of_methods + self.outsiders.iter().filter(|run| run.known(store).is_some()).count()
     }
 
     /// The number of runs of a job that are already in the store.
@@ -191,11 +208,14 @@ impl Grid {
         let is_complete = |job: &Job| self.measured_of(*job, store) == self.plan.strategies_of(job.model).len();
         let (complete, missing): (Vec<Job>, Vec<Job>) = self.jobs.iter().partition(|job| is_complete(job));
         let mut rows = Vec::new();
+        for run in &self.outsiders {
+            rows.push((run.order(), vec![run.stored(store, on_row)?]));
+        }
         for job in complete {
-            rows.push((job.place, self.run_job(job, store, stop, &on_row)?));
+            rows.push((PlaceOrder::of_method(job.place), self.run_job(job, store, stop, &on_row)?));
         }
         let users = missing.iter().fold(vec![0; self.rows.len()], |mut users, job| {
-            users[job.rows] += 1;
+            users[job.split.rows] += 1;
             users
         });
         let users: Vec<AtomicUsize> = users.into_iter().map(AtomicUsize::new).collect();
@@ -206,12 +226,12 @@ impl Grid {
             on_progress(Progress::Begun(name.clone()));
             let rows = self.run_job(job, store, stop, &on_row);
             on_progress(Progress::Ended(name));
-            if users[job.rows].fetch_sub(1, Ordering::Relaxed) == 1 {
-                self.rows[job.rows].forget();
+            if users[job.split.rows].fetch_sub(1, Ordering::Relaxed) == 1 {
+                self.rows[job.split.rows].forget();
             }
-            Ok((job.place, rows?))
+            Ok((PlaceOrder::of_method(job.place), rows?))
         })?);
-        rows.sort_by_key(|(place, _)| *place);
+        rows.sort_by(|a, b| a.0.cmp(&b.0));
         let rows: Vec<Row> = rows.into_iter().flat_map(|(_, rows)| rows).collect();
         match rows.len() {
             measured if measured < total => Err(BenchError::Stopped { measured, total }),
@@ -221,9 +241,9 @@ impl Grid {
 
     /// What decides how long a job takes: its method, and the size of its data set.
     fn expected(&self, job: Job) -> Expected {
-        let samples = &self.datasets[job.dataset].samples;
-        let made = matches!(self.rows[job.rows], TrialRows::Synthetic(..));
-        let rows = made.then_some(SharedRows(job.rows));
+        let SplitSource { dataset, rows, synthetic, .. } = job.split;
+        let samples = &self.datasets[dataset].samples;
+        let rows = synthetic.map(|_| SharedRows(rows));
         Expected { kind: job.model, size: (samples.rows() * samples.columns()) as f64, rows }
     }
 
@@ -231,29 +251,30 @@ impl Grid {
     fn name(&self, job: Job) -> String {
         let plan = &self.plan;
         let model = plan.models[job.model].info().name;
-        let mut name = format!("{} {model} seed {}", self.datasets[job.dataset].name, plan.seeds[job.seed].0);
+        let SplitSource { dataset, seed, budget, noise, synthetic, .. } = job.split;
+        let mut name = format!("{} {model} seed {}", self.datasets[dataset].name, plan.seeds[seed].0);
         if plan.budgets.len() > 1 {
-            name += &format!(", {}", labels(job.budget));
+            name += &format!(", {}", labels(budget));
         }
         if plan.noises.len() > 1 {
-            name += &format!(", {}", job.noise);
+            name += &format!(", {noise}");
         }
         if plan.synthetic.len() > 1 {
-            name += &format!(", synthetic {}", synthetic_name(job.synthetic));
+            name += &format!(", synthetic {}", synthetic_name(synthetic));
         }
         name
     }
 
     /// The run of a key, if it is complete in the store.
     fn known<'a>(&self, job: Job, key: &Key, store: &'a Store) -> Option<&'a Row> {
-        store.measured(key).filter(|row| row.details.is_some() || !self.detailed(job))
+        store.measured(key).filter(|row| row.details.is_some() || !self.detailed(&job.split))
     }
 
-    /// Whether the details of a job are kept: only for the first seed, label budget, noise and kind of rows.
-    fn detailed(&self, job: Job) -> bool {
+    /// Whether the details of runs on a split are kept: only for the first seed, label budget, noise and kind of rows.
+    fn detailed(&self, split: &SplitSource) -> bool {
         let plan = &self.plan;
         let first = (plan.budgets[0], plan.noises[0], plan.synthetic[0]);
-        job.seed == 0 && (job.budget, job.noise, job.synthetic) == first
+        split.seed == 0 && (split.budget, split.noise, split.synthetic) == first
     }
 
     /// The digest of everything that determines a run apart from its data.
@@ -267,15 +288,15 @@ impl Grid {
     fn key(&self, job: Job, strategy: &Strategy) -> Key {
         let plan = &self.plan;
         let method = strategy.change(plan.models[job.model].clone());
-        let dataset = &self.datasets[job.dataset].name;
-        let seed = plan.seeds[job.seed];
-        let rest = (dataset, plan.protocol, job.budget, job.noise, seed, method, strategy, plan.compute.backend());
+        let SplitSource { dataset, seed, budget, noise, synthetic, .. } = job.split;
+        let (name, seed) = (&self.datasets[dataset].name, plan.seeds[seed]);
+        let rest = (name, plan.protocol, budget, noise, seed, method, strategy, plan.compute.backend());
         let mut digest = Sha256::new();
         digest.update(self.program);
-        digest.update(self.contents[job.dataset]);
+        digest.update(self.contents[dataset]);
         digest.update(json(&rest));
         // Runs on the rows of the data set have no kind in their digest, so their keys stay valid.
-        if let Some(kind) = job.synthetic {
+        if let Some(kind) = synthetic {
             digest.update(kind.name());
         }
         // Runs on the processor have no device in their digest.

@@ -18,7 +18,7 @@ use anoonly_page::{Figure, figures_page, write_page};
 use maud::{Markup, html};
 
 use crate::summary::{self, Setting};
-use crate::{BenchError, Results, Row, RunRecord};
+use crate::{BenchError, OutsiderMethod, Results, Row, RunRecord};
 use figures::{curves, gain, layer, ranks, sweep, table, time, training};
 use select::View;
 
@@ -32,6 +32,8 @@ pub struct ReportOrigin {
     pub command: String,
     /// The methods with their settings; empty if the results were merged from several folders.
     pub methods: Vec<AnyMethod>,
+    /// The methods of other programs with their settings.
+    pub outsiders: Vec<OutsiderMethod>,
 }
 
 /// The largest number of failed runs that are listed.
@@ -212,6 +214,10 @@ pub(crate) fn made_by(origin: &ReportOrigin, table: &str) -> Markup {
             } @else {
                 p { "Settings of the methods, with the keys of a plan or a configuration file:" }
                 pre { @for method in &origin.methods { (settings_of(method)) "\n" } }
+                @if !origin.outsiders.is_empty() {
+                    p { "Methods of other programs, with their settings as these programs describe them:" }
+                    pre { @for method in &origin.outsiders { (method.name) ": " (method.settings) "\n" } }
+                }
             }
             p { "Every run is a row of " (table) " in the folder of results." }
         }

@@ -59,6 +59,32 @@ pub struct Place {
     /// The digest of the program, the configuration of the method and the strategy; empty if unknown.
     #[serde(default)]
     pub made_by: String,
+    /// Whether another program measured the run. `place` then counts the runs of methods before it, and `of` the runs of its program.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub outsider: bool,
+}
+
+/// The order of runs in results. The runs of other programs follow those of methods on the same split, by name.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct PlaceOrder {
+    place: usize,
+    of_method: bool,
+    method: String,
+    key: Key,
+}
+
+impl PlaceOrder {
+    /// The order of a run of a method.
+    pub fn of_method(place: usize) -> Self {
+        Self { place, of_method: true, method: String::new(), key: Key(String::new()) }
+    }
+
+    /// The order of a run at a place. `method` describes its method.
+    pub fn new(place: &Place, method: String, key: &Key) -> Self {
+        let of_method = !place.outsider;
+        let method = if of_method { String::new() } else { method };
+        Self { place: place.place, of_method, method, key: key.clone() }
+    }
 }
 
 /// The results of several folders.
@@ -111,8 +137,12 @@ impl<R: RunRecord> Store<R> {
 
     /// The run of a key with its details, if these were kept. `None` for a run that is not in the store or has failed.
     pub fn measured(&self, key: &Key) -> Option<&R> {
-        let row = &self.entries[*self.known.get(key)?].row;
-        row.failure().is_none().then_some(row)
+        self.kept(key).filter(|row| row.failure().is_none())
+    }
+
+    /// The run of a key, whether it was measured or has failed.
+    pub(crate) fn kept(&self, key: &Key) -> Option<&R> {
+        Some(&self.entries[*self.known.get(key)?].row)
     }
 
     /// Writes a run and its details, if it has any.
@@ -182,7 +212,7 @@ impl<R: RunRecord> Store<R> {
             }
         }
         let mut entries: Vec<Entry<R>> = all.into_values().collect();
-        entries.sort_by(|a, b| (a.place.place, &a.key).cmp(&(b.place.place, &b.key)));
+        entries.sort_by_cached_key(|entry| PlaceOrder::new(&entry.place, entry.row.method(), &entry.key));
         one_maker_each(&entries, &self.folder)?;
         if let Some(pair) = entries.windows(2).find(|pair| pair[0].row.setting() != pair[1].row.setting()) {
             let sides = [0, 1].map(|side| pair[side].row.setting());
@@ -230,13 +260,20 @@ fn one_maker_each<R: RunRecord>(entries: &[Entry<R>], folder: &Path) -> Result<(
     Ok(())
 }
 
-/// The number of runs of the grid that are not among the entries; 0 if the entries do not come from one grid.
-fn missing<R>(entries: &[Entry<R>]) -> usize {
-    let sizes: BTreeSet<usize> = entries.iter().map(|entry| entry.place.of).collect();
-    match (sizes.len(), sizes.first()) {
-        (1, Some(size)) => size.saturating_sub(entries.len()),
-        _ => 0,
+/// The number of runs of the grid that are not among the entries. The runs of methods are counted together, and those of each other
+/// program by themselves; runs that do not come from one grid have none that are missing.
+fn missing<R: RunRecord>(entries: &[Entry<R>]) -> usize {
+    let mut grids: BTreeMap<Option<String>, (BTreeSet<usize>, usize)> = BTreeMap::new();
+    for entry in entries {
+        let (sizes, runs) = grids.entry(entry.place.outsider.then(|| entry.row.method())).or_default();
+        sizes.insert(entry.place.of);
+        *runs += 1;
     }
+    let missing = |(sizes, runs): (BTreeSet<usize>, usize)| match (sizes.len(), sizes.first()) {
+        (1, Some(size)) => size.saturating_sub(runs),
+        _ => 0,
+    };
+    grids.into_values().map(missing).sum()
 }
 
 /// Attaches details to the rows of the same key; if a key has several, the last ones.

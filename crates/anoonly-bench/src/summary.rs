@@ -2,10 +2,13 @@
 
 mod means;
 mod ranks;
+mod settings;
 
 pub use means::{Mean, means};
 pub(crate) use ranks::{ALPHA, Ranks, short_seconds};
 pub use ranks::{Ranked, Standings, standings};
+pub use settings::{Setting, by_setting, labels, sets, sets_differ, setting, swept};
+use settings::{joined, setting_names};
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,11 +16,7 @@ use anoonly_eval::{Interval, mean_interval};
 use anoonly_page::markdown_table;
 use comfy_table::Table;
 
-use anoonly_core::budget::LabelBudget;
-use anoonly_core::noise::Noise;
-use anoonly_core::synthetic::Synthetic;
-
-use crate::{Results, Row, Scores, Status, synthetic_name};
+use crate::{Results, Row, Scores, Status};
 
 /// The coverage of every interval.
 pub const LEVEL: f64 = 0.95;
@@ -44,83 +43,6 @@ pub fn table(results: &Results) -> Table {
     table
 }
 
-/// The values that all runs of one table share.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Setting {
-    /// How many training anomalies stay labelled.
-    pub budget: LabelBudget,
-    /// The change to the training rows.
-    pub noise: Noise,
-    /// The kind of synthetic rows; `None` for the rows of the data sets.
-    pub synthetic: Option<Synthetic>,
-}
-
-impl Setting {
-    /// Describes noise and synthetic rows, each after a comma; empty without them.
-    pub fn besides_labels(self) -> String {
-        let noise = if self.noise == Noise::None { String::new() } else { format!(", {}", self.noise) };
-        let synthetic = self.synthetic.map(|kind| format!(", synthetic anomalies {kind}"));
-        noise + &synthetic.unwrap_or_default()
-    }
-}
-
-/// The setting of a run.
-pub fn setting(row: &Row) -> Setting {
-    Setting { budget: row.budget, noise: row.noise, synthetic: row.synthetic }
-}
-
-/// The results of each setting, in order of first appearance.
-pub fn by_setting(results: &Results) -> Vec<(Setting, Results)> {
-    let mut settings: Vec<(Setting, Results)> = Vec::new();
-    for row in &results.rows {
-        let setting = setting(row);
-        match settings.iter_mut().find(|(known, _)| *known == setting) {
-            Some((_, results)) => results.rows.push(row.clone()),
-            None => settings.push((setting, Results { rows: vec![row.clone()] })),
-        }
-    }
-    settings
-}
-
-/// The name of a setting in a sweep: the values in which the settings differ.
-pub fn setting_name(setting: Setting, all: &[(Setting, Results)]) -> String {
-    let budget = match setting.budget {
-        LabelBudget::Count(count) => format!("{count} labelled"),
-        LabelBudget::Ratio(ratio) => format!("{} %", percent(ratio)),
-    };
-    let names = [synthetic_name(setting.synthetic).to_owned(), budget, setting.noise.level().to_string()];
-    let varying = names.into_iter().zip(varying(all)).filter(|(_, varies)| *varies).map(|(name, _)| name);
-    varying.collect::<Vec<String>>().join(", ")
-}
-
-/// Describes what a sweep varies.
-pub fn swept(all: &[(Setting, Results)]) -> String {
-    let noise = all.iter().map(|(setting, _)| setting.noise.name()).find(|name| *name != "none").unwrap_or("noise");
-    let names = ["synthetic anomalies", "labels", noise];
-    let varying = names.into_iter().zip(varying(all)).filter(|(_, varies)| *varies).map(|(name, _)| name);
-    varying.collect::<Vec<&str>>().join(", ")
-}
-
-/// Whether the settings differ in their synthetic rows, in their label budgets and in their noises.
-fn varying(all: &[(Setting, Results)]) -> [bool; 3] {
-    let Some((first, _)) = all.first() else { return [false; 3] };
-    let varies = |differ: fn(&Setting, &Setting) -> bool| all.iter().any(|(setting, _)| differ(setting, first));
-    [varies(|a, b| a.synthetic != b.synthetic), varies(|a, b| a.budget != b.budget), varies(|a, b| a.noise != b.noise)]
-}
-
-/// Describes a label budget.
-pub fn labels(budget: LabelBudget) -> String {
-    match budget {
-        LabelBudget::Count(count) => format!("{count} labelled anomalies"),
-        LabelBudget::Ratio(ratio) => format!("{} % of the training anomalies labelled", percent(ratio)),
-    }
-}
-
-/// A ratio in percent, rounded so that 0.07 is 7 and not 7.000000000000001.
-fn percent(ratio: f64) -> f64 {
-    (1e6 * ratio).round() / 1e4
-}
-
 /// A metric of a run.
 pub type Metric = fn(&Scores) -> f64;
 
@@ -128,15 +50,16 @@ pub type Metric = fn(&Scores) -> f64;
 pub const METRICS: [(&str, Metric); 2] = [("AUROC", |scores| scores.auroc), ("Average precision", |scores| scores.ap)];
 
 /// A Markdown table with a line for each model and strategy and a column for each setting. A cell is the mean of a metric over
-/// families, sets and seeds.
-pub fn sweep_table(names: &[String], settings: &[&Results], metric: Metric) -> Table {
-    let Some(first) = settings.first() else { return Table::new() };
+/// families, sets and seeds. A method that was not measured in a setting has no value there.
+pub fn sweep_table(settings: &[(Setting, Results)], metric: Metric) -> Table {
+    let names = setting_names(settings);
+    let all = |name: fn(&Row) -> &str| joined(settings.iter().map(|(_, results)| in_order(results, name)));
     let header: Vec<&str> = ["model", "strategy"].into_iter().chain(names.iter().map(String::as_str)).collect();
     let mut table = markdown_table(&header, 2);
-    let families = in_order(first, |row| &row.family);
-    for model in in_order(first, |row| &row.model) {
-        for strategy in in_order(first, |row| row.strategy.name()) {
-            let cells = settings.iter().map(|results| {
+    let families = all(|row| &row.family);
+    for model in all(|row| &row.model) {
+        for strategy in all(|row| row.strategy.name()) {
+            let cells = settings.iter().map(|(_, results)| {
                 let rows = complete_rows(results, &families, model);
                 let values: Vec<f64> = by_seed(&rows, &[strategy], metric).into_values().collect();
                 mean_interval(&values, LEVEL).map_or_else(dash, |interval| percent_and_half_width(interval, false))
@@ -337,32 +260,6 @@ mod tests {
         assert!(close(line.auroc.host, 0.7, 12.7062 * 0.1));
         assert!(close(line.auroc.anoonly, 0.75, 12.7062 * 0.05));
         assert!(close(line.auroc.difference, 0.05, 12.7062 * 0.05));
-    }
-
-    #[test]
-    fn a_setting_is_named_by_the_values_that_vary() {
-        let of = |budget, noise, synthetic| Row { budget, noise, synthetic, ..Row::made() };
-        let names = |rows: Vec<Row>| {
-            let all = by_setting(&Results { rows });
-            (swept(&all), all.iter().map(|(setting, _)| setting_name(*setting, &all)).collect::<Vec<_>>())
-        };
-        let (few, more) = (LabelBudget::Count(1), LabelBudget::Count(5));
-        let flips = [0.0, 0.1].map(Noise::LabelContamination);
-        let local = Some(Synthetic::Local);
-        assert_eq!(
-            names(vec![of(few, Noise::None, None), of(more, Noise::None, None)]),
-            ("labels".into(), vec!["1 labelled".into(), "5 labelled".into()])
-        );
-        assert_eq!(
-            names(vec![of(few, flips[0], local), of(few, flips[1], local)]),
-            ("label-contamination".into(), vec!["0".into(), "0.1".into()])
-        );
-        assert_eq!(
-            names(vec![of(few, flips[1], None), of(more, flips[1], local)]),
-            ("synthetic anomalies, labels".into(), vec!["none, 1 labelled".into(), "local, 5 labelled".into()])
-        );
-        let setting = Setting { budget: few, noise: flips[1], synthetic: local };
-        assert_eq!(setting.besides_labels(), ", label-contamination 0.1, synthetic anomalies local");
     }
 
     #[test]

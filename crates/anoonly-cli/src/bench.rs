@@ -1,6 +1,7 @@
 //! `anoonly bench`.
 
 mod labelling;
+mod outsiders;
 mod settings;
 
 use std::collections::BTreeSet;
@@ -58,7 +59,10 @@ impl Options {
         let out = options.settings.out().to_owned();
         let results = match options.task {
             Some(Task::Merge { ref folders }) => options.merge(folders)?,
-            None => options.measure()?,
+            None => match options.settings.export_splits()?.map(Path::to_owned) {
+                Some(folder) => return options.export_splits(&folder),
+                None => options.measure()?,
+            },
         };
         check_failures(&results, &out)
     }
@@ -96,10 +100,16 @@ impl Options {
             ));
         }
         let (report_to, figure_to) = (settings.report.clone(), settings.figure.clone());
+        let imports = settings.import.clone();
         self.check_outputs::<Row>()?;
         let plan = self.plan()?;
         let methods = plan.models.clone();
         let mut grid = Grid::prepare(plan)?;
+        outsiders::note_what_is_left_out(&grid);
+        let imported = match imports.as_slice() {
+            [] => Vec::new(),
+            files => outsiders::import(&mut grid, files)?,
+        };
         if let Some(shard) = shard {
             grid.shard(shard);
         }
@@ -122,7 +132,11 @@ impl Options {
             print(&format!("\n{heading}\n\n{}\n", reference.table(&results)));
         }
         store.write_csv(&results)?;
-        write_report(report_to.as_deref(), &results, methods)?;
+        write_report(
+            report_to.as_deref(),
+            &results,
+            ReportOrigin { command: command(), methods, outsiders: imported },
+        )?;
         write_figure(figure_to.as_deref(), &results)?;
         Ok(results)
     }
@@ -158,7 +172,8 @@ impl Options {
             ("the reference", &self.settings.reference),
             ("the data", &self.settings.data),
         ];
-        options.into_iter().filter_map(|(role, path)| Some((role, path.as_deref()?)))
+        let imports = self.settings.import.iter().map(|path| ("the scores", path.as_path()));
+        options.into_iter().filter_map(|(role, path)| Some((role, path.as_deref()?))).chain(imports)
     }
 
     /// Merges the runs of folders and reports how many are missing.
@@ -183,7 +198,7 @@ impl Options {
             true => print_json(&serde_json::json!(summary::means(&results)))?,
             false => print_results(&results, Layout::new(self.settings.standings, ablation)),
         }
-        write_report(report_to, &results, Vec::new())?;
+        write_report(report_to, &results, ReportOrigin { command: command(), ..ReportOrigin::default() })?;
         write_figure(self.settings.figure.as_deref(), &results)?;
         Ok(results)
     }
@@ -328,9 +343,9 @@ fn command() -> String {
     std::iter::once("anoonly".to_owned()).chain(arguments).collect::<Vec<_>>().join(" ")
 }
 
-fn write_report(path: Option<&Path>, results: &Results, methods: Vec<AnyMethod>) -> Result<(), CommandError> {
+fn write_report(path: Option<&Path>, results: &Results, origin: ReportOrigin) -> Result<(), CommandError> {
     let Some(path) = path else { return Ok(()) };
-    report::write(path, results, &ReportOrigin { command: command(), methods })?;
+    report::write(path, results, &origin)?;
     note(&format!("report: {}", path.display()));
     Ok(())
 }
@@ -375,7 +390,7 @@ fn print_results(results: &Results, layout: Layout) {
         format!("Percent, mean over data sets and {seeds}. Intervals: {:.0} %, over seeds.\n", 100.0 * summary::LEVEL);
     let rest = format!("backend {}. A method without strategies is in the host column.", first.backend);
     print(&heading);
-    let settings = summary::by_setting(results);
+    let (settings, all_sets) = (summary::by_setting(results), summary::sets(results));
     for (setting, results) in &settings {
         let table = match layout {
             Layout::Ablation => summary::ablation_table(results).to_string(),
@@ -395,19 +410,25 @@ fn print_results(results: &Results, layout: Layout) {
                 format!("{}\n\n{}", summary::table(results), verdicts.collect::<Vec<_>>().join("\n"))
             }
         };
-        let setting_text = format!("{}{}", summary::labels(setting.budget), setting.besides_labels());
+        let sets = match summary::sets(results) {
+            sets if sets < all_sets => format!(", {sets} of {all_sets} data sets"),
+            _ => String::new(),
+        };
+        let setting_text = format!("{}{}{sets}", summary::labels(setting.budget), setting.besides_labels());
         print(&format!("Protocol {}, {setting_text}, {rest}\n\n{table}\n", first.protocol));
         if settings.len() > 1 {
             print("\n");
         }
     }
     if settings.len() > 1 {
-        let names: Vec<String> =
-            settings.iter().map(|(setting, _)| summary::setting_name(*setting, &settings)).collect();
-        let results: Vec<&Results> = settings.iter().map(|(_, results)| results).collect();
         for (title, metric) in summary::METRICS {
-            let table = summary::sweep_table(&names, &results, metric);
-            print(&format!("{title} by {}, mean over families:\n\n{table}\n\n", summary::swept(&settings)));
+            let table = summary::sweep_table(&settings, metric);
+            let over = if summary::sets_differ(&settings) {
+                "families of the data sets that have a setting"
+            } else {
+                "families"
+            };
+            print(&format!("{title} by {}, mean over {over}:\n\n{table}\n\n", summary::swept(&settings)));
         }
     }
 }

@@ -13,7 +13,7 @@ use anoonly::labelling::{LabellingError, LabellingSetting};
 use anoonly::models::{AnyMethod, ConfigError};
 use anoonly::pipeline::{PipelineError, TableSetting};
 use anoonly::train::{BackendError, FitError};
-use anoonly_bench::{BenchError, PlanList};
+use anoonly_bench::{BenchError, OutsiderFault, PlanList};
 use clap::Command;
 
 use crate::columns::{as_argument, shell_word};
@@ -273,6 +273,25 @@ fn bench(error: &BenchError) -> Option<String> {
         BenchError::Batch { .. } => Some("--batch and --budget set them".into()),
         BenchError::OneClass { .. } => Some("name others with --datasets".into()),
         BenchError::InUse { .. } | BenchError::BadLine { .. } => Some("name another folder with --out".into()),
+        BenchError::NeedLabels { .. } => {
+            Some(format!("choose methods that need no labels with --models: {}", methods_without_labels()))
+        }
+        BenchError::MissingScores { .. } => Some(
+            "run it on those splits too, write a line with `error` where it fails, or choose what it has with --datasets, --seeds \
+             and --label-count"
+                .into(),
+        ),
+        BenchError::Outsider { fault, .. } => outsider(fault),
+        _ => None,
+    }
+}
+
+fn outsider(fault: &OutsiderFault) -> Option<String> {
+    match fault {
+        OutsiderFault::NotFinite { .. } => Some("a run that failed has `error` instead of scores".into()),
+        OutsiderFault::KnownName { .. } => Some("give the method of the other program another name".into()),
+        OutsiderFault::Length { .. } => Some("a score is needed for each test row, in their order".into()),
+        OutsiderFault::Settings { .. } => Some("give each of the two another name".into()),
         _ => None,
     }
 }

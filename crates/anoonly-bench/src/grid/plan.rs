@@ -5,7 +5,7 @@ use anoonly_core::noise::Noise;
 use anoonly_core::protocol::Protocol;
 use anoonly_core::split::Split;
 use anoonly_core::synthetic::Synthetic;
-use anoonly_core::{Dataset, Seed};
+use anoonly_core::{CoreError, Dataset, Seed};
 use anoonly_data::catalogue::Source;
 use anoonly_models::AnyMethod;
 use anoonly_train::ComputeDevice;
@@ -56,16 +56,48 @@ impl Plan {
         Ok(())
     }
 
-    /// The split of the rows of a data set. Every label budget must be possible on it.
-    pub(super) fn own_rows(&self, dataset: &Dataset, seed: Seed) -> Result<Split, BenchError> {
-        let split = self.protocol.split(dataset, seed).map_err(|error| error.in_dataset(&dataset.name))?;
+    /// The splits of the rows of a data set, one for each seed. `None` for rows that cannot be split and that no run needs, because all
+    /// rows are synthetic.
+    pub(super) fn own_splits(&self, dataset: &Dataset) -> Result<Vec<Option<Split>>, BenchError> {
+        let split = |seed: &Seed| match self.protocol.split(dataset, *seed) {
+            Ok(split) => Ok(Some(split)),
+            Err(_) if !self.synthetic.contains(&None) => Ok(None),
+            Err(error) => Err(error.in_dataset(&dataset.name).into()),
+        };
+        self.seeds.iter().map(split).collect()
+    }
+
+    /// The label budgets that a data set allows: at every seed, its training rows have that many anomalies before any noise. If noise
+    /// leaves fewer, the run fails.
+    ///
+    /// # Errors
+    /// When none of the budgets is possible.
+    pub(super) fn budgets_on(&self, dataset: &Dataset, own: &[Option<Split>]) -> Result<Vec<LabelBudget>, BenchError> {
         let labels = dataset.samples.labels();
-        let anomalies = split.train.iter().filter(|&&row| labels[row].is_anomaly()).count();
-        // Noise may change the number of anomalies; if it makes a budget impossible, the run fails.
-        for budget in self.budgets.iter().filter(|_| self.noises.contains(&Noise::None)) {
-            budget.labelled(anomalies).map_err(|error| error.in_dataset(&dataset.name))?;
+        let anomalies = |split: &Split| split.train.iter().filter(|&&row| labels[row].is_anomaly()).count();
+        let Some(fewest) = own.iter().flatten().map(anomalies).min() else { return Ok(self.budgets.clone()) };
+        let possible: Vec<LabelBudget> =
+            self.budgets.iter().copied().filter(|budget| budget.labelled(fewest).is_ok()).collect();
+        if possible.is_empty() {
+            let counts = self.budgets.iter().map(|budget| match budget {
+                LabelBudget::Count(count) => *count,
+                LabelBudget::Ratio(_) => 0,
+            });
+            let count = counts.min().unwrap_or(0);
+            return Err(CoreError::TooFewAnomalies { count, anomalies: fewest }.in_dataset(&dataset.name).into());
         }
-        Ok(split)
+        Ok(possible)
+    }
+
+    /// The methods that run with a label budget: without labels, only those that need none.
+    pub(super) fn models_on(&self, budget: LabelBudget) -> impl Iterator<Item = usize> {
+        let unlabelled = budget == LabelBudget::Count(0);
+        (0..self.models.len()).filter(move |&model| !(unlabelled && self.models[model].needs_labels()))
+    }
+
+    /// The number of runs on a split with a label budget.
+    pub(super) fn runs_on(&self, budget: LabelBudget) -> usize {
+        self.models_on(budget).map(|model| self.strategies_of(model).len()).sum()
     }
 
     /// The strategies of a method: those of the plan, or none if the method takes no strategy.

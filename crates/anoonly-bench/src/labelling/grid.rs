@@ -128,7 +128,7 @@ impl LabellingGrid {
             let row = self.measure(run, stop);
             if let Some(row) = &row {
                 let made_by = self.maker(run);
-                store.add(self.key(run), Place { place: run.place, of: self.whole, made_by }, row)?;
+                store.add(self.key(run), Place { place: run.place, of: self.whole, made_by, outsider: false }, row)?;
                 on_progress(Progress::Run { done: done.fetch_add(1, Ordering::Relaxed) + 1 });
             }
             on_progress(Progress::Ended(name));

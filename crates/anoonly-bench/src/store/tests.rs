@@ -185,7 +185,7 @@ fn runs_of_two_builds_are_not_merged_and_missing_runs_are_counted() {
     let all = tempfile::tempdir().unwrap();
     let part = |name: &str, place: usize, made_by: &str| {
         let folder = all.path().join(name);
-        let place = Place { place, of: 3, made_by: made_by.into() };
+        let place = Place { place, of: 3, made_by: made_by.into(), outsider: false };
         let seed = place.place as u64;
         Store::<Row>::open(&folder).unwrap().add(key(name), place, &row(seed, ok(0.5))).unwrap();
         folder

@@ -48,7 +48,12 @@ impl Options {
         }
         if let Some(path) = &self.settings.report {
             let methods = if self.task.is_some() { Vec::new() } else { self.methods()? };
-            write_report(path, &results, &compared, &ReportOrigin { command: command(), methods })?;
+            write_report(
+                path,
+                &results,
+                &compared,
+                &ReportOrigin { command: command(), methods, ..ReportOrigin::default() },
+            )?;
             note(&format!("report: {}", path.display()));
         }
         check_failures(&results, &out)

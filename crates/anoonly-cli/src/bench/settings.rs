@@ -52,7 +52,8 @@ pub struct BenchSettings {
     #[arg(long, value_delimiter = ',', value_name = "RATIO,…")]
     #[serde(deserialize_with = "list")]
     pub label_ratio: Vec<f64>,
-    /// Number of training anomalies that stay labelled, instead of a share; with 0, methods that need a label fail
+    /// Number of training anomalies that stay labelled, instead of a share; a data set is left out at counts that it does not have, and
+    /// methods that need a label are left out at 0
     #[arg(long, value_delimiter = ',', conflicts_with = "label_ratio", value_name = "N,…")]
     #[serde(deserialize_with = "list")]
     pub label_count: Vec<usize>,
@@ -113,6 +114,15 @@ pub struct BenchSettings {
     /// Results of another implementation to compare with: a CSV file like results.csv
     #[arg(long, conflicts_with = "json", value_name = "FILE")]
     pub reference: Option<PathBuf>,
+    /// Write the rows of every split into a folder, for another program to fit its methods on the same rows, and measure nothing; see
+    /// docs/results-format.md
+    #[arg(long, value_name = "DIR")]
+    pub export_splits: Option<PathBuf>,
+    /// Scores of another program on the splits of --export-splits, as lines of JSON: its methods stand in every table beside the others;
+    /// may be repeated
+    #[arg(long, value_name = "FILE")]
+    #[serde(deserialize_with = "paths")]
+    pub import: Vec<PathBuf>,
     /// Run only a part of the grid, such as 2/5 for the second of five: for several machines, each with its own --out
     #[arg(long, value_name = "PART/PARTS")]
     #[serde(deserialize_with = "parsed")]
@@ -234,6 +244,8 @@ impl BenchSettings {
             threads: self.threads.or(file.threads),
             config: self.config.or(file.config),
             reference: self.reference.or(file.reference),
+            export_splits: self.export_splits.or(file.export_splits),
+            import: first(self.import, file.import),
             shard: self.shard.or(file.shard),
             out: self.out.or(file.out),
             report: self.report.or(file.report),
@@ -281,6 +293,8 @@ impl BenchSettings {
             ("--noise-level", !self.noise_level.is_empty()),
             ("--synthetic", !self.synthetic.is_empty()),
             ("--protocol", self.protocol.is_some()),
+            ("--export-splits", self.export_splits.is_some()),
+            ("--import", !self.import.is_empty()),
             ("--standings", self.standings),
             ("--figure", self.figure.is_some()),
         ];
@@ -294,6 +308,28 @@ impl BenchSettings {
         let queries = if self.query.is_empty() { vec![Query::default()] } else { self.query.clone() };
         let (budget, batch) = (self.budget.unwrap_or(100), self.batch.unwrap_or(5));
         Ok(self.labelling.then_some(AnalystSettings { queries, budget, batch }))
+    }
+
+    /// The folder for the rows of every split, if nothing is to be measured.
+    ///
+    /// # Errors
+    /// When an option is given that applies to measurements only.
+    pub fn export_splits(&self) -> Result<Option<&Path>, CommandError> {
+        let never = [
+            ("--import", !self.import.is_empty()),
+            ("--shard", self.shard.is_some()),
+            ("--reference", self.reference.is_some()),
+            ("--report", self.report.is_some()),
+            ("--standings", self.standings),
+            ("--json", self.json),
+        ];
+        let wrong = never.iter().find(|(_, given)| *given && self.export_splits.is_some());
+        match wrong {
+            Some((option, _)) => {
+                Err(CommandError::option(option, "does not apply with --export-splits, which measures nothing"))
+            }
+            None => Ok(self.export_splits.as_deref()),
+        }
     }
 
     /// The strategies, those of the ablation if there is one.
@@ -394,6 +430,21 @@ fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Resu
     }
 
     deserializer.deserialize_any(OneOrMore(PhantomData))
+}
+
+/// Reads a path or an array of paths, which may have commas.
+fn paths<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PathBuf>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "expected a path or an array of paths")]
+    enum Paths {
+        One(PathBuf),
+        Several(Vec<PathBuf>),
+    }
+
+    Ok(match Paths::deserialize(deserializer)? {
+        Paths::One(path) => vec![path],
+        Paths::Several(paths) => paths,
+    })
 }
 
 /// Reads a list of names, each of which parses as a `T`.

@@ -8,7 +8,7 @@ use maud::html;
 use crate::Results;
 use crate::report::look::model_title;
 use crate::report::select::View;
-use crate::summary::{LEVEL, METRICS, Metric, Setting, by_seed, complete_rows};
+use crate::summary::{self, LEVEL, METRICS, Metric, Setting, by_seed, complete_rows};
 use anoonly_page::Figure;
 use anoonly_page::panels::{self, Axis, Mark, Panel, PanelGroup};
 use anoonly_page::scale::{ScaleKind, span};
@@ -67,14 +67,20 @@ pub fn sweeps(settings: &[(Setting, Results)]) -> Vec<Sweep<'_>> {
             },
             axis: "level of the noise",
             levels: noises,
-            fixed: crate::summary::labels(first.budget) + &synthetic,
+            fixed: summary::labels(first.budget) + &synthetic,
         },
     ];
     sweeps.into_iter().filter(|sweep| sweep.levels.len() > 1).collect()
 }
 
 fn figure(sweep: Sweep<'_>) -> Figure {
-    let view = View::of(sweep.levels[0].1);
+    // A method may be missing at some levels, and a data set too.
+    let all = Results { rows: sweep.levels.iter().flat_map(|(_, results)| results.rows.clone()).collect() };
+    let view = View::of(&all);
+    let sets: Vec<usize> = sweep.levels.iter().map(|(_, results)| summary::sets(results)).collect();
+    let sets_differ = sets.iter().any(|number| *number != sets[0]);
+    let sets_by_level = sweep.levels.iter().zip(&sets).map(|((level, _), sets)| format!("{sets} at {level}"));
+    let sets_by_level = sets_by_level.collect::<Vec<String>>().join(", ");
     let values: Vec<f64> = sweep.levels.iter().map(|(level, _)| *level).collect();
     let spread = values[0] > 0.0 && values[values.len() - 1] / values[0] >= 20.0;
     let x = Axis {
@@ -119,6 +125,10 @@ fn figure(sweep: Sweep<'_>) -> Figure {
                 (format!("{:.0}", 100.0 * LEVEL)) " % over seeds: they show what other seeds would give on these data sets, not what \
                  other data sets would give. A data set on which a run of a method failed is left out for that method at that \
                  level."
+                @if sets_differ {
+                    " Not every data set has every level. Data sets: " (sets_by_level) ". A mean over fewer sets is not comparable with one \
+                     over more."
+                }
             }
         },
     }

@@ -40,18 +40,24 @@ pub fn strategies(view: &View<'_>) -> Option<Figure> {
 
 /// All settings, if there are several.
 pub fn settings(settings: &[(Setting, Results)]) -> Option<Figure> {
-    let names: Vec<String> = settings.iter().map(|(setting, _)| summary::setting_name(*setting, settings)).collect();
-    let results: Vec<&Results> = settings.iter().map(|(_, results)| results).collect();
     (settings.len() > 1).then(|| Figure {
         id: "settings",
         title: "Every setting".into(),
         content: Ok(html! {
             @for (name, metric) in summary::METRICS {
                 h3 { (name) }
-                (html_table(&summary::sweep_table(&names, &results, metric), 2, title))
+                (html_table(&summary::sweep_table(settings, metric), 2, title))
             }
         }),
-        caption: html! { p { "Percent, mean over families, sets and seeds; intervals over seeds." } },
+        caption: html! {
+            p {
+                "Percent, mean over families, sets and seeds; intervals over seeds."
+                @if summary::sets_differ(settings) {
+                    " Not every data set has every setting. The number of data sets stands beside the name of a setting, and a mean over \
+                     fewer sets is not comparable with one over more."
+                }
+            }
+        },
     })
 }
 

@@ -13,7 +13,7 @@ fn options(words: &[&str]) -> BenchSettings {
 }
 
 /// Every option, with values as a user would give them.
-const EVERY: [&str; 27] = [
+const EVERY: [&str; 29] = [
     "--data=folder",
     "--datasets=a*,b",
     "--models=devnet,knn",
@@ -36,6 +36,8 @@ const EVERY: [&str; 27] = [
     "--threads=2",
     "--config=c.toml",
     "--reference=r.csv",
+    "--export-splits=splits",
+    "--import=scores.jsonl",
     "--shard=2/5",
     "--out=o",
     "--report=r.html",
