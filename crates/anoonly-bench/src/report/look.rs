@@ -38,7 +38,7 @@ pub fn contestant_look(place: usize) -> Look {
         colour: SHARED[place % SHARED.len()],
         strokes: STROKES[(place + place / SHARED.len()) % STROKES.len()],
         shape: MarkerShape::ALL[place % MarkerShape::ALL.len()],
-        filled: place % 2 == 0,
+        filled: place.is_multiple_of(2),
     }
 }
 

@@ -148,7 +148,7 @@ impl Neighbours {
     /// The neighbours of the indexed rows themselves: `count` of each, or all others if there are fewer. No row is its own
     /// neighbour.
     ///
-    /// Runs on the threads that [`parallel::each`] names.
+    /// Runs on the threads of the pool that calls it, or on all cores; within `parallel::on_one_core`, on the calling thread.
     pub fn of_each(&self, count: usize) -> Nearest {
         let count = count.min(self.rows().saturating_sub(1));
         let mut nearest =

@@ -82,7 +82,7 @@ mod tests {
         };
         // Both parts wait for each other, so they are on two threads.
         let both = Barrier::new(2);
-        assert_eq!(ids(&|_| drop(both.wait())).len(), 2);
+        assert_eq!(ids(&|_| _ = both.wait()).len(), 2);
         let here = thread::current().id();
         let panicked = std::panic::catch_unwind(|| on_one_core(|| panic!("made")));
         assert!(panicked.is_err() && !ON_ONE_CORE.get());

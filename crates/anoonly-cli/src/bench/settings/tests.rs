@@ -13,7 +13,7 @@ fn options(words: &[&str]) -> BenchSettings {
 }
 
 /// Every option, with values as a user would give them.
-const EVERY: [&str; 29] = [
+const EVERY: [&str; 30] = [
     "--data=folder",
     "--datasets=a*,b",
     "--models=devnet,knn",

@@ -116,7 +116,7 @@ const TARGETS: usize = 2048;
 /// Rows that are added together.
 const SOURCES: usize = 120;
 
-/// `Σ factorᵢ·k(sourceᵢ, target)` for each target. Runs on the threads that [`parallel::each`] names.
+/// `Σ factorᵢ·k(sourceᵢ, target)` for each target. Runs on the threads that `parallel::each` names.
 fn sums(sources: &[f32], factors: &[f64], targets: &[f32], columns: usize) -> Vec<f64> {
     let (rows, factors): (Vec<&[f32]>, Vec<f64>) =
         sources.chunks_exact(columns).zip(factors).filter(|(_, factor)| **factor != 0.0).unzip();
