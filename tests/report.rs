@@ -156,6 +156,37 @@ fn an_unusable_report_path_is_refused_before_the_bench() {
     }
 }
 
+#[test]
+fn a_sweep_is_drawn_as_an_svg_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sweep.svg");
+    let figure = ["--figure", path.to_str().unwrap()];
+    let mut options = sweep(folder.path());
+    options.extend(figure.map(str::to_owned));
+    let output = anoonly(&options);
+    assert!(output.status.success() && stderr(&output).contains("figure: "), "{}", stderr(&output));
+    let file = std::fs::read_to_string(&path).unwrap();
+    let document = Document::parse(&file).unwrap();
+    let texts: Vec<&str> = document
+        .descendants()
+        .filter(|node| node.has_tag_name(("http://www.w3.org/2000/svg", "text")))
+        .filter_map(|node| node.text())
+        .collect();
+    for text in [
+        "AUROC",
+        "Average precision",
+        "DevNet, host",
+        "DevNet, AnoOnly",
+        "k-nearest neighbours",
+        "level of the noise (2 data sets)",
+    ] {
+        assert!(texts.contains(&text), "{text}: {texts:?}");
+    }
+    let alone = anoonly(["bench", "--models", "knn", "--seeds", "1", figure[0], figure[1]]);
+    assert_eq!(alone.status.code(), Some(2));
+    assert!(stderr(&alone).contains("needs a sweep"), "{}", stderr(&alone));
+}
+
 /// The ids of the figures of a page in a browser, and what the browser has against the page.
 fn opened(browser: &Browser, page: &Path) -> (Vec<String>, Vec<String>) {
     let tab = browser.open(&format!("file://{}", page.display()), View::DESK);

@@ -138,6 +138,9 @@ pub enum BenchError {
         /// The reason.
         reason: String,
     },
+    /// A picture of a sweep needs results for several label budgets or several levels of noise.
+    #[error("there is no sweep to draw: the results have one label budget and one level of noise")]
+    NoSweep,
     /// The threads cannot be started.
     #[error("cannot start {threads} threads: {reason}")]
     Threads {

@@ -22,6 +22,7 @@ use crate::{BenchError, OutsiderMethod, Results, Row, RunRecord};
 use figures::{curves, gain, layer, ranks, sweep, table, time, training};
 use select::View;
 
+pub use figures::picture::write as write_picture;
 pub(crate) use figures::ranks::picture as ranks_picture;
 
 /// The origin of the results, for the end of a report.

@@ -93,7 +93,14 @@ impl Options {
                 }
             };
         let shard = settings.shard;
-        let (report_to, imports) = (settings.report.clone(), settings.import.clone());
+        if settings.figure.is_some() && budgets.len() == 1 && noises.len() == 1 {
+            return Err(CommandError::option(
+                "--figure",
+                "needs a sweep: several label ratios, label counts or noise levels",
+            ));
+        }
+        let (report_to, figure_to) = (settings.report.clone(), settings.figure.clone());
+        let imports = settings.import.clone();
         self.check_outputs::<Row>()?;
         let plan = self.plan()?;
         let methods = plan.models.clone();
@@ -130,14 +137,22 @@ impl Options {
             &results,
             ReportOrigin { command: command(), methods, outsiders: imported },
         )?;
+        write_figure(figure_to.as_deref(), &results)?;
         Ok(results)
     }
 
-    /// Checks before any work that the results and the report can be written, and that the report replaces no input.
+    /// Checks before any work that the results, the report and the figure can be written, and that they replace no input.
     fn check_outputs<R: RunRecord>(&self) -> Result<(), CommandError> {
         let settings = &self.settings;
         outputs::check_folder(settings.out())?;
-        let Some(report) = &settings.report else { return Ok(()) };
+        let written = [("--report", &settings.report), ("--figure", &settings.figure)];
+        let written: Vec<(&'static str, &PathBuf)> =
+            written.into_iter().filter_map(|(option, path)| Some((option, path.as_ref()?))).collect();
+        if let [(_, report), (option, figure)] = written[..]
+            && report == figure
+        {
+            return Err(CommandError::option(option, "must be another file than --report"));
+        }
         let folders: &[PathBuf] = match &self.task {
             Some(Task::Merge { folders }) => folders,
             None => &[],
@@ -146,7 +161,7 @@ impl Options {
             folders.iter().map(PathBuf::as_path).chain([settings.out()]).flat_map(Store::<R>::files).collect();
         let mut inputs: Vec<outputs::Input<'_>> = results.iter().map(|path| ("the results", path.as_path())).collect();
         inputs.extend(self.inputs());
-        outputs::check("--report", report, &inputs)
+        written.into_iter().try_for_each(|(option, path)| outputs::check(option, path, &inputs))
     }
 
     /// The files that a bench reads, apart from results.
@@ -184,6 +199,7 @@ impl Options {
             false => print_results(&results, Layout::new(self.settings.standings, ablation)),
         }
         write_report(report_to, &results, ReportOrigin { command: command(), ..ReportOrigin::default() })?;
+        write_figure(self.settings.figure.as_deref(), &results)?;
         Ok(results)
     }
 
@@ -331,6 +347,13 @@ fn write_report(path: Option<&Path>, results: &Results, origin: ReportOrigin) ->
     let Some(path) = path else { return Ok(()) };
     report::write(path, results, &origin)?;
     note(&format!("report: {}", path.display()));
+    Ok(())
+}
+
+fn write_figure(path: Option<&Path>, results: &Results) -> Result<(), CommandError> {
+    let Some(path) = path else { return Ok(()) };
+    report::write_picture(path, results)?;
+    note(&format!("figure: {}", path.display()));
     Ok(())
 }
 

@@ -8,8 +8,7 @@ pub(crate) mod histogram;
 pub(crate) mod kmeans;
 pub mod neighbours;
 pub(crate) mod normal_scores;
-#[cfg(feature = "fit")]
-pub(crate) mod parallel;
+pub mod parallel;
 pub mod tails;
 pub mod trees;
 pub mod whitening;

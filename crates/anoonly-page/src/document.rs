@@ -5,6 +5,7 @@ use std::path::Path;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::PageError;
+use crate::draw::px;
 
 /// The style sheet of all pages: colours for light and dark, type, tables and figures.
 pub const STYLE: &str = include_str!("style.css");
@@ -74,7 +75,21 @@ pub fn page(title: &str, body: &Markup) -> String {
     page.into_string()
 }
 
-/// Writes a page. The file appears under its name only when it is complete.
+/// Renders a picture as an SVG file that brings its own style sheet, for use outside of a page. `size` is its width and height in the
+/// units of its view box.
+pub fn picture_file(picture: &Markup, (width, height): (f64, f64)) -> String {
+    let (width, height) = (px(width), px(height));
+    let file = html! {
+        svg xmlns="http://www.w3.org/2000/svg" width=(width) height=(height) viewBox={ "0 0 " (width) " " (height) } {
+            style { (PreEscaped(STYLE)) }
+            rect width=(width) height=(height) class="paper" {}
+            (picture)
+        }
+    };
+    file.into_string() + "\n"
+}
+
+/// Writes a page or a picture. The file appears under its name only when it is complete.
 ///
 /// # Errors
 /// When the file cannot be written.
@@ -99,6 +114,16 @@ mod tests {
         let missing = folder.path().join("missing").join("page.html");
         let error = write_page(&missing, &body).unwrap_err();
         assert_eq!((error.path, error.reason.starts_with("no folder `")), (missing, true));
+    }
+
+    #[test]
+    fn a_picture_file_is_an_svg_document_with_its_style() {
+        let picture = picture_file(&html! { svg { text { "a < b" } } }, (960.0, 420.5));
+        assert!(
+            picture.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"960\" height=\"420.5\""),
+            "{picture}"
+        );
+        assert!(picture.contains("--paper") && picture.contains("a &lt; b") && picture.ends_with("</svg>\n"));
     }
 
     #[test]

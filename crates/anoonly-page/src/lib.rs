@@ -16,7 +16,7 @@ pub mod scale;
 mod scores;
 mod table;
 
-pub use document::{Figure, STYLE, figures_page, page, write_page};
+pub use document::{Figure, STYLE, figures_page, page, picture_file, write_page};
 pub use error::PageError;
 pub use look::Look;
 pub use scores::{precision_recall_steps, score_curves, score_histogram};

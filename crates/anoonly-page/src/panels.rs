@@ -123,13 +123,18 @@ pub fn draw(
     draw::svg(id, title, description, (WIDTH, y), &marks)
 }
 
-/// Draws one panel over the whole width, below a legend. The arguments are those of [`draw()`].
-pub fn draw_one(figure: (&str, &str, &str), panel: &Panel, aspect: f64, legend: &[(String, Look)]) -> Markup {
+/// Draws a row of panels over the whole width, below a legend, and returns the height of the picture, too. The other arguments are those
+/// of [`draw()`].
+pub fn draw_row(figure: (&str, &str, &str), panels: &[Panel], aspect: f64, legend: &[(String, Look)]) -> (Markup, f64) {
     let (mut marks, y) = above(legend);
-    let width = WIDTH - LEFT - GAP;
-    marks.push(panel.draw((LEFT, y + ABOVE), (width, width * aspect), true));
+    let width = WIDTH / panels.len().max(1) as f64 - LEFT - GAP;
+    let lefts = (0..panels.len()).map(|place| LEFT + place as f64 * (width + LEFT + GAP));
+    marks.extend(
+        panels.iter().zip(lefts).map(|(panel, left)| panel.draw((left, y + ABOVE), (width, width * aspect), true)),
+    );
     let (id, title, description) = figure;
-    draw::svg(id, title, description, (WIDTH, y + ABOVE + width * aspect + BELOW), &marks)
+    let height = y + ABOVE + width * aspect + BELOW;
+    (draw::svg(id, title, description, (WIDTH, height), &marks), height)
 }
 
 /// The legend, if there is one, and the y coordinate below it.

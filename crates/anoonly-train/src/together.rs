@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use anoonly_core::scale::MinMaxScaler;
 use anoonly_core::{ByClass, Label, Samples, Seed};
 use anoonly_models::recipe::{Augmentation, Recipe};
+use anoonly_models::tools::parallel::on_one_core;
 use anoonly_models::{AnyNetworkMethod, MethodForm, NetworkMethod, Shapes, TrainingData, members};
 use burn::tensor::backend::Backend;
 use ndarray::{Array2, Axis};
@@ -130,9 +131,12 @@ fn fit_apart(
             result.map_err(|error| of_member(error, index, fits.len()))
         };
         match group {
-            // On the calling thread, outside of the pool: some methods use all cores then.
+            // Some methods use all cores.
             [one] => fitted.push(fit((0, one))?),
-            _ => fitted.extend(group.par_iter().enumerate().map(fit).collect::<Result<Vec<_>, FitError>>()?),
+            _ => {
+                let fits = group.par_iter().enumerate().map(|member| on_one_core(|| fit(member)));
+                fitted.extend(fits.collect::<Result<Vec<_>, FitError>>()?);
+            }
         }
     }
     Ok(fitted)

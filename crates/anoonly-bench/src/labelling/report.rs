@@ -144,12 +144,13 @@ fn curves(compared: &ComparedCurves) -> Figure {
         "A line for each method and query: the mean share of what could be found after each number of labels.";
     let content = match compared.sets.is_empty() {
         true => Err("there is no data set on which every line was measured.".into()),
-        false => Ok(panels::draw_one(
+        false => Ok(panels::draw_row(
             ("curves-picture", "Discovery curves", description),
-            &panel,
+            &[panel],
             0.45,
             &legend(compared, &order, &looks),
-        )),
+        )
+        .0),
     };
     Figure {
         id: "curves",

@@ -3,6 +3,7 @@
 pub mod curves;
 pub mod gain;
 pub mod layer;
+pub mod picture;
 pub mod ranks;
 pub mod sweep;
 pub mod table;

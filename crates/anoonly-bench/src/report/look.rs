@@ -31,6 +31,17 @@ pub fn plain_look(place: usize) -> Look {
     Look { colour: "grey", strokes, shape: MarkerShape::ALL[(place + 4) % MarkerShape::ALL.len()], filled: false }
 }
 
+/// The look of the method at `place` where all methods share a panel.
+pub fn contestant_look(place: usize) -> Look {
+    const SHARED: [&str; 8] = ["blue", "vermilion", "green", "purple", "orange", "brown", "plain", "grey"];
+    Look {
+        colour: SHARED[place % SHARED.len()],
+        strokes: STROKES[(place + place / SHARED.len()) % STROKES.len()],
+        shape: MarkerShape::ALL[place % MarkerShape::ALL.len()],
+        filled: place.is_multiple_of(2),
+    }
+}
+
 /// Whether the registry calls a method a baseline.
 pub fn is_baseline(name: &str) -> bool {
     AnyMethod::by_name(name).is_ok_and(|method| method.info().kind == MethodKind::Baseline)

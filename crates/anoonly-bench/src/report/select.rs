@@ -39,11 +39,16 @@ impl<'a> View<'a> {
         Self { results, families: in_order(results, |row| &row.family), trained, without_strategy, strategies }
     }
 
-    /// Every method under each of its strategies; methods without a strategy come last.
+    /// Every method under each of its strategies; methods without a strategy come last. A method that failed on every data set is left
+    /// out, because it has no data set in common with the others.
     pub fn contestants(&self) -> Vec<(&'a str, &'a str)> {
         let trained =
             self.trained.iter().flat_map(|model| self.strategies.iter().map(move |strategy| (*model, *strategy)));
-        trained.chain(self.without_strategy.iter().map(|model| (*model, "none"))).collect()
+        let all = trained.chain(self.without_strategy.iter().map(|model| (*model, "none")));
+        let ok = |row: &&Row| matches!(row.status, Status::Ok(_));
+        let measured: BTreeSet<(&str, &str)> =
+            self.results.rows.iter().filter(ok).map(|row| (row.model.as_str(), row.strategy.name())).collect();
+        all.filter(|contestant| measured.contains(contestant)).collect()
     }
 
     /// The look of a method under a strategy.

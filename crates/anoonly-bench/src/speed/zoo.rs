@@ -147,8 +147,8 @@ const MOST_TURNS: usize = 5;
 /// Each turn repeats short work for this many seconds, so that a coarse clock measures it.
 const LONG: f64 = 0.2;
 
-/// Measures a method on a table: the least seconds of a fit and of the scores. Called outside of a thread pool, both use the threads of
-/// rayon's global pool.
+/// Measures a method on a table: the least seconds of a fit and of the scores. Both use the threads of rayon's
+/// global pool, or of the pool of the caller.
 ///
 /// # Errors
 /// When the method cannot be fitted.

@@ -134,6 +134,9 @@ pub struct BenchSettings {
     /// Also write a report, one HTML file with figures; if all runs are measured already, only the report is made
     #[arg(long, value_name = "FILE", global = true)]
     pub report: Option<PathBuf>,
+    /// Also draw a sweep of label budgets or noise levels as an SVG file: AUROC and average precision of all methods in two panels
+    #[arg(long, value_name = "FILE.svg", global = true)]
+    pub figure: Option<PathBuf>,
     /// Print tables with a line for each method and strategy, the best first: AUROC on each family, ranks, and seconds a fit
     #[arg(long, global = true, conflicts_with = "json")]
     pub standings: bool,
@@ -246,6 +249,7 @@ impl BenchSettings {
             shard: self.shard.or(file.shard),
             out: self.out.or(file.out),
             report: self.report.or(file.report),
+            figure: self.figure.or(file.figure),
             standings: self.standings || file.standings,
             json: self.json || file.json,
             settings: if self.settings.is_empty() { file.settings } else { self.settings },
@@ -292,6 +296,7 @@ impl BenchSettings {
             ("--export-splits", self.export_splits.is_some()),
             ("--import", !self.import.is_empty()),
             ("--standings", self.standings),
+            ("--figure", self.figure.is_some()),
         ];
         let (wrong, reason) = match self.labelling {
             true => (&never[..], "does not apply with --labelling, which starts without labels and has no test rows"),

@@ -1,7 +1,7 @@
 //! The covariance of rows, as variances along orthogonal axes.
 //!
-//! Sums are in double precision. Products and decomposition come from faer. Parts of many rows are summed on all cores, unless the caller
-//! runs on a thread pool; their number depends on the rows alone, and so do the bits of the result.
+//! Sums are in double precision. Products and decomposition come from faer. Parts of many rows are summed on the
+//! threads that `parallel::each` names; their number depends on the rows alone, and so do the bits of the result.
 
 mod sums;
 

@@ -11,10 +11,10 @@ mod tree;
 use std::sync::Arc;
 
 use pulp::Arch;
-use rayon::prelude::*;
 
 use self::search::Search;
 use self::tree::Tree;
+use super::parallel;
 use crate::SavedTensors;
 use crate::graph::{GeneralStep, Graph, Matrix, Value};
 use crate::kernels::boxes::GROUP;
@@ -148,7 +148,7 @@ impl Neighbours {
     /// The neighbours of the indexed rows themselves: `count` of each, or all others if there are fewer. No row is its own
     /// neighbour.
     ///
-    /// Runs on all cores, unless the caller itself runs on a thread pool.
+    /// Runs on the threads of the pool that calls it, or on all cores; within `parallel::on_one_core`, on the calling thread.
     pub fn of_each(&self, count: usize) -> Nearest {
         let count = count.min(self.rows().saturating_sub(1));
         let mut nearest =
@@ -156,13 +156,9 @@ impl Neighbours {
         if count == 0 {
             return nearest;
         }
-        let groups: Vec<usize> = (0..self.rows()).step_by(GROUP).collect();
-        let of_group = |from: usize| self.of_own(from..(from + GROUP).min(self.rows()), count);
-        let found: Vec<Vec<(f64, u32)>> = match rayon::current_thread_index() {
-            Some(_) => groups.into_iter().flat_map(of_group).collect(),
-            None => groups.into_par_iter().flat_map_iter(of_group).collect(),
-        };
-        for (found, &row) in found.iter().zip(&self.tree.order) {
+        let of_group = |group: usize| self.of_own(group * GROUP..(group * GROUP + GROUP).min(self.rows()), count);
+        let found = parallel::each(self.rows().div_ceil(GROUP), of_group);
+        for (found, &row) in found.iter().flatten().zip(&self.tree.order) {
             nearest.put(row as usize, found);
         }
         nearest

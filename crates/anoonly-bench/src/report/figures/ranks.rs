@@ -18,9 +18,7 @@ const TIE: f64 = 0.001;
 
 /// The critical-difference diagram.
 pub fn diagram(view: &View<'_>) -> Figure {
-    // A method that was measured nowhere would take all families from the others.
-    let mut contestants = view.contestants();
-    contestants.retain(|(model, strategy)| !view.nested(&view.families, model, strategy, METRICS[0].1).is_empty());
+    let contestants = view.contestants();
     let compared = compare(view, &contestants);
     let caption = match &compared {
         Err(_) => html! {},

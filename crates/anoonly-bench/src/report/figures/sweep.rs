@@ -14,45 +14,48 @@ use anoonly_page::panels::{self, Axis, Mark, Panel, PanelGroup};
 use anoonly_page::scale::{ScaleKind, span};
 
 /// A sweep over one setting.
-struct Sweep<'a> {
+pub struct Sweep<'a> {
     id: &'static str,
     name: String,
-    axis: &'static str,
+    /// What the levels are, with their unit.
+    pub axis: &'static str,
     /// The levels with their results, lowest first.
-    levels: Vec<(f64, &'a Results)>,
+    pub levels: Vec<(f64, &'a Results)>,
     /// The settings that all levels share.
-    fixed: String,
+    pub fixed: String,
 }
 
 /// Where the levels of a sweep are drawn.
-struct SweepAxis {
-    kind: ScaleKind,
-    /// The place of level 0 on a logarithmic axis, which has none.
+pub struct SweepAxis {
+    /// Logarithmic for levels that differ by a factor of 20 or more.
+    pub kind: ScaleKind,
+    /// The place of level 0. A logarithmic axis has none, so it gets one a factor of two below the lowest level.
     zero: f64,
 }
 
 impl SweepAxis {
-    /// A logarithmic axis for levels that differ by a factor of 20 or more. Of level 0 it shows only that it is below the others, which
-    /// is enough for numbers of labels but not for noise.
-    fn of(levels: &[f64], zero_may_move: bool) -> Self {
-        let positive: Vec<f64> = levels.iter().copied().filter(|level| *level > 0.0).collect();
-        let spread = match positive.as_slice() {
-            [first, .., last] => last / first >= 20.0,
-            _ => false,
-        };
-        match spread && (zero_may_move || levels[0] > 0.0) {
-            true => Self { kind: ScaleKind::Log, zero: positive[0] / 3.0 },
-            false => Self { kind: ScaleKind::Linear, zero: 0.0 },
+    /// The axis for levels, lowest first.
+    pub fn of(levels: impl Iterator<Item = f64>) -> Self {
+        let positive: Vec<f64> = levels.filter(|level| *level > 0.0).collect();
+        match positive.as_slice() {
+            [first, .., last] if last / first >= 20.0 => Self { kind: ScaleKind::Log, zero: first / 2.0 },
+            _ => Self { kind: ScaleKind::Linear, zero: 0.0 },
         }
     }
 
-    fn at(&self, level: f64) -> f64 {
+    /// The place of a level.
+    pub fn at(&self, level: f64) -> f64 {
         if level > 0.0 { level } else { self.zero }
     }
 }
 
-/// A figure for a sweep of labels and one for a sweep of noise levels, if the settings have them.
+/// A figure for each sweep.
 pub fn figures(settings: &[(Setting, Results)]) -> Vec<Figure> {
+    sweeps(settings).into_iter().map(figure).collect()
+}
+
+/// A sweep of labels and one of noise levels, if the settings have them.
+pub fn sweeps(settings: &[(Setting, Results)]) -> Vec<Sweep<'_>> {
     let Some((first, _)) = settings.first() else { return Vec::new() };
     let levels = |level: &dyn Fn(&Setting) -> Option<f64>| {
         let mut levels: Vec<(f64, &Results)> =
@@ -91,7 +94,7 @@ pub fn figures(settings: &[(Setting, Results)]) -> Vec<Figure> {
             fixed: summary::labels(first.budget) + &synthetic,
         },
     ];
-    sweeps.into_iter().filter(|sweep| sweep.levels.len() > 1).map(figure).collect()
+    sweeps.into_iter().filter(|sweep| sweep.levels.len() > 1).collect()
 }
 
 fn figure(sweep: Sweep<'_>) -> Figure {
@@ -103,7 +106,7 @@ fn figure(sweep: Sweep<'_>) -> Figure {
     let sets_by_level = sweep.levels.iter().zip(&sets).map(|((level, _), sets)| format!("{sets} at {level}"));
     let sets_by_level = sets_by_level.collect::<Vec<String>>().join(", ");
     let values: Vec<f64> = sweep.levels.iter().map(|(level, _)| *level).collect();
-    let axis = SweepAxis::of(&values, sweep.id == "sweep-labels");
+    let axis = SweepAxis::of(values.iter().copied());
     let x = Axis {
         label: sweep.axis.into(),
         kind: axis.kind,
@@ -189,7 +192,7 @@ fn curves(view: &View<'_>, sweep: &Sweep<'_>, axis: &SweepAxis, model: &str, met
 }
 
 /// A band cut to the axis.
-fn clipped(mark: Mark, (low, high): (f64, f64)) -> Mark {
+pub fn clipped(mark: Mark, (low, high): (f64, f64)) -> Mark {
     match mark {
         Mark::Band(band, look) => {
             let cut = |(x, a, b): (f64, f64, f64)| (x, a.clamp(low, high), b.clamp(low, high));
@@ -204,15 +207,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wide_sweep_is_drawn_on_a_logarithmic_axis_also_from_0_labels_on() {
-        let places = |levels: &[f64], labels| {
-            let axis = SweepAxis::of(levels, labels);
+    fn a_wide_sweep_is_drawn_on_a_logarithmic_axis_also_from_0_on() {
+        let places = |levels: &[f64]| {
+            let axis = SweepAxis::of(levels.iter().copied());
             (axis.kind == ScaleKind::Log, axis.at(levels[0]))
         };
-        assert_eq!(places(&[1.0, 5.0, 100.0], true), (true, 1.0));
-        assert_eq!(places(&[0.0, 3.0, 100.0], true), (true, 1.0));
-        assert_eq!(places(&[0.0, 0.01, 0.5], false), (false, 0.0));
-        assert_eq!(places(&[0.0, 1.0, 10.0], true), (false, 0.0));
-        assert_eq!(places(&[0.0, 1.0], true), (false, 0.0));
+        assert_eq!(places(&[1.0, 5.0, 100.0]), (true, 1.0));
+        assert_eq!(places(&[0.0, 3.0, 100.0]), (true, 1.5));
+        assert_eq!(places(&[0.0, 1.0, 10.0]), (false, 0.0));
+        assert_eq!(places(&[0.0, 1.0]), (false, 0.0));
     }
 }

@@ -13,7 +13,7 @@ fn options(words: &[&str]) -> BenchSettings {
 }
 
 /// Every option, with values as a user would give them.
-const EVERY: [&str; 29] = [
+const EVERY: [&str; 30] = [
     "--data=folder",
     "--datasets=a*,b",
     "--models=devnet,knn",
@@ -41,6 +41,7 @@ const EVERY: [&str; 29] = [
     "--shard=2/5",
     "--out=o",
     "--report=r.html",
+    "--figure=f.svg",
     "--standings",
     "--json",
 ];

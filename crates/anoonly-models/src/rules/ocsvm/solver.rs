@@ -7,11 +7,11 @@
 mod active;
 
 use pulp::Arch;
-use rayon::prelude::*;
 
 use self::active::Active;
 use super::cache::Cache;
 use super::kernel::Kernel;
+use crate::tools::parallel;
 
 /// The solution.
 pub(super) struct Solution {
@@ -116,7 +116,7 @@ const TARGETS: usize = 2048;
 /// Rows that are added together.
 const SOURCES: usize = 120;
 
-/// `Σ factorᵢ·k(sourceᵢ, target)` for each target. Runs on all cores, unless the caller itself runs on a thread pool.
+/// `Σ factorᵢ·k(sourceᵢ, target)` for each target. Runs on the threads that `parallel::each` names.
 fn sums(sources: &[f32], factors: &[f64], targets: &[f32], columns: usize) -> Vec<f64> {
     let (rows, factors): (Vec<&[f32]>, Vec<f64>) =
         sources.chunks_exact(columns).zip(factors).filter(|(_, factor)| **factor != 0.0).unzip();
@@ -138,11 +138,8 @@ fn sums(sources: &[f32], factors: &[f64], targets: &[f32], columns: usize) -> Ve
         }
         sums
     };
-    let blocks = TARGETS * columns;
-    match rayon::current_thread_index() {
-        Some(_) => targets.chunks(blocks).flat_map(of).collect(),
-        None => targets.par_chunks(blocks).flat_map_iter(of).collect(),
-    }
+    let blocks: Vec<&[f32]> = targets.chunks(TARGETS * columns).collect();
+    parallel::each(blocks.len(), |block| of(blocks[block])).concat()
 }
 
 /// How much the best pair could gain at first: the largest slope of the rows whose weights can fall minus the smallest slope of those
