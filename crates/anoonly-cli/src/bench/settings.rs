@@ -320,6 +320,7 @@ impl BenchSettings {
             ("--shard", self.shard.is_some()),
             ("--reference", self.reference.is_some()),
             ("--report", self.report.is_some()),
+            ("--figure", self.figure.is_some()),
             ("--standings", self.standings),
             ("--json", self.json),
         ];
