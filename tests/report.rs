@@ -177,7 +177,7 @@ fn a_sweep_is_drawn_as_an_svg_file() {
         "Average precision",
         "DevNet, host",
         "DevNet, AnoOnly",
-        "k-nearest neighbours",
+        "kNN distance",
         "level of the noise (2 data sets)",
     ] {
         assert!(texts.contains(&text), "{text}: {texts:?}");
