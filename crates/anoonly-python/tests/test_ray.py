@@ -156,7 +156,7 @@ def test_failures_of_a_bench_carry_the_message(tmp_path: Path) -> None:
     with pytest.raises(anoonly.AnoonlyError, match="shard ./2: no data set matches `penguin`"):
         door.bench(plan, tmp_path / "out", shards=2)
     plan.write_text(
-        'datasets = ["penguins"]\nmodels = ["rosas"]\nseeds = [1]\n[settings.rosas.recipe.optimiser]\nlearning_rate = 1e12'
+        'datasets = ["penguins"]\nmodels = ["rosas"]\nseeds = [1, 2]\n[settings.rosas.recipe.optimiser]\nlearning_rate = 1e12'
     )
     with pytest.raises(anoonly.AnoonlyError, match="runs failed"):
         door.bench(plan, tmp_path / "out", shards=2)
