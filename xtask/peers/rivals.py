@@ -74,7 +74,7 @@ def measured(folder, split, outsider):
 
 
 def answer_all(folder, connection):
-    """For each split and method that arrives, None when the clock may start, and what a line has: scores or an error."""
+    """For each split and method that arrives: None when the clock may start, then scores and seconds, or an error."""
     import numpy as np
 
     small = np.random.default_rng(0).random((64, 3))

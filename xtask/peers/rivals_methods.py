@@ -5,17 +5,20 @@ All of them get their package's defaults, the split's seed and one thread, apart
 - xgboost, lightgbm, catboost, sklearn-logistic-regression: classifiers with weights of classes, which make the few
   labelled rows count as much as all others together. Scores are margins, in which no two rows become equal by rounding.
 - sklearn-extra-trees: 300 trees with leaves of two rows, so that a labelled row is never alone in its leaf.
-- coniferest-aad: with the defaults, and no row known to be normal, any weights of the leaves solve its problem, because
-  the threshold of an anomaly is free and nothing holds the weights near their start. Here the threshold is exceeded by
-  3 % of the rows and the prior counts, as in the paper (Das et al. 2017). Unlabelled rows are unknown.
+- coniferest-aad: unlabelled rows are unknown. With the defaults and no row known to be normal, any weights of the
+  leaves solve its problem, because the threshold of an anomaly is free and nothing holds the weights near their start.
+  So the threshold is the score that 3 % of the training rows exceed, and the start has weight 1, as in the paper (Das
+  et al. 2017).
 - deepod-devnet, deepod-feawad: labels are given as a column. With a plain vector, both losses become a matrix of all
   pairs of rows and labels in a batch, and then do not depend on which rows are labelled.
 - deepod-rosas: batches of all unlabelled rows if these are fewer than the default of 128, with which it fails.
-- deepod-prenet needs two labelled anomalies.
+- deepod-feawad divides by zero at a row whose scaled values are all 0, because its autoencoder has no offsets. It fails
+  on tables with such rows.
+- deepod-prenet draws pairs of labelled anomalies, so it needs two.
 - pyod-devnet: release 3.6.7 gives its loss the labels as predictions and the predictions as labels, so it cannot
   learn. It is measured as it is.
-- pyod-xgbod: XGBoost on the columns and the scores of 41 detectors: nearest neighbours, local outlier factors, histograms,
-  one-class SVMs and isolation forests.
+- pyod-xgbod: XGBoost on the columns and the scores of 41 detectors: nearest neighbours, local outlier factors,
+  histograms, one-class SVMs and isolation forests.
 - Foundation models are missing, because no package that we found contains its weights: those of tabpfn 0.1.11 and
   9.2.0, tabicl 2.2.0, tabdpt 1.3.1 and predictlm 11.1.0 have to be fetched from elsewhere.
 """
