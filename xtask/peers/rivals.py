@@ -109,34 +109,37 @@ class Worker:
     """A process that fits and scores, which is replaced after a run that takes too long or ends it."""
 
     def __init__(self, folder, limit):
-        self.folder, self.limit, self.process = folder, limit, None
+        self.folder, self.limit = folder, limit
+        self.start()
+
+    def start(self):
+        # A process that inherits nothing but the environment.
+        context = multiprocessing.get_context("spawn")
+        self.connection, other = context.Pipe()
+        self.process = context.Process(target=work, args=(self.folder, other), daemon=True)
+        self.process.start()
+        other.close()
+
+    def replace(self):
+        """The exit code of the process that is replaced."""
+        self.process.join(1)
+        self.process.kill()
+        self.process.join()
+        code = self.process.exitcode
+        self.connection.close()
+        self.start()
+        return code
 
     def answer(self, split, name):
-        if self.process is None:
-            # A process that inherits nothing but the environment.
-            context = multiprocessing.get_context("spawn")
-            self.connection, other = context.Pipe()
-            self.process = context.Process(target=work, args=(self.folder, other), daemon=True)
-            self.process.start()
-            other.close()
         try:
             self.connection.send((split, name))
             made = self.connection.recv()
             if made is None and not self.connection.poll(self.limit):
-                self.end()
+                self.replace()
                 return {"error": f"stopped after {self.limit:g} seconds"}
             return made or self.connection.recv()
         except (EOFError, OSError):
-            return {"error": f"the process ended with {self.end()}"}
-
-    def end(self):
-        """The exit code."""
-        process, self.process = self.process, None
-        process.join(1)
-        process.kill()
-        process.join()
-        self.connection.close()
-        return process.exitcode
+            return {"error": f"the process ended with {self.replace()}"}
 
 
 class Lines:
@@ -229,9 +232,10 @@ def main():
         worker = Worker(options.splits, options.limit)
         while True:
             with lock:
-                at, (split, name) = next(todo, (None, (None, None)))
-            if split is None:
+                taken = next(todo, None)
+            if taken is None:
                 return
+            at, (split, name) = taken
             needs = OUTSIDERS[name].needs
             group = (name, rows_of(split)) if needs is None else None
             if group in shared:

@@ -130,8 +130,7 @@ def fitted_scores(outsider, train, labels, test, seed):
         "seed": seed, "unlabelled/labelled": unlabelled / max(labelled, 1), "128 or unlabelled": min(128, unlabelled)
     }  # fmt: skip
     settings = {
-        name: values.get(value, value) if isinstance(value, str) else value
-        for name, value in outsider.settings.items()
+        name: values.get(value, value) if isinstance(value, str) else value for name, value in outsider.settings.items()
     }
     module, _, kind = outsider.path.rpartition(".")
     kind = getattr(importlib.import_module(module), kind)
