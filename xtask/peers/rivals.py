@@ -33,6 +33,7 @@ labels are measured once for each seed and set, and their scores are repeated fo
 import argparse
 import concurrent.futures
 import fcntl
+import fnmatch
 import json
 import multiprocessing
 import os
@@ -201,6 +202,7 @@ def main():
     parser.add_argument("--models", type=names, default=list(OUTSIDERS), help="separated by commas; all by default")
     parser.add_argument("--seeds", type=numbers, help="separated by commas; all by default")
     parser.add_argument("--counts", type=numbers, help="of labelled anomalies, separated by commas; all by default")
+    parser.add_argument("--datasets", default="*", help="patterns of names, separated by commas")
     parser.add_argument("--limit", type=float, default=600, help="seconds of a fit and its scores, by the clock")
     parser.add_argument("--jobs", type=int, default=1, help="fits at a time")
     options = parser.parse_args()
@@ -210,6 +212,8 @@ def main():
     os.environ.update({name: "1" for name in THREAD_VARIABLES} | {"CUDA_VISIBLE_DEVICES": ""})
     with (options.splits / "splits.jsonl").open() as file:
         splits = [json.loads(line) for line in file]
+    patterns = options.datasets.split(",")
+    splits = [split for split in splits if any(fnmatch.fnmatch(split["dataset"], pattern) for pattern in patterns)]
     options.out.mkdir(parents=True, exist_ok=True)
     files = {name: Lines(options.out / f"{name}.jsonl") for name in options.models}
     texts = {name: description(OUTSIDERS[name]) for name in options.models}
