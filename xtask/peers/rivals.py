@@ -184,11 +184,11 @@ def in_order(splits, models, seeds, counts):
 
 
 def numbers(text):
-    return [int(number) for number in text.split(",")]
+    return list(dict.fromkeys(int(number) for number in text.split(",")))
 
 
 def names(text):
-    chosen = text.split(",")
+    chosen = list(dict.fromkeys(text.split(",")))
     for name in chosen:
         if name not in OUTSIDERS:
             raise argparse.ArgumentTypeError(f"{name} is not one of {', '.join(OUTSIDERS)}")
