@@ -19,6 +19,9 @@ pub enum Noise {
     /// This share of all training rows, drawn at random, gets the opposite label before the label budget is applied. Some labelled
     /// anomalies are then normal rows.
     LabelContamination(f64),
+    /// This share of the labelled anomalies, rounded, loses its label to normal training rows, all drawn at random. The number of labelled
+    /// anomalies stays.
+    WrongLabels(f64),
     /// This share of the hidden anomalies, drawn at random, stays among the unlabelled rows; the others are removed. 1 changes
     /// nothing, 0 leaves only normal rows unlabelled.
     AnomalyContamination(f64),
@@ -34,8 +37,14 @@ impl Noise {
     pub const NORMAL_CLEAN: &str = "normal-clean";
 
     /// The names, in the order of the variants.
-    pub const NAMES: [&str; 5] =
-        ["none", "label-contamination", "anomaly-contamination", "duplicated-anomalies", "irrelevant-features"];
+    pub const NAMES: [&str; 6] = [
+        "none",
+        "label-contamination",
+        "wrong-labels",
+        "anomaly-contamination",
+        "duplicated-anomalies",
+        "irrelevant-features",
+    ];
 
     /// The noise with a name and level. The level of [`NORMAL_CLEAN`](Self::NORMAL_CLEAN) is 0.
     ///
@@ -45,12 +54,13 @@ impl Noise {
         let noise = match name {
             "none" => Noise::None,
             "label-contamination" => Noise::LabelContamination(level),
+            "wrong-labels" => Noise::WrongLabels(level),
             "anomaly-contamination" => Noise::AnomalyContamination(level),
             "duplicated-anomalies" if level.fract() == 0.0 && (1.0..=1000.0).contains(&level) => {
                 Noise::DuplicatedAnomalies(level as usize)
             }
             "duplicated-anomalies" => {
-                return Err(CoreError::NoiseLevel { noise: Noise::NAMES[3], level, must: "a whole number from 1" });
+                return Err(CoreError::NoiseLevel { noise: Noise::NAMES[4], level, must: "a whole number from 1" });
             }
             "irrelevant-features" => Noise::IrrelevantFeatures(level),
             Noise::NORMAL_CLEAN if level == 0.0 => Noise::AnomalyContamination(0.0),
@@ -61,7 +71,9 @@ impl Noise {
         };
         let bad = |must| Err(CoreError::NoiseLevel { noise: noise.name(), level, must });
         match noise {
-            Noise::LabelContamination(share) | Noise::AnomalyContamination(share) if !(0.0..=1.0).contains(&share) => {
+            Noise::LabelContamination(share) | Noise::WrongLabels(share) | Noise::AnomalyContamination(share)
+                if !(0.0..=1.0).contains(&share) =>
+            {
                 bad("from 0 to 1")
             }
             Noise::IrrelevantFeatures(share) if !(0.0..=0.99).contains(&share) => bad("from 0 to 0.99"),
@@ -74,9 +86,10 @@ impl Noise {
         Noise::NAMES[match self {
             Noise::None => 0,
             Noise::LabelContamination(_) => 1,
-            Noise::AnomalyContamination(_) => 2,
-            Noise::DuplicatedAnomalies(_) => 3,
-            Noise::IrrelevantFeatures(_) => 4,
+            Noise::WrongLabels(_) => 2,
+            Noise::AnomalyContamination(_) => 3,
+            Noise::DuplicatedAnomalies(_) => 4,
+            Noise::IrrelevantFeatures(_) => 5,
         }]
     }
 
@@ -85,6 +98,7 @@ impl Noise {
         match self {
             Noise::None => 0.0,
             Noise::LabelContamination(level)
+            | Noise::WrongLabels(level)
             | Noise::AnomalyContamination(level)
             | Noise::IrrelevantFeatures(level) => level,
             Noise::DuplicatedAnomalies(times) => times as f64,
@@ -94,8 +108,8 @@ impl Noise {
     /// Applies the noise to the two sides of a split, before the labels are hidden.
     pub(crate) fn on_sides(self, [train, test]: [Samples; 2], rng: &mut impl Rng) -> [Samples; 2] {
         match self {
-            Noise::None | Noise::AnomalyContamination(_) | Noise::DuplicatedAnomalies(1) => [train, test],
-            Noise::IrrelevantFeatures(0.0) => [train, test],
+            Noise::None | Noise::WrongLabels(_) | Noise::AnomalyContamination(_) => [train, test],
+            Noise::DuplicatedAnomalies(1) | Noise::IrrelevantFeatures(0.0) => [train, test],
             Noise::LabelContamination(share) => [flipped(train, share, rng), test],
             Noise::DuplicatedAnomalies(times) => [train, test].map(|side| {
                 let mut rows = side.by_class();
@@ -109,13 +123,18 @@ impl Noise {
 
     /// Applies the noise to the training side after the labels are hidden; `truly` marks its anomalies.
     pub(crate) fn on_hidden(self, train: Samples, truly: &[bool], rng: &mut impl Rng) -> Samples {
-        let Noise::AnomalyContamination(share) = self else { return train };
-        let hidden = |row: usize| truly[row] && !train.labels()[row].is_anomaly();
-        let (mut hidden, mut kept): (Vec<usize>, Vec<usize>) = (0..train.rows()).partition(|&row| hidden(row));
-        let count = (share * hidden.len() as f64).round() as usize;
-        kept.extend_from_slice(hidden.partial_shuffle(rng, count).0);
-        kept.sort_unstable();
-        train.select(&kept)
+        match self {
+            Noise::WrongLabels(share) => mislabelled(train, truly, share, rng),
+            Noise::AnomalyContamination(share) => {
+                let hidden = |row: usize| truly[row] && !train.labels()[row].is_anomaly();
+                let (mut hidden, mut kept): (Vec<usize>, Vec<usize>) = (0..train.rows()).partition(|&row| hidden(row));
+                let count = (share * hidden.len() as f64).round() as usize;
+                kept.extend_from_slice(hidden.partial_shuffle(rng, count).0);
+                kept.sort_unstable();
+                train.select(&kept)
+            }
+            _ => train,
+        }
     }
 }
 
@@ -135,6 +154,21 @@ fn flipped(samples: Samples, share: f64, rng: &mut impl Rng) -> Samples {
         labels[row] = if labels[row].is_anomaly() { Label::Normal } else { Label::Anomaly };
     }
     samples.relabelled(labels)
+}
+
+/// Exchanges the labels of a share of the labelled anomalies with those of as many normal rows, as far as there are enough of these.
+fn mislabelled(train: Samples, truly: &[bool], share: f64, rng: &mut impl Rng) -> Samples {
+    let mut labels = train.labels().to_vec();
+    let rows = |wanted: &dyn Fn(usize) -> bool| (0..labels.len()).filter(|&row| wanted(row)).collect::<Vec<_>>();
+    let mut anomalies = rows(&|row| labels[row].is_anomaly());
+    let mut normals = rows(&|row| !truly[row] && !labels[row].is_anomaly());
+    let count = ((share * anomalies.len() as f64).round() as usize).min(normals.len());
+    let lost = anomalies.partial_shuffle(rng, count).0;
+    let wrong = normals.partial_shuffle(rng, count).0;
+    for (&lost, &wrong) in lost.iter().zip(wrong.iter()) {
+        labels.swap(lost, wrong);
+    }
+    train.relabelled(labels)
 }
 
 fn widened(sides: [Samples; 2], share: f64, rng: &mut impl Rng) -> [Samples; 2] {
@@ -195,6 +229,7 @@ mod tests {
         assert_eq!((plain.train.rows(), plain.labelled, plain.test.rows()), (700, 35, 300));
         let neutral = [
             Noise::LabelContamination(0.0),
+            Noise::WrongLabels(0.0),
             Noise::AnomalyContamination(1.0),
             Noise::DuplicatedAnomalies(1),
             Noise::IrrelevantFeatures(0.0),
@@ -214,6 +249,20 @@ mod tests {
         let labelled = noisy.train.select(&noisy.train.by_class().anomalies);
         let wrong = labelled.rows() - truly_anomalous(&labelled);
         assert!((20..=43).contains(&wrong), "{wrong} of {} labelled anomalies are normal rows", labelled.rows());
+    }
+
+    /// 3.5 of the 35 labels are rounded to 4.
+    #[test]
+    fn the_given_share_of_labelled_anomalies_is_wrong_and_their_number_stays() {
+        let plain = trial(Noise::None, 1);
+        for (share, wrong) in [(0.05, 2), (0.1, 4), (0.2, 7), (1.0, 35)] {
+            let noisy = trial(Noise::WrongLabels(share), 1);
+            let labelled = noisy.train.select(&noisy.train.by_class().anomalies);
+            assert_eq!((noisy.labelled, truly_anomalous(&labelled)), (35, 35 - wrong), "{share}");
+            assert_eq!((noisy.train.features(), &noisy.test), (plain.train.features(), &plain.test), "{share}");
+            let unlabelled = noisy.train.labels().iter().filter(|label| **label == Label::Unlabelled);
+            assert_eq!(unlabelled.count(), 665, "{share}");
+        }
     }
 
     #[test]
@@ -259,7 +308,7 @@ mod tests {
 
     #[test]
     fn the_seed_decides() {
-        for (name, level) in Noise::NAMES.into_iter().zip([0.0, 0.2, 0.5, 2.0, 0.5]).skip(1) {
+        for (name, level) in Noise::NAMES.into_iter().zip([0.0, 0.2, 0.2, 0.5, 2.0, 0.5]).skip(1) {
             let noise = Noise::named(name, level).unwrap();
             assert_eq!((noise.name(), noise.level()), (name, level));
             // Labels are not drawn here, so only the noise depends on the seed.

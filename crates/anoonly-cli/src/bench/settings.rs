@@ -57,8 +57,8 @@ pub struct BenchSettings {
     #[arg(long, value_delimiter = ',', conflicts_with = "label_ratio", value_name = "N,…")]
     #[serde(deserialize_with = "list")]
     pub label_count: Vec<usize>,
-    /// Change the training data: label-contamination, anomaly-contamination, duplicated-anomalies or irrelevant-features;
-    /// normal-clean is anomaly-contamination of level 0 [default: none]
+    /// Change the training data: label-contamination, wrong-labels, anomaly-contamination, duplicated-anomalies or
+    /// irrelevant-features; normal-clean is anomaly-contamination of level 0 [default: none]
     #[arg(long, value_name = "NAME")]
     pub noise: Option<String>,
     /// Level of the noise: a share, or the number of copies for duplicated-anomalies; several values make a sweep

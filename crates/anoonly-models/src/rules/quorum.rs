@@ -9,6 +9,7 @@
 mod folds;
 mod held_out;
 mod known;
+mod labels;
 mod opinions;
 
 use rand::Rng;
@@ -18,11 +19,11 @@ use serde::{Deserialize, Serialize};
 #[cfg(feature = "fit")]
 use self::folds::Folds;
 use self::held_out::{HeldOut, Joining};
-use self::opinions::{COUNT, FitRows, GROUPS, Opinions};
+use self::opinions::{COUNT, FitRows, GROUPS, OpinionRows, Opinions};
 use crate::error::Checks;
 use crate::graph::Graph;
 #[cfg(feature = "fit")]
-use crate::tools::covariance::{self, Covariance};
+use crate::tools::covariance;
 use crate::tools::normal_scores::NormalScores;
 use crate::{ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleMethod, SavedTensors};
 
@@ -41,6 +42,15 @@ pub struct QuorumConfig {
     /// expected before the fit; 0 for not at all.
     pub trust: f64,
 }
+
+/// The number of unlabelled rows for each labelled anomaly that trees are grown from, if it is more than are kept as neighbours.
+#[cfg(feature = "fit")]
+const TREE_ROWS: usize = 100;
+/// At most this many times the rows that are kept as neighbours.
+#[cfg(feature = "fit")]
+const MOST_TIMES: usize = 4;
+/// The largest product of the numbers of trees and of rows.
+const MOST_CELLS: usize = 1 << 22;
 
 impl Default for QuorumConfig {
     fn default() -> Self {
@@ -66,7 +76,7 @@ impl Method for QuorumConfig {
             .parts("trees", self.trees)
             .that((2..=1 << 15).contains(&self.most_rows), "most_rows", self.most_rows, "from 2 to 32768")
             .that(
-                self.trees.saturating_mul(self.most_rows) <= 1 << 22,
+                self.trees.saturating_mul(self.most_rows) <= MOST_CELLS,
                 "trees",
                 self.trees,
                 "fewer: at most 4194304 over most_rows",
@@ -83,9 +93,12 @@ impl RuleMethod for QuorumConfig {
     fn fit(&self, data: &RuleData, rng: &mut impl Rng) -> Quorum {
         let folds = Folds::of(self.folds, data, rng);
         let held_out = HeldOut::of(self, data, &folds, rng);
-        let opinions = self.opinions(data, FitRows::all(data), folds.covariance(data, None), rng);
         let scales = held_out.unlabelled.each_ref().map(|values| NormalScores::of(values));
-        let joining = held_out.joining(&scales, self.trust);
+        let right = held_out.right(&scales, self.trust);
+        let joining = held_out.joining(&scales, self.trust, &right);
+        let mut rows = self.rows(FitRows::all(data), self.tree_rows(data.anomalies.len()), rng);
+        rows.trust_labels(&held_out.anomaly_rows, &right);
+        let opinions = Opinions::of(data, &rows, folds.covariance(data, None), self.trees, rng);
         Quorum { opinions, scales, joining }
     }
 
@@ -113,17 +126,26 @@ impl RuleMethod for QuorumConfig {
 
 #[cfg(feature = "fit")]
 impl QuorumConfig {
-    /// Opinions fitted on these training rows, given the covariance of those that are no anomalies.
-    fn opinions(&self, data: &RuleData, rows: FitRows, covariance: Covariance, rng: &mut impl Rng) -> Opinions {
+    /// The most unlabelled rows that the trees of all training rows are grown from: with many labels, more than are kept as neighbours.
+    fn tree_rows(&self, anomalies: usize) -> usize {
+        let wanted = TREE_ROWS.saturating_mul(anomalies).min(MOST_TIMES * self.most_rows).min(MOST_CELLS / self.trees);
+        wanted.max(self.most_rows)
+    }
+
+    /// Draws the rows that opinions are fitted on, at most `tree_rows` unlabelled ones for the trees. All labels are trusted.
+    fn rows(&self, rows: FitRows, tree_rows: usize, rng: &mut impl Rng) -> OpinionRows {
         let FitRows { unlabelled, normals, anomalies } = rows;
-        let [kept, normals] = [unlabelled, normals].map(|mut rows| {
-            if rows.len() > self.most_rows {
-                rows = rows.partial_shuffle(rng, self.most_rows).0.to_vec();
+        let drawn = |mut rows: Vec<usize>, most: usize, rng: &mut _| {
+            if rows.len() > most {
+                rows = rows.partial_shuffle(rng, most).0.to_vec();
                 rows.sort_unstable();
             }
             rows
-        });
-        Opinions::of(data, &anomalies, covariance, [&kept, &normals], self.trees, rng)
+        };
+        let unlabelled = drawn(unlabelled, tree_rows, rng);
+        let neighbours = drawn((0..unlabelled.len()).collect(), self.most_rows, rng);
+        let normals = drawn(normals, self.most_rows, rng);
+        OpinionRows { unlabelled, neighbours, normals, trust: vec![1.0; anomalies.len()], anomalies }
     }
 }
 

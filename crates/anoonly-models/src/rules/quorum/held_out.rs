@@ -4,10 +4,10 @@ use std::ops::Range;
 
 use rand::Rng;
 
-use super::QuorumConfig;
 #[cfg(feature = "fit")]
 use super::folds::Folds;
-use super::opinions::{BLOCK, COUNT, FitRows, GROUPS};
+use super::opinions::{BLOCK, COUNT, FitRows, GROUPS, Opinions};
+use super::{QuorumConfig, labels};
 use crate::RuleData;
 use crate::tools::normal_scores::NormalScores;
 
@@ -19,6 +19,8 @@ pub(super) struct HeldOut {
     pub normals: [Vec<f32>; COUNT],
     /// Each opinion's values on labelled anomalies; none if there is only one anomaly.
     pub anomalies: [Vec<f32>; COUNT],
+    /// The rows of these anomalies.
+    pub anomaly_rows: Vec<usize>,
 }
 
 /// The share of the trees that are grown for each fold: a rough value is enough to weigh the trees.
@@ -29,10 +31,15 @@ impl HeldOut {
     #[cfg(feature = "fit")]
     pub fn of(config: &QuorumConfig, data: &RuleData, folds: &Folds, rng: &mut impl Rng) -> Self {
         let config = &QuorumConfig { trees: (TREES * config.trees as f64).ceil() as usize, ..config.clone() };
-        let mut values =
-            Self { unlabelled: Default::default(), normals: Default::default(), anomalies: Default::default() };
+        let mut values = Self {
+            unlabelled: Default::default(),
+            normals: Default::default(),
+            anomalies: Default::default(),
+            anomaly_rows: Vec::new(),
+        };
         for fold in 0..folds.count() {
-            let opinions = config.opinions(data, folds.outside(fold), folds.covariance(data, Some(fold)), rng);
+            let rows = config.rows(folds.outside(fold), config.most_rows, rng);
+            let opinions = Opinions::of(data, &rows, folds.covariance(data, Some(fold)), config.trees, rng);
             let score = |rows: &[usize], values: &mut [Vec<f32>]| {
                 for rows in rows.chunks(BLOCK) {
                     let made = opinions.values(&data.select(rows));
@@ -46,17 +53,37 @@ impl HeldOut {
             score(&normals[..normals.len().min(most)], &mut values.normals);
             if data.anomalies.len() > 1 {
                 score(&anomalies, &mut values.anomalies);
+                values.anomaly_rows.extend(anomalies);
             }
         }
         values
     }
 
-    /// The weights of the groups.
+    /// For each held-out anomaly, the probability that its label is right.
+    pub fn right(&self, scales: &[NormalScores; COUNT], trust: f64) -> Vec<f64> {
+        let joining = self.joining(scales, trust, &vec![1.0; self.anomaly_rows.len()]);
+        let scores = |values: &[Vec<f32>; COUNT]| -> Vec<f32> {
+            let level = |row: usize| std::array::from_fn(|opinion| scales[opinion].of_value(values[opinion][row]));
+            (0..values[0].len()).map(|row| joining.score(level(row))).collect()
+        };
+        let mut usual = scores(&self.unlabelled);
+        usual.sort_unstable_by(f32::total_cmp);
+        let share = |score: f32| {
+            let above = usual.len() - usual.partition_point(|usual| usual.total_cmp(&score).is_lt());
+            (above as f64 + 0.5) / (usual.len() + 1) as f64
+        };
+        labels::right(&scores(&self.anomalies).into_iter().map(share).collect::<Vec<_>>())
+    }
+
+    /// The weights of the groups, given the probability that each anomaly's label is right.
     ///
     /// They are a mean over a grid of weights. A point of the grid counts by the product of its prior weight and of
-    /// `exp(−trust · Σ (1 − share of rows that score below))`, a sum over the labelled anomalies. The share of unlabelled rows and that of
-    /// confirmed normals count alike, so that a single confirmed normal counts more than an unlabelled row.
-    pub fn joining(&self, scales: &[NormalScores; COUNT], trust: f64) -> Joining {
+    /// `(1 + missed)^(−trust · (1 + labels/8))`, where `labels` is the number of right labels and `missed` the sum, over these, of the share of
+    /// rows that do not score below the anomaly. Where this share is 1/8 on average, the exponent is about `−trust · missed`; where it is
+    /// less, a small difference says more. This is the likelihood if shares are drawn from an exponential distribution whose mean is
+    /// unknown and has a gamma prior. The share of unlabelled rows and that of confirmed normals count alike, so that a single confirmed
+    /// normal counts more than an unlabelled row.
+    pub fn joining(&self, scales: &[NormalScores; COUNT], trust: f64, right: &[f64]) -> Joining {
         let levels = |values: &[Vec<f32>]| -> Vec<Vec<f64>> {
             let level = |(values, scale): (&Vec<f32>, &NormalScores)| {
                 values.iter().map(|&value| f64::from(scale.of_value(value))).collect()
@@ -87,20 +114,26 @@ impl HeldOut {
             };
             (0..groups[0].len()).map(|row| parts(row).sum()).collect()
         };
-        let grid = grid();
+        let (grid, labels) = (grid(), right.iter().sum::<f64>());
         let logs: Vec<f64> = grid
             .iter()
             .map(|&(weights, prior)| {
-                let mut anomalies = joined(&anomalies, weights);
-                anomalies.sort_unstable_by(f64::total_cmp);
+                let scores = joined(&anomalies, weights);
+                let mut anomalies: Vec<(f64, f64)> = scores.into_iter().zip(right.iter().copied()).collect();
+                anomalies.sort_unstable_by(|one, other| one.0.total_cmp(&other.0));
+                let sums: Vec<f64> = std::iter::once(0.0)
+                    .chain(anomalies.iter().scan(0.0, |sum, (_, right)| {
+                        *sum += right;
+                        Some(*sum)
+                    }))
+                    .collect();
                 // For each anomaly the share of rows that do not score below it, and the sum of these.
                 let missed = |rows: &[Vec<f64>; GROUPS.len()]| -> f64 {
                     let usual = joined(rows, weights);
-                    let up_to = |score: f64| anomalies.partition_point(|&anomaly| anomaly <= score);
-                    let missed: usize = usual.iter().map(|&score| up_to(score)).sum();
-                    missed as f64 / usual.len().max(1) as f64
+                    let up_to = |score: f64| sums[anomalies.partition_point(|anomaly| anomaly.0 <= score)];
+                    usual.iter().map(|&score| up_to(score)).sum::<f64>() / usual.len().max(1) as f64
                 };
-                prior.ln() - trust * (missed(&unlabelled) + missed(&normals))
+                prior.ln() - trust * (1.0 + labels / 8.0) * (missed(&unlabelled) + missed(&normals)).ln_1p()
             })
             .collect();
         let most = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -140,10 +173,12 @@ fn softplus(value: f64) -> f64 {
 
 /// The grid: weights of the groups, and the prior weight of each point, before any label is seen.
 fn grid() -> Vec<([f64; GROUPS.len()], f64)> {
+    // High weights of the trees need many labels: each doubling has half the prior weight.
+    let trees = [(0.0, 1.0), (0.5, 1.0), (1.0, 0.7), (2.0, 0.5), (4.0, 0.2), (8.0, 0.1), (16.0, 0.05), (32.0, 0.025)];
     let mut grid = Vec::new();
     for direction in [0.5, 1.0, 2.0, 4.0] {
         for (neighbours, near) in [(0.0, 0.5), (1.0, 1.0)] {
-            for (trees, few) in [(0.0, 1.0), (0.5, 1.0), (1.0, 0.7), (2.0, 0.5), (4.0, 0.3)] {
+            for (trees, few) in trees {
                 grid.push(([1.0, direction, neighbours, trees], near * few));
             }
         }
@@ -170,13 +205,19 @@ mod tests {
         HeldOut {
             unlabelled: std::array::from_fn(usual),
             normals: Default::default(),
+            anomaly_rows: (0..anomalies[0].len()).collect(),
             anomalies: anomalies.map(<[f32]>::to_vec),
         }
     }
 
+    fn scales(held: &HeldOut) -> [NormalScores; COUNT] {
+        held.unlabelled.each_ref().map(|values| NormalScores::of(values))
+    }
+
     /// The share of each group in the sum of the weights.
     fn shares(held: &HeldOut, trust: f64) -> [f32; GROUPS.len()] {
-        let groups = held.joining(&held.unlabelled.each_ref().map(|values| NormalScores::of(values)), trust).groups;
+        let right = vec![1.0; held.anomaly_rows.len()];
+        let groups = held.joining(&scales(held), trust, &right).groups;
         let all: f32 = groups.iter().map(|[_, weight]| weight).sum();
         assert!(groups.as_flattened().iter().all(|value| value.is_finite() && *value > 0.0), "{groups:?}");
         groups.map(|[_, weight]| weight / all)
@@ -218,6 +259,27 @@ mod tests {
         assert!(shares.is_sorted_by(|a, b| a < b), "{shares:?}");
     }
 
+    /// The trees rank nine anomalies first and one below half of the rows. With the ninth and tenth left out, it is as if there were eight.
+    #[test]
+    fn a_label_that_is_not_right_does_not_count() {
+        let of = |low: &[f32], right: &[f64]| {
+            let (high, middle) = ([&[99.5; 8], low].concat(), [&[50.5; 8], low].concat());
+            let held = held_out(std::array::from_fn(|opinion| if opinion >= 6 { &high[..] } else { &middle }));
+            held.joining(&scales(&held), 8.0, right)
+        };
+        let wrong = [[1.0; 8].as_slice(), &[0.0; 2]].concat();
+        assert_eq!(of(&[5.5, 30.5], &wrong), of(&[], &[1.0; 8]));
+        assert_ne!(of(&[5.5, 30.5], &[1.0; 10]), of(&[], &[1.0; 8]));
+    }
+
+    #[test]
+    fn an_anomaly_far_below_ten_others_that_rank_first_is_doubtful() {
+        let values: Vec<f32> = (0..10).map(|row| 97.5 + row as f32 / 5.0).chain([20.5]).collect();
+        let held = held_out([&values; COUNT]);
+        let right = held.right(&scales(&held), 8.0);
+        assert!(right[..10].iter().all(|right| *right > 0.95) && right[10] < 0.05, "{right:?}");
+    }
+
     #[test]
     fn without_held_out_anomalies_the_weights_are_the_prior_ones() {
         let none = held_out([&[]; COUNT]);
@@ -228,8 +290,8 @@ mod tests {
 
     #[test]
     fn opinions_with_equal_values_for_all_rows_give_finite_weights() {
-        let (unlabelled, none) = (std::array::from_fn(|_| vec![1.0; 9]), Default::default());
-        let held = HeldOut { unlabelled, normals: none, anomalies: Default::default() };
+        let mut held = held_out([&[]; COUNT]);
+        held.unlabelled = std::array::from_fn(|_| vec![1.0; 9]);
         shares(&held, 8.0);
     }
 

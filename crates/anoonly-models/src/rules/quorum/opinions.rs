@@ -2,6 +2,7 @@
 
 mod graph;
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use rand::Rng;
@@ -34,8 +35,9 @@ const WIDE: usize = 64;
 const UNLABELLED_SHARE: f64 = 0.1;
 /// How much the mean cosine to the confirmed normals counts against that to the labelled anomalies.
 const AWAY: f64 = 0.5;
-/// The fewest rows in a leaf of a tree.
-const LEAF: usize = 2;
+/// The fewest rows in a leaf of a tree, up to [`MANY`] anomalies and with more. In a leaf of its own, a single odd or wrong label decides.
+const LEAVES: [usize; 2] = [5, 3];
+const MANY: usize = 50;
 /// Rows that are scored together.
 pub(super) const BLOCK: usize = 512;
 
@@ -62,6 +64,33 @@ impl FitRows {
     }
 }
 
+/// The rows that opinions are fitted on. Only the covariance comes from more of them.
+#[derive(Clone, Debug)]
+pub(super) struct OpinionRows {
+    /// The unlabelled rows that trees are grown from.
+    pub unlabelled: Vec<usize>,
+    /// The places in `unlabelled` of those that are kept as neighbours, in ascending order.
+    pub neighbours: Vec<usize>,
+    /// The confirmed normals that trees are grown from and that are kept as neighbours.
+    pub normals: Vec<usize>,
+    /// The labelled anomalies.
+    pub anomalies: Vec<usize>,
+    /// How far the label of each anomaly is trusted. The largest is 1.
+    pub trust: Vec<f64>,
+}
+
+#[cfg(feature = "fit")]
+impl OpinionRows {
+    /// Trusts the labels of these rows by the probability that they are right.
+    pub fn trust_labels(&mut self, rows: &[usize], right: &[f64]) {
+        let of_row: BTreeMap<usize, f64> = rows.iter().copied().zip(right.iter().copied()).collect();
+        let most = right.iter().copied().fold(0.0, f64::max);
+        for (row, trust) in self.anomalies.iter().zip(&mut self.trust) {
+            *trust = of_row.get(row).map_or(1.0, |right| right / most);
+        }
+    }
+}
+
 /// Opinions fitted on training rows.
 #[derive(Clone, Debug)]
 pub(super) struct Opinions {
@@ -78,19 +107,12 @@ pub(super) struct Opinions {
 }
 
 impl Opinions {
-    /// Fitted on the covariance of all rows that are no anomalies, on all labelled anomalies, and for the other opinions on the `kept`
-    /// unlabelled rows and on `normals`, the confirmed normals that are kept.
+    /// Fitted on these rows, given the covariance of all rows that are no anomalies.
     #[cfg(feature = "fit")]
-    pub fn of(
-        data: &RuleData,
-        anomalies: &[usize],
-        covariance: Covariance,
-        [kept, normals]: [&[usize]; 2],
-        trees: usize,
-        rng: &mut impl Rng,
-    ) -> Self {
+    pub fn of(data: &RuleData, rows: &OpinionRows, covariance: Covariance, trees: usize, rng: &mut impl Rng) -> Self {
         let columns = data.columns;
-        let (kept, normal, anomalous) = (data.select(kept), data.select(normals), data.select(anomalies));
+        let [usual, normal, anomalous] =
+            [&rows.unlabelled, &rows.normals, &rows.anomalies].map(|rows| data.select(rows));
         let covariance = covariance.spanning(&anomalous);
         let variances = covariance.coordinates();
         let median = covariance.median_variance();
@@ -98,9 +120,11 @@ impl Opinions {
         let scales: Vec<f64> = deviations(RIDGE).collect();
         let whitening = Whitening::new(&covariance, RIDGE * median);
         let width = whitening.width();
-        let [white_kept, white_normals, white_anomalies] =
-            [&kept, &normal, &anomalous].map(|rows| whitening.apply(rows));
-        let known = Known::new([&white_kept[..], &white_normals].concat(), width, anomalies.is_empty());
+        let [white_usual, white_normals, white_anomalies] =
+            [&usual, &normal, &anomalous].map(|rows| whitening.apply(rows));
+        let neighbours = rows.neighbours.iter().flat_map(|place| &white_usual[place * width..][..width]);
+        let known = neighbours.chain(&white_normals).copied().collect();
+        let known = Known::new(known, width, rows.anomalies.is_empty());
         let mut directions = vec![0.0; width * AXES];
         let mut squares = vec![0.0; width * AXES];
         for (column, (scale, variance)) in scales.iter().zip(&variances).enumerate() {
@@ -109,9 +133,11 @@ impl Opinions {
         for (axis, ridge) in RIDGES.into_iter().enumerate() {
             let factors: Vec<f64> = deviations(ridge).zip(&scales).map(|(to, from)| from / to).collect();
             let mut direction = vec![0.0; width];
-            for (rows, share) in [(&white_anomalies, 1.0), (&white_normals, -AWAY)] {
-                let count = (rows.len() / width) as f64;
-                for row in rows.chunks_exact(width) {
+            let even = vec![1.0; rows.normals.len()];
+            for (rows, trust, share) in [(&white_anomalies, &rows.trust, 1.0), (&white_normals, &even, -AWAY)] {
+                let count: f64 = trust.iter().sum();
+                for (row, trust) in rows.chunks_exact(width).zip(trust) {
+                    let share = share * trust;
                     let scaled: Vec<f64> =
                         row.iter().zip(&factors).map(|(&cell, factor)| f64::from(cell) * factor).collect();
                     let length = scaled.iter().map(|cell| cell * cell).sum::<f64>().sqrt().max(1e-12);
@@ -124,13 +150,14 @@ impl Opinions {
                 squares[from + column] = (factor * factor) as f32;
             }
         }
-        let classes = Classes { trees, leaf: LEAF, splits: Splits::Random };
-        let forest =
-            classes.grow(ClassRows { unlabelled: &kept, normals: &normal, anomalies: &anomalous }, columns, rng);
-        let [wide_kept, wide_normals, wide_anomalies] =
-            [&white_kept, &white_normals, &white_anomalies].map(|rows| wide(rows, width));
-        let turned = ClassRows { unlabelled: &wide_kept, normals: &wide_normals, anomalies: &wide_anomalies };
-        let turned = classes.grow(turned, width.min(WIDE), rng);
+        let leaf = LEAVES[usize::from(rows.anomalies.len() > MANY)];
+        let classes = Classes { trees, leaf, splits: Splits::Random };
+        let forest = ClassRows { unlabelled: &usual, normals: &normal, anomalies: &anomalous };
+        let forest = classes.grow_trusting(forest, &rows.trust, columns, rng);
+        let [wide_usual, wide_normals, wide_anomalies] =
+            [&white_usual, &white_normals, &white_anomalies].map(|rows| wide(rows, width));
+        let turned = ClassRows { unlabelled: &wide_usual, normals: &wide_normals, anomalies: &wide_anomalies };
+        let turned = classes.grow_trusting(turned, &rows.trust, width.min(WIDE), rng);
         Self { whitening, directions, squares, known, forest, turned }
     }
 

@@ -61,6 +61,12 @@ pub(crate) struct TreeGrower<'a, R> {
 impl Classes {
     /// Grows trees from rows with `columns` columns.
     pub fn grow(&self, rows: ClassRows<'_>, columns: usize, rng: &mut impl Rng) -> Forest {
+        self.grow_trusting(rows, &[], columns, rng)
+    }
+
+    /// Grows trees from rows with `columns` columns. With [`Splits::Random`], each tree has an anomaly with its probability in `trust`, where
+    /// there are probabilities; at least one of them has to be 1.
+    pub fn grow_trusting(&self, rows: ClassRows<'_>, trust: &[f64], columns: usize, rng: &mut impl Rng) -> Forest {
         let counts = rows.counts(columns);
         let count: usize = counts.iter().sum();
         let parts = [rows.unlabelled, rows.normals, rows.anomalies].map(|rows| transposed(rows, columns));
@@ -80,7 +86,16 @@ impl Classes {
         let mut forest = Forest::default();
         for _ in 0..self.trees {
             let mut rows: Vec<u32> = match self.splits {
-                Splits::Random => (0..count as u32).collect(),
+                Splits::Random if trust.iter().all(|&trust| trust >= 1.0) => (0..count as u32).collect(),
+                Splits::Random => {
+                    let others = (count - counts[2]) as u32;
+                    let mut rows: Vec<u32> = (0..others).collect();
+                    let drawn = (others..).zip(trust).filter(|(_, trust)| grower.rng.random::<f64>() < **trust);
+                    rows.extend(drawn.map(|(row, _)| row));
+                    let divisors = weight_divisors([counts[0], counts[1], rows.len() - others as usize]);
+                    grower.weights = divisors.map(|divisor| rows.len() as f64 / divisor);
+                    rows
+                }
                 Splits::Best => {
                     let drawn = (0..count.min(MOST_ROWS)).map(|_| grower.rng.random_range(0..count as u32));
                     in_order(drawn, count)
@@ -152,6 +167,21 @@ mod tests {
         };
         assert!((share(&[0.5, 0.0]) - 4.0 / (4.0 + 1.0 + 0.4)).abs() < 1e-6, "{}", share(&[0.5, 0.0]));
         assert!((share(&[]) - 3.0 / (3.0 + 0.6)).abs() < 1e-6, "{}", share(&[]));
+    }
+
+    /// One column, with an anomaly at each end: the one that no tree has is as usual as the rows around it.
+    #[test]
+    fn anomalies_are_drawn_with_their_probabilities() {
+        let classes = Classes { trees: 400, leaf: 1, splits: Splits::Random };
+        let rows = ClassRows { unlabelled: &[0.1, 0.2, 0.3, 0.4, 0.5], normals: &[], anomalies: &[0.0, 0.6] };
+        let shares = |trust: &[f64]| {
+            let forest = classes.grow_trusting(rows, trust, 1, &mut Seed(1).stream(&[]));
+            [0.0, 0.6].map(|cell| forest.mean(&[cell]))
+        };
+        assert_eq!(shares(&[1.0, 0.0]), [1.0, 0.0]);
+        assert_eq!((shares(&[1.0, 1.0]), shares(&[])), ([1.0; 2], [1.0; 2]));
+        let [sure, drawn] = shares(&[1.0, 0.25]);
+        assert!(sure == 1.0 && (drawn - 0.25).abs() < 0.1, "{sure} {drawn}");
     }
 
     /// One column separates the classes: every tree finds pure leaves, and the share is 0 or 1 away from the gap.
