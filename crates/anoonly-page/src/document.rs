@@ -123,7 +123,7 @@ mod tests {
             picture.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"960\" height=\"420.5\""),
             "{picture}"
         );
-        assert!(picture.contains("--paper") && picture.contains("a &lt; b") && picture.ends_with("</svg>\n"));
+        assert!(picture.contains("color-scheme") && picture.contains("a &lt; b") && picture.ends_with("</svg>\n"));
     }
 
     #[test]
