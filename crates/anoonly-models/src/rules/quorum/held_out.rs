@@ -79,9 +79,9 @@ impl HeldOut {
     ///
     /// They are a mean over a grid of weights. A point of the grid counts by the product of its prior weight and of
     /// `(1 + missed)^(−trust · (1 + labels/8))`, where `labels` is the number of right labels and `missed` the sum, over these, of the share of
-    /// rows that do not score below the anomaly. Where this share is 1/8 on average, the exponent is about `−trust · missed`; where it is
-    /// less, a small difference says more. This is the likelihood if shares are drawn from an exponential distribution whose mean is
-    /// unknown and has a gamma prior. The share of unlabelled rows and that of confirmed normals count alike, so that a single confirmed
+    /// rows that do not score below the anomaly. Where this share is 1/8 on average, one more missed row costs `trust`; where it is less,
+    /// a small difference says more. This is the likelihood if shares are drawn from an exponential distribution whose rate is unknown
+    /// and has a gamma prior. The share of unlabelled rows and that of confirmed normals count alike, so that a single confirmed
     /// normal counts more than an unlabelled row.
     pub fn joining(&self, scales: &[NormalScores; COUNT], trust: f64, right: &[f64]) -> Joining {
         let levels = |values: &[Vec<f32>]| -> Vec<Vec<f64>> {

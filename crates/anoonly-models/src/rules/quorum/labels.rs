@@ -1,9 +1,9 @@
 //! How likely it is that the label of an anomaly is right, from how it ranks among unlabelled rows.
 //!
-//! Of anomalies that a table shows clearly, most rank high. One that ranks as any row does may have a wrong label. But where anomalies are
-//! hard to see, right labels rank so, too. Two descriptions of the ranks are therefore compared: all labels are right, and their normal
+//! Clear anomalies mostly rank high. Among them, one that ranks as any row may have a wrong label. But where anomalies are hard to see, right
+//! labels rank so, too. Two descriptions of the ranks are therefore compared: all labels are right, and their normal
 //! scores have a normal distribution with unknown mean and spread; or some are wrong and have a standard normal distribution, as any
-//! row. Only as far as the second explains the ranks better, labels are doubted.
+//! row. A label is doubted only as far as the second description explains the ranks better.
 
 use statrs::distribution::{ContinuousCDF, Normal};
 
