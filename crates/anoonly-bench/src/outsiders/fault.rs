@@ -63,6 +63,12 @@ pub enum OutsiderFault {
     /// The method has no name.
     #[error("the method has no name")]
     NoName,
+    /// The name of the method would break a table of results.
+    #[error("the name {model:?} has spaces around it, a `|` or a control character")]
+    OddName {
+        /// The name.
+        model: String,
+    },
     /// The method is named like one of this program.
     #[error("`{model}` is the name of a method of this program")]
     KnownName {

@@ -80,6 +80,9 @@ impl ScoreLines {
         if model.is_empty() {
             return Err(OutsiderFault::NoName);
         }
+        if model != line.model || model.contains(|letter: char| letter == '|' || letter.is_control()) {
+            return Err(OutsiderFault::OddName { model: line.model });
+        }
         if self.known.iter().any(|known| known.eq_ignore_ascii_case(model)) {
             return Err(OutsiderFault::KnownName { model: line.model });
         }
