@@ -289,7 +289,9 @@ fn bench(error: &BenchError) -> Option<String> {
 fn outsider(fault: &OutsiderFault) -> Option<String> {
     match fault {
         OutsiderFault::NotFinite { .. } => Some("a run that failed has `error` instead of scores".into()),
-        OutsiderFault::KnownName { .. } => Some("give the method of the other program another name".into()),
+        OutsiderFault::KnownName { .. } | OutsiderFault::OddName { .. } => {
+            Some("give the method of the other program another name".into())
+        }
         OutsiderFault::Length { .. } => Some("a score is needed for each test row, in their order".into()),
         OutsiderFault::Settings { .. } => Some("give each of the two another name".into()),
         _ => None,
