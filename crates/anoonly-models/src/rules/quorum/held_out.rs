@@ -21,8 +21,16 @@ pub(super) struct HeldOut {
     pub anomalies: [Vec<f32>; COUNT],
     /// The rows of these anomalies.
     pub anomaly_rows: Vec<usize>,
+    /// The number of labelled anomalies, even if there is only one.
+    pub labelled: usize,
+    /// The number of columns of the rows.
+    pub columns: usize,
 }
 
+/// The number of columns at which the weight of the trees is half of what it is with very few.
+const NARROW: f64 = 64.0;
+/// The factor of the trees' weights with very few columns and many labels.
+const TREE_WEIGHT: f64 = 2.5;
 /// The share of the trees that are grown for each fold: a rough value is enough to weigh the trees.
 const TREES: f64 = 0.4;
 
@@ -36,6 +44,8 @@ impl HeldOut {
             normals: Default::default(),
             anomalies: Default::default(),
             anomaly_rows: Vec::new(),
+            labelled: data.anomalies.len(),
+            columns: data.columns,
         };
         for fold in 0..folds.count() {
             let rows = config.rows(folds.outside(fold), config.most_rows, rng);
@@ -114,7 +124,7 @@ impl HeldOut {
             };
             (0..groups[0].len()).map(|row| parts(row).sum()).collect()
         };
-        let (grid, labels) = (grid(), right.iter().sum::<f64>());
+        let (grid, labels) = (grid(self.labelled, self.columns), right.iter().sum::<f64>());
         let logs: Vec<f64> = grid
             .iter()
             .map(|&(weights, prior)| {
@@ -171,15 +181,24 @@ fn softplus(value: f64) -> f64 {
     value.max(0.0) + (-value.abs()).exp().ln_1p()
 }
 
-/// The grid: weights of the groups, and the prior weight of each point, before any label is seen.
-fn grid() -> Vec<([f64; GROUPS.len()], f64)> {
+/// The grid: weights of the groups, and the prior weight of each point, before held-out labels are seen.
+///
+/// The mean of a few cosines says less than that of many, so the weight of directions grows with the number of labels. Without labels a
+/// direction in which few rows lie says little where there are few columns. Trees do: each split compares one column, and with
+/// many columns a tree sees few of them.
+fn grid(labelled: usize, columns: usize) -> Vec<([f64; GROUPS.len()], f64)> {
+    // Both are from 1 down to 0.
+    let (unknown, narrow) = (1.0 / (1.0 + labelled as f64), NARROW / (NARROW + columns as f64));
+    let (of_towards, of_alone) = (1.0 - unknown, 1.0 - unknown * narrow);
+    let of_trees = TREE_WEIGHT * narrow * (1.0 + unknown);
     // High weights of the trees need many labels: each doubling has half the prior weight.
     let trees = [(0.0, 1.0), (0.5, 1.0), (1.0, 0.7), (2.0, 0.5), (4.0, 0.2), (8.0, 0.1), (16.0, 0.05), (32.0, 0.025)];
     let mut grid = Vec::new();
     for direction in [0.5, 1.0, 2.0, 4.0] {
         for (neighbours, near) in [(0.0, 0.5), (1.0, 1.0)] {
             for (trees, few) in trees {
-                grid.push(([1.0, direction, neighbours, trees], near * few));
+                let weights = [1.0, of_towards * direction, of_alone * neighbours, of_trees * trees];
+                grid.push((weights, near * few));
             }
         }
     }
@@ -206,6 +225,8 @@ mod tests {
             unlabelled: std::array::from_fn(usual),
             normals: Default::default(),
             anomaly_rows: (0..anomalies[0].len()).collect(),
+            labelled: anomalies[0].len(),
+            columns: 60,
             anomalies: anomalies.map(<[f32]>::to_vec),
         }
     }
@@ -219,7 +240,8 @@ mod tests {
         let right = vec![1.0; held.anomaly_rows.len()];
         let groups = held.joining(&scales(held), trust, &right).groups;
         let all: f32 = groups.iter().map(|[_, weight]| weight).sum();
-        assert!(groups.as_flattened().iter().all(|value| value.is_finite() && *value > 0.0), "{groups:?}");
+        assert!(groups.iter().all(|[width, weight]| *width > 0.0 && *weight >= 0.0), "{groups:?}");
+        assert!(groups.as_flattened().iter().all(|value| value.is_finite()), "{groups:?}");
         groups.map(|[_, weight]| weight / all)
     }
 

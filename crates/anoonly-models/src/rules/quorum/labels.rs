@@ -13,6 +13,9 @@ const LABELS: [f64; 2] = [1.0, 4.0];
 const SCORES: f64 = 2.0;
 /// The prior deviation of the normal scores of right labels.
 const DEVIATION: f64 = 0.7;
+/// The least deviation of the normal scores of right labels, as a share of their mean: where most rank far up, one that ranks above most rows
+/// is not doubted.
+const LEAST: f64 = 1.0 / 3.0;
 /// The prior odds, as a logarithm, that all labels are right.
 const ALL_RIGHT: f64 = 2.0;
 /// Shares of wrong labels that the search for the best description starts from. It may stay near a start.
@@ -70,6 +73,7 @@ impl Description {
             };
             mean = (weighted(&|score| score) / sum.max(1e-9)).max(0.0);
             deviation = ((weighted(&|score| (score - mean).powi(2)) + SCORES * square) / (sum + SCORES)).sqrt();
+            deviation = deviation.max(LEAST * mean);
             wrong = wrong.map(|_| (count - sum + LABELS[0]) / (count + LABELS[0] + LABELS[1]));
         }
         let mut log = -SCORES * (deviation.ln() + square / (2.0 * deviation * deviation));
@@ -131,6 +135,18 @@ mod tests {
             assert!(right.iter().all(|right| *right > 0.8), "{shares:?}: {right:?}");
         }
         assert!(right(&[]).is_empty());
+    }
+
+    /// Nearly all rank before every row. One ranks above 80 to 99.8 % of the rows.
+    #[test]
+    fn a_label_that_ranks_above_most_rows_is_hardly_doubted() {
+        for (low, least) in [(0.2, 0.7), (0.05, 0.95), (0.002, 0.99)] {
+            for first in [2e-4, 1e-3] {
+                let shares = [vec![first; 100], vec![low; 3]].concat();
+                let right = right(&shares);
+                assert!(right.iter().all(|right| *right > least), "{first} {low}: {:?}", &right[100..]);
+            }
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::kernels::products::{StridedRows, dots};
 use crate::tools::balance::ClassRows;
 #[cfg(feature = "fit")]
 use crate::tools::covariance::Covariance;
-use crate::tools::trees::{Classes, Forest, Splits, TreeRows};
+use crate::tools::trees::{Classes, Forest, Splits, TreeRows, isolation};
 use crate::tools::whitening::Whitening;
 use crate::{RuleData, SavedTensors};
 
@@ -38,6 +38,10 @@ const AWAY: f64 = 0.5;
 /// The fewest rows in a leaf of a tree, up to [`MANY`] anomalies and with more. In a leaf of its own, a single odd or wrong label decides.
 const LEAVES: [usize; 2] = [5, 3];
 const MANY: usize = 50;
+/// Up to this many labelled anomalies, the trees on the columns are isolation trees.
+const ISOLATED: usize = 2;
+/// The number of unlabelled rows that each isolation tree is grown from.
+const SAMPLE: usize = 256;
 /// Rows that are scored together.
 pub(super) const BLOCK: usize = 512;
 
@@ -100,7 +104,7 @@ pub(super) struct Opinions {
     /// For each squared length, what the squares of a whitened row are multiplied with, `[AXES, width]`.
     squares: Vec<f32>,
     known: Known,
-    /// Trees on the columns.
+    /// Trees on the columns: isolation trees with few labelled anomalies.
     forest: Forest,
     /// Trees on the axes of largest variance.
     turned: Forest,
@@ -150,10 +154,15 @@ impl Opinions {
                 squares[from + column] = (factor * factor) as f32;
             }
         }
-        let leaf = LEAVES[usize::from(rows.anomalies.len() > MANY)];
-        let classes = Classes { trees, leaf, splits: Splits::Random };
-        let forest = ClassRows { unlabelled: &usual, normals: &normal, anomalies: &anomalous };
-        let forest = classes.grow_trusting(forest, &rows.trust, columns, rng);
+        // The folds have fewer anomalies than all rows, and the same kind of trees.
+        let labelled = data.anomalies.len();
+        let classes = Classes { trees, leaf: LEAVES[usize::from(labelled > MANY)], splits: Splits::Random };
+        let forest = if labelled <= ISOLATED {
+            isolation::grow_negated(&usual, columns, trees, SAMPLE, rng)
+        } else {
+            let forest = ClassRows { unlabelled: &usual, normals: &normal, anomalies: &anomalous };
+            classes.grow_trusting(forest, &rows.trust, columns, rng)
+        };
         let [wide_usual, wide_normals, wide_anomalies] =
             [&white_usual, &white_normals, &white_anomalies].map(|rows| wide(rows, width));
         let turned = ClassRows { unlabelled: &wide_usual, normals: &wide_normals, anomalies: &wide_anomalies };

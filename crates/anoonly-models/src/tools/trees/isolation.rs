@@ -15,6 +15,13 @@ pub(crate) fn grow(rows: &[f32], columns: usize, trees: usize, sample: usize, rn
     grow_from((0..(rows.len() / columns) as u32).collect(), rows, columns, trees, sample, rng)
 }
 
+/// As [`grow`], with the values of leaves negated: the mean is higher for a row that is isolated early.
+pub(crate) fn grow_negated(rows: &[f32], columns: usize, trees: usize, sample: usize, rng: &mut impl Rng) -> Forest {
+    let mut forest = grow(rows, columns, trees, sample, rng);
+    forest.nodes.chunks_exact_mut(NODE).for_each(|node| node[3] = -node[3]);
+    forest
+}
+
 /// As [`grow`], from the rows at these indices.
 pub(crate) fn grow_from(
     mut all: Vec<u32>,
