@@ -152,7 +152,8 @@ pub struct BenchSettings {
 
 impl BenchSettings {
     /// These settings, and those of `file` where these are silent. A setting here also replaces the settings of the file that
-    /// contradict it or belong to it: a label count replaces a label ratio, a noise replaces its levels.
+    /// contradict it or belong to it: a label count replaces a label ratio, a noise replaces its levels, and an export of splits
+    /// replaces what only concerns tables and figures, so that one plan serves both the export and the bench.
     pub fn or(self, mut file: Self) -> Self {
         if !self.label_ratio.is_empty() || !self.label_count.is_empty() {
             (file.label_ratio, file.label_count) = (Vec::new(), Vec::new());
@@ -171,6 +172,10 @@ impl BenchSettings {
         }
         if self.standings || self.reference.is_some() {
             file.json = false;
+        }
+        if self.export_splits.is_some() {
+            (file.standings, file.json, file.reference) = (false, false, None);
+            (file.report, file.figure) = (None, None);
         }
         Self {
             data: self.data.or(file.data),
