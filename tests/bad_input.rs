@@ -89,3 +89,61 @@ fn names_and_options() {
     refused_in(embedded, &["--reference", "/no/such.csv"], &["/no/such.csv", "No such file"]);
     refused_in(embedded, &["--strategies", "host,host"], &["--strategies", "twice"]);
 }
+
+/// Files that no model can be trained on: a message of one line, exit code 2, and no file is written.
+#[test]
+fn bad_tables_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = |cell: &dyn Fn(usize) -> String| -> String {
+        (0..30).map(|row| format!("{},{}\n", cell(row), row / 28)).collect()
+    };
+    let with_header = |rows: String| format!("x,label\n{rows}").into_bytes();
+    let number = |row: usize| row.to_string();
+    let cases: Vec<(&str, Vec<u8>, &str)> = vec![
+        ("empty.csv", Vec::new(), "the table has no rows"),
+        ("header.csv", b"x,label\n".to_vec(), "the table has no rows"),
+        ("twice.csv", b"x,x,label\n1,2,0\n".to_vec(), "two columns are named `x`"),
+        ("ragged.csv", b"x,label\n1,0\n2\n".to_vec(), "row 2 (line 3) has 1 field, but the header has 2"),
+        (
+            "mixed.csv",
+            with_header(rows(&|row| if row == 20 { "red".into() } else { row.to_string() })),
+            "row 21: `red` is not a number",
+        ),
+        ("missing.csv", with_header(rows(&|_| String::new())), "no column to learn from"),
+        ("constant.csv", with_header(rows(&|_| "7".into())), "no column to learn from"),
+        (
+            "infinite.csv",
+            with_header(rows(&|row| if row == 4 { "inf".into() } else { row.to_string() })),
+            "row 5: the value is inf",
+        ),
+        ("latin1.csv", b"x,label\n\xe9,0\n".to_vec(), "column `x`, row 1: the value is not UTF-8"),
+        ("all.csv", with_header((0..30).map(|row| format!("{row},1\n")).collect()), "every row is labelled an anomaly"),
+        (
+            "words.csv",
+            with_header((0..30).map(|row| format!("{row},maybe\n")).collect()),
+            "`maybe` is neither an anomaly nor a normal label",
+        ),
+        ("nolabel.csv", b"x,y\n1,0\n".to_vec(), "no label column `label`"),
+        ("notgzip.csv.gz", with_header(rows(&number)), "not gzip"),
+        ("noparquet.parquet", with_header(rows(&number)), "noparquet.parquet"),
+        ("noarrow.arrow", with_header(rows(&number)), "noarrow.arrow"),
+        ("table.xlsx", with_header(rows(&number)), "unknown file format"),
+        ("folder.csv", Vec::new(), "directory"),
+    ];
+    for (name, content, expected) in cases {
+        let path = folder.path().join(name);
+        match name {
+            "folder.csv" => fs::create_dir(&path).unwrap(),
+            _ => fs::write(&path, content).unwrap(),
+        }
+        let model = folder.path().join("model.anoonly");
+        let output = anoonly(["train", path.to_str().unwrap(), "--label", "label", "--out", model.to_str().unwrap()]);
+        let error = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{name}: {error}");
+        assert_eq!(error.trim_end().lines().count(), 1, "{name}: {error}");
+        assert!(error.contains(expected), "{name}: `{expected}` is not in: {error}");
+        assert!(!model.exists(), "{name}");
+    }
+    let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 17, "{left:?}");
+}

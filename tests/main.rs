@@ -16,6 +16,7 @@ mod hostile_text;
 mod label;
 mod labelling_bench;
 mod labels;
+mod large_tables;
 mod options;
 mod outputs;
 mod outsiders;

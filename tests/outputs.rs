@@ -194,3 +194,71 @@ fn a_signal_leaves_no_file_behind() {
         assert!(entries(folder.path()).iter().all(|name| !name.starts_with('.') && name != "scores.csv"));
     }
 }
+
+/// The names of the files in a folder.
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> =
+        fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// On a full disk, every output is an error and leaves nothing behind. The disk is a small file system of its own.
+#[cfg(target_os = "linux")]
+#[test]
+#[cfg_attr(not(private_mounts), ignore = "needs the right to mount a file system")]
+fn a_full_disk_is_reported_and_leaves_no_partial_file() {
+    let (folder, file) = tables();
+    trained(&file, &[]);
+    let disk = folder.path().join("disk");
+    fs::create_dir(&disk).unwrap();
+    let program = command([""; 0]).get_program().to_owned();
+    let script = r#"
+        mount -t tmpfs -o size=64k tmpfs disk || exit 77
+        head -c 65536 /dev/zero > disk/filler 2>/dev/null
+        run() { "$0" "$@" 2>> errors; echo "$?"; }
+        run train train.csv --label fraud --id id --ensemble 1 --out disk/model.anoonly > codes
+        run score model.anoonly new.csv --out disk/scores.csv >> codes
+        run score model.anoonly new.csv --out disk/scores.parquet >> codes
+        run explain model.anoonly new.csv --html disk/page.html > last
+        tail -n 1 last >> codes
+        ls -A disk > left
+    "#;
+    let done = std::process::Command::new("unshare")
+        .args(["--map-root-user", "--mount", "sh", "-c", script])
+        .arg(program)
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{}", stderr(&done));
+    let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+    assert_eq!(read("codes").lines().filter(|line| *line == "2").count(), 4, "{}{}", read("codes"), read("errors"));
+    for path in ["disk/model.anoonly", "disk/scores.csv", "disk/scores.parquet", "disk/page.html"] {
+        assert!(read("errors").contains(&format!("cannot write {path}: ")), "{path}: {}", read("errors"));
+    }
+    assert_eq!(read("left"), "filler\n");
+}
+
+#[test]
+fn unreadable_and_unwritable_paths_are_named() {
+    let (folder, file) = tables();
+    trained(&file, &[]);
+    let (train, model, new) = (file("train.csv"), file("model.anoonly"), file("new.csv"));
+    let before = names(folder.path());
+    for (words, expected) in [
+        (
+            &["train", &train, "--label", "fraud", "--ensemble", "1", "--out", "/proc/model.anoonly"][..],
+            "/proc/model.anoonly",
+        ),
+        (&["score", &model, &new, "--out", "/proc/scores.csv"], "/proc/scores.csv"),
+        (&["score", &model, "/no/such/table.csv"], "/no/such/table.csv"),
+        (&["score", "/no/such/model.anoonly", &new], "/no/such/model.anoonly"),
+        (&["evaluate", &model, "/no/such/table.csv", "--label", "fraud"], "/no/such/table.csv"),
+        (&["inspect", folder.path().to_str().unwrap()], folder.path().to_str().unwrap()),
+    ] {
+        let output = anoonly(words);
+        assert_eq!(output.status.code(), Some(2), "{words:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(expected), "{words:?}: {}", stderr(&output));
+    }
+    assert_eq!(names(folder.path()), before);
+}

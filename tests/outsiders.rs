@@ -89,6 +89,29 @@ fn a_method_of_another_program_stands_beside_ours() {
     assert!(fs::read_to_string(report).unwrap().contains("first-column"));
 }
 
+/// One plan serves the export and the bench, whatever it says about tables.
+#[test]
+fn a_plan_for_tables_also_exports() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (plan, splits) = (place("plan.toml"), place("splits"));
+    let text = format!(
+        "standings = true\nreport = \"{}\"\ndatasets = \"wine\"\nseeds = 1\nlabel-count = [0, 2]\n",
+        place("r.html")
+    );
+    fs::write(&plan, text).unwrap();
+    let export = ["bench", "--plan", &plan, "--export-splits", &splits];
+    let output = anoonly(export);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stderr(&output).contains("2 splits of 1 data set"), "{}", stderr(&output));
+    assert!(!folder.path().join("r.html").exists());
+    // An option of the command line without effect is a mistake.
+    let output = anoonly(export.into_iter().chain(["--standings"]));
+    assert_eq!(output.status.code(), Some(2));
+    let refused = "--standings: does not apply with --export-splits";
+    assert!(stderr(&output).contains(refused), "{}", stderr(&output));
+}
+
 #[test]
 fn scores_that_cannot_be_used_are_refused_with_advice() {
     let folder = tempfile::tempdir().unwrap();

@@ -2,26 +2,24 @@
 
 mod labelling;
 mod outsiders;
+mod plan;
 mod settings;
+mod tables;
+mod watch;
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use anoonly::core::noise::Noise;
-use anoonly::core::synthetic::Synthetic;
-use anoonly::data::catalogue::Source;
-use anoonly::data::fetch::cache_folder;
-use anoonly::models::overrides::overridden;
-use anoonly::models::{AnyMethod, ConfigError};
 use anoonly_bench::report::{self, ReportOrigin};
-use anoonly_bench::{BenchError, Grid, Merged, Plan, Reference, Results, Row, RunRecord, Store, summary, usage};
+use anoonly_bench::{Grid, Merged, Reference, Results, Row, RunRecord, Store, summary};
 use clap::{Args, Subcommand};
 
 use crate::error::CommandError;
 use crate::progress::Bars;
 use crate::{note, outputs, print, print_json, signals};
 use settings::BenchSettings;
+use tables::{Layout, print_results};
+use watch::Watch;
 
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
@@ -202,81 +200,6 @@ impl Options {
         write_figure(self.settings.figure.as_deref(), &results)?;
         Ok(results)
     }
-
-    fn plan(self) -> Result<Plan, CommandError> {
-        let (noises, synthetic) = (self.noises()?, self.synthetic()?);
-        let (source, models) = (self.source()?, self.methods()?);
-        let settings = self.settings;
-        Ok(Plan {
-            source,
-            datasets: settings.datasets(),
-            models,
-            strategies: settings.strategies(),
-            budgets: settings.budgets(),
-            noises,
-            synthetic,
-            seeds: settings.seeds(),
-            protocol: settings.protocol(),
-            compute: settings.compute().device()?,
-        })
-    }
-
-    /// Where the data sets are.
-    fn source(&self) -> Result<Source, CommandError> {
-        Ok(match self.settings.data().to_str() {
-            Some("embedded") => Source::Embedded,
-            Some("fetched") => Source::Folder(fetched()?),
-            _ => Source::Folder(self.settings.data().to_owned()),
-        })
-    }
-
-    /// The methods with their settings.
-    fn methods(&self) -> Result<Vec<AnyMethod>, CommandError> {
-        let settings = &self.settings;
-        let mut models: Vec<AnyMethod> =
-            settings.models().iter().map(|name| AnyMethod::by_name(name)).collect::<Result<_, _>>()?;
-        if let Some(path) = &self.plan {
-            let failed = |error: ConfigError| BenchError::File { path: path.clone(), reason: error.to_string() };
-            models = overridden(models, &settings.settings.to_string()).map_err(failed)?;
-        }
-        if let Some(path) = &settings.config {
-            let failed = |reason: String| BenchError::File { path: path.clone(), reason };
-            let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
-            models = overridden(models, &text).map_err(|error| failed(error.to_string()))?;
-        }
-        Ok(models)
-    }
-
-    fn noises(&self) -> Result<Vec<Noise>, CommandError> {
-        let invalid = |option, reason: String| Err(CommandError::option(option, reason));
-        let levels: &[f64] = match (self.settings.noise(), self.settings.noise_level.as_slice()) {
-            ("none", []) => &[0.0],
-            (Noise::NORMAL_CLEAN, []) => &[0.0],
-            ("none", _) => {
-                return invalid(
-                    "--noise",
-                    format!("must be one of {} with --noise-level", Noise::NAMES[1..].join(", ")),
-                );
-            }
-            (name, []) if Noise::NAMES.contains(&name) => {
-                return invalid("--noise-level", format!("is needed with {name}"));
-            }
-            // `Noise::named` refuses an unknown name.
-            (_, []) => &[0.0],
-            (_, levels) => levels,
-        };
-        let noises: Result<_, _> = levels.iter().map(|&level| Noise::named(self.settings.noise(), level)).collect();
-        Ok(noises.map_err(BenchError::from)?)
-    }
-
-    fn synthetic(&self) -> Result<Vec<Option<Synthetic>>, CommandError> {
-        let kind = |name: &String| match name.as_str() {
-            "none" => Ok(None),
-            name => name.parse::<Synthetic>().map(Some),
-        };
-        let kinds: Result<_, _> = self.settings.synthetic().iter().map(kind).collect();
-        Ok(kinds.map_err(BenchError::from)?)
-    }
 }
 
 /// An error if a run failed.
@@ -284,56 +207,6 @@ fn check_failures<R: RunRecord>(results: &Results<R>, out: &Path) -> Result<(), 
     match results.failed() {
         0 => Ok(()),
         failed => Err(CommandError::RunsFailed { failed, runs: results.rows.len(), results: out.join(R::TABLE) }),
-    }
-}
-
-/// The time that a bench takes.
-struct Watch<'a> {
-    start: Instant,
-    processor: Option<f64>,
-    threads: usize,
-    out: &'a Path,
-}
-
-impl<'a> Watch<'a> {
-    /// Starts, and says what is to be done.
-    fn start(runs: usize, measured: usize, threads: usize, out: &'a Path) -> Self {
-        match measured {
-            0 => note(&format!("{runs} runs on {threads} threads")),
-            measured => {
-                note(&format!("{runs} runs on {threads} threads; {measured} of them are already in {}", out.display()));
-            }
-        }
-        Self { start: Instant::now(), processor: usage::cpu_seconds(), threads, out }
-    }
-
-    /// Says how long it took, and where the results are.
-    fn stop<R: RunRecord>(self) {
-        let seconds = self.start.elapsed().as_secs_f64();
-        let threads = self.threads;
-        // The share is meaningless if hardly anything was measured.
-        let busy = usage::cpu_seconds().zip(self.processor).map(|(after, before)| 100.0 * (after - before) / seconds);
-        let busy = busy.filter(|_| seconds >= 1.0).map_or_else(String::new, |busy| {
-            format!(
-                ", using {:.0} % of {threads} {}",
-                busy / threads as f64,
-                if threads == 1 { "core" } else { "cores" }
-            )
-        });
-        let table = self.out.join(R::TABLE);
-        note(&format!("done in {seconds:.0} s{busy}; every run is a row of {}\n", table.display()));
-    }
-}
-
-/// The folder of fetched data sets.
-fn fetched() -> Result<PathBuf, CommandError> {
-    let folder = cache_folder()?;
-    match folder.is_dir() {
-        true => Ok(folder),
-        false => Err(CommandError::option(
-            "--data fetched",
-            "nothing has been fetched yet: `anoonly data list` shows names, `anoonly data fetch NAME` fetches",
-        )),
     }
 }
 
@@ -355,80 +228,4 @@ fn write_figure(path: Option<&Path>, results: &Results) -> Result<(), CommandErr
     report::write_picture(path, results)?;
     note(&format!("figure: {}", path.display()));
     Ok(())
-}
-
-/// What the columns of the result tables compare.
-#[derive(Clone, Copy)]
-enum Layout {
-    /// Host and AnoOnly on each family.
-    Strategies,
-    /// AnoOnly and variants of it.
-    Ablation,
-    /// All methods.
-    Standings,
-}
-
-impl Layout {
-    fn new(standings: bool, ablation: bool) -> Self {
-        match (standings, ablation) {
-            (true, _) => Layout::Standings,
-            (false, true) => Layout::Ablation,
-            (false, false) => Layout::Strategies,
-        }
-    }
-}
-
-/// Prints a heading and one table of results for each setting. If there are several settings, also prints tables that compare them.
-fn print_results(results: &Results, layout: Layout) {
-    let Some(first) = results.rows.first() else { return };
-    let seeds: BTreeSet<u64> = results.rows.iter().map(|row| row.seed).collect();
-    let seeds = match seeds.len() {
-        1 => "one seed".into(),
-        seeds => format!("{seeds} seeds ± half of the interval"),
-    };
-    let heading =
-        format!("Percent, mean over data sets and {seeds}. Intervals: {:.0} %, over seeds.\n", 100.0 * summary::LEVEL);
-    let rest = format!("backend {}. A method without strategies is in the host column.", first.backend);
-    print(&heading);
-    let (settings, all_sets) = (summary::by_setting(results), summary::sets(results));
-    for (setting, results) in &settings {
-        let table = match layout {
-            Layout::Ablation => summary::ablation_table(results).to_string(),
-            Layout::Standings => {
-                let summary::Standings { table, ranks } = summary::standings(results);
-                match ranks {
-                    None => table.to_string(),
-                    Some(summary::Ranked { sets, diagram }) => format!(
-                        "Ranks are averages over {sets} data sets. p compares each method with the best rank (Wilcoxon test, Holm correction).\n\n\
-                         {table}\n\n{diagram}"
-                    ),
-                }
-            }
-            Layout::Strategies => {
-                let verdicts =
-                    summary::verdicts(results).into_iter().map(|(model, verdict)| format!("{model}: {verdict}"));
-                format!("{}\n\n{}", summary::table(results), verdicts.collect::<Vec<_>>().join("\n"))
-            }
-        };
-        let sets = match summary::sets(results) {
-            sets if sets < all_sets => format!(", {sets} of {all_sets} data sets"),
-            _ => String::new(),
-        };
-        let setting_text = format!("{}{}{sets}", summary::labels(setting.budget), setting.besides_labels());
-        print(&format!("Protocol {}, {setting_text}, {rest}\n\n{table}\n", first.protocol));
-        if settings.len() > 1 {
-            print("\n");
-        }
-    }
-    if settings.len() > 1 {
-        for (title, metric) in summary::METRICS {
-            let table = summary::sweep_table(&settings, metric);
-            let over = if summary::sets_differ(&settings) {
-                "families of the data sets that have a setting"
-            } else {
-                "families"
-            };
-            print(&format!("{title} by {}, mean over {over}:\n\n{table}\n\n", summary::swept(&settings)));
-        }
-    }
 }

@@ -2,72 +2,50 @@
 
 use serde::Deserialize;
 
-use crate::rules::cblof::CblofConfig;
-use crate::rules::copod::CopodConfig;
-use crate::rules::ecod::EcodConfig;
-use crate::rules::extra_trees::ExtraTreesConfig;
-use crate::rules::fisher::FisherConfig;
-use crate::rules::gbdt::GbdtConfig;
-use crate::rules::hbos::HbosConfig;
-use crate::rules::isolation_forest::IsolationForestConfig;
-use crate::rules::knn::KnnConfig;
-use crate::rules::loda::LodaConfig;
-use crate::rules::lof::LofConfig;
-use crate::rules::logistic::LogisticConfig;
-use crate::rules::mahalanobis::MahalanobisConfig;
-use crate::rules::mean_difference::MeanDifferenceConfig;
-use crate::rules::ocsvm::OcsvmConfig;
-use crate::rules::pca::PcaConfig;
-use crate::rules::pu_forest::PuForestConfig;
-use crate::rules::quorum::QuorumConfig;
-use crate::rules::random_forest::RandomForestConfig;
-use crate::rules::whitened_cosine::WhitenedCosineConfig;
-use crate::rules::whitened_cosine_mahalanobis::WhitenedCosineMahalanobisConfig;
-use crate::rules::xgbod::XgbodConfig;
 use crate::{ConfigError, FittedRule, Method, MethodInfo, RuleMethod, SavedTensors};
 
-/// Passes every method to a macro: its name in configuration files, its configuration and, for a network, its module.
+/// Passes every method to a macro: its name in configuration files, its module, its name in code and its configuration.
 macro_rules! methods {
     ($make:ident) => {
         $make! {
             networks {
-                "devnet" => DevNet(DevNetConfig, DevNet),
-                "prenet" => PReNet(PReNetConfig, PReNet),
-                "feawad" => Feawad(FeawadConfig, Feawad),
-                "deepsad" => DeepSad(DeepSadConfig, DeepSad),
-                "rosas" => Rosas(RosasConfig, Rosas),
-                "repen" => Repen(RepenConfig, Repen),
-                "mlp" => Mlp(MlpConfig, Mlp),
-                "resnet" => ResNet(ResNetConfig, ResNet),
-                "ft-transformer" => FtTransformer(FtTransformerConfig, FtTransformer),
-                "autoencoder" => Autoencoder(AutoencoderConfig, Autoencoder),
-                "deepsvdd" => DeepSvdd(DeepSvddConfig, DeepSvdd),
-                "dagmm" => Dagmm(DagmmConfig, Dagmm),
-                "ganomaly" => Ganomaly(GanomalyConfig, Ganomaly),
+                "devnet" => devnet::DevNet(DevNetConfig),
+                "prenet" => prenet::PReNet(PReNetConfig),
+                "feawad" => feawad::Feawad(FeawadConfig),
+                "deepsad" => deepsad::DeepSad(DeepSadConfig),
+                "rosas" => rosas::Rosas(RosasConfig),
+                "repen" => repen::Repen(RepenConfig),
+                "mlp" => mlp::Mlp(MlpConfig),
+                "resnet" => resnet::ResNet(ResNetConfig),
+                "ft-transformer" => ft_transformer::FtTransformer(FtTransformerConfig),
+                "autoencoder" => autoencoder::Autoencoder(AutoencoderConfig),
+                "deepsvdd" => deepsvdd::DeepSvdd(DeepSvddConfig),
+                "dagmm" => dagmm::Dagmm(DagmmConfig),
+                "ganomaly" => ganomaly::Ganomaly(GanomalyConfig),
             }
             rules {
-                "quorum" => Quorum(QuorumConfig),
-                "pu-forest" => PuForest(PuForestConfig),
-                "random-forest" => RandomForest(RandomForestConfig),
-                "extra-trees" => ExtraTrees(ExtraTreesConfig),
-                "gbdt" => Gbdt(GbdtConfig),
-                "xgbod" => Xgbod(XgbodConfig),
-                "logistic" => Logistic(LogisticConfig),
-                "mean-difference" => MeanDifference(MeanDifferenceConfig),
-                "mahalanobis" => Mahalanobis(MahalanobisConfig),
-                "fisher" => Fisher(FisherConfig),
-                "whitened-cosine" => WhitenedCosine(WhitenedCosineConfig),
-                "whitened-cosine-mahalanobis" => WhitenedCosineMahalanobis(WhitenedCosineMahalanobisConfig),
-                "knn" => Knn(KnnConfig),
-                "isolation-forest" => IsolationForest(IsolationForestConfig),
-                "lof" => Lof(LofConfig),
-                "ecod" => Ecod(EcodConfig),
-                "copod" => Copod(CopodConfig),
-                "hbos" => Hbos(HbosConfig),
-                "pca" => Pca(PcaConfig),
-                "cblof" => Cblof(CblofConfig),
-                "loda" => Loda(LodaConfig),
-                "ocsvm" => Ocsvm(OcsvmConfig),
+                "quorum" => quorum::Quorum(QuorumConfig),
+                "pu-forest" => pu_forest::PuForest(PuForestConfig),
+                "random-forest" => random_forest::RandomForest(RandomForestConfig),
+                "extra-trees" => extra_trees::ExtraTrees(ExtraTreesConfig),
+                "gbdt" => gbdt::Gbdt(GbdtConfig),
+                "xgbod" => xgbod::Xgbod(XgbodConfig),
+                "logistic" => logistic::Logistic(LogisticConfig),
+                "mean-difference" => mean_difference::MeanDifference(MeanDifferenceConfig),
+                "mahalanobis" => mahalanobis::Mahalanobis(MahalanobisConfig),
+                "fisher" => fisher::Fisher(FisherConfig),
+                "whitened-cosine" => whitened_cosine::WhitenedCosine(WhitenedCosineConfig),
+                "whitened-cosine-mahalanobis" => whitened_cosine_mahalanobis::WhitenedCosineMahalanobis(WhitenedCosineMahalanobisConfig),
+                "knn" => knn::Knn(KnnConfig),
+                "isolation-forest" => isolation_forest::IsolationForest(IsolationForestConfig),
+                "lof" => lof::Lof(LofConfig),
+                "ecod" => ecod::Ecod(EcodConfig),
+                "copod" => copod::Copod(CopodConfig),
+                "hbos" => hbos::Hbos(HbosConfig),
+                "pca" => pca::Pca(PcaConfig),
+                "cblof" => cblof::Cblof(CblofConfig),
+                "loda" => loda::Loda(LodaConfig),
+                "ocsvm" => ocsvm::Ocsvm(OcsvmConfig),
             }
         }
     };
@@ -76,8 +54,8 @@ macro_rules! methods {
 /// Generates [`AnyRule`].
 macro_rules! rules {
     (
-        networks { $($network_name:literal => $network:ident($network_config:ty, $module:ident)),* $(,)? }
-        rules { $($rule_name:literal => $rule:ident($rule_config:ty)),* $(,)? }
+        networks { $($network_name:literal => $_module:ident::$_network:ident($_config:ident)),* $(,)? }
+        rules { $($rule_name:literal => $rule_module:ident::$rule:ident($rule_config:ident)),* $(,)? }
     ) => {
         /// The names of the methods with a network that is trained by gradient descent.
         pub const NETWORK_NAMES: &[&str] = &[$($network_name),*];
@@ -87,14 +65,14 @@ macro_rules! rules {
         #[serde(tag = "model")]
         #[expect(missing_docs, reason = "each variant contains the documented configuration of the same name")]
         pub enum AnyRule {
-            $(#[serde(rename = $rule_name)] $rule($rule_config),)*
+            $(#[serde(rename = $rule_name)] $rule(crate::rules::$rule_module::$rule_config),)*
         }
 
         impl AnyRule {
             /// Name, kind and source.
             pub fn info(&self) -> MethodInfo {
                 match self {
-                    $(AnyRule::$rule(_) => <$rule_config as Method>::INFO,)*
+                    $(AnyRule::$rule(_) => <crate::rules::$rule_module::$rule_config as Method>::INFO,)*
                 }
             }
 

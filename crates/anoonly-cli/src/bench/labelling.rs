@@ -9,7 +9,8 @@ use anoonly_bench::report::ReportOrigin;
 use anoonly_bench::{Results, Store, summary};
 
 use super::settings::AnalystSettings;
-use super::{Options, STOPPING, Task, Watch, check_failures, command};
+use super::watch::Watch;
+use super::{Options, STOPPING, Task, check_failures, command};
 use crate::error::CommandError;
 use crate::progress::Bars;
 use crate::{note, outputs, print, print_json, signals};

@@ -3,25 +3,27 @@
 //! One struct defines both: clap reads it from the command line, serde from a TOML file with the same names. Every field may be
 //! absent, so the two can be combined before the defaults are filled in.
 
-use std::fmt;
-use std::marker::PhantomData;
+mod plan_file;
+mod tasks;
+#[cfg(test)]
+mod tests;
+
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use anoonly::core::Seed;
 use anoonly::core::budget::LabelBudget;
 use anoonly::core::protocol::Protocol;
 use anoonly::train::BackendName;
 use anoonly::train::labelling::Query;
-use anoonly_bench::{Ablation, BenchError, Shard, Strategy};
+use anoonly_bench::{Ablation, Shard, Strategy};
 use clap::Args;
-use serde::de::value::{F64Deserializer, I64Deserializer, StrDeserializer};
-use serde::de::{Error, IntoDeserializer, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use toml::Table;
 
 use crate::compute::Compute;
-use crate::error::CommandError;
+use plan_file::{list, parsed, parsed_list, paths, text};
+
+pub use tasks::AnalystSettings;
 
 /// What to run, where to find the data and where to put the results.
 #[derive(Clone, Debug, Default, PartialEq, Args, Deserialize)]
@@ -148,60 +150,10 @@ pub struct BenchSettings {
     pub settings: Table,
 }
 
-/// The settings for a simulated analyst.
-#[derive(Debug, PartialEq)]
-pub struct AnalystSettings {
-    /// How rows are chosen.
-    pub queries: Vec<Query>,
-    /// The number of rows that are labelled.
-    pub budget: usize,
-    /// The number of rows that are labelled between two fits.
-    pub batch: usize,
-}
-
 impl BenchSettings {
-    /// Reads a plan file.
-    ///
-    /// # Errors
-    /// When the file cannot be read, a key is unknown or a value does not fit its key.
-    pub fn read(path: &Path) -> Result<Self, BenchError> {
-        let failed = |reason: String| BenchError::File { path: path.into(), reason };
-        let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
-        Self::parse(&text).map_err(failed)
-    }
-
-    fn parse(text: &str) -> Result<Self, String> {
-        let file: Table = text.parse().map_err(|error: toml::de::Error| error.to_string())?;
-        // Each key by itself first, so that an error can name it.
-        for (key, value) in &file {
-            let alone = Table::from_iter([(key.clone(), value.clone())]);
-            if let Err(error) = BenchSettings::deserialize(alone) {
-                let message = error.message().trim();
-                return Err(match message.strip_prefix("unknown field ") {
-                    Some(rest) => format!("unknown key {rest}"),
-                    None => format!("key `{key}`: {message}"),
-                });
-            }
-        }
-        let settings = BenchSettings::deserialize(file).map_err(|error| error.message().to_owned())?;
-        settings
-            .conflict()
-            .map_or(Ok(settings), |(one, other)| Err(format!("use either `{one}` or `{other}`, not both")))
-    }
-
-    /// Two settings that contradict each other, if there are any.
-    fn conflict(&self) -> Option<(&'static str, &'static str)> {
-        let pairs = [
-            ("label-ratio", !self.label_ratio.is_empty(), "label-count", !self.label_count.is_empty()),
-            ("strategies", !self.strategies.is_empty(), "ablation", self.ablation.is_some()),
-            ("standings", self.standings, "json", self.json),
-            ("reference", self.reference.is_some(), "json", self.json),
-        ];
-        pairs.into_iter().find(|(_, one, _, other)| *one && *other).map(|(one, _, other, _)| (one, other))
-    }
-
     /// These settings, and those of `file` where these are silent. A setting here also replaces the settings of the file that
-    /// contradict it or belong to it: a label count replaces a label ratio, a noise replaces its levels.
+    /// contradict it or belong to it: a label count replaces a label ratio, a noise replaces its levels, and an export of splits
+    /// replaces what only concerns tables and figures, so that one plan serves both the export and the bench.
     pub fn or(self, mut file: Self) -> Self {
         if !self.label_ratio.is_empty() || !self.label_count.is_empty() {
             (file.label_ratio, file.label_count) = (Vec::new(), Vec::new());
@@ -220,6 +172,10 @@ impl BenchSettings {
         }
         if self.standings || self.reference.is_some() {
             file.json = false;
+        }
+        if self.export_splits.is_some() {
+            (file.standings, file.json, file.reference) = (false, false, None);
+            (file.report, file.figure) = (None, None);
         }
         Self {
             data: self.data.or(file.data),
@@ -271,65 +227,6 @@ impl BenchSettings {
         match self.labelling {
             true => or_names(&self.models, &["pu-forest", "extra-trees", "logistic", "isolation-forest"]),
             false => or_names(&self.models, &["devnet", "prenet", "deepsad", "mean-difference", "logistic", "knn"]),
-        }
-    }
-
-    /// The settings for a simulated analyst, if there is one.
-    ///
-    /// # Errors
-    /// When an option is given that does not apply.
-    pub fn labelling(&self) -> Result<Option<AnalystSettings>, CommandError> {
-        let only = [
-            ("--budget", self.budget.is_some()),
-            ("--batch", self.batch.is_some()),
-            ("--query", !self.query.is_empty()),
-            ("--write-rows", self.write_rows.is_some()),
-        ];
-        let never = [
-            ("--ablation", self.ablation.is_some()),
-            ("--label-ratio", !self.label_ratio.is_empty()),
-            ("--label-count", !self.label_count.is_empty()),
-            ("--noise", self.noise.is_some()),
-            ("--noise-level", !self.noise_level.is_empty()),
-            ("--synthetic", !self.synthetic.is_empty()),
-            ("--protocol", self.protocol.is_some()),
-            ("--export-splits", self.export_splits.is_some()),
-            ("--import", !self.import.is_empty()),
-            ("--standings", self.standings),
-            ("--figure", self.figure.is_some()),
-        ];
-        let (wrong, reason) = match self.labelling {
-            true => (&never[..], "does not apply with --labelling, which starts without labels and has no test rows"),
-            false => (&only[..], "needs --labelling"),
-        };
-        if let Some((option, _)) = wrong.iter().find(|(_, given)| *given) {
-            return Err(CommandError::option(option, reason));
-        }
-        let queries = if self.query.is_empty() { vec![Query::default()] } else { self.query.clone() };
-        let (budget, batch) = (self.budget.unwrap_or(100), self.batch.unwrap_or(5));
-        Ok(self.labelling.then_some(AnalystSettings { queries, budget, batch }))
-    }
-
-    /// The folder for the rows of every split, if nothing is to be measured.
-    ///
-    /// # Errors
-    /// When an option is given that applies to measurements only.
-    pub fn export_splits(&self) -> Result<Option<&Path>, CommandError> {
-        let never = [
-            ("--import", !self.import.is_empty()),
-            ("--shard", self.shard.is_some()),
-            ("--reference", self.reference.is_some()),
-            ("--report", self.report.is_some()),
-            ("--figure", self.figure.is_some()),
-            ("--standings", self.standings),
-            ("--json", self.json),
-        ];
-        let wrong = never.iter().find(|(_, given)| *given && self.export_splits.is_some());
-        match wrong {
-            Some((option, _)) => {
-                Err(CommandError::option(option, "does not apply with --export-splits, which measures nothing"))
-            }
-            None => Ok(self.export_splits.as_deref()),
         }
     }
 
@@ -395,84 +292,3 @@ fn or_names(names: &[String], default: &[&str]) -> Vec<String> {
 fn first<T>(values: Vec<T>, others: Vec<T>) -> Vec<T> {
     if values.is_empty() { others } else { values }
 }
-
-/// Reads one value, an array of values or a text with values separated by commas.
-fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
-    struct OneOrMore<T>(PhantomData<T>);
-
-    impl<'de, T: Deserialize<'de>> Visitor<'de> for OneOrMore<T> {
-        type Value = Vec<T>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a value or an array of values")
-        }
-
-        fn visit_str<E: Error>(self, text: &str) -> Result<Vec<T>, E> {
-            text.split(',').map(|part| T::deserialize(StrDeserializer::<E>::new(part.trim()))).collect()
-        }
-
-        fn visit_i64<E: Error>(self, value: i64) -> Result<Vec<T>, E> {
-            let value: I64Deserializer<E> = value.into_deserializer();
-            Ok(vec![T::deserialize(value)?])
-        }
-
-        fn visit_f64<E: Error>(self, value: f64) -> Result<Vec<T>, E> {
-            let value: F64Deserializer<E> = value.into_deserializer();
-            Ok(vec![T::deserialize(value)?])
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut values: A) -> Result<Vec<T>, A::Error> {
-            let mut list = Vec::new();
-            while let Some(value) = values.next_element()? {
-                list.push(value);
-            }
-            if list.is_empty() { Err(A::Error::custom("at least one value is needed")) } else { Ok(list) }
-        }
-    }
-
-    deserializer.deserialize_any(OneOrMore(PhantomData))
-}
-
-/// Reads a path or an array of paths, which may have commas.
-fn paths<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PathBuf>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged, expecting = "expected a path or an array of paths")]
-    enum Paths {
-        One(PathBuf),
-        Several(Vec<PathBuf>),
-    }
-
-    Ok(match Paths::deserialize(deserializer)? {
-        Paths::One(path) => vec![path],
-        Paths::Several(paths) => paths,
-    })
-}
-
-/// Reads a list of names, each of which parses as a `T`.
-fn parsed_list<'de, D: Deserializer<'de>, T: FromStr<Err: fmt::Display>>(deserializer: D) -> Result<Vec<T>, D::Error> {
-    let names: Vec<String> = list(deserializer)?;
-    names.iter().map(|name| name.parse().map_err(D::Error::custom)).collect()
-}
-
-/// Reads a name that parses as a `T`.
-fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err: fmt::Display>>(deserializer: D) -> Result<Option<T>, D::Error> {
-    String::deserialize(deserializer)?.parse().map(Some).map_err(D::Error::custom)
-}
-
-/// Reads a text or a number as a text.
-fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged, expecting = "expected a number or a name")]
-    enum Text {
-        Number(u64),
-        Name(String),
-    }
-
-    Ok(Some(match Text::deserialize(deserializer)? {
-        Text::Number(number) => number.to_string(),
-        Text::Name(name) => name,
-    }))
-}
-
-#[cfg(test)]
-mod tests;

@@ -118,6 +118,29 @@ fn an_option_replaces_what_contradicts_it_in_the_plan() {
     assert!(!options(&["--json"]).or(file("standings = true")).standings);
 }
 
+/// A plan for a bench also serves its export. What has no effect on an export is refused only where it is asked for together with it.
+#[test]
+fn an_export_ignores_what_a_plan_says_about_tables() {
+    let file = |text: &str| BenchSettings::parse(text).unwrap();
+    let tables = [
+        ("--standings", "standings = true"),
+        ("--json", "json = true"),
+        ("--reference=r.csv", "reference = \"r.csv\""),
+        ("--report=r.html", "report = \"r.html\""),
+        ("--figure=f.svg", "figure = \"f.svg\""),
+    ];
+    let export = options(&["--export-splits=splits"]);
+    for (option, key) in tables {
+        assert_eq!(export.clone().or(file(key)), export, "{key}");
+        let both = options(&["--export-splits=splits", option]);
+        assert!(both.or(file("seeds = 1")).export_splits().is_err(), "{option}");
+    }
+    // These change what is measured, and are not silently left out.
+    for key in ["shard = \"1/2\"", "import = \"scores.jsonl\""] {
+        assert!(export.clone().or(file(key)).export_splits().is_err(), "{key}");
+    }
+}
+
 #[test]
 fn an_error_names_the_key_and_what_is_allowed() {
     for (text, parts) in [

@@ -1,10 +1,14 @@
 //! What holds for every method of the registry.
 
 use super::*;
+use crate::layers::norm::NormLayer;
+use crate::networks::deepsad::DeepSadConfig;
+use crate::{MethodKind, Network, RuleData, SavedTensors, Shapes, TrainingData};
 use anoonly_core::Seed;
 use burn::backend::Autodiff;
-use burn::module::{AutodiffModule, ModuleVisitor, Param};
-use burn::tensor::TensorData;
+use burn::module::{AutodiffModule, Module, ModuleVisitor, Param};
+use burn::tensor::backend::Backend;
+use burn::tensor::{Tensor, TensorData};
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
 
