@@ -2,7 +2,7 @@
 //!
 //! Each simple score is called an *opinion*. None is trained by gradients. Their sources: the shrunk covariance of Ledoit and Wolf
 //! 2004; the distance of Mahalanobis 1936; the distance to the nearest neighbours of Ramaswamy, Rastogi and Shim, SIGMOD 2000; the
-//! extremely randomised trees of Geurts, Ernst and Wehenkel 2006. The weighting is this project's own; `docs/experiments/recipe.md`
+//! extremely randomised trees of Geurts, Ernst and Wehenkel 2006; the isolation trees of Liu, Ting and Zhou, ICDM 2008. The weighting is this project's own; `docs/experiments/recipe.md`
 //! records how it was chosen.
 
 #[cfg(feature = "fit")]
