@@ -211,7 +211,7 @@ impl Options {
         threads: usize,
     ) -> Result<Case, CommandError> {
         let case = case(method, strategy, task.name());
-        let ours = self.ours(&case, threads)?;
+        let ours: Measured = self.ours(&case, threads)?;
         let pytorch = |denormals: &str| match (&self.python, &self.peers) {
             (Some(python), Some(peers)) => {
                 let script = peers.join("pytorch.py").display().to_string();
@@ -220,7 +220,11 @@ impl Options {
             _ => Ok(None),
         };
         let pytorch_flushing = if task == Task::Train && threads == 1 { pytorch("flush")? } else { None };
-        let pytorch = pytorch("keep")?;
+        let pytorch: Option<Measured> = pytorch("keep")?;
+        // An interrupted run has shown what it has measured.
+        let summary = |measured: Measured| format!("{:.4} s, {:.0} a second", measured.seconds, measured.rate());
+        let theirs = pytorch.map(|theirs| format!("; PyTorch: {}", summary(theirs))).unwrap_or_default();
+        note(&format!("{case} on {threads} threads: {}{theirs}", summary(ours)));
         let steps = (task == Task::Whole).then(|| steps(task, method));
         let model = method.info().name;
         Ok(Case { task, model, strategy, threads, steps, ours, pytorch, pytorch_flushing, limit: None })

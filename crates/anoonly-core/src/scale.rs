@@ -1,6 +1,6 @@
 //! Min-max scaling.
 
-use ndarray::{Array2, ArrayView2, Zip};
+use ndarray::{Array2, ArrayView2};
 use pulp::{Arch, Simd, WithSimd};
 use serde::{Deserialize, Serialize};
 
@@ -18,14 +18,9 @@ pub struct MinMaxScaler {
 impl MinMaxScaler {
     /// Takes the range of each column from a matrix of shape `[rows, columns]` of finite values.
     pub fn fit(features: &Array2<f32>) -> Self {
-        let mut minimum = vec![f32::INFINITY; features.ncols()];
-        let mut maximum = vec![f32::NEG_INFINITY; features.ncols()];
-        for row in features.rows() {
-            Zip::from(row).and(&mut minimum[..]).and(&mut maximum[..]).for_each(|&v, lo, hi| {
-                *lo = lo.min(v);
-                *hi = hi.max(v);
-            });
-        }
+        let cells = features.as_standard_layout();
+        let Some(cells) = cells.as_slice() else { unreachable!("a matrix in the standard layout is a slice") };
+        let (minimum, maximum) = ends(cells, features.ncols());
         let scale = minimum.iter().zip(&maximum).map(|(&lo, &hi)| {
             let range = f64::from(hi) - f64::from(lo);
             if range > 0.0 { range.recip() } else { 1.0 }
@@ -160,6 +155,30 @@ impl RowScaler<'_> {
     }
 }
 
+/// Cells that are compared with the ends of their columns at a time, as far as they are whole rows.
+const TOGETHER: usize = 64;
+
+/// The smallest and the largest value of each column of rows, `[columns]`; infinite without rows.
+fn ends(cells: &[f32], columns: usize) -> (Vec<f32>, Vec<f32>) {
+    let width = columns * (TOGETHER / columns.max(1)).max(1);
+    let (mut minimum, mut maximum) = (vec![f32::INFINITY; width], vec![f32::NEG_INFINITY; width]);
+    Arch::new().dispatch(|| {
+        for cells in cells.chunks(width.max(1)) {
+            for ((low, high), &cell) in minimum.iter_mut().zip(&mut maximum).zip(cells) {
+                *low = if cell < *low { cell } else { *low };
+                *high = if cell > *high { cell } else { *high };
+            }
+        }
+    });
+    for place in columns..width {
+        minimum[place % columns] = minimum[place % columns].min(minimum[place]);
+        maximum[place % columns] = maximum[place % columns].max(maximum[place]);
+    }
+    minimum.truncate(columns);
+    maximum.truncate(columns);
+    (minimum, maximum)
+}
+
 struct InF32<'a> {
     cells: &'a [f32],
     scaled: &'a mut [f32],
@@ -214,6 +233,26 @@ mod tests {
         let scaler = MinMaxScaler::fit(&train);
         assert_eq!(scaler.transform(train.view()), array![[0.0, 0.0], [1.0, 0.0], [0.5, 0.0]]);
         assert_eq!(scaler.transform(array![[6.0, 7.0]].view()), array![[2.0, 2.0]]);
+    }
+
+    /// Numbers of rows that are no multiple of those compared at a time, and an end in each row once.
+    #[test]
+    fn the_ends_of_columns_are_found_in_every_row() {
+        for columns in [1, 3, 20, 64, 70] {
+            for (rows, at) in [(1, 0), (2, 1), (7, 3), (65, 64), (200, 0), (200, 130)] {
+                let mut cells: Vec<f32> = (0..rows * columns).map(|cell| (cell * 31 % 17) as f32).collect();
+                let least = |column: usize| -1.0 - column as f32;
+                (0..columns).for_each(|column| cells[at * columns + column] = least(column));
+                let (minimum, maximum) = ends(&cells, columns);
+                for column in 0..columns {
+                    let values = || cells[column..].iter().step_by(columns).copied();
+                    assert_eq!(minimum[column], least(column));
+                    assert_eq!(maximum[column], values().fold(f32::NEG_INFINITY, f32::max));
+                }
+            }
+        }
+        let turned = array![[1.0, 2.0, 3.0], [6.0, 5.0, 4.0]].reversed_axes();
+        assert_eq!(MinMaxScaler::fit(&turned).minimum(), [1.0, 4.0]);
     }
 
     #[test]

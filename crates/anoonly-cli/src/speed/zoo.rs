@@ -73,7 +73,10 @@ impl Options {
                         Some(peers) => peers.measure(method)?,
                         None => Vec::new(),
                     };
-                    cases.push(ZooCase { method, table, threads, ours, peers });
+                    let case = ZooCase { method, table, threads, ours, peers };
+                    // An interrupted run has shown what it has measured.
+                    note(&case.summary());
+                    cases.push(case);
                 }
             }
         }
@@ -227,7 +230,34 @@ fn summary(cases: &[ZooCase]) -> String {
     }
 }
 
+impl ZooCase {
+    /// The seconds, beside those of each package, in a line.
+    fn summary(&self) -> String {
+        let Self { method, table, threads, ours, peers } = self;
+        let mut text = format!("{method} on {table}, {threads} threads: {}", ours.summary());
+        for Peer { package, taken } in peers {
+            text += &format!("; {package}: {}", taken.summary());
+            if let [_, _, both] = ours.ratio_cells(taken)
+                && both != "–"
+            {
+                text += &format!(", {both} times as fast");
+            }
+        }
+        text
+    }
+}
+
 impl Taken {
+    /// The seconds, or the reason why there are none, in words.
+    fn summary(&self) -> String {
+        let [fit, score] = self.cells();
+        match self {
+            Taken::Measured(_) => format!("fit {fit} s, score {score} s"),
+            Taken::Longer(_) => format!("{fit} s"),
+            Taken::Problem(_) => fit,
+        }
+    }
+
     /// The seconds of the fit and of the scores, or the reason why there are none.
     fn cells(&self) -> [String; 2] {
         match self {
@@ -267,4 +297,26 @@ fn seconds(seconds: f64) -> String {
 
 fn digits(ratio: f64) -> String {
     if ratio < 10.0 { format!("{ratio:.1}") } else { format!("{ratio:.0}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_has_the_seconds_of_a_case_and_how_many_times_as_fast_it_is() {
+        let measured = |fit, score| Taken::Measured(FitAndScore { fit, score });
+        let peer = |package: &str, taken| Peer { package: package.into(), taken };
+        let peers = vec![
+            peer("pyod", measured(0.4, 0.6)),
+            peer("slow", Taken::Longer(30)),
+            peer("absent", Taken::Problem("ModuleNotFoundError".into())),
+        ];
+        let case = ZooCase { method: "ecod", table: ZooTable::ALL[0], threads: 1, ours: measured(0.05, 0.2), peers };
+        assert_eq!(
+            case.summary(),
+            "ecod on 10000x50, 1 threads: fit 0.0500 s, score 0.200 s; pyod: fit 0.400 s, score 0.600 s, 4.0 times as fast; \
+             slow: > 30 s, > 120 times as fast; absent: ModuleNotFoundError"
+        );
+    }
 }

@@ -120,7 +120,7 @@ impl After {
 }
 
 /// The number of f32 lanes of a vector.
-pub(super) fn lanes() -> usize {
+pub(crate) fn lanes() -> usize {
     struct Lanes;
     impl WithSimd for Lanes {
         type Output = usize;

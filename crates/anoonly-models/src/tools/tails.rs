@@ -13,8 +13,8 @@ pub struct Tails {
     sorted: Vec<f32>,
     /// The sign of each column's skew, `[columns]`: −1 for a longer left tail, 1 for a longer right tail, 0 for neither.
     skews: Vec<f32>,
-    /// The first of each [`PART`] sorted values of each column, `[columns, parts]`.
-    firsts: Vec<f32>,
+    /// Where the sorted values of each column lie.
+    buckets: Vec<Buckets>,
     /// `−ln` of the share of values, given how many there are besides the value itself, `[rows + 1]`.
     rarities: Vec<f64>,
 }
@@ -29,12 +29,25 @@ pub(crate) struct Tail {
     pub skewed: f64,
 }
 
-/// Rows whose columns are compared together: a column's sorted values stay in the cache from row to row.
-const BLOCK: usize = 1024;
-/// The number of consecutive sorted values of a column that a search compares one by one. The first of each such part is kept apart.
-const PART: usize = 16;
-/// Values that are searched at a time: each step waits for the one before, and the waits of several searches overlap.
-const TOGETHER: usize = 16;
+/// Sorted values by their place between the smallest and the largest one, in buckets of equal width.
+#[derive(Clone, Debug)]
+struct Buckets {
+    /// The smallest value.
+    low: f32,
+    /// The number of buckets in a unit.
+    scale: f32,
+    /// How many values the buckets before each one have, and the number of all values, `[buckets + 1]`.
+    starts: Vec<u32>,
+}
+
+/// Cells of rows whose columns are compared together: a column's sorted values stay in the cache from row to row.
+const BLOCK_CELLS: usize = 1 << 20;
+/// The mean number of values in a bucket. Most values of a column may lie in a small part of its range.
+const PER_BUCKET: usize = 2;
+/// The number of values, from the first of a bucket on, that are compared one by one. In a longer bucket, values are searched.
+const WINDOW: usize = 8;
+/// The number of values whose places are found at a time.
+const TOGETHER: usize = 64;
 
 impl Tails {
     /// The distributions of the unlabelled rows.
@@ -51,14 +64,15 @@ impl Tails {
     /// From sorted values, `[columns, rows]`, and the signs of skews, `[columns]`.
     fn new(sorted: Vec<f32>, skews: Vec<f32>) -> Self {
         let known = sorted.len() / skews.len();
-        let firsts = sorted.chunks_exact(known).flat_map(|column| column.iter().step_by(PART)).copied().collect();
+        let buckets = sorted.chunks_exact(known).map(Buckets::new).collect();
         let rarity = |seen: usize| -((seen + 1) as f64 / (known + 1) as f64).ln();
-        Self { sorted, skews, firsts, rarities: (0..=known).map(rarity).collect() }
+        Self { sorted, skews, buckets, rarities: (0..=known).map(rarity).collect() }
     }
 
     /// The sum over the columns of each row of what `worth` makes of the column's tails.
     pub(crate) fn score(&self, rows: RowBlock<'_>, worth: impl Fn(Tail) -> f64) -> Vec<f32> {
-        rows.blocks(BLOCK).flat_map(|block| self.score_block(block, &worth)).collect()
+        let count = (BLOCK_CELLS / rows.columns()).max(TOGETHER);
+        rows.blocks(count).flat_map(|block| self.score_block(block, &worth)).collect()
     }
 
     fn score_block(&self, block: RowBlock<'_>, worth: impl Fn(Tail) -> f64) -> Vec<f32> {
@@ -66,12 +80,9 @@ impl Tails {
         let mut scores = vec![0.0f64; block.count()];
         let mut rows = vec![0.0; block.cells().len()];
         transpose(block.cells(), block.columns(), &mut rows);
-        let (sorted, firsts) = (self.sorted.chunks_exact(known), self.firsts.chunks_exact(known.div_ceil(PART)));
-        let columns = sorted.zip(firsts).zip(&self.skews).zip(rows.chunks_exact(block.count()));
-        let mut ranks = vec![[0; 2]; block.count()];
-        for (((sorted, firsts), &skew), column) in columns {
-            Arch::new().dispatch(|| find_ranks(sorted, firsts, column, &mut ranks));
-            for (score, &[below, up_to]) in scores.iter_mut().zip(&ranks) {
+        let columns = self.sorted.chunks_exact(known).zip(&self.buckets).zip(&self.skews);
+        for (((sorted, buckets), &skew), column) in columns.zip(rows.chunks_exact(block.count())) {
+            let add = |score: &mut f64, [below, up_to]: [usize; 2]| {
                 let (left, right) = (self.rarities[up_to], self.rarities[known - below]);
                 let skewed = match skew {
                     _ if skew < 0.0 => left,
@@ -79,7 +90,13 @@ impl Tails {
                     _ => left + right,
                 };
                 *score += worth(Tail { left, right, skewed });
-            }
+            };
+            Arch::new().dispatch(|| {
+                for (values, scores) in column.chunks(TOGETHER).zip(scores.chunks_mut(TOGETHER)) {
+                    let ranks = buckets.ranks(sorted, values);
+                    scores.iter_mut().zip(ranks).for_each(|(score, ranks)| add(score, ranks));
+                }
+            });
         }
         scores.into_iter().map(|score| score as f32).collect()
     }
@@ -135,49 +152,60 @@ impl Tails {
     }
 }
 
-/// Writes, for each value, how many sorted values are less, and how many are not more. `firsts` has the first of each [`PART`] of them.
-#[inline(always)]
-fn find_ranks(sorted: &[f32], firsts: &[f32], values: &[f32], ranks: &mut [[usize; 2]]) {
-    for (values, ranks) in values.chunks(TOGETHER).zip(ranks.chunks_mut(TOGETHER)) {
-        let mut sought = [0.0; TOGETHER];
-        sought[..values.len()].copy_from_slice(values);
-        let parts = parts_below(firsts, &sought);
-        for ((rank, &value), &parts) in ranks.iter_mut().zip(values).zip(&parts) {
-            let start = parts.saturating_sub(1) * PART;
-            let next = parts * PART;
-            let [below, up_to] = match sorted[start..].first_chunk::<PART>() {
-                Some(part) if parts > 0 => counts(part, value),
-                _ => counts(&sorted[start..next.min(sorted.len())], value),
-            };
-            // Equal values may go on in the next part.
-            let up_to = match sorted.get(next) {
-                Some(&first) if first == value => next + sorted[next..].partition_point(|&other| other <= value),
-                _ => start + up_to,
-            };
-            *rank = [start + below, up_to];
-        }
+impl Buckets {
+    /// Of sorted values, at least one.
+    fn new(sorted: &[f32]) -> Self {
+        let (low, count) = (sorted[0], (sorted.len() / PER_BUCKET).max(1));
+        // Where the range has no width, or overflows, all values lie in the first bucket or in the last one.
+        let scale = count as f32 / (sorted[sorted.len() - 1] - low);
+        let mut buckets = Self { low, scale, starts: vec![0; count + 1] };
+        sorted.iter().for_each(|&value| {
+            let bucket = buckets.of(value);
+            buckets.starts[bucket + 1] += 1;
+        });
+        let mut sum = 0;
+        buckets.starts.iter_mut().for_each(|start| {
+            sum += *start;
+            *start = sum;
+        });
+        buckets
     }
-}
 
-/// How many of the ascending values are less than each of those sought.
-#[inline(always)]
-fn parts_below(firsts: &[f32], sought: &[f32; TOGETHER]) -> [usize; TOGETHER] {
-    let (mut starts, mut left) = ([0; TOGETHER], firsts.len());
-    while left > 1 {
-        let half = left / 2;
-        for (start, &value) in starts.iter_mut().zip(sought) {
-            // There is no branch that depends on the value.
-            *start += half * usize::from(firsts[*start + half - 1] < value);
-        }
-        left -= half;
+    /// The bucket of a value. A larger value has the same or a later one, because differences and products are rounded to the nearest
+    /// number and the conversion stays within the range of integers.
+    #[inline(always)]
+    fn of(&self, value: f32) -> usize {
+        let bucket = ((value - self.low) * self.scale) as u32;
+        (bucket as usize).min(self.starts.len() - 2)
     }
-    let last = |start: usize, value: f32| start + usize::from(firsts.get(start).is_some_and(|&first| first < value));
-    std::array::from_fn(|place| last(starts[place], sought[place]))
+
+    /// How many sorted values are less than each value, and how many are not more, for up to [`TOGETHER`] values.
+    #[inline(always)]
+    fn ranks(&self, sorted: &[f32], values: &[f32]) -> [[usize; 2]; TOGETHER] {
+        let (mut places, mut ranks) = ([0; TOGETHER], [[0; 2]; TOGETHER]);
+        places.iter_mut().zip(values).for_each(|(place, &value)| *place = self.of(value));
+        for ((rank, &value), place) in ranks.iter_mut().zip(values).zip(places) {
+            let start = self.starts[place] as usize;
+            *rank = match sorted[start..].first_chunk::<WINDOW>() {
+                Some(window) if window[WINDOW - 1] > value => counts(window, value).map(|count| start + count),
+                _ => self.search(sorted, place, value),
+            };
+        }
+        ranks
+    }
+
+    /// The same of one value, given its bucket.
+    #[inline(never)]
+    fn search(&self, sorted: &[f32], bucket: usize, value: f32) -> [usize; 2] {
+        let (start, end) = (self.starts[bucket] as usize, self.starts[bucket + 1] as usize);
+        let below = start + sorted[start..end].partition_point(|&other| other < value);
+        [below, below + sorted[below..end].partition_point(|&other| other <= value)]
+    }
 }
 
 /// How many values are less than another one, and how many are not more.
 #[inline(always)]
-fn counts(values: &[f32], value: f32) -> [usize; 2] {
+fn counts(values: &[f32; WINDOW], value: f32) -> [usize; 2] {
     let (mut below, mut up_to) = (0u32, 0u32);
     for &other in values {
         below += u32::from(other < value);
@@ -207,20 +235,35 @@ mod tests {
         assert_eq!(skews, [-1.0, 1.0, 0.0, 0.0, 0.0]);
     }
 
-    /// Few different values, so that equal ones lie in several parts; and all different ones.
+    /// Few different values, so that buckets are longer than a window; all different ones; values far from the others, so that these
+    /// share a bucket; and values between which the difference overflows or is too small for a bucket.
     #[test]
     fn ranks_are_those_of_a_plain_search() {
-        for (count, distinct) in [(1, 1), (15, 5), (16, 16), (17, 2), (33, 1), (64, 64), (500, 7), (1000, 1000)] {
-            let mut sorted: Vec<f32> = (0..count).map(|place| (place * 7919 % distinct) as f32).collect();
+        let spread = |count: usize, distinct: usize| -> Vec<f32> {
+            (0..count).map(|place| (place * 7919 % distinct) as f32).collect()
+        };
+        let mut columns: Vec<Vec<f32>> =
+            [(1, 1), (2, 2), (7, 7), (15, 5), (16, 16), (17, 2), (33, 1), (64, 64), (500, 7), (1000, 1000)]
+                .map(|(count, distinct)| spread(count, distinct))
+                .to_vec();
+        columns.push([spread(300, 300), vec![1e30, -1e30, 1e6]].concat());
+        columns.push([spread(30, 30), vec![f32::MAX, f32::MIN]].concat());
+        columns.push((0..40).map(|place| place as f32 * f32::from_bits(1)).collect());
+        columns.push(vec![1.0, 1.0f32.next_up(), 1.0f32.next_up().next_up(), 1.0]);
+        columns.push(vec![-0.0, 0.0, -0.0, 0.0, 1.0, -1.0]);
+        for mut sorted in columns {
             sorted.sort_by(f32::total_cmp);
-            let firsts: Vec<f32> = sorted.iter().step_by(PART).copied().collect();
-            let values: Vec<f32> = (-1..=2 * distinct).map(|value| value as f32 / 2.0).collect();
-            let mut ranks = vec![[0; 2]; values.len()];
-            find_ranks(&sorted, &firsts, &values, &mut ranks);
-            for (&value, rank) in values.iter().zip(ranks) {
-                let plain =
-                    [sorted.partition_point(|&other| other < value), sorted.partition_point(|&other| other <= value)];
-                assert_eq!(rank, plain, "{value} among {count} values, {distinct} different ones");
+            let near = sorted.iter().flat_map(|&value| [value.next_down(), value, value.next_up(), value + 0.5]);
+            let values: Vec<f32> = near.chain([f32::MAX, f32::MIN, 0.0]).filter(|value| value.is_finite()).collect();
+            let buckets = Buckets::new(&sorted);
+            for values in values.chunks(TOGETHER) {
+                for (&value, rank) in values.iter().zip(buckets.ranks(&sorted, values)) {
+                    let plain = [
+                        sorted.partition_point(|&other| other < value),
+                        sorted.partition_point(|&other| other <= value),
+                    ];
+                    assert_eq!(rank, plain, "{value} among {sorted:?}");
+                }
             }
         }
     }

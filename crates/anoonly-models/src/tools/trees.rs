@@ -4,13 +4,15 @@ mod best;
 mod classes;
 pub(crate) mod isolation;
 mod random;
+mod small;
 mod walk;
 
 use std::ops::RangeInclusive;
 
 pub(crate) use self::classes::{Classes, Kind, Splits, TreeGrower};
+use self::small::{SmallBlock, SmallTree};
 pub(crate) use self::walk::TreeRows;
-use self::walk::Walks;
+use self::walk::{Block, TOGETHER, Walks};
 use crate::graph::{GeneralStep, Graph, TreeNodes, Value};
 use crate::{RowBlock, SavedTensors};
 
@@ -34,7 +36,12 @@ pub(crate) struct Forest {
     pub sizes: Vec<f32>,
     /// The same trees, ready for walks.
     walks: Walks,
+    /// Those of the same trees that are small; `None` for another one.
+    small: Vec<Option<SmallTree>>,
 }
+
+/// The most columns for each tree of a forest whose small trees are evaluated whole. That reads all cells of a row, a walk only some.
+const MOST_COLUMNS: usize = 8;
 
 impl Forest {
     /// Adds a tree with these nodes.
@@ -42,18 +49,44 @@ impl Forest {
         self.sizes.push((tree.len() / NODE) as f32);
         self.nodes.extend(tree);
         self.walks.push(tree);
+        self.small.push(SmallTree::new(tree));
     }
 
     /// The sum of each row's values in all trees. A row's sum does not depend on the other rows.
     pub fn sums(&self, rows: TreeRows<'_>) -> Vec<f64> {
         let mut sums = vec![0.0; rows.count()];
-        self.each_value(rows, |row, value| sums[row] += f64::from(value));
+        self.each_values(rows, |first, values| {
+            sums[first..].iter_mut().zip(values).for_each(|(sum, &value)| *sum += f64::from(value));
+        });
         sums
     }
 
-    /// Calls `visit` with the index of each row and its value in each tree; for each row in the order of the trees.
-    pub fn each_value(&self, rows: TreeRows<'_>, mut visit: impl FnMut(usize, f32)) {
-        self.walks.each_leaf(rows, |row, leaf| visit(row, self.nodes[leaf * NODE + 3]));
+    /// Calls `visit` with the index of a row and the values of this row and of those after it in a tree; for each row in the order of the
+    /// trees.
+    pub fn each_values(&self, mut rows: TreeRows<'_>, mut visit: impl FnMut(usize, &[f32])) {
+        let (mut first, width) = (0, rows.stride - rows.skipped);
+        let value = |leaf: usize| self.nodes[leaf * NODE + 3];
+        if width <= MOST_COLUMNS * self.small.iter().flatten().count() {
+            let (mut small, mut walks) = (SmallBlock::default(), Block::default());
+            let mut walked = Vec::new();
+            while rows.count() >= TOGETHER {
+                let (block, others) = rows.split(rows.count().min(SmallBlock::rows(width)));
+                let count = block.count();
+                small.read(block);
+                for (place, tree) in self.small.iter().enumerate() {
+                    match tree {
+                        Some(tree) => visit(first, &small.values(tree)[..count]),
+                        None => {
+                            walked.resize(count, 0.0);
+                            self.walks.leaves(place, block, &mut walks, |row, leaf| walked[row] = value(leaf));
+                            visit(first, &walked);
+                        }
+                    }
+                }
+                (first, rows) = (first + count, others);
+            }
+        }
+        self.walks.each_leaf(rows, |row, leaf| visit(first + row, &[value(leaf)]));
     }
 
     /// The mean of each row's values over the trees; 0 without trees.
@@ -137,17 +170,18 @@ impl Forest {
         if !trees.contains(&sizes.len()) {
             return Err(format!("a forest has {} trees, needs {} to {}", sizes.len(), trees.start(), trees.end()));
         }
-        let (mut walks, mut rest) = (Walks::default(), &nodes[..]);
+        let (mut walks, mut small, mut rest) = (Walks::default(), Vec::new(), &nodes[..]);
         for (tree, &size) in sizes.iter().enumerate() {
             let cells = index(size).and_then(|size| size.checked_mul(NODE));
             let own = cells.filter(|cells| *cells > 0).and_then(|cells| rest.split_at_checked(cells));
             let (own, others) = own.ok_or_else(|| format!("tree {tree} cannot have {size} nodes"))?;
             check_tree(own, columns).map_err(|reason| format!("tree {tree}, {reason}"))?;
             walks.push(own);
+            small.push(SmallTree::new(own));
             rest = others;
         }
         match rest.is_empty() {
-            true => Ok(Self { nodes, sizes, walks }),
+            true => Ok(Self { nodes, sizes, walks, small }),
             false => Err(format!("{} nodes belong to no tree", rest.len() / NODE)),
         }
     }

@@ -109,7 +109,9 @@ impl Grown {
         let mut sums = vec![(0.0f32, 0.0f32, 0usize); indices.len()];
         for (indices, sums) in indices.chunks(BLOCK).zip(sums.chunks_mut(BLOCK)) {
             let cells: Vec<f32> = indices.iter().flat_map(|&index| row(index)).copied().collect();
-            self.forest.each_value(RowBlock::new(&cells, columns).into(), |place, value| sums[place].0 += value);
+            self.forest.each_values(RowBlock::new(&cells, columns).into(), |first, values| {
+                sums[first..].iter_mut().zip(values).for_each(|(sum, value)| sum.0 += value);
+            });
         }
         let mut rest = &self.forest.nodes[..];
         for (&size, seen) in self.forest.sizes.iter().zip(&self.seen) {

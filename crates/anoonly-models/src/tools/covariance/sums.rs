@@ -90,9 +90,13 @@ impl CovarianceSums {
     /// Adds some rows, minus the origin.
     fn add(&mut self, block: &[f64]) {
         let columns = self.origin.len();
+        let mut squares = Vec::with_capacity(block.len() / columns);
         Arch::new().dispatch(|| {
-            for row in block.chunks_exact(columns) {
-                let square = squared_length(row);
+            let together = block.chunks_exact(TOGETHER * columns);
+            let rest = together.remainder();
+            together.for_each(|rows| squares.extend(squared_lengths::<TOGETHER>(rows, columns)));
+            rest.chunks_exact(columns).for_each(|row| squares.extend(squared_lengths::<1>(row, columns)));
+            for (row, square) in block.chunks_exact(columns).zip(squares) {
                 self.count += 1.0;
                 self.squares += square;
                 self.fourth += square * square;
@@ -203,16 +207,25 @@ pub(super) fn inverse_deviation(variance: f64) -> f64 {
 
 /// Independent sums, so that no addition waits for another one.
 const SUMS: usize = 16;
+/// Rows whose sums are added at a time: each addition waits for the one before, and the waits of several rows overlap.
+const TOGETHER: usize = 4;
 
+/// The squared length of each of `N` rows. That of a row does not depend on the other rows.
 #[inline(always)]
-fn squared_length(row: &[f64]) -> f64 {
-    let (chunks, rest) = row.as_chunks::<SUMS>();
-    let mut sums = [0.0; SUMS];
-    for chunk in chunks {
-        sums.iter_mut().zip(chunk).for_each(|(sum, cell)| *sum += cell * cell);
+fn squared_lengths<const N: usize>(rows: &[f64], columns: usize) -> [f64; N] {
+    let mut sums = [[0.0; SUMS]; N];
+    for (sums, row) in sums.iter_mut().zip(rows.chunks_exact(columns)) {
+        let (chunks, rest) = row.as_chunks::<SUMS>();
+        for chunk in chunks {
+            sums.iter_mut().zip(chunk).for_each(|(sum, cell)| *sum += cell * cell);
+        }
+        sums.iter_mut().zip(rest).for_each(|(sum, cell)| *sum += cell * cell);
     }
-    sums.iter_mut().zip(rest).for_each(|(sum, cell)| *sum += cell * cell);
-    sums.iter().sum()
+    let mut lengths = [0.0; N];
+    for place in 0..SUMS {
+        lengths.iter_mut().zip(&sums).for_each(|(length, sums)| *length += sums[place]);
+    }
+    lengths
 }
 
 #[cfg(test)]

@@ -47,7 +47,7 @@ impl TreeRows<'_> {
     }
 
     /// The first rows, and the others.
-    fn split(self, rows: usize) -> (Self, Self) {
+    pub(super) fn split(self, rows: usize) -> (Self, Self) {
         let (first, others) = self.cells.split_at(rows * self.stride);
         (Self { cells: first, ..self }, Self { cells: others, ..self })
     }
@@ -58,10 +58,10 @@ const BLOCK: usize = 128;
 /// The number of steps that a walk takes in its turn. More would be in vain for walks that end early.
 const IN_TURN: usize = 2;
 /// The number of trees that a row goes through at once, if there are few rows.
-const TOGETHER: usize = 16;
+pub(super) const TOGETHER: usize = 16;
 
 /// The walks of a block of rows through a tree, those that have not ended first.
-struct Block {
+pub(super) struct Block {
     /// The row of each walk.
     rows: [u32; BLOCK],
     /// The node that each walk has reached.
@@ -93,10 +93,8 @@ impl Walks {
         let (mut first, mut walks) = (0, Block::default());
         while rows.count() >= TOGETHER {
             let (block, others) = rows.split(rows.count().min(BLOCK));
-            for (tree, &root) in self.roots.iter().enumerate() {
-                let end = self.roots.get(tree + 1).copied().unwrap_or(self.steps.len());
-                let leaves = walks.through_tree(&self.steps[root..end], block);
-                leaves.iter().enumerate().for_each(|(row, &leaf)| visit(first + row, root + leaf as usize));
+            for tree in 0..self.roots.len() {
+                self.leaves(tree, block, &mut walks, |row, leaf| visit(first + row, leaf));
             }
             (first, rows) = (first + block.count(), others);
         }
@@ -110,6 +108,19 @@ impl Walks {
                 let [leaf] = self.through_trees([root], cells);
                 visit(first + row, leaf);
             }
+        }
+    }
+
+    /// Calls `visit` with the index of each row and of its leaf in a tree, counted over the nodes of all trees.
+    pub fn leaves(&self, tree: usize, mut rows: TreeRows<'_>, walks: &mut Block, mut visit: impl FnMut(usize, usize)) {
+        let root = self.roots[tree];
+        let steps = &self.steps[root..self.roots.get(tree + 1).copied().unwrap_or(self.steps.len())];
+        let mut first = 0;
+        while rows.count() > 0 {
+            let (block, others) = rows.split(rows.count().min(BLOCK));
+            let leaves = walks.through_tree(steps, block);
+            leaves.iter().enumerate().for_each(|(row, &leaf)| visit(first + row, root + leaf as usize));
+            (first, rows) = (first + block.count(), others);
         }
     }
 
