@@ -15,20 +15,30 @@ pub(crate) fn grow(rows: &[f32], columns: usize, trees: usize, sample: usize, rn
     grow_from((0..(rows.len() / columns) as u32).collect(), rows, columns, trees, sample, rng)
 }
 
-/// As [`grow`], with the values of leaves negated: the mean is higher for a row that is isolated early.
-pub(crate) fn grow_negated(rows: &[f32], columns: usize, trees: usize, sample: usize, rng: &mut impl Rng) -> Forest {
-    let mut forest = grow(rows, columns, trees, sample, rng);
-    forest.nodes.chunks_exact_mut(NODE).for_each(|node| node[3] = -node[3]);
-    forest
-}
-
 /// As [`grow`], from the rows at these indices.
 pub(crate) fn grow_from(
-    mut all: Vec<u32>,
+    all: Vec<u32>,
     rows: &[f32],
     columns: usize,
     trees: usize,
     sample: usize,
+    rng: &mut impl Rng,
+) -> Forest {
+    grow_signed(1.0, all, rows, columns, [trees, sample], rng)
+}
+
+/// As [`grow`], with the values of leaves negated: the mean is higher for a row that is isolated early.
+pub(crate) fn grow_negated(rows: &[f32], columns: usize, trees: usize, sample: usize, rng: &mut impl Rng) -> Forest {
+    grow_signed(-1.0, (0..(rows.len() / columns) as u32).collect(), rows, columns, [trees, sample], rng)
+}
+
+/// Trees from the rows at these indices, with the values of leaves multiplied by `sign`.
+fn grow_signed(
+    sign: f32,
+    mut all: Vec<u32>,
+    rows: &[f32],
+    columns: usize,
+    [trees, sample]: [usize; 2],
     rng: &mut impl Rng,
 ) -> Forest {
     let sample = sample.min(all.len());
@@ -40,6 +50,7 @@ pub(crate) fn grow_from(
         let (drawn, _) = all.partial_shuffle(grower.rng, sample);
         let mut tree = vec![0.0; NODE];
         grower.node(&mut tree, 0, drawn, 0);
+        tree.chunks_exact_mut(NODE).for_each(|node| node[3] *= sign);
         forest.push(&tree);
     }
     forest
@@ -155,6 +166,16 @@ mod tests {
         for (rows, expected) in [(0, 0.0), (1, 0.0), (2, 1.0), (3, 1.207_392_357), (256, 10.244_770_920)] {
             assert!((mean_search(rows) - expected).abs() < 1e-8, "{rows}: {}", mean_search(rows));
         }
+    }
+
+    #[test]
+    fn negated_trees_are_the_same_trees_with_negated_means() {
+        let rows: Vec<f32> = (0..200).map(|cell| (cell * 7919 % 1000) as f32).collect();
+        let (plain, negated) = (grown(&rows, 2, 9, 32), grow_negated(&rows, 2, 9, 32, &mut Seed(1).stream(&[])));
+        assert_eq!(plain.sizes, negated.sizes);
+        let sums = |forest: &Forest| forest.sums(RowBlock::new(&rows, 2).into());
+        let expected: Vec<f64> = sums(&plain).into_iter().map(|sum| -sum).collect();
+        assert_eq!(sums(&negated), expected);
     }
 
     /// Each tree of two rows has one split, and each path has the length of a search among two rows.
