@@ -2,8 +2,8 @@
 //!
 //! Each simple score is called an *opinion*. None is trained by gradients. Their sources: the shrunk covariance of Ledoit and Wolf
 //! 2004; the distance of Mahalanobis 1936; the distance to the nearest neighbours of Ramaswamy, Rastogi and Shim, SIGMOD 2000; the
-//! extremely randomised trees of Geurts, Ernst and Wehenkel 2006; the isolation trees of Liu, Ting and Zhou, ICDM 2008. The weighting is this project's own; `docs/experiments/recipe.md`
-//! records how it was chosen.
+//! extremely randomised trees of Geurts, Ernst and Wehenkel 2006; the isolation trees of Liu, Ting and Zhou, ICDM 2008. The weighting
+//! is this project's own; `docs/experiments/recipe.md` records how it was chosen.
 
 #[cfg(feature = "fit")]
 mod folds;
@@ -271,7 +271,7 @@ mod tests {
 
     #[test]
     fn confirmed_normals_pull_down_the_rows_that_resemble_them() {
-        for anomalies in [vec![0], vec![0, 10]] {
+        for anomalies in [vec![], vec![0], vec![0, 10], vec![0, 1, 10]] {
             let before = clusters(&anomalies, &[]);
             let after = clusters(&anomalies, &[11, 12, 13, 14]);
             let [unlike, like] =

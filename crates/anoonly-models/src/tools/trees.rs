@@ -30,8 +30,8 @@ pub(crate) const MOST_ROWS: usize = 1 << 23;
 /// Trees, one after the other. The children of a node stand side by side, behind the node.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Forest {
-    /// The nodes of all trees, `[nodes, 4]`.
-    pub nodes: Vec<f32>,
+    /// The nodes of all trees, `[nodes, 4]`. What follows is made from them, so they do not change.
+    nodes: Vec<f32>,
     /// The number of nodes in each tree, `[trees]`.
     pub sizes: Vec<f32>,
     /// The same trees, ready for walks.
@@ -61,8 +61,25 @@ impl Forest {
         sums
     }
 
-    /// Calls `visit` with the index of a row and the values of this row and of those after it in a tree; for each row in the order of the
-    /// trees.
+    /// The nodes of all trees, `[nodes, 4]`.
+    pub fn nodes(&self) -> &[f32] {
+        &self.nodes
+    }
+
+    /// The same trees with another value of each node, in the order of the nodes.
+    pub fn with_values(&self, values: impl IntoIterator<Item = f32>) -> Self {
+        let mut nodes = self.nodes.clone();
+        nodes.chunks_exact_mut(NODE).zip(values).for_each(|(node, value)| node[3] = value);
+        let (mut made, mut rest) = (Self::default(), &nodes[..]);
+        for &size in &self.sizes {
+            let (tree, others) = rest.split_at(size as usize * NODE);
+            made.push(tree);
+            rest = others;
+        }
+        made
+    }
+
+    /// Calls `visit` with the index of a row and the values of consecutive rows from it on, tree by tree.
     pub fn each_values(&self, mut rows: TreeRows<'_>, mut visit: impl FnMut(usize, &[f32])) {
         let (mut first, width) = (0, rows.stride - rows.skipped);
         let value = |leaf: usize| self.nodes[leaf * NODE + 3];

@@ -113,7 +113,7 @@ impl Grown {
                 sums[first..].iter_mut().zip(values).for_each(|(sum, value)| sum.0 += value);
             });
         }
-        let mut rest = &self.forest.nodes[..];
+        let mut rest = self.forest.nodes();
         for (&size, seen) in self.forest.sizes.iter().zip(&self.seen) {
             let (tree, others) = rest.split_at(size as usize * NODE);
             rest = others;

@@ -29,11 +29,7 @@ impl Start {
 
     /// The trees with the value 1 at a leaf with a confirmed normal, and 0 at any other.
     fn refuting(&self) -> Forest {
-        let mut forest = self.forest.clone();
-        for (node, &refuted) in forest.nodes.chunks_exact_mut(crate::tools::trees::NODE).zip(&self.refuted) {
-            node[3] = f32::from(u8::from(refuted));
-        }
-        forest
+        self.forest.with_values(self.refuted.iter().map(|&refuted| f32::from(u8::from(refuted))))
     }
 }
 

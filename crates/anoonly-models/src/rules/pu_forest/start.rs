@@ -75,7 +75,7 @@ impl StartRows {
         let level = |(&isolated, &far): (&f32, &f32)| [isolation.of_value(isolated), distance.of_value(far)];
         let levels = isolated.iter().zip(&distances).map(level).collect();
         let leaves = all.blocks(BLOCK).flat_map(|rows| forest.leaves(rows.into())).map(|leaf| leaf as u16).collect();
-        let refuted = vec![false; forest.nodes.len() / NODE];
+        let refuted = vec![false; forest.nodes().len() / NODE];
         Self { start: Start { forest, refuted, known, isolation, distance }, levels, leaves }
     }
 
@@ -135,7 +135,7 @@ impl Start {
     /// The start that [`save`](Self::save) saved.
     pub fn restore(columns: usize, saved: &mut SavedTensors) -> Result<Self, String> {
         let forest = Forest::restore(columns, TREES..=TREES, &mut saved.part("forest"))?;
-        let refuted = saved.take("refuted", &[forest.nodes.len() / NODE])?;
+        let refuted = saved.take("refuted", &[forest.nodes().len() / NODE])?;
         if refuted.iter().any(|&value| value != 0.0 && value != 1.0) {
             return Err("tensor `refuted` has a value that is neither 0 nor 1".into());
         }

@@ -225,7 +225,8 @@ mod tests {
             unlabelled: std::array::from_fn(usual),
             normals: Default::default(),
             anomaly_rows: (0..anomalies[0].len()).collect(),
-            labelled: anomalies[0].len(),
+            // The grid is the same for all.
+            labelled: 8,
             columns: 60,
             anomalies: anomalies.map(<[f32]>::to_vec),
         }
@@ -240,8 +241,7 @@ mod tests {
         let right = vec![1.0; held.anomaly_rows.len()];
         let groups = held.joining(&scales(held), trust, &right).groups;
         let all: f32 = groups.iter().map(|[_, weight]| weight).sum();
-        assert!(groups.iter().all(|[width, weight]| *width > 0.0 && *weight >= 0.0), "{groups:?}");
-        assert!(groups.as_flattened().iter().all(|value| value.is_finite()), "{groups:?}");
+        assert!(groups.as_flattened().iter().all(|value| value.is_finite() && *value > 0.0), "{groups:?}");
         groups.map(|[_, weight]| weight / all)
     }
 
@@ -300,6 +300,18 @@ mod tests {
         let held = held_out([&values; COUNT]);
         let right = held.right(&scales(&held), 8.0);
         assert!(right[..10].iter().all(|right| *right > 0.95) && right[10] < 0.05, "{right:?}");
+    }
+
+    /// With fewer labels directions weigh less and trees more, and with more columns trees weigh less and "alone" more.
+    #[test]
+    fn the_grid_follows_the_numbers_of_labels_and_of_columns() {
+        let weights = |labelled: usize, columns: usize| grid(labelled, columns).pop().unwrap().0;
+        let [none, one, many] = [0, 1, 1000].map(|labelled| weights(labelled, 10));
+        assert_eq!((none[1], none[0], one[0], many[0]), (0.0, 1.0, 1.0, 1.0));
+        assert!(none[1] < one[1] && one[1] < many[1] && none[2] < one[2] && one[2] < many[2], "{none:?} {one:?}");
+        assert!(none[3] > one[3] && one[3] > many[3], "{none:?} {one:?} {many:?}");
+        let wide = weights(1, 1000);
+        assert!(wide[1] == one[1] && wide[2] > one[2] && wide[3] < one[3] / 5.0, "{one:?} {wide:?}");
     }
 
     #[test]

@@ -40,8 +40,10 @@ const LEAVES: [usize; 2] = [5, 3];
 const MANY: usize = 50;
 /// Up to this many labelled anomalies, the trees on the columns are isolation trees.
 const ISOLATED: usize = 2;
-/// The number of unlabelled rows that each isolation tree is grown from.
+/// The number of rows that each isolation tree is grown from.
 const SAMPLE: usize = 256;
+/// The least share that confirmed normals have among the rows of isolation trees, of the unlabelled rows.
+const NORMAL_SHARE: f64 = 0.1;
 /// Rows that are scored together.
 pub(super) const BLOCK: usize = 512;
 
@@ -158,7 +160,9 @@ impl Opinions {
         let labelled = data.anomalies.len();
         let classes = Classes { trees, leaf: LEAVES[usize::from(labelled > MANY)], splits: Splits::Random };
         let forest = if labelled <= ISOLATED {
-            isolation::grow_negated(&usual, columns, trees, SAMPLE, rng)
+            let rows = isolated_rows(rows.unlabelled.len(), rows.normals.len());
+            let cells = [&usual[..], &normal].concat();
+            isolation::negated(&isolation::grow_from(rows, &cells, columns, trees, SAMPLE, rng))
         } else {
             let forest = ClassRows { unlabelled: &usual, normals: &normal, anomalies: &anomalous };
             classes.grow_trusting(forest, &rows.trust, columns, rng)
@@ -235,6 +239,15 @@ impl Opinions {
             whitening,
         })
     }
+}
+
+/// The rows that isolation trees are grown from, as indices of unlabelled rows and of confirmed normals behind them. Confirmed normals come
+/// so often that together they are a share of the unlabelled rows.
+#[cfg(feature = "fit")]
+fn isolated_rows(unlabelled: usize, normals: usize) -> Vec<u32> {
+    let times = (NORMAL_SHARE * unlabelled as f64 / normals.max(1) as f64).round().max(1.0) as usize;
+    let normals = unlabelled as u32..(unlabelled + normals) as u32;
+    (0..unlabelled as u32).chain(std::iter::repeat_n(normals, times).flatten()).collect()
 }
 
 /// The transposed matrix, `[rows, width]` to `[width, rows]`.

@@ -15,30 +15,13 @@ pub(crate) fn grow(rows: &[f32], columns: usize, trees: usize, sample: usize, rn
     grow_from((0..(rows.len() / columns) as u32).collect(), rows, columns, trees, sample, rng)
 }
 
-/// As [`grow`], from the rows at these indices.
+/// As [`grow`], from the rows at these indices. A row whose index comes several times is drawn as if it were several rows.
 pub(crate) fn grow_from(
-    all: Vec<u32>,
+    mut all: Vec<u32>,
     rows: &[f32],
     columns: usize,
     trees: usize,
     sample: usize,
-    rng: &mut impl Rng,
-) -> Forest {
-    grow_signed(1.0, all, rows, columns, [trees, sample], rng)
-}
-
-/// As [`grow`], with the values of leaves negated: the mean is higher for a row that is isolated early.
-pub(crate) fn grow_negated(rows: &[f32], columns: usize, trees: usize, sample: usize, rng: &mut impl Rng) -> Forest {
-    grow_signed(-1.0, (0..(rows.len() / columns) as u32).collect(), rows, columns, [trees, sample], rng)
-}
-
-/// Trees from the rows at these indices, with the values of leaves multiplied by `sign`.
-fn grow_signed(
-    sign: f32,
-    mut all: Vec<u32>,
-    rows: &[f32],
-    columns: usize,
-    [trees, sample]: [usize; 2],
     rng: &mut impl Rng,
 ) -> Forest {
     let sample = sample.min(all.len());
@@ -50,10 +33,14 @@ fn grow_signed(
         let (drawn, _) = all.partial_shuffle(grower.rng, sample);
         let mut tree = vec![0.0; NODE];
         grower.node(&mut tree, 0, drawn, 0);
-        tree.chunks_exact_mut(NODE).for_each(|node| node[3] *= sign);
         forest.push(&tree);
     }
     forest
+}
+
+/// The same trees with negated values: the mean is higher for a row that is isolated early.
+pub(crate) fn negated(forest: &Forest) -> Forest {
+    forest.with_values(forest.nodes.chunks_exact(NODE).map(|node| -node[3]))
 }
 
 /// The score of each row, `2^(−mean path)`: near 1 for a row that is isolated early, 0.5 for an average one.
@@ -61,7 +48,7 @@ pub(crate) fn scores(forest: &Forest, rows: RowBlock<'_>) -> Vec<f32> {
     forest.means(rows.into()).into_iter().map(|mean| (-mean).exp2() as f32).collect()
 }
 
-/// Adds [`score`] to a graph.
+/// Adds [`scores`] to a graph.
 pub(crate) fn describe(forest: &Forest, graph: &mut Graph, of: Value) -> Value {
     let mean = forest.describe_mean(graph, of);
     let power = graph.affine(mean, -std::f64::consts::LN_2, 0.0);
@@ -171,11 +158,23 @@ mod tests {
     #[test]
     fn negated_trees_are_the_same_trees_with_negated_means() {
         let rows: Vec<f32> = (0..200).map(|cell| (cell * 7919 % 1000) as f32).collect();
-        let (plain, negated) = (grown(&rows, 2, 9, 32), grow_negated(&rows, 2, 9, 32, &mut Seed(1).stream(&[])));
+        let plain = grown(&rows, 2, 9, 32);
+        let negated = negated(&plain);
         assert_eq!(plain.sizes, negated.sizes);
         let sums = |forest: &Forest| forest.sums(RowBlock::new(&rows, 2).into());
         let expected: Vec<f64> = sums(&plain).into_iter().map(|sum| -sum).collect();
         assert_eq!(sums(&negated), expected);
+    }
+
+    /// A row that comes as often as a tenth of all is hard to separate from itself.
+    #[test]
+    fn a_row_that_comes_several_times_is_less_isolated() {
+        let mut rows: Vec<f32> = (0..400).map(|cell| (cell * 7919 % 1000) as f32 / 1000.0).collect();
+        rows.extend([5.0, 5.0]);
+        let once = grown(&rows, 2, 100, 256);
+        let repeated = grow_from((0..200).chain([200; 20]).collect(), &rows, 2, 100, 256, &mut Seed(1).stream(&[]));
+        let [once, repeated] = [once, repeated].map(|forest| score(&forest, &[5.0, 5.0]));
+        assert!(repeated < once - 0.1, "{once} {repeated}");
     }
 
     /// Each tree of two rows has one split, and each path has the length of a search among two rows.

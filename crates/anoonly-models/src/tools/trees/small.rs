@@ -34,8 +34,8 @@ struct Split {
     /// A row with at most this value takes the value of the first child, any other row that of the second.
     threshold: f32,
     children: [Child; 2],
-    /// The slot of the split's own values, which is not that of a child: a vector is written to another place than it was read from,
-    /// because a compiler would make it a write under a mask, which is slow on some processors.
+    /// The slot of the split's own values, which is not that of a child. If a vector were written to where it was read from, a compiler
+    /// would write only the lanes that change, which is slow on some processors.
     slot: usize,
 }
 
