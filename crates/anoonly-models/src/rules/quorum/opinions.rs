@@ -42,8 +42,9 @@ const MANY: usize = 50;
 const ISOLATED: usize = 2;
 /// The number of rows that each isolation tree is grown from.
 const SAMPLE: usize = 256;
-/// The least share that confirmed normals have among the rows of isolation trees, of the unlabelled rows.
-const NORMAL_SHARE: f64 = 0.1;
+/// How many times as often as all unlabelled rows together isolation trees draw all confirmed normals: often enough that a few of them pull
+/// down the rows that resemble them.
+const NORMAL_SHARE: f64 = 3.0;
 /// Rows that are scored together.
 pub(super) const BLOCK: usize = 512;
 
@@ -241,8 +242,8 @@ impl Opinions {
     }
 }
 
-/// The rows that isolation trees are grown from, as indices of unlabelled rows and of confirmed normals behind them. Confirmed normals come
-/// so often that together they are a share of the unlabelled rows.
+/// The rows that isolation trees are grown from, as indices of unlabelled rows and of confirmed normals behind them. Each confirmed normal
+/// comes several times.
 #[cfg(feature = "fit")]
 fn isolated_rows(unlabelled: usize, normals: usize) -> Vec<u32> {
     let times = (NORMAL_SHARE * unlabelled as f64 / normals.max(1) as f64).round().max(1.0) as usize;
