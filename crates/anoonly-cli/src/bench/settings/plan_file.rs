@@ -107,7 +107,7 @@ pub(super) fn paths<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Pa
     })
 }
 
-/// Reads a list of names, each of which parses as a `T`.
+/// Reads a list of names and parses each as a `T`.
 pub(super) fn parsed_list<'de, D: Deserializer<'de>, T: FromStr<Err: fmt::Display>>(
     deserializer: D,
 ) -> Result<Vec<T>, D::Error> {
