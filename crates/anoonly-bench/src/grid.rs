@@ -12,11 +12,10 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use anoonly_core::Dataset;
 use anoonly_core::budget::LabelBudget;
+use anoonly_core::{Dataset, Digest};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use crate::outsiders::OutsiderRun;
 use crate::store::PlaceOrder;
@@ -25,7 +24,7 @@ use crate::workers::{self, Expected, LongestFirst, SharedRows};
 use crate::{BenchError, Results, Row, Store, Strategy, synthetic_name};
 use rows::TrialRows;
 
-pub(crate) use digest::{Digest, content, hex, json, program};
+pub(crate) use digest::{json, program};
 pub(crate) use drawn::{DrawnSplit, SplitSource};
 pub(crate) use fitting::caught;
 pub use plan::Plan;
@@ -116,7 +115,7 @@ impl Grid {
             let models = plan.models.iter().map(|model| model.info().name.to_owned()).collect();
             return Err(BenchError::NeedLabels { models });
         }
-        let contents = datasets.par_iter().map(content).collect();
+        let contents = datasets.par_iter().map(|dataset| Digest::of_samples(&dataset.samples)).collect();
         Ok(Self {
             plan,
             datasets,
@@ -279,10 +278,8 @@ impl Grid {
 
     /// The digest of everything that determines a run apart from its data.
     fn maker(&self, model: usize, strategy: &Strategy) -> String {
-        let mut digest = Sha256::new();
-        digest.update(self.program);
-        digest.update(json(&(strategy.change(self.plan.models[model].clone()), strategy)));
-        hex(&digest.finalize())
+        let method = json(&(strategy.change(self.plan.models[model].clone()), strategy));
+        Digest::of_parts([self.program.bytes(), &method[..]]).to_string()
     }
 
     fn key(&self, job: Job, strategy: &Strategy) -> Key {
@@ -291,18 +288,10 @@ impl Grid {
         let SplitSource { dataset, seed, budget, noise, synthetic, .. } = job.split;
         let (name, seed) = (&self.datasets[dataset].name, plan.seeds[seed]);
         let rest = (name, plan.protocol, budget, noise, seed, method, strategy, plan.compute.backend());
-        let mut digest = Sha256::new();
-        digest.update(self.program);
-        digest.update(self.contents[dataset]);
-        digest.update(json(&rest));
-        // Runs on the rows of the data set have no kind in their digest, so their keys stay valid.
-        if let Some(kind) = synthetic {
-            digest.update(kind.name());
-        }
-        // Runs on the processor have no device in their digest.
-        if let Some(device) = plan.compute.name() {
-            digest.update(device);
-        }
-        Key(hex(&digest.finalize()))
+        let rest = json(&rest);
+        let parts = [self.program.bytes(), self.contents[dataset].bytes(), &rest[..]];
+        // Runs on the rows of the data set have no kind in their digest, and runs on the processor no device.
+        let others = [synthetic.map(|kind| kind.name()), plan.compute.name()].into_iter().flatten();
+        Key(Digest::of_parts(parts.into_iter().chain(others.map(str::as_bytes))).to_string())
     }
 }

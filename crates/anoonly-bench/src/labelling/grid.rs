@@ -2,18 +2,17 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use anoonly_core::Dataset;
 use anoonly_core::scale::MinMaxScaler;
+use anoonly_core::{Dataset, Digest};
 use anoonly_train::Detector;
 use anoonly_train::labelling::Refitter;
-use sha2::{Digest as _, Sha256};
 use tracing::{info, warn};
 
 use super::LabellingPlan;
 use super::analyst::Analyst;
 use super::draw::DrawnRows;
 use super::row::{Discovery, LabellingRow};
-use crate::grid::{Digest, caught, content, hex, json, program, shard};
+use crate::grid::{caught, json, program, shard};
 use crate::workers::{self, Expected, LongestFirst};
 use crate::{BenchError, Key, Place, Progress, Results, Shard, Status, Store, Strategy};
 
@@ -69,7 +68,7 @@ impl LabellingGrid {
                 }
             }
         }
-        let contents = datasets.iter().map(content).collect();
+        let contents = datasets.iter().map(|dataset| Digest::of_samples(&dataset.samples)).collect();
         let whole = runs.len();
         Ok(Self { plan, datasets, drawn, program: program()?, contents, runs, whole })
     }
@@ -224,10 +223,8 @@ impl LabellingGrid {
 
     /// The digest of everything that determines a run apart from its data, its labels and its query.
     fn maker(&self, run: &Run) -> String {
-        let mut digest = Sha256::new();
-        digest.update(self.program);
-        digest.update(json(&(run.strategy.change(self.plan.models[run.model].clone()), &run.strategy)));
-        hex(&digest.finalize())
+        let method = json(&(run.strategy.change(self.plan.models[run.model].clone()), &run.strategy));
+        Digest::of_parts([self.program.bytes(), &method[..]]).to_string()
     }
 
     fn key(&self, run: &Run) -> Key {
@@ -236,10 +233,7 @@ impl LabellingGrid {
         let method = run.strategy.change(plan.models[run.model].clone());
         let labelling = (plan.queries[run.query], plan.budget, plan.batch);
         let compute = (plan.compute.backend(), plan.compute.name());
-        let mut digest = Sha256::new();
-        digest.update(self.program);
-        digest.update(self.contents[run.dataset]);
-        digest.update(json(&(rows, labelling, method, &run.strategy, compute)));
-        Key(hex(&digest.finalize()))
+        let rest = json(&(rows, labelling, method, &run.strategy, compute));
+        Key(Digest::of_parts([self.program.bytes(), self.contents[run.dataset].bytes(), &rest[..]]).to_string())
     }
 }

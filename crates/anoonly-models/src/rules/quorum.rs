@@ -10,6 +10,7 @@ mod folds;
 mod held_out;
 mod known;
 mod labels;
+mod likelihood;
 mod opinions;
 
 use rand::Rng;

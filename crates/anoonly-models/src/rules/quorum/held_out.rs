@@ -6,6 +6,7 @@ use rand::Rng;
 
 #[cfg(feature = "fit")]
 use super::folds::Folds;
+use super::likelihood::log_likelihood;
 use super::opinions::{BLOCK, COUNT, FitRows, GROUPS, Opinions};
 use super::{QuorumConfig, labels};
 use crate::RuleData;
@@ -31,6 +32,8 @@ pub(super) struct HeldOut {
 const NARROW: f64 = 64.0;
 /// The factor of the trees' weights with very few columns and many labels.
 const TREE_WEIGHT: f64 = 2.5;
+/// The `trust` at which labels move the weights as their likelihood says.
+const TRUST: f64 = 8.0;
 /// The share of the trees that are grown for each fold: a rough value is enough to weigh the trees.
 const TREES: f64 = 0.4;
 
@@ -87,12 +90,10 @@ impl HeldOut {
 
     /// The weights of the groups, given the probability that each anomaly's label is right.
     ///
-    /// They are a mean over a grid of weights. A point of the grid counts by the product of its prior weight and of
-    /// `(1 + missed)^(−trust · (1 + labels/8))`, where `labels` is the number of right labels and `missed` the sum, over these, of the share of
-    /// rows that do not score below the anomaly. Where this share is 1/8 on average, one more missed row costs `trust`; where it is less,
-    /// a small difference says more. This is the likelihood if shares are drawn from an exponential distribution whose rate is unknown
-    /// and has a gamma prior. The share of unlabelled rows and that of confirmed normals count alike, so that a single confirmed
-    /// normal counts more than an unlabelled row.
+    /// They are a mean over a grid of weights. A point of the grid counts by the product of its prior weight and of the likelihood of the
+    /// ranks that it gives to the held-out anomalies ([`log_likelihood`]), each as far as its label is right. `trust` is the exponent of
+    /// the likelihood, in units of [`TRUST`]. The share of unlabelled rows above an anomaly and that of confirmed normals are added, so that
+    /// a single confirmed normal counts more than an unlabelled row.
     pub fn joining(&self, scales: &[NormalScores; COUNT], trust: f64, right: &[f64]) -> Joining {
         let levels = |values: &[Vec<f32>]| -> Vec<Vec<f64>> {
             let level = |(values, scale): (&Vec<f32>, &NormalScores)| {
@@ -124,26 +125,17 @@ impl HeldOut {
             };
             (0..groups[0].len()).map(|row| parts(row).sum()).collect()
         };
-        let (grid, labels) = (grid(self.labelled, self.columns), right.iter().sum::<f64>());
+        let grid = grid(self.labelled, self.columns);
         let logs: Vec<f64> = grid
             .iter()
             .map(|&(weights, prior)| {
-                let scores = joined(&anomalies, weights);
-                let mut anomalies: Vec<(f64, f64)> = scores.into_iter().zip(right.iter().copied()).collect();
+                let mut anomalies: Vec<(f64, f64)> =
+                    joined(&anomalies, weights).into_iter().zip(right.iter().copied()).collect();
                 anomalies.sort_unstable_by(|one, other| one.0.total_cmp(&other.0));
-                let sums: Vec<f64> = std::iter::once(0.0)
-                    .chain(anomalies.iter().scan(0.0, |sum, (_, right)| {
-                        *sum += right;
-                        Some(*sum)
-                    }))
-                    .collect();
-                // For each anomaly the share of rows that do not score below it, and the sum of these.
-                let missed = |rows: &[Vec<f64>; GROUPS.len()]| -> f64 {
-                    let usual = joined(rows, weights);
-                    let up_to = |score: f64| sums[anomalies.partition_point(|anomaly| anomaly.0 <= score)];
-                    usual.iter().map(|&score| up_to(score)).sum::<f64>() / usual.len().max(1) as f64
-                };
-                prior.ln() - trust * (1.0 + labels / 8.0) * (missed(&unlabelled) + missed(&normals)).ln_1p()
+                let shares = [&unlabelled, &normals].map(|rows| shares_above(&anomalies, &joined(rows, weights)));
+                let of_anomaly = |(at, (_, right)): (usize, &(f64, f64))| (shares[0][at] + shares[1][at], *right);
+                let ranks: Vec<(f64, f64)> = anomalies.iter().enumerate().map(of_anomaly).collect();
+                prior.ln() + trust / TRUST * log_likelihood(&ranks)
             })
             .collect();
         let most = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -203,6 +195,24 @@ fn grid(labelled: usize, columns: usize) -> Vec<([f64; GROUPS.len()], f64)> {
         }
     }
     grid
+}
+
+/// For each anomaly, of ascending scores, the share of rows that do not score below it.
+fn shares_above(anomalies: &[(f64, f64)], rows: &[f64]) -> Vec<f64> {
+    // The number of rows that are not below this many anomalies.
+    let mut counts = vec![0usize; anomalies.len() + 1];
+    rows.iter().for_each(|row| counts[anomalies.partition_point(|(score, _)| score <= row)] += 1);
+    let mut above = 0;
+    let mut shares: Vec<f64> = counts[1..]
+        .iter()
+        .rev()
+        .map(|count| {
+            above += count;
+            above as f64 / rows.len().max(1) as f64
+        })
+        .collect();
+    shares.reverse();
+    shares
 }
 
 /// The standard deviation; 1 if all values are equal.
@@ -281,11 +291,13 @@ mod tests {
         assert!(shares.is_sorted_by(|a, b| a < b), "{shares:?}");
     }
 
-    /// The trees rank nine anomalies first and one below half of the rows. With the ninth and tenth left out, it is as if there were eight.
+    /// The trees rank eight anomalies first and two below most rows, which the other groups rank higher. With these two left out, it is as if
+    /// there were eight.
     #[test]
     fn a_label_that_is_not_right_does_not_count() {
         let of = |low: &[f32], right: &[f64]| {
-            let (high, middle) = ([&[99.5; 8], low].concat(), [&[50.5; 8], low].concat());
+            let raised: Vec<f32> = low.iter().map(|value| value + 60.0).collect();
+            let (high, middle) = ([&[99.5; 8], low].concat(), [&[50.5; 8][..], &raised].concat());
             let held = held_out(std::array::from_fn(|opinion| if opinion >= 6 { &high[..] } else { &middle }));
             held.joining(&scales(&held), 8.0, right)
         };
