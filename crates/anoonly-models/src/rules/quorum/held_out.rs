@@ -93,7 +93,8 @@ impl HeldOut {
     /// They are a mean over a grid of weights. A point of the grid counts by the product of its prior weight and of the likelihood of the
     /// ranks that it gives to the held-out anomalies ([`log_likelihood`]), each as far as its label is right. `trust` is the exponent of
     /// the likelihood, in units of [`TRUST`]. The share of unlabelled rows above an anomaly and that of confirmed normals are added, so that
-    /// a single confirmed normal counts more than an unlabelled row.
+    /// a single confirmed normal counts more than an unlabelled row. Of `n` unlabelled rows, `k` are a share of `(k + ½)/(n + 1)`: with few
+    /// rows, none above an anomaly says less than with many.
     pub fn joining(&self, scales: &[NormalScores; COUNT], trust: f64, right: &[f64]) -> Joining {
         let levels = |values: &[Vec<f32>]| -> Vec<Vec<f64>> {
             let level = |(values, scale): (&Vec<f32>, &NormalScores)| {
@@ -132,9 +133,11 @@ impl HeldOut {
                 let mut anomalies: Vec<(f64, f64)> =
                     joined(&anomalies, weights).into_iter().zip(right.iter().copied()).collect();
                 anomalies.sort_unstable_by(|one, other| one.0.total_cmp(&other.0));
-                let shares = [&unlabelled, &normals].map(|rows| shares_above(&anomalies, &joined(rows, weights)));
-                let of_anomaly = |(at, (_, right)): (usize, &(f64, f64))| (shares[0][at] + shares[1][at], *right);
-                let ranks: Vec<(f64, f64)> = anomalies.iter().enumerate().map(of_anomaly).collect();
+                let above = [&unlabelled, &normals].map(|rows| rows_above(&anomalies, &joined(rows, weights)));
+                let [unlabelled, normals] = [&unlabelled, &normals].map(|rows| rows[0].len() as f64);
+                let share = |at: usize| (above[0][at] + 0.5) / (unlabelled + 1.0) + above[1][at] / normals.max(1.0);
+                let ranks: Vec<(f64, f64)> =
+                    anomalies.iter().enumerate().map(|(at, (_, right))| (share(at), *right)).collect();
                 prior.ln() + trust / TRUST * log_likelihood(&ranks)
             })
             .collect();
@@ -197,22 +200,13 @@ fn grid(labelled: usize, columns: usize) -> Vec<([f64; GROUPS.len()], f64)> {
     grid
 }
 
-/// For each anomaly, of ascending scores, the share of rows that do not score below it.
-fn shares_above(anomalies: &[(f64, f64)], rows: &[f64]) -> Vec<f64> {
-    // The number of rows that are not below this many anomalies.
+/// For each anomaly, of ascending scores, the number of rows that do not score below it.
+fn rows_above(anomalies: &[(f64, f64)], rows: &[f64]) -> Vec<f64> {
+    // The number of rows that are not below this many anomalies, and then not below this many or more.
     let mut counts = vec![0usize; anomalies.len() + 1];
     rows.iter().for_each(|row| counts[anomalies.partition_point(|(score, _)| score <= row)] += 1);
-    let mut above = 0;
-    let mut shares: Vec<f64> = counts[1..]
-        .iter()
-        .rev()
-        .map(|count| {
-            above += count;
-            above as f64 / rows.len().max(1) as f64
-        })
-        .collect();
-    shares.reverse();
-    shares
+    (1..anomalies.len()).rev().for_each(|at| counts[at] += counts[at + 1]);
+    counts[1..].iter().map(|&count| count as f64).collect()
 }
 
 /// The standard deviation; 1 if all values are equal.
@@ -278,6 +272,14 @@ mod tests {
             let after = shares(&held, 8.0);
             assert!(after[group] < 0.99 * before[group], "{group}: {before:?} {after:?}");
         }
+    }
+
+    #[test]
+    fn rows_above_an_anomaly_are_those_that_do_not_score_below_it() {
+        let anomalies = [1.0, 2.0, 2.0, 5.0].map(|score| (score, 1.0));
+        assert_eq!(rows_above(&anomalies, &[0.0, 2.0, 3.0]), [2.0, 2.0, 2.0, 0.0]);
+        assert_eq!(rows_above(&anomalies, &[]), [0.0; 4]);
+        assert!(rows_above(&[], &[1.0]).is_empty());
     }
 
     #[test]

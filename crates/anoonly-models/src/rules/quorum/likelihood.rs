@@ -1,8 +1,8 @@
 //! How likely the ranks of labelled anomalies are under some weights of the groups.
 //!
-//! The share of rows above a labelled anomaly comes from an exponential distribution, whose rate is the same for all of them and unknown. With
-//! a wrong label it comes from a uniform one, as that of any row. Labels are wrong independently, and the probability of that is unknown;
-//! most likely it is 0. So where many anomalies rank as any row, the few that rank first decide.
+//! The share of rows above a labelled anomaly comes from an exponential distribution, whose rate is unknown and the same for all of them. With
+//! a wrong label it comes from a uniform one, as that of any row. Each label is wrong with the same unknown probability, most likely 0.
+//! A few anomalies that rank first then decide, even if many labels rank as any row.
 
 /// The usual rate: half of all anomalies rank above about 91 % of the rows.
 const USUAL: f64 = 8.0;
@@ -11,16 +11,19 @@ const SPREAD: f64 = 2.0;
 /// The lowest rate of the sum over rates, and the number of rates, each twice the one before.
 const LOWEST: f64 = 0.5;
 const RATES: i32 = 13;
-/// Probabilities that a label is wrong, besides 0, and the prior probability of all of them together. Each has the same.
+/// The probabilities above 0 that a label is wrong. They have the prior probability [`ANY_WRONG`] together, each the same part of it.
 const WRONG: [f64; 6] = [0.05, 0.15, 0.3, 0.5, 0.7, 0.85];
 const ANY_WRONG: f64 = 0.05;
-/// Of more anomalies than this, those that rank alike are taken together.
-const MOST: usize = 256;
 
-/// The logarithm of the likelihood of shares, but for a constant. `anomalies` has for each one the share of rows above it, in ascending or
+/// The logarithm of the likelihood of shares, up to a constant. `anomalies` has for each one the share of rows above it, in ascending or
 /// descending order, and how much it counts, from 0 to 1.
+///
+/// With confirmed normals a share is a sum of two, from 0 to 2. The densities are used as they are; they are then not normalised.
 pub(super) fn log_likelihood(anomalies: &[(f64, f64)]) -> f64 {
-    let anomalies = grouped(anomalies);
+    // There are no more different shares than rows that they are counted in.
+    let equal = anomalies.chunk_by(|one, other| one.0 == other.0);
+    let anomalies: Vec<(f64, f64)> =
+        equal.map(|group| (group[0].0, group.iter().map(|(_, counts)| counts).sum())).collect();
     let mut logs = Vec::with_capacity(RATES as usize * (WRONG.len() + 1));
     for doublings in 0..RATES {
         let rate = LOWEST * 2f64.powi(doublings);
@@ -36,20 +39,6 @@ pub(super) fn log_likelihood(anomalies: &[(f64, f64)]) -> f64 {
     }
     let most = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     most + logs.iter().map(|log| (log - most).exp()).sum::<f64>().ln()
-}
-
-/// At most [`MOST`] shares that stand for all of them, each with the sum of what those count.
-fn grouped(anomalies: &[(f64, f64)]) -> Vec<(f64, f64)> {
-    let size = anomalies.len().div_ceil(MOST).max(1);
-    if size == 1 {
-        return anomalies.to_vec();
-    }
-    let together = |group: &[(f64, f64)]| {
-        let counts: f64 = group.iter().map(|(_, counts)| counts).sum();
-        let sum: f64 = group.iter().map(|(share, counts)| share * counts).sum();
-        (if counts > 0.0 { sum / counts } else { 0.0 }, counts)
-    };
-    anomalies.chunks(size).map(together).collect()
 }
 
 #[cfg(test)]
@@ -109,11 +98,13 @@ mod tests {
         assert!(log_likelihood(&[]).is_finite() && log_likelihood(&[(2.0, 1.0); 2000]).is_finite());
     }
 
+    /// Anomalies with equal shares are summed at once. Alternating shares are never next to each other.
     #[test]
-    fn many_anomalies_are_taken_together_where_they_rank_alike() {
-        let shares =
-            |count: usize| -> Vec<f64> { uniform(count).into_iter().map(|share| share * share / 4.0).collect() };
-        let one = |shares: &[f64]| more_likely(shares, &vec![0.1; shares.len()]) / shares.len() as f64;
-        assert!((one(&shares(256)) - one(&shares(3000))).abs() < 0.02);
+    fn anomalies_with_equal_shares_count_as_often_as_they_are() {
+        let halves = [&[(0.0, 1.0); 900][..], &[(0.3, 0.5); 900]].concat();
+        let apart: Vec<(f64, f64)> = (0..1800).map(|at| halves[at % 2 * 900]).collect();
+        let [together, apart] = [&halves, &apart].map(|anomalies| log_likelihood(anomalies));
+        assert!((together - apart).abs() < 1e-9 * apart.abs(), "{together} {apart}");
+        assert!((together - log_likelihood(&[(0.0, 1.0), (0.3, 0.5)])).abs() > 100.0);
     }
 }
