@@ -132,7 +132,7 @@ def test_the_page_computes_what_needs_all_rows(case: Case, monkeypatch: pytest.M
         if "import ray" in block:
             continue
         # Of so few rows, a rate of 0.1 flags none.
-        exec(block.replace("rate = 0.1", "rate = 0.75"), names)
+        exec(block.replace("rate = 0.1", "rate = 0.95"), names)
         names["scores"] = names["scores"].cache()
         if "ranked" in block:
             ranked = names["ranked"].orderBy("rank").collect()
@@ -141,7 +141,7 @@ def test_the_page_computes_what_needs_all_rows(case: Case, monkeypatch: pytest.M
     assert [row["score"] for row in names["top"].collect()] == expected[:100]
     flagged = {row["id"] for row in names["flagged"].where("flagged").collect()}
     new = pq.read_table(case.new)
-    by_rate = anoonly.Model.load(case.with_threshold("--fdr", "0.75")).flag(new)
+    by_rate = anoonly.Model.load(case.with_threshold("--fdr", "0.95")).flag(new)
     assert flagged == set(new["id"].filter(pa.array(by_rate)).to_pylist()) and flagged
 
 
