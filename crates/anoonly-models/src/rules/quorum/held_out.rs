@@ -6,7 +6,7 @@ use rand::Rng;
 
 #[cfg(feature = "fit")]
 use super::folds::Folds;
-use super::likelihood::log_likelihood;
+use super::likelihood::{log_likelihood, wrong_as_most};
 use super::opinions::{BLOCK, COUNT, FitRows, GROUPS, Opinions};
 use super::{QuorumConfig, labels};
 use crate::RuleData;
@@ -34,6 +34,8 @@ const NARROW: f64 = 64.0;
 const TREE_WEIGHT: f64 = 2.5;
 /// The `trust` at which labels move the weights as their likelihood says.
 const TRUST: f64 = 8.0;
+/// How far a label is doubted where most labels are wrong and it seems one of them.
+const MOST_DOUBT: f64 = 0.7;
 /// The share of the trees that are grown for each fold: a rough value is enough to weigh the trees.
 const TREES: f64 = 0.4;
 
@@ -72,7 +74,8 @@ impl HeldOut {
         values
     }
 
-    /// For each held-out anomaly, the probability that its label is right.
+    /// For each held-out anomaly, the probability that its label is right. Where most labels seem wrong, one that ranks as any row keeps a
+    /// part of it: some of these are right, and there are few right ones.
     pub fn right(&self, scales: &[NormalScores; COUNT], trust: f64) -> Vec<f64> {
         let joining = self.joining(scales, trust, &vec![1.0; self.anomaly_rows.len()]);
         let scores = |values: &[Vec<f32>; COUNT]| -> Vec<f32> {
@@ -85,7 +88,9 @@ impl HeldOut {
             let above = usual.len() - usual.partition_point(|usual| usual.total_cmp(&score).is_lt());
             (above as f64 + 0.5) / (usual.len() + 1) as f64
         };
-        labels::right(&scores(&self.anomalies).into_iter().map(share).collect::<Vec<_>>())
+        let shares: Vec<f64> = scores(&self.anomalies).into_iter().map(share).collect();
+        let doubts = wrong_as_most(&shares).into_iter().map(|wrong| MOST_DOUBT * wrong);
+        labels::right(&shares).into_iter().zip(doubts).map(|(right, doubt)| right.min(1.0 - doubt)).collect()
     }
 
     /// The weights of the groups, given the probability that each anomaly's label is right.
