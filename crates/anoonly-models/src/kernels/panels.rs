@@ -41,14 +41,15 @@ impl Panels {
         Self { inputs, outputs, lanes, weights, bias: bias.map_or_else(|| padded(&vec![0.0; outputs]), padded) }
     }
 
-    /// Packs rows `[outputs, inputs]` as weights: each is multiplied by `factor`, and each product is one with a row.
-    pub fn of_rows(rows: &[f32], inputs: usize, factor: f32) -> Self {
+    /// Packs rows `[outputs, inputs]` as weights: each product is one with a row. `weight` makes a weight of a column and its cell.
+    pub fn of_rows(rows: &[f32], inputs: usize, weight: impl Fn(usize, f32) -> f32) -> Self {
         let (outputs, lanes) = (rows.len() / inputs, lanes());
         let stride = outputs.next_multiple_of(lanes);
         let mut weights = vec![0.0; inputs * stride];
         for (panel, rows) in weights.chunks_exact_mut(inputs * lanes).zip(rows.chunks(lanes * inputs)) {
             for (lane, row) in rows.chunks_exact(inputs).enumerate() {
-                panel[lane..].iter_mut().step_by(lanes).zip(row).for_each(|(to, cell)| *to = factor * cell);
+                let cells = panel[lane..].iter_mut().step_by(lanes).zip(row).enumerate();
+                cells.for_each(|(column, (to, &cell))| *to = weight(column, cell));
             }
         }
         Self { inputs, outputs, lanes, weights, bias: vec![0.0; stride] }

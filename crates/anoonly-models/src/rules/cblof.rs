@@ -4,12 +4,12 @@
 
 use std::sync::Arc;
 
-use pulp::Arch;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
 use crate::graph::{GeneralStep, Graph, Matrix, Step};
+use crate::kernels::panels::packed_rows::{Candidate, PackedRows};
 use crate::tools::kmeans::{Clusters, squared_distance};
 use crate::{
     ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleGradient, RuleMethod, SavedTensors,
@@ -113,18 +113,17 @@ impl Cblof {
 
 impl FittedRule for Cblof {
     fn score(&self, rows: RowBlock<'_>) -> Vec<f32> {
-        // Unlike `f32::max`, this keeps NaN.
-        let distance = |square: f32| if square < NEAREST { NEAREST } else { square }.sqrt();
-        let mut scores = Vec::with_capacity(rows.count());
-        Arch::new().dispatch(
-            #[inline(always)]
-            || {
-                for row in rows.iter() {
-                    scores.push(distance(self.nearest(row).1));
-                }
-            },
-        );
-        scores
+        let packed = PackedRows::new(rows.cells(), vec![0.0; self.columns]);
+        let mut nearest = packed.nothing_near();
+        let mut candidate = [Candidate { row: &[], nearest: Vec::new(), sum: 0.0 }];
+        for centre in self.centres.chunks_exact(self.columns) {
+            candidate[0].row = centre;
+            packed.approach(&nearest, &mut candidate);
+            std::mem::swap(&mut nearest, &mut candidate[0].nearest);
+        }
+        nearest.truncate(rows.count());
+        nearest.iter_mut().for_each(|square| *square = square.max(NEAREST).sqrt());
+        nearest
     }
 
     fn graph(&self) -> Option<Graph> {

@@ -3,10 +3,11 @@
 //! Lloyd, "Least squares quantization in PCM", 1982, with the initial centres of Arthur and Vassilvitskii, "k-means++: The Advantages of
 //! Careful Seeding", SODA 2007.
 
+use pulp::Arch;
 use rand::{Rng, RngExt};
 
 use super::neighbours::{slack, squares};
-use crate::kernels::panels::packed_rows::{Centres, PackedRows, SUMS};
+use crate::kernels::panels::packed_rows::{Candidate, Centres, PackedRows, SUMS};
 
 /// The most rounds, as in scikit-learn.
 const ROUNDS: usize = 300;
@@ -31,12 +32,13 @@ pub(crate) struct Clusters {
 impl Clusters {
     /// Finds `count` clusters of rows `[rows, columns]`, at least one row; fewer if there are fewer distinct rows.
     pub fn of(rows: &[f32], columns: usize, count: usize, rng: &mut impl Rng) -> Self {
-        Self::until(TOLERANCE * mean_variance(rows, columns), rows, columns, count, rng)
+        let (means, variance) = moments(rows, columns);
+        let packed = PackedRows::new(rows, means.into_iter().map(|mean| mean as f32).collect());
+        Self::until(TOLERANCE * variance, rows, columns, packed, count, rng)
     }
 
-    /// The same, given the sum of squares at which it ends.
-    fn until(still: f64, rows: &[f32], columns: usize, count: usize, rng: &mut impl Rng) -> Self {
-        let packed = PackedRows::new(rows, columns);
+    /// The same, given the sum of squares at which it ends, and the rows packed.
+    fn until(still: f64, rows: &[f32], columns: usize, packed: PackedRows, count: usize, rng: &mut impl Rng) -> Self {
         let mut centres = seeded(rows, columns, &packed, count, rng);
         let mut assignment = Assignment::new(rows, columns, packed);
         assignment.update(&centres, 0.0, |_, _, _| ());
@@ -116,15 +118,23 @@ impl Means {
     }
 }
 
-/// The mean over the columns of their variances.
-fn mean_variance(rows: &[f32], columns: usize) -> f64 {
-    let (count, mut means) = ((rows.len() / columns) as f64, vec![0.0; columns]);
-    for row in rows.chunks_exact(columns) {
-        means.iter_mut().zip(row).for_each(|(mean, &cell)| *mean += f64::from(cell) / count);
-    }
-    let squares =
-        |row: &[f32]| -> f64 { row.iter().zip(&means).map(|(&cell, mean)| (f64::from(cell) - mean).powi(2)).sum() };
-    rows.chunks_exact(columns).map(squares).sum::<f64>() / rows.len() as f64
+/// The mean of each column, and the mean over the columns of their variances.
+fn moments(rows: &[f32], columns: usize) -> (Vec<f64>, f64) {
+    let (count, mut means, mut squares) = ((rows.len() / columns) as f64, vec![0.0; columns], vec![0.0; columns]);
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for row in rows.chunks_exact(columns) {
+                means.iter_mut().zip(row).for_each(|(sum, &cell)| *sum += f64::from(cell));
+            }
+            means.iter_mut().for_each(|mean| *mean /= count);
+            for row in rows.chunks_exact(columns) {
+                let cells = row.iter().zip(&means).zip(&mut squares);
+                cells.for_each(|((&cell, mean), sum)| *sum += (f64::from(cell) - mean) * (f64::from(cell) - mean));
+            }
+        },
+    );
+    (means, squares.iter().sum::<f64>() / rows.len() as f64)
 }
 
 /// Draws rows as centres, each with a probability proportional to its squared distance from the centres before. Several candidates are
@@ -132,33 +142,41 @@ fn mean_variance(rows: &[f32], columns: usize) -> f64 {
 fn seeded(rows: &[f32], columns: usize, packed: &PackedRows, count: usize, rng: &mut impl Rng) -> Vec<f32> {
     let row = |place: usize| &rows[place * columns..][..columns];
     let given = rows.len() / columns;
-    let mut centres = row(rng.random_range(0..given)).to_vec();
-    let mut distances = packed.squared_distances(&centres);
-    while centres.len() < count * columns {
-        let total: f64 = distances.iter().map(|&distance| f64::from(distance)).sum();
-        if total <= 0.0 {
-            break;
-        }
-        let mut best: Option<(f64, usize, Vec<f32>)> = None;
-        for _ in 0..candidates(count) {
-            let mut left = rng.random::<f64>() * total;
-            let passed = |&distance: &f32| {
-                left -= f64::from(distance);
-                left < 0.0
-            };
-            let drawn = distances.iter().position(passed).unwrap_or(given - 1);
-            let mut closer = packed.squared_distances(row(drawn));
-            closer.iter_mut().zip(&distances).for_each(|(new, &known)| *new = if known < *new { known } else { *new });
-            let sum = closer.iter().map(|&distance| f64::from(distance)).sum();
-            if best.as_ref().is_none_or(|(least, ..)| sum < *least) {
-                best = Some((sum, drawn, closer));
-            }
-        }
-        let Some((_, drawn, closer)) = best else { break };
-        centres.extend(row(drawn));
-        distances = closer;
+    let candidate = |row| Candidate { row, nearest: Vec::new(), sum: 0.0 };
+    let mut first = [candidate(row(rng.random_range(0..given)))];
+    packed.approach(&packed.nothing_near(), &mut first);
+    let [Candidate { row: first, mut nearest, sum: mut total }] = first;
+    let mut centres = first.to_vec();
+    let mut tried: Vec<Candidate<'_>> = (0..candidates(count)).map(|_| candidate(first)).collect();
+    while centres.len() < count * columns && total > 0.0 {
+        let shares: Vec<f64> = tried.iter().map(|_| rng.random::<f64>() * total).collect();
+        let places = drawn(&nearest[..given], &shares);
+        tried.iter_mut().zip(places).for_each(|(candidate, place)| candidate.row = row(place));
+        packed.approach(&nearest, &mut tried);
+        let best = tried.iter_mut().reduce(|best, other| if other.sum < best.sum { other } else { best });
+        let Some(best) = best else { break };
+        centres.extend(best.row);
+        total = best.sum;
+        std::mem::swap(&mut nearest, &mut best.nearest);
     }
     centres
+}
+
+/// For each share of the sum of the weights, the first place up to which the weights sum to more than the share; the last place if rounding
+/// lets none do so.
+fn drawn(weights: &[f32], shares: &[f64]) -> Vec<usize> {
+    let mut places = vec![weights.len() - 1; shares.len()];
+    let mut order: Vec<usize> = (0..shares.len()).collect();
+    order.sort_by(|&one, &other| shares[one].total_cmp(&shares[other]));
+    let mut left = order.into_iter().peekable();
+    let mut sum = 0.0;
+    for (place, &weight) in weights.iter().enumerate() {
+        sum += f64::from(weight);
+        while let Some(share) = left.next_if(|&share| sum > shares[share]) {
+            places[share] = place;
+        }
+    }
+    places
 }
 
 /// Rows that are assigned to centres.
@@ -169,7 +187,7 @@ struct Assignment<'a> {
     rows: &'a [f32],
     columns: usize,
     packed: PackedRows,
-    /// The squared length of each row, and padding.
+    /// The squared distance of each row from the origin, and padding.
     squares: Vec<f32>,
     /// The cluster of each row, and padding.
     clusters: Vec<f32>,
@@ -184,10 +202,11 @@ const PANELS: usize = 64;
 
 impl<'a> Assignment<'a> {
     fn new(rows: &'a [f32], columns: usize, packed: PackedRows) -> Self {
-        let (mut squares, stride) = (squares(rows, columns), packed.stride());
-        squares.resize(stride, 0.0);
-        let until = vec![0.0; stride / packed.lanes()];
-        Self { rows, columns, packed, squares, clusters: vec![0.0; stride], until, moved: 0.0 }
+        let mut origin = [Candidate { row: packed.origin(), nearest: Vec::new(), sum: 0.0 }];
+        packed.approach(&packed.nothing_near(), &mut origin);
+        let [Candidate { nearest: squares, .. }] = origin;
+        let (clusters, until) = (vec![0.0; packed.stride()], vec![0.0; packed.stride() / packed.lanes()]);
+        Self { rows, columns, packed, squares, clusters, until, moved: 0.0 }
     }
 
     /// The cluster of each row.
@@ -199,10 +218,11 @@ impl<'a> Assignment<'a> {
     /// each row whose cluster changes, and with the old and the new cluster.
     fn update(&mut self, centres: &[f32], moved: f64, mut changed: impl FnMut(&[f32], usize, usize)) {
         self.moved += moved;
-        let squares = squares(centres, self.columns);
+        let cells = self.packed.centred(centres);
+        let squares = squares(&cells, self.columns);
         let largest = squares.iter().fold(0.0f32, |most, &square| most.max(square));
         // The errors of both ways to compute the distances of two centres.
-        let given = Centres { cells: centres, squares: &squares, error: 4.0 * slack(self.columns), largest };
+        let given = Centres { cells: &cells, squares: &squares, error: 4.0 * slack(self.columns), largest };
         let mut from = 0;
         while from < self.until.len() {
             let due = |panel: &usize| self.until[*panel] <= self.moved;
@@ -286,7 +306,8 @@ mod tests {
     fn rows_that_are_not_compared_again_are_where_a_comparison_would_put_them() {
         let rows: Vec<f32> =
             (0..3000).map(|cell| (cell * 7919 % 10_007) as f32 / 10_007.0 + (cell % 5) as f32 / 5.0).collect();
-        let mut centres = seeded(&rows, 3, &PackedRows::new(&rows, 3), 8, &mut Seed(1).stream(&[]));
+        let packed = PackedRows::new(&rows, vec![0.9, 0.4, 0.0]);
+        let mut centres = seeded(&rows, 3, &packed, 8, &mut Seed(1).stream(&[]));
         let (mut nearest, mut sizes, mut rounds) = (Vec::new(), [0; 8], 0);
         loop {
             let exact = |row: &[f32]| {
@@ -309,17 +330,24 @@ mod tests {
             }
         }
         assert!(rounds > 10, "{rounds}");
-        let ours = Clusters::until(0.0, &rows, 3, 8, &mut Seed(1).stream(&[]));
+        let ours = Clusters::until(0.0, &rows, 3, packed, 8, &mut Seed(1).stream(&[]));
         assert_eq!(ours, Clusters { centres, sizes: sizes.to_vec() });
         // A tolerance ends it earlier, near the same centres: the centres differ by less than the rows spread.
         let rough = Clusters::of(&rows, 3, 8, &mut Seed(1).stream(&[]));
         let far = rough.centres.iter().zip(&ours.centres).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        assert!(far > 0.0 && f64::from(far) < mean_variance(&rows, 3).sqrt(), "{far}");
+        assert!(far > 0.0 && f64::from(far) < moments(&rows, 3).1.sqrt(), "{far}");
+    }
+
+    #[test]
+    fn a_place_is_drawn_where_the_sum_of_the_weights_passes_its_share() {
+        let weights = [2.0, 0.0, 3.0, 0.0, 1.0, 0.0];
+        assert_eq!(drawn(&weights, &[5.5, 0.0, 1.9, 2.0, 4.9, 5.0, 6.0]), [4, 0, 0, 2, 2, 4, 5]);
     }
 
     /// By hand: the columns have the variances 2/3 and 6.
     #[test]
     fn the_mean_variance_is_over_columns() {
-        assert!((mean_variance(&[1.0, 0.0, 2.0, 3.0, 3.0, 6.0], 2) - (2.0 / 3.0 + 6.0) / 2.0).abs() < 1e-12);
+        let (means, variance) = moments(&[1.0, 0.0, 2.0, 3.0, 3.0, 6.0], 2);
+        assert!(means == [2.0, 3.0] && (variance - (2.0 / 3.0 + 6.0) / 2.0).abs() < 1e-12, "{means:?} {variance}");
     }
 }

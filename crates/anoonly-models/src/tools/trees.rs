@@ -55,7 +55,7 @@ impl Forest {
     /// The sum of each row's values in all trees. A row's sum does not depend on the other rows.
     pub fn sums(&self, rows: TreeRows<'_>) -> Vec<f64> {
         let mut sums = vec![0.0; rows.count()];
-        self.each_values(rows, |first, values| {
+        self.each_values(rows, |_, first, values| {
             sums[first..].iter_mut().zip(values).for_each(|(sum, &value)| *sum += f64::from(value));
         });
         sums
@@ -79,8 +79,9 @@ impl Forest {
         made
     }
 
-    /// Calls `visit` with the index of a row and the values of consecutive rows from it on, tree by tree.
-    pub fn each_values(&self, mut rows: TreeRows<'_>, mut visit: impl FnMut(usize, &[f32])) {
+    /// Calls `visit` with the index of a tree, that of a row and the values of consecutive rows from it on. The rows of each tree come in
+    /// their order, and so do the trees of each row.
+    pub fn each_values(&self, mut rows: TreeRows<'_>, mut visit: impl FnMut(usize, usize, &[f32])) {
         let (mut first, width) = (0, rows.stride - rows.skipped);
         let value = |leaf: usize| self.nodes[leaf * NODE + 3];
         if width <= MOST_COLUMNS * self.small.iter().flatten().count() {
@@ -92,18 +93,18 @@ impl Forest {
                 small.read(block);
                 for (place, tree) in self.small.iter().enumerate() {
                     match tree {
-                        Some(tree) => visit(first, &small.values(tree)[..count]),
+                        Some(tree) => visit(place, first, &small.values(tree)[..count]),
                         None => {
                             walked.resize(count, 0.0);
                             self.walks.leaves(place, block, &mut walks, |row, leaf| walked[row] = value(leaf));
-                            visit(first, &walked);
+                            visit(place, first, &walked);
                         }
                     }
                 }
                 (first, rows) = (first + count, others);
             }
         }
-        self.walks.each_leaf(rows, |row, leaf| visit(first + row, &[value(leaf)]));
+        self.walks.each_leaf(rows, |tree, row, leaf| visit(tree, first + row, &[value(leaf)]));
     }
 
     /// The mean of each row's values over the trees; 0 without trees.
@@ -133,11 +134,7 @@ impl Forest {
     pub fn leaves(&self, rows: TreeRows<'_>) -> Vec<u32> {
         let trees = self.sizes.len();
         let mut leaves = vec![0; rows.count() * trees];
-        let mut next: Vec<usize> = (0..rows.count()).map(|row| row * trees).collect();
-        self.walks.each_leaf(rows, |row, leaf| {
-            leaves[next[row]] = leaf as u32;
-            next[row] += 1;
-        });
+        self.walks.each_leaf(rows, |tree, row, leaf| leaves[row * trees + tree] = leaf as u32);
         leaves
     }
 
@@ -240,6 +237,7 @@ fn check_tree(tree: &[f32], columns: usize) -> Result<(), String> {
 const MOST_NODES: f32 = (1 << 24) as f32;
 
 /// The value of a row in one tree.
+#[cfg(test)]
 pub(crate) fn leaf_value(tree: &[f32], row: &[f32]) -> f32 {
     let mut at = 0;
     loop {

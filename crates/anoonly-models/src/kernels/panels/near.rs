@@ -17,7 +17,7 @@ pub(crate) struct NearVectors {
 impl NearVectors {
     /// Packs vectors, `[vectors, inputs]`.
     pub fn new(vectors: &[f32], inputs: usize, squares: &[f32]) -> Self {
-        let mut panels = Panels::of_rows(vectors, inputs, -2.0);
+        let mut panels = Panels::of_rows(vectors, inputs, |_, cell| -2.0 * cell);
         assert_eq!(squares.len(), panels.outputs);
         panels.bias.fill(f32::INFINITY);
         panels.bias[..squares.len()].copy_from_slice(squares);

@@ -10,13 +10,15 @@ use super::{OnPanels, Panels, add_products, by_width};
 /// Rows, packed into panels.
 #[derive(Clone, Debug)]
 pub(crate) struct PackedRows {
+    /// The rows minus the origin.
     panels: Panels,
+    origin: Vec<f32>,
 }
 
 /// Centres that rows are compared with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Centres<'a> {
-    /// `[centres, columns]`.
+    /// Minus the origin, `[centres, columns]`.
     pub cells: &'a [f32],
     /// Their squared lengths.
     pub squares: &'a [f32],
@@ -36,9 +38,22 @@ pub(crate) struct Between {
 }
 
 impl PackedRows {
-    /// Packs rows, `[rows, columns]`.
-    pub fn new(rows: &[f32], columns: usize) -> Self {
-        Self { panels: Panels::of_rows(rows, columns, 1.0) }
+    /// Packs rows, `[rows, columns]`, minus an origin, `[columns]`: with shorter rows, the rounding errors of their products are smaller.
+    pub fn new(rows: &[f32], origin: Vec<f32>) -> Self {
+        Self { panels: Panels::of_rows(rows, origin.len(), |column, cell| cell - origin[column]), origin }
+    }
+
+    /// `[columns]`.
+    pub fn origin(&self) -> &[f32] {
+        &self.origin
+    }
+
+    /// Rows, `[rows, columns]`, minus the origin.
+    pub fn centred(&self, rows: &[f32]) -> Vec<f32> {
+        rows.chunks_exact(self.origin.len())
+            .flat_map(|row| row.iter().zip(&self.origin))
+            .map(|(cell, origin)| cell - origin)
+            .collect()
     }
 
     /// The number of rows in a panel; the last one may have fewer.
@@ -68,13 +83,36 @@ impl PackedRows {
         seen
     }
 
-    /// The squared distance of each row from one row, with the bits of [`squared_distance`](crate::tools::kmeans::squared_distance).
-    pub fn squared_distances(&self, row: &[f32]) -> Vec<f32> {
-        let mut squares = vec![0.0; self.panels.stride()];
-        Arch::new().dispatch(Squares { rows: &self.panels, row, squares: &mut squares });
-        squares.truncate(self.panels.outputs);
-        squares
+    /// What is nearest to the rows before there is any centre: infinitely far, and 0 for the padding.
+    pub fn nothing_near(&self) -> Vec<f32> {
+        let mut nearest = vec![f32::INFINITY; self.stride()];
+        nearest[self.panels.outputs..].fill(0.0);
+        nearest
     }
+
+    /// For each candidate, writes the squared distance of each row from it or what is given in `nearest`, whichever is less. With an origin
+    /// of 0, the squared distances have the bits of [`squared_distance`](crate::tools::kmeans::squared_distance).
+    ///
+    /// `nearest` is `[stride]`, and 0 for the padding.
+    pub fn approach(&self, nearest: &[f32], candidates: &mut [Candidate<'_>]) {
+        assert_eq!(nearest.len(), self.stride());
+        let rows: Vec<Vec<f32>> = candidates.iter().map(|candidate| self.centred(candidate.row)).collect();
+        for candidate in &mut *candidates {
+            candidate.nearest.resize(nearest.len(), 0.0);
+            candidate.sum = 0.0;
+        }
+        Arch::new().dispatch(Approach { panels: &self.panels, nearest, rows: &rows, candidates });
+    }
+}
+
+/// A row that may become a centre.
+#[derive(Debug)]
+pub(crate) struct Candidate<'a> {
+    pub row: &'a [f32],
+    /// The squared distance of each row from its nearest centre, this one among them, `[stride]`.
+    pub nearest: Vec<f32>,
+    /// Their sum.
+    pub sum: f64,
 }
 
 struct Compare<'a, F> {
@@ -178,40 +216,59 @@ impl<F: FnMut(usize, usize, bool)> Compare<'_, F> {
     }
 }
 
-struct Squares<'a> {
-    rows: &'a Panels,
-    row: &'a [f32],
-    squares: &'a mut [f32],
+struct Approach<'a, 'b> {
+    panels: &'a Panels,
+    nearest: &'a [f32],
+    /// The rows of the candidates, minus the origin.
+    rows: &'a [Vec<f32>],
+    candidates: &'a mut [Candidate<'b>],
 }
 
 /// The number of sums of a squared distance, which are added at last.
 pub(crate) const SUMS: usize = 16;
+/// Panels that are compared with one candidate after the other. They stay in the cache.
+const NEAR: usize = 64;
 
-impl WithSimd for Squares<'_> {
+impl WithSimd for Approach<'_, '_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let inputs = self.rows.inputs;
-        let wide = inputs / SUMS * SUMS;
-        let panels = S::as_simd_f32s(&self.rows.weights).0.chunks_exact(inputs);
-        for (square, cells) in S::as_mut_simd_f32s(self.squares).0.iter_mut().zip(panels) {
-            let mut all = simd.splat_f32s(0.0);
-            // The columns of each sum, and then the columns that are left over.
-            for first in 0..SUMS.min(wide) + 1 {
-                let (columns, step) = if first < SUMS.min(wide) { (first..wide, SUMS) } else { (wide..inputs, 1) };
+        let inputs = self.panels.inputs;
+        let panels = S::as_simd_f32s(&self.panels.weights).0.chunks(NEAR * inputs);
+        let nearest = S::as_simd_f32s(self.nearest).0.chunks(NEAR);
+        for (block, (panels, nearest)) in panels.zip(nearest).enumerate() {
+            for (candidate, row) in self.candidates.iter_mut().zip(self.rows) {
+                let found = &mut S::as_mut_simd_f32s(&mut candidate.nearest).0[block * NEAR..][..nearest.len()];
                 let mut sum = simd.splat_f32s(0.0);
-                let mut column = columns.start;
-                while column < columns.end {
-                    let difference = simd.sub_f32s(cells[column], simd.splat_f32s(self.row[column]));
-                    sum = simd.add_f32s(sum, simd.mul_f32s(difference, difference));
-                    column += step;
+                for ((found, nearest), cells) in found.iter_mut().zip(nearest).zip(panels.chunks_exact(inputs)) {
+                    *found = simd.min_f32s(squares(simd, cells, row), *nearest);
+                    sum = simd.add_f32s(sum, *found);
                 }
-                all = simd.add_f32s(all, sum);
+                candidate.sum += f64::from(simd.reduce_sum_f32s(sum));
             }
-            *square = all;
         }
     }
+}
+
+/// The squared distances of the rows of a panel from a row.
+#[inline(always)]
+fn squares<S: Simd>(simd: S, cells: &[S::f32s], row: &[f32]) -> S::f32s {
+    let wide = row.len() / SUMS * SUMS;
+    let mut all = simd.splat_f32s(0.0);
+    // The columns of each sum, and then the columns that are left over.
+    for first in 0..SUMS.min(wide) + 1 {
+        let (columns, step) = if first < SUMS.min(wide) { (first..wide, SUMS) } else { (wide..row.len(), 1) };
+        let mut sum = simd.splat_f32s(0.0);
+        let mut column = columns.start;
+        while column < columns.end {
+            let difference = simd.sub_f32s(cells[column], simd.splat_f32s(row[column]));
+            sum = simd.add_f32s(sum, simd.mul_f32s(difference, difference));
+            column += step;
+        }
+        all = simd.add_f32s(all, sum);
+    }
+    all
 }
 
 #[cfg(test)]
@@ -227,7 +284,7 @@ mod tests {
     fn the_nearest_centre_and_the_squared_distances_are_those_by_hand() {
         for (columns, count) in [(3, 1), (16, 4), (37, 9)] {
             let (rows, centres) = (cells(150 * columns, 7919), cells(count * columns, 104_729));
-            let packed = PackedRows::new(&rows, columns);
+            let packed = PackedRows::new(&rows, vec![0.0; columns]);
             let squares: Vec<f32> =
                 centres.chunks(columns).map(|row| row.iter().map(|cell| cell * cell).sum()).collect();
             let lengths: Vec<f32> = rows.chunks(columns).map(|row| row.iter().map(|cell| cell * cell).sum()).collect();
@@ -268,9 +325,20 @@ mod tests {
                     );
                 }
             }
-            let ours = packed.squared_distances(&centres[..columns]);
-            let by_row = rows.chunks(columns).map(|row| squared_distance(row, &centres[..columns]) as f32);
-            assert_eq!(ours, by_row.collect::<Vec<_>>());
+            let mut nearest = packed.nothing_near();
+            for row in (0..150).step_by(3) {
+                nearest[row] = 0.01 * row as f32;
+            }
+            let candidate = |row| Candidate { row, nearest: Vec::new(), sum: 7.0 };
+            let mut candidates: Vec<Candidate<'_>> = centres.chunks(columns).map(candidate).collect();
+            packed.approach(&nearest, &mut candidates);
+            for Candidate { row: centre, nearest: found, sum } in candidates {
+                let by_row = rows.chunks(columns).zip(&nearest);
+                let by_row = by_row.map(|(row, nearest)| nearest.min(squared_distance(row, centre) as f32));
+                assert_eq!(found[..150], by_row.collect::<Vec<_>>());
+                let by_hand: f64 = found.iter().map(|&square| f64::from(square)).sum();
+                assert!((sum - by_hand).abs() < 1e-6 * by_hand, "{sum} and {by_hand}");
+            }
         }
     }
 }

@@ -22,8 +22,8 @@ const INNER: usize = 200;
 pub(super) const TOLERANCE: f64 = 1e-5;
 /// On a sample, which only gives the weights to begin with.
 const ROUGH: f64 = 1e-3;
-/// The fit ends after a step from which no larger share of the loss is to be gained.
-const GAIN: f64 = 1e-10;
+/// The fit ends after a step from which no larger share of the loss is to be gained. Products in single precision hide smaller ones.
+const GAIN: f64 = 1e-8;
 /// The weight of the intercept's penalty; that of the other weights is 1. Above 0, so that the Hessian can be inverted.
 const INTERCEPT_PENALTY: f64 = 1e-6;
 /// How many cells of rows a product takes at a time; they stay in the cache.

@@ -19,7 +19,7 @@ pub(super) struct Kernel {
 impl Kernel {
     /// From known rows, `[rows, columns]`.
     pub fn new(rows: &[f32], columns: usize) -> Self {
-        let product = Panels::of_rows(rows, columns, -2.0);
+        let product = Panels::of_rows(rows, columns, |_, cell| -2.0 * cell);
         let mut squares = squares(rows, columns);
         squares.resize(product.stride(), 0.0);
         Self { columns, squares, product }

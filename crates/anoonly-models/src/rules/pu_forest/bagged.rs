@@ -6,7 +6,7 @@ use rand::seq::SliceRandom;
 
 use super::PuForestConfig;
 use crate::RowBlock;
-use crate::tools::trees::{Forest, Kind, NODE, Splits, TreeGrower, leaf_value};
+use crate::tools::trees::{Forest, Kind, Splits, TreeGrower};
 
 /// The share of the reliable unlabelled rows that a tree of the second pass sees at most.
 const MOST_SEEN: f64 = 2.0 / 3.0;
@@ -107,22 +107,19 @@ impl Grown {
         let row = |row: u32| &rows[row as usize * columns..][..columns];
         // The sum over all trees, and the sum and number of those that have seen the row.
         let mut sums = vec![(0.0f32, 0.0f32, 0usize); indices.len()];
+        let mut seen: Vec<_> = self.seen.iter().map(|rows| rows.iter().peekable()).collect();
         for (indices, sums) in indices.chunks(BLOCK).zip(sums.chunks_mut(BLOCK)) {
             let cells: Vec<f32> = indices.iter().flat_map(|&index| row(index)).copied().collect();
-            self.forest.each_values(RowBlock::new(&cells, columns).into(), |first, values| {
-                sums[first..].iter_mut().zip(values).for_each(|(sum, value)| sum.0 += value);
-            });
-        }
-        let mut rest = self.forest.nodes();
-        for (&size, seen) in self.forest.sizes.iter().zip(&self.seen) {
-            let (tree, others) = rest.split_at(size as usize * NODE);
-            rest = others;
-            for &index in seen {
-                if let Ok(place) = indices.binary_search(&index) {
-                    sums[place].1 += leaf_value(tree, row(index));
-                    sums[place].2 += 1;
+            self.forest.each_values(RowBlock::new(&cells, columns).into(), |tree, first, values| {
+                let (indices, sums) = (&indices[first..][..values.len()], &mut sums[first..][..values.len()]);
+                sums.iter_mut().zip(values).for_each(|(sum, value)| sum.0 += value);
+                while let Some(row) = seen[tree].next_if(|row| indices.last() >= Some(row)) {
+                    if let Ok(place) = indices.binary_search(row) {
+                        sums[place].1 += values[place];
+                        sums[place].2 += 1;
+                    }
                 }
-            }
+            });
         }
         let mean = |(all, of_seen, seen): (f32, f32, usize)| match trees - seen {
             0 => all / trees as f32,

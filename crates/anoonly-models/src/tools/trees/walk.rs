@@ -87,26 +87,27 @@ impl Walks {
         self.steps.extend((0..tree.len() / NODE).map(step));
     }
 
-    /// Calls `visit` with the index of each row and of its leaf in each tree, counted over the nodes of all trees; for each row in the
-    /// order of the trees.
-    pub fn each_leaf(&self, mut rows: TreeRows<'_>, mut visit: impl FnMut(usize, usize)) {
+    /// Calls `visit` with the index of each tree, of each row and of its leaf in the tree, counted over the nodes of all trees; for each row
+    /// in the order of the trees.
+    pub fn each_leaf(&self, mut rows: TreeRows<'_>, mut visit: impl FnMut(usize, usize, usize)) {
         let (mut first, mut walks) = (0, Block::default());
         while rows.count() >= TOGETHER {
             let (block, others) = rows.split(rows.count().min(BLOCK));
             for tree in 0..self.roots.len() {
-                self.leaves(tree, block, &mut walks, |row, leaf| visit(first + row, leaf));
+                self.leaves(tree, block, &mut walks, |row, leaf| visit(tree, first + row, leaf));
             }
             (first, rows) = (first + block.count(), others);
         }
         for (row, cells) in rows.cells.chunks_exact(rows.stride).enumerate() {
             let cells = &cells[rows.skipped..];
             let (together, others) = self.roots.as_chunks::<TOGETHER>();
-            for &roots in together {
-                self.through_trees(roots, cells).into_iter().for_each(|leaf| visit(first + row, leaf));
+            for (group, &roots) in together.iter().enumerate() {
+                let leaves = self.through_trees(roots, cells).into_iter().enumerate();
+                leaves.for_each(|(tree, leaf)| visit(group * TOGETHER + tree, first + row, leaf));
             }
-            for &root in others {
+            for (tree, &root) in others.iter().enumerate() {
                 let [leaf] = self.through_trees([root], cells);
-                visit(first + row, leaf);
+                visit(together.len() * TOGETHER + tree, first + row, leaf);
             }
         }
     }
