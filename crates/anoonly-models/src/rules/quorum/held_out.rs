@@ -34,8 +34,6 @@ const NARROW: f64 = 64.0;
 const TREE_WEIGHT: f64 = 2.5;
 /// The `trust` at which labels move the weights as their likelihood says.
 const TRUST: f64 = 8.0;
-/// How far a label is doubted where most labels are wrong and it seems one of them.
-const MOST_DOUBT: f64 = 0.7;
 /// The share of the trees that are grown for each fold: a rough value is enough to weigh the trees.
 const TREES: f64 = 0.4;
 
@@ -74,8 +72,8 @@ impl HeldOut {
         values
     }
 
-    /// For each held-out anomaly, the probability that its label is right. Where most labels seem wrong, one that ranks as any row keeps a
-    /// part of it: some of these are right, and there are few right ones.
+    /// For each held-out anomaly, the probability that its label is right: the smaller one of two, that among right labels and that where
+    /// most labels are wrong.
     pub fn right(&self, scales: &[NormalScores; COUNT], trust: f64) -> Vec<f64> {
         let joining = self.joining(scales, trust, &vec![1.0; self.anomaly_rows.len()]);
         let scores = |values: &[Vec<f32>; COUNT]| -> Vec<f32> {
@@ -89,8 +87,8 @@ impl HeldOut {
             (above as f64 + 0.5) / (usual.len() + 1) as f64
         };
         let shares: Vec<f64> = scores(&self.anomalies).into_iter().map(share).collect();
-        let doubts = wrong_as_most(&shares).into_iter().map(|wrong| MOST_DOUBT * wrong);
-        labels::right(&shares).into_iter().zip(doubts).map(|(right, doubt)| right.min(1.0 - doubt)).collect()
+        let wrong = wrong_as_most(&shares);
+        labels::right(&shares).into_iter().zip(wrong).map(|(right, wrong)| right.min(1.0 - wrong)).collect()
     }
 
     /// The weights of the groups, given the probability that each anomaly's label is right.
@@ -331,6 +329,19 @@ mod tests {
         assert!(none[3] > one[3] && one[3] > many[3], "{none:?} {one:?} {many:?}");
         let wide = weights(1, 1000);
         assert!(wide[1] == one[1] && wide[2] > one[2] && wide[3] < one[3] / 5.0, "{one:?} {wide:?}");
+    }
+
+    /// Three clear anomalies, and twelve unlabelled rows that are labelled by mistake.
+    #[test]
+    fn where_most_labels_are_wrong_the_clear_ones_are_trusted() {
+        let mut held = held_out([&[]; COUNT]);
+        let wrong =
+            |values: &[f32]| [&[99.5; 3][..], &values.iter().copied().step_by(8).take(12).collect::<Vec<_>>()].concat();
+        held.anomalies = held.unlabelled.each_ref().map(|values| wrong(values));
+        held.anomaly_rows = (0..15).collect();
+        let right = held.right(&scales(&held), 8.0);
+        let mean = right[3..].iter().sum::<f64>() / 12.0;
+        assert!(right[..3].iter().all(|right| *right > 0.9) && mean < 0.35, "{right:?}");
     }
 
     #[test]

@@ -18,42 +18,44 @@ const ANY_WRONG: f64 = 0.05;
 /// Of more anomalies than this, those whose shares differ by less than the square root of 2 are taken together.
 const MANY: usize = 32;
 
-/// With at least this probability of a wrong label, most labels are wrong.
-const MOST: f64 = 0.7;
+/// At this probability of a wrong label and above, most labels are wrong.
+const MOSTLY_WRONG: f64 = 0.7;
 
-/// One description of the shares: a rate and the probability that a label is wrong.
+/// One description of the shares.
 struct Description {
     rate: f64,
+    /// The density of right labels at a share of 0.
+    highest: f64,
+    /// The probability that a label is wrong.
     wrong: f64,
     /// The logarithm of the prior probability and the likelihood, up to a constant.
     log: f64,
 }
 
 /// All descriptions. `anomalies` has for each one the share of rows above it, in ascending or descending order, and how much it counts,
-/// from 0 to 1.
-///
-/// With confirmed normals a share is a sum of two, from 0 to 2. The densities are used as they are; they are then not normalised.
-fn descriptions(anomalies: &[(f64, f64)]) -> Vec<Description> {
+/// from 0 to 1. `highest` is the density of right labels at a share of 0, given the rate.
+fn descriptions(anomalies: &[(f64, f64)], highest: impl Fn(f64) -> f64) -> Vec<Description> {
     let anomalies = grouped(anomalies);
     let mut descriptions = Vec::with_capacity(RATES as usize * (WRONG.len() + 1));
     for step in 0..RATES {
         let rate = LOWEST * (f64::from(step) / 4.0).exp2();
+        let highest = highest(rate);
         let prior = -((rate / USUAL).ln() / SPREAD).powi(2) / 2.0;
-        let right: f64 = anomalies.iter().map(|(share, counts)| counts * (rate.ln() - rate * share)).sum();
-        descriptions.push(Description { rate, wrong: 0.0, log: prior + (1.0 - ANY_WRONG).ln() + right });
-        let densities: Vec<f64> = anomalies.iter().map(|(share, _)| rate * (-rate * share).exp()).collect();
+        let right: f64 = anomalies.iter().map(|(share, counts)| counts * (highest.ln() - rate * share)).sum();
+        descriptions.push(Description { rate, highest, wrong: 0.0, log: prior + (1.0 - ANY_WRONG).ln() + right });
+        let densities: Vec<f64> = anomalies.iter().map(|(share, _)| highest * (-rate * share).exp()).collect();
         for wrong in WRONG {
             let mixed = densities.iter().zip(&anomalies);
             let mixed: f64 = mixed.map(|(density, (_, counts))| counts * ((1.0 - wrong) * density + wrong).ln()).sum();
             let log = prior + (ANY_WRONG / WRONG.len() as f64).ln() + mixed;
-            descriptions.push(Description { rate, wrong, log });
+            descriptions.push(Description { rate, highest, wrong, log });
         }
     }
     descriptions
 }
 
-/// The logarithm of the sum of all likelihoods, as a common one and the parts of each.
-fn sum(descriptions: &[Description]) -> (f64, Vec<f64>) {
+/// The logarithm of the sum of the likelihoods, and the part of each in this sum.
+fn joined(descriptions: &[Description]) -> (f64, Vec<f64>) {
     let most = descriptions.iter().map(|description| description.log).fold(f64::NEG_INFINITY, f64::max);
     let parts: Vec<f64> = descriptions.iter().map(|description| (description.log - most).exp()).collect();
     let total: f64 = parts.iter().sum();
@@ -61,25 +63,30 @@ fn sum(descriptions: &[Description]) -> (f64, Vec<f64>) {
 }
 
 /// The logarithm of the likelihood of shares, up to a constant, given as for [`descriptions`].
+///
+/// With confirmed normals a share is a sum of two, from 0 to 2. The densities are used as they are; they are then not normalised.
 pub(super) fn log_likelihood(anomalies: &[(f64, f64)]) -> f64 {
-    sum(&descriptions(anomalies)).0
+    joined(&descriptions(anomalies, |rate| rate)).0
 }
 
 /// For each share of rows above an anomaly, the probability that most labels are wrong and the label of this anomaly is one of them.
+///
+/// Shares are from 0 to 1, and the density of right labels is normalised for this range. Where anomalies are hard to see, right labels then
+/// explain the shares as well as wrong ones, and no label is doubted.
 pub(super) fn wrong_as_most(shares: &[f64]) -> Vec<f64> {
     let mut sorted: Vec<(f64, f64)> = shares.iter().map(|&share| (share, 1.0)).collect();
     sorted.sort_unstable_by(|one, other| one.0.total_cmp(&other.0));
-    let descriptions = descriptions(&sorted);
-    let (_, parts) = sum(&descriptions);
-    let many: Vec<(&Description, f64)> =
-        descriptions.iter().zip(parts).filter(|(description, _)| description.wrong >= MOST).collect();
-    let wrong = |share: f64| {
-        let of = |(Description { rate, wrong, .. }, part): &(&Description, f64)| {
-            part * wrong / ((1.0 - wrong) * rate * (-rate * share).exp() + wrong)
+    let descriptions = descriptions(&sorted, |rate| -rate / (-rate).exp_m1());
+    let (_, parts) = joined(&descriptions);
+    let mostly_wrong: Vec<(&Description, f64)> =
+        descriptions.iter().zip(parts).filter(|(description, _)| description.wrong >= MOSTLY_WRONG).collect();
+    let probability = |share: f64| {
+        let of = |(Description { rate, highest, wrong, .. }, part): &(&Description, f64)| {
+            part * wrong / ((1.0 - wrong) * highest * (-rate * share).exp() + wrong)
         };
-        many.iter().map(of).sum()
+        mostly_wrong.iter().map(of).sum()
     };
-    shares.iter().map(|&share| wrong(share)).collect()
+    shares.iter().map(|&share| probability(share)).collect()
 }
 
 /// The anomalies, or fewer that stand for many of them: the mean share of each group, and the sum of what these count.
@@ -154,17 +161,17 @@ mod tests {
         assert!(log_likelihood(&[]).is_finite() && log_likelihood(&[(2.0, 1.0); 2000]).is_finite());
     }
 
-    /// By NumPy's trapezoidal rule on 200 001 logarithms of rates, from 0.5 / √2 to 2048 √2. Only in the first case are most labels wrong
-    /// and some clear.
+    /// The first and the last probability by NumPy's trapezoidal rule on 200 001 logarithms of rates, from 0.5 / √2 to 2048 √2. Only in the
+    /// first case are most labels wrong and some clear. In others half are, or the anomalies are hard to see.
     #[test]
-    fn where_most_labels_are_wrong_those_that_rank_as_any_row_are_doubted() {
-        let few = [&[0.001; 4][..], &uniform(16)].concat();
-        let half = [&[0.001; 10][..], &uniform(10)].concat();
+    fn labels_are_doubted_where_most_are_wrong() {
+        let powers = |count: usize, power: f64| uniform(count).into_iter().map(|share| share.powf(power)).collect();
         for (shares, expected) in [
-            (few, [0.015817, 0.984681]),
-            (half, [0.000920, 0.135029]),
-            (uniform(20), [0.471813, 0.873741]),
-            (vec![0.01, 0.02, 0.4, 0.6, 0.8], [0.044827, 0.243785]),
+            ([&[0.001; 4][..], &uniform(16)].concat(), [0.015790, 0.981928]),
+            ([&[0.001; 10][..], &uniform(10)].concat(), [0.000920, 0.135029]),
+            (uniform(20), [0.043299, 0.070148]),
+            (powers(50, 1.5), [0.028889, 0.096866]),
+            (powers(20, 4.0), [0.006423, 0.364423]),
             (vec![0.001; 20], [0.0; 2]),
         ] {
             let found = wrong_as_most(&shares);
@@ -174,7 +181,7 @@ mod tests {
             assert!(found.is_sorted(), "{shares:?}: {found:?}");
         }
         assert!(wrong_as_most(&[]).is_empty());
-        assert!(wrong_as_most(&[2.0; 2000]).iter().all(|doubt| (0.0..=1.0).contains(doubt)));
+        assert!(wrong_as_most(&[1.0; 2000]).iter().all(|doubt| (0.0..=1.0).contains(doubt)));
     }
 
     /// Half of the shares are small and half are those of any rows; a few of the small ones are larger. Alternating shares are never alike.
