@@ -79,8 +79,9 @@ impl Sitting {
         tab.evaluate("document.getElementById('list').scrollTop = 0");
         for _ in 0..200 {
             tab.wait("!document.querySelector('#list .waiting')");
+            // The last turn of the wheel may bring rows that wait for their cells only now.
             let rows = tab.evaluate(
-                "[...document.querySelectorAll('#list .row')].map(row => [row.dataset.place, row.dataset.row, row.dataset.answer])",
+                "[...document.querySelectorAll(\"#list .row:not([data-row=''])\")].map(row => [row.dataset.place, row.dataset.row, row.dataset.answer])",
             );
             for row in rows.as_array().unwrap() {
                 let answer = row[2].as_str().unwrap().to_owned();

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
 use crate::graph::{GeneralStep, Graph, Matrix, Step};
-use crate::kernels::panels::packed_rows::{Candidate, PackedRows};
+use crate::kernels::panels::packed_rows::{NewCentre, PackedRows};
 use crate::tools::kmeans::{Clusters, squared_distance};
 use crate::{
     ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleGradient, RuleMethod, SavedTensors,
@@ -114,16 +114,14 @@ impl Cblof {
 impl FittedRule for Cblof {
     fn score(&self, rows: RowBlock<'_>) -> Vec<f32> {
         let packed = PackedRows::new(rows.cells(), vec![0.0; self.columns]);
-        let mut nearest = packed.nothing_near();
-        let mut candidate = [Candidate { row: &[], nearest: Vec::new(), sum: 0.0 }];
-        for centre in self.centres.chunks_exact(self.columns) {
-            candidate[0].row = centre;
-            packed.approach(&nearest, &mut candidate);
-            std::mem::swap(&mut nearest, &mut candidate[0].nearest);
+        let (mut squares, mut centre) = (packed.no_centre(), [NewCentre::new(&[])]);
+        for row in self.centres.chunks_exact(self.columns) {
+            centre[0].row = row;
+            packed.nearest(&squares, &mut centre);
+            std::mem::swap(&mut squares, &mut centre[0].squares);
         }
-        nearest.truncate(rows.count());
-        nearest.iter_mut().for_each(|square| *square = square.max(NEAREST).sqrt());
-        nearest
+        squares.truncate(rows.count());
+        squares.into_iter().map(|square| if square < NEAREST { NEAREST } else { square }.sqrt()).collect()
     }
 
     fn graph(&self) -> Option<Graph> {
@@ -187,6 +185,16 @@ mod tests {
             (&[7], 1),
         ] {
             assert_eq!(large(sizes, 0.9, 5.0), expected, "{sizes:?}");
+        }
+    }
+
+    #[test]
+    fn a_score_is_the_distance_from_the_nearest_centre_bit_by_bit() {
+        for columns in [1, 5, 37] {
+            let fitted = CblofConfig::default().fit(&data(40, 3, columns), &mut Seed(1).stream(&[]));
+            let cells = [cells(300, columns), fitted.centres[..columns].to_vec()].concat();
+            let expected = cells.chunks(columns).map(|row| fitted.nearest(row).1.max(NEAREST).sqrt());
+            assert_eq!(fitted.score(RowBlock::new(&cells, columns)), expected.collect::<Vec<_>>());
         }
     }
 

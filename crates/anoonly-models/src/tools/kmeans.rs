@@ -7,7 +7,7 @@ use pulp::Arch;
 use rand::{Rng, RngExt};
 
 use super::neighbours::{slack, squares};
-use crate::kernels::panels::packed_rows::{Candidate, Centres, PackedRows, SUMS};
+use crate::kernels::panels::packed_rows::{Centres, NewCentre, PackedRows, SUMS};
 
 /// The most rounds, as in scikit-learn.
 const ROUNDS: usize = 300;
@@ -40,6 +40,10 @@ impl Clusters {
     /// The same, given the sum of squares at which it ends, and the rows packed.
     fn until(still: f64, rows: &[f32], columns: usize, packed: PackedRows, count: usize, rng: &mut impl Rng) -> Self {
         let mut centres = seeded(rows, columns, &packed, count, rng);
+        if centres.len() < count * columns {
+            // Rows that differ little may be equal after their mean is subtracted.
+            centres = seeded(rows, columns, &PackedRows::new(rows, vec![0.0; columns]), count, rng);
+        }
         let mut assignment = Assignment::new(rows, columns, packed);
         assignment.update(&centres, 0.0, |_, _, _| ());
         let mut means = Means::of(rows, columns, assignment.clusters(), centres.len() / columns);
@@ -142,30 +146,44 @@ fn moments(rows: &[f32], columns: usize) -> (Vec<f64>, f64) {
 fn seeded(rows: &[f32], columns: usize, packed: &PackedRows, count: usize, rng: &mut impl Rng) -> Vec<f32> {
     let row = |place: usize| &rows[place * columns..][..columns];
     let given = rows.len() / columns;
-    let candidate = |row| Candidate { row, nearest: Vec::new(), sum: 0.0 };
-    let mut first = [candidate(row(rng.random_range(0..given)))];
-    packed.approach(&packed.nothing_near(), &mut first);
-    let [Candidate { row: first, mut nearest, sum: mut total }] = first;
-    let mut centres = first.to_vec();
-    let mut tried: Vec<Candidate<'_>> = (0..candidates(count)).map(|_| candidate(first)).collect();
+    let mut first = [NewCentre::new(row(rng.random_range(0..given)))];
+    packed.nearest(&packed.no_centre(), &mut first);
+    let [NewCentre { row: first, mut squares }] = first;
+    let (mut centres, mut total) = (first.to_vec(), sum(&squares));
+    let mut tried: Vec<NewCentre<'_>> = (0..candidates(count)).map(|_| NewCentre::new(first)).collect();
     while centres.len() < count * columns && total > 0.0 {
         let shares: Vec<f64> = tried.iter().map(|_| rng.random::<f64>() * total).collect();
-        let places = drawn(&nearest[..given], &shares);
-        tried.iter_mut().zip(places).for_each(|(candidate, place)| candidate.row = row(place));
-        packed.approach(&nearest, &mut tried);
-        let best = tried.iter_mut().reduce(|best, other| if other.sum < best.sum { other } else { best });
-        let Some(best) = best else { break };
+        let places = drawn(&squares[..given], &shares);
+        tried.iter_mut().zip(places).for_each(|(centre, place)| centre.row = row(place));
+        packed.nearest(&squares, &mut tried);
+        let sums = tried.iter_mut().map(|centre| (sum(&centre.squares), centre));
+        let Some((left, best)) = sums.reduce(|best, other| if other.0 < best.0 { other } else { best }) else { break };
         centres.extend(best.row);
-        total = best.sum;
-        std::mem::swap(&mut nearest, &mut best.nearest);
+        total = left;
+        std::mem::swap(&mut squares, &mut best.squares);
     }
     centres
 }
 
-/// For each share of the sum of the weights, the first place up to which the weights sum to more than the share; the last place if rounding
-/// lets none do so.
+/// The sum of squares, in the same order on every processor.
+fn sum(squares: &[f32]) -> f64 {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            let mut sums = [0.0f64; SUMS];
+            for squares in squares.chunks(SUMS) {
+                sums.iter_mut().zip(squares).for_each(|(sum, &square)| *sum += f64::from(square));
+            }
+            sums.iter().sum()
+        },
+    )
+}
+
+/// For each share of the sum of the weights, the first place up to which the weights sum to more than the share. If rounding lets none do
+/// so, the last place with a weight.
 fn drawn(weights: &[f32], shares: &[f64]) -> Vec<usize> {
-    let mut places = vec![weights.len() - 1; shares.len()];
+    let last = weights.iter().rposition(|&weight| weight > 0.0).unwrap_or(0);
+    let mut places = vec![last; shares.len()];
     let mut order: Vec<usize> = (0..shares.len()).collect();
     order.sort_by(|&one, &other| shares[one].total_cmp(&shares[other]));
     let mut left = order.into_iter().peekable();
@@ -202,9 +220,9 @@ const PANELS: usize = 64;
 
 impl<'a> Assignment<'a> {
     fn new(rows: &'a [f32], columns: usize, packed: PackedRows) -> Self {
-        let mut origin = [Candidate { row: packed.origin(), nearest: Vec::new(), sum: 0.0 }];
-        packed.approach(&packed.nothing_near(), &mut origin);
-        let [Candidate { nearest: squares, .. }] = origin;
+        let mut origin = [NewCentre::new(packed.origin())];
+        packed.nearest(&packed.no_centre(), &mut origin);
+        let [NewCentre { squares, .. }] = origin;
         let (clusters, until) = (vec![0.0; packed.stride()], vec![0.0; packed.stride() / packed.lanes()]);
         Self { rows, columns, packed, squares, clusters, until, moved: 0.0 }
     }
@@ -221,7 +239,7 @@ impl<'a> Assignment<'a> {
         let cells = self.packed.centred(centres);
         let squares = squares(&cells, self.columns);
         let largest = squares.iter().fold(0.0f32, |most, &square| most.max(square));
-        // The errors of both ways to compute the distances of two centres.
+        // The errors of both ways to compute the distances of two centres, also those of subtracting the origin.
         let given = Centres { cells: &cells, squares: &squares, error: 4.0 * slack(self.columns), largest };
         let mut from = 0;
         while from < self.until.len() {
@@ -293,6 +311,15 @@ mod tests {
         }
     }
 
+    /// Beside a value that is far larger, the smallest ones are equal once their mean is subtracted.
+    #[test]
+    fn rows_that_differ_little_are_distinct() {
+        let rows: Vec<f32> = (0..1000).map(|row| if row == 500 { 1.0 } else { (row % 7) as f32 * 1e-12 }).collect();
+        for seed in 0..5 {
+            assert_eq!(Clusters::of(&rows, 1, 8, &mut Seed(seed).stream(&[])).sizes.len(), 8);
+        }
+    }
+
     #[test]
     fn there_are_no_more_clusters_than_distinct_rows() {
         let clusters = Clusters::of(&[1.0, 1.0, 2.0, 1.0], 1, 8, &mut Seed(1).stream(&[]));
@@ -341,7 +368,7 @@ mod tests {
     #[test]
     fn a_place_is_drawn_where_the_sum_of_the_weights_passes_its_share() {
         let weights = [2.0, 0.0, 3.0, 0.0, 1.0, 0.0];
-        assert_eq!(drawn(&weights, &[5.5, 0.0, 1.9, 2.0, 4.9, 5.0, 6.0]), [4, 0, 0, 2, 2, 4, 5]);
+        assert_eq!(drawn(&weights, &[5.5, 0.0, 1.9, 2.0, 4.9, 5.0, 6.0]), [4, 0, 0, 2, 2, 4, 4]);
     }
 
     /// By hand: the columns have the variances 2/3 and 6.

@@ -83,36 +83,38 @@ impl PackedRows {
         seen
     }
 
-    /// What is nearest to the rows before there is any centre: infinitely far, and 0 for the padding.
-    pub fn nothing_near(&self) -> Vec<f32> {
-        let mut nearest = vec![f32::INFINITY; self.stride()];
-        nearest[self.panels.outputs..].fill(0.0);
-        nearest
+    /// The squared distances from the nearest centre before there is a centre, `[stride]`: infinite, and 0 for the padding.
+    pub fn no_centre(&self) -> Vec<f32> {
+        let mut squares = vec![f32::INFINITY; self.stride()];
+        squares[self.panels.outputs..].fill(0.0);
+        squares
     }
 
-    /// For each candidate, writes the squared distance of each row from it or what is given in `nearest`, whichever is less. With an origin
-    /// of 0, the squared distances have the bits of [`squared_distance`](crate::tools::kmeans::squared_distance).
+    /// Adds a centre to those from which the squared distances are known, once for each of some rows. With an origin of 0, squared distances
+    /// have the bits of [`squared_distance`](crate::tools::kmeans::squared_distance).
     ///
-    /// `nearest` is `[stride]`, and 0 for the padding.
-    pub fn approach(&self, nearest: &[f32], candidates: &mut [Candidate<'_>]) {
-        assert_eq!(nearest.len(), self.stride());
-        let rows: Vec<Vec<f32>> = candidates.iter().map(|candidate| self.centred(candidate.row)).collect();
-        for candidate in &mut *candidates {
-            candidate.nearest.resize(nearest.len(), 0.0);
-            candidate.sum = 0.0;
-        }
-        Arch::new().dispatch(Approach { panels: &self.panels, nearest, rows: &rows, candidates });
+    /// `known` is `[stride]`, and 0 for the padding.
+    pub fn nearest(&self, known: &[f32], centres: &mut [NewCentre<'_>]) {
+        assert_eq!(known.len(), self.stride());
+        let rows: Vec<Vec<f32>> = centres.iter().map(|centre| self.centred(centre.row)).collect();
+        assert!(rows.iter().all(|row| row.len() == self.panels.inputs), "a centre has the columns of the rows");
+        centres.iter_mut().for_each(|centre| centre.squares.resize(known.len(), 0.0));
+        Arch::new().dispatch(Nearest { panels: &self.panels, known, rows: &rows, centres });
     }
 }
 
-/// A row that may become a centre.
+/// A row that is a new centre.
 #[derive(Debug)]
-pub(crate) struct Candidate<'a> {
+pub(crate) struct NewCentre<'a> {
     pub row: &'a [f32],
-    /// The squared distance of each row from its nearest centre, this one among them, `[stride]`.
-    pub nearest: Vec<f32>,
-    /// Their sum.
-    pub sum: f64,
+    /// The squared distance of each packed row from its nearest centre, this one among them, `[stride]`.
+    pub squares: Vec<f32>,
+}
+
+impl<'a> NewCentre<'a> {
+    pub fn new(row: &'a [f32]) -> Self {
+        Self { row, squares: Vec::new() }
+    }
 }
 
 struct Compare<'a, F> {
@@ -216,36 +218,34 @@ impl<F: FnMut(usize, usize, bool)> Compare<'_, F> {
     }
 }
 
-struct Approach<'a, 'b> {
+struct Nearest<'a, 'b> {
     panels: &'a Panels,
-    nearest: &'a [f32],
-    /// The rows of the candidates, minus the origin.
+    known: &'a [f32],
+    /// The rows of the centres, minus the origin.
     rows: &'a [Vec<f32>],
-    candidates: &'a mut [Candidate<'b>],
+    centres: &'a mut [NewCentre<'b>],
 }
 
 /// The number of sums of a squared distance, which are added at last.
 pub(crate) const SUMS: usize = 16;
-/// Panels that are compared with one candidate after the other. They stay in the cache.
-const NEAR: usize = 64;
+/// Vectors of cells that are compared with one new centre after the other. They stay in the cache.
+const TOGETHER: usize = 2048;
 
-impl WithSimd for Approach<'_, '_> {
+impl WithSimd for Nearest<'_, '_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let inputs = self.panels.inputs;
-        let panels = S::as_simd_f32s(&self.panels.weights).0.chunks(NEAR * inputs);
-        let nearest = S::as_simd_f32s(self.nearest).0.chunks(NEAR);
-        for (block, (panels, nearest)) in panels.zip(nearest).enumerate() {
-            for (candidate, row) in self.candidates.iter_mut().zip(self.rows) {
-                let found = &mut S::as_mut_simd_f32s(&mut candidate.nearest).0[block * NEAR..][..nearest.len()];
-                let mut sum = simd.splat_f32s(0.0);
-                for ((found, nearest), cells) in found.iter_mut().zip(nearest).zip(panels.chunks_exact(inputs)) {
-                    *found = simd.min_f32s(squares(simd, cells, row), *nearest);
-                    sum = simd.add_f32s(sum, *found);
+        let count = (TOGETHER / inputs).max(1);
+        let panels = S::as_simd_f32s(&self.panels.weights).0.chunks(count * inputs);
+        let known = S::as_simd_f32s(self.known).0.chunks(count);
+        for (block, (panels, known)) in panels.zip(known).enumerate() {
+            for (centre, row) in self.centres.iter_mut().zip(self.rows) {
+                let found = &mut S::as_mut_simd_f32s(&mut centre.squares).0[block * count..][..known.len()];
+                for ((found, known), cells) in found.iter_mut().zip(known).zip(panels.chunks_exact(inputs)) {
+                    *found = simd.min_f32s(squares(simd, cells, row), *known);
                 }
-                candidate.sum += f64::from(simd.reduce_sum_f32s(sum));
             }
         }
     }
@@ -325,20 +325,39 @@ mod tests {
                     );
                 }
             }
-            let mut nearest = packed.nothing_near();
-            for row in (0..150).step_by(3) {
-                nearest[row] = 0.01 * row as f32;
+        }
+    }
+
+    /// Many more rows than are compared at a time, and a last panel that is not full.
+    #[test]
+    fn squared_distances_from_new_centres_are_those_by_row() {
+        for (columns, count) in [(3, 20_003), (37, 2500), (3000, 40)] {
+            let (rows, centres) = (cells(count * columns, 7919), cells(3 * columns, 104_729));
+            let packed = PackedRows::new(&rows, vec![0.0; columns]);
+            let mut known = packed.no_centre();
+            (0..count).step_by(3).for_each(|row| known[row] = 0.01 * (row % 100) as f32);
+            let mut new: Vec<NewCentre<'_>> = centres.chunks(columns).map(NewCentre::new).collect();
+            packed.nearest(&known, &mut new);
+            for NewCentre { row: centre, squares } in new {
+                let by_row = rows.chunks(columns).zip(&known);
+                let by_row = by_row.map(|(row, known)| known.min(squared_distance(row, centre) as f32));
+                assert_eq!(squares[..count], by_row.collect::<Vec<_>>());
+                assert!(squares[count..].iter().all(|padding| *padding == 0.0));
             }
-            let candidate = |row| Candidate { row, nearest: Vec::new(), sum: 7.0 };
-            let mut candidates: Vec<Candidate<'_>> = centres.chunks(columns).map(candidate).collect();
-            packed.approach(&nearest, &mut candidates);
-            for Candidate { row: centre, nearest: found, sum } in candidates {
-                let by_row = rows.chunks(columns).zip(&nearest);
-                let by_row = by_row.map(|(row, nearest)| nearest.min(squared_distance(row, centre) as f32));
-                assert_eq!(found[..150], by_row.collect::<Vec<_>>());
-                let by_hand: f64 = found.iter().map(|&square| f64::from(square)).sum();
-                assert!((sum - by_hand).abs() < 1e-6 * by_hand, "{sum} and {by_hand}");
-            }
+        }
+    }
+
+    /// Columns far from 0. In double precision by hand.
+    #[test]
+    fn an_origin_changes_no_distance() {
+        let rows: Vec<f32> = cells(150 * 5, 7919).into_iter().map(|cell| 1e4 + cell).collect();
+        let packed = PackedRows::new(&rows, vec![1e4; 5]);
+        let mut new = [NewCentre::new(&rows[10..15])];
+        packed.nearest(&packed.no_centre(), &mut new);
+        for (row, found) in rows.chunks(5).zip(&new[0].squares) {
+            let pairs = row.iter().zip(&rows[10..15]);
+            let expected: f64 = pairs.map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2)).sum();
+            assert!((f64::from(*found) - expected).abs() <= 1e-5 * expected, "{found} and {expected}");
         }
     }
 }

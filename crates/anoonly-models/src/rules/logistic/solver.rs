@@ -22,7 +22,7 @@ const INNER: usize = 200;
 pub(super) const TOLERANCE: f64 = 1e-5;
 /// On a sample, which only gives the weights to begin with.
 const ROUGH: f64 = 1e-3;
-/// The fit ends after a step from which no larger share of the loss is to be gained. Products in single precision hide smaller ones.
+/// The fit ends after a step that is expected to gain no larger share of the loss. That step is taken in full; what it leaves is far less.
 const GAIN: f64 = 1e-8;
 /// The weight of the intercept's penalty; that of the other weights is 1. Above 0, so that the Hessian can be inverted.
 const INTERCEPT_PENALTY: f64 = 1e-6;

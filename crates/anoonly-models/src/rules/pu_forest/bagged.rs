@@ -128,3 +128,48 @@ impl Grown {
         sums.into_iter().map(mean).collect()
     }
 }
+
+#[cfg(test)]
+#[cfg(feature = "fit")]
+mod tests {
+    use anoonly_core::Seed;
+
+    use super::super::by_column;
+    use super::*;
+    use crate::rule::tests::cells;
+    use crate::tools::trees::{NODE, leaf_value};
+
+    /// All rows and every third one, in several blocks. The last block has few rows.
+    #[test]
+    fn rows_are_scored_by_the_trees_that_have_not_seen_them() {
+        let (count, columns) = (2 * BLOCK + 5, 3);
+        let rows = cells(count, columns);
+        let config = PuForestConfig { trees: 20, sample: 700, ..PuForestConfig::default() };
+        let others = (0..count).filter(|row| ![3, 7].contains(row)).collect();
+        let classes = ByClass { anomalies: vec![3, 7], others, normals: Vec::new() };
+        let bagged = Bagged { config: &config, rows: &rows, columns: &by_column(&rows, columns) };
+        let grown = bagged.grow(&classes, &mut Seed(1).stream(&[]));
+        let mut nodes = grown.forest.nodes();
+        let mut trees = Vec::new();
+        for &size in &grown.forest.sizes {
+            let (tree, rest) = nodes.split_at(size as usize * NODE);
+            trees.push(tree);
+            nodes = rest;
+        }
+        let mut fewest = trees.len();
+        for step in [1, 3] {
+            let indices: Vec<u32> = (0..count as u32).step_by(step).collect();
+            let found = grown.scores_of(&indices, &rows, columns);
+            for (index, found) in indices.iter().zip(found) {
+                let row = &rows[*index as usize * columns..][..columns];
+                let unseen = trees.iter().zip(&grown.seen).filter(|(_, seen)| !seen.contains(index));
+                let values: Vec<f64> = unseen.map(|(tree, _)| f64::from(leaf_value(tree, row))).collect();
+                assert!(!values.is_empty(), "{index}");
+                fewest = fewest.min(values.len());
+                let expected = values.iter().sum::<f64>() / values.len() as f64;
+                assert!((f64::from(found) - expected).abs() < 1e-6, "{index}: {found}, not {expected}");
+            }
+        }
+        assert!(fewest < trees.len());
+    }
+}
