@@ -111,12 +111,13 @@ impl Grown {
         for (indices, sums) in indices.chunks(BLOCK).zip(sums.chunks_mut(BLOCK)) {
             let cells: Vec<f32> = indices.iter().flat_map(|&index| row(index)).copied().collect();
             self.forest.each_values(RowBlock::new(&cells, columns).into(), |tree, first, values| {
-                let (indices, sums) = (&indices[first..][..values.len()], &mut sums[first..][..values.len()]);
-                sums.iter_mut().zip(values).for_each(|(sum, value)| sum.0 += value);
-                while let Some(row) = seen[tree].next_if(|row| indices.last() >= Some(row)) {
-                    if let Ok(place) = indices.binary_search(row) {
-                        sums[place].1 += values[place];
-                        sums[place].2 += 1;
+                let (some, of_some) = (&indices[first..][..values.len()], &mut sums[first..][..values.len()]);
+                of_some.iter_mut().zip(values).for_each(|(sum, value)| sum.0 += value);
+                // Rows that the tree has seen may be missing among the indices.
+                while let Some(known) = seen[tree].next_if(|known| some.last() >= Some(known)) {
+                    if let Ok(place) = some.binary_search(known) {
+                        of_some[place].1 += values[place];
+                        of_some[place].2 += 1;
                     }
                 }
             });

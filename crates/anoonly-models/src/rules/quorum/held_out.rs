@@ -6,7 +6,7 @@ use rand::Rng;
 
 #[cfg(feature = "fit")]
 use super::folds::Folds;
-use super::likelihood::{log_likelihood, wrong_as_most};
+use super::likelihood::{log_likelihood, wrong_where_most_are};
 use super::opinions::{BLOCK, COUNT, FitRows, GROUPS, Opinions};
 use super::{QuorumConfig, labels};
 use crate::RuleData;
@@ -87,7 +87,7 @@ impl HeldOut {
             (above as f64 + 0.5) / (usual.len() + 1) as f64
         };
         let shares: Vec<f64> = scores(&self.anomalies).into_iter().map(share).collect();
-        let wrong = wrong_as_most(&shares);
+        let wrong = wrong_where_most_are(&shares);
         labels::right(&shares).into_iter().zip(wrong).map(|(right, wrong)| right.min(1.0 - wrong)).collect()
     }
 

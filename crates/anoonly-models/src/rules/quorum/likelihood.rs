@@ -73,7 +73,7 @@ pub(super) fn log_likelihood(anomalies: &[(f64, f64)]) -> f64 {
 ///
 /// Shares are from 0 to 1, and the density of right labels is normalised for this range. Where anomalies are hard to see, right labels then
 /// explain the shares as well as wrong ones, and no label is doubted.
-pub(super) fn wrong_as_most(shares: &[f64]) -> Vec<f64> {
+pub(super) fn wrong_where_most_are(shares: &[f64]) -> Vec<f64> {
     let mut sorted: Vec<(f64, f64)> = shares.iter().map(|&share| (share, 1.0)).collect();
     sorted.sort_unstable_by(|one, other| one.0.total_cmp(&other.0));
     let descriptions = descriptions(&sorted, |rate| -rate / (-rate).exp_m1());
@@ -174,14 +174,14 @@ mod tests {
             (powers(20, 4.0), [0.006423, 0.364423]),
             (vec![0.001; 20], [0.0; 2]),
         ] {
-            let found = wrong_as_most(&shares);
+            let found = wrong_where_most_are(&shares);
             for (found, expected) in [found[0], found[shares.len() - 1]].into_iter().zip(expected) {
                 assert!((found - expected).abs() < 0.02, "{shares:?}: {found} instead of {expected}");
             }
             assert!(found.is_sorted(), "{shares:?}: {found:?}");
         }
-        assert!(wrong_as_most(&[]).is_empty());
-        assert!(wrong_as_most(&[1.0; 2000]).iter().all(|doubt| (0.0..=1.0).contains(doubt)));
+        assert!(wrong_where_most_are(&[]).is_empty());
+        assert!(wrong_where_most_are(&[1.0; 2000]).iter().all(|doubt| (0.0..=1.0).contains(doubt)));
     }
 
     /// Half of the shares are small and half are those of any rows; a few of the small ones are larger. Alternating shares are never alike.
