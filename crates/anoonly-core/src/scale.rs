@@ -162,14 +162,7 @@ const TOGETHER: usize = 64;
 fn ends(cells: &[f32], columns: usize) -> (Vec<f32>, Vec<f32>) {
     let width = columns * (TOGETHER / columns.max(1)).max(1);
     let (mut minimum, mut maximum) = (vec![f32::INFINITY; width], vec![f32::NEG_INFINITY; width]);
-    Arch::new().dispatch(|| {
-        for cells in cells.chunks(width.max(1)) {
-            for ((low, high), &cell) in minimum.iter_mut().zip(&mut maximum).zip(cells) {
-                *low = if cell < *low { cell } else { *low };
-                *high = if cell > *high { cell } else { *high };
-            }
-        }
-    });
+    Arch::new().dispatch(Ends { cells, minimum: &mut minimum, maximum: &mut maximum });
     for place in columns..width {
         minimum[place % columns] = minimum[place % columns].min(minimum[place]);
         maximum[place % columns] = maximum[place % columns].max(maximum[place]);
@@ -177,6 +170,26 @@ fn ends(cells: &[f32], columns: usize) -> (Vec<f32>, Vec<f32>) {
     minimum.truncate(columns);
     maximum.truncate(columns);
     (minimum, maximum)
+}
+
+struct Ends<'a> {
+    cells: &'a [f32],
+    minimum: &'a mut [f32],
+    maximum: &'a mut [f32],
+}
+
+impl WithSimd for Ends<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for cells in self.cells.chunks(self.minimum.len().max(1)) {
+            for ((low, high), &cell) in self.minimum.iter_mut().zip(&mut *self.maximum).zip(cells) {
+                *low = if cell < *low { cell } else { *low };
+                *high = if cell > *high { cell } else { *high };
+            }
+        }
+    }
 }
 
 struct InF32<'a> {

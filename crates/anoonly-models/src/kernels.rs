@@ -42,6 +42,32 @@ use on_flex::{activation_backward, add_and_activate, add_rows, back, cast, finis
 pub use on_flex::{in_place, scorer};
 pub use scorer::Scorer;
 
+/// Computes an expression with the vector instructions of the machine's processor.
+///
+/// [`Arch::dispatch`] also takes a closure, but the compiler may leave the closure outside, and then compiles it for any processor. Functions
+/// that the expression calls have to be `#[inline(always)]` for the same reason.
+macro_rules! vectorised {
+    ($work:expr) => {
+        pulp::Arch::new().dispatch($crate::kernels::Vectorised(
+            #[inline(always)]
+            || $work,
+        ))
+    };
+}
+pub(crate) use vectorised;
+
+/// What [`vectorised`] computes.
+pub(crate) struct Vectorised<F>(pub F);
+
+impl<R, F: FnMut() -> R> WithSimd for Vectorised<F> {
+    type Output = R;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, _: S) -> R {
+        (self.0)()
+    }
+}
+
 /// The activation with the given slope below 0. NaN stays NaN.
 #[inline(always)]
 fn activate(value: f32, slope: f32) -> f32 {

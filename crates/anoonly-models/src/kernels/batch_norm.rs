@@ -8,8 +8,8 @@ use burn::nn::BatchNorm;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use burn_flex::{Flex, FlexTensor};
-use pulp::Arch;
 
+use super::vectorised;
 use super::{
     Differentiating, activate, activation_backward, back, cast, columns, finish, flex, primitive, same, tensor, values,
 };
@@ -41,7 +41,7 @@ pub(crate) fn batch_norm<B: Backend>(
     let mut output = primitive(rows).to_contiguous();
     let width = columns(&output);
     let cells = output.storage_mut::<f32>();
-    Arch::new().dispatch(|| {
+    vectorised!({
         for row in cells.chunks_exact_mut(width) {
             for ((cell, mean), (factor, shift)) in row.iter_mut().zip(mean).zip(factor.iter().zip(shift)) {
                 *cell = activate((*cell - mean) * factor + shift, slope);
@@ -125,7 +125,7 @@ impl Moments {
 /// The sum of `f(cell, column)` over the rows, for each column.
 fn column_sums(cells: &[f32], width: usize, f: impl Fn(f32, usize) -> f64) -> impl Iterator<Item = f64> {
     let mut sums = vec![0.0; width];
-    Arch::new().dispatch(|| {
+    vectorised!({
         for row in cells.chunks_exact(width) {
             for (column, (sum, &cell)) in sums.iter_mut().zip(row).enumerate() {
                 *sum += f(cell, column);
@@ -153,7 +153,7 @@ impl NormColumns<'_> {
     pub fn normalise(&self, cells: &[f32], slope: f32, whitened: &mut [f32], output: &mut [f32]) {
         let Self { means, inverse, scale, shift } = self;
         let width = means.len();
-        Arch::new().dispatch(|| {
+        vectorised!({
             let outputs = whitened.chunks_exact_mut(width).zip(output.chunks_exact_mut(width));
             for (row, (white, output)) in cells.chunks_exact(width).zip(outputs) {
                 let columns = means.iter().zip(*inverse).zip(scale.iter().zip(*shift));
@@ -170,7 +170,7 @@ impl NormColumns<'_> {
 /// Adds the gradients of scale and shift. `gradient` is the gradient of the scaled and shifted rows.
 pub(super) fn add_gradients(gradient: &[f32], white: &[f32], of_scale: &mut [f32], of_shift: &mut [f32]) {
     let width = of_scale.len();
-    Arch::new().dispatch(|| {
+    vectorised!({
         for (row, white) in gradient.chunks_exact(width).zip(white.chunks_exact(width)) {
             let sums = of_shift.iter_mut().zip(of_scale.iter_mut());
             for ((of_shift, of_scale), (cell, white)) in sums.zip(row.iter().zip(white)) {
@@ -193,7 +193,7 @@ pub(super) fn rows_backward(
     let width = inverse.len();
     let count = (white.len() / width) as f32;
     let factors: Vec<f32> = scale.iter().zip(inverse).map(|(scale, inverse)| scale * inverse / count).collect();
-    Arch::new().dispatch(|| {
+    vectorised!({
         for (row, white) in gradient.chunks_exact_mut(width).zip(white.chunks_exact(width)) {
             let columns = factors.iter().zip(of_shift.iter().zip(of_scale));
             for ((cell, white), (factor, (of_shift, of_scale))) in row.iter_mut().zip(white).zip(columns) {

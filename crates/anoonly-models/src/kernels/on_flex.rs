@@ -11,8 +11,8 @@ use burn::tensor::backend::Backend;
 use burn::tensor::ops::FloatTensor;
 use burn::tensor::{Shape, Tensor, TensorData, TensorPrimitive};
 use burn_flex::{Flex, FlexTensor};
-use pulp::Arch;
 
+use super::vectorised;
 use super::{Scorer, activate, squares};
 use crate::Network;
 use crate::graph::Graph;
@@ -68,7 +68,7 @@ pub(crate) fn columns(tensor: &FlexTensor) -> usize {
 
 /// Turns the gradient of an activation's output into the gradient of its input.
 pub(crate) fn activation_backward(gradient: &mut [f32], output: &[f32], slope: f32) {
-    Arch::new().dispatch(|| {
+    vectorised!({
         for (cell, &output) in gradient.iter_mut().zip(output) {
             *cell = if output > 0.0 { *cell } else { slope * *cell };
         }
@@ -77,7 +77,7 @@ pub(crate) fn activation_backward(gradient: &mut [f32], output: &[f32], slope: f
 
 /// Adds up the rows, `[rows, width]` to `[width]`.
 pub(crate) fn add_rows(cells: &[f32], sums: &mut [f32]) {
-    Arch::new().dispatch(|| {
+    vectorised!({
         for row in cells.chunks_exact(sums.len()) {
             sums.iter_mut().zip(row).for_each(|(sum, cell)| *sum += cell);
         }
@@ -87,13 +87,13 @@ pub(crate) fn add_rows(cells: &[f32], sums: &mut [f32]) {
 /// Adds the bias, if there is one, and applies the activation.
 pub(crate) fn add_and_activate(cells: &mut [f32], bias: Option<&[f32]>, slope: f32) {
     match bias {
-        Some(bias) => Arch::new().dispatch(|| {
+        Some(bias) => vectorised!({
             for row in cells.chunks_exact_mut(bias.len()) {
                 row.iter_mut().zip(bias).for_each(|(cell, bias)| *cell = activate(*cell + bias, slope));
             }
         }),
         None if slope == 1.0 => {}
-        None => Arch::new().dispatch(|| cells.iter_mut().for_each(|cell| *cell = activate(*cell, slope))),
+        None => vectorised!(cells.iter_mut().for_each(|cell| *cell = activate(*cell, slope))),
     }
 }
 
@@ -124,11 +124,11 @@ pub fn scorer<B: Backend, N: Network<B>>(network: &N, columns: usize) -> Option<
 /// Returns the tensors unchanged when they are on another backend.
 pub fn in_place<B: Backend, const D: usize, const N: usize>(
     tensors: [Tensor<B, D>; N],
-    change: impl FnOnce([&mut [f32]; N]),
+    mut change: impl FnMut([&mut [f32]; N]),
 ) -> Result<[Tensor<B, D>; N], [Tensor<B, D>; N]> {
     let mut tensors = cast::<_, [Tensor<Flex, D>; N]>(tensors)?.map(|tensor| primitive(tensor).to_contiguous());
-    let cells = tensors.each_mut().map(|tensor| tensor.storage_mut::<f32>());
-    Arch::new().dispatch(|| change(cells));
+    let mut cells = tensors.each_mut().map(|tensor| tensor.storage_mut::<f32>());
+    vectorised!(change(cells.each_mut().map(|cells| &mut **cells)));
     Ok(back(tensors.map(tensor::<Flex, D>)))
 }
 

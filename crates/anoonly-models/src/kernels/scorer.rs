@@ -5,10 +5,9 @@
 
 mod unscaled;
 
-use pulp::Arch;
-
 use super::panels::{After, Panels, lanes};
 use super::products::{FEW, FEW_OUTPUTS, StridedRows, dots_and_fetch};
+use super::vectorised;
 use crate::graph::{Graph, Matrix, Step, Value};
 
 /// A network or rule that is prepared to score many rows.
@@ -270,53 +269,50 @@ impl Scorer {
         let rows = |value: usize| before[value].chunks_exact(self.shapes[value].stride);
         let single = |value: usize| self.shapes[value].width == 1;
         let cells = |value: usize| rows(value).map(move |row| &row[..self.shapes[value].width]);
-        Arch::new().dispatch(
-            #[inline(always)]
-            || {
-                let result_rows = result.chunks_exact_mut(shape.stride);
-                match step {
-                    PreparedStep::Dense(..) => {}
-                    PreparedStep::After(of, after) => {
-                        result.copy_from_slice(&before[*of]);
-                        after.run(result);
-                    }
-                    PreparedStep::Root(of) => {
-                        result.iter_mut().zip(&before[*of]).for_each(|(result, cell)| *result = cell.sqrt())
-                    }
-                    PreparedStep::Subtract(left, right) => {
-                        let (of_left, of_right) = (single(*left), single(*right));
-                        for ((result, left), right) in result_rows.zip(rows(*left)).zip(rows(*right)) {
-                            let result = &mut result[..shape.width];
-                            by_cell(result, (left, of_left), (right, of_right), |left, right| left - right);
-                        }
-                    }
-                    PreparedStep::Divide(left, right) => {
-                        let (of_left, of_right) = (single(*left), single(*right));
-                        for ((result, left), right) in result_rows.zip(rows(*left)).zip(rows(*right)) {
-                            // The cells beyond the width stay 0.
-                            let result = &mut result[..shape.width];
-                            by_cell(result, (left, of_left), (right, of_right), |left, right| left / right);
-                        }
-                    }
-                    PreparedStep::Sum(of) => {
-                        result_rows.zip(cells(*of)).for_each(|(result, row)| result[0] = sum(row, |cell| cell));
-                    }
-                    PreparedStep::SumOfSquares(of) => {
-                        result_rows.zip(cells(*of)).for_each(|(result, row)| result[0] = sum(row, |cell| cell * cell));
-                    }
-                    PreparedStep::Concat(of) => {
-                        let mut from = 0;
-                        for &value in of {
-                            let width = self.shapes[value].width;
-                            for (result, row) in result.chunks_exact_mut(shape.stride).zip(cells(value)) {
-                                result[from..from + width].copy_from_slice(row);
-                            }
-                            from += width;
-                        }
+        vectorised!({
+            let result_rows = result.chunks_exact_mut(shape.stride);
+            match step {
+                PreparedStep::Dense(..) => {}
+                PreparedStep::After(of, after) => {
+                    result.copy_from_slice(&before[*of]);
+                    after.run(result);
+                }
+                PreparedStep::Root(of) => {
+                    result.iter_mut().zip(&before[*of]).for_each(|(result, cell)| *result = cell.sqrt())
+                }
+                PreparedStep::Subtract(left, right) => {
+                    let (of_left, of_right) = (single(*left), single(*right));
+                    for ((result, left), right) in result_rows.zip(rows(*left)).zip(rows(*right)) {
+                        let result = &mut result[..shape.width];
+                        by_cell(result, (left, of_left), (right, of_right), |left, right| left - right);
                     }
                 }
-            },
-        );
+                PreparedStep::Divide(left, right) => {
+                    let (of_left, of_right) = (single(*left), single(*right));
+                    for ((result, left), right) in result_rows.zip(rows(*left)).zip(rows(*right)) {
+                        // The cells beyond the width stay 0.
+                        let result = &mut result[..shape.width];
+                        by_cell(result, (left, of_left), (right, of_right), |left, right| left / right);
+                    }
+                }
+                PreparedStep::Sum(of) => {
+                    result_rows.zip(cells(*of)).for_each(|(result, row)| result[0] = sum(row, |cell| cell));
+                }
+                PreparedStep::SumOfSquares(of) => {
+                    result_rows.zip(cells(*of)).for_each(|(result, row)| result[0] = sum(row, |cell| cell * cell));
+                }
+                PreparedStep::Concat(of) => {
+                    let mut from = 0;
+                    for &value in of {
+                        let width = self.shapes[value].width;
+                        for (result, row) in result.chunks_exact_mut(shape.stride).zip(cells(value)) {
+                            result[from..from + width].copy_from_slice(row);
+                        }
+                        from += width;
+                    }
+                }
+            }
+        });
     }
 }
 
@@ -348,19 +344,16 @@ impl Weights {
                 products.resize(rows.len() / stride * bias.len(), 0.0);
                 dots_and_fetch(StridedRows::all(rows, stride), StridedRows::all(weights, stride), ahead, products);
                 let width = bias.len().next_multiple_of(lanes());
-                Arch::new().dispatch(
-                    #[inline(always)]
-                    || {
-                        for (result, product) in result.chunks_exact_mut(width).zip(products.chunks_exact(bias.len())) {
-                            result
-                                .iter_mut()
-                                .zip(product)
-                                .zip(bias)
-                                .for_each(|((result, cell), bias)| *result = cell + bias);
-                        }
-                        afters.iter().for_each(|after| after.run(result));
-                    },
-                );
+                vectorised!({
+                    for (result, product) in result.chunks_exact_mut(width).zip(products.chunks_exact(bias.len())) {
+                        result
+                            .iter_mut()
+                            .zip(product)
+                            .zip(bias)
+                            .for_each(|((result, cell), bias)| *result = cell + bias);
+                    }
+                    afters.iter().for_each(|after| after.run(result));
+                });
             }
         }
     }

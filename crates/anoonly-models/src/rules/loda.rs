@@ -2,7 +2,6 @@
 //!
 //! Pevný, "Loda: Lightweight on-line detector of anomalies", Machine Learning 2016.
 
-use pulp::Arch;
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
 #[cfg(feature = "fit")]
@@ -11,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Checks;
 use crate::graph::{GeneralStep, Graph, LookupTable, Matrix};
+use crate::kernels::vectorised;
 use crate::tools::columns::transpose;
 #[cfg(feature = "fit")]
 use crate::tools::columns::transposed_of;
@@ -120,7 +120,7 @@ fn non_zero(projection: &[f32]) -> Vec<(usize, f32)> {
 /// Writes the projections of at most [`BLOCK`] rows, given by column. The order of a row's sum is fixed, so that it always falls into the
 /// same bin.
 fn project<'a>(weights: &[(usize, f32)], of_column: impl Fn(usize) -> &'a [f32], values: &mut [f32]) {
-    Arch::new().dispatch(|| {
+    vectorised!({
         let mut sums = [0.0f64; BLOCK];
         for &(column, weight) in weights {
             let weight = f64::from(weight);

@@ -9,7 +9,6 @@ mod solver;
 
 use std::sync::Arc;
 
-use pulp::Arch;
 use rand::Rng;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
@@ -19,6 +18,7 @@ use self::solver::{Solution, solve};
 use crate::error::Checks;
 use crate::graph::{Function, GeneralStep, Graph, Matrix, Value};
 use crate::kernels::products::{Factors, StridedRows, sums};
+use crate::kernels::vectorised;
 use crate::{
     ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleGradient, RuleMethod, SavedTensors,
 };
@@ -164,14 +164,10 @@ impl FittedRule for Ocsvm {
     fn score(&self, rows: RowBlock<'_>) -> Vec<f32> {
         let mut scores = Vec::with_capacity(rows.count());
         for (_, kernels) in self.kernels(rows, 1.0) {
-            Arch::new().dispatch(
-                #[inline(always)]
-                || {
-                    let sums =
-                        kernels.chunks_exact(self.kernel.stride()).map(|kernels| weighted(kernels, &self.weights));
-                    scores.extend(sums.map(|sum| (f64::from(self.offset) - sum) as f32));
-                },
-            );
+            vectorised!({
+                let sums = kernels.chunks_exact(self.kernel.stride()).map(|kernels| weighted(kernels, &self.weights));
+                scores.extend(sums.map(|sum| (f64::from(self.offset) - sum) as f32));
+            });
         }
         scores
     }

@@ -1,8 +1,7 @@
 //! Histograms with bins of equal width.
 
+use crate::kernels::vectorised;
 use std::ops::Range;
-
-use pulp::Arch;
 
 /// A range of values, divided into bins of equal width. As in NumPy, an edge between two bins belongs to the upper one, and the last
 /// bin includes its upper edge.
@@ -21,7 +20,7 @@ impl Bins {
 
     /// The smallest and the largest value. If all values are equal, the range extends by half a unit to each side.
     pub fn ends(values: &[f32]) -> [f32; 2] {
-        let (low, high) = Arch::new().dispatch(|| ends(values));
+        let (low, high) = vectorised!(ends(values));
         match low < high {
             true => [low, high],
             // Half a unit does not change a large value.
@@ -57,7 +56,7 @@ impl Bins {
 
     /// Writes the bin of each value; the nearest bin for a value outside the range.
     pub fn find(&self, values: &[f32], bins: &mut [u32]) {
-        Arch::new().dispatch(|| self.find_inlined(values, bins));
+        vectorised!(self.find_inlined(values, bins));
     }
 
     /// As [`find`](Self::find), for callers that choose the instructions of the processor themselves.

@@ -3,11 +3,11 @@
 //! Lloyd, "Least squares quantization in PCM", 1982, with the initial centres of Arthur and Vassilvitskii, "k-means++: The Advantages of
 //! Careful Seeding", SODA 2007.
 
-use pulp::Arch;
 use rand::{Rng, RngExt};
 
 use super::neighbours::{slack, squares};
 use crate::kernels::panels::packed_rows::{Centres, NewCentre, PackedRows, SUMS};
+use crate::kernels::vectorised;
 
 /// The most rounds, as in scikit-learn.
 const ROUNDS: usize = 300;
@@ -125,19 +125,16 @@ impl Means {
 /// The mean of each column, and the mean over the columns of their variances.
 fn moments(rows: &[f32], columns: usize) -> (Vec<f64>, f64) {
     let (count, mut means, mut squares) = ((rows.len() / columns) as f64, vec![0.0; columns], vec![0.0; columns]);
-    Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            for row in rows.chunks_exact(columns) {
-                means.iter_mut().zip(row).for_each(|(sum, &cell)| *sum += f64::from(cell));
-            }
-            means.iter_mut().for_each(|mean| *mean /= count);
-            for row in rows.chunks_exact(columns) {
-                let cells = row.iter().zip(&means).zip(&mut squares);
-                cells.for_each(|((&cell, mean), sum)| *sum += (f64::from(cell) - mean) * (f64::from(cell) - mean));
-            }
-        },
-    );
+    vectorised!({
+        for row in rows.chunks_exact(columns) {
+            means.iter_mut().zip(row).for_each(|(sum, &cell)| *sum += f64::from(cell));
+        }
+        means.iter_mut().for_each(|mean| *mean /= count);
+        for row in rows.chunks_exact(columns) {
+            let cells = row.iter().zip(&means).zip(&mut squares);
+            cells.for_each(|((&cell, mean), sum)| *sum += (f64::from(cell) - mean) * (f64::from(cell) - mean));
+        }
+    });
     (means, squares.iter().sum::<f64>() / rows.len() as f64)
 }
 
@@ -167,16 +164,13 @@ fn seeded(rows: &[f32], columns: usize, packed: &PackedRows, count: usize, rng: 
 
 /// The sum of squares, in the same order on every processor.
 fn sum(squares: &[f32]) -> f64 {
-    Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            let mut sums = [0.0f64; SUMS];
-            for squares in squares.chunks(SUMS) {
-                sums.iter_mut().zip(squares).for_each(|(sum, &square)| *sum += f64::from(square));
-            }
-            sums.iter().sum()
-        },
-    )
+    vectorised!({
+        let mut sums = [0.0f64; SUMS];
+        for squares in squares.chunks(SUMS) {
+            sums.iter_mut().zip(squares).for_each(|(sum, &square)| *sum += f64::from(square));
+        }
+        sums.iter().sum()
+    })
 }
 
 /// For each share of the sum of the weights, the first place up to which the weights sum to more than the share. If rounding lets none do

@@ -10,8 +10,6 @@ mod tree;
 
 use std::sync::Arc;
 
-use pulp::Arch;
-
 use self::search::Search;
 use self::tree::Tree;
 use super::parallel;
@@ -19,6 +17,7 @@ use crate::SavedTensors;
 use crate::graph::{GeneralStep, Graph, Matrix, Value};
 use crate::kernels::boxes::GROUP;
 use crate::kernels::panels::near::NearVectors;
+use crate::kernels::vectorised;
 
 /// Rows, indexed for the search of neighbours among them.
 #[derive(Clone, Debug)]
@@ -182,14 +181,11 @@ impl Neighbours {
     /// The rows at some places with their exact squared distances from a row, nearest first.
     fn exact(&self, row: &[f32], places: impl Iterator<Item = usize>) -> Vec<(f64, u32)> {
         let mut exact: Vec<(f64, u32)> = places.map(|place| (0.0, self.tree.order[place])).collect();
-        Arch::new().dispatch(
-            #[inline(always)]
-            || {
-                for (square, known) in &mut exact {
-                    *square = exact_square(row, self.row(*known));
-                }
-            },
-        );
+        vectorised!({
+            for (square, known) in &mut exact {
+                *square = exact_square(row, self.row(*known));
+            }
+        });
         exact.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         exact
     }

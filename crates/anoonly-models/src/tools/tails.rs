@@ -1,8 +1,7 @@
 //! How far a row lies in the tails of its columns' distributions, compared with the training rows.
 
-use pulp::Arch;
-
 use crate::graph::{Combination, GeneralStep, Graph, LookupTable, Matrix, Value};
+use crate::kernels::vectorised;
 use crate::tools::columns::{transpose, transposed, transposed_of};
 use crate::{RowBlock, RuleData, SavedTensors};
 
@@ -91,7 +90,7 @@ impl Tails {
                 };
                 *score += worth(Tail { left, right, skewed });
             };
-            Arch::new().dispatch(|| {
+            vectorised!({
                 for (values, scores) in column.chunks(TOGETHER).zip(scores.chunks_mut(TOGETHER)) {
                     let ranks = buckets.ranks(sorted, values);
                     scores.iter_mut().zip(ranks).for_each(|(score, ranks)| add(score, ranks));

@@ -5,11 +5,11 @@ use std::any::Any;
 use burn::module::ParamId;
 use burn::tensor::backend::AutodiffBackend;
 use burn_flex::FlexTensor;
-use pulp::Arch;
 
 use super::{AnomalyLoss, DevNet};
 use crate::kernels::direct::stack::Stack;
 use crate::kernels::direct::{Direct, ExampleWeights, Trained, Weigh, rows, sign, total};
+use crate::kernels::vectorised;
 use crate::kernels::{Differentiating, columns, squares, values};
 use crate::layers::activation::Activation;
 use crate::network::Distinct;
@@ -83,7 +83,7 @@ impl Direct for DirectDevNet {
 fn add_penalty(weight: &mut Trained, l2: f32) -> f32 {
     let sum = squares(&weight.values);
     let factor = 2.0 * l2;
-    Arch::new().dispatch(|| {
+    vectorised!({
         weight.gradient.iter_mut().zip(&weight.values).for_each(|(cell, value)| *cell += factor * value);
     });
     sum

@@ -5,7 +5,6 @@ use std::any::Any;
 use burn::module::ParamId;
 use burn::tensor::backend::AutodiffBackend;
 use burn_flex::FlexTensor;
-use pulp::Arch;
 
 use super::{ErrorTerms, FIRST, Feawad, SECOND};
 use crate::kernels::direct::dense::DirectDense;
@@ -13,6 +12,7 @@ use crate::kernels::direct::norm::{DirectNorm, NormPass};
 use crate::kernels::direct::stack::{gather_rows, spread_rows};
 use crate::kernels::direct::{Direct, ExampleWeights, Trained, Weigh, rows, sign, total};
 use crate::kernels::products::StridedRows;
+use crate::kernels::vectorised;
 use crate::kernels::{Differentiating, columns, squares, values};
 use crate::layers::activation::{Activation, LENGTH_GAP};
 use crate::network::Distinct;
@@ -68,7 +68,7 @@ impl DirectAutoencoder {
     /// Computes the gradients of the weights from those of the residual, in `of_residual`, and of the code.
     fn backward(&mut self, rows: StridedRows<'_>, of_code: &[f32]) {
         let Self { layers, code, of_residual, gradients, .. } = self;
-        Arch::new().dispatch(|| of_residual.iter_mut().for_each(|cell| *cell = -*cell));
+        vectorised!(of_residual.iter_mut().for_each(|cell| *cell = -*cell));
         let mut of_output = of_residual;
         let mut left = &mut layers[..];
         for of_input in gradients.iter_mut().rev() {
@@ -119,7 +119,7 @@ impl Direct for DirectPretraining {
         let share = 1.0 / autoencoder.residual.len().max(1) as f32;
         let of_residual = &mut autoencoder.of_residual;
         of_residual.clone_from(&autoencoder.residual);
-        Arch::new().dispatch(|| of_residual.iter_mut().for_each(|cell| *cell *= 2.0 * share));
+        vectorised!(of_residual.iter_mut().for_each(|cell| *cell *= 2.0 * share));
         let loss = share * squares(&autoencoder.residual);
         autoencoder.backward(rows, &[]);
         loss

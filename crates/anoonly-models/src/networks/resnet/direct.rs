@@ -6,7 +6,6 @@ use burn::module::ParamId;
 use burn::nn::BatchNorm;
 use burn::tensor::backend::AutodiffBackend;
 use burn_flex::FlexTensor;
-use pulp::Arch;
 
 use super::ResNet;
 use crate::kernels::direct::dense::DirectDense;
@@ -14,6 +13,7 @@ use crate::kernels::direct::norm::{DirectNorm, NormPass};
 use crate::kernels::direct::stack::{gather_rows, spread_rows};
 use crate::kernels::direct::{Direct, ExampleWeights, Trained, Weigh, balanced_cross_entropy, rows, total};
 use crate::kernels::products::StridedRows;
+use crate::kernels::vectorised;
 use crate::kernels::{Differentiating, columns, values};
 use crate::layers::activation::Activation;
 use crate::layers::draws::{Draws, dropout_factors};
@@ -86,7 +86,7 @@ fn batch(norm: &NormLayer<Differentiating>) -> Option<&BatchNorm<Differentiating
 
 /// `cells[i] = f(cells[i], others[i])`.
 fn change(cells: &mut [f32], others: &[f32], f: impl Fn(f32, f32) -> f32) {
-    Arch::new().dispatch(|| cells.iter_mut().zip(others).for_each(|(cell, other)| *cell = f(*cell, *other)));
+    vectorised!(cells.iter_mut().zip(others).for_each(|(cell, other)| *cell = f(*cell, *other)));
 }
 
 impl DirectResNet {

@@ -1,9 +1,8 @@
 //! The Gaussian kernel of rows with many known rows.
 
-use pulp::Arch;
-
 use crate::kernels::exponential::exp;
 use crate::kernels::panels::Panels;
+use crate::kernels::vectorised;
 use crate::tools::neighbours::squares;
 
 /// Known rows, ready to be compared with others by `k(x, y) = exp(−‖x − y‖²/columns)`.
@@ -38,21 +37,18 @@ impl Kernel {
         self.product.multiply(rows, self.columns, &[], &[], kernels);
         let scale = (-1.0 / self.columns as f64) as f32;
         let row_squares = squares(rows, self.columns);
-        Arch::new().dispatch(
-            #[inline(always)]
-            || {
-                for (kernels, square) in kernels.chunks_exact_mut(self.stride()).zip(row_squares) {
-                    if !square.is_finite() {
-                        kernels.fill(0.0);
-                        continue;
-                    }
-                    for (cell, known) in kernels.iter_mut().zip(&self.squares) {
-                        let distance = square + known + *cell;
-                        let kernel = exp(scale * distance);
-                        *cell = if distance < 0.0 { clamped } else { kernel };
-                    }
+        vectorised!({
+            for (kernels, square) in kernels.chunks_exact_mut(self.stride()).zip(&row_squares) {
+                if !square.is_finite() {
+                    kernels.fill(0.0);
+                    continue;
                 }
-            },
-        );
+                for (cell, known) in kernels.iter_mut().zip(&self.squares) {
+                    let distance = square + known + *cell;
+                    let kernel = exp(scale * distance);
+                    *cell = if distance < 0.0 { clamped } else { kernel };
+                }
+            }
+        });
     }
 }

@@ -6,11 +6,10 @@
 
 mod active;
 
-use pulp::Arch;
-
 use self::active::Active;
 use super::cache::Cache;
 use super::kernel::Kernel;
+use crate::kernels::vectorised;
 use crate::tools::parallel;
 
 /// The solution.
@@ -127,14 +126,11 @@ fn sums(sources: &[f32], factors: &[f64], targets: &[f32], columns: usize) -> Ve
         for (sources, factors) in sources.chunks(SOURCES * columns).zip(factors.chunks(SOURCES)) {
             let kernels = &mut kernels[..factors.len() * kernel.stride()];
             kernel.of(sources, 1.0, kernels);
-            Arch::new().dispatch(
-                #[inline(always)]
-                || {
-                    for (kernels, factor) in kernels.chunks_exact(kernel.stride()).zip(factors) {
-                        sums.iter_mut().zip(kernels).for_each(|(sum, &cell)| *sum += factor * f64::from(cell));
-                    }
-                },
-            );
+            vectorised!({
+                for (kernels, factor) in kernels.chunks_exact(kernel.stride()).zip(factors) {
+                    sums.iter_mut().zip(kernels).for_each(|(sum, &cell)| *sum += factor * f64::from(cell));
+                }
+            });
         }
         sums
     };

@@ -2,10 +2,10 @@
 
 use faer::linalg::matmul::triangular::{BlockStructure, matmul};
 use faer::{Accum, Mat, MatRef, Par};
-use pulp::Arch;
 
 use super::{Covariance, Spectrum, eigen};
 use crate::kernels::products::StridedRows;
+use crate::kernels::vectorised;
 use crate::tools::parallel::each_part;
 
 /// Rows that are multiplied at a time. Those of some groups stay in the cache together.
@@ -56,7 +56,7 @@ impl CovarianceSums {
         let parts = each_part(rows.len(), PART_ROWS, most_parts(groups, columns), |places| {
             let mut sums = vec![Self::empty(origin); groups];
             let mut blocks = vec![Vec::with_capacity(BLOCK * columns); groups];
-            for place in places {
+            vectorised!(for place in places.clone() {
                 let Some(group) = group(place) else { continue };
                 let block = &mut blocks[group];
                 block.extend(rows.row(place).iter().zip(origin).map(|(&cell, origin)| f64::from(cell) - origin));
@@ -64,7 +64,7 @@ impl CovarianceSums {
                     sums[group].add(block);
                     block.clear();
                 }
-            }
+            });
             sums.iter_mut().zip(&blocks).for_each(|(sums, block)| sums.add(block));
             sums
         });
@@ -90,25 +90,34 @@ impl CovarianceSums {
     /// Adds some rows, minus the origin.
     fn add(&mut self, block: &[f64]) {
         let columns = self.origin.len();
-        let mut squares = Vec::with_capacity(block.len() / columns);
-        Arch::new().dispatch(|| {
-            let together = block.chunks_exact(TOGETHER * columns);
-            let rest = together.remainder();
-            together.for_each(|rows| squares.extend(squared_lengths::<TOGETHER>(rows, columns)));
-            rest.chunks_exact(columns).for_each(|row| squares.extend(squared_lengths::<1>(row, columns)));
-            for (row, square) in block.chunks_exact(columns).zip(squares) {
-                self.count += 1.0;
-                self.squares += square;
-                self.fourth += square * square;
-                for ((sum, weighted), cell) in self.rows.iter_mut().zip(&mut self.weighted).zip(row) {
-                    *sum += cell;
-                    *weighted += square * cell;
-                }
+        let whole = block.len() - block.len() % (TOGETHER * columns);
+        let (together, rest) = block.split_at(whole);
+        vectorised!({
+            for rows in together.chunks_exact(TOGETHER * columns) {
+                self.add_squares::<TOGETHER>(rows);
+            }
+            for row in rest.chunks_exact(columns) {
+                self.add_squares::<1>(row);
             }
         });
         let rows = MatRef::from_row_major_slice(block, block.len() / columns, columns);
         let (lower, whole) = (BlockStructure::TriangularLower, BlockStructure::Rectangular);
         matmul(self.products.as_mut(), lower, Accum::Add, rows.transpose(), whole, rows, whole, 1.0, Par::Seq);
+    }
+
+    /// Adds `N` rows, minus the origin, to all sums but those of products.
+    #[inline(always)]
+    fn add_squares<const N: usize>(&mut self, rows: &[f64]) {
+        let columns = self.origin.len();
+        for (row, square) in rows.chunks_exact(columns).zip(squared_lengths::<N>(rows, columns)) {
+            self.count += 1.0;
+            self.squares += square;
+            self.fourth += square * square;
+            for ((sum, weighted), cell) in self.rows.iter_mut().zip(&mut self.weighted).zip(row) {
+                *sum += cell;
+                *weighted += square * cell;
+            }
+        }
     }
 
     /// Adds the sums over other rows, with the same origin.

@@ -5,11 +5,10 @@
 //! Machine Learning 1992). It is enough to compare the thresholds beside the rows of the smaller class. For these, only the rows of the
 //! larger class below and up to their values are counted, and nothing is sorted but the smaller class.
 
-use pulp::Arch;
-
 use super::between;
 use super::classes::impurity;
 use super::random::count_up_to;
+use crate::kernels::vectorised;
 
 /// Rows that are compared with all markers at a time: they stay in the nearest cache.
 const BLOCK: usize = 2048;
@@ -106,7 +105,7 @@ impl Best<'_> {
         }
         for &kind in others {
             for cells in self.part(kind).chunks(BLOCK) {
-                Arch::new().dispatch(|| {
+                vectorised!({
                     for marker in &mut markers {
                         marker.below[kind] += count_below(cells, marker.value);
                         marker.up_to[kind] += count_up_to(cells, marker.value);
@@ -136,8 +135,8 @@ impl Best<'_> {
         let value = markers[place].value;
         // The next value on the other side of the threshold. Markers are among the cells.
         let threshold = match above {
-            true => between(value, Arch::new().dispatch(|| least_above(self.cells, value))),
-            false => between(Arch::new().dispatch(|| most_below(self.cells, value)), value),
+            true => between(value, vectorised!(least_above(self.cells, value))),
+            false => between(vectorised!(most_below(self.cells, value)), value),
         };
         Some((threshold, least))
     }

@@ -3,7 +3,6 @@
 //! The rows of a node are kept apart by their kind. What a split needs, the ends of a column and the number of rows of each kind up to a
 //! threshold, are then plain passes over the cells of the column, which are gathered once.
 
-use pulp::Arch;
 use rand::{Rng, RngExt};
 
 use super::best::{Best, SideWeights};
@@ -58,7 +57,7 @@ impl<R: Rng> TreeGrower<'_, R> {
             return;
         }
         let lists = rows.each_ref().map(|rows| &**rows);
-        let Some((column, threshold)) = Arch::new().dispatch(|| self.split(lists, sums, space)) else { return };
+        let Some((column, threshold)) = self.split(lists, sums, space) else { return };
         let cells = &self.columns[column][..];
         let [unlabelled, normals, anomalies] = rows.map(|rows| {
             let first = divide(rows, &mut space.beyond, |row| cells[row as usize] <= threshold);

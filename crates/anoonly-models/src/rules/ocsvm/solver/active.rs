@@ -1,7 +1,6 @@
 //! Steps on the pairs of some rows.
 
-use pulp::Arch;
-
+use crate::kernels::vectorised;
 use crate::rules::ocsvm::cache::Cache;
 
 /// The smallest curvature along a pair.
@@ -85,26 +84,23 @@ fn falls(weight: f64) -> f64 {
 
 /// Adds `by · (kernels[0] − kernels[1])` to the slopes. Returns the row with the lowest slope among those that can grow, and this slope.
 fn move_slopes(slopes: &mut [f64], grows: &[f64], kernels: [&[f32]; 2], by: f64) -> (usize, f64) {
-    Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            let (mut up, mut lowest) = (0, f64::INFINITY);
-            let [from, to] = kernels.map(|kernels| kernels.chunks(CHUNK));
-            let chunks = slopes.chunks_mut(CHUNK).zip(grows.chunks(CHUNK)).zip(from.zip(to));
-            for (chunk, ((slopes, grows), (from, to))) in chunks.enumerate() {
-                let cells = from.iter().zip(to);
-                slopes.iter_mut().zip(cells).for_each(|(slope, (&a, &b))| *slope += by * f64::from(a - b));
-                let mut values = [f64::INFINITY; CHUNK];
-                values.iter_mut().zip(slopes.iter().zip(grows)).for_each(|(value, (slope, bar))| *value = slope + bar);
-                let least = extreme(&values, |a, b| if b < a { b } else { a });
-                if least < lowest {
-                    lowest = least;
-                    up = chunk * CHUNK + place(&values, least);
-                }
+    vectorised!({
+        let (mut up, mut lowest) = (0, f64::INFINITY);
+        let [from, to] = kernels.map(|kernels| kernels.chunks(CHUNK));
+        let chunks = slopes.chunks_mut(CHUNK).zip(grows.chunks(CHUNK)).zip(from.zip(to));
+        for (chunk, ((slopes, grows), (from, to))) in chunks.enumerate() {
+            let cells = from.iter().zip(to);
+            slopes.iter_mut().zip(cells).for_each(|(slope, (&a, &b))| *slope += by * f64::from(a - b));
+            let mut values = [f64::INFINITY; CHUNK];
+            values.iter_mut().zip(slopes.iter().zip(grows)).for_each(|(value, (slope, bar))| *value = slope + bar);
+            let least = extreme(&values, |a, b| if b < a { b } else { a });
+            if least < lowest {
+                lowest = least;
+                up = chunk * CHUNK + place(&values, least);
             }
-            (up, lowest)
-        },
-    )
+        }
+        (up, lowest)
+    })
 }
 
 struct Partner {
@@ -116,37 +112,34 @@ struct Partner {
 
 /// The row that gains most together with the one that has the lowest slope and these kernels.
 fn partner(slopes: &[f64], falls: &[f64], kernels: &[f32], lowest: f64) -> Partner {
-    Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            let (mut down, mut most) = (None, 0.0);
-            let (mut steepest, mut highest) = (0, f64::NEG_INFINITY);
-            let chunks = slopes.chunks(CHUNK).zip(falls.chunks(CHUNK)).zip(kernels.chunks(CHUNK));
-            for (chunk, ((slopes, falls), kernels)) in chunks.enumerate() {
-                let mut values = [f64::NEG_INFINITY; CHUNK];
-                values.iter_mut().zip(slopes.iter().zip(falls)).for_each(|(value, (slope, bar))| *value = slope + bar);
-                let mut gains = [0.0f32; CHUNK];
-                for (gain, (&value, &kernel)) in gains.iter_mut().zip(values.iter().zip(kernels)) {
-                    let slope = (value - lowest) as f32;
-                    let slope = if slope > 0.0 { slope } else { 0.0 };
-                    let curvature = 2.0 - 2.0 * kernel;
-                    *gain = slope * slope / if curvature > FLAT { curvature } else { FLAT };
-                }
-                let top = extreme(&values, |a, b| if b > a { b } else { a });
-                if top > highest {
-                    highest = top;
-                    steepest = chunk * CHUNK + place(&values, top);
-                }
-                let gain = extreme(&gains, |a, b| if b > a { b } else { a });
-                if gain > most {
-                    most = gain;
-                    down = Some(chunk * CHUNK + place(&gains, gain));
-                }
+    vectorised!({
+        let (mut down, mut most) = (None, 0.0);
+        let (mut steepest, mut highest) = (0, f64::NEG_INFINITY);
+        let chunks = slopes.chunks(CHUNK).zip(falls.chunks(CHUNK)).zip(kernels.chunks(CHUNK));
+        for (chunk, ((slopes, falls), kernels)) in chunks.enumerate() {
+            let mut values = [f64::NEG_INFINITY; CHUNK];
+            values.iter_mut().zip(slopes.iter().zip(falls)).for_each(|(value, (slope, bar))| *value = slope + bar);
+            let mut gains = [0.0f32; CHUNK];
+            for (gain, (&value, &kernel)) in gains.iter_mut().zip(values.iter().zip(kernels)) {
+                let slope = (value - lowest) as f32;
+                let slope = if slope > 0.0 { slope } else { 0.0 };
+                let curvature = 2.0 - 2.0 * kernel;
+                *gain = slope * slope / if curvature > FLAT { curvature } else { FLAT };
             }
-            // A gain below the range of `f32` counts as none.
-            Partner { down: down.unwrap_or(steepest), highest }
-        },
-    )
+            let top = extreme(&values, |a, b| if b > a { b } else { a });
+            if top > highest {
+                highest = top;
+                steepest = chunk * CHUNK + place(&values, top);
+            }
+            let gain = extreme(&gains, |a, b| if b > a { b } else { a });
+            if gain > most {
+                most = gain;
+                down = Some(chunk * CHUNK + place(&gains, gain));
+            }
+        }
+        // A gain below the range of `f32` counts as none.
+        Partner { down: down.unwrap_or(steepest), highest }
+    })
 }
 
 /// The least or largest of the values.
