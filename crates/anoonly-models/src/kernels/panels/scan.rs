@@ -1,121 +1,276 @@
-//! The search through the products of rows with many packed vectors: what lies within bounds is picked out while the products are in
-//! registers.
+//! The search through the products of rows with many packed vectors for the largest products and the smallest distances.
 
 use pulp::{Arch, Simd, WithSimd};
 
 use super::{OnPanels, Panels, TALL, add_products, by_width};
 
-/// Which products of one row are picked out: for the vector `v`, those that are at least `most`, and those for which
-/// `squaresᵥ + factor · lengthsᵥ · product` is at most `far`.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Bounds {
-    pub most: f32,
-    pub factor: f32,
-    pub far: f32,
-}
-
-/// Vectors, each with a length and a square.
+/// Vectors of length 1 that were longer or shorter, and perhaps some without a direction.
+///
+/// For a row, the search picks out the vectors that may have the largest products with it, and those that may be nearest to it as they were
+/// before. It computes in single precision and allows for rounding errors, so the wanted vectors are among those it picks.
 #[derive(Clone, Debug)]
 pub(crate) struct ScanVectors {
     panels: Panels,
-    /// With the padding, which is 0.
+    /// The former lengths, `[stride]`.
     lengths: Vec<f32>,
-    /// With the padding, which is infinite.
-    squares: Vec<f32>,
+    /// The squares of the lengths, less and more than they are by the rounding error of a squared distance, `[stride]`; infinite for the
+    /// padding.
+    squares: [Vec<f32>; 2],
+    /// What products are subtracted from, `[stride]`: 0, or infinity for the padding and for vectors without a direction.
+    offsets: Vec<f32>,
+    /// The vectors without a direction.
+    undirected: Vec<u32>,
+    /// The rounding error of a product, and of a squared distance as a share of the two squared lengths together.
+    slack: f32,
+}
+
+/// What is searched for one row.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted {
+    /// How many of the largest products are wanted, at most [`MOST`]. The product with a vector without a direction counts as 0.
+    pub products: usize,
+    /// How many of the smallest distances are wanted, at most [`MOST`].
+    pub distances: usize,
+    /// The length of the row before it was divided by it; 0 if no distances are wanted.
+    pub length: f32,
+}
+
+/// The most products or distances that can be wanted: only half as many as there are groups, as each group has one that counts.
+const MOST: usize = KEPT / 2;
+
+/// The vectors that a search has picked for each row.
+#[derive(Debug, Default)]
+pub(crate) struct Picked {
+    pub products: Lists,
+    pub distances: Lists,
+}
+
+/// A list of indices for each row.
+#[derive(Debug, Default)]
+pub(crate) struct Lists {
+    indices: Vec<u32>,
+    ends: Vec<usize>,
+}
+
+impl Lists {
+    pub fn of(&self, row: usize) -> &[u32] {
+        let from = row.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.indices[from..self.ends[row]]
+    }
 }
 
 impl ScanVectors {
-    /// The vectors are the columns of the panels.
-    pub fn new(panels: Panels, mut lengths: Vec<f32>, mut squares: Vec<f32>) -> Self {
-        assert!(
-            lengths.len() == panels.outputs && squares.len() == panels.outputs,
-            "each vector has a length and a square"
-        );
-        lengths.resize(panels.stride(), 0.0);
-        squares.resize(panels.stride(), f32::INFINITY);
-        Self { panels, lengths, squares }
+    /// The vectors are the columns of the panels. `lengths` are their former lengths, and `directed` says whether a vector of a length has
+    /// a direction.
+    pub fn new(panels: Panels, lengths: &[f64], directed: impl Fn(f64) -> bool, slack: f32) -> Self {
+        assert_eq!(lengths.len(), panels.outputs, "each vector has a length");
+        let padded = |of: &dyn Fn(f64) -> f32, padding: f32| {
+            let mut cells: Vec<f32> = lengths.iter().map(|&length| of(length)).collect();
+            cells.resize(panels.stride(), padding);
+            cells
+        };
+        let square = |length: f64| (length * length) as f32;
+        Self {
+            lengths: padded(&|length| (length as f32).min(f32::MAX), 0.0),
+            squares: [1.0 - slack, 1.0 + slack].map(|factor| padded(&|length| factor * square(length), f32::INFINITY)),
+            offsets: padded(&|length| if directed(length) { 0.0 } else { f32::INFINITY }, f32::INFINITY),
+            undirected: (0..lengths.len() as u32).filter(|&vector| !directed(lengths[vector as usize])).collect(),
+            slack,
+            panels,
+        }
     }
 
-    /// Calls `found` for the products of each row, `[rows, inputs]`, within its bounds: with the index of the row, that of the vector and
-    /// the product. It returns the row's bounds from then on; a few products beyond them may follow.
+    /// The number of rows to be scanned together: as many as whose products stay in the cache.
+    pub fn block(&self) -> usize {
+        let most = (PRODUCTS / self.panels.stride()).clamp(TALL, MOST_ROWS);
+        most - most % TALL
+    }
+
+    /// The vectors that may be wanted for each of the rows, `[rows, inputs]`, which have length 1.
     ///
-    /// Vectors come in ascending order for each row. A product depends neither on the other rows nor on the other vectors.
-    pub fn scan(&self, rows: &[f32], bounds: &mut [Bounds], found: impl FnMut(usize, usize, f32) -> Bounds) {
-        assert_eq!(rows.len(), bounds.len() * self.panels.inputs);
-        Arch::new().dispatch(Scan { vectors: self, rows, bounds, found });
+    /// What is wanted of a row is among those, whatever the other rows. `space` is used for the products.
+    pub fn scan(&self, rows: &[f32], wanted: &[Wanted], space: &mut Vec<f32>) -> Picked {
+        assert_eq!(rows.len(), wanted.len() * self.panels.inputs);
+        assert!(wanted.iter().all(|wanted| wanted.products.max(wanted.distances) <= MOST));
+        let mut picked = Picked::default();
+        space.resize(wanted.len() * self.panels.stride(), 0.0);
+        let best = vec![f32::INFINITY; wanted.len() * 2 * KEPT];
+        Arch::new().dispatch(Scan { vectors: self, rows, wanted, products: space, best, picked: &mut picked });
+        picked
     }
 }
 
 /// The most lanes of a vector.
 pub(super) const MOST_LANES: usize = 16;
+/// The largest products and the smallest distances are kept for this many groups of vectors. The wanted ones are seldom in one group, so
+/// that few others are as good as the worst of the best of the groups.
+const KEPT: usize = 32;
+/// Products that are computed before some are picked.
+const PRODUCTS: usize = 1 << 16;
+const MOST_ROWS: usize = 96;
+/// Vectors that are looked at together when some are picked.
+const TOGETHER: usize = 4;
 
-struct Scan<'a, F> {
+struct Scan<'a> {
     vectors: &'a ScanVectors,
     rows: &'a [f32],
-    bounds: &'a mut [Bounds],
-    found: F,
+    wanted: &'a [Wanted],
+    /// `[rows, stride]`.
+    products: &'a mut [f32],
+    /// The largest products and the smallest squared distances of the groups, `[rows, 2, KEPT]`. The distances are upper bounds, without the
+    /// squared length of the row.
+    best: Vec<f32>,
+    picked: &'a mut Picked,
 }
 
-impl<F: FnMut(usize, usize, f32) -> Bounds> WithSimd for Scan<'_, F> {
+impl WithSimd for Scan<'_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
         let panels = self.vectors.panels.stride() / self.vectors.panels.lanes;
         by_width(simd, 0..panels, &mut self);
+        (0..self.wanted.len()).for_each(|row| self.pick(simd, row));
     }
 }
 
-impl<F: FnMut(usize, usize, f32) -> Bounds> OnPanels for Scan<'_, F> {
+impl OnPanels for Scan<'_> {
     #[inline(always)]
     fn some<S: Simd, const V: usize>(&mut self, simd: S, column: usize) {
-        let count = self.bounds.len();
+        let count = self.wanted.len();
         let whole = count - count % TALL;
         (0..whole).step_by(TALL).for_each(|row| self.tile::<S, TALL, V>(simd, row, column));
         (whole..count).for_each(|row| self.tile::<S, 1, V>(simd, row, column));
     }
 }
 
-impl<F: FnMut(usize, usize, f32) -> Bounds> Scan<'_, F> {
+impl Scan<'_> {
     #[inline(always)]
     fn tile<S: Simd, const R: usize, const V: usize>(&mut self, simd: S, row: usize, column: usize) {
         let Panels { inputs, ref weights, .. } = self.vectors.panels;
-        let lanes = S::F32_LANES;
+        let (lanes, stride) = (S::F32_LANES, self.vectors.panels.stride());
         let rows: [&[f32]; R] = std::array::from_fn(|offset| &self.rows[(row + offset) * inputs..][..inputs]);
         let weights: [&[S::f32s]; V] = std::array::from_fn(|offset| {
             &S::as_simd_f32s(&weights[(column + offset) * inputs * lanes..][..inputs * lanes]).0[..inputs]
         });
         let sums = add_products(simd, rows, weights, 0..inputs, [[simd.splat_f32s(0.0); V]; R]);
         let place = column * lanes..(column + V) * lanes;
-        let lengths = &S::as_simd_f32s(&self.vectors.lengths[place.clone()]).0[..V];
-        let squares = &S::as_simd_f32s(&self.vectors.squares[place]).0[..V];
-        for (offset, sums) in sums.iter().enumerate() {
-            let bounds = self.bounds[row + offset];
-            let [most, factor, far] = [bounds.most, bounds.factor, bounds.far].map(|bound| simd.splat_f32s(bound));
-            let within: [S::m32s; V] = std::array::from_fn(|part| {
-                let distance = simd.mul_add_e_f32s(simd.mul_f32s(factor, lengths[part]), sums[part], squares[part]);
-                let near = simd.less_than_or_equal_f32s(distance, far);
-                simd.or_m32s(near, simd.greater_than_or_equal_f32s(sums[part], most))
-            });
-            let any = within[1..].iter().fold(within[0], |any, &mask| simd.or_m32s(any, mask));
-            if simd.first_true_m32s(any) == lanes {
-                continue;
-            }
-            for (part, mask) in within.into_iter().enumerate() {
-                let mut marks = bits::<S>(mask);
-                let products = &mut [0.0; MOST_LANES][..lanes];
-                S::as_mut_simd_f32s(products).0.copy_from_slice(&sums[part..=part]);
-                while marks > 0 {
-                    let lane = marks.trailing_zeros() as usize;
-                    let vector = (column + part) * lanes + lane;
-                    if vector < self.vectors.panels.outputs {
-                        self.bounds[row + offset] = (self.found)(row + offset, vector, products[lane]);
-                    }
-                    marks &= marks - 1;
+        let [lengths, squares, offsets] = [&self.vectors.lengths, &self.vectors.squares[1], &self.vectors.offsets]
+            .map(|cells| &S::as_simd_f32s(&cells[place.clone()]).0[..V]);
+        let products: [_; R] = std::array::from_fn(|offset| (row + offset) * stride + place.start);
+        for (from, sums) in products.iter().zip(&sums) {
+            S::as_mut_simd_f32s(&mut self.products[*from..][..V * lanes]).0.copy_from_slice(sums);
+        }
+        for (offset, from) in products.into_iter().enumerate() {
+            let row = row + offset;
+            let products = &S::as_simd_f32s(&self.products[from..][..V * lanes]).0[..V];
+            let factor = simd.splat_f32s(-2.0 * self.wanted[row].length);
+            let (aligned, near) = self.best[row * 2 * KEPT..][..2 * KEPT].split_at_mut(KEPT);
+            let [aligned, near] = [aligned, near].map(|best| S::as_mut_simd_f32s(best).0);
+            let value = |part: usize| {
+                let factor = simd.mul_f32s(factor, lengths[part]);
+                let square = simd.mul_add_e_f32s(factor, products[part], squares[part]);
+                (simd.sub_f32s(offsets[part], products[part]), square)
+            };
+            // Two parts at most go to different groups.
+            for part in 0..V.min(2) {
+                let (mut least, mut square) = value(part);
+                if part + 2 < V {
+                    let later = value(part + 2);
+                    (least, square) = (simd.min_f32s(later.0, least), simd.min_f32s(later.1, square));
                 }
+                let group = (column + part) % (KEPT / lanes);
+                aligned[group] = simd.min_f32s(least, aligned[group]);
+                near[group] = simd.min_f32s(square, near[group]);
             }
         }
     }
+
+    /// Picks the vectors that are at least as good for a row as the worst of the best of the groups.
+    #[inline(always)]
+    fn pick<S: Simd>(&mut self, simd: S, row: usize) {
+        let Wanted { products, distances, length } = self.wanted[row];
+        let ScanVectors { undirected, slack, .. } = self.vectors;
+        self.picked.products.indices.extend(undirected.iter().take(products));
+        let (aligned, near) = self.best[row * 2 * KEPT..][..2 * KEPT].split_at(KEPT);
+        let least = match products {
+            0 => f32::MAX,
+            _ => -nth_smallest(simd, products, aligned) - 2.0 * slack,
+        };
+        let farthest = match distances {
+            0 => f32::MIN,
+            _ => nth_smallest(simd, distances, near) + 2.0 * slack * length * length,
+        };
+        // Finite, so that no difference with an infinite square is NaN.
+        let bounds = [least, farthest].map(|bound| bound.clamp(f32::MIN, f32::MAX));
+        let panels = self.vectors.panels.stride() / S::F32_LANES;
+        let whole = panels - panels % TOGETHER;
+        (0..whole).step_by(TOGETHER).for_each(|from| self.pick_some::<S, TOGETHER>(simd, row, from, bounds));
+        (whole..panels).for_each(|from| self.pick_some::<S, 1>(simd, row, from, bounds));
+        for list in [&mut self.picked.products, &mut self.picked.distances] {
+            list.ends.push(list.indices.len());
+        }
+    }
+
+    /// Picks from `V` panels, given the least product and the farthest squared distance.
+    #[inline(always)]
+    fn pick_some<S: Simd, const V: usize>(&mut self, simd: S, row: usize, panel: usize, bounds: [f32; 2]) {
+        let ScanVectors { panels, lengths, squares, offsets, .. } = self.vectors;
+        let (lanes, stride) = (S::F32_LANES, panels.stride());
+        let [least, farthest] = bounds.map(|bound| simd.splat_f32s(bound));
+        let factor = simd.splat_f32s(-2.0 * self.wanted[row].length);
+        let products = &self.products[row * stride..][..stride];
+        let [products, lengths, squares] =
+            [products, lengths, &squares[0]].map(|cells| &S::as_simd_f32s(&cells[panel * lanes..][..V * lanes]).0[..V]);
+        // Not negative for what is picked.
+        let beyond = |part: usize| {
+            let square = simd.mul_add_e_f32s(simd.mul_f32s(factor, lengths[part]), products[part], squares[part]);
+            [simd.sub_f32s(products[part], least), simd.sub_f32s(farthest, square)]
+        };
+        let [mut most, near] = beyond(0);
+        most = simd.max_f32s(most, near);
+        for part in 1..V {
+            let [aligned, near] = beyond(part);
+            most = simd.max_f32s(most, simd.max_f32s(aligned, near));
+        }
+        let zero = simd.splat_f32s(0.0);
+        if simd.first_true_m32s(simd.greater_than_or_equal_f32s(most, zero)) == lanes {
+            return;
+        }
+        let mut marks = [0; 2];
+        for part in 0..V {
+            for (marks, value) in marks.iter_mut().zip(beyond(part)) {
+                *marks |= u64::from(bits::<S>(simd.greater_than_or_equal_f32s(value, zero))) << (part * lanes);
+            }
+        }
+        let Picked { products, distances } = &mut *self.picked;
+        for (list, mut marks, directed) in [(products, marks[0], true), (distances, marks[1], false)] {
+            while marks > 0 {
+                let vector = panel * lanes + marks.trailing_zeros() as usize;
+                if vector < panels.outputs && !(directed && offsets[vector] > 0.0) {
+                    list.indices.push(vector as u32);
+                }
+                marks &= marks - 1;
+            }
+        }
+    }
+}
+
+/// The `n`-th smallest value, from 1; infinite if there are fewer. NaN does not count.
+#[inline(always)]
+fn nth_smallest<S: Simd>(simd: S, n: usize, values: &[f32]) -> f32 {
+    let [zero, one, n, infinite] = [0.0, 1.0, n as f32, f32::INFINITY].map(|value| simd.splat_f32s(value));
+    let mut found = infinite;
+    for part in S::as_simd_f32s(values).0 {
+        let mut count = zero;
+        for &other in values {
+            let smaller = simd.less_than_or_equal_f32s(simd.splat_f32s(other), *part);
+            count = simd.add_f32s(count, simd.select_f32s(smaller, one, zero));
+        }
+        let enough = simd.greater_than_or_equal_f32s(count, n);
+        found = simd.min_f32s(simd.select_f32s(enough, *part, infinite), found);
+    }
+    simd.reduce_min_f32s(found)
 }
 
 /// The marked lanes as bits, the first lane as the lowest bit.
@@ -135,45 +290,67 @@ pub(in crate::kernels) fn bits<S: Simd>(mask: S::m32s) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::Matrix;
 
     fn cells(count: usize, step: usize) -> Vec<f32> {
         (0..count).map(|cell| (cell * step % 1009) as f32 / 1009.0 - 0.5).collect()
     }
 
-    /// More vectors than fill the panels, and more rows than fill the tiles. By hand, in double precision; no product is within rounding
-    /// of its bound.
+    fn units(rows: &[f32], inputs: usize) -> (Vec<f32>, Vec<f64>) {
+        let length = |row: &[f32]| row.iter().map(|&cell| f64::from(cell).powi(2)).sum::<f64>().sqrt();
+        let lengths: Vec<f64> = rows.chunks_exact(inputs).map(length).collect();
+        let cells =
+            rows.iter().enumerate().map(|(cell, &value)| (f64::from(value) / lengths[cell / inputs].max(1e-9)) as f32);
+        (cells.collect(), lengths)
+    }
+
+    /// Fewer and more vectors than groups and than fill the panels, some of them without a direction, and rows that fill tiles of each
+    /// height. By hand, in double precision.
     #[test]
-    fn the_products_within_the_bounds_are_found() {
-        let (inputs, vectors, rows) = (7, 75, 20);
-        let weights = Matrix { shape: [inputs, vectors], cells: cells(inputs * vectors, 7919) };
-        let lengths: Vec<f32> = (0..vectors).map(|vector| 1.0 + vector as f32 / 50.0).collect();
-        let squares: Vec<f32> = (0..vectors).map(|vector| (vector * 13 % 75) as f32 / 75.0).collect();
-        let queries = cells(rows * inputs, 104_729);
-        let packed = ScanVectors::new(Panels::new(&weights, None), lengths.clone(), squares.clone());
-        let limits = |row: usize| Bounds { most: 0.55, factor: -1.0 - row as f32 / 20.0, far: -0.3 };
-        let product = |row: usize, vector: usize| -> f64 {
-            let term = |input: usize| {
-                f64::from(queries[row * inputs + input]) * f64::from(weights.cells[input * vectors + vector])
-            };
-            (0..inputs).map(term).sum()
-        };
-        let within = |row: usize, vector: usize| {
-            let (product, bounds) = (product(row, vector), limits(row));
-            let distance = f64::from(squares[vector]) + f64::from(bounds.factor * lengths[vector]) * product;
-            product >= f64::from(bounds.most) || distance <= f64::from(bounds.far)
-        };
-        let mut found = vec![vec![f64::NAN; vectors]; rows];
-        let mut bounds: Vec<Bounds> = (0..rows).map(limits).collect();
-        packed.scan(&queries, &mut bounds, |row, vector, product| {
-            found[row][vector] = f64::from(product);
-            limits(row)
-        });
-        let all = || (0..rows).flat_map(|row| (0..vectors).map(move |vector| (row, vector)));
-        for (row, vector) in all() {
-            let ours = found[row][vector];
-            let expected = if within(row, vector) { product(row, vector) } else { f64::NAN };
-            assert!((ours - expected).abs() < 1e-6 || ours.is_nan() && expected.is_nan(), "{row}, {vector}: {ours}");
+    fn the_largest_products_and_the_smallest_distances_are_picked_and_few_others() {
+        let (inputs, rows) = (7, 20);
+        for (count, zeros, wanted) in
+            [(3, 1, [10, 2]), (75, 0, [10, 1]), (800, 3, [10, 2]), (800, 790, [10, 2]), (300, 0, [0, 1])]
+        {
+            let mut vectors = cells(inputs * count, 7919);
+            vectors[..zeros * inputs].fill(0.0);
+            let queries = cells(rows * inputs, 104_729);
+            let [(vectors, lengths), (queries, own)] = [&vectors, &queries].map(|rows| units(rows, inputs));
+            let packed = ScanVectors::new(
+                Panels::of_rows(&vectors, inputs, |_, cell| cell),
+                &lengths,
+                |length| length > 0.0,
+                1e-6,
+            );
+            let wanted = wanted.map(|wanted| wanted.min(count));
+            let of_row = |&length: &f64| Wanted { products: wanted[0], distances: wanted[1], length: length as f32 };
+            let picked = packed.scan(&queries, &own.iter().map(of_row).collect::<Vec<_>>(), &mut Vec::new());
+            for (row, query) in queries.chunks_exact(inputs).enumerate() {
+                let products: Vec<f64> = vectors
+                    .chunks_exact(inputs)
+                    .map(|vector| query.iter().zip(vector).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum())
+                    .collect();
+                let square = |(product, length): (&f64, &f64)| length * length - 2.0 * own[row] * length * product;
+                let squares: Vec<f64> = products.iter().zip(&lengths).map(square).collect();
+                let negative: Vec<f64> = products.iter().map(|product| -product).collect();
+                for (values, list, wanted) in
+                    [(&negative, &picked.products, wanted[0]), (&squares, &picked.distances, wanted[1])]
+                {
+                    let mut sorted = values.clone();
+                    sorted.sort_unstable_by(f64::total_cmp);
+                    let ours = list.of(row);
+                    let mut best: Vec<f64> = ours.iter().map(|&vector| values[vector as usize]).collect();
+                    best.sort_unstable_by(f64::total_cmp);
+                    assert!(
+                        best.len() >= wanted && best[..wanted] == sorted[..wanted],
+                        "{count}: {best:?}, {sorted:?}"
+                    );
+                    assert!(best.len() <= 3 * wanted + zeros, "{count}: {} are picked", best.len());
+                    let mut once = ours.to_vec();
+                    once.sort_unstable();
+                    once.dedup();
+                    assert_eq!(once.len(), ours.len(), "a vector is picked twice");
+                }
+            }
         }
     }
 }

@@ -1,17 +1,13 @@
 //! Whitened rows that are known, and the search for those nearest to another row and most similar in direction.
 
-use pulp::Arch;
-
 use crate::SavedTensors;
-use crate::graph::Matrix;
 use crate::kernels::panels::Panels;
-use crate::kernels::panels::scan::{Bounds, ScanVectors};
+use crate::kernels::panels::scan::{Picked, ScanVectors, Wanted};
+use crate::kernels::vectorised;
 use crate::tools::neighbours::{exact_product, exact_square, slack};
 
 /// The number of neighbours whose cosines are averaged.
 pub(super) const NEIGHBOURS: usize = 10;
-/// Rows that are compared with the known ones at a time; what is found of them stays in the cache.
-const BLOCK: usize = 96;
 /// A row up to this length has no direction.
 pub(super) const SHORTEST: f64 = 1e-6;
 /// A row is equal to one at this share of its squared length or less. Other programs round the whitening differently.
@@ -35,12 +31,8 @@ pub(super) struct Known {
     lengths: Vec<f64>,
     /// The rows scaled to length 1, ready to be multiplied.
     units: ScanVectors,
-    /// The square of each length, `[rows]`.
-    squares: Vec<f32>,
-    /// The largest of these squares.
+    /// The largest square of a length.
     largest: f64,
-    /// The indices of rows without a direction.
-    undirected: Vec<u32>,
 }
 
 /// What the known rows say about a row.
@@ -55,24 +47,10 @@ pub(super) struct Resemblance {
 impl Known {
     pub fn new(rows: Vec<f32>, width: usize, equal_left_out: bool) -> Self {
         let lengths = lengths(&rows, width);
-        let count = lengths.len();
-        let scales: Vec<f64> = lengths.iter().map(|&length| to_unit(length)).collect();
-        let mut cells = vec![0.0; rows.len()];
-        for (place, (row, scale)) in rows.chunks_exact(width).zip(&scales).enumerate() {
-            for (column, &cell) in row.iter().enumerate() {
-                cells[column * count + place] = (f64::from(cell) * scale) as f32;
-            }
-        }
-        let squares: Vec<f32> = lengths.iter().map(|length| (length * length) as f32).collect();
-        let lower = 1.0 - slack(width);
-        let units = ScanVectors::new(
-            Panels::new(&Matrix { shape: [width, count], cells }, None),
-            lengths.iter().map(|&length| length as f32).collect(),
-            squares.iter().map(|square| lower * square).collect(),
-        );
+        let units = Panels::of_rows(&to_units(&rows, &lengths, width), width, |_, cell| cell);
+        let units = ScanVectors::new(units, &lengths, |length| length > SHORTEST, slack(width));
         let largest = lengths.iter().fold(0.0f64, |largest, length| largest.max(length * length));
-        let undirected = (0..count as u32).filter(|&row| lengths[row as usize] <= SHORTEST).collect();
-        Self { rows, width, equal_left_out, lengths, units, squares, largest, undirected }
+        Self { rows, width, equal_left_out, lengths, units, largest }
     }
 
     /// The known rows that are saved as `rows`.
@@ -108,193 +86,113 @@ impl Known {
 
     /// How rows, `[rows, width]`, resemble the known ones. The result for a row does not depend on the other rows.
     pub fn resemblances(&self, rows: &[f32]) -> Vec<Resemblance> {
-        rows.chunks(BLOCK * self.width).flat_map(|rows| self.of_block(rows)).collect()
+        let (mut resemblances, mut space) = (Vec::with_capacity(rows.len() / self.width), Vec::new());
+        for rows in rows.chunks(self.units.block() * self.width) {
+            let lengths = lengths(rows, self.width);
+            let wanted: Vec<Wanted> = lengths.iter().map(|&length| self.wanted(length)).collect();
+            let picked = self.units.scan(&to_units(rows, &lengths, self.width), &wanted, &mut space);
+            let exact = Exact { known: self, lengths, picked };
+            vectorised!(exact.compare(rows, &mut resemblances));
+        }
+        resemblances
     }
 
-    fn of_block(&self, rows: &[f32]) -> Vec<Resemblance> {
-        let lengths = lengths(rows, self.width);
-        let mut searches: Vec<Search> = lengths.iter().map(|&length| self.search(length)).collect();
-        let mut bounds: Vec<Bounds> = searches.iter().map(Search::bounds).collect();
-        let mut units = Vec::with_capacity(rows.len());
-        for (row, &length) in rows.chunks_exact(self.width).zip(&lengths) {
-            let scale = to_unit(length);
-            units.extend(row.iter().map(|&cell| (f64::from(cell) * scale) as f32));
+    /// What is wanted for a row of this length.
+    fn wanted(&self, length: f64) -> Wanted {
+        let count = self.lengths.len();
+        let products = if length > SHORTEST { NEIGHBOURS.min(count) } else { 0 };
+        match self.in_range(length) {
+            true => Wanted {
+                products,
+                distances: if self.equal_left_out { 2 } else { 1 }.min(count),
+                length: length as f32,
+            },
+            false => Wanted { products, distances: 0, length: 0.0 },
         }
-        self.units.scan(&units, &mut bounds, |row, place, product| {
-            let search = &mut searches[row];
-            search.add(place as u32, self.lengths[place], self.squares[place], product);
-            search.bounds()
-        });
-        Arch::new().dispatch(|| {
-            let mut resemblances = Vec::with_capacity(searches.len());
-            for ((search, row), &length) in searches.iter().zip(rows.chunks_exact(self.width)).zip(&lengths) {
-                let (distance, cosine) = (self.distance(search, row, length), self.cosine(search, row, length));
-                resemblances.push(Resemblance { distance, cosine });
-            }
-            resemblances
-        })
     }
 
-    /// A search for what resembles a row of this length.
-    fn search(&self, length: f64) -> Search {
-        let slack = slack(self.width);
-        // Squares beyond the range of `f32` bound nothing: every distance is computed.
-        let square = (length * length + self.largest <= LARGEST).then_some((length * length) as f32);
-        let mut aligned = Least::new(NEIGHBOURS.min(self.lengths.len()));
-        for &row in self.undirected.iter().take(NEIGHBOURS) {
-            aligned.add(row, 0.0, 0.0);
-        }
-        Search {
-            near: Least::new(if self.equal_left_out { 2 } else { 1 }.min(self.lengths.len())),
-            aligned,
-            factor: -2.0 * length as f32,
-            square,
-            directed: length > SHORTEST,
-            slack,
+    /// Whether the squared distances of a row of this length are within the range of `f32`. If not, all distances are computed.
+    fn in_range(&self, length: f64) -> bool {
+        length * length + self.largest <= LARGEST
+    }
+}
+
+/// Exact distances from and cosines with the known rows that were picked.
+struct Exact<'a> {
+    known: &'a Known,
+    /// The lengths of the rows.
+    lengths: Vec<f64>,
+    picked: Picked,
+}
+
+impl Exact<'_> {
+    /// Appends how the rows, `[rows, width]`, resemble the known ones.
+    #[inline(always)]
+    fn compare(&self, rows: &[f32], resemblances: &mut Vec<Resemblance>) {
+        for (place, row) in rows.chunks_exact(self.known.width).enumerate() {
+            let (distance, cosine) = (self.distance(place, row), self.cosine(place, row));
+            resemblances.push(Resemblance { distance, cosine });
         }
     }
 
     #[inline(always)]
-    fn distance(&self, search: &Search, row: &[f32], length: f64) -> f32 {
+    fn distance(&self, place: usize, row: &[f32]) -> f32 {
+        let (known, length) = (self.known, self.lengths[place]);
+        let (picked, all) = match known.in_range(length) {
+            true => (self.picked.distances.of(place), 0),
+            false => (&[][..], known.lengths.len()),
+        };
         let mut nearest = [f64::INFINITY; 2];
-        let mut add = |place: u32| {
-            let square = exact_square(row, &self.rows[place as usize * self.width..][..self.width]);
+        for place in picked.iter().map(|&place| place as usize).chain(0..all) {
+            let square = exact_square(row, &known.rows[place * known.width..][..known.width]);
             if square < nearest[0] {
                 nearest = [square, nearest[0]];
             } else if square < nearest[1] {
                 nearest[1] = square;
             }
-        };
-        match search.square {
-            Some(_) => {
-                for place in search.near.left() {
-                    add(place);
-                }
-            }
-            None => (0..self.lengths.len() as u32).for_each(add),
         }
         let [first, second] = nearest;
         let equal = first <= EQUAL * length * length;
-        let other = self.equal_left_out && equal && second < f64::INFINITY;
+        let other = known.equal_left_out && equal && second < f64::INFINITY;
         if other { second } else { first }.sqrt() as f32
     }
 
     #[inline(always)]
-    fn cosine(&self, search: &Search, row: &[f32], length: f64) -> f32 {
-        if !search.directed {
+    fn cosine(&self, place: usize, row: &[f32]) -> f32 {
+        let (known, length) = (self.known, self.lengths[place]);
+        if length.is_nan() || length <= SHORTEST {
             return if length.is_nan() { f32::NAN } else { 0.0 };
         }
-        let (mut largest, mut count) = ([f64::NEG_INFINITY; NEIGHBOURS], 0);
-        for place in search.aligned.left() {
+        let (mut largest, picked) = ([f64::NEG_INFINITY; NEIGHBOURS], self.picked.products.of(place));
+        for &place in picked {
             let place = place as usize;
-            let known = &self.rows[place * self.width..][..self.width];
-            let cosine = exact_product(row, known) / (length * self.lengths[place]);
-            let mut cosine = if self.lengths[place] > SHORTEST { cosine } else { 0.0 };
+            let cosine =
+                exact_product(row, &known.rows[place * known.width..][..known.width]) / (length * known.lengths[place]);
+            let mut cosine = if known.lengths[place] > SHORTEST { cosine } else { 0.0 };
             for other in &mut largest {
                 let larger = if *other > cosine { *other } else { cosine };
                 cosine = if *other > cosine { cosine } else { *other };
                 *other = larger;
             }
-            count += 1;
         }
-        let count = count.min(NEIGHBOURS);
+        let count = picked.len().min(NEIGHBOURS);
         (largest[..count].iter().sum::<f64>() / count as f64) as f32
-    }
-}
-
-/// The search for the known rows that resemble one row.
-struct Search {
-    near: Least,
-    /// By the negative cosine, so that the smallest values are wanted.
-    aligned: Least,
-    /// −2 times the length of the row.
-    factor: f32,
-    /// The squared length of the row; `None` if all distances are needed anyway.
-    square: Option<f32>,
-    /// Whether the row has a direction.
-    directed: bool,
-    /// The largest rounding error of a product.
-    slack: f32,
-}
-
-/// What is called while products are in registers is compiled for their vectors.
-impl Search {
-    #[inline(always)]
-    fn bounds(&self) -> Bounds {
-        Bounds {
-            most: if self.directed { -self.aligned.bound() - self.slack } else { f32::INFINITY },
-            factor: self.factor,
-            far: self.square.map_or(f32::NEG_INFINITY, |square| self.near.bound() - (1.0 - self.slack) * square),
-        }
-    }
-
-    #[inline(always)]
-    fn add(&mut self, place: u32, length: f64, square: f32, product: f32) {
-        if self.directed && length > SHORTEST && -product - self.slack <= self.aligned.bound() {
-            self.aligned.add(place, -product, self.slack);
-        }
-        if let Some(own) = self.square {
-            let squares = own + square;
-            let (distance, slack) = (squares + self.factor * length as f32 * product, self.slack * squares);
-            if distance - slack <= self.near.bound() {
-                self.near.add(place, distance, slack);
-            }
-        }
-    }
-}
-
-/// The rows that may have the smallest values of all. Values are known up to rounding errors.
-struct Least {
-    /// The number of values wanted.
-    count: usize,
-    /// The smallest upper bounds of values so far, smallest first, after a place that is smaller than all.
-    upper: [f32; 1 + KEPT],
-    /// Lower bounds of values, with the indices of the rows.
-    candidates: Vec<(f32, u32)>,
-}
-
-/// The number of bounds that are kept: more than are wanted, so that they fill whole vectors.
-const KEPT: usize = 16;
-
-impl Least {
-    fn new(count: usize) -> Self {
-        let mut upper = [f32::INFINITY; 1 + KEPT];
-        upper[0] = f32::NEG_INFINITY;
-        Self { count, upper, candidates: Vec::with_capacity(4 * NEIGHBOURS) }
-    }
-
-    /// No value above this is wanted.
-    #[inline(always)]
-    fn bound(&self) -> f32 {
-        self.upper[self.count]
-    }
-
-    /// Adds a row, given its value and the largest error of it.
-    #[inline(always)]
-    fn add(&mut self, row: u32, value: f32, slack: f32) {
-        // Each place takes the larger of its predecessor and of the smaller of itself and the new value: no branch to mispredict.
-        let (upper, old) = (value + slack, self.upper);
-        for (place, pair) in self.upper[1..].iter_mut().zip(old.windows(2)) {
-            let smaller = if pair[1] < upper { pair[1] } else { upper };
-            *place = if pair[0] > smaller { pair[0] } else { smaller };
-        }
-        if self.candidates.len() == self.candidates.capacity() {
-            let bound = self.bound();
-            self.candidates.retain(|(lower, _)| *lower <= bound);
-        }
-        self.candidates.push((value - slack, row));
-    }
-
-    /// The rows that are left.
-    fn left(&self) -> impl Iterator<Item = u32> {
-        let bound = self.bound();
-        self.candidates.iter().filter(move |(lower, _)| *lower <= bound).map(|&(_, row)| row)
     }
 }
 
 /// The length of each row.
 fn lengths(rows: &[f32], width: usize) -> Vec<f64> {
     rows.chunks_exact(width).map(|row| exact_product(row, row).sqrt()).collect()
+}
+
+/// Rows, `[rows, width]`, scaled to length 1, given their lengths.
+fn to_units(rows: &[f32], lengths: &[f64], width: usize) -> Vec<f32> {
+    let mut units = Vec::with_capacity(rows.len());
+    for (row, &length) in rows.chunks_exact(width).zip(lengths) {
+        let scale = to_unit(length);
+        units.extend(row.iter().map(|&cell| (f64::from(cell) * scale) as f32));
+    }
+    units
 }
 
 /// What a row of this length is multiplied with to have length 1.
