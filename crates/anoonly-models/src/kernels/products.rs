@@ -10,6 +10,8 @@ use std::slice::Iter;
 
 use pulp::{Arch, Simd, WithSimd};
 
+use super::panels::lanes;
+
 /// Rows of equal width in `cells`: all of them, or those at the given indices.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StridedRows<'a> {
@@ -87,7 +89,8 @@ pub(crate) fn dots(rows: StridedRows<'_>, weights: StridedRows<'_>, out: &mut [f
 /// Like [`dots`], and prefetches `ahead` from memory while the processor multiplies.
 pub(crate) fn dots_and_fetch(rows: StridedRows<'_>, weights: StridedRows<'_>, ahead: &[f32], out: &mut [f32]) {
     assert_eq!((rows.width, out.len()), (weights.width, rows.len() * weights.len()));
-    let ahead = Ahead::new(ahead, rows.len().div_ceil(TALL) * weights.len().div_ceil(WIDE));
+    let vectors = rows.width / lanes();
+    let ahead = Ahead::new(ahead, rows.len().div_ceil(TALL) * weights.len().div_ceil(WIDE) * vectors.div_ceil(STRETCH));
     Arch::new().dispatch(Dots { rows, weights, ahead, out });
 }
 
@@ -115,6 +118,8 @@ struct Dots<'a> {
 /// The numbers of rows and of weight rows in a tile. The sums of a tile fill the registers.
 const TALL: usize = 4;
 const WIDE: usize = 5;
+/// The number of vectors between two calls that prefetch.
+const STRETCH: usize = 8;
 
 impl WithSimd for Dots<'_> {
     type Output = ();
@@ -152,13 +157,15 @@ impl Dots<'_> {
                 }
             }
         };
-        for place in 0..length {
-            add(row_vectors.map(|vectors| vectors[place]), weight_vectors.map(|vectors| vectors[place]));
+        for from in (0..length).step_by(STRETCH) {
+            for place in from..(from + STRETCH).min(length) {
+                add(row_vectors.map(|vectors| vectors[place]), weight_vectors.map(|vectors| vectors[place]));
+            }
+            self.ahead.fetch();
         }
         if !rows[0].1.is_empty() {
             add(rows.map(|row| simd.partial_load_f32s(row.1)), weights.map(|row| simd.partial_load_f32s(row.1)));
         }
-        self.ahead.fetch();
         let width = self.weights.len();
         for (offset, sums) in sums.into_iter().enumerate() {
             let out = &mut self.out[(row + offset) * width + weight..][..C];
