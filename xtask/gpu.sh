@@ -1,13 +1,13 @@
 #!/bin/sh
 # Tests and measures the GPU backends.
 #
-#   xtask/gpu.sh build FOLDER             builds what a run needs into FOLDER, less than 64 MiB
+#   xtask/gpu.sh build FOLDER [wgpu]      builds what a run needs into FOLDER, less than 64 MiB; with `wgpu`, without CUDA
 #   FOLDER/gpu.sh run RESULT.json [tiny]  runs it there: tests on wgpu and CUDA, then training and scoring with 1, 16 and 256 members
 #                                         on each and on all cores of the processor, in at most 10 minutes
 #   FOLDER/gpu.sh table RESULT.json       prints the result as Markdown
 #
-# A run needs no network, no compiler and no source. `tiny` shows that everything works, also on Vulkan's software driver, where it
-# may take 40 minutes at most, and says nothing about speed. CUDA needs the driver, and NVRTC with its headers, which `build` fetches with pip if it can.
+# A run needs no network, no compiler and no source. `tiny` shows that everything works, also on Vulkan's software driver, where it takes
+# some minutes, and says nothing about speed. CUDA needs the driver, and NVRTC with its headers, which `build` fetches with pip if it can.
 set -eu
 
 # The version of CUDA that the programs are built for. Drivers of this version and later can run them.
@@ -15,10 +15,10 @@ cuda=12.4
 
 build() {
     mkdir -p "$1"
-    folder=$(cd "$1" && pwd)
+    folder=$(cd "$1" && pwd) backends=${2:-wgpu,cuda}
     temporary
     export CUDARC_CUDA_VERSION=12040
-    set -- --release --package anoonly-train --features wgpu,cuda
+    set -- --release --package anoonly-train --features "$backends"
     built() {
         sed -n "s/.*\"executable\":\"\([^\"]*\)\".*/\1/p" | tail -1
     }
@@ -28,6 +28,16 @@ build() {
     # The loader of Vulkan drivers, for machines that have a driver only.
     loader=$(ldconfig -p | sed -n 's/.*libvulkan\.so\.1 .*=> //p' | head -1)
     if [ -n "$loader" ]; then cp -L "$loader" "$work/libvulkan.so.1"; fi
+    case $backends in
+    *cuda*) fetch ;;
+    esac
+    tar -C "$work" -czf "$folder/programs.tar.gz" .
+    cp "$0" "$folder/gpu.sh"
+    du -sh "$folder"
+}
+
+# Fetches the compiler for CUDA's kernels with its headers.
+fetch() {
     mkdir "$work/fetched"
     if python3 -m pip download --quiet --no-deps --dest "$work/fetched" "nvidia-cuda-nvrtc-cu12==$cuda.*" "nvidia-cuda-runtime-cu12==$cuda.*" \
         "nvidia-cuda-nvcc-cu12==$cuda.*" nvidia-cuda-cccl-cu12; then
@@ -40,9 +50,6 @@ build() {
         echo 'NVRTC is missing: the machine must have it' >&2
     fi
     rm -rf "$work/fetched"
-    tar -C "$work" -czf "$folder/programs.tar.gz" .
-    cp "$0" "$folder/gpu.sh"
-    du -sh "$folder"
 }
 
 # A folder that is removed at the end.
@@ -115,14 +122,15 @@ run() {
 
     set --
     for backend in cuda wgpu flex; do
-        if said=$(timeout 30 "$work/gpu" probe $backend 2>&1); then
+        # Drivers print warnings to the standard error.
+        if said=$(timeout 30 "$work/gpu" probe $backend 2>"$work/log"); then
             machine "$backend: $said"
             if [ $backend != flex ]; then part "tests on $backend" $testing env ANOONLY_GPU=$backend "$work/gpu-tests" "$tests"; fi
             # shellcheck disable=SC2086 # no word where it is empty
             part "measurement on $backend" $measuring "$work/gpu" measure $backend "$work/$backend.json" $words
             set -- "$@" "$work/$backend.json"
         else
-            printf '%s\tnot available\t0\t%s\n' "$backend" "$(echo "$said" | tail -3 | tr '\t\n' '  ')" >>"$work/parts"
+            printf '%s\tnot available\t0\t%s\n' "$backend" "$(tail -3 "$work/log" | tr '\t\n' '  ')" >>"$work/parts"
         fi
     done
     "$work/gpu" join "$result" "$work/parts" "$@"
@@ -131,7 +139,7 @@ run() {
 }
 
 case ${1:-} in
-build) build "$2" ;;
+build) shift && build "$@" ;;
 run) shift && run "$@" ;;
 table) unpack && "$work/gpu" table "$2" ;;
 *) sed -n '2,12s/^# \{0,1\}//p' "$0" && exit 2 ;;

@@ -64,6 +64,23 @@ struct Figure {
     score: f64,
 }
 
+impl Figure {
+    /// The training steps and the scored rows of all members in a second.
+    fn rates(&self) -> [f64; 2] {
+        let rate = |count: usize, seconds: f64| (self.members * count) as f64 / seconds;
+        [rate(self.steps, self.fit), rate(self.sizes.scored, self.score)]
+    }
+}
+
+/// A rate with three digits.
+fn per_second(rate: f64) -> String {
+    match rate {
+        1e6.. => format!("{:.2} M", rate / 1e6),
+        1e3.. => format!("{:.2} k", rate / 1e3),
+        _ => format!("{rate:.1}"),
+    }
+}
+
 /// A part of the run and how it ended.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Part {
@@ -216,16 +233,26 @@ fn table(run: &Run) -> Result<(), Box<dyn Error>> {
     run.machine.iter().for_each(|line| println!("- {line}"));
     for Part { part, ended, seconds, said } in &run.parts {
         let why = if said.is_empty() { String::new() } else { format!(": {}", said.trim()) };
-        println!("- {part}: {ended} in {seconds:.0} s{why}");
+        let after = if ended == "not available" { String::new() } else { format!(" in {seconds:.0} s") };
+        println!("- {part}: {ended}{after}{why}");
     }
-    println!("\n| method | members | device | training, member-steps a second | scoring, member-rows a second |");
-    println!("|---|---:|---|---:|---:|");
+    println!(
+        "\n| method | members | device | training, member-steps a second | times all cores | scoring, member-rows a second | times all cores |"
+    );
+    println!("|---|---:|---|---:|---:|---:|---:|");
     let mut figures: Vec<&Figure> = run.figures.iter().collect();
     figures.sort_by_key(|figure| (METHODS.iter().position(|name| *name == figure.method), figure.members));
-    for Figure { backend, device, method, members, sizes, steps, fit, score, .. } in figures {
-        let per_second = |count: usize, seconds: f64| (members * count) as f64 / seconds;
-        let (training, scoring) = (per_second(*steps, *fit), per_second(sizes.scored, *score));
-        println!("| {method} | {members} | {device}, {backend} | {training:.3e} | {scoring:.3e} |");
+    for figure in &figures {
+        let processor = figures
+            .iter()
+            .find(|other| other.backend == "flex" && other.method == figure.method && other.members == figure.members);
+        let rates = figure.rates();
+        let [training, scoring] = std::array::from_fn(|of| {
+            let times = processor.map_or("–".into(), |other| format!("{:.2}", rates[of] / other.rates()[of]));
+            format!("{} | {times}", per_second(rates[of]))
+        });
+        let Figure { backend, device, method, members, .. } = figure;
+        println!("| {method} | {members} | {device}, {backend} | {training} | {scoring} |");
     }
     Ok(())
 }
