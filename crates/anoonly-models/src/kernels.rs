@@ -44,8 +44,8 @@ pub use scorer::Scorer;
 
 /// Computes an expression with the vector instructions of the machine's processor.
 ///
-/// [`Arch::dispatch`] also takes a closure, but the compiler may leave the closure outside, and then compiles it for any processor. Functions
-/// that the expression calls have to be `#[inline(always)]` for the same reason.
+/// [`Arch::dispatch`] also takes a closure, but the compiler may compile the closure as a function of its own, without these instructions.
+/// The same goes for what the expression calls: long functions have to be `#[inline(always)]`.
 macro_rules! vectorised {
     ($work:expr) => {
         pulp::Arch::new().dispatch($crate::kernels::Vectorised(
@@ -56,7 +56,8 @@ macro_rules! vectorised {
 }
 pub(crate) use vectorised;
 
-/// What [`vectorised`] computes.
+/// What [`vectorised`] computes. As it is `FnMut`, the closure itself is called; `FnOnce` puts a function in between, which is not always
+/// inlined.
 pub(crate) struct Vectorised<F>(pub F);
 
 impl<R, F: FnMut() -> R> WithSimd for Vectorised<F> {

@@ -9,9 +9,9 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use burn_flex::{Flex, FlexTensor};
 
-use super::vectorised;
 use super::{
     Differentiating, activate, activation_backward, back, cast, columns, finish, flex, primitive, same, tensor, values,
+    vectorised,
 };
 use crate::layers::activation::Activation;
 

@@ -12,8 +12,7 @@ use burn::tensor::ops::FloatTensor;
 use burn::tensor::{Shape, Tensor, TensorData, TensorPrimitive};
 use burn_flex::{Flex, FlexTensor};
 
-use super::vectorised;
-use super::{Scorer, activate, squares};
+use super::{Scorer, activate, squares, vectorised};
 use crate::Network;
 use crate::graph::Graph;
 

@@ -1,7 +1,8 @@
 //! Histograms with bins of equal width.
 
-use crate::kernels::vectorised;
 use std::ops::Range;
+
+use crate::kernels::vectorised;
 
 /// A range of values, divided into bins of equal width. As in NumPy, an edge between two bins belongs to the upper one, and the last
 /// bin includes its upper edge.

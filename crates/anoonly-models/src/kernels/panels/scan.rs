@@ -4,17 +4,17 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::{OnPanels, Panels, TALL, add_products, by_width};
 
-/// Vectors of length 1 that were longer or shorter, and perhaps some without a direction.
+/// Vectors scaled to length 1, with their original lengths. Some may have no direction.
 ///
-/// For a row, the search picks out the vectors that may have the largest products with it, and those that may be nearest to it as they were
-/// before. It computes in single precision and allows for rounding errors, so the wanted vectors are among those it picks.
+/// For a row, the search picks out the vectors that may have the largest products with it, and those that may be nearest to it at their
+/// original lengths. It computes in single precision and allows for rounding errors, so the wanted vectors are among those it picks. Vectors
+/// whose length is not finite are never picked.
 #[derive(Clone, Debug)]
 pub(crate) struct ScanVectors {
     panels: Panels,
-    /// The former lengths, `[stride]`.
+    /// The original lengths, `[stride]`.
     lengths: Vec<f32>,
-    /// The squares of the lengths, less and more than they are by the rounding error of a squared distance, `[stride]`; infinite for the
-    /// padding.
+    /// Lower and upper bounds of the squared lengths, for the rounding error of a squared distance, `[stride]`; infinite for the padding.
     squares: [Vec<f32>; 2],
     /// What products are subtracted from, `[stride]`: 0, or infinity for the padding and for vectors without a direction.
     offsets: Vec<f32>,
@@ -24,18 +24,18 @@ pub(crate) struct ScanVectors {
     slack: f32,
 }
 
-/// What is searched for one row.
+/// What is searched for, for one row.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wanted {
     /// How many of the largest products are wanted, at most [`MOST`]. The product with a vector without a direction counts as 0.
     pub products: usize,
     /// How many of the smallest distances are wanted, at most [`MOST`].
     pub distances: usize,
-    /// The length of the row before it was divided by it; 0 if no distances are wanted.
+    /// The length of the row before it was scaled to length 1; 0 if no distances are wanted.
     pub length: f32,
 }
 
-/// The most products or distances that can be wanted: only half as many as there are groups, as each group has one that counts.
+/// The most products or distances that can be wanted. With more than half as many as there are groups, the bounds would be loose.
 const MOST: usize = KEPT / 2;
 
 /// The vectors that a search has picked for each row.
@@ -60,27 +60,37 @@ impl Lists {
 }
 
 impl ScanVectors {
-    /// The vectors are the columns of the panels. `lengths` are their former lengths, and `directed` says whether a vector of a length has
-    /// a direction.
-    pub fn new(panels: Panels, lengths: &[f64], directed: impl Fn(f64) -> bool, slack: f32) -> Self {
-        assert_eq!(lengths.len(), panels.outputs, "each vector has a length");
+    /// Packs vectors, `[vectors, inputs]`, at least one, which are scaled to length 1. `lengths` are their original lengths, and `directed`
+    /// says whether a vector of a length has a direction.
+    pub fn new(vectors: &[f32], inputs: usize, lengths: &[f64], directed: impl Fn(f64) -> bool, slack: f32) -> Self {
+        assert!(!lengths.is_empty() && vectors.len() == lengths.len() * inputs, "each vector has a length");
+        let mut vectors = vectors.to_vec();
+        for (vector, length) in vectors.chunks_exact_mut(inputs).zip(lengths) {
+            // The maximum of a NaN and of a number can be either.
+            if !length.is_finite() {
+                vector.fill(0.0);
+            }
+        }
+        let panels = Panels::of_rows(&vectors, inputs, |_, cell| cell);
         let padded = |of: &dyn Fn(f64) -> f32, padding: f32| {
-            let mut cells: Vec<f32> = lengths.iter().map(|&length| of(length)).collect();
+            let of = |&length: &f64| if length.is_finite() { of(length) } else { padding };
+            let mut cells: Vec<f32> = lengths.iter().map(of).collect();
             cells.resize(panels.stride(), padding);
             cells
         };
-        let square = |length: f64| (length * length) as f32;
+        let undirected = |&(_, &length): &(u32, &f64)| length.is_finite() && !directed(length);
         Self {
             lengths: padded(&|length| (length as f32).min(f32::MAX), 0.0),
-            squares: [1.0 - slack, 1.0 + slack].map(|factor| padded(&|length| factor * square(length), f32::INFINITY)),
+            squares: [1.0 - slack, 1.0 + slack]
+                .map(|factor| padded(&|length| factor * (length * length) as f32, f32::INFINITY)),
             offsets: padded(&|length| if directed(length) { 0.0 } else { f32::INFINITY }, f32::INFINITY),
-            undirected: (0..lengths.len() as u32).filter(|&vector| !directed(lengths[vector as usize])).collect(),
+            undirected: (0..).zip(lengths).filter(undirected).map(|(vector, _)| vector).collect(),
             slack,
             panels,
         }
     }
 
-    /// The number of rows to be scanned together: as many as whose products stay in the cache.
+    /// The number of rows to be scanned together. Their products stay in the cache.
     pub fn block(&self) -> usize {
         let most = (PRODUCTS / self.panels.stride()).clamp(TALL, MOST_ROWS);
         most - most % TALL
@@ -102,13 +112,14 @@ impl ScanVectors {
 
 /// The most lanes of a vector.
 pub(super) const MOST_LANES: usize = 16;
-/// The largest products and the smallest distances are kept for this many groups of vectors. The wanted ones are seldom in one group, so
-/// that few others are as good as the worst of the best of the groups.
+/// The largest product and the smallest distance are kept for each of this number of groups of vectors. The wanted vectors are seldom in one
+/// group. So the bound that follows from the best of each group lets few others through.
 const KEPT: usize = 32;
-/// Products that are computed before some are picked.
+/// Products that are computed before some are picked, unless the rows would be fewer than a tile has: 256 KiB.
 const PRODUCTS: usize = 1 << 16;
+/// The most rows that are scanned together.
 const MOST_ROWS: usize = 96;
-/// Vectors that are looked at together when some are picked.
+/// Panels that are looked at together when vectors are picked.
 const TOGETHER: usize = 4;
 
 struct Scan<'a> {
@@ -172,21 +183,21 @@ impl Scan<'_> {
                 let square = simd.mul_add_e_f32s(factor, products[part], squares[part]);
                 (simd.sub_f32s(offsets[part], products[part]), square)
             };
-            // Two parts at most go to different groups.
+            // With four parts, a vector has 16 lanes and there are two vectors of groups, which the parts take in turn.
             for part in 0..V.min(2) {
-                let (mut least, mut square) = value(part);
+                let (mut product, mut square) = value(part);
                 if part + 2 < V {
                     let later = value(part + 2);
-                    (least, square) = (simd.min_f32s(later.0, least), simd.min_f32s(later.1, square));
+                    (product, square) = (simd.min_f32s(later.0, product), simd.min_f32s(later.1, square));
                 }
                 let group = (column + part) % (KEPT / lanes);
-                aligned[group] = simd.min_f32s(least, aligned[group]);
+                aligned[group] = simd.min_f32s(product, aligned[group]);
                 near[group] = simd.min_f32s(square, near[group]);
             }
         }
     }
 
-    /// Picks the vectors that are at least as good for a row as the worst of the best of the groups.
+    /// Picks the vectors of a row within the bounds that follow from the best of each group.
     #[inline(always)]
     fn pick<S: Simd>(&mut self, simd: S, row: usize) {
         let Wanted { products, distances, length } = self.wanted[row];
@@ -199,7 +210,8 @@ impl Scan<'_> {
         };
         let farthest = match distances {
             0 => f32::MIN,
-            _ => nth_smallest(simd, distances, near) + 2.0 * slack * length * length,
+            // Squares below the range of normal numbers have a larger error.
+            _ => nth_smallest(simd, distances, near) + 2.0 * slack * length * length + f32::MIN_POSITIVE,
         };
         // Finite, so that no difference with an infinite square is NaN.
         let bounds = [least, farthest].map(|bound| bound.clamp(f32::MIN, f32::MAX));
@@ -259,15 +271,15 @@ impl Scan<'_> {
 /// The `n`-th smallest value, from 1; infinite if there are fewer. NaN does not count.
 #[inline(always)]
 fn nth_smallest<S: Simd>(simd: S, n: usize, values: &[f32]) -> f32 {
-    let [zero, one, n, infinite] = [0.0, 1.0, n as f32, f32::INFINITY].map(|value| simd.splat_f32s(value));
+    let [zero, one, wanted, infinite] = [0.0, 1.0, n as f32, f32::INFINITY].map(|value| simd.splat_f32s(value));
     let mut found = infinite;
     for part in S::as_simd_f32s(values).0 {
         let mut count = zero;
         for &other in values {
-            let smaller = simd.less_than_or_equal_f32s(simd.splat_f32s(other), *part);
-            count = simd.add_f32s(count, simd.select_f32s(smaller, one, zero));
+            let counts = simd.less_than_or_equal_f32s(simd.splat_f32s(other), *part);
+            count = simd.add_f32s(count, simd.select_f32s(counts, one, zero));
         }
-        let enough = simd.greater_than_or_equal_f32s(count, n);
+        let enough = simd.greater_than_or_equal_f32s(count, wanted);
         found = simd.min_f32s(simd.select_f32s(enough, *part, infinite), found);
     }
     simd.reduce_min_f32s(found)
@@ -315,12 +327,7 @@ mod tests {
             vectors[..zeros * inputs].fill(0.0);
             let queries = cells(rows * inputs, 104_729);
             let [(vectors, lengths), (queries, own)] = [&vectors, &queries].map(|rows| units(rows, inputs));
-            let packed = ScanVectors::new(
-                Panels::of_rows(&vectors, inputs, |_, cell| cell),
-                &lengths,
-                |length| length > 0.0,
-                1e-6,
-            );
+            let packed = ScanVectors::new(&vectors, inputs, &lengths, |length| length > 0.0, 1e-6);
             let wanted = wanted.map(|wanted| wanted.min(count));
             let of_row = |&length: &f64| Wanted { products: wanted[0], distances: wanted[1], length: length as f32 };
             let picked = packed.scan(&queries, &own.iter().map(of_row).collect::<Vec<_>>(), &mut Vec::new());
@@ -351,6 +358,56 @@ mod tests {
                     assert_eq!(once.len(), ours.len(), "a vector is picked twice");
                 }
             }
+        }
+    }
+
+    /// Vectors in nearly the same direction: rounding decides the order of their products.
+    #[test]
+    fn wanted_vectors_are_picked_where_rounding_decides() {
+        let (inputs, count) = (7, 300);
+        let noise = cells(inputs * count, 7919);
+        for query in 0..20 {
+            let base = cells(inputs, 104_729 + query);
+            let vectors: Vec<f32> = (0..inputs * count).map(|cell| base[cell % inputs] + 4e-7 * noise[cell]).collect();
+            let row: Vec<f32> =
+                base.iter().zip(cells(inputs, 31 + query)).map(|(base, noise)| 3.0 * base + 0.1 * noise).collect();
+            let [(vectors, lengths), (row, own)] = [&vectors, &row].map(|rows| units(rows, inputs));
+            let packed = ScanVectors::new(&vectors, inputs, &lengths, |_| true, (2 * inputs + 16) as f32 * 6e-8);
+            let wanted = Wanted { products: 10, distances: 2, length: own[0] as f32 };
+            let picked = packed.scan(&row, &[wanted], &mut Vec::new());
+            let product = |vector: usize| -> f64 {
+                let vector = &vectors[vector * inputs..][..inputs];
+                row.iter().zip(vector).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
+            };
+            let square = |vector: usize| lengths[vector].powi(2) - 2.0 * own[0] * lengths[vector] * product(vector);
+            let best = |of: &dyn Fn(usize) -> f64, count: usize| {
+                let mut vectors: Vec<u32> = (0..lengths.len() as u32).collect();
+                vectors.sort_by(|a, b| of(*a as usize).total_cmp(&of(*b as usize)));
+                vectors.truncate(count);
+                vectors
+            };
+            let (aligned, near) = (best(&|vector| -product(vector), 10), best(&square, 2));
+            assert!(aligned.iter().all(|vector| picked.products.of(0).contains(vector)), "query {query}");
+            assert!(near.iter().all(|vector| picked.distances.of(0).contains(vector)), "query {query}");
+        }
+    }
+
+    /// Vectors that cannot be compared hide no others, whatever the width of the machine's vectors.
+    #[test]
+    fn vectors_that_are_not_finite_are_never_picked() {
+        let (inputs, count) = (3, 200);
+        for value in [f32::NAN, f32::INFINITY] {
+            let (mut vectors, mut lengths) = units(&cells(inputs * count, 7919), inputs);
+            for vector in (0..count).filter(|vector| vector % 16 != 5) {
+                vectors[vector * inputs] = value;
+                lengths[vector] = value.into();
+            }
+            let packed = ScanVectors::new(&vectors, inputs, &lengths, |length| length > 0.0, 1e-6);
+            let (row, own) = units(&[0.3, -0.2, 0.1], inputs);
+            let wanted = Wanted { products: 16, distances: 16, length: own[0] as f32 };
+            let picked = packed.scan(&row, &[wanted], &mut Vec::new());
+            let expected: Vec<u32> = (0..count as u32).filter(|vector| vector % 16 == 5).collect();
+            assert_eq!((picked.products.of(0), picked.distances.of(0)), (&expected[..], &expected[..]));
         }
     }
 }

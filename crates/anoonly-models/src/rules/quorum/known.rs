@@ -1,7 +1,6 @@
 //! Whitened rows that are known, and the search for those nearest to another row and most similar in direction.
 
 use crate::SavedTensors;
-use crate::kernels::panels::Panels;
 use crate::kernels::panels::scan::{Picked, ScanVectors, Wanted};
 use crate::kernels::vectorised;
 use crate::tools::neighbours::{exact_product, exact_square, slack};
@@ -47,8 +46,8 @@ pub(super) struct Resemblance {
 impl Known {
     pub fn new(rows: Vec<f32>, width: usize, equal_left_out: bool) -> Self {
         let lengths = lengths(&rows, width);
-        let units = Panels::of_rows(&to_units(&rows, &lengths, width), width, |_, cell| cell);
-        let units = ScanVectors::new(units, &lengths, |length| length > SHORTEST, slack(width));
+        let units = to_units(&rows, &lengths, width);
+        let units = ScanVectors::new(&units, width, &lengths, |length| length > SHORTEST, slack(width));
         let largest = lengths.iter().fold(0.0f64, |largest, length| largest.max(length * length));
         Self { rows, width, equal_left_out, lengths, units, largest }
     }
@@ -70,13 +69,9 @@ impl Known {
 
     /// The rows scaled to length 1, `[rows, width]`, and whether each has a direction. A row without one becomes zeros.
     pub fn units(&self) -> (Vec<f32>, Vec<bool>) {
-        let directed: Vec<bool> = self.lengths.iter().map(|&length| length > SHORTEST).collect();
-        let mut units = Vec::with_capacity(self.rows.len());
-        for (row, (&length, &directed)) in self.rows.chunks_exact(self.width).zip(self.lengths.iter().zip(&directed)) {
-            let scale = if directed { to_unit(length) } else { 0.0 };
-            units.extend(row.iter().map(|&cell| (f64::from(cell) * scale) as f32));
-        }
-        (units, directed)
+        let lengths: Vec<f64> =
+            self.lengths.iter().map(|&length| if length > SHORTEST { length } else { 0.0 }).collect();
+        (to_units(&self.rows, &lengths, self.width), lengths.iter().map(|&length| length > 0.0).collect())
     }
 
     /// Whether a known row that is equal to the row in question is no neighbour.
@@ -224,34 +219,55 @@ mod tests {
         close(true, [2.0, 17f32.sqrt(), 2.0]);
     }
 
-    /// By hand, in double precision: rows of the known ones and others, near and far, and enough of them for several tiles.
+    /// By hand, in double precision: rows of the known ones and others, near and far, and enough of them for several blocks.
     #[test]
     fn the_nearest_and_most_similar_rows_are_those_of_a_search_over_all_rows() {
-        for (count, width, scale) in [(700, 7, 1.0), (90, 40, 1e-9), (300, 3, 1e15), (100, 5, 3e18), (60, 4, 1e22)] {
+        for (count, width, scale) in [
+            (700, 7, 1.0),
+            (90, 40, 1e-9),
+            (300, 3, 1e15),
+            (100, 5, 3e18),
+            (60, 4, 1e22),
+            (40, 5, 1e-24),
+            (12, 3, 1.0),
+            (4, 3, 1.0),
+        ] {
             let scaled = |cells: Vec<f32>| -> Vec<f32> { cells.into_iter().map(|cell| cell * scale).collect() };
-            let rows = scaled([&cells(40 * width, 31), &cells(10 * width, 0)[..]].concat());
-            let (known, product) = (scaled(cells(count * width, 0)), |a: &[f32], b: &[f32]| {
-                a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum::<f64>()
-            });
-            for (equal_left_out, row) in
-                [false, true].into_iter().flat_map(|left_out| rows.chunks_exact(width).map(move |row| (left_out, row)))
-            {
-                let length = product(row, row).sqrt();
-                let square = |known: &[f32]| {
-                    row.iter().zip(known).map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2)).sum::<f64>()
-                };
-                let mut squares: Vec<f64> = known.chunks_exact(width).map(square).collect();
-                squares.sort_unstable_by(f64::total_cmp);
-                let distance = if equal_left_out && squares[0] == 0.0 { squares[1] } else { squares[0] }.sqrt();
-                let mut cosines: Vec<f64> = known
-                    .chunks_exact(width)
-                    .map(|known| product(row, known) / length / product(known, known).sqrt())
-                    .collect();
-                cosines.sort_unstable_by(|a, b| b.total_cmp(a));
-                let cosine = if length > 1e-6 { cosines[..10].iter().sum::<f64>() / 10.0 } else { 0.0 };
-                let ours = Known::new(known.clone(), width, equal_left_out).resemblances(row)[0];
-                let [far, off] = [f64::from(ours.distance) - distance, f64::from(ours.cosine) - cosine].map(f64::abs);
-                assert!(far <= 1e-6 * distance && off <= 1e-6, "{count} × {width}: {ours:?}, not {distance}, {cosine}");
+            let rows = scaled([&cells(200 * width, 31), &cells(4 * width, 0)[..]].concat());
+            let product =
+                |a: &[f32], b: &[f32]| -> f64 { a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum() };
+            // Some known rows are equal to others, much longer or much shorter.
+            let mut known = cells(count * width, 0);
+            known.copy_within(..width, width * (count / 2));
+            known[width * (count - 1)..].iter_mut().for_each(|cell| *cell *= 100.0);
+            known[width * (count - 2)..width * (count - 1)].iter_mut().for_each(|cell| *cell *= 1e-7);
+            let known = scaled(known);
+            for equal_left_out in [false, true] {
+                let found = Known::new(known.clone(), width, equal_left_out).resemblances(&rows);
+                for (row, ours) in rows.chunks_exact(width).zip(found) {
+                    let length = product(row, row).sqrt();
+                    let square = |known: &[f32]| {
+                        row.iter().zip(known).map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2)).sum::<f64>()
+                    };
+                    let mut squares: Vec<f64> = known.chunks_exact(width).map(square).collect();
+                    squares.sort_unstable_by(f64::total_cmp);
+                    let distance = if equal_left_out && squares[0] == 0.0 { squares[1] } else { squares[0] }.sqrt();
+                    let cosine = |known: &[f32]| {
+                        let known_length = product(known, known).sqrt();
+                        if known_length > SHORTEST { product(row, known) / length / known_length } else { 0.0 }
+                    };
+                    let mut cosines: Vec<f64> = known.chunks_exact(width).map(cosine).collect();
+                    cosines.sort_unstable_by(|a, b| b.total_cmp(a));
+                    cosines.truncate(NEIGHBOURS);
+                    let mean = cosines.iter().sum::<f64>() / cosines.len() as f64;
+                    let cosine = if length > SHORTEST { mean } else { 0.0 };
+                    let [far, off] =
+                        [f64::from(ours.distance) - distance, f64::from(ours.cosine) - cosine].map(f64::abs);
+                    assert!(
+                        far <= 1e-6 * distance + 1e-30 && off <= 1e-6,
+                        "{count} × {width}: {ours:?}, not {distance}, {cosine}"
+                    );
+                }
             }
         }
     }

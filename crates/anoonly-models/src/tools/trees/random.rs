@@ -70,8 +70,8 @@ impl<R: Rng> TreeGrower<'_, R> {
         self.node(nodes, child + 1, [unlabelled.1, normals.1, anomalies.1], space);
     }
 
-    /// The best of the splits on random columns that are not constant among the rows, with one threshold each.
-    #[inline(always)]
+    /// The best of the splits on random columns that are not constant among the rows, with one threshold each. Most nodes have few rows:
+    /// compiled for wide vectors, this takes a fifth longer.
     fn split(&mut self, rows: [&[u32]; 3], sums: [f64; 2], space: &mut Workspace) -> Option<(usize, f32)> {
         let Workspace { order, cells, sides, swapped, .. } = space;
         let lengths = rows.map(<[u32]>::len);
@@ -113,7 +113,6 @@ impl<R: Rng> TreeGrower<'_, R> {
 
 impl<R: Rng> TreeGrower<'_, R> {
     /// A random threshold between the ends of a node's cells, and the impurity that it leaves; `None` if a side is too small.
-    #[inline(always)]
     fn random_threshold(
         &mut self,
         cells: &[f32],
