@@ -36,11 +36,11 @@ pub(crate) struct Forest {
     pub sizes: Vec<f32>,
     /// The same trees, ready for walks.
     walks: Walks,
-    /// Those of the same trees that are small; `None` for another one.
+    /// The same trees, whole or their tops, ready to be evaluated; `None` for one that rows only walk through.
     small: Vec<Option<SmallTree>>,
 }
 
-/// The most columns for each tree of a forest whose small trees are evaluated whole. That reads all cells of a row, a walk only some.
+/// The most columns for each tree of a forest whose trees or tops are evaluated. That reads all cells of a row, a walk only some.
 const MOST_COLUMNS: usize = 8;
 
 impl Forest {
@@ -92,14 +92,18 @@ impl Forest {
                 let count = block.count();
                 small.read(block);
                 for (place, tree) in self.small.iter().enumerate() {
-                    match tree {
-                        Some(tree) => visit(place, first, &small.values(tree)[..count]),
-                        None => {
-                            walked.resize(count, 0.0);
-                            self.walks.leaves(place, block, &mut walks, |row, leaf| walked[row] = value(leaf));
-                            visit(place, first, &walked);
+                    let values = tree.as_ref().map(|tree| (tree.whole, &small.values(tree)[..count]));
+                    let starts = match values {
+                        Some((true, values)) => {
+                            visit(place, first, values);
+                            continue;
                         }
-                    }
+                        Some((false, starts)) => Some(starts),
+                        None => None,
+                    };
+                    walked.resize(count, 0.0);
+                    self.walks.leaves(place, block, starts, &mut walks, |row, leaf| walked[row] = value(leaf));
+                    visit(place, first, &walked);
                 }
                 (first, rows) = (first + count, others);
             }

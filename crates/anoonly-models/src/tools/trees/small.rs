@@ -2,7 +2,10 @@
 //!
 //! A walk takes few steps, but each step waits for the one before. Here, every split of a tree is evaluated for a block of rows, from the
 //! leaves to the root: a split takes the value of its first or of its second child, row by row. No step depends on where a row goes, so
-//! that a vector holds as many rows as it has lanes. The values are those of a walk, bit by bit.
+//! that a vector holds as many rows as it has lanes. The values are those of a walk, bit by bit. Of a larger tree, the splits near the root
+//! are evaluated in this way, and walks go on from there.
+
+use std::collections::BinaryHeap;
 
 use pulp::{Arch, Simd, WithSimd};
 
@@ -11,6 +14,8 @@ use crate::kernels::panels::lanes;
 
 /// The most splits of a small tree, for each lane of a vector. With more, a walk is faster.
 const SPLITS: usize = 12;
+/// The most splits of a larger tree that are evaluated before walks go on, for each lane of a vector.
+const TOP: usize = 3;
 /// The number of cells in a block of rows: they stay in the nearest cache with the values of some splits.
 const CELLS: usize = 6144;
 /// The fewest and the most rows of a block. More rows share the work that a split takes besides its rows.
@@ -39,9 +44,11 @@ struct Split {
     slot: usize,
 }
 
-/// A small tree, ready to be evaluated.
+/// A small tree, or the top of a larger one, ready to be evaluated.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct SmallTree {
+    /// Whether this is a whole tree. The values of a top are indices of nodes, from which walks go on.
+    pub whole: bool,
     /// Each split after those below it.
     splits: Vec<Split>,
     /// The number of slots.
@@ -51,22 +58,28 @@ pub(super) struct SmallTree {
 }
 
 impl SmallTree {
-    /// A tree, whose nodes are as in a [`Forest`](super::Forest); `None` if a walk is faster.
+    /// A tree, whose nodes are as in a [`Forest`](super::Forest); `None` if walks alone are faster.
     pub fn new(tree: &[f32]) -> Option<Self> {
-        let (nodes, lanes) = (tree.len() / NODE, lanes());
-        let child = |node: usize| tree[node * NODE + 2] as usize;
-        if lanes == 1 || nodes / 2 > SPLITS * lanes {
-            return None;
+        let lanes = lanes();
+        match tree.len() / NODE / 2 {
+            _ if lanes == 1 => None,
+            splits if splits <= SPLITS * lanes => Some(Self::of(tree, true)),
+            _ => Some(Self::of(&top(tree, TOP * lanes), false)),
         }
+    }
+
+    fn of(tree: &[f32], whole: bool) -> Self {
+        let nodes = tree.len() / NODE;
+        let child = |node: usize| tree[node * NODE + 2] as usize;
         // The number of slots that the values of each node take at once.
         let mut needs = vec![0; nodes];
         for node in (0..nodes).rev().filter(|&node| child(node) > 0) {
             let [first, second] = [needs[child(node)], needs[child(node) + 1]];
             needs[node] = if first == second { first + 1 } else { first.max(second) };
         }
-        let mut made = Self { splits: Vec::with_capacity(nodes / 2), slots: 0, root: Child::Leaf(0.0) };
+        let mut made = Self { whole, splits: Vec::with_capacity(nodes / 2), slots: 0, root: Child::Leaf(0.0) };
         made.root = made.add(tree, &needs, 0, &mut Vec::new());
-        Some(made)
+        made
     }
 
     /// Adds the splits of a node and of those below it. `free` are the slots that are not in use.
@@ -92,6 +105,31 @@ impl SmallTree {
         self.splits.push(Split { column: column as usize, threshold, children, slot });
         Child::Slot(slot)
     }
+}
+
+/// The tree of some splits from the root of a larger tree on, those with the most nodes below them. The value of a leaf is the index of the
+/// larger tree's node, which an `f32` holds exactly.
+fn top(tree: &[f32], splits: usize) -> Vec<f32> {
+    let child = |node: usize| tree[node * NODE + 2] as usize;
+    let mut below = vec![1; tree.len() / NODE];
+    for node in (0..below.len()).rev().filter(|&node| child(node) > 0) {
+        below[node] += below[child(node)] + below[child(node) + 1];
+    }
+    let leaf = |node: usize| [0.0, 0.0, 0.0, node as f32];
+    let mut nodes = vec![leaf(0)];
+    let mut leaves = BinaryHeap::from([(below[0], 0)]);
+    for _ in 0..splits {
+        let Some((_, place)) = leaves.pop() else { break };
+        let node = nodes[place][3] as usize;
+        if child(node) > 0 {
+            nodes[place] = [tree[node * NODE], tree[node * NODE + 1], nodes.len() as f32, 0.0];
+            for child in [child(node), child(node) + 1] {
+                leaves.push((below[child], nodes.len()));
+                nodes.push(leaf(child));
+            }
+        }
+    }
+    nodes.concat()
 }
 
 /// A block of rows, column by column, and the slots of a tree.
@@ -243,7 +281,7 @@ mod tests {
         nodes.concat()
     }
 
-    /// Trees that are evaluated whole, of any shape, beside trees that are walked through; cells that are equal to thresholds; numbers of
+    /// Trees that are evaluated whole, of any shape, beside trees with walks below their top; cells that are equal to thresholds; numbers of
     /// rows that fill no block or several; rows with cells that the trees do not see.
     #[test]
     fn values_are_those_of_walks() {
@@ -255,9 +293,8 @@ mod tests {
             let mut trees: Vec<Vec<f32>> = sizes.map(|splits| tree(splits, columns, false, &mut rng)).to_vec();
             trees.extend((0..10).map(|splits| tree(splits * 4, columns, true, &mut rng)));
             trees.iter().for_each(|tree| forest.push(tree));
-            assert!(
-                lanes() == 1 || forest.small.iter().any(Option::is_some) && forest.small.iter().any(Option::is_none)
-            );
+            let wholes: Vec<bool> = forest.small.iter().flatten().map(|small| small.whole).collect();
+            assert!(lanes() == 1 || wholes.len() == trees.len() && wholes.contains(&true) && wholes.contains(&false));
             let stride = columns + skipped;
             for count in [1, 15, 16, 17, 63, 64, 100, 256, 700] {
                 let cells: Vec<f32> = (0..count * stride).map(|_| rng.random_range(0..16) as f32 / 16.0).collect();

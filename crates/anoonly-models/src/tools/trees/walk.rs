@@ -94,7 +94,7 @@ impl Walks {
         while rows.count() >= TOGETHER {
             let (block, others) = rows.split(rows.count().min(BLOCK));
             for tree in 0..self.roots.len() {
-                self.leaves(tree, block, &mut walks, |row, leaf| visit(tree, first + row, leaf));
+                self.leaves(tree, block, None, &mut walks, |row, leaf| visit(tree, first + row, leaf));
             }
             (first, rows) = (first + block.count(), others);
         }
@@ -112,14 +112,22 @@ impl Walks {
         }
     }
 
-    /// Calls `visit` with the index of each row and of its leaf in a tree, counted over the nodes of all trees.
-    pub fn leaves(&self, tree: usize, mut rows: TreeRows<'_>, walks: &mut Block, mut visit: impl FnMut(usize, usize)) {
+    /// Calls `visit` with the index of each row and of its leaf in a tree, counted over the nodes of all trees. `starts` are the nodes that
+    /// the rows have reached, counted from the root of the tree.
+    pub fn leaves(
+        &self,
+        tree: usize,
+        mut rows: TreeRows<'_>,
+        starts: Option<&[f32]>,
+        walks: &mut Block,
+        mut visit: impl FnMut(usize, usize),
+    ) {
         let root = self.roots[tree];
         let steps = &self.steps[root..self.roots.get(tree + 1).copied().unwrap_or(self.steps.len())];
         let mut first = 0;
         while rows.count() > 0 {
             let (block, others) = rows.split(rows.count().min(BLOCK));
-            let leaves = walks.through_tree(steps, block);
+            let leaves = walks.through_tree(steps, block, starts.map(|starts| &starts[first..]));
             leaves.iter().enumerate().for_each(|(row, &leaf)| visit(first + row, root + leaf as usize));
             (first, rows) = (first + block.count(), others);
         }
@@ -145,14 +153,14 @@ impl Walks {
 }
 
 impl Block {
-    /// The leaf of each row in a tree, counted from its root.
-    fn through_tree(&mut self, tree: &[Step], rows: TreeRows<'_>) -> &[u32] {
+    /// The leaf of each row in a tree, counted from its root, as the nodes are from which the rows start.
+    fn through_tree(&mut self, tree: &[Step], rows: TreeRows<'_>, starts: Option<&[f32]>) -> &[u32] {
         let count = rows.count();
         self.leaves[..count].fill(0);
         let mut left = if tree.len() > 1 { count } else { 0 };
         for place in 0..left {
             self.rows[place] = place as u32;
-            self.at[place] = 0;
+            self.at[place] = starts.map_or(0, |starts| starts[place] as u32);
         }
         while left > 0 {
             let mut others = 0;
