@@ -46,7 +46,7 @@ pub struct Options {
     /// Number of members, which differ in their seeds and whose scores are averaged [default: 5, or 1 for an untrained method]
     #[arg(long, value_name = "N")]
     ensemble: Option<usize>,
-    /// Choose the number of epochs by cross-validation over the labelled anomalies. Takes about five times as long, and with few
+    /// Choose the number of epochs by cross-validation over the labelled anomalies. Takes up to six times as long, and with few
     /// labels changes little
     #[arg(long)]
     early_stopping: bool,
