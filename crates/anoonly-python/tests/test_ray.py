@@ -110,12 +110,16 @@ def test_a_killed_actor_changes_nothing(case: Case, tmp_path: Path) -> None:
     armed.touch()
     with ThreadPoolExecutor() as pool:
         job = pool.submit(collected, scored)
-        wait(lambda: job.done() or len(list(tmp_path.glob("actor-*"))) == 2, "two actors at work")
-        assert not job.done()
-        victim = psutil.Process(int(next(tmp_path.glob("actor-*")).name.rpartition("-")[2]))
-        assert "_Scorer" in " ".join(victim.cmdline())
-        kill(victim)
-        killed.touch()
+        try:
+            # Ray may give all batches to one of the two actors.
+            wait(lambda: job.done() or list(tmp_path.glob("actor-*")), "an actor at work")
+            assert not job.done()
+            victim = psutil.Process(int(next(tmp_path.glob("actor-*")).name.rpartition("-")[2]))
+            assert "_Scorer" in " ".join(victim.cmdline())
+            kill(victim)
+        finally:
+            # The actors would wait for ever, and the pool for them.
+            killed.touch()
         case.check(job.result(60))
 
 
