@@ -66,7 +66,7 @@ impl ScanVectors {
         assert!(!lengths.is_empty() && vectors.len() == lengths.len() * inputs, "each vector has a length");
         let mut vectors = vectors.to_vec();
         for (vector, length) in vectors.chunks_exact_mut(inputs).zip(lengths) {
-            // The maximum of a NaN and of a number can be either.
+            // The minimum of NaN and a number can be either, so a product that is NaN could hide others.
             if !length.is_finite() {
                 vector.fill(0.0);
             }
@@ -128,8 +128,8 @@ struct Scan<'a> {
     wanted: &'a [Wanted],
     /// `[rows, stride]`.
     products: &'a mut [f32],
-    /// The largest products and the smallest squared distances of the groups, `[rows, 2, KEPT]`. The distances are upper bounds, without the
-    /// squared length of the row.
+    /// The least of each group, `[rows, 2, KEPT]`: of the negated products, and of upper bounds of the squared distances, without the squared
+    /// length of the row.
     best: Vec<f32>,
     picked: &'a mut Picked,
 }
