@@ -8,8 +8,9 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
+use self::scan::MOST_LANES;
 use super::activate;
-use super::products::{Ahead, LINE};
+use super::products::{Ahead, LINE, StridedRows};
 use crate::graph::Matrix;
 
 /// Weights `[inputs, outputs]` and biases, packed into panels that are one vector wide. The last panel is padded with zeros.
@@ -42,17 +43,28 @@ impl Panels {
     }
 
     /// Packs rows `[outputs, inputs]` as weights: each product is one with a row. `weight` makes a weight of a column and its cell.
-    pub fn of_rows(rows: &[f32], inputs: usize, weight: impl Fn(usize, f32) -> f32) -> Self {
-        let (outputs, lanes) = (rows.len() / inputs, lanes());
+    pub fn of_rows(rows: StridedRows<'_>, weight: impl Fn(usize, f32) -> f32) -> Self {
+        let (inputs, outputs, lanes) = (rows.width, rows.len(), lanes());
         let stride = outputs.next_multiple_of(lanes);
-        let mut weights = vec![0.0; inputs * stride];
-        for (panel, rows) in weights.chunks_exact_mut(inputs * lanes).zip(rows.chunks(lanes * inputs)) {
-            for (lane, row) in rows.chunks_exact(inputs).enumerate() {
-                let cells = panel[lane..].iter_mut().step_by(lanes).zip(row).enumerate();
-                cells.for_each(|(column, (to, &cell))| *to = weight(column, cell));
+        let (weights, bias) = (vec![0.0; inputs * stride], vec![0.0; stride]);
+        let mut panels = Self { inputs, outputs, lanes, weights, bias };
+        panels.fill(rows, weight);
+        panels
+    }
+
+    /// Replaces the weights by those of as many other rows.
+    pub fn fill(&mut self, rows: StridedRows<'_>, weight: impl Fn(usize, f32) -> f32) {
+        let Self { inputs, outputs, lanes, .. } = *self;
+        assert_eq!((rows.width, rows.len()), (inputs, outputs));
+        for (panel, from) in self.weights.chunks_exact_mut(inputs * lanes).zip((0..outputs).step_by(lanes)) {
+            rows.fetch(outputs.min(from + lanes)..outputs.min(from + 2 * lanes));
+            let mut packed: [&[f32]; MOST_LANES] = [&[]; MOST_LANES];
+            let count = lanes.min(outputs - from);
+            packed[..count].iter_mut().enumerate().for_each(|(lane, row)| *row = rows.row(from + lane));
+            for (column, cells) in panel.chunks_exact_mut(lanes).enumerate() {
+                cells.iter_mut().zip(&packed[..count]).for_each(|(cell, row)| *cell = weight(column, row[column]));
             }
         }
-        Self { inputs, outputs, lanes, weights, bias: vec![0.0; stride] }
     }
 
     /// The number of weights.

@@ -6,6 +6,7 @@
 //! place, without a copy.
 
 use std::iter::StepBy;
+use std::ops::Range;
 use std::slice::Iter;
 
 use pulp::{Arch, Simd, WithSimd};
@@ -44,6 +45,14 @@ impl<'a> StridedRows<'a> {
         &self.cells[row * self.width..][..self.width]
     }
 
+    /// Prefetches some rows, if they do not simply follow each other.
+    pub fn fetch(self, places: Range<usize>) {
+        for &row in self.indices.and_then(|indices| indices.get(places)).unwrap_or_default() {
+            let row = &self.cells[row * self.width..][..self.width];
+            prefetch(row.iter().step_by(LINE).chain(row.last()));
+        }
+    }
+
     /// `N` consecutive rows, starting at `from`.
     #[inline(always)]
     fn rows<const N: usize>(self, from: usize) -> [&'a [f32]; N] {
@@ -72,11 +81,19 @@ impl<'a> Ahead<'a> {
     /// Prefetches the next part of the cells. It only affects speed.
     #[inline(always)]
     pub fn fetch(&mut self) {
-        #[cfg(target_arch = "x86_64")]
-        if let Some(sse) = pulp::core_arch::x86::Sse::try_new() {
-            for cell in self.lines.by_ref().take(self.at_once) {
-                sse._mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(std::ptr::from_ref(cell).cast());
-            }
+        prefetch(self.lines.by_ref().take(self.at_once));
+    }
+}
+
+/// Prefetches the cache lines of cells. It only affects speed.
+#[inline(always)]
+fn prefetch<'a>(cells: impl Iterator<Item = &'a f32>) {
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = cells;
+    #[cfg(target_arch = "x86_64")]
+    if let Some(sse) = pulp::core_arch::x86::Sse::try_new() {
+        for cell in cells {
+            sse._mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(std::ptr::from_ref(cell).cast());
         }
     }
 }

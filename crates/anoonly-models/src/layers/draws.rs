@@ -46,15 +46,22 @@ pub(crate) fn dropout<B: Backend>(rows: Tensor<B, 2>, rate: f64, rng: &mut impl 
         return rows;
     }
     let (shape, device) = (rows.dims(), rows.device());
-    rows * tensor(dropout_factors(shape[0] * shape[1], rate, rng).collect(), shape, &device)
+    let mut factors = vec![0.0; shape[0] * shape[1]];
+    draw_dropout(&mut factors, rate, rng);
+    rows * tensor(factors, shape, &device)
 }
 
-/// The factors by which [`dropout`] multiplies the cells, in their order.
-pub(crate) fn dropout_factors(cells: usize, rate: f64, rng: &mut impl Rng) -> impl Iterator<Item = f32> {
+/// Draws the factors by which [`dropout`] multiplies the cells, in their order.
+pub(crate) fn draw_dropout(factors: &mut [f32], rate: f64, rng: &mut impl Rng) {
     let kept = (1.0 / (1.0 - rate)) as f32;
     // 32 bits resolve the rate to 2⁻³² and cost half as much as 64.
     let limit = (rate * 2f64.powi(32)) as u32;
-    (0..cells).map(move |_| if rng.random::<u32>() < limit { 0.0 } else { kept })
+    let mut draws = [0u32; 256];
+    for factors in factors.chunks_mut(draws.len()) {
+        let draws = &mut draws[..factors.len()];
+        rng.fill(draws);
+        factors.iter_mut().zip(draws).for_each(|(factor, draw)| *factor = if *draw < limit { 0.0 } else { kept });
+    }
 }
 
 #[cfg(test)]
@@ -62,6 +69,18 @@ mod tests {
     use super::*;
     use crate::layers::host::cells;
     use burn_ndarray::NdArray;
+
+    #[test]
+    fn factors_are_drawn_one_after_the_other() {
+        let mut factors = [0.5; 600];
+        draw_dropout(&mut factors[..7], 0.3, &mut Seed(1).stream(&[]));
+        let mut rng = Seed(1).stream(&[]);
+        draw_dropout(&mut factors[..7], 0.3, &mut rng);
+        draw_dropout(&mut factors[7..], 0.3, &mut rng);
+        let mut rng = Seed(1).stream(&[]);
+        let kept = (1.0 / 0.7f64) as f32;
+        assert!(factors.iter().all(|factor| *factor == if rng.random::<u32>() < 1_288_490_188 { 0.0 } else { kept }));
+    }
 
     #[test]
     fn dropout_keeps_the_mean_and_differs_between_steps() {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Checks;
 use crate::graph::{GeneralStep, Graph, Matrix, Step};
 use crate::kernels::panels::packed_rows::{NewCentre, PackedRows};
+use crate::kernels::products::StridedRows;
 use crate::tools::kmeans::{Clusters, squared_distance};
 use crate::{
     ConfigError, FittedRule, Method, MethodInfo, MethodKind, RowBlock, RuleData, RuleGradient, RuleMethod, SavedTensors,
@@ -113,7 +114,7 @@ impl Cblof {
 
 impl FittedRule for Cblof {
     fn score(&self, rows: RowBlock<'_>) -> Vec<f32> {
-        let packed = PackedRows::new(rows.cells(), vec![0.0; self.columns]);
+        let packed = PackedRows::new(StridedRows::all(rows.cells(), self.columns), vec![0.0; self.columns]);
         let (mut squares, mut centre) = (packed.no_centre(), [NewCentre::new(&[])]);
         for row in self.centres.chunks_exact(self.columns) {
             centre[0].row = row;

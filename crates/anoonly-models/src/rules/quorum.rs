@@ -161,7 +161,7 @@ pub struct Quorum {
 impl FittedRule for Quorum {
     fn score(&self, rows: RowBlock<'_>) -> Vec<f32> {
         let mut scores = Vec::with_capacity(rows.count());
-        for block in rows.blocks(opinions::BLOCK) {
+        for block in rows.blocks(opinions::block(rows.columns())) {
             let values = self.opinions.values(block.cells());
             let normal =
                 |row: usize| std::array::from_fn(|opinion| self.scales[opinion].of_value(values[opinion][row]));

@@ -288,7 +288,7 @@ impl Spectrum {
         let level = squares.iter().sum::<f64>() / columns as f64;
         let fourth = squares.iter().map(|square| (square * count).powi(2)).sum();
         let square = products.squared_norm_l2();
-        let (values, vectors) = eigen(&products);
+        let (values, vectors) = eigen(products.as_ref());
         let least = values.last().map_or(0.0, |largest| largest * NONE);
         let first = values.iter().position(|value| *value > least && *value > 0.0);
         let Some(first) = first else {
@@ -318,7 +318,7 @@ fn mean(rows: &[f32], columns: usize) -> (Vec<f64>, f64) {
 }
 
 /// Eigenvalues, smallest first, and eigenvectors.
-fn eigen(matrix: &Mat<f64>) -> (Vec<f64>, Mat<f64>) {
+fn eigen(matrix: MatRef<'_, f64>) -> (Vec<f64>, Mat<f64>) {
     let made = matrix.self_adjoint_eigen(Side::Lower).expect("a finite symmetric matrix has eigenvalues");
     (made.S().column_vector().iter().copied().collect(), made.U().to_owned())
 }

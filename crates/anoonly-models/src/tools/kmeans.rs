@@ -7,6 +7,7 @@ use rand::{Rng, RngExt};
 
 use super::neighbours::{slack, squares};
 use crate::kernels::panels::packed_rows::{Centres, NewCentre, PackedRows, SUMS};
+use crate::kernels::products::StridedRows;
 use crate::kernels::vectorised;
 
 /// The most rounds, as in scikit-learn.
@@ -33,26 +34,30 @@ impl Clusters {
     /// Finds `count` clusters of rows `[rows, columns]`, at least one row; fewer if there are fewer distinct rows.
     pub fn of(rows: &[f32], columns: usize, count: usize, rng: &mut impl Rng) -> Self {
         let (means, variance) = moments(rows, columns);
-        let packed = PackedRows::new(rows, means.into_iter().map(|mean| mean as f32).collect());
-        Self::until(TOLERANCE * variance, rows, columns, packed, count, rng)
+        let origin = means.into_iter().map(|mean| mean as f32).collect();
+        Self::until(TOLERANCE * variance, StridedRows::all(rows, columns), origin, count, rng)
     }
 
-    /// The same, given the sum of squares at which it ends, and the rows packed.
-    fn until(still: f64, rows: &[f32], columns: usize, packed: PackedRows, count: usize, rng: &mut impl Rng) -> Self {
-        let mut centres = seeded(rows, columns, &packed, count, rng);
+    /// The same, given the sum of squares at which it ends, and an origin near the rows.
+    fn until(still: f64, rows: StridedRows<'_>, origin: Vec<f32>, count: usize, rng: &mut impl Rng) -> Self {
+        let columns = rows.width;
+        let packed = PackedRows::new(rows, origin);
+        let mut centres = seeded(rows, &packed, count, rng);
         if centres.len() < count * columns {
             // Rows that differ little may be equal after their mean is subtracted.
-            centres = seeded(rows, columns, &PackedRows::new(rows, vec![0.0; columns]), count, rng);
+            centres = seeded(rows, &PackedRows::new(rows, vec![0.0; columns]), count, rng);
         }
-        let mut assignment = Assignment::new(rows, columns, packed);
+        let mut assignment = Assignment::new(rows, packed);
         assignment.update(&centres, 0.0, |_, _, _| ());
-        let mut means = Means::of(rows, columns, assignment.clusters(), centres.len() / columns);
-        for _ in 0..ROUNDS {
+        let mut means = Means::of(&assignment, centres.len() / columns);
+        for round in 0..ROUNDS {
+            if round == REORDERED {
+                assignment.reorder();
+            }
             let Moved { most, squares } = means.put(&mut centres);
             let mut changed = false;
             assignment.update(&centres, most, |row, from, to| {
-                means.take(row, from);
-                means.add(row, to);
+                means.exchange(row, from, to);
                 changed = true;
             });
             if !changed || squares <= still {
@@ -60,7 +65,7 @@ impl Clusters {
             }
         }
         // Without the rounding errors of all rows that have come and gone.
-        let means = Means::of(rows, columns, assignment.clusters(), centres.len() / columns);
+        let means = Means::of(&assignment, centres.len() / columns);
         means.put(&mut centres);
         let filled = centres.chunks_exact(columns).zip(&means.sizes).filter(|(_, size)| **size > 0);
         let (centres, sizes): (Vec<&[f32]>, Vec<usize>) = filled.map(|(centre, &size)| (centre, size)).unzip();
@@ -83,23 +88,27 @@ struct Means {
 }
 
 impl Means {
-    /// Of rows, given the cluster of each.
-    fn of(rows: &[f32], columns: usize, nearest: impl Iterator<Item = usize>, clusters: usize) -> Self {
+    fn of(assignment: &Assignment<'_>, clusters: usize) -> Self {
+        let (rows, columns) = (assignment.rows, assignment.rows.width);
         let mut means = Self { columns, sums: vec![0.0; clusters * columns], sizes: vec![0; clusters] };
-        rows.chunks_exact(columns).zip(nearest).for_each(|(row, cluster)| means.add(row, cluster));
+        let by_row = assignment.by_row();
+        vectorised!(for (row, &cluster) in by_row.iter().enumerate() {
+            let sums = means.sums[cluster * columns..].iter_mut();
+            sums.zip(rows.row(row)).for_each(|(sum, &cell)| *sum += f64::from(cell));
+            means.sizes[cluster] += 1;
+        });
         means
     }
 
-    fn add(&mut self, row: &[f32], cluster: usize) {
-        let sum = &mut self.sums[cluster * self.columns..][..self.columns];
-        sum.iter_mut().zip(row).for_each(|(sum, &cell)| *sum += f64::from(cell));
-        self.sizes[cluster] += 1;
-    }
-
-    fn take(&mut self, row: &[f32], cluster: usize) {
-        let sum = &mut self.sums[cluster * self.columns..][..self.columns];
-        sum.iter_mut().zip(row).for_each(|(sum, &cell)| *sum -= f64::from(cell));
-        self.sizes[cluster] -= 1;
+    /// Takes a row from one cluster to another one.
+    #[inline(always)]
+    fn exchange(&mut self, row: &[f32], from: usize, to: usize) {
+        let sums = self.sums[from * self.columns..].iter_mut();
+        sums.zip(row).for_each(|(sum, &cell)| *sum -= f64::from(cell));
+        let sums = self.sums[to * self.columns..].iter_mut();
+        sums.zip(row).for_each(|(sum, &cell)| *sum += f64::from(cell));
+        self.sizes[from] -= 1;
+        self.sizes[to] += 1;
     }
 
     /// Moves the centres of clusters with rows to the means of these.
@@ -140,18 +149,16 @@ fn moments(rows: &[f32], columns: usize) -> (Vec<f64>, f64) {
 
 /// Draws rows as centres, each with a probability proportional to its squared distance from the centres before. Several candidates are
 /// drawn for each, and the one that leaves the smallest sum of squares is taken.
-fn seeded(rows: &[f32], columns: usize, packed: &PackedRows, count: usize, rng: &mut impl Rng) -> Vec<f32> {
-    let row = |place: usize| &rows[place * columns..][..columns];
-    let given = rows.len() / columns;
-    let mut first = [NewCentre::new(row(rng.random_range(0..given)))];
+fn seeded(rows: StridedRows<'_>, packed: &PackedRows, count: usize, rng: &mut impl Rng) -> Vec<f32> {
+    let mut first = [NewCentre::new(rows.row(rng.random_range(0..rows.len())))];
     packed.nearest(&packed.no_centre(), &mut first);
     let [NewCentre { row: first, mut squares }] = first;
     let (mut centres, mut total) = (first.to_vec(), sum(&squares));
     let mut tried: Vec<NewCentre<'_>> = (0..candidates(count)).map(|_| NewCentre::new(first)).collect();
-    while centres.len() < count * columns && total > 0.0 {
+    while centres.len() < count * rows.width && total > 0.0 {
         let shares: Vec<f64> = tried.iter().map(|_| rng.random::<f64>() * total).collect();
-        let places = drawn(&squares[..given], &shares);
-        tried.iter_mut().zip(places).for_each(|(centre, place)| centre.row = row(place));
+        let places = drawn(&squares[..rows.len()], &shares);
+        tried.iter_mut().zip(places).for_each(|(centre, place)| centre.row = rows.row(place));
         packed.nearest(&squares, &mut tried);
         let sums = tried.iter_mut().map(|centre| (sum(&centre.squares), centre));
         let Some((left, best)) = sums.reduce(|best, other| if other.0 < best.0 { other } else { best }) else { break };
@@ -193,16 +200,22 @@ fn drawn(weights: &[f32], shares: &[f64]) -> Vec<usize> {
 
 /// Rows that are assigned to centres.
 ///
-/// While centres move less than the rows of a panel are closer to their own centre than to the next, these rows stay with their
+/// While centres move less than half as far as the rows of a panel are closer to their own centre than to the next, these rows stay with their
 /// centres: Hamerly, "Making k-means Even Faster", SDM 2010.
 struct Assignment<'a> {
-    rows: &'a [f32],
-    columns: usize,
+    rows: StridedRows<'a>,
+    /// The index of the row at each place, if the rows were reordered.
+    order: Option<Vec<usize>>,
     packed: PackedRows,
     /// The squared distance of each row from the origin, and padding.
     squares: Vec<f32>,
     /// The cluster of each row, and padding.
     clusters: Vec<f32>,
+    /// How much closer each row was to its own centre than to any other when it was last compared, and padding. Once rows are reordered, only
+    /// those of panels that were compared since.
+    margins: Vec<f32>,
+    /// For each panel, how far centres had moved in all when its rows were last compared with them. As `margins`.
+    compared: Vec<f64>,
     /// For each panel, how far centres may move in all before its rows are compared with them again.
     until: Vec<f64>,
     /// How far they have moved.
@@ -211,19 +224,49 @@ struct Assignment<'a> {
 
 /// Panels that are compared with centres together.
 const PANELS: usize = 64;
+/// The round in which rows are reordered. In the rounds before, centres move far, and most rows are compared in any order.
+const REORDERED: usize = 1;
 
 impl<'a> Assignment<'a> {
-    fn new(rows: &'a [f32], columns: usize, packed: PackedRows) -> Self {
+    /// Of all rows, packed in their order.
+    fn new(rows: StridedRows<'a>, packed: PackedRows) -> Self {
+        assert!(rows.indices.is_none(), "the rows have their own order");
         let mut origin = [NewCentre::new(packed.origin())];
         packed.nearest(&packed.no_centre(), &mut origin);
         let [NewCentre { squares, .. }] = origin;
-        let (clusters, until) = (vec![0.0; packed.stride()], vec![0.0; packed.stride() / packed.lanes()]);
-        Self { rows, columns, packed, squares, clusters, until, moved: 0.0 }
+        let (cells, until) = (vec![0.0; packed.stride()], vec![0.0; packed.stride() / packed.lanes()]);
+        let (clusters, compared) = (cells.clone(), until.clone());
+        Self { rows, order: None, packed, squares, clusters, margins: cells, compared, until, moved: 0.0 }
     }
 
     /// The cluster of each row.
-    fn clusters(&self) -> impl Iterator<Item = usize> {
-        self.clusters[..self.rows.len() / self.columns].iter().map(|&cluster| cluster as usize)
+    fn by_row(&self) -> Vec<usize> {
+        let mut clusters: Vec<usize> =
+            self.clusters[..self.rows.len()].iter().map(|&cluster| cluster as usize).collect();
+        if let Some(order) = &self.order {
+            order.iter().zip(&self.clusters).for_each(|(&row, &cluster)| clusters[row] = cluster as usize);
+        }
+        clusters
+    }
+
+    /// Puts rows with similar margins together, so that one near two centres does not have others compared that are not. At most once.
+    fn reorder(&mut self) {
+        assert!(self.order.is_none(), "margins are in the order of the rows");
+        let mut order: Vec<usize> = (0..self.rows.len()).collect();
+        // An eighth of a power of two apart.
+        order.sort_by_key(|&row| self.margins[row].max(0.0).to_bits() >> 20);
+        let lanes = self.packed.lanes();
+        let limits: Vec<f64> =
+            order.iter().map(|&row| limit(self.compared[row / lanes], &self.margins[row..=row])).collect();
+        for (until, limits) in self.until.iter_mut().zip(limits.chunks(lanes)) {
+            *until = limits.iter().copied().fold(f64::INFINITY, f64::min);
+        }
+        for cells in [&mut self.squares, &mut self.clusters] {
+            let old = cells.clone();
+            cells.iter_mut().zip(&order).for_each(|(cell, &row)| *cell = old[row]);
+        }
+        self.packed.fill(StridedRows { indices: Some(&order), ..self.rows });
+        self.order = Some(order);
     }
 
     /// Assigns each row to the nearest centre, by [`squared_distance`], given how far a centre has moved at most. Calls `changed` with
@@ -231,10 +274,10 @@ impl<'a> Assignment<'a> {
     fn update(&mut self, centres: &[f32], moved: f64, mut changed: impl FnMut(&[f32], usize, usize)) {
         self.moved += moved;
         let cells = self.packed.centred(centres);
-        let squares = squares(&cells, self.columns);
+        let squares = squares(&cells, self.rows.width);
         let largest = squares.iter().fold(0.0f32, |most, &square| most.max(square));
         // The errors of both ways to compute the distances of two centres, also those of subtracting the origin.
-        let given = Centres { cells: &cells, squares: &squares, error: 4.0 * slack(self.columns), largest };
+        let given = Centres { cells: &cells, squares: &squares, error: 4.0 * slack(self.rows.width), largest };
         let mut from = 0;
         while from < self.until.len() {
             let due = |panel: &usize| self.until[*panel] <= self.moved;
@@ -242,36 +285,49 @@ impl<'a> Assignment<'a> {
             let most = self.until.len().min(start + PANELS);
             from = (start..most).find(|panel| !due(panel)).unwrap_or(most);
             let mut others = Vec::new();
-            let other = |row, cluster, certain| others.push((row, cluster, certain));
-            let seen = self.packed.compare(start..from, given, &self.squares, &self.clusters, other);
-            for (row, cluster, certain) in others {
-                let cells = &self.rows[row * self.columns..][..self.columns];
-                let cluster = if certain { cluster } else { self.exact(cells, centres) };
-                let before = self.clusters[row] as usize;
+            let rows = StridedRows { indices: self.order.as_deref(), ..self.rows };
+            let other = |place, cluster, certain| {
+                rows.fetch(place..place + 1);
+                others.push((place, cluster, certain));
+            };
+            self.packed.compare(start..from, given, &self.squares, &self.clusters, &mut self.margins, other);
+            vectorised!(for &(place, cluster, certain) in &others {
+                let row = rows.row(place);
+                let cluster = if certain { cluster } else { nearest(row, centres) };
+                let before = self.clusters[place] as usize;
                 if cluster != before {
-                    changed(cells, before, cluster);
-                    self.clusters[row] = cluster as f32;
+                    changed(row, before, cluster);
+                    self.clusters[place] = cluster as f32;
                 }
+            });
+            let lanes = self.packed.lanes();
+            let margins = self.margins[start * lanes..from * lanes].chunks_exact(lanes);
+            for (until, margins) in self.until[start..from].iter_mut().zip(margins) {
+                *until = limit(self.moved, margins);
             }
-            for (until, seen) in self.until[start..from].iter_mut().zip(seen) {
-                // The difference of squared distances is that of the distances times their sum, at most twice the larger one. Either
-                // distance may change by what a centre moves.
-                let margin = f64::from(seen.gap) / (2.0 * f64::from(seen.farthest).sqrt());
-                // The factor is for rounding. A margin that is not known is none.
-                *until = self.moved + 0.499 * margin.max(0.0);
-            }
+            self.compared[start..from].fill(self.moved);
         }
     }
+}
 
-    #[inline(always)]
-    fn exact(&self, row: &[f32], centres: &[f32]) -> usize {
-        let (mut nearest, mut least) = (0, f64::INFINITY);
-        for (cluster, centre) in centres.chunks_exact(self.columns).enumerate() {
-            let square = squared_distance(row, centre);
-            (nearest, least) = if square < least { (cluster, square) } else { (nearest, least) };
-        }
-        nearest
+/// How far centres may move in all before rows with these margins are compared with them again. They had moved by `moved` when the margins
+/// were found.
+fn limit(moved: f64, margins: &[f32]) -> f64 {
+    // A margin that is not known is none.
+    let margin = margins.iter().fold(f32::INFINITY, |least, margin| least.min(margin.max(0.0)));
+    // Either distance may change by what a centre moves. A little less than half, for rounding.
+    moved + 0.499 * f64::from(margin)
+}
+
+/// The index of the nearest centre, and of the first one if there are several.
+#[inline(always)]
+fn nearest(row: &[f32], centres: &[f32]) -> usize {
+    let (mut nearest, mut least) = (0, f64::INFINITY);
+    for (cluster, centre) in centres.chunks_exact(row.len()).enumerate() {
+        let square = squared_distance(row, centre);
+        (nearest, least) = if square < least { (cluster, square) } else { (nearest, least) };
     }
+    nearest
 }
 
 /// The squared distance, summed in single precision.
@@ -327,8 +383,8 @@ mod tests {
     fn rows_that_are_not_compared_again_are_where_a_comparison_would_put_them() {
         let rows: Vec<f32> =
             (0..3000).map(|cell| (cell * 7919 % 10_007) as f32 / 10_007.0 + (cell % 5) as f32 / 5.0).collect();
-        let packed = PackedRows::new(&rows, vec![0.9, 0.4, 0.0]);
-        let mut centres = seeded(&rows, 3, &packed, 8, &mut Seed(1).stream(&[]));
+        let (all, origin) = (StridedRows::all(&rows, 3), vec![0.9, 0.4, 0.0]);
+        let mut centres = seeded(all, &PackedRows::new(all, origin.clone()), 8, &mut Seed(1).stream(&[]));
         let (mut nearest, mut sizes, mut rounds) = (Vec::new(), [0; 8], 0);
         loop {
             let exact = |row: &[f32]| {
@@ -351,12 +407,36 @@ mod tests {
             }
         }
         assert!(rounds > 10, "{rounds}");
-        let ours = Clusters::until(0.0, &rows, 3, packed, 8, &mut Seed(1).stream(&[]));
+        let ours = Clusters::until(0.0, all, origin, 8, &mut Seed(1).stream(&[]));
         assert_eq!(ours, Clusters { centres, sizes: sizes.to_vec() });
         // A tolerance ends it earlier, near the same centres: the centres differ by less than the rows spread.
         let rough = Clusters::of(&rows, 3, 8, &mut Seed(1).stream(&[]));
         let far = rough.centres.iter().zip(&ours.centres).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(far > 0.0 && f64::from(far) < moments(&rows, 3).1.sqrt(), "{far}");
+    }
+
+    /// Centres that wander, so that rows change their cluster long after they were last compared. Rows are in the order of their first column,
+    /// so that those of a panel have similar margins, and some panels are left alone before the rows are reordered, too.
+    #[test]
+    fn every_row_is_with_its_nearest_centre_before_and_after_rows_are_reordered() {
+        let mut rng = Seed(2).stream(&["wandering centres"]);
+        let rows: Vec<f32> = (0..500).flat_map(|row| [row as f32 / 500.0, rng.random_range(0.0..0.2)]).collect();
+        let all = StridedRows::all(&rows, 2);
+        let mut centres = vec![0.1, 0.1, 0.5, 0.1, 0.9, 0.1];
+        let mut assignment = Assignment::new(all, PackedRows::new(all, vec![0.5, 0.1]));
+        let (mut moved, mut changes, mut left_alone) = (0.0, 0, false);
+        for round in 0..60 {
+            if round == 20 {
+                assignment.reorder();
+            }
+            assignment.update(&centres, moved, |_, _, _| changes += usize::from(round >= 20));
+            left_alone |= round < 20 && assignment.compared.iter().any(|compared| *compared < assignment.moved);
+            let expected: Vec<usize> = rows.chunks_exact(2).map(|row| nearest(row, &centres)).collect();
+            assert_eq!(assignment.by_row(), expected, "round {round}");
+            centres.iter_mut().step_by(2).for_each(|cell| *cell += 0.004);
+            moved = 0.004001;
+        }
+        assert!(left_alone && changes > 100, "{changes}");
     }
 
     #[test]

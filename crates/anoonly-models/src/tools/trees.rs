@@ -42,6 +42,10 @@ pub(crate) struct Forest {
 
 /// The most columns for each tree of a forest whose trees or tops are evaluated. That reads all cells of a row, a walk only some.
 const MOST_COLUMNS: usize = 8;
+/// The most cells in `nodes` of a forest that stays in the second-level cache.
+const NEAR: usize = 1 << 17;
+/// In a larger forest, the most blocks of rows that go through a tree before the next tree is read.
+const BLOCKS: usize = 16;
 
 impl Forest {
     /// Adds a tree with these nodes.
@@ -83,29 +87,38 @@ impl Forest {
     /// their order, and so do the trees of each row.
     pub fn each_values(&self, mut rows: TreeRows<'_>, mut visit: impl FnMut(usize, usize, &[f32])) {
         let (mut first, width) = (0, rows.stride - rows.skipped);
-        let value = |leaf: usize| self.nodes[leaf * NODE + 3];
+        let value = |leaf: usize| self.walks.value(leaf);
         if width <= MOST_COLUMNS * self.small.iter().flatten().count() {
-            let (mut small, mut walks) = (SmallBlock::default(), Block::default());
-            let mut walked = Vec::new();
+            let most = if self.nodes.len() > NEAR { BLOCKS } else { 1 };
+            let mut small: Vec<SmallBlock> = (0..most).map(|_| SmallBlock::default()).collect();
+            let (mut walks, mut walked) = (Block::default(), Vec::new());
             while rows.count() >= TOGETHER {
-                let (block, others) = rows.split(rows.count().min(SmallBlock::rows(width)));
-                let count = block.count();
-                small.read(block);
-                for (place, tree) in self.small.iter().enumerate() {
-                    let values = tree.as_ref().map(|tree| (tree.whole, &small.values(tree)[..count]));
-                    let starts = match values {
-                        Some((true, values)) => {
-                            visit(place, first, values);
-                            continue;
-                        }
-                        Some((false, starts)) => Some(starts),
-                        None => None,
-                    };
-                    walked.resize(count, 0.0);
-                    self.walks.leaves(place, block, starts, &mut walks, |row, leaf| walked[row] = value(leaf));
-                    visit(place, first, &walked);
+                let mut blocks = Vec::with_capacity(most);
+                for small in &mut small {
+                    if rows.count() >= TOGETHER {
+                        let (block, others) = rows.split(rows.count().min(SmallBlock::rows(width)));
+                        small.read(block);
+                        blocks.push((first, block));
+                        (first, rows) = (first + block.count(), others);
+                    }
                 }
-                (first, rows) = (first + count, others);
+                for (place, tree) in self.small.iter().enumerate() {
+                    for (small, &(first, block)) in small.iter_mut().zip(&blocks) {
+                        let count = block.count();
+                        let values = tree.as_ref().map(|tree| (tree.whole, &small.values(tree)[..count]));
+                        let starts = match values {
+                            Some((true, values)) => {
+                                visit(place, first, values);
+                                continue;
+                            }
+                            Some((false, starts)) => Some(starts),
+                            None => None,
+                        };
+                        walked.resize(count, 0.0);
+                        self.walks.leaves(place, block, starts, &mut walks, |row, leaf| walked[row] = value(leaf));
+                        visit(place, first, &walked);
+                    }
+                }
             }
         }
         self.walks.each_leaf(rows, |tree, row, leaf| visit(tree, first + row, &[value(leaf)]));

@@ -6,6 +6,7 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::scan::{MOST_LANES, bits};
 use super::{OnPanels, Panels, TALL, add_products, by_width};
+use crate::kernels::products::StridedRows;
 
 /// Vectors, each with a square.
 #[derive(Clone, Debug)]
@@ -17,7 +18,7 @@ pub(crate) struct NearVectors {
 impl NearVectors {
     /// Packs vectors, `[vectors, inputs]`.
     pub fn new(vectors: &[f32], inputs: usize, squares: &[f32]) -> Self {
-        let mut panels = Panels::of_rows(vectors, inputs, |_, cell| -2.0 * cell);
+        let mut panels = Panels::of_rows(StridedRows::all(vectors, inputs), |_, cell| -2.0 * cell);
         assert_eq!(squares.len(), panels.outputs);
         panels.bias.fill(f32::INFINITY);
         panels.bias[..squares.len()].copy_from_slice(squares);

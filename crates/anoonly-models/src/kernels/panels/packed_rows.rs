@@ -6,6 +6,7 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::scan::{MOST_LANES, bits};
 use super::{OnPanels, Panels, add_products, by_width};
+use crate::kernels::products::StridedRows;
 
 /// Rows, packed into panels.
 #[derive(Clone, Debug)]
@@ -28,19 +29,15 @@ pub(crate) struct Centres<'a> {
     pub largest: f32,
 }
 
-/// How the rows of a panel lie between their two nearest centres.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Between {
-    /// The smallest difference of the two squared distances, and 0 if rounding may have decided.
-    pub gap: f32,
-    /// The largest squared distance from the second centre.
-    pub farthest: f32,
-}
-
 impl PackedRows {
-    /// Packs rows, `[rows, columns]`, minus an origin, `[columns]`: with shorter rows, the rounding errors of their products are smaller.
-    pub fn new(rows: &[f32], origin: Vec<f32>) -> Self {
-        Self { panels: Panels::of_rows(rows, origin.len(), |column, cell| cell - origin[column]), origin }
+    /// Packs rows minus an origin, `[columns]`: with shorter rows, the rounding errors of their products are smaller.
+    pub fn new(rows: StridedRows<'_>, origin: Vec<f32>) -> Self {
+        Self { panels: Panels::of_rows(rows, |column, cell| cell - origin[column]), origin }
+    }
+
+    /// Replaces the rows by as many other ones, minus the same origin.
+    pub fn fill(&mut self, rows: StridedRows<'_>) {
+        self.panels.fill(rows, |column, cell| cell - self.origin[column]);
     }
 
     /// `[columns]`.
@@ -67,20 +64,20 @@ impl PackedRows {
     }
 
     /// Compares the rows in some panels, whose squared lengths are given, with all centres. Calls `other` with a row, the index of its
-    /// nearest centre and whether it is certain, if it is not certain or not the one in `known`. Returns what it has seen of each panel.
+    /// nearest centre and whether it is certain, if it is not certain or not the one in `known`. Puts into `margins` how much closer each
+    /// of these rows is at least to its nearest centre than to any other one: 0 if rounding may have decided, NaN if there is no other.
     ///
-    /// `squares` and `known` are `[stride]`.
+    /// `squares`, `known` and `margins` are `[stride]`; the margins of the padding have no meaning.
     pub fn compare(
         &self,
         panels: Range<usize>,
         centres: Centres<'_>,
         squares: &[f32],
         known: &[f32],
+        margins: &mut [f32],
         other: impl FnMut(usize, usize, bool),
-    ) -> Vec<Between> {
-        let mut seen = Vec::with_capacity(panels.len());
-        Arch::new().dispatch(Compare { rows: &self.panels, panels, centres, squares, known, other, seen: &mut seen });
-        seen
+    ) {
+        Arch::new().dispatch(Compare { rows: &self.panels, panels, centres, squares, known, margins, other });
     }
 
     /// The squared distances from the nearest centre before there is a centre, `[stride]`: infinite, and 0 for the padding.
@@ -123,8 +120,8 @@ struct Compare<'a, F> {
     centres: Centres<'a>,
     squares: &'a [f32],
     known: &'a [f32],
+    margins: &'a mut [f32],
     other: F,
-    seen: &'a mut Vec<Between>,
 }
 
 impl<F: FnMut(usize, usize, bool)> WithSimd for Compare<'_, F> {
@@ -170,9 +167,10 @@ impl<F: FnMut(usize, usize, bool)> Compare<'_, F> {
         let (second, index) = (least.second[offset], least.index[offset]);
         let gaps = simd.sub_f32s(second, least.first[offset]);
         let certain = simd.greater_than_f32s(gaps, errors);
-        let gaps = simd.select_f32s(certain, simd.sub_f32s(gaps, errors), zero);
-        let farthest = simd.add_f32s(simd.add_f32s(squares, second), errors);
-        self.seen.push(Between { gap: simd.reduce_min_f32s(gaps), farthest: simd.reduce_max_f32s(farthest) });
+        // The difference of the squared distances is that of the distances times their sum, at most twice the larger one.
+        let farther = simd.sqrt_f32s(simd.add_f32s(simd.add_f32s(squares, second), errors));
+        let margins = simd.div_f32s(simd.sub_f32s(gaps, errors), simd.add_f32s(farther, farther));
+        S::as_mut_simd_f32s(self.margins).0[panel] = simd.select_f32s(certain, margins, zero);
         let same = bits::<S>(simd.and_m32s(certain, simd.equal_f32s(index, known)));
         let mut others = !same & (u32::MAX >> (32 - lanes));
         let certain = bits::<S>(certain);
@@ -284,7 +282,7 @@ mod tests {
     fn the_nearest_centre_and_the_squared_distances_are_those_by_hand() {
         for (columns, count) in [(3, 1), (16, 4), (37, 9)] {
             let (rows, centres) = (cells(150 * columns, 7919), cells(count * columns, 104_729));
-            let packed = PackedRows::new(&rows, vec![0.0; columns]);
+            let packed = PackedRows::new(StridedRows::all(&rows, columns), vec![0.0; columns]);
             let squares: Vec<f32> =
                 centres.chunks(columns).map(|row| row.iter().map(|cell| cell * cell).sum()).collect();
             let lengths: Vec<f32> = rows.chunks(columns).map(|row| row.iter().map(|cell| cell * cell).sum()).collect();
@@ -308,21 +306,21 @@ mod tests {
             let given = Centres { cells: &centres, squares: &squares, error: 1e-6, largest: 0.0 };
             let mut found = Vec::new();
             let panels = 1..all.len() / first;
-            let seen = packed.compare(panels, given, &padded(lengths), &known, |row, index, certain| {
+            let mut margins = padded(Vec::new());
+            packed.compare(panels, given, &padded(lengths), &known, &mut margins, |row, index, certain| {
                 assert!(certain, "{row}");
                 assert_eq!(index, by_hand(row)[0].1);
                 found.push(row);
             });
             assert_eq!(found, (first..150).filter(|row| row % 3 == 0).collect::<Vec<_>>());
-            if count > 1 {
-                for (panel, seen) in seen.iter().enumerate().take(150 / first - 1) {
-                    let rows = ((panel + 1) * first..(panel + 2) * first).map(by_hand);
-                    let [gap, farthest] = rows.fold([f64::INFINITY, 0.0], |[gap, farthest], all| {
-                        [gap.min(all[1].0 - all[0].0), farthest.max(all[1].0)]
-                    });
-                    assert!(
-                        (f64::from(seen.gap) - gap).abs() < 1e-4 && (f64::from(seen.farthest) - farthest).abs() < 1e-4
-                    );
+            assert!(margins[..first].iter().all(|margin| *margin == 0.0));
+            for (row, &margin) in margins.iter().enumerate().take(150).skip(first) {
+                match by_hand(row)[..] {
+                    [(nearest, _), (second, _), ..] => {
+                        let (margin, closer) = (f64::from(margin), second.sqrt() - nearest.sqrt());
+                        assert!(margin <= closer && (margin - (second - nearest) / second.sqrt() / 2.0).abs() < 1e-4);
+                    }
+                    _ => assert!(margin.is_nan()),
                 }
             }
         }
@@ -333,7 +331,7 @@ mod tests {
     fn squared_distances_from_new_centres_are_those_by_row() {
         for (columns, count) in [(3, 20_003), (37, 2500), (3000, 40)] {
             let (rows, centres) = (cells(count * columns, 7919), cells(3 * columns, 104_729));
-            let packed = PackedRows::new(&rows, vec![0.0; columns]);
+            let packed = PackedRows::new(StridedRows::all(&rows, columns), vec![0.0; columns]);
             let mut known = packed.no_centre();
             (0..count).step_by(3).for_each(|row| known[row] = 0.01 * (row % 100) as f32);
             let mut new: Vec<NewCentre<'_>> = centres.chunks(columns).map(NewCentre::new).collect();
@@ -351,7 +349,7 @@ mod tests {
     #[test]
     fn an_origin_changes_no_distance() {
         let rows: Vec<f32> = cells(150 * 5, 7919).into_iter().map(|cell| 1e4 + cell).collect();
-        let packed = PackedRows::new(&rows, vec![1e4; 5]);
+        let packed = PackedRows::new(StridedRows::all(&rows, 5), vec![1e4; 5]);
         let mut new = [NewCentre::new(&rows[10..15])];
         packed.nearest(&packed.no_centre(), &mut new);
         for (row, found) in rows.chunks(5).zip(&new[0].squares) {

@@ -3,6 +3,7 @@
 use pulp::{Arch, Simd, WithSimd};
 
 use super::{OnPanels, Panels, TALL, add_products, by_width};
+use crate::kernels::products::StridedRows;
 
 /// Vectors scaled to length 1, with their original lengths. Some may have no direction.
 ///
@@ -71,7 +72,7 @@ impl ScanVectors {
                 vector.fill(0.0);
             }
         }
-        let panels = Panels::of_rows(&vectors, inputs, |_, cell| cell);
+        let panels = Panels::of_rows(StridedRows::all(&vectors, inputs), |_, cell| cell);
         let padded = |of: &dyn Fn(f64) -> f32, padding: f32| {
             let of = |&length: &f64| if length.is_finite() { of(length) } else { padding };
             let mut cells: Vec<f32> = lengths.iter().map(of).collect();

@@ -16,7 +16,7 @@ use crate::kernels::products::StridedRows;
 use crate::kernels::vectorised;
 use crate::kernels::{Differentiating, columns, values};
 use crate::layers::activation::Activation;
-use crate::layers::draws::{Draws, dropout_factors};
+use crate::layers::draws::{Draws, draw_dropout};
 use crate::layers::norm::NormLayer;
 use crate::network::Distinct;
 use crate::{StepRows, TrainingData};
@@ -106,8 +106,8 @@ impl DirectResNet {
             wide.forward(StridedRows::all(&pass.output, width));
             dropped.clone_from(&wide.output);
             if *dropout > 0.0 {
-                factors.clear();
-                factors.extend(dropout_factors(dropped.len(), *dropout, &mut rng));
+                factors.resize(dropped.len(), 0.0);
+                draw_dropout(factors, *dropout, &mut rng);
                 change(dropped, factors, |cell, factor| cell * factor);
             }
             narrow.forward(StridedRows::all(dropped, wide.outputs()));

@@ -2,6 +2,7 @@
 
 use crate::kernels::exponential::exp;
 use crate::kernels::panels::Panels;
+use crate::kernels::products::StridedRows;
 use crate::kernels::vectorised;
 use crate::tools::neighbours::squares;
 
@@ -18,7 +19,7 @@ pub(super) struct Kernel {
 impl Kernel {
     /// From known rows, `[rows, columns]`.
     pub fn new(rows: &[f32], columns: usize) -> Self {
-        let product = Panels::of_rows(rows, columns, |_, cell| -2.0 * cell);
+        let product = Panels::of_rows(StridedRows::all(rows, columns), |_, cell| -2.0 * cell);
         let mut squares = squares(rows, columns);
         squares.resize(product.stride(), 0.0);
         Self { columns, squares, product }

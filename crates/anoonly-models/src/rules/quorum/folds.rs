@@ -8,7 +8,7 @@ use crate::RuleData;
 use crate::kernels::products::StridedRows;
 use crate::tools::covariance::{Covariance, CovarianceSums, is_wide, rough_mean, summing_memory};
 
-/// The most cells of all folds' products of columns that are kept: 256 MiB. Beyond, each covariance is computed from its rows.
+/// The most cells in the sums of all folds that are kept: 256 MiB. Beyond, each covariance is computed from its rows.
 const MOST_CELLS: usize = 1 << 25;
 
 /// What stands for the fold of a row that is in none. A method has at most 100 folds.
@@ -121,14 +121,14 @@ impl Folds {
     }
 }
 
-/// The number of cells of all folds' products of columns; `None` if they are too many to be kept.
+/// The number of cells in the sums of all folds; `None` if they are too many to be kept.
 fn shared_cells(folds: usize, columns: usize) -> Option<usize> {
-    Some(folds.saturating_mul(columns.saturating_mul(columns))).filter(|cells| *cells <= MOST_CELLS)
+    Some(folds.saturating_mul(CovarianceSums::cells(columns))).filter(|cells| *cells <= MOST_CELLS)
 }
 
 /// The number of bytes that the sums of all folds and of one more take.
 pub(super) fn memory(folds: usize, columns: usize) -> u64 {
-    let one = (columns as u64).saturating_mul(columns as u64).saturating_mul(8);
+    let one = (CovarianceSums::cells(columns) as u64).saturating_mul(8);
     let shared = shared_cells(folds, columns).map_or(0, |cells| 8 * cells as u64 + summing_memory(folds, columns));
     one.saturating_add(shared)
 }

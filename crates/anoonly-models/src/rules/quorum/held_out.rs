@@ -7,7 +7,7 @@ use rand::Rng;
 #[cfg(feature = "fit")]
 use super::folds::Folds;
 use super::likelihood::{log_likelihood, wrong_where_most_are};
-use super::opinions::{BLOCK, COUNT, FitRows, GROUPS, Opinions};
+use super::opinions::{COUNT, FitRows, GROUPS, Opinions, block};
 use super::{QuorumConfig, labels};
 use crate::RuleData;
 use crate::tools::normal_scores::NormalScores;
@@ -54,7 +54,7 @@ impl HeldOut {
             let rows = config.rows(folds.outside(fold), config.most_rows, rng);
             let opinions = Opinions::of(data, &rows, folds.covariance(data, Some(fold)), config.trees, rng);
             let score = |rows: &[usize], values: &mut [Vec<f32>]| {
-                for rows in rows.chunks(BLOCK) {
+                for rows in rows.chunks(block(data.columns)) {
                     let made = opinions.values(&data.select(rows));
                     values.iter_mut().zip(made).for_each(|(values, made)| values.extend(made));
                 }

@@ -45,8 +45,16 @@ const SAMPLE: usize = 256;
 /// How many times as often as all unlabelled rows together isolation trees draw all confirmed normals: often enough that a few of them pull
 /// down the rows that resemble them.
 const NORMAL_SHARE: f64 = 3.0;
-/// Rows that are scored together.
-pub(super) const BLOCK: usize = 512;
+/// The fewest and the most rows that are scored together: many, as trees that are larger than a cache are read from memory for them.
+const BLOCK: [usize; 2] = [512, 2048];
+/// The number of cells of these rows, between the two limits.
+const CELLS: usize = 1 << 17;
+
+/// The number of rows that are scored together.
+pub(super) fn block(columns: usize) -> usize {
+    let [fewest, most] = BLOCK;
+    (CELLS / columns).clamp(fewest, most)
+}
 
 /// The training rows that opinions are fitted on, by what is known about them.
 #[derive(Clone, Debug)]

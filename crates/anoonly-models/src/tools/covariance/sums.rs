@@ -1,7 +1,10 @@
 //! Sums over rows. The covariance of several parts of the rows together follows from the sums of each part.
 
+use std::slice::ChunksExactMut;
+
 use faer::linalg::matmul::triangular::{BlockStructure, matmul};
 use faer::{Accum, Mat, MatRef, Par};
+use pulp::{Arch, Simd, WithSimd};
 
 use super::{Covariance, Spectrum, eigen};
 use crate::kernels::products::StridedRows;
@@ -20,24 +23,27 @@ const PART_CELLS: usize = 1 << 24;
 const ORIGIN_ROWS: usize = 1024;
 
 /// Sums over rows, each minus the same origin.
+///
+/// A row of a product has its columns, then 1, then its squared length, and zeros. So the products of all pairs are all sums that are needed:
+/// of the columns, of the squared lengths, and of both times each other.
 #[derive(Clone, Debug)]
 pub(crate) struct CovarianceSums {
     origin: Vec<f64>,
-    /// The number of rows.
-    count: f64,
-    /// The sum of the rows, `[columns]`.
-    rows: Vec<f64>,
-    /// The sum of the rows' squared lengths.
-    squares: f64,
-    /// The sum of the squares of these.
-    fourth: f64,
-    /// The sum of the rows, each times its squared length, `[columns]`.
-    weighted: Vec<f64>,
-    /// The sum of the products of all pairs of columns, `[columns, columns]`, the lower triangle.
+    /// The sum of the products of all pairs, `[width, width]` for the [`width`] of a row, the lower triangle.
     products: Mat<f64>,
 }
 
+/// The number of cells in a row of a product: a multiple of what vector units take at once.
+fn width(columns: usize) -> usize {
+    (columns + 2).next_multiple_of(LANES)
+}
+
 impl CovarianceSums {
+    /// The number of cells in sums over rows with this number of columns.
+    pub fn cells(columns: usize) -> usize {
+        width(columns).saturating_mul(width(columns))
+    }
+
     /// Sums over all rows.
     pub fn of(rows: StridedRows<'_>, origin: &[f64]) -> Self {
         let mut sums = Self::of_groups(rows, origin, 1, |_| Some(0));
@@ -52,82 +58,54 @@ impl CovarianceSums {
         groups: usize,
         group: impl Fn(usize) -> Option<usize> + Sync,
     ) -> Vec<Self> {
-        let columns = origin.len();
-        let parts = each_part(rows.len(), PART_ROWS, most_parts(groups, columns), |places| {
-            let mut sums = vec![Self::empty(origin); groups];
-            let mut blocks = vec![Vec::with_capacity(BLOCK * columns); groups];
+        let width = width(origin.len());
+        let parts = each_part(rows.len(), PART_ROWS, most_parts(groups, origin.len()), |places| {
+            let mut sums = vec![Self { origin: origin.to_vec(), products: Mat::zeros(width, width) }; groups];
+            let mut blocks = vec![Block { cells: vec![0.0; BLOCK * width], filled: 0 }; groups];
             vectorised!(for place in places.clone() {
                 let Some(group) = group(place) else { continue };
                 let block = &mut blocks[group];
-                block.extend(rows.row(place).iter().zip(origin).map(|(&cell, origin)| f64::from(cell) - origin));
-                if block.len() == BLOCK * columns {
+                block.push(rows.row(place), origin);
+                if block.filled == block.cells.len() {
                     sums[group].add(block);
-                    block.clear();
+                    block.filled = 0;
                 }
             });
-            sums.iter_mut().zip(&blocks).for_each(|(sums, block)| sums.add(block));
+            sums.iter_mut().zip(&mut blocks).for_each(|(sums, block)| sums.add(block));
             sums
         });
-        let mut parts = parts.into_iter();
-        let mut sums = parts.next().unwrap_or_else(|| vec![Self::empty(origin); groups]);
-        parts.for_each(|part| sums.iter_mut().zip(&part).for_each(|(sums, part)| sums.join(part)));
-        sums
-    }
-
-    fn empty(origin: &[f64]) -> Self {
-        let columns = origin.len();
-        Self {
-            origin: origin.to_vec(),
-            count: 0.0,
-            rows: vec![0.0; columns],
-            squares: 0.0,
-            fourth: 0.0,
-            weighted: vec![0.0; columns],
-            products: Mat::zeros(columns, columns),
-        }
-    }
-
-    /// Adds some rows, minus the origin.
-    fn add(&mut self, block: &[f64]) {
-        let columns = self.origin.len();
-        let whole = block.len() - block.len() % (TOGETHER * columns);
-        let (together, rest) = block.split_at(whole);
-        vectorised!({
-            for rows in together.chunks_exact(TOGETHER * columns) {
-                self.add_squares::<TOGETHER>(rows);
-            }
-            for row in rest.chunks_exact(columns) {
-                self.add_squares::<1>(row);
-            }
+        let joined = parts.into_iter().reduce(|mut sums, part| {
+            sums.iter_mut().zip(&part).for_each(|(sums, part)| sums.join(part));
+            sums
         });
-        let rows = MatRef::from_row_major_slice(block, block.len() / columns, columns);
+        joined.expect("there is at least one part")
+    }
+
+    /// Adds the rows of a block.
+    fn add(&mut self, block: &mut Block) {
+        let (columns, width) = (self.origin.len(), self.products.ncols());
+        let cells = &mut block.cells[..block.filled];
+        Arch::new().dispatch(Lengths { rows: cells.chunks_exact_mut(width), columns });
+        let rows = MatRef::from_row_major_slice(cells, cells.len() / width, width);
         let (lower, whole) = (BlockStructure::TriangularLower, BlockStructure::Rectangular);
         matmul(self.products.as_mut(), lower, Accum::Add, rows.transpose(), whole, rows, whole, 1.0, Par::Seq);
     }
 
-    /// Adds `N` rows, minus the origin, to all sums but those of products.
-    #[inline(always)]
-    fn add_squares<const N: usize>(&mut self, rows: &[f64]) {
-        let columns = self.origin.len();
-        for (row, square) in rows.chunks_exact(columns).zip(squared_lengths::<N>(rows, columns)) {
-            self.count += 1.0;
-            self.squares += square;
-            self.fourth += square * square;
-            for ((sum, weighted), cell) in self.rows.iter_mut().zip(&mut self.weighted).zip(row) {
-                *sum += cell;
-                *weighted += square * cell;
-            }
-        }
-    }
-
     /// Adds the sums over other rows, with the same origin.
     pub fn join(&mut self, other: &Self) {
-        self.count += other.count;
-        self.squares += other.squares;
-        self.fourth += other.fourth;
-        self.rows.iter_mut().zip(&other.rows).for_each(|(sum, cell)| *sum += cell);
-        self.weighted.iter_mut().zip(&other.weighted).for_each(|(sum, cell)| *sum += cell);
         self.products += &other.products;
+    }
+
+    /// The number of rows, at least one.
+    fn count(&self) -> f64 {
+        let count = self.products[(self.origin.len(), self.origin.len())];
+        assert!(count > 0.0, "a covariance needs at least one row");
+        count
+    }
+
+    /// The sum of the rows, each times its cell at `of`, `[columns]`.
+    fn times(&self, of: usize) -> Vec<f64> {
+        (0..self.origin.len()).map(|column| self.products[(of, column)]).collect()
     }
 
     /// What [`Covariance::ledoit_wolf`] makes of the rows.
@@ -143,9 +121,8 @@ impl CovarianceSums {
     /// # Panics
     /// When there is no row, or a value is not finite.
     pub(super) fn standardised(mut self) -> (Spectrum, Vec<f64>) {
-        assert!(self.count > 0.0, "a covariance needs at least one row");
-        let (count, columns) = (self.count, self.origin.len());
-        let shift: Vec<f64> = self.rows.iter().map(|sum| sum / count).collect();
+        let (count, columns) = (self.count(), self.origin.len());
+        let shift: Vec<f64> = self.times(columns).into_iter().map(|sum| sum / count).collect();
         let covariance = |row: usize, column: usize| self.products[(row, column)] / count - shift[row] * shift[column];
         let scales: Vec<f64> = (0..columns).map(|column| inverse_deviation(covariance(column, column))).collect();
         let products = Mat::from_fn(columns, columns, |row, column| match row >= column {
@@ -153,16 +130,18 @@ impl CovarianceSums {
             false => 0.0,
         });
         self.origin.iter_mut().zip(&shift).for_each(|(origin, shift)| *origin += shift);
-        let (values, axes) = eigen(&products);
+        let (values, axes) = eigen(products.as_ref());
         let level = values.iter().sum::<f64>() / columns as f64;
         let square = values.iter().map(|value| value * value).sum();
-        (Spectrum { mean: self.origin, values, axes, level, square, fourth: self.fourth, count }, scales)
+        let fourth = self.products[(columns + 1, columns + 1)];
+        (Spectrum { mean: self.origin, values, axes, level, square, fourth, count }, scales)
     }
 
     pub(super) fn spectrum(mut self) -> Spectrum {
-        assert!(self.count > 0.0, "a covariance needs at least one row");
-        let (count, columns) = (self.count, self.origin.len());
-        let shift: Vec<f64> = self.rows.iter().map(|sum| sum / count).collect();
+        let (count, columns) = (self.count(), self.origin.len());
+        let (rows, weighted) = (self.times(columns), self.times(columns + 1));
+        let [squares, fourth] = [columns, columns + 1].map(|of| self.products[(columns + 1, of)]);
+        let shift: Vec<f64> = rows.iter().map(|sum| sum / count).collect();
         let along = |sums: &[f64]| sums.iter().zip(&shift).map(|(sum, shift)| sum * shift).sum::<f64>();
         let (mut level, mut square, mut moved) = (0.0, 0.0, 0.0);
         for column in 0..columns {
@@ -177,23 +156,24 @@ impl CovarianceSums {
         }
         // For a row y, its squared length q, the shift s and its squared length d: |y − s|⁴ = (q − 2ys + d)².
         let distance = shift.iter().map(|shift| shift * shift).sum::<f64>();
-        let fourth = self.fourth + 4.0 * moved + count * distance * distance - 4.0 * along(&self.weighted)
-            + 2.0 * distance * self.squares
-            - 4.0 * distance * along(&self.rows);
+        let fourth = fourth + 4.0 * moved + count * distance * distance - 4.0 * along(&weighted)
+            + 2.0 * distance * squares
+            - 4.0 * distance * along(&rows);
         let mean = self.origin.iter().zip(&shift).map(|(origin, shift)| origin + shift).collect();
-        let (values, axes) = eigen(&self.products);
+        let (values, axes) = eigen(self.products.submatrix(0, 0, columns, columns));
         Spectrum { mean, values, axes, level, square, fourth, count }
     }
 }
 
 /// The most parts of the rows that are summed apart, each for this number of groups.
 fn most_parts(groups: usize, columns: usize) -> usize {
-    (PART_CELLS / groups.saturating_mul(columns.saturating_mul(columns)).max(1)).clamp(1, PARTS)
+    (PART_CELLS / groups.saturating_mul(CovarianceSums::cells(columns)).max(1)).clamp(1, PARTS)
 }
 
 /// The number of bytes that sums over rows take in between.
 pub(crate) fn summing_memory(groups: usize, columns: usize) -> u64 {
-    let one = groups as u64 * (columns as u64).saturating_mul(columns as u64).saturating_mul(8);
+    let width = width(columns) as u64;
+    let one = (groups as u64).saturating_mul(width.saturating_mul(width + BLOCK as u64)).saturating_mul(8);
     one.saturating_mul(most_parts(groups, columns) as u64)
 }
 
@@ -214,27 +194,53 @@ pub(super) fn inverse_deviation(variance: f64) -> f64 {
     if variance > 1e-20 { variance.sqrt().recip() } else { 1.0 }
 }
 
-/// Independent sums, so that no addition waits for another one.
-const SUMS: usize = 16;
-/// Rows whose sums are added at a time: each addition waits for the one before, and the waits of several rows overlap.
-const TOGETHER: usize = 4;
+/// The most `f64` that a vector unit takes at once, and the number of partial sums of a squared length.
+const LANES: usize = 8;
 
-/// The squared length of each of `N` rows. That of a row does not depend on the other rows.
-#[inline(always)]
-fn squared_lengths<const N: usize>(rows: &[f64], columns: usize) -> [f64; N] {
-    let mut sums = [[0.0; SUMS]; N];
-    for (sums, row) in sums.iter_mut().zip(rows.chunks_exact(columns)) {
-        let (chunks, rest) = row.as_chunks::<SUMS>();
-        for chunk in chunks {
-            sums.iter_mut().zip(chunk).for_each(|(sum, cell)| *sum += cell * cell);
+/// Rows of a product.
+#[derive(Clone, Debug)]
+struct Block {
+    /// `[rows, width]`.
+    cells: Vec<f64>,
+    /// The number of cells that are filled.
+    filled: usize,
+}
+
+impl Block {
+    /// Adds a row, minus the origin, without its squared length.
+    #[inline(always)]
+    fn push(&mut self, row: &[f32], origin: &[f64]) {
+        let columns = origin.len();
+        let cells = &mut self.cells[self.filled..][..width(columns)];
+        cells.iter_mut().zip(row).zip(origin).for_each(|((to, &cell), origin)| *to = f64::from(cell) - origin);
+        cells[columns..].fill(0.0);
+        self.filled += cells.len();
+    }
+}
+
+/// Completes rows, `[rows, width]`.
+struct Lengths<'a> {
+    rows: ChunksExactMut<'a, f64>,
+    columns: usize,
+}
+
+impl WithSimd for Lengths<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        for row in self.rows {
+            let mut sums = [0.0; LANES];
+            let (vectors, _) = S::as_mut_simd_f64s(&mut sums);
+            for (place, &cells) in S::as_simd_f64s(row).0.iter().enumerate() {
+                let sum = &mut vectors[place % (LANES / S::F64_LANES)];
+                *sum = simd.add_f64s(*sum, simd.mul_f64s(cells, cells));
+            }
+            let [a, b, c, d, e, f, g, h] = sums;
+            row[self.columns] = 1.0;
+            row[self.columns + 1] = ((a + e) + (c + g)) + ((b + f) + (d + h));
         }
-        sums.iter_mut().zip(rest).for_each(|(sum, cell)| *sum += cell * cell);
     }
-    let mut lengths = [0.0; N];
-    for place in 0..SUMS {
-        lengths.iter_mut().zip(&sums).for_each(|(length, sums)| *length += sums[place]);
-    }
-    lengths
 }
 
 #[cfg(test)]

@@ -265,7 +265,7 @@ mod tests {
     use rand::{Rng, RngExt};
 
     use super::*;
-    use crate::tools::trees::{Forest, leaf_value};
+    use crate::tools::trees::{BLOCKS, Forest, NEAR, leaf_value};
 
     /// A tree with this number of splits of `columns` columns, each at a random leaf; `deep` ones at the last leaf.
     fn tree(splits: usize, columns: usize, deep: bool, rng: &mut impl Rng) -> Vec<f32> {
@@ -303,6 +303,36 @@ mod tests {
                     .map(|row| trees.iter().map(|tree| f64::from(leaf_value(tree, &row[skipped..]))).sum::<f64>());
                 let rows = TreeRows { cells: &cells, stride, skipped };
                 assert_eq!(forest.sums(rows), expected.collect::<Vec<_>>(), "{count} rows of {columns} columns");
+            }
+        }
+    }
+
+    /// A forest that no cache holds, so that several blocks of rows go through a tree before the next one: more rows than go together, with a
+    /// last block that is not full, and rows that fill none.
+    #[test]
+    fn rows_go_through_a_large_forest_in_their_order() {
+        let mut rng = Seed(2).stream(&["large forest"]);
+        let (columns, trees) = (150, 90);
+        let trees: Vec<Vec<f32>> = (0..trees).map(|_| tree(400, columns, false, &mut rng)).collect();
+        let mut forest = Forest::default();
+        trees.iter().for_each(|tree| forest.push(tree));
+        assert!(forest.nodes().len() > NEAR);
+        let together = BLOCKS * SmallBlock::rows(columns);
+        for count in [together + 7, 2 * together + SmallBlock::rows(columns) + 20] {
+            let cells: Vec<f32> = (0..count * columns).map(|_| rng.random_range(0..16) as f32 / 16.0).collect();
+            let mut found: Vec<Vec<f32>> = vec![Vec::new(); trees.len()];
+            let mut trees_of_row = vec![0; count];
+            forest.each_values(TreeRows { cells: &cells, stride: columns, skipped: 0 }, |tree, first, values| {
+                assert_eq!(found[tree].len(), first, "the rows of each tree come in their order");
+                found[tree].extend(values);
+                for next in &mut trees_of_row[first..first + values.len()] {
+                    assert_eq!(*next, tree, "the trees of each row come in their order");
+                    *next += 1;
+                }
+            });
+            for (tree, found) in trees.iter().zip(found) {
+                let expected: Vec<f32> = cells.chunks_exact(columns).map(|row| leaf_value(tree, row)).collect();
+                assert_eq!(found, expected);
             }
         }
     }

@@ -10,11 +10,25 @@ use crate::RowBlock;
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Step {
     threshold: f32,
-    column: u32,
     /// The index of the first child, counted from the root of the tree.
     child: u32,
-    /// Bit 0 for the first child and bit 1 for the second one: whether it has children itself.
-    parents: u32,
+    /// The column; and from bit [`PARENTS`] on, for the first and the second child, whether it has children itself.
+    column_and_parents: u32,
+    /// The value of a row that ends here.
+    value: f32,
+}
+
+/// The first bit beyond any column.
+const PARENTS: u32 = 30;
+
+impl Step {
+    /// The child that a row goes on to, and 1 if it has children itself, otherwise 0.
+    #[inline(always)]
+    fn next(self, cells: &[f32]) -> (u32, u32) {
+        let column = self.column_and_parents & ((1 << PARENTS) - 1);
+        let beyond = u32::from(cells[column as usize] > self.threshold);
+        (self.child + beyond, self.column_and_parents >> (PARENTS + beyond) & 1)
+    }
 }
 
 /// Trees, ready for walks.
@@ -75,16 +89,22 @@ impl Walks {
     pub fn push(&mut self, tree: &[f32]) {
         self.roots.push(self.steps.len());
         let child = |node: usize| tree[node * NODE + 2] as usize;
-        let step = |node: usize| match child(node) {
-            0 => Step { threshold: f32::INFINITY, column: 0, child: node as u32, parents: 0 },
-            first => Step {
-                threshold: tree[node * NODE + 1],
-                column: tree[node * NODE] as u32,
-                child: first as u32,
-                parents: u32::from(child(first) > 0) | u32::from(child(first + 1) > 0) << 1,
-            },
+        let step = |node: usize| {
+            let [column, threshold, first, value] = std::array::from_fn(|cell| tree[node * NODE + cell]);
+            let first = first as usize;
+            if first == 0 {
+                return Step { threshold: f32::INFINITY, child: node as u32, column_and_parents: 0, value };
+            }
+            let parents = u32::from(child(first) > 0) | u32::from(child(first + 1) > 0) << 1;
+            Step { threshold, child: first as u32, column_and_parents: column as u32 | parents << PARENTS, value }
         };
         self.steps.extend((0..tree.len() / NODE).map(step));
+    }
+
+    /// The value of a leaf, counted over the nodes of all trees.
+    #[inline(always)]
+    pub fn value(&self, leaf: usize) -> f32 {
+        self.steps[leaf].value
     }
 
     /// Calls `visit` with the index of each tree, of each row and of its leaf in the tree, counted over the nodes of all trees; for each row
@@ -139,9 +159,7 @@ impl Walks {
         loop {
             let mut moved = 0;
             for (root, at) in roots.into_iter().zip(&mut at) {
-                let step = self.steps[*at];
-                let beyond = row[step.column as usize] > step.threshold;
-                let next = root + step.child as usize + usize::from(beyond);
+                let next = root + self.steps[*at].next(row).0 as usize;
                 moved |= next ^ *at;
                 *at = next;
             }
@@ -170,10 +188,7 @@ impl Block {
                 let mut goes_on = 0;
                 // A walk that ends on the way stays at its leaf.
                 for _ in 0..IN_TURN {
-                    let step = tree[at as usize];
-                    let beyond = u32::from(cells[step.column as usize] > step.threshold);
-                    at = step.child + beyond;
-                    goes_on = step.parents >> beyond & 1;
+                    (at, goes_on) = tree[at as usize].next(cells);
                 }
                 self.leaves[row as usize % BLOCK] = at;
                 // Walks that have not ended move to the front. There is no branch that depends on the row.
