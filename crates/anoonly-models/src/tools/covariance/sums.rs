@@ -59,8 +59,9 @@ impl CovarianceSums {
         group: impl Fn(usize) -> Option<usize> + Sync,
     ) -> Vec<Self> {
         let width = width(origin.len());
+        let empty = || vec![Self { origin: origin.to_vec(), products: Mat::zeros(width, width) }; groups];
         let parts = each_part(rows.len(), PART_ROWS, most_parts(groups, origin.len()), |places| {
-            let mut sums = vec![Self { origin: origin.to_vec(), products: Mat::zeros(width, width) }; groups];
+            let mut sums = empty();
             let mut blocks = vec![Block { cells: vec![0.0; BLOCK * width], filled: 0 }; groups];
             vectorised!(for place in places.clone() {
                 let Some(group) = group(place) else { continue };
@@ -74,11 +75,10 @@ impl CovarianceSums {
             sums.iter_mut().zip(&mut blocks).for_each(|(sums, block)| sums.add(block));
             sums
         });
-        let joined = parts.into_iter().reduce(|mut sums, part| {
+        parts.into_iter().fold(empty(), |mut sums, part| {
             sums.iter_mut().zip(&part).for_each(|(sums, part)| sums.join(part));
             sums
-        });
-        joined.expect("there is at least one part")
+        })
     }
 
     /// Adds the rows of a block.
