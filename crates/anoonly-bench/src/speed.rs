@@ -17,7 +17,7 @@ mod limit;
 mod memory;
 mod zoo;
 
-pub use limit::Machine;
+pub use limit::{Machine, gflop_of_a_step};
 pub use memory::{Memory, memory_of_a_fit};
 pub use zoo::{Clock, FitAndScore, LABELLED, ZooTable, fit_and_score, zoo};
 

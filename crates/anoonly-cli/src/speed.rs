@@ -10,7 +10,7 @@ use std::process::{Command, Output};
 use anoonly::models::AnyMethod;
 use anoonly::train::{BackendName, Supervision};
 use anoonly_bench::speed::{
-    Clock, Machine, Measured, Memory, Task, ZooTable, fit_and_score, memory_of_a_fit, methods, steps,
+    Clock, Machine, Measured, Memory, Task, ZooTable, fit_and_score, gflop_of_a_step, memory_of_a_fit, methods, steps,
 };
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -115,6 +115,8 @@ struct Case {
     pytorch_flushing: Option<Measured>,
     /// The highest rate that the machine allows, in steps or rows a second.
     limit: Option<f64>,
+    /// The floating-point operations of a step's products, in 10⁹; only of training.
+    gflop: Option<f64>,
 }
 
 /// The memory of a fit.
@@ -187,7 +189,8 @@ impl Options {
                 for (method, strategy) in cases() {
                     let machine = machine.filter(|_| threads == 1);
                     let limit = machine.and_then(|machine| machine.limit(task, &method));
-                    rates.push(Case { limit, ..self.both(task, &method, strategy, threads)? });
+                    let gflop = (task == Task::Train).then(|| gflop_of_a_step(&method));
+                    rates.push(Case { limit, gflop, ..self.both(task, &method, strategy, threads)? });
                 }
             }
         }
@@ -227,7 +230,7 @@ impl Options {
         note(&format!("{case} on {threads} threads: {}{theirs}", summary(ours)));
         let steps = (task == Task::Whole).then(|| steps(task, method));
         let model = method.info().name;
-        Ok(Case { task, model, strategy, threads, steps, ours, pytorch, pytorch_flushing, limit: None })
+        Ok(Case { task, model, strategy, threads, steps, ours, pytorch, pytorch_flushing, limit: None, gflop: None })
     }
 
     /// Measures a case in a process of its own.

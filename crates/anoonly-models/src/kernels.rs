@@ -16,6 +16,8 @@ mod dense;
 pub(crate) mod direct;
 pub(crate) mod exponential;
 #[cfg(feature = "fit")]
+mod narrow;
+#[cfg(feature = "fit")]
 mod on_flex;
 #[cfg(feature = "fit")]
 pub(crate) mod packed;
@@ -37,7 +39,7 @@ pub use direct::{Direct, ExampleCounts, NormalWeights, Put, Trained, Weigh};
 #[cfg(feature = "fit")]
 pub(crate) use on_flex::{Differentiating, columns, sum_of_squares, values};
 #[cfg(feature = "fit")]
-use on_flex::{activation_backward, add_and_activate, add_rows, back, cast, finish, flex, primitive, same, tensor};
+use on_flex::{activation_backward, add_and_activate, back, cast, finish, flex, primitive, same, tensor};
 #[cfg(feature = "fit")]
 pub use on_flex::{in_place, scorer};
 pub use scorer::Scorer;

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use anoonly_models::AnyMethod;
 use anoonly_train::matrix_product;
+use pulp::{Arch, Simd, WithSimd};
 use serde::Serialize;
 
 use super::{TRAINING, Task};
@@ -17,6 +18,8 @@ type Product = (f64, [usize; 3]);
 pub struct Machine {
     /// The floating-point operations of a product of two 512 × 512 matrices by the kernels of Flex, in 10⁹ per second.
     pub gflops: f64,
+    /// The floating-point operations of fused multiplications and additions in registers, in 10⁹ per second: no product is faster.
+    pub peak_gflops: f64,
     /// The bytes read from memory, in 10⁹ per second.
     pub bandwidth: f64,
 }
@@ -26,7 +29,7 @@ impl Machine {
     pub fn measure() -> Self {
         let size = 512;
         let gflops = 2.0 * (size as f64).powi(3) / seconds([size; 3]) / 1e9;
-        Self { gflops, bandwidth: bandwidth() }
+        Self { gflops, peak_gflops: peak_gflops(), bandwidth: bandwidth() }
     }
 
     /// An upper limit of the steps or rows per second: the time of the matrix products by the kernels of Flex, or of reading the rows
@@ -41,6 +44,12 @@ impl Machine {
         let reading = (BLOCK * columns * size_of::<f32>()) as f64 / (self.bandwidth * 1e9);
         Some(BLOCK as f64 / products_seconds(&products).max(reading))
     }
+}
+
+/// The floating-point operations of the products of a training step, in 10⁹. An anomaly that a batch repeats is computed once.
+pub fn gflop_of_a_step(method: &AnyMethod) -> f64 {
+    let operations = |[m, k, n]: [usize; 3]| 2.0 * (m * k * n) as f64;
+    training(method).into_iter().map(|(share, shape)| share * operations(shape)).sum::<f64>() / 1e9
 }
 
 /// The rows of a block that is scored at once.
@@ -124,6 +133,52 @@ fn seconds(shape: [usize; 3]) -> f64 {
     best(matrix_product(shape))
 }
 
+/// The speed of fused multiplications and additions in registers, in 10⁹ floating-point operations per second.
+fn peak_gflops() -> f64 {
+    const TURNS: usize = 1000;
+    let operations = 2 * TURNS * Registers::SUMS * Arch::new().dispatch(Lanes);
+    let seconds = best(|| {
+        black_box(Arch::new().dispatch(Registers { turns: black_box(TURNS), factor: black_box(0.5) }));
+    });
+    operations as f64 / seconds / 1e9
+}
+
+/// The number of values in a vector.
+struct Lanes;
+
+impl WithSimd for Lanes {
+    type Output = usize;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> usize {
+        S::F32_LANES
+    }
+}
+
+/// Independent sums in registers, as many as keep the units busy.
+struct Registers {
+    turns: usize,
+    factor: f32,
+}
+
+impl Registers {
+    const SUMS: usize = 12;
+}
+
+impl WithSimd for Registers {
+    type Output = f32;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> f32 {
+        let factor = simd.splat_f32s(self.factor);
+        let mut sums = [factor; Self::SUMS];
+        for _ in 0..self.turns {
+            sums.iter_mut().for_each(|sum| *sum = simd.mul_add_e_f32s(*sum, factor, factor));
+        }
+        sums.into_iter().map(|sum| simd.reduce_sum_f32s(sum)).sum()
+    }
+}
+
 /// The bandwidth of memory in 10⁹ bytes per second, measured on more data than a cache holds.
 fn bandwidth() -> f64 {
     let values = vec![1u64; 32 << 20];
@@ -158,8 +213,16 @@ mod tests {
     #[test]
     fn every_measured_method_has_products() {
         for method in methods() {
-            assert!(!training(&method).is_empty(), "{method:?}");
+            assert!(gflop_of_a_step(&method) > 0.0, "{method:?}");
             assert_eq!(widths(&method, 64).first(), Some(&64), "{method:?}");
         }
+    }
+    /// Batches of 128 rows through 512 – 100 – 20 – 10 units: forward, and backward to the weights and, after the first layer, to the rows.
+    #[test]
+    fn the_operations_of_a_step_of_deepsad_are_those_of_its_products() {
+        let weights = [512 * 100, 100 * 20, 20 * 10];
+        let expected = 2 * 128 * (2 * weights.iter().sum::<usize>() + weights[1] + weights[2]);
+        let found = gflop_of_a_step(&AnyMethod::by_name("deepsad").unwrap());
+        assert!((found * 1e9 - expected as f64).abs() < 1.0, "{found} and {expected}");
     }
 }

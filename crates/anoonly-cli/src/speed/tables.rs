@@ -14,9 +14,10 @@ impl Report {
         let device = self.device.as_ref().map_or_else(String::new, |name| format!(" on {name}"));
         let cores = if self.cores == 1 { "core" } else { "cores" };
         let mut text = format!("Backend {}{device}, {} {cores}.\n", self.backend, self.cores);
-        if let Some(Machine { gflops, bandwidth }) = self.machine {
+        if let Some(Machine { gflops, peak_gflops, bandwidth }) = self.machine {
             text += &format!(
-                "One thread multiplies 512 × 512 matrices at {gflops:.0} GFLOP/s and reads memory at {bandwidth:.1} GB/s.\n"
+                "One thread multiplies and adds in registers at {peak_gflops:.0} GFLOP/s, multiplies 512 × 512 matrices at {gflops:.0} \
+                 GFLOP/s and reads memory at {bandwidth:.1} GB/s.\n"
             );
         }
         for cases in self.rates.chunk_by(|a, b| a.threads == b.threads) {
@@ -41,6 +42,7 @@ impl Report {
         head.extend((!training).then_some("rows"));
         head.push("rate");
         head.extend(limited.then_some("share of the limit"));
+        head.extend((limited && training).then_some("GFLOP/s"));
         head.extend(training.then_some("seconds"));
         head.push("peak memory");
         if compared {
@@ -68,6 +70,8 @@ impl Report {
             row.push(rate(ours));
             let share = || case.limit.map_or_else(dash, |limit| format!("{:.2}", ours.rate() / limit));
             row.extend(limited.then(share));
+            let gflops = || case.gflop.map_or_else(dash, |gflop| format!("{:.0}", gflop * ours.rate()));
+            row.extend((limited && training).then(gflops));
             row.extend(seconds(ours));
             row.push(memory(ours));
             if let Some(theirs) = case.pytorch {
@@ -142,12 +146,13 @@ mod tests {
             pytorch,
             pytorch_flushing: pytorch.filter(|_| task == Task::Train && threads == 1),
             limit,
+            gflop: (task == Task::Train).then_some(0.02),
         };
         Report {
             backend: "flex".into(),
             device: None,
             cores: 2,
-            machine: Some(Machine { gflops: 75.7, bandwidth: 24.21 }),
+            machine: Some(Machine { gflops: 75.7, peak_gflops: 110.0, bandwidth: 24.21 }),
             rates: vec![case(Task::Train, 1, Some(8000.0)), case(Task::ScoreWide, 2, None)],
             whole: vec![case(Task::Whole, 1, None)],
             memory: vec![MemoryCase {
@@ -169,14 +174,14 @@ mod tests {
         let text = report(Some(theirs)).tables();
         let cells = cells(&text);
         for line in [
-            "|devnet|host|4000 steps/s|0.50|0.25|40 MiB|2000 steps/s|0.50|300 MiB|2.0|2000 steps/s|2.0|",
+            "|devnet|host|4000 steps/s|0.50|80|0.25|40 MiB|2000 steps/s|0.50|300 MiB|2.0|2000 steps/s|2.0|",
             "|devnet|host|100 000 × 512|4000 rows/s|40 MiB|2000 rows/s|300 MiB|2.0|",
             "|devnet|host|1000|0.25|0.50|2.0|5.8|23.2|",
             "|prenet|anoonly|100 MiB|106 MiB|1.06|",
         ] {
             assert!(cells.iter().any(|cells| cells == line), "{line} is not in\n{text}");
         }
-        assert!(text.starts_with("Backend flex, 2 cores.\nOne thread multiplies"), "{text}");
+        assert!(text.starts_with("Backend flex, 2 cores.\nOne thread multiplies and adds"), "{text}");
         assert!(text.contains("### One thread: fits") && text.contains("### 2 threads: scoring\n"), "{text}");
     }
 

@@ -9,6 +9,7 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use burn_flex::{Flex, FlexTensor};
 
+use super::narrow::{column_sums, sums_of_columns, together};
 use super::{
     Differentiating, activate, activation_backward, back, cast, columns, finish, flex, primitive, same, tensor, values,
     vectorised,
@@ -114,25 +115,12 @@ impl Moments {
     /// Computes the moments in f64, because the rows may be the whole training set.
     pub fn of(cells: &[f32], width: usize) -> Self {
         let count = (cells.len() / width) as f64;
-        let means = column_sums(cells, width, |cell, _| f64::from(cell)).map(|sum| (sum / count) as f32);
-        let means: Vec<f32> = means.collect();
-        let variances = column_sums(cells, width, |cell, column| f64::from(cell - means[column]).powi(2));
-        let variances = variances.map(|sum| (sum / count) as f32).collect();
+        let mean_of = |sums: Vec<f64>| sums.into_iter().map(|sum| (sum / count) as f32).collect::<Vec<f32>>();
+        let means = mean_of(column_sums([cells; 2], &vec![0.0; width], |cell, _, _| f64::from(cell)));
+        let square = |cell: f32, _, mean: f32| f64::from(cell - mean) * f64::from(cell - mean);
+        let variances = mean_of(column_sums([cells; 2], &means, square));
         Self { means, variances }
     }
-}
-
-/// The sum of `f(cell, column)` over the rows, for each column.
-fn column_sums(cells: &[f32], width: usize, f: impl Fn(f32, usize) -> f64) -> impl Iterator<Item = f64> {
-    let mut sums = vec![0.0; width];
-    vectorised!({
-        for row in cells.chunks_exact(width) {
-            for (column, (sum, &cell)) in sums.iter_mut().zip(row).enumerate() {
-                *sum += f(cell, column);
-            }
-        }
-    });
-    sums.into_iter()
 }
 
 /// The inverse standard deviation of each column.
@@ -152,12 +140,14 @@ impl NormColumns<'_> {
     /// Computes the standardised rows, `whitened`, and the scaled and shifted rows after an activation, `output`.
     pub fn normalise(&self, cells: &[f32], slope: f32, whitened: &mut [f32], output: &mut [f32]) {
         let Self { means, inverse, scale, shift } = self;
+        let rows = together(means.len());
+        let [means, inverse, scale, shift] = [*means, *inverse, *scale, *shift].map(|columns| columns.repeat(rows));
         let width = means.len();
         vectorised!({
-            let outputs = whitened.chunks_exact_mut(width).zip(output.chunks_exact_mut(width));
-            for (row, (white, output)) in cells.chunks_exact(width).zip(outputs) {
-                let columns = means.iter().zip(*inverse).zip(scale.iter().zip(*shift));
-                let cells = row.iter().zip(white).zip(output);
+            let outputs = whitened.chunks_mut(width).zip(output.chunks_mut(width));
+            for (cells, (white, output)) in cells.chunks(width).zip(outputs) {
+                let columns = means.iter().zip(&inverse).zip(scale.iter().zip(&shift));
+                let cells = cells.iter().zip(white).zip(output);
                 for (((cell, white), output), ((mean, inverse), (scale, shift))) in cells.zip(columns) {
                     *white = (*cell - mean) * inverse;
                     *output = activate(*white * scale + shift, slope);
@@ -167,18 +157,21 @@ impl NormColumns<'_> {
     }
 }
 
-/// Adds the gradients of scale and shift. `gradient` is the gradient of the scaled and shifted rows.
-pub(super) fn add_gradients(gradient: &[f32], white: &[f32], of_scale: &mut [f32], of_shift: &mut [f32]) {
-    let width = of_scale.len();
-    vectorised!({
-        for (row, white) in gradient.chunks_exact(width).zip(white.chunks_exact(width)) {
-            let sums = of_shift.iter_mut().zip(of_scale.iter_mut());
-            for ((of_shift, of_scale), (cell, white)) in sums.zip(row.iter().zip(white)) {
-                *of_shift += cell;
-                *of_scale += cell * white;
-            }
+/// The gradients of scale and shift.
+pub(super) struct NormGradients {
+    pub of_scale: Vec<f32>,
+    pub of_shift: Vec<f32>,
+}
+
+impl NormGradients {
+    /// Computes them from the gradient of the scaled and shifted rows and the standardised rows.
+    pub fn of(gradient: &[f32], white: &[f32], width: usize) -> Self {
+        let zeros = vec![0.0; width];
+        Self {
+            of_scale: column_sums([gradient, white], &zeros, |cell, white, _| cell * white),
+            of_shift: sums_of_columns(gradient, width),
         }
-    });
+    }
 }
 
 /// Turns the gradient of the scaled and shifted rows into the gradient of the input rows: `γ/(n·σ) · (n·g − Σg − x̂·Σ(g·x̂))`, with
@@ -187,16 +180,17 @@ pub(super) fn rows_backward(
     gradient: &mut [f32],
     white: &[f32],
     [scale, inverse]: [&[f32]; 2],
-    of_scale: &[f32],
-    of_shift: &[f32],
+    NormGradients { of_scale, of_shift }: &NormGradients,
 ) {
-    let width = inverse.len();
-    let count = (white.len() / width) as f32;
+    let count = (white.len() / inverse.len()) as f32;
     let factors: Vec<f32> = scale.iter().zip(inverse).map(|(scale, inverse)| scale * inverse / count).collect();
+    let rows = together(inverse.len());
+    let [factors, of_scale, of_shift] = [&factors, of_scale, of_shift].map(|columns| columns.repeat(rows));
+    let width = factors.len();
     vectorised!({
-        for (row, white) in gradient.chunks_exact_mut(width).zip(white.chunks_exact(width)) {
-            let columns = factors.iter().zip(of_shift.iter().zip(of_scale));
-            for ((cell, white), (factor, (of_shift, of_scale))) in row.iter_mut().zip(white).zip(columns) {
+        for (cells, white) in gradient.chunks_mut(width).zip(white.chunks(width)) {
+            let columns = factors.iter().zip(of_shift.iter().zip(&of_scale));
+            for ((cell, white), (factor, (of_shift, of_scale))) in cells.iter_mut().zip(white).zip(columns) {
                 *cell = factor * (count * *cell - of_shift - white * of_scale);
             }
         }
@@ -214,18 +208,17 @@ impl Backward<Flex, 3> for BatchNormNode {
         }
         let width = inverse.len();
         let white = values(&whitened);
-        let (mut of_shift, mut of_scale) = (vec![0.0f32; width], vec![0.0f32; width]);
-        add_gradients(values(&gradient), white, &mut of_scale, &mut of_shift);
+        let sums = NormGradients::of(values(&gradient), white, width);
         let [rows, gamma, beta] = ops.parents;
         if let Some(node) = rows {
-            rows_backward(gradient.storage_mut::<f32>(), white, [values(&scale), &inverse], &of_scale, &of_shift);
+            rows_backward(gradient.storage_mut::<f32>(), white, [values(&scale), &inverse], &sums);
             gradients.register::<Flex>(node.id, gradient);
         }
         if let Some(node) = gamma {
-            gradients.register::<Flex>(node.id, flex(of_scale, [width]));
+            gradients.register::<Flex>(node.id, flex(sums.of_scale, [width]));
         }
         if let Some(node) = beta {
-            gradients.register::<Flex>(node.id, flex(of_shift, [width]));
+            gradients.register::<Flex>(node.id, flex(sums.of_shift, [width]));
         }
     }
 }

@@ -9,10 +9,11 @@ use burn::tensor::backend::Backend;
 use burn::tensor::ops::FloatTensorOps;
 use burn_flex::{Flex, FlexTensor};
 
+use super::narrow::sums_of_columns;
 use super::products::{FEW, FEW_OUTPUTS, StridedRows, dots};
 use super::{
-    Differentiating, activation_backward, add_and_activate, add_rows, back, cast, columns, finish, flex, primitive,
-    same, tensor, values,
+    Differentiating, activation_backward, add_and_activate, back, cast, columns, finish, flex, primitive, same, tensor,
+    values,
 };
 use crate::layers::activation::Activation;
 
@@ -108,8 +109,7 @@ impl<const N: usize> Backward<Flex, N> for DenseNode {
         let (of_rows, of_weight, of_bias) = (next(), next(), next());
         if let Some(node) = of_bias {
             let width = columns(&gradient);
-            let mut sums = vec![0.0f32; width];
-            add_rows(values(&gradient), &mut sums);
+            let sums = sums_of_columns(values(&gradient), width);
             gradients.register::<Flex>(node.id, flex(sums, [width]));
         }
         if let (Some(node), Some(weight)) = (of_rows, weight) {

@@ -12,6 +12,7 @@ use burn::tensor::ops::FloatTensor;
 use burn::tensor::{Shape, Tensor, TensorData, TensorPrimitive};
 use burn_flex::{Flex, FlexTensor};
 
+use super::narrow::together;
 use super::{Scorer, activate, squares, vectorised};
 use crate::Network;
 use crate::graph::Graph;
@@ -74,23 +75,17 @@ pub(crate) fn activation_backward(gradient: &mut [f32], output: &[f32], slope: f
     });
 }
 
-/// Adds up the rows, `[rows, width]` to `[width]`.
-pub(crate) fn add_rows(cells: &[f32], sums: &mut [f32]) {
-    vectorised!({
-        for row in cells.chunks_exact(sums.len()) {
-            sums.iter_mut().zip(row).for_each(|(sum, cell)| *sum += cell);
-        }
-    });
-}
-
 /// Adds the bias, if there is one, and applies the activation.
 pub(crate) fn add_and_activate(cells: &mut [f32], bias: Option<&[f32]>, slope: f32) {
     match bias {
-        Some(bias) => vectorised!({
-            for row in cells.chunks_exact_mut(bias.len()) {
-                row.iter_mut().zip(bias).for_each(|(cell, bias)| *cell = activate(*cell + bias, slope));
-            }
-        }),
+        Some(bias) => {
+            let bias = bias.repeat(together(bias.len()));
+            vectorised!({
+                for rows in cells.chunks_mut(bias.len()) {
+                    rows.iter_mut().zip(&bias).for_each(|(cell, bias)| *cell = activate(*cell + bias, slope));
+                }
+            });
+        }
         None if slope == 1.0 => {}
         None => vectorised!(cells.iter_mut().for_each(|cell| *cell = activate(*cell, slope))),
     }

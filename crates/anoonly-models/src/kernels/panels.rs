@@ -146,8 +146,9 @@ pub(crate) fn lanes() -> usize {
 
 /// The number of rows in a tile.
 const TALL: usize = 6;
-/// The number of vectors of weights that fit into the L1 cache.
-const NEAR: usize = 512;
+/// The number of vectors of weights in a part. They stay in the L2 cache from tile to tile, and a tile reads them in order, which the
+/// processor foresees.
+const NEAR: usize = 2048;
 
 struct Multiply<'a> {
     panels: &'a Panels,
@@ -183,10 +184,11 @@ fn by_width<S: Simd>(simd: S, panels: Range<usize>, work: &mut impl OnPanels) {
         let left = (panels.end - panel).min(most);
         match left {
             4 => work.some::<S, 4>(simd, panel),
-            2 | 3 => work.some::<S, 2>(simd, panel),
+            3 => work.some::<S, 3>(simd, panel),
+            2 => work.some::<S, 2>(simd, panel),
             _ => work.some::<S, 1>(simd, panel),
         }
-        panel += [1, 1, 2, 2, 4][left];
+        panel += left;
     }
 }
 
@@ -214,7 +216,7 @@ fn add_products<S: Simd, const R: usize, const V: usize>(
 }
 
 impl OnPanels for Multiply<'_> {
-    /// Computes `V` panels of the product. The weights are processed in parts that stay in the L1 cache from row to row.
+    /// Computes `V` panels of the product. The weights are processed in parts that stay in the cache from row to row.
     #[inline(always)]
     fn some<S: Simd, const V: usize>(&mut self, simd: S, column: usize) {
         let count = self.rows.len() / self.stride;

@@ -34,7 +34,10 @@ impl<'a> StridedRows<'a> {
     pub fn gathered(self, buffer: &'a mut Vec<f32>) -> &'a [f32] {
         let Some(indices) = self.indices else { return self.cells };
         buffer.clear();
-        indices.iter().for_each(|row| buffer.extend_from_slice(&self.cells[row * self.width..][..self.width]));
+        for place in 0..indices.len() {
+            self.fetch(place + FETCHED..place + FETCHED + 1);
+            buffer.extend_from_slice(self.row(place));
+        }
         buffer
     }
 
@@ -55,10 +58,16 @@ impl<'a> StridedRows<'a> {
 
     /// `N` consecutive rows, starting at `from`.
     #[inline(always)]
-    fn rows<const N: usize>(self, from: usize) -> [&'a [f32]; N] {
-        std::array::from_fn(|offset| self.row(from + offset))
+    pub fn rows<const N: usize>(self, from: usize) -> [&'a [f32]; N] {
+        // `from_fn` is not inlined for many rows.
+        let mut rows: [&[f32]; N] = [&[]; N];
+        rows.iter_mut().enumerate().for_each(|(offset, row)| *row = self.row(from + offset));
+        rows
     }
 }
+
+/// How many rows before it is copied a row is prefetched.
+const FETCHED: usize = 4;
 
 /// Cells that a product prefetches from memory for the next computation.
 #[derive(Clone, Debug)]
@@ -87,7 +96,7 @@ impl<'a> Ahead<'a> {
 
 /// Prefetches the cache lines of cells. It only affects speed.
 #[inline(always)]
-fn prefetch<'a>(cells: impl Iterator<Item = &'a f32>) {
+fn prefetch<'a, T: 'a>(cells: impl IntoIterator<Item = &'a T>) {
     #[cfg(not(target_arch = "x86_64"))]
     let _ = cells;
     #[cfg(target_arch = "x86_64")]
@@ -145,48 +154,85 @@ impl WithSimd for Dots<'_> {
     fn with_simd<S: Simd>(mut self, simd: S) {
         let count = self.rows.len();
         let whole = count - count % TALL;
-        (0..whole).step_by(TALL).for_each(|row| self.some_rows::<S, TALL>(simd, row));
-        (whole..count).for_each(|row| self.some_rows::<S, 1>(simd, row));
+        for row in (0..whole).step_by(TALL) {
+            self.some_rows::<S, TALL>(simd, row);
+        }
+        for row in whole..count {
+            self.some_rows::<S, 1>(simd, row);
+        }
     }
 }
 
-impl Dots<'_> {
+impl<'a> Dots<'a> {
     #[inline(always)]
     fn some_rows<S: Simd, const R: usize>(&mut self, simd: S, from: usize) {
         let count = self.weights.len();
         let whole = count - count % WIDE;
-        (0..whole).step_by(WIDE).for_each(|weight| self.tile::<S, R, WIDE>(simd, from, weight));
-        (whole..count).for_each(|weight| self.tile::<S, R, 1>(simd, from, weight));
+        for weight in (0..whole).step_by(WIDE) {
+            self.tile::<S, R, WIDE>(simd, from, weight, self.next(from, weight / WIDE));
+        }
+        for weight in whole..count {
+            self.tile::<S, R, 1>(simd, from, weight, self.next(from, TALL));
+        }
+    }
+
+    /// The row that a tile of the rows at `from` prefetches. The tiles of these rows take turns over the rows after them. Rows that simply
+    /// follow each other need no prefetching, and the result is then a row that is in the cache.
+    #[inline(always)]
+    fn next(&self, from: usize, turn: usize) -> &'a [f32] {
+        let next = from + TALL + turn;
+        self.rows.row(if self.rows.indices.is_some() && turn < TALL && next < self.rows.len() { next } else { from })
     }
 
     #[inline(always)]
-    fn tile<S: Simd, const R: usize, const C: usize>(&mut self, simd: S, row: usize, weight: usize) {
-        let rows = self.rows.rows::<R>(row).map(S::as_simd_f32s);
-        let weights = self.weights.rows::<C>(weight).map(S::as_simd_f32s);
-        let length = rows[0].0.len();
+    fn tile<S: Simd, const R: usize, const C: usize>(&mut self, simd: S, row: usize, weight: usize, next: &'a [f32]) {
+        let length = self.rows.width / S::F32_LANES;
+        let (rows, weights) = (self.rows.rows::<R>(row), self.weights.rows::<C>(weight));
         // Slices of equal length, so that the compiler removes the bounds checks in the loop.
-        let (row_vectors, weight_vectors) = (rows.map(|row| &row.0[..length]), weights.map(|row| &row.0[..length]));
-        let mut sums = [[simd.splat_f32s(0.0); C]; R];
-        let mut add = |row: [S::f32s; R], weight: [S::f32s; C]| {
-            for (sums, row) in sums.iter_mut().zip(row) {
-                for (sum, weight) in sums.iter_mut().zip(weight) {
-                    *sum = simd.mul_add_e_f32s(row, weight, *sum);
-                }
-            }
-        };
+        let (mut row_vectors, mut weight_vectors): ([&[S::f32s]; R], [&[S::f32s]; C]) = ([&[]; R], [&[]; C]);
+        for (vectors, cells) in row_vectors.iter_mut().zip(rows) {
+            *vectors = &S::as_simd_f32s(cells).0[..length];
+        }
+        for (vectors, cells) in weight_vectors.iter_mut().zip(weights) {
+            *vectors = &S::as_simd_f32s(cells).0[..length];
+        }
+        let next = &S::as_simd_f32s(next).0[..length];
+        let zero = simd.splat_f32s(0.0);
+        let mut tile = [[zero; C]; R];
         for from in (0..length).step_by(STRETCH) {
             for place in from..(from + STRETCH).min(length) {
-                add(row_vectors.map(|vectors| vectors[place]), weight_vectors.map(|vectors| vectors[place]));
+                prefetch(next.get(place));
+                let mut weight = [zero; C];
+                for (weight, vectors) in weight.iter_mut().zip(&weight_vectors) {
+                    *weight = vectors[place];
+                }
+                for (sums, vectors) in tile.iter_mut().zip(&row_vectors) {
+                    let row = vectors[place];
+                    for (sum, weight) in sums.iter_mut().zip(weight) {
+                        *sum = simd.mul_add_e_f32s(row, weight, *sum);
+                    }
+                }
             }
             self.ahead.fetch();
         }
-        if !rows[0].1.is_empty() {
-            add(rows.map(|row| simd.partial_load_f32s(row.1)), weights.map(|row| simd.partial_load_f32s(row.1)));
+        let mut sums = tile;
+        if length * S::F32_LANES < self.rows.width {
+            for (sums, cells) in sums.iter_mut().zip(rows) {
+                let row = simd.partial_load_f32s(S::as_simd_f32s(cells).1);
+                for (sum, cells) in sums.iter_mut().zip(weights) {
+                    *sum = simd.mul_add_e_f32s(row, simd.partial_load_f32s(S::as_simd_f32s(cells).1), *sum);
+                }
+            }
         }
         let width = self.weights.len();
-        for (offset, sums) in sums.into_iter().enumerate() {
+        // The loop after that of the vectors is too long to be unrolled. It has a copy of the tile of its own, so that the tile stays in
+        // registers.
+        let done = sums;
+        for (offset, sums) in done.iter().enumerate() {
             let out = &mut self.out[(row + offset) * width + weight..][..C];
-            out.iter_mut().zip(sums).for_each(|(out, sum)| *out = simd.reduce_sum_f32s(sum));
+            for (out, sum) in out.iter_mut().zip(sums) {
+                *out = simd.reduce_sum_f32s(*sum);
+            }
         }
     }
 }
@@ -227,30 +273,42 @@ impl WithSimd for Sums<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        let count = self.out.len() / self.rows.width;
-        let whole = count - count % MANY;
-        (0..whole).step_by(MANY).for_each(|sum| self.some_sums::<S, MANY>(simd, sum));
-        (whole..count).for_each(|sum| self.some_sums::<S, 1>(simd, sum));
+        let (width, lanes) = (self.rows.width, S::F32_LANES);
+        let (long, whole) = (width - width % (LONG * lanes), width - width % lanes);
+        for column in (0..long).step_by(LONG * lanes) {
+            self.columns::<S, LONG>(simd, column);
+        }
+        for column in (long..whole).step_by(lanes) {
+            self.columns::<S, 1>(simd, column);
+        }
+        if whole < width {
+            self.ends(simd, whole);
+        }
     }
 }
 
 impl Sums<'_> {
+    /// Computes `V` vectors of all sums.
     #[inline(always)]
-    fn some_sums<S: Simd, const N: usize>(&mut self, simd: S, from: usize) {
-        let (width, lanes) = (self.rows.width, S::F32_LANES);
-        let (long, whole) = (width - width % (LONG * lanes), width - width % lanes);
-        (0..long).step_by(LONG * lanes).for_each(|column| self.tile::<S, N, LONG>(simd, from, column));
-        (long..whole).step_by(lanes).for_each(|column| self.tile::<S, N, 1>(simd, from, column));
-        if whole < width {
-            self.ends::<S, N>(simd, from, whole);
+    fn columns<S: Simd, const V: usize>(&mut self, simd: S, column: usize) {
+        let count = self.out.len() / self.rows.width;
+        let whole = count - count % MANY;
+        for sum in (0..whole).step_by(MANY) {
+            self.tile::<S, MANY, V>(simd, sum, column);
+        }
+        for sum in whole..count {
+            self.tile::<S, 1, V>(simd, sum, column);
         }
     }
 
     #[inline(always)]
     fn tile<S: Simd, const N: usize, const V: usize>(&mut self, simd: S, from: usize, column: usize) {
+        let ahead = V * S::F32_LANES + from / MANY * LINE;
         let mut sums = [[simd.splat_f32s(0.0); V]; N];
         for row in 0..self.rows.len() {
-            let (vectors, _) = S::as_simd_f32s(&self.rows.row(row)[column..][..V * S::F32_LANES]);
+            let cells = &self.rows.row(row)[column..];
+            prefetch(cells.get(ahead));
+            let (vectors, _) = S::as_simd_f32s(&cells[..V * S::F32_LANES]);
             let vectors: [S::f32s; V] = std::array::from_fn(|place| vectors[place]);
             for (sum, vector_sums) in sums.iter_mut().enumerate() {
                 let factor = simd.splat_f32s(self.factors.at(from + sum, row));
@@ -265,20 +323,17 @@ impl Sums<'_> {
         }
     }
 
-    /// Computes the last columns, which do not fill a vector.
+    /// Computes the last columns of all sums, which do not fill a vector.
     #[inline(always)]
-    fn ends<S: Simd, const N: usize>(&mut self, simd: S, from: usize, column: usize) {
-        let mut sums = [simd.splat_f32s(0.0); N];
-        for row in 0..self.rows.len() {
-            let vector = simd.partial_load_f32s(&self.rows.row(row)[column..]);
-            for (sum, vector_sum) in sums.iter_mut().enumerate() {
-                let factor = simd.splat_f32s(self.factors.at(from + sum, row));
-                *vector_sum = simd.mul_add_e_f32s(factor, vector, *vector_sum);
+    fn ends<S: Simd>(&mut self, simd: S, column: usize) {
+        for (sum, out) in self.out.chunks_exact_mut(self.rows.width).enumerate() {
+            let mut vector_sum = simd.splat_f32s(0.0);
+            for row in 0..self.rows.len() {
+                let factor = simd.splat_f32s(self.factors.at(sum, row));
+                let vector = simd.partial_load_f32s(&self.rows.row(row)[column..]);
+                vector_sum = simd.mul_add_e_f32s(factor, vector, vector_sum);
             }
-        }
-        let width = self.rows.width;
-        for (sum, vector_sum) in sums.into_iter().enumerate() {
-            simd.partial_store_f32s(&mut self.out[(from + sum) * width + column..(from + sum + 1) * width], vector_sum);
+            simd.partial_store_f32s(&mut out[column..], vector_sum);
         }
     }
 }

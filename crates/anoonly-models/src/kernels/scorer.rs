@@ -210,7 +210,7 @@ impl Scorer {
         };
         let stretch = match first {
             Some((Weights::Dots(..), _)) => (NEAR / stride / TALL * TALL).clamp(TALL, MOST),
-            // Panels stay in the L1 cache from row to row, and many rows in the L2 cache.
+            // Panels and many rows stay in the L2 cache.
             Some((Weights::Panels(_), _)) | None => count,
         };
         let mut from = 0;

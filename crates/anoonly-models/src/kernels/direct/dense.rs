@@ -3,9 +3,10 @@
 use burn::module::ParamId;
 use burn::nn::Linear;
 
+use super::super::narrow::sums_of_columns;
 use super::super::packed::{Finish, Left, Order, Packed, product};
 use super::super::products::{FEW, FEW_OUTPUTS, Factors, StridedRows, dots, sums};
-use super::super::{Differentiating, activation_backward, add_and_activate, add_rows};
+use super::super::{Differentiating, activation_backward, add_and_activate};
 use super::Trained;
 use crate::layers::activation::Activation;
 use crate::layers::host::cells;
@@ -78,14 +79,7 @@ impl DirectDense {
                 self.padded.extend_from_slice(bias);
                 self.padded.resize(Packed::cells(1, self.outputs), 0.0);
                 let finish = Finish { bias: &self.padded, slope: self.slope };
-                self.gathered.clear();
-                let rows = match rows.indices {
-                    Some(indices) => {
-                        (0..indices.len()).for_each(|row| self.gathered.extend_from_slice(rows.row(row)));
-                        StridedRows::all(&self.gathered, self.inputs)
-                    }
-                    None => rows,
-                };
+                let rows = StridedRows::all(rows.gathered(&mut self.gathered), self.inputs);
                 let weight = Packed { cells: &self.weight.values, width: self.outputs };
                 product(Left::Rows(rows), weight, Some(finish), Order::Rows, &mut self.output);
             }
@@ -98,8 +92,7 @@ impl DirectDense {
             activation_backward(gradient, &self.output, self.slope);
         }
         if let Some(bias) = &mut self.bias {
-            bias.gradient.fill(0.0);
-            add_rows(gradient, &mut bias.gradient);
+            bias.gradient = sums_of_columns(gradient, self.outputs);
         }
         match self.shape {
             WeightOrder::Transposed => {

@@ -5,7 +5,7 @@ use burn::nn::BatchNorm;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
-use super::super::batch_norm::{Moments, NormColumns, add_gradients, inverse_deviations, rows_backward};
+use super::super::batch_norm::{Moments, NormColumns, NormGradients, inverse_deviations, rows_backward};
 use super::super::{Differentiating, activation_backward};
 use super::Trained;
 use crate::layers::activation::Activation;
@@ -80,10 +80,9 @@ impl DirectNorm {
             activation_backward(gradient, &pass.output, self.slope);
         }
         let width = pass.inverse.len();
-        let (mut of_scale, mut of_shift) = (vec![0.0; width], vec![0.0; width]);
-        add_gradients(gradient, &pass.whitened, &mut of_scale, &mut of_shift);
-        rows_backward(gradient, &pass.whitened, [&self.scale.values, &pass.inverse], &of_scale, &of_shift);
-        for (trained, of_pass) in [(&mut self.scale, of_scale), (&mut self.shift, of_shift)] {
+        let sums = NormGradients::of(gradient, &pass.whitened, width);
+        rows_backward(gradient, &pass.whitened, [&self.scale.values, &pass.inverse], &sums);
+        for (trained, of_pass) in [(&mut self.scale, sums.of_scale), (&mut self.shift, sums.of_shift)] {
             trained.gradient.iter_mut().zip(of_pass).for_each(|(sum, cell)| *sum += cell);
         }
     }

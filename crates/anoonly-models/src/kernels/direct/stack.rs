@@ -118,7 +118,7 @@ impl Stack {
         if let Some(places) = &batch.places {
             of_input.clear();
             of_input.resize(batch.rows.len() * layer.outputs(), 0.0);
-            gather_rows(of_output, layer.outputs(), places, of_input);
+            gather_rows(of_output.chunks_exact(layer.outputs()), places, of_input);
             std::mem::swap(of_output, of_input);
         }
         layer.backward(distinct, of_output, None);
@@ -151,9 +151,9 @@ pub(crate) fn spread_rows(rows: &[f32], width: usize, places: &[usize], spread: 
     places.iter().for_each(|place| spread.extend_from_slice(&rows[place * width..][..width]));
 }
 
-/// Adds each row of `spread` to the row at its place: the backward pass of [`spread_rows`].
-pub(crate) fn gather_rows(spread: &[f32], width: usize, places: &[usize], rows: &mut [f32]) {
-    for (row, place) in spread.chunks_exact(width).zip(places) {
-        rows[place * width..][..width].iter_mut().zip(row).for_each(|(sum, cell)| *sum += cell);
+/// Adds rows to those at their places, which have the same width: the backward pass of [`spread_rows`].
+pub(crate) fn gather_rows<'a>(spread: impl Iterator<Item = &'a [f32]>, places: &[usize], rows: &mut [f32]) {
+    for (row, place) in spread.zip(places) {
+        rows[place * row.len()..][..row.len()].iter_mut().zip(row).for_each(|(sum, cell)| *sum += cell);
     }
 }

@@ -244,7 +244,7 @@ impl DirectFeawad {
         if let Some(places) = &batch.places {
             of_distinct.clear();
             of_distinct.resize(batch.rows.len() * (SECOND + 1), 0.0);
-            gather_rows(of_last, SECOND + 1, places, of_distinct);
+            gather_rows(of_last.chunks_exact(SECOND + 1), places, of_distinct);
             std::mem::swap(of_last, of_distinct);
         }
         of_errors.clear();

@@ -77,16 +77,16 @@ impl Direct for DirectPReNet {
         for (side, (taken, into)) in sides.iter_mut().zip([(pairs.left(), 0), (pairs.right(), width)]) {
             side.places.clear();
             side.places.extend(taken.into_iter().flatten().map(|row| batch.place(row)));
-            spread_rows(&feature.output, width, &side.places, &mut side.hidden);
-            let normed = match norm {
+            let halves = both.chunks_exact_mut(2 * width).map(|both| &mut both[into..][..width]);
+            match norm {
                 Some(norm) if count > 0 => {
+                    spread_rows(&feature.output, width, &side.places, &mut side.hidden);
                     norm.forward(&side.hidden, &mut side.pass);
-                    &side.pass.output
+                    halves.zip(side.pass.output.chunks_exact(width)).for_each(|(half, row)| half.copy_from_slice(row));
                 }
-                _ => &side.hidden,
-            };
-            for (both, row) in both.chunks_exact_mut(2 * width).zip(normed.chunks_exact(width)) {
-                both[into..][..width].copy_from_slice(row);
+                _ => halves.zip(&side.places).for_each(|(half, place)| {
+                    half.copy_from_slice(&feature.output[place * width..][..width]);
+                }),
             }
         }
         pair.forward(StridedRows::all(both, 2 * width));
@@ -119,14 +119,16 @@ impl Direct for DirectPReNet {
         of_hidden.clear();
         of_hidden.resize(batch.rows.len() * width, 0.0);
         for (side, from) in sides.iter_mut().zip([0, width]) {
-            side.hidden.clear();
-            of_both.chunks_exact(2 * width).for_each(|both| side.hidden.extend_from_slice(&both[from..][..width]));
-            if let Some(norm) = norm
-                && count > 0
-            {
-                norm.backward(&mut side.hidden, &side.pass);
+            let halves = of_both.chunks_exact(2 * width).map(|both| &both[from..][..width]);
+            match norm {
+                Some(norm) if count > 0 => {
+                    side.hidden.clear();
+                    halves.for_each(|half| side.hidden.extend_from_slice(half));
+                    norm.backward(&mut side.hidden, &side.pass);
+                    gather_rows(side.hidden.chunks_exact(width), &side.places, of_hidden);
+                }
+                _ => gather_rows(halves, &side.places, of_hidden),
             }
-            gather_rows(&side.hidden, width, &side.places, of_hidden);
         }
         feature.backward(rows, of_hidden, None);
         loss

@@ -137,7 +137,7 @@ impl DirectResNet {
         if let Some(places) = &batch.places {
             of_input.clear();
             of_input.resize(batch.rows.len() * width, 0.0);
-            gather_rows(of_stream, width, places, of_input);
+            gather_rows(of_stream.chunks_exact(width), places, of_input);
             std::mem::swap(of_stream, of_input);
         }
         input.backward(rows, of_stream, None);
