@@ -15,8 +15,7 @@ mod dense;
 #[cfg(feature = "fit")]
 pub(crate) mod direct;
 pub(crate) mod exponential;
-#[cfg(feature = "fit")]
-mod narrow;
+pub(crate) mod narrow;
 #[cfg(feature = "fit")]
 mod on_flex;
 #[cfg(feature = "fit")]

@@ -9,7 +9,7 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use burn_flex::{Flex, FlexTensor};
 
-use super::narrow::{column_sums, sums_of_columns, together};
+use super::narrow::{sums_of_columns, sums_of_terms, together};
 use super::{
     Differentiating, activate, activation_backward, back, cast, columns, finish, flex, primitive, same, tensor, values,
     vectorised,
@@ -116,9 +116,9 @@ impl Moments {
     pub fn of(cells: &[f32], width: usize) -> Self {
         let count = (cells.len() / width) as f64;
         let mean_of = |sums: Vec<f64>| sums.into_iter().map(|sum| (sum / count) as f32).collect::<Vec<f32>>();
-        let means = mean_of(column_sums([cells; 2], &vec![0.0; width], |cell, _, _| f64::from(cell)));
+        let means = mean_of(sums_of_columns(cells, width));
         let square = |cell: f32, _, mean: f32| f64::from(cell - mean) * f64::from(cell - mean);
-        let variances = mean_of(column_sums([cells; 2], &means, square));
+        let variances = mean_of(sums_of_terms([cells; 2], &means, square));
         Self { means, variances }
     }
 }
@@ -166,9 +166,8 @@ pub(super) struct NormGradients {
 impl NormGradients {
     /// Computes them from the gradient of the scaled and shifted rows and the standardised rows.
     pub fn of(gradient: &[f32], white: &[f32], width: usize) -> Self {
-        let zeros = vec![0.0; width];
         Self {
-            of_scale: column_sums([gradient, white], &zeros, |cell, white, _| cell * white),
+            of_scale: sums_of_terms([gradient, white], &vec![(); width], |cell, white, ()| cell * white),
             of_shift: sums_of_columns(gradient, width),
         }
     }

@@ -1,6 +1,6 @@
 //! Products of training steps, with a factor in panels.
 //!
-//! The right factor is packed into panels that are one vector wide, so that a tile of the product reads it in order and from the L1
+//! The right factor is packed into panels that are one vector wide, so that a tile of the product reads it in order and from the
 //! cache. The left factor is read in place, also transposed. The product can be written in panels: the gradient of weights in panels
 //! has their order.
 
@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::panels::lanes;
+use super::panels::{NEAR, lanes};
 use super::products::StridedRows;
 
 /// A matrix `[terms, width]` in panels, `[panels, terms, lanes]`. The last panel is padded with zeros.
@@ -157,10 +157,6 @@ impl Factor for ByColumn<'_> {
         cells
     }
 }
-
-/// The number of vectors of the right factor in a part. They stay in the L2 cache from tile to tile, and a tile reads them in order, which
-/// the processor foresees.
-const NEAR: usize = 2048;
 
 struct Product<'a, F> {
     left: F,
@@ -316,9 +312,17 @@ mod tests {
     /// Covers tiles of every height and width, several parts of the terms, and both orders of both factors.
     #[test]
     fn products_of_all_shapes_match_their_definition() {
-        for (sums, terms, width) in
-            [(1, 1, 1), (13, 20, 16), (26, 37, 17), (7, 130, 33), (19, 300, 40), (15, 600, 64), (9, 150, 100)]
-        {
+        for (sums, terms, width) in [
+            (1, 1, 1),
+            (13, 20, 16),
+            (26, 37, 17),
+            (7, 130, 33),
+            (15, 600, 64),
+            (9, 150, 100),
+            (5, 700, 40),
+            (7, 1100, 20),
+            (3, 2100, 9),
+        ] {
             let what = format!("{sums} × {terms} × {width}");
             let (rows, right) = (numbers(2 * sums * terms, 3), numbers(terms * width, 77));
             let indices: Vec<usize> = (0..sums).map(|sum| (sum * 5 + 1) % (2 * sums)).collect();

@@ -146,9 +146,9 @@ pub(crate) fn lanes() -> usize {
 
 /// The number of rows in a tile.
 const TALL: usize = 6;
-/// The number of vectors of weights in a part. They stay in the L2 cache from tile to tile, and a tile reads them in order, which the
-/// processor foresees.
-const NEAR: usize = 2048;
+/// The number of vectors of packed weights in a part. They stay in the L2 cache from tile to tile. A tile reads them in order, so the
+/// processor prefetches them.
+pub(super) const NEAR: usize = 2048;
 
 struct Multiply<'a> {
     panels: &'a Panels,
@@ -292,6 +292,36 @@ impl Multiply<'_> {
         }
         for (offset, sums) in sums.into_iter().enumerate() {
             S::as_mut_simd_f32s(&mut self.product[place(offset)]).0.copy_from_slice(&sums);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Covers tiles of every width, and weights of several parts.
+    #[test]
+    fn products_with_panels_match_their_definition() {
+        for (inputs, outputs) in [(3, 5), (600, 64), (700, 40), (1100, 20), (2100, 9)] {
+            let number = |i: usize| (i * 7919 % 2003) as f32 / 1001.0 - 1.0;
+            let rows: Vec<f32> = (0..(TALL + 1) * inputs).map(number).collect();
+            let weight =
+                Matrix { shape: [inputs, outputs], cells: (0..inputs * outputs).map(|i| number(i + 77)).collect() };
+            let bias: Vec<f32> = (0..outputs).map(|i| number(i + 5)).collect();
+            let mut products = Vec::new();
+            Panels::new(&weight, Some(&bias)).append(&rows, &mut products);
+            assert_eq!(products.len(), (TALL + 1) * outputs);
+            for (place, found) in products.into_iter().enumerate() {
+                let (row, output) = (place / outputs, place % outputs);
+                let term = |k: usize| f64::from(rows[row * inputs + k]) * f64::from(weight.cells[k * outputs + output]);
+                let expected = f64::from(bias[output]) + (0..inputs).map(term).sum::<f64>();
+                let error = (f64::from(found) - expected).abs();
+                assert!(
+                    error <= 1e-6 * (1.0 + inputs as f64),
+                    "{inputs} × {outputs}: {found} and {expected} at {place}"
+                );
+            }
         }
     }
 }

@@ -66,7 +66,7 @@ impl<'a> StridedRows<'a> {
     }
 }
 
-/// How many rows before it is copied a row is prefetched.
+/// A row is prefetched this many rows before it is copied.
 const FETCHED: usize = 4;
 
 /// Cells that a product prefetches from memory for the next computation.
@@ -176,7 +176,7 @@ impl<'a> Dots<'a> {
         }
     }
 
-    /// The row that a tile of the rows at `from` prefetches. The tiles of these rows take turns over the rows after them. Rows that simply
+    /// The row that a tile of the rows at `from` prefetches: the tiles of these rows take one of the rows after them each. Rows that simply
     /// follow each other need no prefetching, and the result is then a row that is in the cache.
     #[inline(always)]
     fn next(&self, from: usize, turn: usize) -> &'a [f32] {
@@ -189,7 +189,8 @@ impl<'a> Dots<'a> {
         let length = self.rows.width / S::F32_LANES;
         let (rows, weights) = (self.rows.rows::<R>(row), self.weights.rows::<C>(weight));
         // Slices of equal length, so that the compiler removes the bounds checks in the loop.
-        let (mut row_vectors, mut weight_vectors): ([&[S::f32s]; R], [&[S::f32s]; C]) = ([&[]; R], [&[]; C]);
+        let mut row_vectors: [&[S::f32s]; R] = [&[]; R];
+        let mut weight_vectors: [&[S::f32s]; C] = [&[]; C];
         for (vectors, cells) in row_vectors.iter_mut().zip(rows) {
             *vectors = &S::as_simd_f32s(cells).0[..length];
         }
@@ -282,27 +283,36 @@ impl WithSimd for Sums<'_> {
             self.columns::<S, 1>(simd, column);
         }
         if whole < width {
-            self.ends(simd, whole);
+            self.columns::<S, 0>(simd, whole);
         }
     }
 }
 
 impl Sums<'_> {
-    /// Computes `V` vectors of all sums.
+    /// Computes `V` vectors of all sums, or the columns that do not fill a vector if `V` is 0.
     #[inline(always)]
     fn columns<S: Simd, const V: usize>(&mut self, simd: S, column: usize) {
         let count = self.out.len() / self.rows.width;
         let whole = count - count % MANY;
         for sum in (0..whole).step_by(MANY) {
-            self.tile::<S, MANY, V>(simd, sum, column);
+            self.some_sums::<S, MANY, V>(simd, sum, column);
         }
         for sum in whole..count {
-            self.tile::<S, 1, V>(simd, sum, column);
+            self.some_sums::<S, 1, V>(simd, sum, column);
+        }
+    }
+
+    #[inline(always)]
+    fn some_sums<S: Simd, const N: usize, const V: usize>(&mut self, simd: S, from: usize, column: usize) {
+        match V {
+            0 => self.ends::<S, N>(simd, from, column),
+            _ => self.tile::<S, N, V>(simd, from, column),
         }
     }
 
     #[inline(always)]
     fn tile<S: Simd, const N: usize, const V: usize>(&mut self, simd: S, from: usize, column: usize) {
+        // The tiles of these columns take turns: each prefetches one cache line of the columns after them.
         let ahead = V * S::F32_LANES + from / MANY * LINE;
         let mut sums = [[simd.splat_f32s(0.0); V]; N];
         for row in 0..self.rows.len() {
@@ -323,17 +333,20 @@ impl Sums<'_> {
         }
     }
 
-    /// Computes the last columns of all sums, which do not fill a vector.
+    /// Computes the last columns, which do not fill a vector.
     #[inline(always)]
-    fn ends<S: Simd>(&mut self, simd: S, column: usize) {
-        for (sum, out) in self.out.chunks_exact_mut(self.rows.width).enumerate() {
-            let mut vector_sum = simd.splat_f32s(0.0);
-            for row in 0..self.rows.len() {
-                let factor = simd.splat_f32s(self.factors.at(sum, row));
-                let vector = simd.partial_load_f32s(&self.rows.row(row)[column..]);
-                vector_sum = simd.mul_add_e_f32s(factor, vector, vector_sum);
+    fn ends<S: Simd, const N: usize>(&mut self, simd: S, from: usize, column: usize) {
+        let mut sums = [simd.splat_f32s(0.0); N];
+        for row in 0..self.rows.len() {
+            let vector = simd.partial_load_f32s(&self.rows.row(row)[column..]);
+            for (sum, vector_sum) in sums.iter_mut().enumerate() {
+                let factor = simd.splat_f32s(self.factors.at(from + sum, row));
+                *vector_sum = simd.mul_add_e_f32s(factor, vector, *vector_sum);
             }
-            simd.partial_store_f32s(&mut out[column..], vector_sum);
+        }
+        let width = self.rows.width;
+        for (sum, vector_sum) in sums.into_iter().enumerate() {
+            simd.partial_store_f32s(&mut self.out[(from + sum) * width + column..(from + sum + 1) * width], vector_sum);
         }
     }
 }

@@ -8,6 +8,7 @@ mod assignment;
 use rand::{Rng, RngExt};
 
 use self::assignment::Assignment;
+use crate::kernels::narrow::{sums_of_columns, sums_of_terms};
 use crate::kernels::panels::packed_rows::{NewCentre, PackedRows, SUMS};
 use crate::kernels::products::StridedRows;
 use crate::kernels::vectorised;
@@ -138,18 +139,11 @@ impl Means {
 
 /// The mean of each column, and the mean over the columns of their variances.
 fn moments(rows: &[f32], columns: usize) -> (Vec<f64>, f64) {
-    let (count, mut means, mut squares) = ((rows.len() / columns) as f64, vec![0.0; columns], vec![0.0; columns]);
-    vectorised!({
-        for row in rows.chunks_exact(columns) {
-            means.iter_mut().zip(row).for_each(|(sum, &cell)| *sum += f64::from(cell));
-        }
-        means.iter_mut().for_each(|mean| *mean /= count);
-        for row in rows.chunks_exact(columns) {
-            let cells = row.iter().zip(&means).zip(&mut squares);
-            cells.for_each(|((&cell, mean), sum)| *sum += (f64::from(cell) - mean) * (f64::from(cell) - mean));
-        }
-    });
-    (means, squares.iter().sum::<f64>() / rows.len() as f64)
+    let count = (rows.len() / columns) as f64;
+    let means: Vec<f64> = sums_of_columns(rows, columns).into_iter().map(|sum: f64| sum / count).collect();
+    let square = |cell: f32, _, mean: f64| (f64::from(cell) - mean) * (f64::from(cell) - mean);
+    let squares = sums_of_terms([rows; 2], &means, square);
+    (means, squares.into_iter().sum::<f64>() / rows.len() as f64)
 }
 
 /// Draws rows as centres, each with a probability proportional to its squared distance from the centres before. Several candidates are

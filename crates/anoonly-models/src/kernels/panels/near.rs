@@ -123,7 +123,7 @@ mod tests {
     /// rounding of its bound.
     #[test]
     fn the_vectors_within_the_bounds_are_found() {
-        let (inputs, count, rows) = (7, 203, 20);
+        let (inputs, count, rows) = (7, 235, 20);
         let (vectors, queries) = (cells(inputs * count, 7919), cells(rows * inputs, 104_729));
         let squares: Vec<f32> = (0..count).map(|vector| (vector * 13 % 75) as f32 / 75.0).collect();
         let packed = NearVectors::new(&vectors, inputs, &squares);

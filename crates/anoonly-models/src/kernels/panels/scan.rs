@@ -184,7 +184,7 @@ impl Scan<'_> {
                 let square = simd.mul_add_e_f32s(factor, products[part], squares[part]);
                 (simd.sub_f32s(offsets[part], products[part]), square)
             };
-            // With four parts, a vector has 16 lanes and there are two vectors of groups, which the parts take in turn.
+            // With three or four parts, a vector has 16 lanes and there are two vectors of groups, which the parts take in turn.
             for part in 0..V.min(2) {
                 let (mut product, mut square) = value(part);
                 if part + 2 < V {
