@@ -3,11 +3,12 @@
 //! Sums are in double precision. Products and decomposition come from faer. Parts of many rows are summed on the
 //! threads that `parallel::each` names; their number depends on the rows alone, and so do the bits of the result.
 
+mod spectrum;
 mod sums;
 
-use faer::linalg::matmul::matmul;
-use faer::{Accum, Mat, MatRef, Par, Side};
+use faer::Mat;
 
+use self::spectrum::{Spectrum, mean};
 use self::sums::inverse_deviation;
 pub(crate) use self::sums::{CovarianceSums, rough_mean, summing_memory};
 use crate::kernels::products::StridedRows;
@@ -35,8 +36,6 @@ pub struct Covariance {
 const LEAST: f64 = 1e-6;
 /// Up to this number of columns, all variances and axes are computed: the matrices are small.
 const WIDE: usize = 1024;
-/// In the space of the rows, an axis with at most this share of the largest variance is left out: it would be a rounding error.
-const NONE: f64 = 1e-9;
 
 /// Whether the covariance of rows is computed in the space of the rows, from their scalar products. The covariance of all pairs of
 /// columns would take far more memory.
@@ -241,86 +240,6 @@ const SPANNED: f64 = 1e-6;
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
-
-/// The plain covariance of rows, decomposed, and what its shrinkage depends on.
-struct Spectrum {
-    mean: Vec<f64>,
-    /// The variance along each axis, smallest first, `[axes]`.
-    values: Vec<f64>,
-    /// `[columns, axes]`. The variance is 0 in every direction that is orthogonal to them.
-    axes: Mat<f64>,
-    /// The mean variance of a column.
-    level: f64,
-    /// The sum of the squares of all covariances.
-    square: f64,
-    /// The sum of the fourth powers of the centred rows' lengths.
-    fourth: f64,
-    /// The number of rows.
-    count: f64,
-}
-
-impl Spectrum {
-    fn of(rows: StridedRows<'_>) -> Self {
-        assert!(rows.len() > 0, "a covariance needs at least one row");
-        match is_wide(rows.len(), rows.width) {
-            false => Self::of_columns(rows),
-            true => Self::of_rows(rows.gathered(&mut Vec::new()), rows.width),
-        }
-    }
-
-    /// From the covariances of all pairs of columns.
-    fn of_columns(rows: StridedRows<'_>) -> Self {
-        CovarianceSums::of(rows, &rough_mean(rows)).spectrum()
-    }
-
-    /// From the products `G = XXᵀ/n` of all pairs of centred rows, which have the eigenvalues of the covariance `XᵀX/n` above 0. For an
-    /// eigenvector `u` of `G` with eigenvalue `λ`, the axis is `Xᵀu/√(nλ)`.
-    fn of_rows(rows: &[f32], columns: usize) -> Self {
-        let (mean, count) = mean(rows, columns);
-        let given = rows.len() / columns;
-        let centred = rows.chunks_exact(columns).flat_map(|row| row.iter().zip(&mean));
-        let centred: Vec<f64> = centred.map(|(&cell, mean)| f64::from(cell) - mean).collect();
-        let centred = MatRef::from_row_major_slice(&centred, given, columns);
-        let mut products = Mat::zeros(given, given);
-        matmul(products.as_mut(), Accum::Replace, centred, centred.transpose(), 1.0 / count, Par::Seq);
-        let squares: Vec<f64> = (0..given).map(|row| products[(row, row)]).collect();
-        let level = squares.iter().sum::<f64>() / columns as f64;
-        let fourth = squares.iter().map(|square| (square * count).powi(2)).sum();
-        let square = products.squared_norm_l2();
-        let (values, vectors) = eigen(products.as_ref());
-        let least = values.last().map_or(0.0, |largest| largest * NONE);
-        let first = values.iter().position(|value| *value > least && *value > 0.0);
-        let Some(first) = first else {
-            // All rows are equal. One axis is needed; along it, the variance is 0 as everywhere.
-            let axes = Mat::from_fn(columns, 1, |row, _| if row == 0 { 1.0 } else { 0.0 });
-            return Self { mean, values: vec![0.0], axes, level, square, fourth, count };
-        };
-        let values = values[first..].to_vec();
-        let factors = Mat::from_fn(given, values.len(), |row, place| {
-            vectors[(row, first + place)] / (count * values[place]).sqrt()
-        });
-        let mut axes = Mat::zeros(columns, values.len());
-        matmul(axes.as_mut(), Accum::Replace, centred.transpose(), factors.as_ref(), 1.0, Par::Seq);
-        Self { mean, values, axes, level, square, fourth, count }
-    }
-}
-
-/// The mean of rows, and their number.
-fn mean(rows: &[f32], columns: usize) -> (Vec<f64>, f64) {
-    let count = (rows.len() / columns) as f64;
-    let mut mean = vec![0.0; columns];
-    for row in rows.chunks_exact(columns) {
-        mean.iter_mut().zip(row).for_each(|(mean, &cell)| *mean += f64::from(cell));
-    }
-    mean.iter_mut().for_each(|mean| *mean /= count);
-    (mean, count)
-}
-
-/// Eigenvalues, smallest first, and eigenvectors.
-fn eigen(matrix: MatRef<'_, f64>) -> (Vec<f64>, Mat<f64>) {
-    let made = matrix.self_adjoint_eigen(Side::Lower).expect("a finite symmetric matrix has eigenvalues");
-    (made.S().column_vector().iter().copied().collect(), made.U().to_owned())
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@ use faer::linalg::matmul::triangular::{BlockStructure, matmul};
 use faer::{Accum, Mat, MatRef, Par};
 use pulp::{Arch, Simd, WithSimd};
 
-use super::{Covariance, Spectrum, eigen};
+use super::Covariance;
+use super::spectrum::{Spectrum, eigen};
 use crate::kernels::products::StridedRows;
 use crate::kernels::vectorised;
 use crate::tools::parallel::each_part;
