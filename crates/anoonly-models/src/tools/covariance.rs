@@ -309,6 +309,27 @@ mod tests {
         close(&axis[..1], &[1.0]);
     }
 
+    /// All cells at the ends of the range of `f32`, one of them, or cells whose squares vanish.
+    #[test]
+    fn extreme_rows_have_finite_axes() {
+        const EXTREMES: [f32; 6] = [f32::MAX, f32::MIN, 1e-45, 0.0, -1e20, 1.0];
+        let all = |cell: usize| EXTREMES[cell * 7919 % 997 % EXTREMES.len()];
+        let one = |cell: usize| if cell == 7 { f32::MIN } else { (cell * 7919 % 997) as f32 / 997.0 };
+        let least = |cell: usize| (cell * 7919 % 5) as f32 * 1e-45;
+        for columns in [3, 40, 300] {
+            for cell in [&all as &dyn Fn(usize) -> f32, &one, &least] {
+                let rows: Vec<f32> = (0..60 * columns).map(cell).collect();
+                let spectra =
+                    [Spectrum::of_columns(StridedRows::all(&rows, columns)), Spectrum::of_rows(&rows, columns)];
+                for shrunk in spectra.map(Covariance::shrunk) {
+                    let axes = (0..shrunk.variances.len()).flat_map(|place| shrunk.axis(place).collect::<Vec<_>>());
+                    assert!(axes.chain(shrunk.mean.clone()).all(f64::is_finite), "{columns}");
+                    assert!(shrunk.coordinates().into_iter().all(|variance| variance.is_finite() && variance > 0.0));
+                }
+            }
+        }
+    }
+
     /// In the space of the rows: the same variances, distances and products with the inverse, also of a row outside of this space.
     #[test]
     fn the_space_of_the_rows_gives_the_same_covariance() {

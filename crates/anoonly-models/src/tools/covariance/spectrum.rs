@@ -81,7 +81,7 @@ pub(super) fn mean(rows: &[f32], columns: usize) -> (Vec<f64>, f64) {
     (mean, count)
 }
 
-/// Eigenvalues, smallest first, and eigenvectors.
+/// Eigenvalues, smallest first, and eigenvectors. The matrix is finite: sums of squares of finite `f32` cells are far from the ends of `f64`.
 pub(super) fn eigen(matrix: MatRef<'_, f64>) -> (Vec<f64>, Mat<f64>) {
     let made = matrix.self_adjoint_eigen(Side::Lower).expect("a finite symmetric matrix has eigenvalues");
     (made.S().column_vector().iter().copied().collect(), made.U().to_owned())
